@@ -1,0 +1,40 @@
+"""metarl: task distributions, meta-episodes, learners, exact agents and one protocol for meta-reinforcement learning."""
+
+import importlib
+import os
+
+# PyTorch's OpenMP threads spin while they wait, so that one competing process can slow training twentyfold. A short
+# spin before sleeping costs nothing on a quiet machine. It only acts when set before torch is first imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "Agent": "metarl.envs.agent",
+    "Episodes": "metarl.envs.budget",
+    "MetaEpisodeEnv": "metarl.envs.meta_episode",
+    "Outcome": "metarl.envs.meta_episode",
+    "Step": "metarl.envs.meta_episode",
+    "Steps": "metarl.envs.budget",
+    "TaskDistribution": "metarl.tasks.contract",
+    "Tasks": "metarl.tasks.contract",
+    "Transition": "metarl.tasks.contract",
+    "evaluate": "metarl.evaluation.protocol",
+    "load_agent": "metarl.experiments.load",
+    "make": "metarl.tasks.registry",
+    "make_agent": "metarl.baselines.registry",
+    "make_learner": "metarl.learners.registry",
+}
+
+__all__ = ["__version__", *_EXPORTS]
+
+
+def __getattr__(name: str) -> object:
+    """Import the public names on first use, so that `import metarl` and `metarl --help` stay fast."""
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'metarl' has no attribute {name!r}")
+    return getattr(importlib.import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Exact and hand-designed agents, batched over tasks."""

@@ -1,0 +1,1 @@
+"""Meta-episodes around tasks, agents, and the way out to Gymnasium."""

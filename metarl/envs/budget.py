@@ -1,0 +1,52 @@
+"""How long a meta-episode lasts: a number of episodes, or a number of steps."""
+
+from dataclasses import dataclass
+
+from metarl.tasks.contract import TaskDistribution
+
+__all__ = ["Budget", "Episodes", "Steps", "max_steps"]
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """K episodes of learning, and M episodes after them that the `after_k` score averages.
+
+    Attributes:
+        learning: K, episodes of learning.
+        after: M, episodes that follow; 0 scores `total` over the K episodes only, as RL²'s tables do.
+    """
+
+    learning: int
+    after: int = 1
+
+    def __post_init__(self) -> None:
+        if self.learning < 0 or self.after < 0 or self.learning + self.after < 1:
+            raise ValueError(f"A budget needs K >= 0, M >= 0 and K + M >= 1 episodes, not K={self.learning}, M={self.after}.")
+
+    @property
+    def total(self) -> int:
+        """K + M, all episodes played."""
+        return self.learning + self.after
+
+
+@dataclass(frozen=True)
+class Steps:
+    """N environment steps; the last episode is cut there and counts as truncated.
+
+    Attributes:
+        total: N, in environment steps.
+    """
+
+    total: int
+
+    def __post_init__(self) -> None:
+        if self.total < 1:
+            raise ValueError(f"A budget needs at least one step, not {self.total}.")
+
+
+Budget = Episodes | Steps
+
+
+def max_steps(budget: Budget, distribution: TaskDistribution) -> int:
+    """Most environment steps that a meta-episode of `distribution` can take within `budget`."""
+    return budget.total if isinstance(budget, Steps) else budget.total * distribution.horizon

@@ -1,0 +1,209 @@
+"""Meta-episodes: K episodes in one task, with the boundary between episodes told to the agent and nothing lost.
+
+No step is invented at an episode's end: the step that ends an episode returns the next episode's first observation, the last
+reward, both end flags and the observation that the ended episode showed last. See Duan et al. 2016, section 2.2.
+"""
+
+from typing import NamedTuple, cast
+
+import gymnasium as gym
+import torch
+from torch import Generator, Tensor
+
+from metarl.envs.budget import Budget, Episodes, max_steps
+from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, TaskSource, where_rows
+
+__all__ = ["MetaEpisodeEnv", "Outcome", "Step"]
+
+
+class Step(NamedTuple):
+    """All that an agent may see, for B parallel tasks."""
+
+    observation: Tensor  # [B, *obs]  act on this one
+    prev_action: Tensor  # [B, *act]  zero at a meta-episode's start, like every prev_*
+    prev_reward: Tensor  # [B]        an episode's last reward arrives here too
+    prev_terminated: Tensor  # [B] bool   the previous step ended its episode in the MDP
+    prev_truncated: Tensor  # [B] bool   ... by the horizon, the budget or the environment's own limit
+    final_observation: Tensor  # [B, *obs]  after an episode's end: what its last step showed; else = observation
+    meta_episode_start: Tensor  # [B] bool   the task changed: forget
+
+    @property
+    def episode_start(self) -> Tensor:
+        """[B] bool: `observation` is an episode's first."""
+        return self.prev_terminated | self.prev_truncated | self.meta_episode_start
+
+
+class Outcome(NamedTuple):
+    """What the step just taken brought; learners and scores read it, agents don't."""
+
+    reward: Tensor  # [B]
+    terminated: Tensor  # [B] bool
+    truncated: Tensor  # [B] bool
+    final_observation: Tensor  # [B, *obs]  what the step showed, before any reset
+    success: Tensor  # [B] bool
+    task: Tensor  # [B] int64: j of the row's j-th task
+    episode: Tensor  # [B] int64: index of the episode within the meta-episode
+    meta_episode_end: Tensor  # [B] bool: the meta-episode ended with this step
+    valid: Tensor  # [B] bool: false for rows whose only meta-episode was over before this step
+
+
+class MetaEpisodeEnv:
+    """Plays meta-episodes of `num_envs` tasks side by side, each row on its own clock.
+
+    Args:
+        distribution: where tasks come from; tensor families and adapted Gymnasium environments alike.
+        budget: how long a meta-episode lasts.
+        num_envs: B, parallel rows.
+        rng: noise of reset and step; its device is the environment's.
+        refill: give a row its next task when its meta-episode ends; otherwise the row's `valid` turns false.
+        dtype: floating type of rewards and task parameters.
+
+    Raises:
+        PlugInError: a distribution gave a wrong shape or a value that isn't finite, named by task and step. On a GPU the
+            values are looked at in `check`, which `collect` and `evaluate` call once a rollout.
+    """
+
+    def __init__(self, distribution: TaskDistribution, budget: Budget, num_envs: int, rng: Generator, *, refill: bool = True, dtype: torch.dtype = torch.float32):
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, not {num_envs}.")
+        self.distribution, self.budget, self.num_envs, self.refill, self.dtype = distribution, budget, num_envs, refill, dtype
+        self.device = rng.device
+        self.max_steps = max_steps(budget, distribution)
+        self._rows = distribution.open(num_envs, rng)
+        self._all = torch.ones(num_envs, dtype=torch.bool, device=self.device)
+        self._discrete = isinstance(distribution.action_space, gym.spaces.Discrete)
+        self._checks_now = self.device.type == "cpu"
+
+    def reset(self, task_source: TaskSource) -> Step:
+        """Start a meta-episode in every row; row i's j-th task will be `task_source(i, j)`."""
+        device, none = self.device, torch.zeros_like(self._all)
+        self._source = task_source
+        self.task = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
+        self.episode, self.episode_step, self.meta_step = (torch.zeros_like(self.task) for _ in range(3))
+        self._valid, self._bad_step = self._all, torch.full_like(self.task, -1)
+        self._tasks = self._fetch(torch.arange(self.num_envs), torch.zeros(self.num_envs, dtype=torch.int64))
+        observation = self._rows.reset(self._all, self._tasks)
+        space = self.distribution.observation_space
+        if tuple(observation.shape) != (self.num_envs, *(space.shape or ())):
+            raise PlugInError(f"{self.distribution.id}: reset gave observations of shape {tuple(observation.shape)}; {self.num_envs} tasks of {space} need {(self.num_envs, *(space.shape or ()))}.")
+        self._note_bad(observation, observation)
+        if self._checks_now:
+            self.check()
+        zero_action = torch.zeros((self.num_envs, *(self.distribution.action_space.shape or ())), dtype=action_dtype(self.distribution.action_space), device=device)
+        self._observation = observation
+        return Step(observation, zero_action, torch.zeros(self.num_envs, dtype=self.dtype, device=device), none, none, observation, self._all)
+
+    def step(self, action: Tensor) -> tuple[Step, Outcome]:
+        """Take `action` [B, *act] in every row. Returns what the agent sees next and what the step brought."""
+        if action.shape[0] != self.num_envs or tuple(action.shape[1:]) != tuple(self.distribution.action_space.shape or ()):
+            raise PlugInError(f"Actions for {self.num_envs} rows of {self.distribution.action_space} can't have shape {tuple(action.shape)}.")
+        transition = self._rows.step(action)
+        reward, final = transition.reward, transition.observation
+        if tuple(reward.shape) != (self.num_envs,) or final.shape != self._observation.shape:
+            raise PlugInError(
+                f"{self.distribution.id}: step {self._describe_step()} gave reward {tuple(reward.shape)} and observation {tuple(final.shape)}; "
+                f"expected {(self.num_envs,)} and {tuple(self._observation.shape)}."
+            )
+        self.episode_step = self.episode_step + 1
+        self.meta_step = self.meta_step + 1
+        self._note_bad(reward, final)
+        if self._checks_now:
+            self.check()
+        valid = self._valid
+        terminated = transition.terminated & valid
+        truncated = self.episode_step >= self.distribution.horizon
+        if transition.truncated is not None:
+            truncated = truncated | transition.truncated
+        episode = self.episode
+        if isinstance(self.budget, Episodes):
+            truncated = truncated & ~terminated & valid
+            ended = terminated | truncated
+            self.episode = episode + ended
+            meta_episode_end = ended & (self.episode >= self.budget.total)
+        else:
+            out_of_steps = self.meta_step >= self.budget.total
+            truncated = (truncated | out_of_steps) & ~terminated & valid
+            ended = terminated | truncated
+            self.episode = episode + ended
+            meta_episode_end = ended & out_of_steps
+        outcome = Outcome(torch.where(valid, reward, 0).to(self.dtype), terminated, truncated, final, transition.success & valid, self.task, episode, meta_episode_end, valid)
+        if self.refill:
+            self._refill(meta_episode_end)
+        else:
+            self._valid = valid & ~meta_episode_end
+        self.episode_step = torch.where(ended, 0, self.episode_step)
+        observation = where_rows(ended, self._rows.reset(ended, self._tasks), final)
+        self._observation = observation
+        if not self.refill:
+            return Step(observation, action, outcome.reward, terminated, truncated, final, torch.zeros_like(ended)), outcome
+        fresh = meta_episode_end
+        step = Step(
+            observation,
+            where_rows(fresh, torch.zeros_like(action), action),
+            torch.where(fresh, 0, outcome.reward),
+            terminated & ~fresh,
+            truncated & ~fresh,
+            where_rows(fresh, observation, final),
+            fresh,
+        )
+        return step, outcome
+
+    def check(self) -> None:
+        """Raise PlugInError if a reward or observation of this meta-episode wasn't finite."""
+        if bool((self._bad_step >= 0).any()):
+            row = int(torch.nonzero(self._bad_step >= 0)[0, 0])
+            raise PlugInError(f"{self.distribution.id}: a reward or observation is not finite (NaN or infinite) in task {int(self.task[row])} of row {row} at step {int(self._bad_step[row])}.")
+
+    def close(self) -> None:
+        """Release worker processes and emulators."""
+        self._rows.close()
+
+    def _fetch(self, rows: Tensor, counts: Tensor) -> Tasks:
+        return self._source(rows, counts).to(self.device, self.dtype)
+
+    def _refill(self, meta_episode_end: Tensor) -> None:
+        self.task = self.task + meta_episode_end
+        self.episode = torch.where(meta_episode_end, 0, self.episode)
+        self.meta_step = torch.where(meta_episode_end, 0, self.meta_step)
+        if bool(meta_episode_end.all()):
+            self._tasks = self._fetch(torch.arange(self.num_envs), self.task.cpu())
+        elif bool(meta_episode_end.any()):
+            rows = torch.nonzero(meta_episode_end).flatten()
+            fresh = self._fetch(rows.cpu(), self.task[rows].cpu())
+            index = torch.zeros_like(self.task)
+            index[rows] = torch.arange(len(rows), device=self.device)
+            self._tasks = self._tasks.where(meta_episode_end, fresh[index])
+
+    def _note_bad(self, reward: Tensor, observation: Tensor) -> None:
+        """Remember each row's first step with a value that isn't finite, without waiting for the device."""
+        fine = torch.isfinite(reward)
+        if observation.is_floating_point():
+            fine = fine.flatten(1).all(1) if fine.dim() > 1 else fine
+            fine = fine & torch.isfinite(observation).flatten(1).all(1) if observation.dim() > 1 else fine & torch.isfinite(observation)
+        elif fine.dim() > 1:
+            fine = fine.flatten(1).all(1)
+        self._bad_step = torch.where((self._bad_step < 0) & ~fine & self._valid, self.meta_step, self._bad_step)
+
+    def _describe_step(self) -> int:
+        return int(self.meta_step.max()) + 1
+
+
+def action_dtype(space: gym.Space) -> torch.dtype:
+    """The tensor type of a batch of actions of `space`: int64 for discrete kinds, float32 for boxes."""
+    return torch.float32 if isinstance(space, gym.spaces.Box) else torch.int64
+
+
+def observation_dtype(space: gym.Space) -> torch.dtype:
+    """The tensor type of a batch of observations of `space`: int64, uint8 for images, or float32."""
+    if isinstance(space, gym.spaces.Box):
+        return torch.uint8 if space.dtype == "uint8" else torch.float32
+    return torch.int64
+
+
+def spaces_of(distribution: TaskDistribution) -> tuple[gym.Space, gym.Space]:
+    """(observation space, action space), with a clear error for kinds that tensors can't hold."""
+    kinds = (gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary, gym.spaces.Box)
+    for name in ("observation_space", "action_space"):
+        if not isinstance(getattr(distribution, name), kinds):
+            raise ValueError(f"{distribution.id}: {name} {getattr(distribution, name)} isn't supported; flatten it to Discrete, MultiDiscrete, MultiBinary or Box.")
+    return cast(gym.Space, distribution.observation_space), cast(gym.Space, distribution.action_space)

@@ -1,0 +1,1 @@
+"""The protocol that scores every agent, and its statistics."""

@@ -1,0 +1,1 @@
+"""Runs and suites: train, checkpoint, resume, publish."""

@@ -1,0 +1,1 @@
+"""Encoders, recurrent and attention cores, action heads, policies."""

@@ -1,0 +1,1 @@
+"""Task distributions: the contract, one family a file, the registry, the adapter from Gymnasium."""

@@ -1,0 +1,216 @@
+"""What a task distribution is: pure functions that draw tasks, start episodes and step them, thousands at once.
+
+A family for PyTorch implements `sample`, `reset` and `step` on tensors with a leading dimension n (parallel tasks).
+An environment written for Gymnasium becomes a distribution through `metarl.tasks.gymnasium_adapter`.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple, Self
+
+import gymnasium as gym
+import torch
+from torch import Generator, Tensor
+
+from metarl.tasks.seeding import derive_seed
+
+__all__ = ["SPLITS", "EpisodeRows", "PlugInError", "TaskDistribution", "TaskSource", "Tasks", "Transition", "check_split", "fresh_tasks", "where_rows"]
+
+SPLITS = ("train", "test", "extrapolate")
+
+
+class PlugInError(ValueError):
+    """A task distribution, agent or learner broke its contract; the message names the task and the step."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tasks:
+    """A frozen batch of n tasks; subclasses add tensor fields [n, ...] (floating ones drawn in float64 on the CPU)."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def __getitem__(self, index: Any) -> Self:
+        """The tasks at `index`: a slice, a list, a mask or an index tensor; an integer gives a batch of one."""
+        if isinstance(index, int):
+            index = [index]
+        if isinstance(index, list):
+            index = torch.as_tensor(index)
+        return self.map(lambda tensor: tensor[index])
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """The same tasks with `function` applied to every tensor."""
+        return type(self)(**{field.name: function(getattr(self, field.name)) for field in fields(self)})
+
+    def to(self, device: str | torch.device, dtype: torch.dtype | None = None) -> Self:
+        """The tasks on `device`; floating tensors in `dtype` when it is given."""
+        return self.map(lambda tensor: tensor.to(device, dtype if tensor.is_floating_point() else None))
+
+    def where(self, mask: Tensor, other: Self) -> Self:
+        """Rows of `other` where `mask` [n] is true, rows of these tasks elsewhere."""
+        return type(self)(**{field.name: where_rows(mask, getattr(other, field.name), getattr(self, field.name)) for field in fields(self)})
+
+    @property
+    def fingerprint(self) -> str:
+        """A 16-digit hash of every parameter of every task, the same on every device."""
+        digest = hashlib.sha256(type(self).__name__.encode())
+        for field in fields(self):
+            tensor = getattr(self, field.name).detach().cpu().contiguous()
+            digest.update(f"{field.name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+            digest.update(tensor.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+class Transition(NamedTuple):
+    """What one step of n tasks gives. The horizon is not the distribution's business: whoever steps it truncates."""
+
+    state: Any  # nested tuples of tensors [n, ...]
+    observation: Tensor  # [n, *obs]
+    reward: Tensor  # [n] float
+    terminated: Tensor  # [n] bool: the episode ended in the MDP
+    success: Tensor  # [n] bool: the task's own notion of success; all false where it has none
+    truncated: Tensor | None = None  # [n] bool: the environment's own limit; None where it has none
+
+
+# Tasks for (rows [m], counts [m]): row i's j-th task is the same whatever the other rows do.
+TaskSource = Callable[[Tensor, Tensor], Tasks]
+
+
+class TaskDistribution(ABC):
+    """A distribution over tasks of one family. Pure: two instances made alike behave alike, and none keeps state.
+
+    Attributes:
+        id: its id in the registry, such as "BernoulliBandit-v0".
+        observation_space, action_space: Gymnasium spaces of one task.
+        horizon: most steps in one episode.
+        finite: the family has few tasks by nature, so train and test may overlap; scores say so.
+        splits: the splits it can sample.
+    """
+
+    id: str
+    observation_space: gym.Space
+    action_space: gym.Space
+    horizon: int
+    finite: ClassVar[bool] = False
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+
+    @abstractmethod
+    def sample(self, n: int, split: str, seed: int) -> Tasks:
+        """Draw n tasks of a split on the CPU in float64: same arguments, same tasks."""
+
+    def reset(self, tasks: Tasks, rng: Generator) -> tuple[Any, Tensor]:
+        """Start an episode in each task. Returns (state, observation [n, *obs])."""
+        raise PlugInError(f"{type(self).__name__} has no reset for tensors; play it through MetaEpisodeEnv.")
+
+    def step(self, tasks: Tasks, state: Any, action: Tensor, rng: Generator) -> Transition:
+        """Take one step in each task. No `.item()`, no branching on values, noise of a fixed shape."""
+        raise PlugInError(f"{type(self).__name__} has no step for tensors; play it through MetaEpisodeEnv.")
+
+    def optimum(self, episodes: int) -> float | None:
+        """The best expected total return of `episodes` episodes from ignorance (Bayes-optimal), where computable."""
+        return None
+
+    def upper_bound(self, tasks: Tasks, episodes: int) -> Tensor | None:
+        """Expected total return [n] of the best agent that knows each task, over `episodes` episodes."""
+        return None
+
+    def relaxation(self, episodes: int) -> float | None:
+        """An upper bound on the optimum that may be tighter than the mean of `upper_bound`, where the family has one."""
+        return None
+
+    def open(self, num_rows: int, rng: Generator) -> "EpisodeRows":
+        """Rows that play episodes of these tasks side by side; `MetaEpisodeEnv` holds the clocks."""
+        return TensorRows(self, num_rows, rng)
+
+    def config(self) -> dict[str, Any]:
+        """The keyword arguments that `metarl.make(id, ...)` needs to build this distribution again (JSON values)."""
+        return {}
+
+    def __repr__(self) -> str:
+        arguments = "".join(f", {name}={value!r}" for name, value in self.config().items())
+        return f"metarl.make({self.id!r}{arguments})"
+
+
+class EpisodeRows(ABC):
+    """B episodes in progress, in process or in workers."""
+
+    @abstractmethod
+    def reset(self, mask: Tensor, tasks: Tasks) -> Tensor:
+        """Begin an episode of `tasks` [B] in the rows of `mask` [B]; other rows play on. Returns observation [B, *obs], valid in `mask`."""
+
+    @abstractmethod
+    def step(self, action: Tensor) -> Transition:
+        """Step every row; a row whose episode has ended is not read until it is reset."""
+
+    def close(self) -> None:
+        """Release what the rows hold (worker processes, emulators)."""
+        return None
+
+
+class TensorRows(EpisodeRows):
+    """Rows of a tensor family: one `reset` and one `step` over all rows, merged by masks, static in shape."""
+
+    def __init__(self, distribution: TaskDistribution, num_rows: int, rng: Generator):
+        self.distribution, self.num_rows, self.rng = distribution, num_rows, rng
+        self.tasks: Tasks | None = None
+        self.state: Any = None
+
+    def reset(self, mask: Tensor, tasks: Tasks) -> Tensor:
+        state, observation = self.distribution.reset(tasks, self.rng)  # all rows draw, so that no row's noise depends on another's clock
+        self.state = state if self.state is None else where_rows(mask, state, self.state)
+        self.tasks = tasks
+        return observation
+
+    def step(self, action: Tensor) -> Transition:
+        assert self.tasks is not None, "reset comes before step"
+        transition = self.distribution.step(self.tasks, self.state, action, self.rng)
+        self.state = transition.state
+        return transition
+
+
+def where_rows(mask: Tensor, chosen: Any, other: Any) -> Any:
+    """Rows of `chosen` where `mask` [n] is true, of `other` elsewhere, through nested tuples of tensors [n, ...]."""
+    if isinstance(chosen, Tensor):
+        return torch.where(mask.reshape(mask.shape + (1,) * (chosen.dim() - mask.dim())), chosen, other)
+    parts = [where_rows(mask, a, b) for a, b in zip(chosen, other, strict=True)]
+    return type(chosen)(*parts) if hasattr(chosen, "_fields") else tuple(parts)
+
+
+def check_split(distribution: TaskDistribution, split: str) -> None:
+    """Raise ValueError unless `distribution` has `split`."""
+    if split not in distribution.splits:
+        raise ValueError(f"{distribution.id} has no split {split!r}; choose one of {', '.join(distribution.splits)}.")
+
+
+def fresh_tasks(distribution: TaskDistribution, split: str, num_rows: int, seed: int, first: int = 0) -> TaskSource:
+    """A source of never-ending tasks: row i's j-th task is row i of block j, a pure function of (seed, i, j).
+
+    Args:
+        distribution: where tasks come from.
+        split: which split.
+        num_rows: B, the rows that will ask.
+        seed: names the stream.
+        first: offset added to every j, so that successive rollouts see new tasks.
+    """
+    check_split(distribution, split)
+    blocks: dict[int, Tasks] = {}
+
+    def source(rows: Tensor, counts: Tensor) -> Tasks:
+        wanted = sorted(set(counts.tolist()))
+        for j in wanted:
+            if j not in blocks:
+                blocks[j] = distribution.sample(num_rows, split, derive_seed(seed, "task block", first + j))
+        for j in [j for j in blocks if j < wanted[0] - 8]:  # rows far behind draw their block again: sampling is pure
+            del blocks[j]
+        if len(wanted) == 1:
+            block = blocks[wanted[0]]
+            return block if len(rows) == num_rows and bool((rows == torch.arange(num_rows)).all()) else block[rows]
+        parts = [blocks[j][rows[counts == j]] for j in wanted]
+        order = torch.cat([torch.nonzero(counts == j).flatten() for j in wanted])
+        inverse = torch.empty_like(order)
+        inverse[order] = torch.arange(len(order))
+        return type(parts[0])(**{f.name: torch.cat([getattr(p, f.name) for p in parts])[inverse] for f in fields(parts[0])})
+
+    return source
