@@ -1,0 +1,63 @@
+"""Every exact and hand-designed agent by its id; other packages add theirs through the entry-point group `metarl.agents`."""
+
+import inspect
+from typing import Any
+
+from metarl.envs.agent import Agent
+from metarl.envs.budget import Budget
+from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.entries import known_ids, look_up
+
+__all__ = ["AGENTS", "GROUP", "agent_class", "agent_names", "make_agent"]
+
+GROUP = "metarl.agents"
+
+AGENTS = {
+    "random": "metarl.baselines.random:RandomAgent",
+    "bandit-greedy": "metarl.baselines.bandit_greedy:BanditGreedy",
+    "bandit-epsilon-greedy": "metarl.baselines.bandit_greedy:BanditEpsilonGreedy",
+    "ucb1": "metarl.baselines.bandit_ucb1:UCB1",
+    "thompson": "metarl.baselines.bandit_thompson:Thompson",
+    "optimistic-thompson": "metarl.baselines.bandit_thompson:OptimisticThompson",
+    "gittins": "metarl.baselines.bandit_gittins:Gittins",
+    "bayes-optimal": "metarl.baselines.bandit_bayes_optimal:BayesOptimal",
+    "mdp-greedy": "metarl.baselines.mdp_greedy:MDPGreedy",
+    "mdp-epsilon-greedy": "metarl.baselines.mdp_greedy:MDPEpsilonGreedy",
+    "psrl": "metarl.baselines.psrl:PSRL",
+    "opsrl": "metarl.baselines.opsrl:OPSRL",
+    "ucrl2": "metarl.baselines.ucrl2:UCRL2",
+    "beb": "metarl.baselines.beb:BEB",
+    "known-model": "metarl.baselines.known_model:KnownModel",
+}
+
+
+def agent_names(distribution: TaskDistribution | None = None) -> list[str]:
+    """All ids that `make_agent` knows, or those of the agents that can play `distribution`."""
+    names = known_ids(AGENTS, GROUP)
+    return names if distribution is None else [name for name in names if agent_class(name).supports(distribution)]
+
+
+def agent_class(id: str) -> Any:
+    """The class registered under `id`.
+
+    It is built as `AgentClass(distribution, budget, **parameters)` and has, beside an `Agent`'s methods, `id`, `label` (as
+    tables print it), `grid` (free parameters and the values to search) and the class method `supports(distribution)`.
+    """
+    return look_up("agent", id, AGENTS, GROUP)
+
+
+def make_agent(id: str, distribution: TaskDistribution, budget: Budget, **parameters: Any) -> Agent:
+    """Build the agent registered under `id` for `distribution` and `budget`, such as `make_agent("ucb1", bandit, Episodes(10, 0), c=0.2)`.
+
+    Raises:
+        ValueError: unknown id, a distribution that the agent can't play, or parameters that it doesn't have or refuses.
+    """
+    kind = agent_class(id)
+    if not kind.supports(distribution):
+        able = [name for name in agent_names(distribution) if name != id]
+        raise ValueError(f"The agent {id!r} can't play {distribution!r}; agents that can: {', '.join(able) or 'none'}.")
+    own = list(inspect.signature(kind).parameters)[2:]
+    unknown = sorted(set(parameters) - set(own))
+    if unknown:
+        raise ValueError(f"The agent {id!r} has no parameter {unknown[0]!r}; it has {', '.join(own) or 'none'}.")
+    return kind(distribution, budget, **parameters)
