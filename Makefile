@@ -1,0 +1,57 @@
+# Everything runs from .venv, which is made on first use from setup.cfg and the versions in constraints.txt.
+# A stamp file remembers what is installed, so that nothing is installed twice. PYTHON picks the interpreter.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INPUTS := setup.cfg pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev quickstart test test-slow lint format notebooks clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
+
+quickstart: $(VENV)/.installed  ## train RL² on bandits for about a minute and compare it with exact agents
+	$(BIN)/python benchmarks/quickstart.py $(ARGS)
+
+test: $(VENV)/.installed-test  ## run the tests, all but the slow ones (ARGS="-k bandit" picks some)
+	$(BIN)/python -m pytest -q $(ARGS)
+
+test-slow: $(VENV)/.installed-test  ## run the slow tests
+	$(BIN)/python -m pytest -q -m slow $(ARGS)
+
+lint: $(VENV)/.installed-dev  ## check style (ruff) and types (mypy)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev  ## let ruff put style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+notebooks: $(VENV)/.installed-notebooks  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+install: $(VENV)/.installed  ## install the package into .venv
+dev: $(VENV)/.installed-dev  ## the same with the tools for development
+
+clean:  ## remove .venv and caches; runs and results stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info build dist
+
+# Debian ships Python without ensurepip unless python3-venv is installed; the system's pip can fill the environment instead.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+		|| { echo "metarl needs Python 3.11 to 3.13; point make at one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) > /dev/null \
+		|| { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; } \
+		|| { rm -rf $(VENV); echo "Can't make $(VENV): install your system's venv package (Debian: apt-get install python3-venv)."; exit 1; }
+
+$(VENV)/.installed: $(INPUTS) | $(BIN)/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-%: $(VENV)/.installed
+	$(PIP) --editable '.[$*]'
+	@touch $@
