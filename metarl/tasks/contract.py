@@ -86,6 +86,7 @@ class TaskDistribution(ABC):
         observation_space, action_space: Gymnasium spaces of one task.
         horizon: most steps in one episode.
         finite: the family has few tasks by nature, so train and test may overlap; scores say so.
+        reveals: an episode's first observation is meant to tell something of the task.
         splits: the splits it can sample.
     """
 
@@ -94,6 +95,7 @@ class TaskDistribution(ABC):
     action_space: gym.Space
     horizon: int
     finite: ClassVar[bool] = False
+    reveals: ClassVar[bool] = False
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
 
     @abstractmethod

@@ -42,6 +42,7 @@ class Identity(TaskDistribution):
 
     id = "Identity-v0"
     finite = True
+    reveals = True
 
     def __init__(self, numbers: int = 4, horizon: int = 5, terminates: bool = False):
         if numbers < 1 or horizon < 1:
