@@ -1,0 +1,179 @@
+"""Proximal policy optimisation (Schulman et al. 2017) with generalised advantages (Schulman et al. 2016), shared by all learners that use it.
+
+Everything here works on S members at once (one member a seed, usually one): columns [T, S B] are seen as [T, S, B], and each member has
+its own advantages, minibatches, loss and gradient norm.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from metarl.envs.meta_episode import Step
+from metarl.networks.actions import ActionDistribution
+from metarl.networks.policy import unroll
+
+__all__ = ["PPOConfig", "PPOMetrics", "annealed", "gae", "minibatches", "ppo_loss", "ppo_update"]
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Settings of the update.
+
+    Attributes:
+        discount: gamma, over the whole meta-episode for RL².
+        gae_lambda: lambda of the generalised advantages.
+        epochs: passes over a rollout.
+        minibatches: parts a pass is cut into, along tasks.
+        clip: of the probability ratio.
+        lr: Adam's step size at the start.
+        lr_end: ... at the end, linearly.
+        entropy: weight of the entropy bonus at the start.
+        entropy_end: ... from `entropy_until` on, linearly.
+        entropy_until: share of training after which the bonus stays at `entropy_end`.
+        value: weight of the squared error of the (normalised) value.
+        max_grad_norm: gradients are scaled down to this norm.
+        weight_decay: decoupled, per step, as in AdamW.
+        adam_epsilon: of Adam's denominator.
+    """
+
+    discount: float = 0.99
+    gae_lambda: float = 0.9
+    epochs: int = 4
+    minibatches: int = 4
+    clip: float = 0.2
+    lr: float = 5e-3
+    lr_end: float = 1e-5
+    entropy: float = 0.01
+    entropy_end: float = 0.0
+    entropy_until: float = 0.5
+    value: float = 0.25
+    max_grad_norm: float = 0.5
+    weight_decay: float = 0.0
+    adam_epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
+            raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
+        if min(self.epochs, self.minibatches) < 1:
+            raise ValueError(f"epochs and minibatches must be at least 1, not {self.epochs} and {self.minibatches}.")
+        if self.lr <= 0 or self.clip <= 0 or self.max_grad_norm <= 0:
+            raise ValueError("lr, clip and max_grad_norm must be positive.")
+
+
+class PPOMetrics(NamedTuple):
+    """Means over an update."""
+
+    policy_loss: Tensor
+    value_loss: Tensor
+    entropy: Tensor  # nats
+    kl: Tensor  # nats, of the old policy from the new, estimated from samples (Schulman 2020)
+    clipped: Tensor  # share of ratios outside the clip range
+    grad_norm: Tensor
+
+
+def gae(reward: Tensor, value: Tensor, next_value: Tensor, carry: Tensor, discount: float, gae_lambda: float) -> Tensor:
+    """Generalised advantages [T, ...] (Schulman et al. 2016, equation 16).
+
+    Args:
+        reward, value: [T, ...], of step t and the state it was taken in.
+        next_value: [T, ...], of the state after step t: 0 after termination (for RL²: after the meta-episode), V(final observation) after truncation.
+        carry: [T, ...] bool, whether step t + 1 belongs to the same return.
+        discount, gae_lambda: gamma and lambda.
+    """
+    delta = reward + discount * next_value - value
+    decay = discount * gae_lambda * carry.to(value.dtype)
+    advantage = torch.empty_like(delta)
+    running = torch.zeros_like(delta[0])
+    for t in reversed(range(len(delta))):
+        running = delta[t] + decay[t] * running
+        advantage[t] = running
+    return advantage
+
+
+def annealed(start: float, end: float, share: float) -> float:
+    """Linear from `start` to `end` as `share` goes from 0 to 1, and `end` after."""
+    return start + (end - start) * min(1.0, max(0.0, share))
+
+
+def minibatches(columns: int, members: int, parts: int, rng: Generator) -> list[Tensor]:
+    """A random partition of each member's columns: `parts` index tensors [S x B / parts] into [S x B] columns."""
+    order = torch.stack([torch.randperm(columns, generator=rng, device=rng.device) for _ in range(members)])
+    order = order + columns * torch.arange(members, device=rng.device)[:, None]
+    return [chunk.flatten() for chunk in order.tensor_split(parts, 1)]
+
+
+class Batch(NamedTuple):
+    """What the loss reads, [T, S x B, ...]."""
+
+    steps: Step
+    action: Tensor
+    log_prob: Tensor
+    advantage: Tensor  # normalised
+    target: Tensor  # normalised return to go
+    valid: Tensor
+
+    def columns(self, index: Tensor) -> "Batch":
+        """The columns at `index`."""
+        picked = [field.index_select(1, index) for field in (*self.steps, *self[1:])]
+        return Batch(Step(*picked[: len(self.steps)]), *picked[len(self.steps) :])
+
+
+def ppo_loss(policy: nn.Module, actions: ActionDistribution, batch: Batch, config: PPOConfig, entropy_weight: float, members: int) -> tuple[Tensor, PPOMetrics]:
+    """The clipped surrogate, squared value error and entropy bonus of whole meta-episodes; the sum over members of each one's mean."""
+    output = unroll(policy, batch.steps)
+    weight = batch.valid.to(output.value.dtype)
+    weight = weight / weight.unflatten(1, (members, -1)).sum((0, 2)).clamp_min(1).repeat_interleave(weight.shape[1] // members)
+    log_ratio = actions.log_prob(output.parameters, batch.action) - batch.log_prob
+    ratio = log_ratio.exp()
+    surrogate = torch.minimum(ratio * batch.advantage, ratio.clamp(1 - config.clip, 1 + config.clip) * batch.advantage)
+    policy_loss = -(weight * surrogate).sum()
+    value_loss = (weight * (output.value - batch.target).square()).sum()
+    entropy = (weight * actions.entropy(output.parameters)).sum()
+    loss = policy_loss + config.value * value_loss - entropy_weight * entropy
+    with torch.no_grad():
+        kl = (weight * (ratio - 1 - log_ratio)).sum()
+        clipped = (weight * ((ratio - 1).abs() > config.clip)).sum()
+        metrics = torch.stack([policy_loss, value_loss, entropy, kl, clipped]) / members
+    return loss, PPOMetrics(*metrics, torch.zeros_like(kl))
+
+
+def ppo_update(
+    policy: nn.Module, optimizer: torch.optim.Optimizer, actions: ActionDistribution, batch: Batch, config: PPOConfig, progress: float, members: int, rng: Generator
+) -> PPOMetrics:
+    """Several passes of minibatches over `batch`.
+
+    Args:
+        policy, optimizer: what changes. actions: distributions over the action space.
+        batch: columns [T, S x B]. config: settings.
+        progress: share of training done, for the schedules.
+        members: S. rng: draws the minibatches.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = annealed(config.lr, config.lr_end, progress)
+    entropy_weight = annealed(config.entropy, config.entropy_end, progress / config.entropy_until)
+    parameters = [parameter for parameter in policy.parameters() if parameter.requires_grad]
+    measured = []
+    for _ in range(config.epochs):
+        for index in minibatches(batch.action.shape[1] // members, members, config.minibatches, rng):
+            loss, metrics = ppo_loss(policy, actions, batch.columns(index) if config.minibatches > 1 else batch, config, entropy_weight, members)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            norm = clip_gradients(parameters, config.max_grad_norm, members)
+            optimizer.step()
+            measured.append(metrics._replace(grad_norm=norm))
+    return PPOMetrics(*(torch.stack(values).mean() for values in zip(*measured, strict=True)))
+
+
+@torch.no_grad()
+def clip_gradients(parameters: list[Any], max_norm: float, members: int) -> Tensor:
+    """Scale each member's gradient down to `max_norm`; parameters are stacked [S, ...] if there are several members. Returns the mean norm."""
+    if members == 1:
+        return nn.utils.clip_grad_norm_(parameters, max_norm)
+    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norms = torch.stack([grad.flatten(1).square().sum(1) for grad in grads]).sum(0).sqrt()  # [S]
+    scale = (max_norm / (norms + 1e-6)).clamp_max(1.0)
+    for grad in grads:
+        grad.mul_(scale.reshape(-1, *(1,) * (grad.dim() - 1)))
+    return norms.mean()

@@ -1,0 +1,230 @@
+"""RL²: a recurrent policy whose hidden state does the learning (Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, arXiv 1611.05763).
+
+A policy with memory plays whole meta-episodes: K episodes in one task, memory kept throughout. It is trained by PPO to maximise the
+discounted sum of rewards of the whole meta-episode, so an episode's end never cuts the return, and after episode K the value is 0.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from metarl.envs.budget import Budget, Episodes, max_steps
+from metarl.envs.meta_episode import MetaEpisodeEnv, Step
+from metarl.learners.contract import Metrics
+from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
+from metarl.networks.actions import action_distribution
+from metarl.networks.normalisation import ReturnNormaliser
+from metarl.networks.policy import NetworkConfig, Policy
+from metarl.networks.stacked import StackedPolicy
+from metarl.rollout import Rollout, collect
+from metarl.tasks.contract import TaskDistribution, fresh_tasks
+from metarl.tasks.seeding import derive_seed, torch_generator
+
+__all__ = ["RL2", "RL2Agent", "RL2Config"]
+
+
+@dataclass(frozen=True)
+class RL2Config:
+    """Settings of RL².
+
+    Attributes:
+        episodes: K, episodes in a meta-episode.
+        num_envs: tasks played side by side in an iteration, for each seed.
+        iterations: outer-loop iterations; each plays one meta-episode in every row and then updates.
+        act: how the trained agent chooses: draw from the policy, or take its most likely action.
+        network: the shape of the policy.
+        ppo: the settings of the update.
+    """
+
+    episodes: int = 10
+    num_envs: int = 4096
+    iterations: int = 200
+    act: Literal["sample", "mode"] = "sample"
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1 or self.num_envs < 1 or self.iterations < 1:
+            raise ValueError(f"episodes, num_envs and iterations must be at least 1, not {self.episodes}, {self.num_envs} and {self.iterations}.")
+        if self.act not in ("sample", "mode"):
+            raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
+        if self.ppo.minibatches > self.num_envs:
+            raise ValueError(f"num_envs ({self.num_envs}) must be at least the number of minibatches ({self.ppo.minibatches}).")
+
+
+class RL2:
+    """Meta-trains a policy with memory.
+
+    Args:
+        config: settings.
+        distribution: where training tasks come from (split `train` only).
+        seed: names every random stream; a tuple trains one member a seed, all in one batch.
+        device: "cpu" or "cuda", environments included.
+        make_policy: a user's own policy, called as make_policy(distribution, max_steps); see `metarl.networks.policy`.
+    """
+
+    Config = RL2Config
+
+    def __init__(
+        self,
+        config: RL2Config,
+        distribution: TaskDistribution,
+        seed: int | tuple[int, ...] = 0,
+        device: str = "cpu",
+        make_policy: Callable[[TaskDistribution, int], nn.Module] | None = None,
+    ):
+        self.config, self.distribution, self.device = config, distribution, torch.device(device)
+        self.seeds = seed if isinstance(seed, tuple) else (seed,)
+        self.members = len(self.seeds)
+        self.budget = Episodes(config.episodes, after=0)
+        self.max_steps = max_steps(self.budget, distribution)
+        self.actions = action_distribution(distribution.action_space)
+        policies = [self._new_policy(member_seed, make_policy) for member_seed in self.seeds]
+        self.policy = (policies[0] if self.members == 1 else StackedPolicy(policies)).to(self.device)
+        self.returns = ReturnNormaliser(self.max_steps, self.members).to(self.device)
+        self.optimizer = torch.optim.AdamW(self.policy.parameters(), config.ppo.lr, eps=config.ppo.adam_epsilon, weight_decay=config.ppo.weight_decay, fused=True)
+        streams = derive_seed(self.seeds[0], "rl2") if self.members == 1 else derive_seed(0, "rl2", *self.seeds)
+        self.task_seed = derive_seed(streams, "tasks")
+        self.env_rng, self.action_rng, self.batch_rng = (torch_generator(streams, name, device=self.device) for name in ("environment", "actions", "minibatches"))
+        self.env = MetaEpisodeEnv(distribution, self.budget, config.num_envs * self.members, self.env_rng, refill=False)
+        self.iteration = self.steps = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations are done."""
+        return self.iteration >= self.config.iterations
+
+    def update(self) -> Metrics:
+        """Play one meta-episode in every row, then improve the policy on them."""
+        source = fresh_tasks(self.distribution, "train", self.env.num_envs, self.task_seed, first=self.iteration)
+        rollout = collect(self.env, self.policy, self.actions, source, self.action_rng)
+        batch = self.batch(rollout)
+        metrics = ppo_update(self.policy, self.optimizer, self.actions, batch, self.config.ppo, self.iteration / self.config.iterations, self.members, self.batch_rng)
+        self._learn_moments(rollout)
+        self.iteration += 1
+        self.steps += int(rollout.valid.sum())
+        returns = rollout.reward.sum(0).unflatten(0, (self.members, -1)).mean(1)
+        each = {f"return_{seed}": value for seed, value in zip(self.seeds, returns.tolist(), strict=True)} if self.members > 1 else {}
+        measured = {name: float(value) for name, value in metrics._asdict().items()}
+        return {"iteration": float(self.iteration), "steps": float(self.steps), "return": float(returns.mean()), **each, **measured}
+
+    @torch.no_grad()
+    def batch(self, rollout: Rollout) -> Batch:
+        """Advantages and value targets over whole meta-episodes: ends of episodes don't cut the return."""
+        ppo, members = self.config.ppo, self.members
+        reward, value, valid, end = (part.unflatten(1, (members, -1)) for part in (rollout.reward, rollout.value, rollout.valid, rollout.meta_episode_end))
+        value = self.returns.denormalise(value)
+        carry = ~end & valid
+        next_value = torch.where(carry, torch.cat([value[1:], torch.zeros_like(value[:1])]), 0)
+        advantage = torch.where(valid, gae(reward, value, next_value, carry, ppo.discount, ppo.gae_lambda), 0)
+        target = advantage + value
+        self.returns.update(target, valid)
+        count = valid.sum((0, 2), keepdim=True)
+        mean = advantage.sum((0, 2), keepdim=True) / count
+        deviation = (torch.where(valid, advantage - mean, 0).square().sum((0, 2), keepdim=True) / count).sqrt()
+        normalised = torch.where(valid, (advantage - mean) / (deviation + 1e-8), 0)
+        return Batch(rollout.steps, rollout.action, rollout.log_prob, normalised.flatten(1), self.returns.normalise(target).flatten(1), rollout.valid)
+
+    def agent(self, budget: Budget, member: int = 0) -> "RL2Agent":
+        """The agent trained so far, with weights of its own.
+
+        Raises:
+            ValueError: the budget is longer than an attention core can remember.
+        """
+        policy = self._member(member)
+        longest = getattr(getattr(policy, "core", None), "max_steps", None)
+        wanted = max_steps(budget, self.distribution)
+        if longest is not None and wanted > longest:
+            raise ValueError(f"This policy remembers {longest} steps and can't act for {wanted}; train it with more episodes or use a recurrent core.")
+        return RL2Agent(policy.eval(), self.config.act, self.distribution)
+
+    def weights(self, member: int = 0) -> dict[str, Any]:
+        """The policy of one member."""
+        return {"policy": dict(self._member(member).state_dict())}
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """Take over a policy, for acting or as a start."""
+        if self.members == 1:
+            self.policy.load_state_dict(weights["policy"])
+            return
+        for index in range(self.members):
+            policy = self._member(index)
+            policy.load_state_dict(weights["policy"])
+            self.policy.write_member(index, policy)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that `update` depends on."""
+        streams = {name: getattr(self, name).get_state() for name in ("env_rng", "action_rng", "batch_rng")}
+        moments = {str(i): dict(self.optimizer.state[parameter]) for i, parameter in enumerate(self.policy.parameters()) if parameter in self.optimizer.state}
+        return {
+            "policy": dict(self.policy.state_dict()),
+            "returns": dict(self.returns.state_dict()),
+            "optimizer": moments,
+            "streams": streams,
+            "iteration": self.iteration,
+            "steps": self.steps,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.policy.load_state_dict(state["policy"])
+        self.returns.load_state_dict(state["returns"])
+        for i, parameter in enumerate(self.policy.parameters()):
+            if str(i) in state["optimizer"]:
+                moments = state["optimizer"][str(i)]
+                self.optimizer.state[parameter] = {name: tensor.clone().to(tensor.device if name == "step" and self.device.type == "cpu" else self.device) for name, tensor in moments.items()}
+        for name, stream in state["streams"].items():
+            getattr(self, name).set_state(stream.cpu())
+        self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
+
+    def _new_policy(self, seed: int, make_policy: Callable[[TaskDistribution, int], nn.Module] | None) -> nn.Module:
+        if make_policy is None:
+            space, action_space = self.distribution.observation_space, self.distribution.action_space
+            return Policy(space, action_space, self.config.network, self.max_steps, torch_generator(seed, "weights"))
+        with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
+            torch.default_generator.manual_seed(derive_seed(seed, "weights"))
+            return make_policy(self.distribution, self.max_steps)
+
+    def _member(self, index: int) -> nn.Module:
+        if not 0 <= index < self.members:
+            raise ValueError(f"There is no member {index}; this learner trains {self.members}.")
+        return copy.deepcopy(self.policy) if self.members == 1 else self.policy.member(index)
+
+    def _learn_moments(self, rollout: Rollout) -> None:
+        """Input normalisers learn after the update, so that acting and training read the same numbers."""
+        if self.members == 1:
+            if hasattr(self.policy, "inputs"):
+                self.policy.inputs.learn_moments(rollout.steps, rollout.valid)
+            return
+        for index in range(self.members):
+            policy = self.policy.member(index)
+            if hasattr(policy, "inputs"):
+                columns = slice(index * self.config.num_envs, (index + 1) * self.config.num_envs)
+                policy.inputs.learn_moments(Step(*(field[:, columns] for field in rollout.steps)), rollout.valid[:, columns])
+                self.policy.write_member(index, policy)
+
+
+class RL2Agent:
+    """Acts with a trained policy; its state is the policy's memory, so adapting is what the memory does.
+
+    Args:
+        policy: what to act with. act: "sample" or "mode". distribution: for its action space.
+    """
+
+    def __init__(self, policy: nn.Module, act: str, distribution: TaskDistribution):
+        self.policy, self.mode, self.actions = policy, act == "mode", action_distribution(distribution.action_space)
+
+    def initial_state(self, batch_size: int) -> Any:
+        """An empty memory."""
+        return self.policy.initial_state(batch_size)
+
+    @torch.no_grad()
+    def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
+        """One step of B rows."""
+        output, state = self.policy(step, state)
+        action = self.actions.mode(output.parameters) if self.mode else self.actions.sample(output.parameters, rng)
+        return self.actions.to_environment(action), state

@@ -1,0 +1,203 @@
+"""Action distributions over Gymnasium spaces, as pure functions of the policy's output.
+
+A policy puts out parameters [..., P] for its action space; the classes here turn them into actions, log-probabilities and
+entropies. Actions stay unclipped inside the learner, and `to_environment` clips them to a box on the way out.
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+__all__ = ["ActionDistribution", "action_distribution", "one_hot"]
+
+
+def one_hot(index: Tensor, size: int) -> Tensor:
+    """[..., size] float32 with a 1 at `index` [...]; unlike PyTorch's it never waits for the device."""
+    return (index[..., None] == torch.arange(size, device=index.device)).to(torch.float32)
+
+
+class ActionDistribution(ABC):
+    """Distributions over one action space.
+
+    Attributes:
+        num_parameters: P, outputs that the policy needs.
+        num_features: size of `encode`'s result.
+    """
+
+    num_parameters: int
+    num_features: int
+
+    @abstractmethod
+    def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
+        """Draw actions [..., *act] for parameters [..., P]."""
+
+    @abstractmethod
+    def mode(self, parameters: Tensor) -> Tensor:
+        """The most likely actions [..., *act]."""
+
+    @abstractmethod
+    def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
+        """Log-probabilities (densities for boxes) [...] of actions [..., *act]."""
+
+    @abstractmethod
+    def entropy(self, parameters: Tensor) -> Tensor:
+        """Entropies [...] in nats."""
+
+    @abstractmethod
+    def encode(self, action: Tensor) -> Tensor:
+        """Actions as float features [..., num_features], one-hot where discrete."""
+
+    def to_environment(self, action: Tensor) -> Tensor:
+        """What the environment gets: the action itself, clipped for boxes."""
+        return action
+
+
+class Categorical(ActionDistribution):
+    """Discrete(n)."""
+
+    def __init__(self, space: gym.spaces.Discrete):
+        if space.start != 0:
+            raise ValueError(f"Discrete actions must start at 0, not {space.start}.")
+        self.num_parameters = self.num_features = int(space.n)
+
+    def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
+        noise = torch.empty_like(parameters).exponential_(generator=rng)  # Gumbel-max: argmax of logits - log(Exp(1))
+        return (parameters - noise.log_()).argmax(-1)
+
+    def mode(self, parameters: Tensor) -> Tensor:
+        return parameters.argmax(-1)
+
+    def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
+        return parameters.log_softmax(-1).gather(-1, action[..., None])[..., 0]
+
+    def entropy(self, parameters: Tensor) -> Tensor:
+        log_probabilities = parameters.log_softmax(-1)
+        return -(log_probabilities.exp() * log_probabilities).sum(-1)
+
+    def encode(self, action: Tensor) -> Tensor:
+        return one_hot(action, self.num_features)
+
+
+class MultiCategorical(ActionDistribution):
+    """MultiDiscrete([n_1, ..., n_d]): independent categoricals."""
+
+    def __init__(self, space: gym.spaces.MultiDiscrete):
+        if space.nvec.ndim != 1 or np.any(space.start != 0):
+            raise ValueError(f"MultiDiscrete actions must be a vector starting at 0, not {space}.")
+        self.sizes = [int(n) for n in space.nvec]
+        self.parts = [Categorical(gym.spaces.Discrete(n)) for n in self.sizes]
+        self.num_parameters = self.num_features = sum(self.sizes)
+
+    def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
+        return torch.stack([part.sample(p, rng) for part, p in self._split(parameters)], -1)
+
+    def mode(self, parameters: Tensor) -> Tensor:
+        return torch.stack([part.mode(p) for part, p in self._split(parameters)], -1)
+
+    def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
+        return torch.stack([part.log_prob(p, action[..., i]) for i, (part, p) in enumerate(self._split(parameters))]).sum(0)
+
+    def entropy(self, parameters: Tensor) -> Tensor:
+        return torch.stack([part.entropy(p) for part, p in self._split(parameters)]).sum(0)
+
+    def encode(self, action: Tensor) -> Tensor:
+        return torch.cat([part.encode(action[..., i]) for i, part in enumerate(self.parts)], -1)
+
+    def _split(self, parameters: Tensor) -> list[tuple[Categorical, Tensor]]:
+        return list(zip(self.parts, parameters.split(self.sizes, -1), strict=True))
+
+
+class Bernoullis(ActionDistribution):
+    """MultiBinary(shape): independent coins; parameters are logits."""
+
+    def __init__(self, space: gym.spaces.MultiBinary):
+        self.shape = tuple(space.shape)
+        self.num_parameters = self.num_features = math.prod(self.shape)
+
+    def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
+        uniform = torch.rand(parameters.shape, generator=rng, device=parameters.device, dtype=parameters.dtype)
+        return (uniform < parameters.sigmoid()).to(torch.int64).unflatten(-1, self.shape)
+
+    def mode(self, parameters: Tensor) -> Tensor:
+        return (parameters > 0).to(torch.int64).unflatten(-1, self.shape)
+
+    def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
+        sign = 2 * action.flatten(-len(self.shape)).to(parameters.dtype) - 1
+        return torch.nn.functional.logsigmoid(sign * parameters).sum(-1)
+
+    def entropy(self, parameters: Tensor) -> Tensor:
+        p = parameters.sigmoid()
+        return -(p * torch.nn.functional.logsigmoid(parameters) + (1 - p) * torch.nn.functional.logsigmoid(-parameters)).sum(-1)
+
+    def encode(self, action: Tensor) -> Tensor:
+        return action.flatten(-len(self.shape)).to(torch.float32)
+
+
+class Gaussian(ActionDistribution):
+    """Box: independent normals; parameters are means and log standard deviations, in units of half the box where it is bounded."""
+
+    LOG_STD = (-5.0, 1.0)
+
+    def __init__(self, space: gym.spaces.Box):
+        self.shape = tuple(space.shape)
+        self.num_features = math.prod(self.shape)
+        self.num_parameters = 2 * self.num_features
+        bounded = np.isfinite(space.low) & np.isfinite(space.high)
+        low, high = np.where(bounded, space.low, 0.0), np.where(bounded, space.high, 0.0)
+        self.center = torch.as_tensor(np.where(bounded, (low + high) / 2, 0.0).ravel(), dtype=torch.float32)
+        self.scale = torch.as_tensor(np.where(bounded, (high - low) / 2, 1.0).ravel(), dtype=torch.float32).clamp_min(1e-6)
+        self.low = torch.as_tensor(space.low.ravel(), dtype=torch.float32)
+        self.high = torch.as_tensor(space.high.ravel(), dtype=torch.float32)
+
+    def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
+        mean, log_std = self._split(parameters)
+        noise = torch.randn(mean.shape, generator=rng, device=mean.device, dtype=mean.dtype)
+        return self._scaled(mean + log_std.exp() * noise)
+
+    def mode(self, parameters: Tensor) -> Tensor:
+        return self._scaled(self._split(parameters)[0])
+
+    def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
+        mean, log_std = self._split(parameters)
+        scale = self.scale.to(mean.device)
+        unit = (action.flatten(-len(self.shape)) - self.center.to(mean.device)) / scale if self.shape else (action[..., None] - self.center.to(mean.device)) / scale
+        return (-0.5 * ((unit - mean) / log_std.exp()).square() - log_std - 0.5 * math.log(2 * math.pi) - scale.log()).sum(-1)
+
+    def entropy(self, parameters: Tensor) -> Tensor:
+        _, log_std = self._split(parameters)
+        return (log_std + 0.5 * math.log(2 * math.pi * math.e) + self.scale.to(log_std.device).log()).sum(-1)
+
+    def encode(self, action: Tensor) -> Tensor:
+        flat = action.flatten(-len(self.shape)) if self.shape else action[..., None]
+        return (flat - self.center.to(flat.device)) / self.scale.to(flat.device)
+
+    def to_environment(self, action: Tensor) -> Tensor:
+        return torch.clamp(action, self.low.to(action.device).reshape(self.shape), self.high.to(action.device).reshape(self.shape))
+
+    def _split(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_std = parameters.chunk(2, -1)
+        return mean, log_std.clamp(*self.LOG_STD)
+
+    def _scaled(self, unit: Tensor) -> Tensor:
+        return (unit * self.scale.to(unit.device) + self.center.to(unit.device)).unflatten(-1, self.shape) if self.shape else (unit * self.scale.to(unit.device) + self.center.to(unit.device))[..., 0]
+
+
+def action_distribution(space: gym.Space) -> ActionDistribution:
+    """The distributions over `space`.
+
+    Raises:
+        ValueError: a kind of space that no distribution here covers.
+    """
+    if isinstance(space, gym.spaces.Discrete):
+        return Categorical(space)
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        return MultiCategorical(space)
+    if isinstance(space, gym.spaces.MultiBinary):
+        return Bernoullis(space)
+    if isinstance(space, gym.spaces.Box):
+        return Gaussian(space)
+    raise ValueError(f"Actions of {space} aren't supported; use Discrete, MultiDiscrete, MultiBinary or Box.")

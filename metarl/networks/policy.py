@@ -1,0 +1,124 @@
+"""A policy with memory: inputs, a core that remembers, and heads for actions and values.
+
+A user's own `nn.Module` serves as policy if it has `initial_state(batch_size)` and `forward(step, state) -> (PolicyOutput, state)`
+and forgets the rows that `step.meta_episode_start` flags; `unroll` then trains it step by step.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import gymnasium as gym
+import torch
+from torch import Generator, Tensor, nn
+
+from metarl.envs.meta_episode import Step, observation_dtype
+from metarl.networks.actions import action_distribution
+from metarl.networks.attention import Attention
+from metarl.networks.gru import GRU
+from metarl.networks.inputs import StepInputs
+from metarl.networks.layers import linear
+from metarl.networks.lstm import LSTM
+
+__all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "unroll"]
+
+CORES = ("gru", "lstm", "attention")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The shape of a policy with memory.
+
+    Attributes:
+        core: what remembers: a GRU, an LSTM, or causal attention over the meta-episode.
+        units: size of the hidden vector, or width of the attention.
+        layers: attention layers; recurrent cores have one.
+        heads: attention heads.
+        previous_observation: read the observation before the current one too, so that a step holds a whole transition.
+    """
+
+    core: Literal["gru", "lstm", "attention"] = "gru"
+    units: int = 64
+    layers: int = 2
+    heads: int = 4
+    previous_observation: bool = False
+
+    def __post_init__(self) -> None:
+        if self.core not in CORES:
+            raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join(CORES)}.")
+        if min(self.units, self.layers, self.heads) < 1:
+            raise ValueError(f"units, layers and heads must be at least 1, not {self.units}, {self.layers} and {self.heads}.")
+
+
+class PolicyOutput(NamedTuple):
+    """What a policy says of B rows."""
+
+    parameters: Tensor  # [..., B, P] of the action distribution
+    value: Tensor  # [..., B] return to go, as the learner normalises it
+
+
+class PolicyState(NamedTuple):
+    """What a policy remembers."""
+
+    core: Any
+    observation: Tensor  # [B, *obs] the last one seen
+
+
+class Policy(nn.Module):
+    """Inputs, core, heads.
+
+    Args:
+        observation_space, action_space: of one task.
+        config: the shape.
+        max_steps: most steps in a meta-episode.
+        rng: draws the initial weights.
+    """
+
+    def __init__(self, observation_space: gym.Space, action_space: gym.Space, config: NetworkConfig, max_steps: int, rng: Generator):
+        super().__init__()
+        self.inputs = StepInputs(observation_space, action_space, config.previous_observation)
+        if config.core == "attention":
+            self.core: nn.Module = Attention(self.inputs.size, config.units, rng, max_steps, config.layers, config.heads)
+        else:
+            self.core = {"gru": GRU, "lstm": LSTM}[config.core](self.inputs.size, config.units, rng)
+        self.actor = linear(config.units, action_distribution(action_space).num_parameters, rng, 0.01)
+        self.critic = linear(config.units, 1, rng)
+
+    def initial_state(self, batch_size: int) -> PolicyState:
+        """The memory of `batch_size` rows that have seen nothing."""
+        space = self.inputs.space
+        observation = torch.zeros((batch_size, *(space.shape or ())), dtype=observation_dtype(space), device=self.critic.weight.device)
+        return PolicyState(self.core.initial_state(batch_size), observation)
+
+    def forward(self, step: Step, state: PolicyState) -> tuple[PolicyOutput, PolicyState]:
+        """One step of B rows; rows that start a meta-episode forget first."""
+        output, core = self.core(self.inputs(step, state.observation), forget(state.core, step.meta_episode_start))
+        return self._heads(output), PolicyState(core, step.observation)
+
+    def sequence(self, steps: Step) -> PolicyOutput:
+        """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals `forward` step by step."""
+        previous = torch.cat([steps.observation[:1], steps.observation[:-1]])
+        return self._heads(self.core.sequence(self.inputs(steps, previous)))
+
+    def _heads(self, output: Tensor) -> PolicyOutput:
+        return PolicyOutput(self.actor(output), self.critic(output)[..., 0])
+
+
+def forget(state: Any, rows: Tensor) -> Any:
+    """Core states with zeros in `rows` [B]; an attention cache needs only its clock set back."""
+    if isinstance(state, Tensor):
+        return state.masked_fill(rows.reshape(rows.shape + (1,) * (state.dim() - rows.dim())), 0)
+    if hasattr(state, "clock"):
+        return state._replace(clock=torch.where(rows, 0, state.clock))
+    parts = [forget(part, rows) for part in state]
+    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
+
+
+def unroll(policy: Any, steps: Step) -> PolicyOutput:
+    """What `policy` says along whole meta-episodes [T, B, ...]: in parallel if it can, else step by step."""
+    if hasattr(policy, "sequence"):
+        return policy.sequence(steps)
+    state, outputs = policy.initial_state(steps.prev_reward.shape[1]), []
+    for t in range(len(steps.prev_reward)):
+        output, state = policy(Step(*(field[t] for field in steps)), state)
+        outputs.append(output)
+    return PolicyOutput(torch.stack([o.parameters for o in outputs]), torch.stack([o.value for o in outputs]))

@@ -1,0 +1,64 @@
+"""Collect trajectories of meta-episodes: one meta-episode a column, time first."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from metarl.envs.meta_episode import MetaEpisodeEnv, Step
+from metarl.networks.actions import ActionDistribution
+from metarl.tasks.contract import TaskSource
+
+__all__ = ["Rollout", "collect"]
+
+
+class Rollout(NamedTuple):
+    """B meta-episodes of at most T steps."""
+
+    steps: Step  # [T, B, ...] what the policy saw; final_observation is not kept
+    action: Tensor  # [T, B, *act] as drawn, before clipping to a box
+    parameters: Tensor  # [T, B, P] of the action distribution
+    log_prob: Tensor  # [T, B] of `action`
+    value: Tensor  # [T, B] as the policy put it out
+    reward: Tensor  # [T, B]
+    terminated: Tensor  # [T, B] bool
+    truncated: Tensor  # [T, B] bool
+    meta_episode_end: Tensor  # [T, B] bool
+    valid: Tensor  # [T, B] bool: false after a row's meta-episode is over
+
+
+@torch.no_grad()
+def collect(env: MetaEpisodeEnv, policy: nn.Module, actions: ActionDistribution, source: TaskSource, rng: Generator) -> Rollout:
+    """Play one meta-episode in every row of `env` (made with refill=False), drawing actions from `policy`.
+
+    Args:
+        env: the rows. policy: initial_state and forward. actions: distributions over the action space.
+        source: tasks. rng: draws the actions.
+    """
+    step = env.reset(source)
+    state = policy.initial_state(env.num_envs)
+    steps, taken, outputs, outcomes = [], [], [], []
+    for t in range(env.max_steps):
+        output, state = policy(step, state)
+        action = actions.sample(output.parameters, rng)
+        steps.append(step._replace(final_observation=step.prev_reward))  # policies don't read it; don't hold it
+        step, outcome = env.step(actions.to_environment(action))
+        taken.append(action)
+        outputs.append(output)
+        outcomes.append(outcome)
+        if t % 16 == 15 and not bool((outcome.valid & ~outcome.meta_episode_end).any()):
+            break
+    env.check()
+    action, parameters = torch.stack(taken), torch.stack([output.parameters for output in outputs])
+    return Rollout(
+        Step(*(torch.stack(field) for field in zip(*steps, strict=True))),
+        action,
+        parameters,
+        actions.log_prob(parameters, action),
+        torch.stack([output.value for output in outputs]),
+        torch.stack([outcome.reward for outcome in outcomes]),
+        torch.stack([outcome.terminated for outcome in outcomes]),
+        torch.stack([outcome.truncated for outcome in outcomes]),
+        torch.stack([outcome.meta_episode_end for outcome in outcomes]),
+        torch.stack([outcome.valid for outcome in outcomes]),
+    )
