@@ -4,14 +4,15 @@ No step is invented at an episode's end: the step that ends an episode returns t
 reward, both end flags and the observation that the ended episode showed last. See Duan et al. 2016, section 2.2.
 """
 
-from typing import NamedTuple, cast
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.envs.budget import Budget, Episodes, max_steps
-from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, TaskSource, where_rows
+from metarl.envs.budget import Budget, Steps, max_steps
+from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, TaskSource, Transition, where_rows
 
 __all__ = ["MetaEpisodeEnv", "Outcome", "Step"]
 
@@ -54,7 +55,8 @@ class MetaEpisodeEnv:
         distribution: where tasks come from; tensor families and adapted Gymnasium environments alike.
         budget: how long a meta-episode lasts.
         num_envs: B, parallel rows.
-        rng: noise of reset and step; its device is the environment's.
+        rng: noise of reset and step; its device is the environment's. A sequence of num_envs generators gives each row its own:
+            row i then plays exactly as it would alone, which is slower.
         refill: give a row its next task when its meta-episode ends; otherwise the row's `valid` turns false.
         dtype: floating type of rewards and task parameters.
 
@@ -63,16 +65,30 @@ class MetaEpisodeEnv:
             values are looked at in `check`, which `collect` and `evaluate` call once a rollout.
     """
 
-    def __init__(self, distribution: TaskDistribution, budget: Budget, num_envs: int, rng: Generator, *, refill: bool = True, dtype: torch.dtype = torch.float32):
+    def __init__(
+        self,
+        distribution: TaskDistribution,
+        budget: Budget,
+        num_envs: int,
+        rng: Generator | Sequence[Generator],
+        *,
+        refill: bool = True,
+        dtype: torch.dtype = torch.float32,
+    ):
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, not {num_envs}.")
+        rngs = [rng] if isinstance(rng, Generator) else rng
+        if not isinstance(rng, Generator) and len(rng) != num_envs:
+            raise ValueError(f"Give one generator, or one a row: {num_envs} rows can't share {len(rng)}.")
         self.distribution, self.budget, self.num_envs, self.refill, self.dtype = distribution, budget, num_envs, refill, dtype
-        self.device = rng.device
+        self.device = rngs[0].device
         self.max_steps = max_steps(budget, distribution)
-        self._rows = distribution.open(num_envs, rng)
+        observation_space, action_space = spaces_of(distribution)
+        self._observation_shape = (num_envs, *(observation_space.shape or ()))
+        self._action_shape, self._action_dtype = (num_envs, *(action_space.shape or ())), action_dtype(action_space)
         self._all = torch.ones(num_envs, dtype=torch.bool, device=self.device)
-        self._discrete = isinstance(distribution.action_space, gym.spaces.Discrete)
         self._checks_now = self.device.type == "cpu"
+        self._rows = distribution.open(num_envs, rng) if isinstance(rng, Generator) else distribution.open_independent(rng)
 
     def reset(self, task_source: TaskSource) -> Step:
         """Start a meta-episode in every row; row i's j-th task will be `task_source(i, j)`."""
@@ -80,60 +96,66 @@ class MetaEpisodeEnv:
         self._source = task_source
         self.task = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self.episode, self.episode_step, self.meta_step = (torch.zeros_like(self.task) for _ in range(3))
-        self._valid, self._bad_step = self._all, torch.full_like(self.task, -1)
+        self._valid, self._bad_step, self._bad_task = self._all, torch.full_like(self.task, -1), self.task
+        self._rows.play_only(self._all)
         self._tasks = self._fetch(torch.arange(self.num_envs), torch.zeros(self.num_envs, dtype=torch.int64))
         observation = self._rows.reset(self._all, self._tasks)
-        space = self.distribution.observation_space
-        if tuple(observation.shape) != (self.num_envs, *(space.shape or ())):
-            raise PlugInError(f"{self.distribution.id}: reset gave observations of shape {tuple(observation.shape)}; {self.num_envs} tasks of {space} need {(self.num_envs, *(space.shape or ()))}.")
-        self._note_bad(observation, observation)
-        if self._checks_now:
-            self.check()
-        zero_action = torch.zeros((self.num_envs, *(self.distribution.action_space.shape or ())), dtype=action_dtype(self.distribution.action_space), device=device)
-        self._observation = observation
-        return Step(observation, zero_action, torch.zeros(self.num_envs, dtype=self.dtype, device=device), none, none, observation, self._all)
+        if tuple(observation.shape) != self._observation_shape:
+            raise PlugInError(
+                f"{self.distribution.id}: reset gave observations of shape {tuple(observation.shape)}; "
+                f"{self.num_envs} tasks of {self.distribution.observation_space} need {self._observation_shape}."
+            )
+        self._note_bad(None, observation)
+        zero_action = torch.zeros(self._action_shape, dtype=self._action_dtype, device=device)
+        return Step(
+            observation, zero_action, torch.zeros(self.num_envs, dtype=self.dtype, device=device), none, none, observation, self._all
+        )
 
     def step(self, action: Tensor) -> tuple[Step, Outcome]:
         """Take `action` [B, *act] in every row. Returns what the agent sees next and what the step brought."""
-        if action.shape[0] != self.num_envs or tuple(action.shape[1:]) != tuple(self.distribution.action_space.shape or ()):
-            raise PlugInError(f"Actions for {self.num_envs} rows of {self.distribution.action_space} can't have shape {tuple(action.shape)}.")
-        transition = self._rows.step(action)
-        reward, final = transition.reward, transition.observation
-        if tuple(reward.shape) != (self.num_envs,) or final.shape != self._observation.shape:
+        if tuple(action.shape) != self._action_shape:
             raise PlugInError(
-                f"{self.distribution.id}: step {self._describe_step()} gave reward {tuple(reward.shape)} and observation {tuple(final.shape)}; "
-                f"expected {(self.num_envs,)} and {tuple(self._observation.shape)}."
+                f"Actions for {self.num_envs} rows of {self.distribution.action_space} can't have shape {tuple(action.shape)}."
             )
+        if action.dtype != self._action_dtype:
+            raise PlugInError(f"Actions of {self.distribution.action_space} must be {self._action_dtype}, not {action.dtype}.")
+        transition = self._rows.step(action)
         self.episode_step = self.episode_step + 1
         self.meta_step = self.meta_step + 1
+        self._check_shapes(transition)
+        reward, final, valid, episode = transition.reward, transition.observation, self._valid, self.episode
         self._note_bad(reward, final)
-        if self._checks_now:
-            self.check()
-        valid = self._valid
-        terminated = transition.terminated & valid
-        truncated = self.episode_step >= self.distribution.horizon
+        over = transition.terminated | (self.episode_step >= self.distribution.horizon)
         if transition.truncated is not None:
-            truncated = truncated | transition.truncated
-        episode = self.episode
-        if isinstance(self.budget, Episodes):
-            truncated = truncated & ~terminated & valid
-            ended = terminated | truncated
-            self.episode = episode + ended
-            meta_episode_end = ended & (self.episode >= self.budget.total)
-        else:
+            over = over | transition.truncated
+        if isinstance(self.budget, Steps):
             out_of_steps = self.meta_step >= self.budget.total
-            truncated = (truncated | out_of_steps) & ~terminated & valid
-            ended = terminated | truncated
-            self.episode = episode + ended
-            meta_episode_end = ended & out_of_steps
-        outcome = Outcome(torch.where(valid, reward, 0).to(self.dtype), terminated, truncated, final, transition.success & valid, self.task, episode, meta_episode_end, valid)
+            over = over | out_of_steps
+        terminated, ended = transition.terminated & valid, over & valid
+        truncated = ended & ~transition.terminated
+        self.episode = episode + ended
+        meta_episode_end = ended & (out_of_steps if isinstance(self.budget, Steps) else self.episode >= self.budget.total)
+        outcome = Outcome(
+            torch.where(valid, reward, 0).to(self.dtype),
+            terminated,
+            truncated,
+            final,
+            transition.success & valid,
+            self.task,
+            episode,
+            meta_episode_end,
+            valid,
+        )
         if self.refill:
             self._refill(meta_episode_end)
         else:
             self._valid = valid & ~meta_episode_end
-        self.episode_step = torch.where(ended, 0, self.episode_step)
-        observation = where_rows(ended, self._rows.reset(ended, self._tasks), final)
-        self._observation = observation
+            self._rows.play_only(self._valid)
+        self.episode_step = torch.where(over, 0, self.episode_step)
+        started = self._rows.reset(over, self._tasks)  # rows that are finished too: no family is stepped past its end
+        observation = where_rows(over, started, final)
+        if observation.is_floating_point():
+            self._note_bad(None, observation)
         if not self.refill:
             return Step(observation, action, outcome.reward, terminated, truncated, final, torch.zeros_like(ended)), outcome
         fresh = meta_episode_end
@@ -149,10 +171,15 @@ class MetaEpisodeEnv:
         return step, outcome
 
     def check(self) -> None:
-        """Raise PlugInError if a reward or observation of this meta-episode wasn't finite."""
+        """Raise PlugInError if a reward or observation wasn't finite since `reset`."""
         if bool((self._bad_step >= 0).any()):
             row = int(torch.nonzero(self._bad_step >= 0)[0, 0])
-            raise PlugInError(f"{self.distribution.id}: a reward or observation is not finite (NaN or infinite) in task {int(self.task[row])} of row {row} at step {int(self._bad_step[row])}.")
+            task, step = int(self._bad_task[row]), int(self._bad_step[row])
+            which = self._rows.describe(row) if task == int(self.task[row]) else f"the task of row {row}"
+            raise PlugInError(
+                f"{self.distribution.id}: a reward or observation is not finite (NaN or infinite) "
+                f"in {which} (its task number {task}) at step {step}."
+            )
 
     def close(self) -> None:
         """Release worker processes and emulators."""
@@ -174,18 +201,27 @@ class MetaEpisodeEnv:
             index[rows] = torch.arange(len(rows), device=self.device)
             self._tasks = self._tasks.where(meta_episode_end, fresh[index])
 
-    def _note_bad(self, reward: Tensor, observation: Tensor) -> None:
-        """Remember each row's first step with a value that isn't finite, without waiting for the device."""
-        fine = torch.isfinite(reward)
-        if observation.is_floating_point():
-            fine = fine.flatten(1).all(1) if fine.dim() > 1 else fine
-            fine = fine & torch.isfinite(observation).flatten(1).all(1) if observation.dim() > 1 else fine & torch.isfinite(observation)
-        elif fine.dim() > 1:
-            fine = fine.flatten(1).all(1)
-        self._bad_step = torch.where((self._bad_step < 0) & ~fine & self._valid, self.meta_step, self._bad_step)
+    def _note_bad(self, reward: Tensor | None, observation: Tensor) -> None:
+        """Remember each row's first step with a value that isn't finite; on a CPU, raise at once."""
+        values = [value for value in (reward, observation) if value is not None and value.is_floating_point()]
+        if self._checks_now and all(bool(torch.isfinite(value.sum())) for value in values):
+            return
+        fine = self._all
+        for value in values:
+            fine = fine & torch.isfinite(value).reshape(self.num_envs, -1).all(1)
+        bad = (self._bad_step < 0) & ~fine & self._valid
+        self._bad_step = torch.where(bad, self.meta_step, self._bad_step)
+        self._bad_task = torch.where(bad, self.task, self._bad_task)
+        if self._checks_now:
+            self.check()
 
-    def _describe_step(self) -> int:
-        return int(self.meta_step.max()) + 1
+    def _check_shapes(self, transition: Transition) -> None:
+        for name, value in zip(transition._fields[1:], transition[1:], strict=True):
+            wanted = self._observation_shape if name == "observation" else (self.num_envs,)
+            if value is not None and tuple(value.shape) != wanted:
+                raise PlugInError(
+                    f"{self.distribution.id}: step {int(self.meta_step.max())} gave {name} of shape {tuple(value.shape)}, not {wanted}."
+                )
 
 
 def action_dtype(space: gym.Space) -> torch.dtype:
@@ -204,6 +240,9 @@ def spaces_of(distribution: TaskDistribution) -> tuple[gym.Space, gym.Space]:
     """(observation space, action space), with a clear error for kinds that tensors can't hold."""
     kinds = (gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary, gym.spaces.Box)
     for name in ("observation_space", "action_space"):
-        if not isinstance(getattr(distribution, name), kinds):
-            raise ValueError(f"{distribution.id}: {name} {getattr(distribution, name)} isn't supported; flatten it to Discrete, MultiDiscrete, MultiBinary or Box.")
-    return cast(gym.Space, distribution.observation_space), cast(gym.Space, distribution.action_space)
+        space = getattr(distribution, name)
+        if not isinstance(space, kinds):
+            raise ValueError(
+                f"{distribution.id}: {name} {space} isn't supported; flatten it to Discrete, MultiDiscrete, MultiBinary or Box."
+            )
+    return distribution.observation_space, distribution.action_space

@@ -6,7 +6,7 @@ An environment written for Gymnasium becomes a distribution through `metarl.task
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -14,15 +14,24 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
+from metarl.tasks.errors import PlugInError
 from metarl.tasks.seeding import derive_seed
 
-__all__ = ["SPLITS", "EpisodeRows", "PlugInError", "TaskDistribution", "TaskSource", "Tasks", "Transition", "check_split", "fresh_tasks", "where_rows"]
+__all__ = [
+    "SPLITS",
+    "EpisodeRows",
+    "PlugInError",
+    "TaskDistribution",
+    "TaskSource",
+    "Tasks",
+    "Transition",
+    "check_split",
+    "fresh_tasks",
+    "join_tasks",
+    "where_rows",
+]
 
 SPLITS = ("train", "test", "extrapolate")
-
-
-class PlugInError(ValueError):
-    """A task distribution, agent or learner broke its contract; the message names the task and the step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +43,11 @@ class Tasks:
 
     def __getitem__(self, index: Any) -> Self:
         """The tasks at `index`: a slice, a list, a mask or an index tensor; an integer gives a batch of one."""
-        if isinstance(index, int):
-            index = [index]
-        if isinstance(index, list):
+        if not isinstance(index, slice | list):
             index = torch.as_tensor(index)
+            index = index[None] if index.dim() == 0 else index
+        elif isinstance(index, list):
+            index = torch.as_tensor(index) if index else torch.zeros(0, dtype=torch.int64)
         return self.map(lambda tensor: tensor[index])
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
@@ -94,9 +104,9 @@ class TaskDistribution(ABC):
     observation_space: gym.Space
     action_space: gym.Space
     horizon: int
-    finite: ClassVar[bool] = False
+    finite: bool = False
     reveals: ClassVar[bool] = False
-    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    splits: tuple[str, ...] = ("train", "test")
 
     @abstractmethod
     def sample(self, n: int, split: str, seed: int) -> Tasks:
@@ -126,6 +136,10 @@ class TaskDistribution(ABC):
         """Rows that play episodes of these tasks side by side; `MetaEpisodeEnv` holds the clocks."""
         return TensorRows(self, num_rows, rng)
 
+    def open_independent(self, rngs: Sequence[Generator]) -> "EpisodeRows":
+        """Rows with a generator each: row i plays exactly as it would alone with `rngs[i]`. Slower than `open`, whose rows share one."""
+        return IndependentRows([self.open(1, rng) for rng in rngs])
+
     def config(self) -> dict[str, Any]:
         """The keyword arguments that `metarl.make(id, ...)` needs to build this distribution again (JSON values)."""
         return {}
@@ -146,9 +160,15 @@ class EpisodeRows(ABC):
     def step(self, action: Tensor) -> Transition:
         """Step every row; a row whose episode has ended is not read until it is reset."""
 
-    def close(self) -> None:
+    def play_only(self, mask: Tensor) -> None:  # noqa: B027 - tensor families play all rows at the same price
+        """From now on only rows of `mask` [B] are read; the others needn't be reset or stepped."""
+
+    def describe(self, row: int) -> str:
+        """How error messages name the task of `row`."""
+        return f"the task of row {row}"
+
+    def close(self) -> None:  # noqa: B027
         """Release what the rows hold (worker processes, emulators)."""
-        return None
 
 
 class TensorRows(EpisodeRows):
@@ -170,6 +190,37 @@ class TensorRows(EpisodeRows):
         transition = self.distribution.step(self.tasks, self.state, action, self.rng)
         self.state = transition.state
         return transition
+
+
+class IndependentRows(EpisodeRows):
+    """Rows played one by one, each with a generator of its own."""
+
+    def __init__(self, rows: Sequence[EpisodeRows]):
+        self.rows = rows
+
+    def reset(self, mask: Tensor, tasks: Tasks) -> Tensor:
+        return torch.cat([row.reset(mask[i : i + 1], tasks[i : i + 1]) for i, row in enumerate(self.rows)])
+
+    def step(self, action: Tensor) -> Transition:
+        parts = [row.step(action[i : i + 1]) for i, row in enumerate(self.rows)]
+        truncated = None if parts[0].truncated is None else torch.cat([part.truncated for part in parts if part.truncated is not None])
+        observation, reward, terminated, success = (
+            torch.cat([getattr(part, name) for part in parts]) for name in ("observation", "reward", "terminated", "success")
+        )
+        return Transition(None, observation, reward, terminated, success, truncated)
+
+    def play_only(self, mask: Tensor) -> None:
+        for i, row in enumerate(self.rows):
+            row.play_only(mask[i : i + 1])
+
+    def close(self) -> None:
+        for row in self.rows:
+            row.close()
+
+
+def join_tasks(parts: Sequence[Tasks]) -> Tasks:
+    """One batch of the tasks of all `parts`, in order."""
+    return type(parts[0])(**{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(parts[0])})
 
 
 def where_rows(mask: Tensor, chosen: Any, other: Any) -> Any:
@@ -197,22 +248,23 @@ def fresh_tasks(distribution: TaskDistribution, split: str, num_rows: int, seed:
         first: offset added to every j, so that successive rollouts see new tasks.
     """
     check_split(distribution, split)
-    blocks: dict[int, Tasks] = {}
+    blocks: dict[int, Tasks] = {}  # the latest used is the last
+
+    def block_of(j: int) -> Tasks:
+        if j in blocks:
+            blocks[j] = blocks.pop(j)
+        else:
+            blocks[j] = distribution.sample(num_rows, split, derive_seed(seed, "task block", first + j))
+            if len(blocks) > 8:  # rows far behind or ahead draw their block again: sampling is pure
+                del blocks[next(iter(blocks))]
+        return blocks[j]
 
     def source(rows: Tensor, counts: Tensor) -> Tasks:
         wanted = sorted(set(counts.tolist()))
-        for j in wanted:
-            if j not in blocks:
-                blocks[j] = distribution.sample(num_rows, split, derive_seed(seed, "task block", first + j))
-        for j in [j for j in blocks if j < wanted[0] - 8]:  # rows far behind draw their block again: sampling is pure
-            del blocks[j]
         if len(wanted) == 1:
-            block = blocks[wanted[0]]
+            block = block_of(wanted[0])
             return block if len(rows) == num_rows and bool((rows == torch.arange(num_rows)).all()) else block[rows]
-        parts = [blocks[j][rows[counts == j]] for j in wanted]
         order = torch.cat([torch.nonzero(counts == j).flatten() for j in wanted])
-        inverse = torch.empty_like(order)
-        inverse[order] = torch.arange(len(order))
-        return type(parts[0])(**{f.name: torch.cat([getattr(p, f.name) for p in parts])[inverse] for f in fields(parts[0])})
+        return join_tasks([block_of(j)[rows[counts == j]] for j in wanted])[order.argsort()]
 
     return source
