@@ -1,0 +1,195 @@
+"""Estimates with intervals, and comparisons, of scores that `Evaluation.scores` gives: one number a task.
+
+Means have closed-form intervals (Student's t), which hold for any number of tasks and cost nothing at 200,000. Statistics without one
+go through `metarl.evaluation.bootstrap`. All agents play the same tasks with the same noise, so compare them by `paired_difference`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+__all__ = [
+    "Comparison",
+    "Estimate",
+    "beats",
+    "checked",
+    "generalisation_gap",
+    "interquartile_mean",
+    "mean",
+    "median_over_seeds",
+    "paired_difference",
+    "probability_of_improvement",
+    "t_interval",
+]
+
+
+class Estimate(NamedTuple):
+    """A number and the interval that holds the true one with probability `level`."""
+
+    value: float
+    low: float
+    high: float
+    n: int  # how many scores it rests on
+    level: float = 0.95
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+
+class Comparison(NamedTuple):
+    """A difference with its interval, and how likely at most so large a one would be if there were none."""
+
+    difference: Estimate
+    p_value: float  # one-sided: against "x is not better than y"
+
+
+def mean(scores: ArrayLike, level: float = 0.95) -> Estimate:
+    """The mean of `scores` [n] with Student's t interval; a single score has an infinite one."""
+    x = checked(scores)
+    return t_interval(float(x.mean()), _standard_error(x), len(x) - 1, len(x), level)
+
+
+def interquartile_mean(scores: ArrayLike, level: float = 0.95) -> Estimate:
+    """The mean of the middle half of `scores` [n], with the interval of Tukey and McLaughlin 1963 for trimmed means.
+
+    The quarter at each end may cut a score in two: it then counts with the share that is left.
+    """
+    x = np.sort(checked(scores))
+    n, cut = len(x), len(x) / 4
+    weights = np.clip(np.minimum(np.arange(1, n + 1), n - cut) - np.maximum(np.arange(n), cut), 0, 1)
+    value = float(weights @ x / weights.sum())
+    kept = np.clip(x, x[int(cut)], x[n - 1 - int(cut)])  # winsorised: the quarters' scores moved to the quartiles
+    return t_interval(value, _standard_error(kept) / 0.5, n - 2 * int(cut) - 1, n, level)
+
+
+def median_over_seeds(scores: ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 10_000) -> Estimate:
+    """The median over seeds of the mean over tasks: a learner's figure from several trainings.
+
+    The interval covers the draw of the tasks, for these trained agents; it says nothing of further seeds. Tasks are shared by the seeds, so
+    all seeds' means are resampled together, from their joint normal distribution (they are means of many tasks: sufficient statistics).
+
+    Args:
+        scores: [seeds, tasks], every seed on the same tasks.
+        rng: draws the resamples.
+    """
+    x = np.stack([checked(row) for row in np.atleast_2d(np.asarray(scores, float))])
+    means, tasks = x.mean(1), x.shape[1]
+    value = float(np.median(means))
+    if tasks == 1:
+        return Estimate(value, -np.inf, np.inf, 1, level)
+    covariance = np.atleast_2d(np.cov(x)) / tasks
+    draws = np.median(rng.multivariate_normal(means, covariance, resamples, method="eigh"), 1)
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(value, float(low), float(high), tasks, level)
+
+
+def paired_difference(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> Comparison:
+    """The mean of x - y over the same tasks [n], its t interval, and the one-sided p-value of "x scores more than y"."""
+    a, b = checked(x), checked(y)
+    if len(a) != len(b):
+        raise ValueError(f"A paired difference needs the same tasks on both sides, not {len(a)} and {len(b)} scores.")
+    difference = mean(a - b, level)
+    return Comparison(difference, _p_greater(difference.value, _standard_error(a - b), len(a) - 1))
+
+
+def generalisation_gap(train: ArrayLike, test: ArrayLike, level: float = 0.95) -> Comparison:
+    """Mean score on training tasks minus mean score on test tasks, with Welch's interval (the tasks differ, so nothing is paired).
+
+    The p-value is one-sided, of "training tasks score more".
+    """
+    a, b = checked(train), checked(test)
+    first, second = _standard_error(a) ** 2, _standard_error(b) ** 2
+    error = float(np.sqrt(first + second))
+    value = float(a.mean() - b.mean())
+    if min(len(a), len(b)) < 2:
+        degrees = 0.0
+    elif error == 0:
+        degrees = float(len(a) + len(b) - 2)
+    else:
+        degrees = float((first + second) ** 2 / (first**2 / (len(a) - 1) + second**2 / (len(b) - 1)))
+    return Comparison(t_interval(value, error, degrees, min(len(a), len(b)), level), _p_greater(value, error, degrees))
+
+
+def probability_of_improvement(x: ArrayLike, y: ArrayLike, *, paired: bool = True, level: float = 0.95) -> Estimate:
+    """How often x scores more than y, ties counted half, with a Wilson interval.
+
+    Args:
+        x, y: scores [n] and [m].
+        paired: compare task by task (n = m); otherwise every score of x with every score of y (Mann and Whitney 1947), the variance
+            from each score's placement among the others (DeLong et al. 1988).
+    """
+    a, b = checked(x), checked(y)
+    if paired:
+        if len(a) != len(b):
+            raise ValueError(
+                f"Paired scores must be of the same tasks, not {len(a)} and {len(b)} scores; pass paired=False for different tasks."
+            )
+        wins = (np.sign(a - b) + 1) / 2
+        value, variance, n = float(wins.mean()), _standard_error(wins) ** 2, len(a)
+    else:
+        over, under = _placements(a, b), 1 - _placements(b, a)
+        value, variance, n = float(over.mean()), _standard_error(over) ** 2 + _standard_error(under) ** 2, min(len(a), len(b))
+    if n == 1:
+        return Estimate(value, 0.0, 1.0, n, level)
+    effective = value * (1 - value) / variance if variance > 0 and 0 < value < 1 else n  # coin tosses of the same variance
+    z = float(stats.norm.ppf((1 + level) / 2))
+    centre = (value + z * z / (2 * effective)) / (1 + z * z / effective)
+    half = z / (1 + z * z / effective) * np.sqrt(value * (1 - value) / effective + (z / (2 * effective)) ** 2)
+    return Estimate(value, float(max(0.0, centre - half)), float(min(1.0, centre + half)), n, level)
+
+
+def beats(scores: ArrayLike, ceiling: ArrayLike, level: float = 0.999) -> bool:
+    """Whether the mean of `scores` [n] lies above `ceiling` by a one-sided t test at `level`.
+
+    Nothing may beat the optimum: where this is true of an optimum or an upper bound, the simulator, the score or the bound is wrong.
+
+    Args:
+        ceiling: one number, such as an exact optimum, or [n] numbers for the same tasks, such as the simulated optimum's scores.
+    """
+    x = checked(scores)
+    return paired_difference(x, np.broadcast_to(np.asarray(ceiling, float), x.shape)).p_value < 1 - level
+
+
+def checked(scores: ArrayLike) -> np.ndarray:
+    """The scores as a float64 vector [n].
+
+    Raises:
+        ValueError: not one-dimensional, none, or not finite.
+    """
+    x = np.asarray(scores, np.float64)
+    if x.ndim != 1 or len(x) == 0:
+        raise ValueError(f"Scores must be a vector of at least one number, one a task, not an array of shape {x.shape}.")
+    if not np.isfinite(x).all():
+        raise ValueError(f"Score {int(np.flatnonzero(~np.isfinite(x))[0])} is not finite; find out which task gave it before averaging.")
+    return x
+
+
+def _standard_error(x: np.ndarray) -> float:
+    return float(x.std(ddof=1) / np.sqrt(len(x))) if len(x) > 1 else np.inf
+
+
+def t_interval(value: float, error: float, degrees: float, n: int, level: float) -> Estimate:
+    """`value` with Student's t interval for a standard `error` of so many `degrees` of freedom; infinite where there are none."""
+    if not 0 < level < 1:
+        raise ValueError(f"An interval's level lies between 0 and 1, such as 0.95, not {level}.")
+    if degrees <= 0:
+        return Estimate(value, -np.inf, np.inf, n, level)
+    half = float(stats.t.ppf((1 + level) / 2, degrees)) * error
+    return Estimate(value, value - half, value + half, n, level)
+
+
+def _p_greater(value: float, error: float, degrees: float) -> float:
+    """P(a difference this large or larger | none); an exact tie is no evidence either way."""
+    if degrees <= 0:
+        return 1.0
+    if error == 0:
+        return 0.0 if value > 0 else 0.5 if value == 0 else 1.0
+    return float(stats.t.sf(value / error, degrees))
+
+
+def _placements(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """For each of x [n]: the share of y [m] below it, ties counted half."""
+    ordered = np.sort(y)
+    return (np.searchsorted(ordered, x, "left") + np.searchsorted(ordered, x, "right")) / (2 * len(y))
