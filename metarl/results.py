@@ -1,0 +1,418 @@
+"""How runs and results lie on disk: the only code that knows, and the way to read them back into DataFrames.
+
+A run's folder, under `runs/` or, published, under `results/`:
+
+    run.json                  what ran: learner, config, distribution, seeds, device, versions, commit
+    metrics.csv               one line an iteration
+    checkpoint.safetensors    all that is needed to go on, bit for bit (not published once the run is finished)
+    weights.safetensors       what the trained agent needs; weights-1.safetensors and so on for further seeds
+    evaluations/NAME.csv      one line a task; NAME.json says what was played
+    evaluations/NAME-episodes.csv   one line an episode (not published)
+    lock                      held by the process that trains here; a kill releases it
+
+Every file is written under a temporary name in the same folder, synced, then renamed, so that a kill or a full disk never costs
+what was there before. Only metrics.csv grows in place; what a kill left behind the last checkpoint is cut off on resume.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metarl import __version__
+from metarl.envs.budget import Episodes
+from metarl.evaluation.protocol import Evaluation
+
+__all__ = [
+    "FORMAT",
+    "MAX_PUBLISHED_BYTES",
+    "MetricsLog",
+    "RunFolder",
+    "RunFolderError",
+    "StorageError",
+    "find_runs",
+    "provenance",
+    "publish",
+    "record_figure",
+    "runs_table",
+    "write_csv",
+    "write_evaluation",
+    "write_file",
+]
+
+FORMAT = 1  # of run.json and of its folder
+MAX_PUBLISHED_BYTES = 5_000_000  # a file; larger ones make a repository slow to clone for good
+IDENTITY = ("learner", "config", "distribution", "arguments", "seeds", "device")  # the fields of run.json that say which run it is
+FIGURE_COLUMNS = ["figure", "wanted", "value", "ci_low", "ci_high", "n", "reached", "command"]
+
+
+class RunFolderError(ValueError):
+    """A run's folder can't be used as asked; the message says what to do."""
+
+
+class StorageError(OSError):
+    """A file can't be written; the message says what to do."""
+
+
+class RunFolder:
+    """One run's folder. Making the object touches nothing.
+
+    Attributes:
+        path: the folder. checkpoint, metrics_file: its files, present or not.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.checkpoint = self.path / "checkpoint.safetensors"
+        self.metrics_file = self.path / "metrics.csv"
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What run.json says.
+
+        Raises:
+            RunFolderError: there is none, or it is damaged, foreign or newer.
+        """
+        file = self.path / "run.json"
+        if not file.is_file():
+            raise RunFolderError(f"{self.path} holds no run: there is no run.json. Name the folder that `metarl train` wrote.")
+        try:
+            description = json.loads(file.read_text())
+        except ValueError as error:
+            raise RunFolderError(f"{file} is damaged ({error}). Restore it from a copy, or train into another folder.") from error
+        if not isinstance(description, dict) or not {"format", *IDENTITY} <= set(description):
+            raise RunFolderError(f"{file} isn't a metarl run's. Name the folder that `metarl train` wrote.")
+        if description["format"] > FORMAT:
+            raise RunFolderError(f"{file} was written by a newer metarl (format {description['format']}, this one reads {FORMAT}); upgrade metarl.")
+        return description
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The part of `description` that says which run this is."""
+        return {name: self.description[name] for name in IDENTITY}
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """One row an iteration; empty before the first."""
+        return pd.read_csv(self.metrics_file) if self.metrics_file.is_file() else pd.DataFrame()
+
+    def weights(self, member: int = 0) -> Path:
+        """The weights file of the run's `member`-th seed, present or not."""
+        return self.path / (f"weights-{member}.safetensors" if member else "weights.safetensors")
+
+    def evaluations(self) -> dict[str, tuple[dict[str, Any], pd.DataFrame]]:
+        """Every saved evaluation by name: (what was played, one row a task)."""
+        files = sorted((self.path / "evaluations").glob("*.json"))
+        return {file.stem: (json.loads(file.read_text()), pd.read_csv(file.with_suffix(".csv"))) for file in files}
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Make the folder if need be, prove that it can be written to, and hold it against other processes.
+
+        Raises:
+            StorageError: it can't be written to. RunFolderError: another process holds it.
+        """
+        with _explained(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunFolderError(f"{self.path} is in use by another process. Wait for it to end, or choose another folder.") from error
+            for leftover in self.path.glob(".*.tmp"):  # of a process that was killed while it wrote
+                leftover.unlink()
+            write_file(self.path / "probe", b"metarl can write here\n" * 200)
+            (self.path / "probe").unlink()
+            yield
+        finally:
+            os.close(descriptor)  # and with it the lock
+
+    def adopt(self, identity: dict[str, Any]) -> None:
+        """Write run.json for a new run; for a folder that has one, make sure that it is the same run.
+
+        Raises:
+            RunFolderError: the folder holds another run (the differing fields are named), or files of an unknown one.
+        """
+        if not (self.path / "run.json").exists():
+            if self.checkpoint.exists() or self.metrics_file.exists():
+                raise RunFolderError(f"{self.path} holds a checkpoint or metrics but no run.json to tell whose. Choose another folder.")
+            write_file(self.path / "run.json", _json({"format": FORMAT, **identity, **provenance()}))
+            return
+        differences = list(_differences(self.identity, json.loads(json.dumps(identity))))
+        if differences:
+            raise RunFolderError(
+                f"{self.path} holds another run: {'; '.join(differences)}. "
+                "Choose another folder, or the settings that it was started with to go on with it."
+            )
+
+
+class MetricsLog:
+    """metrics.csv of a run in progress, cut back to the checkpoint that the run goes on from.
+
+    Args:
+        run: whose; hold its lock.
+        iteration: the iteration to go on from; later lines are dropped, since they will be written again.
+
+    Attributes:
+        last: the last line kept, as text by column; empty at a run's start.
+    """
+
+    def __init__(self, run: RunFolder, iteration: int):
+        self._file = run.metrics_file
+        self._columns: list[str] = []
+        self._rows: list[dict[str, str]] = []
+        if self._file.exists():
+            table = pd.read_csv(self._file, dtype=str, keep_default_na=False, on_bad_lines="skip").iloc[:iteration]
+            self._columns = list(table.columns)
+            self._rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+        if len(self._rows) < iteration or any(row["iteration"] != str(i + 1) for i, row in enumerate(self._rows)):
+            raise RunFolderError(
+                f"{self._file} lacks lines of the {iteration} iterations that the checkpoint has behind it. "
+                "Restore it from a copy, or start again in another folder."
+            )
+        self._rewrite()
+
+    @property
+    def last(self) -> dict[str, str]:
+        return self._rows[-1] if self._rows else {}
+
+    def append(self, row: dict[str, float]) -> None:
+        """Add one iteration's line at once; a name that no line had before becomes a further column."""
+        text = {name: repr(value) for name, value in row.items()}
+        self._rows.append(text)
+        new = [name for name in text if name not in self._columns]
+        if new:
+            self._columns += new
+            self._rewrite()
+            return
+        with _explained(self._file), open(self._file, "ab") as stream:
+            stream.write(self._line(text))
+
+    def sync(self) -> None:
+        """Make sure that every line is on the disk: before a checkpoint that counts them."""
+        if self._file.exists():
+            with _explained(self._file), open(self._file, "ab") as stream:
+                os.fsync(stream.fileno())
+
+    def _line(self, row: dict[str, str]) -> bytes:
+        return (",".join(row.get(name, "") for name in self._columns) + "\n").encode()
+
+    def _rewrite(self) -> None:
+        if self._columns:
+            header = dict(zip(self._columns, self._columns, strict=True))
+            write_file(self._file, b"".join(self._line(row) for row in [header, *self._rows]))
+
+
+def find_runs(root: str | Path) -> list[RunFolder]:
+    """Every run's folder at or below `root`, in the order of their paths."""
+    return [RunFolder(file.parent) for file in sorted(Path(root).rglob("run.json"))]
+
+
+def runs_table(root: str | Path) -> pd.DataFrame:
+    """One row a run at or below `root`: folder, identity, iterations, and its last iteration's steps, return and seconds."""
+    rows = []
+    for run in find_runs(root):
+        description, metrics = run.description, run.metrics
+        last = {name: metrics[name].iloc[-1] for name in ("steps", "return", "seconds") if name in metrics and len(metrics)}
+        settings = {f"config.{name}": value for name, value in description["config"].items()}
+        identity = {name: description[name] for name in IDENTITY if name != "config"}
+        rows.append({"folder": str(run.path), **identity, "iterations": len(metrics), "finished": run.weights().exists(), **last, **settings})
+    return pd.DataFrame(rows)
+
+
+def write_evaluation(folder: str | Path, name: str, evaluation: Evaluation) -> Path:
+    """Save one agent's `evaluation` as NAME.csv (one line a task) and NAME.json (what was played) in `folder`.
+
+    Columns: task, total, then after_k where the budget has episodes after K, budget_mean where it counts steps, and success.
+    Where episodes are longer than a step, NAME-episodes.csv has a line for each of them.
+    """
+    folder = Path(folder)
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    counts_episodes = isinstance(evaluation.budget, Episodes)
+    scores = ["total", *(["after_k"] if isinstance(evaluation.budget, Episodes) and evaluation.budget.after else []), "success"]
+    if not counts_episodes:
+        scores.insert(1, "budget_mean")
+    write_csv(folder / f"{name}.csv", pd.DataFrame({"task": range(evaluation.num_tasks), **{score: evaluation.scores(score) for score in scores}}))
+    if int(evaluation.length.max()) > 1:
+        write_csv(folder / f"{name}-episodes.csv", evaluation.rows())
+    played = {
+        "distribution": evaluation.distribution,
+        "arguments": evaluation.config,
+        "split": evaluation.split,
+        "seed": evaluation.seed,
+        "budget": {"kind": type(evaluation.budget).__name__, **vars(evaluation.budget)},
+        "num_tasks": evaluation.num_tasks,
+        "fingerprint": evaluation.fingerprint,
+        "finite": evaluation.finite,
+    }
+    write_file(folder / f"{name}.json", _json({"format": FORMAT, **played, **provenance()}))
+    return folder / f"{name}.csv"
+
+
+def publish(run: str | Path | RunFolder, results_folder: str | Path) -> Path:
+    """Copy a run to `results_folder`/NAME, NAME its folder's name: run.json, metrics, weights and evaluations per task.
+
+    The checkpoint goes along only for a run that isn't finished, since it has no weights yet.
+
+    Raises:
+        RunFolderError: there is nothing to publish, or a file is larger than MAX_PUBLISHED_BYTES; then nothing is copied.
+    """
+    run = run if isinstance(run, RunFolder) else RunFolder(run)
+    assert run.description
+    trained = sorted(run.path.glob("weights*.safetensors")) or [file for file in [run.checkpoint] if file.exists()]
+    if not trained:
+        raise RunFolderError(f"{run.path} has neither weights nor a checkpoint: train it first.")
+    evaluations = [file for file in sorted(run.path.glob("evaluations/*")) if not file.stem.endswith("-episodes")]
+    files = [run.path / "run.json", *(file for file in [run.metrics_file] if file.exists()), *trained, *evaluations]
+    for file in files:
+        if file.stat().st_size > MAX_PUBLISHED_BYTES:
+            raise RunFolderError(
+                f"{file} has {file.stat().st_size / 1e6:.1f} MB; published files have at most {MAX_PUBLISHED_BYTES / 1e6:.0f} MB. "
+                "Score fewer tasks, or publish weights in half precision."
+            )
+    target = Path(results_folder) / run.path.resolve().name
+    for file in files:
+        copy = target / file.relative_to(run.path)
+        with _explained(copy):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+        write_file(copy, file.read_bytes())
+    return target
+
+
+def record_figure(
+    results_folder: str | Path,
+    figure: str,
+    *,
+    wanted: float | str,
+    value: float,
+    ci_low: float,
+    ci_high: float,
+    n: int,
+    reached: bool,
+    command: str,
+) -> None:
+    """Add the row of `figure` to `results_folder`/figures.csv, or put it in its old row's place.
+
+    Args:
+        results_folder: such as `results/rl2_tables`.
+        figure: what was measured, with its unit.
+        wanted: the value to reach, or a sentence.
+        value, ci_low, ci_high: what was reached, and its 95 % interval.
+        n: tasks, or repetitions, behind it.
+        reached: whether `value` is as wanted.
+        command: what reruns it.
+    """
+    file = Path(results_folder) / "figures.csv"
+    values = (figure, wanted, value, ci_low, ci_high, n, reached, command)
+    row = dict(zip(FIGURE_COLUMNS, (str(entry) for entry in values), strict=True))
+    rows = pd.read_csv(file, dtype=str, keep_default_na=False).to_dict("records") if file.exists() else []  # text stays as it was written
+    place = next((i for i, old in enumerate(rows) if old["figure"] == figure), len(rows))
+    rows[place : place + 1] = [row]
+    with _explained(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(file, pd.DataFrame(rows, columns=FIGURE_COLUMNS))
+
+
+def provenance() -> dict[str, Any]:
+    """When and with what something was computed: created (UTC), versions, and the git commit of this package's checkout, if any."""
+    versions = {"python": platform.python_version(), "metarl": __version__}
+    for name in ("torch", "numpy", "gymnasium", "scipy", "pandas", "safetensors"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {"created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions, "commit": _commit()}
+
+
+def write_csv(file: str | Path, table: pd.DataFrame) -> None:
+    """Write `table` without its index, whole or not at all."""
+    write_file(Path(file), table.to_csv(index=False, lineterminator="\n").encode())
+
+
+def write_file(file: Path, content: bytes) -> None:
+    """Write `content` under a temporary name beside `file`, sync it, and rename it: `file` is the old or the new one, never half.
+
+    Raises:
+        StorageError: the disk is full or read-only; what was there before stays.
+    """
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    with _explained(file):
+        try:
+            with open(temporary, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, file)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the new name itself
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def _explained(file: Path) -> Iterator[None]:
+    """Turn the operating system's error about `file` into a sentence."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            advice = "no space is left there. Free some and run the same command again, or choose another folder; what was saved before is intact"
+        elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            advice = "it is read-only for you. Choose another folder"
+        elif error.errno in (errno.EEXIST, errno.ENOTDIR):
+            advice = "a file is in the way where a folder should be. Choose another folder"
+        else:
+            advice = f"{error.strerror or error}. Choose another folder"
+        raise StorageError(f"Can't write {file}: {advice}.") from error
+
+
+def _differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
+    """Where two JSON values differ, such as "config.units is 64 there, 128 here"."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            yield from _differences(old.get(key), new.get(key), f"{name}.{key}" if name else str(key))
+    elif old != new:
+        yield f"{name} is {json.dumps(old)} there, {json.dumps(new)} here"
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _commit() -> str | None:
+    """The commit that this package's files are tracked at, "-dirty" if any differ; None outside a checkout."""
+    git, here = shutil.which("git"), Path(__file__).parent
+
+    def ask(*arguments: str) -> str | None:
+        try:
+            answer = subprocess.run([str(git), "-C", str(here), *arguments], capture_output=True, text=True, timeout=10, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return answer.stdout.strip()
+
+    if git is None or ask("ls-files", "--error-unmatch", "results.py") is None:
+        return None
+    changed = ask("status", "--porcelain", "--", ".")
+    return f"{ask('rev-parse', 'HEAD')}{'-dirty' if changed else ''}"
