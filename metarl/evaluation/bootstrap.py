@@ -86,9 +86,10 @@ def stratified_bootstrap(
 def crossed_bootstrap(
     scores: ArrayLike, statistic: Statistic, rng: np.random.Generator, *, resamples: int = 2000, level: float = 0.95
 ) -> Estimate:
-    """`statistic` of all scores, redrawing whole seeds and, independently, whole tasks (Owen 2007): what a new training on new tasks would give.
+    """`statistic` of all scores, redrawing whole seeds and, independently, whole tasks (Owen 2007).
 
-    For trained agents that all played the same tasks. With few seeds every bootstrap is too narrow: at three, report the seeds themselves.
+    It stands for new trainings scored on new tasks, and needs trained agents that all played the same tasks. With few seeds
+    every bootstrap is too narrow: at three, report the seeds themselves.
 
     Args:
         scores: [seeds, tasks].
@@ -134,8 +135,6 @@ def _sizes(resamples: int, width: int) -> Iterator[int]:
 def _matrix(scores: ArrayLike) -> np.ndarray:
     x = np.asarray(scores, np.float64)
     if x.ndim != 2 or x.size == 0 or not np.isfinite(x).all():
-        raise ValueError(
-            f"Scores must be a matrix of finite numbers, [runs, tasks], not an array of shape {x.shape}"
-            + (" with NaN." if x.ndim == 2 and x.size else ".")
-        )
+        blemish = " with NaN" if x.ndim == 2 and x.size else ""
+        raise ValueError(f"Scores must be a matrix of finite numbers, [runs, tasks], not an array of shape {x.shape}{blemish}.")
     return x

@@ -1,4 +1,7 @@
-"""The best score there is, and scores normalised by it: 0 = random agent, 1 = the optimum for `total`, the upper bound for every other score."""
+"""The best score there is, and scores normalised by it.
+
+0 = random agent, 1 = the optimum for `total` where it can be computed, the upper bound for every other score.
+"""
 
 from typing import NamedTuple
 
@@ -6,7 +9,7 @@ import numpy as np
 
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation
-from metarl.evaluation.statistics import Estimate, t_interval, checked
+from metarl.evaluation.statistics import Estimate, checked, t_interval
 from metarl.tasks.contract import TaskDistribution
 
 __all__ = ["Ceiling", "Normalised", "ceiling_of", "normalised_score"]
@@ -38,6 +41,10 @@ def ceiling_of(evaluation: Evaluation, distribution: TaskDistribution, score: st
     """
     if score not in ("total", "after_k", "budget_mean", "success"):
         raise ValueError(f"There is no score {score!r}; choose total, after_k, budget_mean or success.")
+    if (evaluation.distribution, evaluation.config) != (distribution.id, distribution.config()):
+        raise ValueError(
+            f"These scores are of {evaluation.distribution} with {evaluation.config}, not of {distribution!r}; pass what was played."
+        )
     if score == "success":
         return Ceiling(1.0, "upper bound", None)
     budget = evaluation.budget
@@ -49,7 +56,7 @@ def ceiling_of(evaluation: Evaluation, distribution: TaskDistribution, score: st
     tasks = distribution.sample(evaluation.num_tasks, evaluation.split, evaluation.seed)
     if tasks.fingerprint != evaluation.fingerprint:
         raise ValueError(
-            f"These scores are of tasks {evaluation.fingerprint}, but {distribution!r} now gives {tasks.fingerprint}; pass the distribution that was played."
+            f"These scores are of tasks {evaluation.fingerprint}, but {distribution!r} now draws {tasks.fingerprint}; evaluate again."
         )
     bound = distribution.upper_bound(tasks, episodes)
     relaxation = distribution.relaxation(episodes) if score == "total" else None

@@ -11,7 +11,7 @@ from torch import Tensor
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome
-from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, check_split
+from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, check_split, where_rows
 from metarl.tasks.seeding import torch_generator
 
 __all__ = ["CHUNK", "Evaluation", "evaluate"]
@@ -31,7 +31,8 @@ class Evaluation:
         task, episode, start_step, length: [episodes] int64.
         returns: [episodes] float64, undiscounted.
         terminated, truncated, success: [episodes] bool; an episode is a success if any of its steps was.
-        actions: [num_tasks, steps, *act] where they were recorded, else None.
+        actions: [num_tasks, steps, *act] where they were recorded, else None; zeros after a task's last step.
+        horizon: most steps in one episode; tells an episode that a step budget cut from one that the horizon ended there.
     """
 
     distribution: str
@@ -51,6 +52,7 @@ class Evaluation:
     truncated: np.ndarray
     success: np.ndarray
     actions: np.ndarray | None = None
+    horizon: int | None = None
 
     def rows(self) -> pd.DataFrame:
         """One row an episode: task, episode, start_step, length, return, terminated, truncated, success."""
@@ -60,24 +62,35 @@ class Evaluation:
     def scores(self, score: str = "total") -> np.ndarray:
         """One number a task [num_tasks]: `total`, `after_k`, `budget_mean`, or `success` (share of scored episodes).
 
+        An episode cut by a step budget counts in `budget_mean` and `success` only if it is the task's only one; in `total` always.
+
         Raises:
             ValueError: unknown score, or `after_k` of a budget without episodes after K.
         """
         if score == "total":
             return np.bincount(self.task, self.returns, self.num_tasks)
         if score == "budget_mean":
-            scored, values = np.ones(len(self.task), bool), self.returns
+            scored, values = self._whole(), self.returns
         elif score == "after_k":
             if not isinstance(self.budget, Episodes) or self.budget.after < 1:
                 raise ValueError("after_k needs a budget Episodes(K, after=M) with M of at least 1.")
             scored, values = self.episode >= self.budget.learning, self.returns
         elif score == "success":
             after = self.budget.learning if isinstance(self.budget, Episodes) and self.budget.after else 0
-            scored, values = self.episode >= after, self.success.astype(float)
+            scored, values = self._whole() & (self.episode >= after), self.success.astype(float)
         else:
             raise ValueError(f"There is no score {score!r}; choose total, after_k, budget_mean or success.")
         counts = np.bincount(self.task[scored], minlength=self.num_tasks)
         return np.bincount(self.task[scored], values[scored], self.num_tasks) / counts
+
+    def _whole(self) -> np.ndarray:
+        """[episodes] bool: not cut short by the step budget, or its task's only one."""
+        if isinstance(self.budget, Episodes):
+            return np.ones(len(self.task), bool)
+        cut = self.truncated & (self.start_step + self.length == self.budget.total)
+        if self.horizon is not None:
+            cut &= self.length < self.horizon
+        return ~cut | (np.bincount(self.task, minlength=self.num_tasks)[self.task] == 1)
 
     def matrix(self) -> np.ndarray:
         """Returns [num_tasks, episodes] for an Episodes budget, where every task has as many."""
@@ -116,6 +129,10 @@ def evaluate(
         env = MetaEpisodeEnv(distribution, budget, len(chunk), noise, refill=False)
         try:
             outcomes, actions = _play(agent, env, chunk, torch_generator(seed, "agent", split, first, device=device), record_actions)
+        except PlugInError as error:
+            if first == 0:
+                raise
+            raise PlugInError(f"{error} (Row 0 is task {first} of the {num_tasks} evaluated.)") from error
         finally:
             env.close()
         chunks.append((first, _episodes(outcomes), actions))
@@ -123,32 +140,52 @@ def evaluate(
         episodes["task"] += first
     columns = {name: np.concatenate([episodes[name] for _, episodes, _ in chunks]) for name in chunks[0][1]}
     recorded = np.concatenate([actions for _, _, actions in chunks]) if record_actions else None
-    return Evaluation(distribution.id, distribution.config(), split, seed, budget, num_tasks, tasks.fingerprint, distribution.finite, **columns, actions=recorded)
+    return Evaluation(
+        distribution.id,
+        distribution.config(),
+        split,
+        seed,
+        budget,
+        num_tasks,
+        tasks.fingerprint,
+        distribution.finite,
+        **columns,
+        actions=recorded,
+        horizon=distribution.horizon,
+    )
 
 
 @torch.no_grad()
-def _play(agent: Agent, env: MetaEpisodeEnv, tasks: Tasks, rng: torch.Generator, record_actions: bool) -> tuple[list[Outcome], np.ndarray | None]:
+def _play(
+    agent: Agent, env: MetaEpisodeEnv, tasks: Tasks, rng: torch.Generator, record_actions: bool
+) -> tuple[list[Outcome], np.ndarray | None]:
     step = env.reset(lambda rows, counts: tasks)
     state = agent.initial_state(env.num_envs)
     outcomes, actions = [], []
     for t in range(env.max_steps):
         action, state = agent.act(step, state, rng)
         if not isinstance(action, Tensor):
-            raise PlugInError(f"{type(agent).__name__}.act must return (action tensor, state); at step {t + 1} the action is a {type(action).__name__}.")
+            raise PlugInError(
+                f"{type(agent).__name__}.act must return (action tensor, state); at step {t + 1} the action is a {type(action).__name__}."
+            )
         step, outcome = env.step(action)
         outcomes.append(outcome._replace(final_observation=outcome.reward))  # observations are not scored: let them go
         if record_actions:
-            actions.append(action.cpu())
+            actions.append(where_rows(outcome.valid, action, torch.zeros_like(action)).cpu())
         if t % 16 == 15 and not bool((outcome.valid & ~outcome.meta_episode_end).any()):
             break
     env.check()
-    return outcomes, torch.stack(actions, 1).numpy() if record_actions else None
+    if not record_actions:
+        return outcomes, None
+    actions += [torch.zeros_like(actions[0])] * (env.max_steps - len(actions))  # chunks may end early, each after its own longest task
+    return outcomes, torch.stack(actions, 1).numpy()
 
 
 def _episodes(outcomes: list[Outcome]) -> dict[str, np.ndarray]:
     """Fold steps [T, B] into episodes, ordered by row and episode."""
     reward, terminated, truncated, success, episode, valid = (
-        torch.stack([getattr(outcome, name) for outcome in outcomes], 1).cpu().numpy() for name in ("reward", "terminated", "truncated", "success", "episode", "valid")
+        torch.stack([getattr(outcome, name) for outcome in outcomes], 1).cpu().numpy()
+        for name in ("reward", "terminated", "truncated", "success", "episode", "valid")
     )  # each [B, T]
     num_rows, most = len(episode), int(episode[valid].max()) + 1
     index = (np.arange(num_rows)[:, None] * most + episode)[valid]  # one bin for each row and episode
@@ -158,6 +195,16 @@ def _episodes(outcomes: list[Outcome]) -> dict[str, np.ndarray]:
     start = np.full(size, np.iinfo(np.int64).max)
     np.minimum.at(start, index, np.broadcast_to(np.arange(valid.shape[1]), valid.shape)[valid])
     bins = np.arange(size)[played]
-    flags = {name: np.bincount(index, values[valid], size)[played] > 0 for name, values in (("terminated", terminated), ("truncated", truncated), ("success", success))}
+    flags = {
+        name: np.bincount(index, values[valid], size)[played] > 0
+        for name, values in (("terminated", terminated), ("truncated", truncated), ("success", success))
+    }
     returns = np.bincount(index, reward[valid].astype(np.float64), size)[played]
-    return {"task": bins // most, "episode": bins % most, "start_step": start[played], "length": length[played], "returns": returns, **flags}
+    return {
+        "task": bins // most,
+        "episode": bins % most,
+        "start_step": start[played],
+        "length": length[played],
+        "returns": returns,
+        **flags,
+    }
