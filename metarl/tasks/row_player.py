@@ -1,0 +1,241 @@
+"""Plays Gymnasium environments row by row into plain arrays, in this process or in a worker.
+
+Imports no PyTorch, so that workers start fast and stay small.
+"""
+
+import math
+import reprlib
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+
+from metarl.tasks.errors import PlugInError
+
+__all__ = ["Recipe", "RowArrays", "RowPlayer", "arrays_in", "bytes_needed", "same_space"]
+
+
+class RowArrays(NamedTuple):
+    """What passes between rows of environments and whoever steps them, in ordinary or in shared memory."""
+
+    begin: np.ndarray  # [B] bool  in: rows that `reset` starts
+    wanted: np.ndarray  # [B] bool  in: rows whose results are read; the others stand still
+    split: np.ndarray  # [B] int64  in: position of the split in the recipe
+    index: np.ndarray  # [B] int64  in: task within the split
+    seed: np.ndarray  # [B] int64  in: of the next episode
+    action: np.ndarray  # [B, *act]  in
+    observation: np.ndarray  # [B, *obs]
+    reward: np.ndarray  # [B] float64
+    terminated: np.ndarray  # [B] bool
+    truncated: np.ndarray  # [B] bool
+    success: np.ndarray  # [B] bool
+    clock: np.ndarray  # [B] int64  steps of the episode
+    at: np.ndarray  # [B] int64  first entry of a slice of rows: the row whose environment is running, or -1
+
+
+class Recipe(NamedTuple):
+    """What it takes to make the environments of a distribution; worker processes receive it pickled."""
+
+    id: str
+    make_env: Callable[[Any], gym.Env]
+    tasks: tuple[tuple[str, tuple[Any, ...]], ...]  # (split, its tasks) in a fixed order
+    observation_space: gym.Space
+    action_space: gym.Space
+
+    def name_task(self, arrays: RowArrays, row: int) -> str:
+        """How error messages name the task that `row` plays."""
+        split, tasks = self.tasks[arrays.split[row]]
+        return f"{split} task {arrays.index[row]} ({reprlib.repr(tasks[arrays.index[row]])})"
+
+
+def _layout(recipe: Recipe, num_rows: int) -> list[tuple[tuple[int, ...], np.dtype]]:
+    observation, action = recipe.observation_space, recipe.action_space
+    kinds: dict[str, tuple[tuple[int, ...], Any]] = {
+        **dict.fromkeys(("begin", "wanted", "terminated", "truncated", "success"), ((), np.bool_)),
+        **dict.fromkeys(("split", "index", "seed", "clock", "at"), ((), np.int64)),
+        "reward": ((), np.float64),
+        "action": (action.shape or (), np.float32 if isinstance(action, gym.spaces.Box) else np.int64),
+        "observation": (observation.shape or (), _observation_dtype(observation)),
+    }
+    return [((num_rows, *kinds[name][0]), np.dtype(kinds[name][1])) for name in RowArrays._fields]
+
+
+def _observation_dtype(space: gym.Space) -> Any:
+    if isinstance(space, gym.spaces.Box):
+        return np.uint8 if space.dtype == np.uint8 else np.float32
+    return np.int64
+
+
+def bytes_needed(recipe: Recipe, num_rows: int) -> int:
+    """Size of the memory that `arrays_in` cuts up."""
+    return sum(-(-math.prod(shape) * dtype.itemsize // 64) * 64 for shape, dtype in _layout(recipe, num_rows))
+
+
+def arrays_in(memory: Any, recipe: Recipe, num_rows: int) -> RowArrays:
+    """Arrays for `num_rows` rows as views of `memory` (a bytearray or mmap of at least `bytes_needed`), each on a cache line of its own."""
+    arrays, offset = [], 0
+    for shape, dtype in _layout(recipe, num_rows):
+        arrays.append(np.frombuffer(memory, dtype, math.prod(shape), offset).reshape(shape))
+        offset += -(-math.prod(shape) * dtype.itemsize // 64) * 64
+    return RowArrays(*arrays)
+
+
+def same_space(one: gym.Space, other: gym.Space, bounds: bool) -> bool:
+    """Whether two spaces are equal; boxes of one shape and type also count as equal unless `bounds` matter."""
+    if not bounds and isinstance(one, gym.spaces.Box) and isinstance(other, gym.spaces.Box):
+        return one.shape == other.shape and one.dtype == other.dtype
+    return one == other
+
+
+class RowPlayer:
+    """Holds one environment for each of `rows`, a slice of all rows, and plays them in `arrays`.
+
+    An environment is kept while its row's task stays the same, and closed and made anew when it changes.
+
+    Raises:
+        PlugInError: an environment raised an error, or broke Gymnasium's contract; names the task, the row and the step.
+    """
+
+    def __init__(self, recipe: Recipe, arrays: RowArrays, rows: range):
+        self.recipe, self.arrays, self.rows = recipe, arrays, rows
+        self._slice = slice(rows.start, rows.stop)
+        self._envs: dict[int, gym.Env] = {}
+        self._tasks: dict[int, tuple[int, int]] = {}
+        self._playing = dict.fromkeys(rows, False)
+        self._shape = recipe.observation_space.shape or ()
+        self._bounds = _bounds(recipe.observation_space)
+        arrays.at[rows.start] = -1
+        if self._bounds is not None:
+            arrays.observation[self._slice] = self._bounds[0]
+
+    def reset(self) -> None:
+        """Start an episode in every row that `begin` and `wanted` flag."""
+        arrays = self.arrays
+        begin = self.rows.start + np.flatnonzero(arrays.begin[self._slice] & arrays.wanted[self._slice])
+        arrays.clock[begin] = 0
+        row, doing = self.rows.start, "being made"
+        try:
+            for row in begin.tolist():
+                arrays.at[self.rows.start] = row
+                task = (int(arrays.split[row]), int(arrays.index[row]))
+                if self._tasks.get(row) != task:
+                    doing = "being made"
+                    self._make(row, task)
+                doing = "reset"
+                answer = self._envs[row].reset(seed=int(arrays.seed[row]))
+                if not isinstance(answer, tuple) or len(answer) != 2:
+                    raise self._broken(row, f"reset must return (observation, info), not {reprlib.repr(answer)}")
+                self._store(row, answer[0])
+                self._playing[row] = True
+        except PlugInError:
+            raise
+        except Exception as error:
+            raise self._broken(row, f"raised {type(error).__name__} while {doing}: {error}") from error
+        self._check_observations()
+        arrays.at[self.rows.start] = -1
+
+    def step(self) -> None:
+        """Step every row that is wanted and whose episode hasn't ended by itself."""
+        arrays, part = self.arrays, self._slice
+        arrays.clock[part] += 1
+        for array in (arrays.reward, arrays.terminated, arrays.truncated, arrays.success):
+            array[part] = 0
+        actions = self._actions()
+        wanted = arrays.wanted[part].tolist()
+        row = self.rows.start
+        try:
+            for row in self.rows:
+                if not (self._playing[row] and wanted[row - part.start]):
+                    continue
+                arrays.at[part.start] = row
+                answer = self._envs[row].step(actions[row - part.start])
+                if not isinstance(answer, tuple) or len(answer) != 5:
+                    raise self._broken(
+                        row, f"step must return (observation, reward, terminated, truncated, info), not {reprlib.repr(answer)}"
+                    )
+                observation, reward, terminated, truncated, info = answer
+                self._store(row, observation)
+                arrays.reward[row] = reward = float(reward)
+                if not math.isfinite(reward):
+                    raise self._broken(row, f"gave the reward {reward}, which is not finite")
+                if terminated or truncated:
+                    arrays.terminated[row], arrays.truncated[row], self._playing[row] = terminated, truncated, False
+                if info:
+                    arrays.success[row] = bool(info.get("is_success", info.get("success", False)))
+        except PlugInError:
+            raise
+        except Exception as error:
+            raise self._broken(row, f"raised {type(error).__name__}: {error}") from error
+        self._check_observations()
+        arrays.at[part.start] = -1
+
+    def close(self) -> None:
+        """Close all environments."""
+        while self._envs:
+            with suppress(Exception):
+                self._envs.popitem()[1].close()
+
+    def _actions(self) -> Any:
+        """This step's actions as environments expect them, in memory of their own, since an environment may keep one."""
+        space, actions = self.recipe.action_space, self.arrays.action[self._slice]
+        return actions.tolist() if isinstance(space, gym.spaces.Discrete) else actions.astype(space.dtype)
+
+    def _make(self, row: int, task: tuple[int, int]) -> None:
+        self._tasks.pop(row, None)
+        if row in self._envs:
+            self._envs.pop(row).close()
+        env = self.recipe.make_env(self.recipe.tasks[task[0]][1][task[1]])
+        if not isinstance(env, gym.Env):
+            raise self._broken(row, f"make_env must return a gymnasium.Env, not a {type(env).__name__}")
+        self._envs[row], self._tasks[row] = env, task
+        for what, first, own, bounds in (
+            ("observation", self.recipe.observation_space, env.observation_space, False),
+            ("action", self.recipe.action_space, env.action_space, True),
+        ):
+            if not same_space(first, own, bounds):
+                raise self._broken(
+                    row, f"has the {what} space {own}, the distribution's first task has {first}; all tasks must share their spaces"
+                )
+
+    def _store(self, row: int, observation: Any) -> None:
+        observation = np.asarray(observation)
+        if observation.shape != self._shape:
+            raise self._broken(
+                row, f"gave an observation of shape {observation.shape}; its space {self.recipe.observation_space} has shape {self._shape}"
+            )
+        if self._bounds is not None and observation.dtype.kind not in "iub":
+            raise self._broken(
+                row, f"gave the observation {reprlib.repr(observation)}; its space {self.recipe.observation_space} holds integers"
+            )
+        self.arrays.observation[row] = observation
+
+    def _check_observations(self) -> None:
+        """Look at all rows at once, which costs less than a look at each."""
+        observation = self.arrays.observation[self._slice]
+        if observation.dtype == np.float32:
+            bad = ~np.isfinite(observation)
+        elif self._bounds is not None:
+            bad = (observation < self._bounds[0]) | (observation > self._bounds[1])
+        else:
+            return
+        if bad.any():
+            row = self.rows.start + int(np.flatnonzero(bad.reshape(len(self.rows), -1).any(1))[0])
+            problem = "is not finite (NaN or infinite)" if self._bounds is None else f"is not in its space {self.recipe.observation_space}"
+            raise self._broken(row, f"gave the observation {reprlib.repr(self.arrays.observation[row].tolist())}, which {problem}")
+
+    def _broken(self, row: int, problem: str) -> PlugInError:
+        where = f"at step {clock} of its episode" if (clock := int(self.arrays.clock[row])) else "at its episode's start"
+        return PlugInError(f"{self.recipe.id}: {self.recipe.name_task(self.arrays, row)}, in row {row} {where}, {problem}.")
+
+
+def _bounds(space: gym.Space) -> tuple[np.ndarray, np.ndarray] | None:
+    """Least and greatest values of a discrete kind of space; None for boxes."""
+    if isinstance(space, gym.spaces.Discrete):
+        return np.asarray(space.start), np.asarray(space.start + space.n - 1)
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        return space.start, space.start + space.nvec - 1
+    if isinstance(space, gym.spaces.MultiBinary):
+        return np.asarray(0), np.asarray(1)
+    return None
