@@ -1,4 +1,4 @@
-"""Proximal policy optimisation (Schulman et al. 2017) with generalised advantages (Schulman et al. 2016), shared by all learners that use it.
+"""Proximal policy optimisation (Schulman et al. 2017) with generalised advantages (Schulman et al. 2016); several learners share it.
 
 Everything here works on S members at once (one member a seed, usually one): columns [T, S B] are seen as [T, S, B], and each member has
 its own advantages, minibatches, loss and gradient norm.
@@ -78,7 +78,8 @@ def gae(reward: Tensor, value: Tensor, next_value: Tensor, carry: Tensor, discou
 
     Args:
         reward, value: [T, ...], of step t and the state it was taken in.
-        next_value: [T, ...], of the state after step t: 0 after termination (for RL²: after the meta-episode), V(final observation) after truncation.
+        next_value: [T, ...], of the state after step t: 0 after termination (for RL²: after the meta-episode), V(final observation)
+            after truncation.
         carry: [T, ...] bool, whether step t + 1 belongs to the same return.
         discount, gae_lambda: gamma and lambda.
     """
@@ -120,7 +121,9 @@ class Batch(NamedTuple):
         return Batch(Step(*picked[: len(self.steps)]), *picked[len(self.steps) :])
 
 
-def ppo_loss(policy: nn.Module, actions: ActionDistribution, batch: Batch, config: PPOConfig, entropy_weight: float, members: int) -> tuple[Tensor, PPOMetrics]:
+def ppo_loss(
+    policy: nn.Module, actions: ActionDistribution, batch: Batch, config: PPOConfig, entropy_weight: float, members: int
+) -> tuple[Tensor, PPOMetrics]:
     """The clipped surrogate, squared value error and entropy bonus of whole meta-episodes; the sum over members of each one's mean."""
     output = unroll(policy, batch.steps)
     weight = batch.valid.to(output.value.dtype)
@@ -140,7 +143,14 @@ def ppo_loss(policy: nn.Module, actions: ActionDistribution, batch: Batch, confi
 
 
 def ppo_update(
-    policy: nn.Module, optimizer: torch.optim.Optimizer, actions: ActionDistribution, batch: Batch, config: PPOConfig, progress: float, members: int, rng: Generator
+    policy: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    actions: ActionDistribution,
+    batch: Batch,
+    config: PPOConfig,
+    progress: float,
+    members: int,
+    rng: Generator,
 ) -> PPOMetrics:
     """Several passes of minibatches over `batch`.
 
@@ -157,7 +167,9 @@ def ppo_update(
     measured = []
     for _ in range(config.epochs):
         for index in minibatches(batch.action.shape[1] // members, members, config.minibatches, rng):
-            loss, metrics = ppo_loss(policy, actions, batch.columns(index) if config.minibatches > 1 else batch, config, entropy_weight, members)
+            loss, metrics = ppo_loss(
+                policy, actions, batch.columns(index) if config.minibatches > 1 else batch, config, entropy_weight, members
+            )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             norm = clip_gradients(parameters, config.max_grad_norm, members)
@@ -168,7 +180,7 @@ def ppo_update(
 
 @torch.no_grad()
 def clip_gradients(parameters: list[Any], max_norm: float, members: int) -> Tensor:
-    """Scale each member's gradient down to `max_norm`; parameters are stacked [S, ...] if there are several members. Returns the mean norm."""
+    """Scale each member's gradient down to `max_norm` and return the mean norm; several members' parameters are stacked [S, ...]."""
     if members == 1:
         return nn.utils.clip_grad_norm_(parameters, max_norm)
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]

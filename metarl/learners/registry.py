@@ -25,7 +25,9 @@ def learner_class(name: str) -> Any:
     return look_up("learner", name, LEARNERS, GROUP)
 
 
-def make_learner(name: str, distribution: TaskDistribution, config: Any = None, seed: int | tuple[int, ...] = 0, device: str = "cpu") -> Learner:
+def make_learner(
+    name: str, distribution: TaskDistribution, config: Any = None, seed: int | tuple[int, ...] = 0, device: str = "cpu"
+) -> Learner:
     """Build the learner registered under `name`; `config` is an instance of its `Config`, default settings if left out."""
     kind = learner_class(name)
     return kind(kind.Config() if config is None else config, distribution, seed, device)

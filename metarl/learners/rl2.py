@@ -49,7 +49,9 @@ class RL2Config:
 
     def __post_init__(self) -> None:
         if self.episodes < 1 or self.num_envs < 1 or self.iterations < 1:
-            raise ValueError(f"episodes, num_envs and iterations must be at least 1, not {self.episodes}, {self.num_envs} and {self.iterations}.")
+            raise ValueError(
+                f"episodes, num_envs and iterations must be at least 1, not {self.episodes}, {self.num_envs} and {self.iterations}."
+            )
         if self.act not in ("sample", "mode"):
             raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
         if self.ppo.minibatches > self.num_envs:
@@ -86,10 +88,14 @@ class RL2:
         policies = [self._new_policy(member_seed, make_policy) for member_seed in self.seeds]
         self.policy = (policies[0] if self.members == 1 else StackedPolicy(policies)).to(self.device)
         self.returns = ReturnNormaliser(self.max_steps, self.members).to(self.device)
-        self.optimizer = torch.optim.AdamW(self.policy.parameters(), config.ppo.lr, eps=config.ppo.adam_epsilon, weight_decay=config.ppo.weight_decay, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            self.policy.parameters(), config.ppo.lr, eps=config.ppo.adam_epsilon, weight_decay=config.ppo.weight_decay, fused=True
+        )
         streams = derive_seed(self.seeds[0], "rl2") if self.members == 1 else derive_seed(0, "rl2", *self.seeds)
         self.task_seed = derive_seed(streams, "tasks")
-        self.env_rng, self.action_rng, self.batch_rng = (torch_generator(streams, name, device=self.device) for name in ("environment", "actions", "minibatches"))
+        self.env_rng, self.action_rng, self.batch_rng = (
+            torch_generator(streams, name, device=self.device) for name in ("environment", "actions", "minibatches")
+        )
         self.env = MetaEpisodeEnv(distribution, self.budget, config.num_envs * self.members, self.env_rng, refill=False)
         self.iteration = self.steps = 0
 
@@ -103,7 +109,16 @@ class RL2:
         source = fresh_tasks(self.distribution, "train", self.env.num_envs, self.task_seed, first=self.iteration)
         rollout = collect(self.env, self.policy, self.actions, source, self.action_rng)
         batch = self.batch(rollout)
-        metrics = ppo_update(self.policy, self.optimizer, self.actions, batch, self.config.ppo, self.iteration / self.config.iterations, self.members, self.batch_rng)
+        metrics = ppo_update(
+            self.policy,
+            self.optimizer,
+            self.actions,
+            batch,
+            self.config.ppo,
+            self.iteration / self.config.iterations,
+            self.members,
+            self.batch_rng,
+        )
         self._learn_moments(rollout)
         self.iteration += 1
         self.steps += int(rollout.valid.sum())
@@ -116,7 +131,9 @@ class RL2:
     def batch(self, rollout: Rollout) -> Batch:
         """Advantages and value targets over whole meta-episodes: ends of episodes don't cut the return."""
         ppo, members = self.config.ppo, self.members
-        reward, value, valid, end = (part.unflatten(1, (members, -1)) for part in (rollout.reward, rollout.value, rollout.valid, rollout.meta_episode_end))
+        reward, value, valid, end = (
+            part.unflatten(1, (members, -1)) for part in (rollout.reward, rollout.value, rollout.valid, rollout.meta_episode_end)
+        )
         value = self.returns.denormalise(value)
         carry = ~end & valid
         next_value = torch.where(carry, torch.cat([value[1:], torch.zeros_like(value[:1])]), 0)
@@ -127,7 +144,9 @@ class RL2:
         mean = advantage.sum((0, 2), keepdim=True) / count
         deviation = (torch.where(valid, advantage - mean, 0).square().sum((0, 2), keepdim=True) / count).sqrt()
         normalised = torch.where(valid, (advantage - mean) / (deviation + 1e-8), 0)
-        return Batch(rollout.steps, rollout.action, rollout.log_prob, normalised.flatten(1), self.returns.normalise(target).flatten(1), rollout.valid)
+        return Batch(
+            rollout.steps, rollout.action, rollout.log_prob, normalised.flatten(1), self.returns.normalise(target).flatten(1), rollout.valid
+        )
 
     def agent(self, budget: Budget, member: int = 0) -> "RL2Agent":
         """The agent trained so far, with weights of its own.
@@ -139,7 +158,9 @@ class RL2:
         longest = getattr(getattr(policy, "core", None), "max_steps", None)
         wanted = max_steps(budget, self.distribution)
         if longest is not None and wanted > longest:
-            raise ValueError(f"This policy remembers {longest} steps and can't act for {wanted}; train it with more episodes or use a recurrent core.")
+            raise ValueError(
+                f"This policy remembers {longest} steps and can't act for {wanted}; train it with more episodes or use a recurrent core."
+            )
         return RL2Agent(policy.eval(), self.config.act, self.distribution)
 
     def weights(self, member: int = 0) -> dict[str, Any]:
@@ -159,7 +180,11 @@ class RL2:
     def state_dict(self) -> dict[str, Any]:
         """Everything that `update` depends on."""
         streams = {name: getattr(self, name).get_state() for name in ("env_rng", "action_rng", "batch_rng")}
-        moments = {str(i): dict(self.optimizer.state[parameter]) for i, parameter in enumerate(self.policy.parameters()) if parameter in self.optimizer.state}
+        moments = {
+            str(i): dict(self.optimizer.state[parameter])
+            for i, parameter in enumerate(self.policy.parameters())
+            if parameter in self.optimizer.state
+        }
         return {
             "policy": dict(self.policy.state_dict()),
             "returns": dict(self.returns.state_dict()),
@@ -176,7 +201,10 @@ class RL2:
         for i, parameter in enumerate(self.policy.parameters()):
             if str(i) in state["optimizer"]:
                 moments = state["optimizer"][str(i)]
-                self.optimizer.state[parameter] = {name: tensor.clone().to(tensor.device if name == "step" and self.device.type == "cpu" else self.device) for name, tensor in moments.items()}
+                self.optimizer.state[parameter] = {
+                    name: tensor.clone().to(tensor.device if name == "step" and self.device.type == "cpu" else self.device)
+                    for name, tensor in moments.items()
+                }
         for name, stream in state["streams"].items():
             getattr(self, name).set_state(stream.cpu())
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])

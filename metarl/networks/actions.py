@@ -164,7 +164,11 @@ class Gaussian(ActionDistribution):
     def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
         mean, log_std = self._split(parameters)
         scale = self.scale.to(mean.device)
-        unit = (action.flatten(-len(self.shape)) - self.center.to(mean.device)) / scale if self.shape else (action[..., None] - self.center.to(mean.device)) / scale
+        unit = (
+            (action.flatten(-len(self.shape)) - self.center.to(mean.device)) / scale
+            if self.shape
+            else (action[..., None] - self.center.to(mean.device)) / scale
+        )
         return (-0.5 * ((unit - mean) / log_std.exp()).square() - log_std - 0.5 * math.log(2 * math.pi) - scale.log()).sum(-1)
 
     def entropy(self, parameters: Tensor) -> Tensor:
@@ -183,7 +187,11 @@ class Gaussian(ActionDistribution):
         return mean, log_std.clamp(*self.LOG_STD)
 
     def _scaled(self, unit: Tensor) -> Tensor:
-        return (unit * self.scale.to(unit.device) + self.center.to(unit.device)).unflatten(-1, self.shape) if self.shape else (unit * self.scale.to(unit.device) + self.center.to(unit.device))[..., 0]
+        return (
+            (unit * self.scale.to(unit.device) + self.center.to(unit.device)).unflatten(-1, self.shape)
+            if self.shape
+            else (unit * self.scale.to(unit.device) + self.center.to(unit.device))[..., 0]
+        )
 
 
 def action_distribution(space: gym.Space) -> ActionDistribution:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
+from torch.nn.functional import layer_norm, scaled_dot_product_attention
 
 from metarl.networks.layers import linear
 
@@ -28,8 +28,8 @@ class Block(nn.Module):
         self.heads = heads
         self.project = linear(width, 3 * width, rng)
         self.merge = linear(width, width, rng, 1 / math.sqrt(2 * depth))
-        self.expand = linear(width, 4 * width, rng, math.sqrt(2))
-        self.contract = linear(4 * width, width, rng, 1 / math.sqrt(2 * depth))
+        self.expand = linear(width, 2 * width, rng, math.sqrt(2))
+        self.contract = linear(2 * width, width, rng, 1 / math.sqrt(2 * depth))
 
     def split(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values [..., N, D] of hidden vectors [..., W]."""
@@ -40,7 +40,7 @@ class Block(nn.Module):
     def finish(self, hidden: Tensor, attended: Tensor) -> Tensor:
         """The block's output [..., W] from its input and what its heads [..., N, D] attended to."""
         hidden = hidden + self.merge(attended.flatten(-2))
-        return hidden + self.contract(gelu(self.expand(layer_norm(hidden, hidden.shape[-1:])), approximate="tanh"))
+        return hidden + self.contract(torch.relu(self.expand(layer_norm(hidden, hidden.shape[-1:]))))
 
 
 class Attention(nn.Module):
@@ -59,6 +59,7 @@ class Attention(nn.Module):
         if units % heads:
             raise ValueError(f"The attention core's width must be a multiple of its heads; {units} isn't one of {heads}.")
         self.size, self.heads, self.max_steps = units, heads, max_steps
+        self.static_shapes = False  # true: read the whole cache at every step, as on a GPU, rather than look at the clock's value
         self.embed = linear(inputs, units, rng)
         self.positions = nn.Parameter(torch.empty(max_steps, units).normal_(0, 0.02, generator=rng))
         self.blocks = nn.ModuleList(Block(units, heads, layers, rng) for _ in range(layers))
@@ -74,14 +75,16 @@ class Attention(nn.Module):
         keys, values, clock = state
         now = clock.clamp_max(self.max_steps - 1)  # rows that are over idle on the last place
         hidden = self.embed(features) + self.positions[now]
-        length = self.max_steps if clock.device.type != "cpu" else int(now.max()) + 1  # a GPU needn't wait to learn how far it is
+        length = self.max_steps if self.static_shapes or clock.device.type != "cpu" else int(now.max()) + 1
         past = (torch.arange(length, device=clock.device) <= now[:, None])[:, None, None]  # [B, 1, 1, T]
         rows = torch.arange(len(clock), device=clock.device)
         for layer, block in enumerate(self.blocks):
             query, key, value = block.split(hidden)
             keys[rows, layer, :, now] = key
             values[rows, layer, :, now] = value
-            attended = scaled_dot_product_attention(query[:, :, None], keys[:, layer, :, :length], values[:, layer, :, :length], attn_mask=past)
+            attended = scaled_dot_product_attention(
+                query[:, :, None], keys[:, layer, :, :length], values[:, layer, :, :length], attn_mask=past
+            )
             hidden = block.finish(hidden, attended[:, :, 0])
         return layer_norm(hidden, (self.size,)), AttentionState(keys, values, clock + 1)
 

@@ -39,7 +39,9 @@ class GRU(nn.Module):
 
     def forward(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """One step: features [B, F] and hidden vectors [B, H] give (output [B, H], hidden vectors [B, H])."""
-        reset, update = ((torch.addmm(self.bias[g], features, self.weight_input[g]) + state @ self.weight_hidden[g]).sigmoid() for g in (0, 1))
+        reset, update = (
+            (torch.addmm(self.bias[g], features, self.weight_input[g]) + state @ self.weight_hidden[g]).sigmoid() for g in (0, 1)
+        )
         recurrent = torch.addmm(self.bias_hidden, state, self.weight_hidden[2])
         candidate = tanh(torch.addcmul(torch.addmm(self.bias[2], features, self.weight_input[2]), reset, recurrent))
         state = torch.lerp(candidate, state, update)
@@ -57,7 +59,9 @@ class GRUSequence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(features: Tensor, weight_input: Tensor, weight_hidden: Tensor, bias: Tensor, bias_hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        features: Tensor, weight_input: Tensor, weight_hidden: Tensor, bias: Tensor, bias_hidden: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         length, units = len(features), bias.shape[-1]
         shape = (*features.shape[1:-1], units)
         gates = features.new_empty((length, 3, *shape))  # inputs' product first, then reset, update and candidate
@@ -138,7 +142,11 @@ class GRUSequence(torch.autograd.Function):
         """Stacked networks: the same pass with a leading dimension of weights."""
 
         def stacked(tensor: Tensor, dim: int | None, place: int) -> Tensor:
-            return tensor.movedim(dim, place) if dim is not None else tensor.unsqueeze(place).expand(*tensor.shape[:place], info.batch_size, *tensor.shape[place:])
+            return (
+                tensor.movedim(dim, place)
+                if dim is not None
+                else tensor.unsqueeze(place).expand(*tensor.shape[:place], info.batch_size, *tensor.shape[place:])
+            )
 
         places = (1, 0, 0, 0, 0)
         return GRUSequence.apply(*(stacked(*each) for each in zip(arguments, in_dims, places, strict=True))), (1, 2, 1)

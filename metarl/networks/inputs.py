@@ -1,4 +1,7 @@
-"""What a recurrent policy reads at each step: observation, previous action, previous reward, episode start (Duan et al. 2016, section 2.2)."""
+"""What a recurrent policy reads at each step: observation, previous action, previous reward, episode start.
+
+See Duan et al. 2016, section 2.2.
+"""
 
 import math
 

@@ -25,7 +25,10 @@ class StackedPolicy(nn.Module):
     def __init__(self, policies: Sequence[nn.Module]):
         super().__init__()
         self.num_members = len(policies)
-        self._template = [_StepOrSequence(policies[0])]  # in a list, so that its own weights aren't registered
+        self._template = [_StepOrSequence(copy.deepcopy(policies[0]))]  # in a list, so that its own weights aren't registered
+        for module in self._template[0].modules():
+            if hasattr(module, "static_shapes"):
+                module.static_shapes = True  # no value can be looked at within vmap
         parameters, buffers = stack_module_state([_StepOrSequence(policy) for policy in policies])
         self._names = {name.replace(".", "/"): name for name in (*parameters, *buffers)}
         for name, tensor in parameters.items():
@@ -50,7 +53,12 @@ class StackedPolicy(nn.Module):
         """Member `index` as a policy of its own, sharing no memory with this one."""
         policy = copy.deepcopy(self._template[0].policy).to(next(self.parameters()).device)
         tensors = {**dict(self.named_parameters()), **dict(self.named_buffers())}
-        policy.load_state_dict({self._names[name].removeprefix("policy."): tensor[index].detach().clone() for name, tensor in tensors.items()})
+        for module in policy.modules():
+            if hasattr(module, "static_shapes"):
+                module.static_shapes = False
+        policy.load_state_dict(
+            {self._names[name].removeprefix("policy."): tensor[index].detach().clone() for name, tensor in tensors.items()}
+        )
         return policy
 
     @torch.no_grad()
@@ -67,9 +75,9 @@ class StackedPolicy(nn.Module):
             return tensor.unflatten(dim, (self.num_members, -1))
 
         tensors = {self._names[name]: tensor for name, tensor in (*self.named_parameters(), *self.named_buffers())}
-        out = vmap(lambda own, *arguments: functional_call(self._template[0], own, arguments), in_dims=(0, dim, *(0 for _ in state)), out_dims=dim)(
-            tensors, tree_map(split, steps), *(tree_map(lambda tensor: tensor.unflatten(0, (self.num_members, -1)), part) for part in state)
-        )
+        out = vmap(
+            lambda own, *arguments: functional_call(self._template[0], own, arguments), in_dims=(0, dim, *(0 for _ in state)), out_dims=dim
+        )(tensors, tree_map(split, steps), *(tree_map(lambda tensor: tensor.unflatten(0, (self.num_members, -1)), part) for part in state))
         return tree_map(lambda tensor: tensor.flatten(dim, dim + 1), out)
 
 
