@@ -1,0 +1,97 @@
+"""Checks that a distribution's optimum and upper bound bound what can be scored."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from scipy.stats import norm
+from torch import Tensor
+
+from metarl.checks.playing import actions_for, play
+from metarl.checks.require import require
+from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.seeding import torch_generator
+
+__all__ = ["BOUND_CHECKS", "ONE_SIDED", "check_optimum_is_below_the_upper_bound", "check_random_play_is_below_the_bounds", "excess"]
+
+Make = Callable[[], TaskDistribution]
+ONE_SIDED = float(norm.ppf(0.999))
+TASKS = 4096
+
+
+def excess(scores: Tensor, bound: Tensor | float) -> float:
+    """By how many standard errors the mean of `scores` [n] lies above `bound` (paired where it is a tensor [n])."""
+    differences = scores.to(torch.float64) - bound
+    error = float(differences.std()) / len(differences) ** 0.5
+    mean = float(differences.mean())
+    if error < 1e-12:
+        slack = 1e-6 * (1 + float(scores.abs().max()))  # sums of float32 rewards
+        return 0.0 if abs(mean) <= slack else math.copysign(math.inf, mean)
+    return mean / error
+
+
+def check_optimum_is_below_the_upper_bound(make_distribution: Make) -> None:
+    """`upper_bound` gives a number for each task; `optimum` lies below its mean and below `relaxation`."""
+    distribution = make_distribution()
+    tasks = distribution.sample(TASKS, "test", 0)
+    for episodes in (1, 4):
+        bound, optimum, relaxation = (
+            distribution.upper_bound(tasks, episodes),
+            distribution.optimum(episodes),
+            distribution.relaxation(episodes),
+        )
+        if bound is not None:
+            fits = (
+                isinstance(bound, Tensor)
+                and tuple(bound.shape) == (TASKS,)
+                and bound.is_floating_point()
+                and bool(torch.isfinite(bound).all())
+            )
+            require(
+                fits,
+                f"{distribution.id}: upper_bound(tasks, {episodes}) isn't one finite number a task.",
+                f"Give floats of shape ({TASKS},).",
+            )
+        if optimum is None:
+            continue
+        fits = isinstance(optimum, float) and abs(optimum) < float("inf")
+        require(fits, f"{distribution.id}: optimum({episodes}) is {optimum!r}.", "Give a finite float, or None where it can't be computed.")
+        if bound is not None:
+            above = -excess(bound, optimum)
+            require(
+                above <= ONE_SIDED,
+                f"{distribution.id}: optimum({episodes}) = {optimum:.6g} lies {above:.1f} standard errors above the mean upper bound, "
+                f"{float(bound.mean()):.6g}.",
+                "An agent that knows the task can't be worse than one that doesn't: correct one of the two.",
+            )
+        if relaxation is not None:
+            require(
+                optimum <= relaxation + 1e-9 * (1 + abs(relaxation)),
+                f"{distribution.id}: optimum({episodes}) = {optimum:.6g} lies above relaxation({episodes}) = {relaxation:.6g}.",
+                "A relaxation bounds the optimum from above: correct one of the two.",
+            )
+
+
+def check_random_play_is_below_the_bounds(make_distribution: Make) -> None:
+    """Random actions don't beat the upper bound (paired) nor the optimum, one-sided at 99.9 %."""
+    distribution = make_distribution()
+    tasks = distribution.sample(TASKS, "test", 1)
+    bound, optimum = distribution.upper_bound(tasks, 1), distribution.optimum(1)
+    if bound is None and optimum is None:
+        return
+    played = play(distribution, tasks, actions_for(distribution, distribution.horizon, TASKS, 0), torch_generator(0, "checks", "noise"))
+    ended = (played.terminated | played.truncated).to(torch.int64)
+    first = ended.cumsum(0) - ended == 0  # [T, n] steps of the first episode
+    scores = torch.where(first, played.reward, 0).sum(0)
+    for name, limit in (("upper bound", bound), ("optimum", optimum)):
+        if limit is None:
+            continue
+        above = excess(scores, limit)
+        require(
+            above <= ONE_SIDED,
+            f"{distribution.id}: random actions score {float(scores.mean()):.6g}, {above:.1f} standard errors above the {name}.",
+            f"Correct the {name}, or the rewards: nothing may beat it.",
+        )
+
+
+BOUND_CHECKS = (check_optimum_is_below_the_upper_bound, check_random_play_is_below_the_bounds)

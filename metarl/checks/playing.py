@@ -1,0 +1,55 @@
+"""Plain plays of a tensor family, written without MetaEpisodeEnv so that the two can be compared."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from metarl.checks.spaces import random_actions
+from metarl.tasks.contract import TaskDistribution, Tasks, where_rows
+from metarl.tasks.seeding import torch_generator
+
+__all__ = ["Play", "actions_for", "has_tensor_steps", "play"]
+
+
+class Play(NamedTuple):
+    """T steps of n rows; an episode's end is followed at once by the next one's start."""
+
+    observation: Tensor  # [T, n, *obs]  acted on
+    reward: Tensor  # [T, n]
+    terminated: Tensor  # [T, n] bool
+    truncated: Tensor  # [T, n] bool
+    final_observation: Tensor  # [T, n, *obs]  what the step showed, before any reset
+
+
+def has_tensor_steps(distribution: TaskDistribution) -> bool:
+    """Whether the family steps tensors itself (an adapted Gymnasium environment doesn't)."""
+    return type(distribution).step is not TaskDistribution.step
+
+
+def actions_for(distribution: TaskDistribution, steps: int, n: int, seed: int) -> Tensor:
+    """Random actions [steps, n, *act]."""
+    rng = torch_generator(seed, "checks", "actions")
+    return torch.stack([random_actions(distribution.action_space, n, rng) for _ in range(steps)])
+
+
+def play(distribution: TaskDistribution, tasks: Tasks, actions: Tensor, rng: Generator) -> Play:
+    """Play `actions` [T, n, *act] in `tasks` [n]; after every step all rows draw a reset, which those that ended take."""
+    state: Any
+    state, observation = distribution.reset(tasks, rng)
+    clock = torch.zeros(len(tasks), dtype=torch.int64)
+    steps = []
+    for action in actions:
+        transition = distribution.step(tasks, state, action, rng)
+        clock = clock + 1
+        truncated = (clock >= distribution.horizon) | (
+            torch.zeros_like(transition.terminated) if transition.truncated is None else transition.truncated
+        )
+        truncated = truncated & ~transition.terminated
+        ended = transition.terminated | truncated
+        steps.append(Play(observation, transition.reward, transition.terminated, truncated, transition.observation))
+        fresh_state, fresh_observation = distribution.reset(tasks, rng)
+        state = where_rows(ended, fresh_state, transition.state)
+        observation = where_rows(ended, fresh_observation, transition.observation)
+        clock = torch.where(ended, 0, clock)
+    return Play(*(torch.stack(parts) for parts in zip(*steps, strict=True)))
