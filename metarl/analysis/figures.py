@@ -1,0 +1,192 @@
+"""Figures: learning curves, scores against the ceiling, regret over a meta-episode.
+
+Each function returns a matplotlib `Figure` of its own and touches no global state; `save` writes it. Colours are Okabe and Ito's, which
+colour-blind readers can tell apart, and every series also differs in marker, dash or label.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from metarl.evaluation.protocol import Evaluation
+from metarl.results import write_file
+from metarl.tasks.contract import TaskDistribution
+
+__all__ = ["COLOURS", "learning_curve", "regret_figure", "save", "scores_figure"]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008, yellow left out
+DASHES = ("-", "--", "-.", ":")
+GREY = "#6b6b6b"
+
+
+def learning_curve(
+    runs: Mapping[str, pd.DataFrame | Sequence[pd.DataFrame]],
+    *,
+    levels: Mapping[str, float] | None = None,
+    y: str = "return",
+    label: str = "return of a training meta-episode",
+    smooth: int = 1,
+    title: str = "",
+) -> Figure:
+    """How the training return grows with environment steps.
+
+    Args:
+        runs: by name, the metrics of a run (`RunFolder(...).metrics`), or of several seeds: then their median, and a band from the
+            lowest to the highest.
+        levels: horizontal lines, such as {"random": 5.0, "optimum": 6.66}.
+        y: the column to draw. label: what it is, with its unit.
+        smooth: mean over that many iterations.
+    """
+    figure, axes = _axes(7.0, 4.2)
+    for i, (name, metrics) in enumerate(runs.items()):
+        seeds = [metrics] if isinstance(metrics, pd.DataFrame) else list(metrics)
+        if not seeds or any(y not in seed or "steps" not in seed for seed in seeds):
+            raise ValueError(f"The metrics of {name!r} need the columns 'steps' and {y!r}.")
+        length = min(len(seed) for seed in seeds)
+        steps = seeds[0]["steps"].to_numpy()[:length]
+        curves = np.stack([seed[y].rolling(smooth, min_periods=1).mean().to_numpy()[:length] for seed in seeds])  # [seeds, iterations]
+        colour = COLOURS[i % len(COLOURS)]
+        axes.plot(steps, np.median(curves, 0), color=colour, linestyle=DASHES[i // len(COLOURS) % len(DASHES)], linewidth=2, label=name)
+        if len(seeds) > 1:
+            axes.fill_between(steps, curves.min(0), curves.max(0), color=colour, alpha=0.2, linewidth=0)
+    axes.set_xlabel("environment steps")
+    axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set_ylabel(label)
+    axes.set_xlim(left=0)
+    _horizontal_levels(axes, levels or {})
+    if len(runs) > 1:
+        axes.legend(frameon=False)
+    _title(axes, title)
+    return figure
+
+
+def scores_figure(table: pd.DataFrame, *, levels: Mapping[str, float] | None = None, unit: str = "", title: str = "") -> Figure:
+    """Agents' mean scores as dots with intervals, the best on top, beside the random agent and the ceiling.
+
+    Args:
+        table: from `metarl.analysis.tables.score_table`, or any with the columns agent, mean, ci_low, ci_high.
+        levels: vertical lines by name; left out, the table's own ceiling.
+        unit: of the scores, such as "rewards in 10 pulls".
+    """
+    if levels is None:
+        ceiling = table.attrs.get("ceiling")
+        levels = {} if ceiling is None else {table.attrs["reference"]: ceiling}
+    rows = table.dropna(subset=["mean"]).sort_values("mean", kind="stable").reset_index(drop=True)
+    if rows.empty:
+        raise ValueError("There is no score to draw: the table has no mean.")
+    figure, axes = _axes(7.0, 1.3 + 0.34 * len(rows))
+    places = np.arange(len(rows))
+    learned = rows["num_seeds"].to_numpy() > 1 if "num_seeds" in rows else np.zeros(len(rows), bool)
+    learned = learned | rows["agent"].str.startswith("RL").to_numpy()
+    for mask, colour, marker, name in ((~learned, COLOURS[0], "o", "exact or hand-designed"), (learned, COLOURS[1], "D", "learned")):
+        part = rows[mask]
+        spread = np.abs(part[["ci_low", "ci_high"]].to_numpy().T - part["mean"].to_numpy())
+        axes.errorbar(part["mean"], places[mask], xerr=spread, fmt=marker, color=colour, markersize=6, capsize=3, linewidth=1.6, label=name)
+    axes.set_yticks(places, rows["agent"])
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    for i, value in enumerate(rows["mean"]):
+        axes.annotate(f"{_digits(value)}", (1.01, places[i]), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=GREY)
+    for i, (name, value) in enumerate(sorted(levels.items(), key=lambda level: level[1])):
+        axes.axvline(value, color="black", linestyle=DASHES[1 + i % 3], linewidth=1.2)
+        above = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        axes.annotate(f"{name} {_digits(value)}", (value, 1.0), (0, 3 + 12 * i), ha="center", va="bottom", fontsize=9, **above)
+    axes.grid(axis="x", color="#e5e5e5")
+    score = table.attrs.get("score", "mean score")
+    axes.set_xlabel(f"{score} ({unit})" if unit else str(score))
+    if learned.any() and not learned.all():
+        figure.legend(frameon=False, loc="outside lower center", ncols=2, fontsize=9)
+    _title(axes, title, lift=6 + 12 * len(levels))
+    return figure
+
+
+def regret_figure(entries: Sequence[tuple[str, Evaluation]], distribution: TaskDistribution, *, title: str = "") -> Figure:
+    """Mean regret in each episode: what the best agent that knows the task would expect, less what was got.
+
+    Noise of the rewards averages out over tasks; the band is the 95 % interval of the mean.
+
+    Args:
+        entries: (label, evaluation) of the same tasks, with an `Episodes` budget.
+    """
+    figure, axes = _axes(7.0, 4.2)
+    for i, (label, evaluation) in enumerate(entries):
+        tasks = distribution.sample(evaluation.num_tasks, evaluation.split, evaluation.seed)
+        bound = distribution.upper_bound(tasks, 1) if tasks.fingerprint == evaluation.fingerprint else None
+        if bound is None:
+            raise ValueError(f"{distribution!r} gives no upper bound for the tasks that {label!r} played, so there is no regret.")
+        regret = bound.cpu().numpy()[:, None] - evaluation.matrix()  # [tasks, episodes]
+        middle, error = regret.mean(0), 1.96 * regret.std(0, ddof=1) / np.sqrt(len(regret))
+        episodes = np.arange(1, regret.shape[1] + 1)
+        colour = COLOURS[i % len(COLOURS)]
+        dash = DASHES[i % len(DASHES)]
+        axes.plot(
+            episodes,
+            middle,
+            color=colour,
+            linestyle=dash,
+            marker="o" if len(episodes) <= 20 else None,
+            markersize=4,
+            linewidth=1.8,
+            label=label,
+        )
+        axes.fill_between(episodes, middle - error, middle + error, color=colour, alpha=0.2, linewidth=0)
+    pulls = distribution.horizon == 1
+    axes.set_xlabel("pull" if pulls else "episode")
+    axes.set_ylabel(f"regret per {'pull' if pulls else 'episode'} (reward)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=9)
+    _title(axes, title)
+    return figure
+
+
+def save(figure: Figure, file: str | Path) -> Path:
+    """Write `figure` as PNG, SVG or PDF, by the file's ending, whole or not at all."""
+    file = Path(file)
+    kind = file.suffix.lstrip(".").lower()
+    if kind not in ("png", "svg", "pdf"):
+        raise ValueError(f"A figure is saved as .png, .svg or .pdf, not {file.name!r}.")
+    stream = io.BytesIO()
+    figure.savefig(stream, format=kind, dpi=150)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_file(file, stream.getvalue())
+    return file
+
+
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e5e5e5")
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _title(axes: Axes, title: str, lift: float = 6) -> None:
+    if title:
+        axes.set_title(title, loc="left", fontsize=11, pad=lift)
+
+
+def _horizontal_levels(axes: Axes, levels: Mapping[str, float]) -> None:
+    for i, (name, value) in enumerate(levels.items()):
+        axes.axhline(value, color="black", linestyle=DASHES[1 + i % 3], linewidth=1.2)
+        axes.annotate(f"{name}\n{_digits(value)}", (1.01, value), xycoords=("axes fraction", "data"), ha="left", va="center", fontsize=9)
+
+
+def _digits(value: float) -> str:
+    """Four significant digits, trailing zeros kept."""
+    decimals = 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1
+    return f"{value:.{decimals}f}"
+
+
+def _engineering(value: float, position: object = None) -> str:
+    for factor, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor:
+            return f"{value / factor:g}{suffix}"
+    return f"{value:g}"

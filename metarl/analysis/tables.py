@@ -1,0 +1,119 @@
+"""Score tables: agents on the same tasks, with intervals, normalised scores and the ceiling, as data and on a terminal."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from rich.table import Table
+
+from metarl.envs.budget import Episodes
+from metarl.evaluation.ceiling import ceiling_of, normalised_score
+from metarl.evaluation.protocol import Evaluation
+from metarl.evaluation.statistics import mean, median_over_seeds
+from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.seeding import numpy_generator
+
+__all__ = ["caption", "render", "score_table"]
+
+Entry = tuple[str, Evaluation | Sequence[Evaluation]]
+
+
+def score_table(
+    entries: Sequence[Entry], distribution: TaskDistribution, *, score: str = "total", random: str = "Random", level: float = 0.95
+) -> pd.DataFrame:
+    """One row an agent: agent, mean, ci_low, ci_high, normalised, normalised_low, normalised_high, num_tasks, num_seeds.
+
+    `attrs` say what the numbers mean: score, budget, ceiling (None where unknown), reference ("optimum" or "upper bound"), finite,
+    fingerprint, distribution.
+
+    Args:
+        entries: (label, evaluation), in the order of the rows. Several evaluations stand for as many seeds of one learner: its figure is
+            the median over seeds of the mean, with an interval over tasks.
+        distribution: what was played.
+        score: `total`, `after_k`, `budget_mean` or `success`.
+        random: the label of the random agent's entry, which normalised scores count as 0; without such an entry they are NaN.
+        level: of the intervals.
+
+    Raises:
+        ValueError: no entries, or entries of different tasks.
+    """
+    if not entries:
+        raise ValueError("A score table needs at least one (label, evaluation).")
+    groups = [(label, [part] if isinstance(part, Evaluation) else list(part)) for label, part in entries]
+    first = groups[0][1][0]
+    for label, parts in groups:
+        for part in parts:
+            if (part.fingerprint, part.seed, part.budget) != (first.fingerprint, first.seed, first.budget):
+                raise ValueError(
+                    f"{label} was scored on other tasks than {groups[0][0]}: {_played(part)}, not {_played(first)}. "
+                    "Evaluate all agents with the same split, num_tasks, seed and budget."
+                )
+    ceiling = ceiling_of(first, distribution, score)
+    scores = {label: np.stack([part.scores(score) for part in parts]) for label, parts in groups}  # each [seeds, tasks]
+    rows = []
+    for label, x in scores.items():
+        estimate = mean(x[0], level) if len(x) == 1 else median_over_seeds(x, numpy_generator(0, "score table", label), level)
+        row = {"agent": label, "mean": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high}
+        normalised = [np.nan] * 3
+        if ceiling is not None and random in scores:
+            order = np.argsort(x.mean(1))
+            middle = x[order[(len(x) - 1) // 2 : len(x) // 2 + 1]].mean(0)  # of the median seed, or of the middle two
+            normalised = list(normalised_score(middle, scores[random][0], ceiling, level).estimate[:3])
+        names = ("normalised", "normalised_low", "normalised_high")
+        rows.append({**row, **dict(zip(names, normalised, strict=True)), "num_tasks": x.shape[1], "num_seeds": len(x)})
+    table = pd.DataFrame(rows)
+    table.attrs = {
+        "score": score,
+        "level": level,
+        "budget": str(first.budget),
+        "ceiling": None if ceiling is None else ceiling.value,
+        "reference": None if ceiling is None else ceiling.kind,
+        "finite": first.finite,
+        "fingerprint": first.fingerprint,
+        "distribution": repr(distribution),
+    }
+    return table
+
+
+def render(table: pd.DataFrame, title: str = "", decimals: int = 3) -> Table:
+    """The score table for a terminal: print it with `rich.print` or a `rich.console.Console`."""
+    reference, ceiling = table.attrs.get("reference"), table.attrs.get("ceiling")
+    shown = Table(title=title or None, caption=caption(table), caption_justify="left", title_justify="left")
+    shown.add_column("agent")
+    for name in (
+        table.attrs.get("score", "mean"),
+        f"{100 * table.attrs.get('level', 0.95):g} % interval",
+        f"normalised (1 = {reference})" if reference else "normalised",
+    ):
+        shown.add_column(name, justify="right")
+    for row in table.to_dict("records"):
+        normalised = "" if pd.isna(row["normalised"]) else f"{row['normalised']:.3f}"
+        interval = f"{row['ci_low']:.{decimals}f} to {row['ci_high']:.{decimals}f}"
+        shown.add_row(row["agent"], f"{row['mean']:.{decimals}f}", interval, normalised)
+    if ceiling is not None:
+        shown.add_section()
+        shown.add_row(f"[italic]{reference}[/italic]", f"{ceiling:.{decimals}f}", "", "1.000")
+    return shown
+
+
+def caption(table: pd.DataFrame) -> str:
+    """What a reader must know: the score, how many tasks, and whether training tasks may be among them."""
+    tasks, seeds = int(table["num_tasks"].max()), int(table["num_seeds"].max())
+    text = f"{_MEANING.get(table.attrs.get('score', ''), 'score')}, mean over the same {tasks:,} tasks for every agent"
+    if seeds > 1:
+        text += f"; learners: median of {seeds} seeds"
+    return text + ("; the family has few tasks, so training and test tasks overlap" if table.attrs.get("finite") else "") + "."
+
+
+_MEANING = {
+    "total": "total: sum of all rewards of a meta-episode",
+    "after_k": "after_k: return of the episodes that follow learning",
+    "budget_mean": "budget_mean: return of the episodes within the step budget",
+    "success": "success: share of episodes that succeed",
+}
+
+
+def _played(evaluation: Evaluation) -> str:
+    budget = evaluation.budget
+    length = f"{budget.learning} + {budget.after} episodes" if isinstance(budget, Episodes) else f"{budget.total} steps"
+    return f"{evaluation.num_tasks} tasks {evaluation.fingerprint} with seed {evaluation.seed} and {length}"

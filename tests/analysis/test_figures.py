@@ -1,0 +1,144 @@
+"""Figures: what is drawn where, labels and units, and no global state."""
+
+import sys
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.colors import to_hex
+
+import metarl
+from metarl.analysis.figures import COLOURS, learning_curve, regret_figure, save, scores_figure
+
+
+class Pull:
+    """Pulls the best arm, if told the means, else a random one."""
+
+    def __init__(self, means=None):
+        self.means = means
+
+    def initial_state(self, batch_size):
+        return ()
+
+    def act(self, step, state, rng):
+        drawn = torch.randint(5, step.prev_action.shape, generator=rng)
+        return drawn if self.means is None else self.means.argmax(1), state
+
+
+BANDIT, BUDGET = metarl.make("BernoulliBandit-v0", arms=5), metarl.Episodes(6, after=0)
+
+
+def metrics(offset=0.0, length=20):
+    steps = np.arange(1, length + 1) * 1000
+    return pd.DataFrame({"steps": steps, "return": steps / 1e4 + offset})
+
+
+def scores():
+    rows = [
+        ("Greedy", 6.5, 6.4, 6.6, 1),
+        ("RL² (GRU)", 6.6, 6.5, 6.7, 3),
+        ("Random", 5.0, 4.9, 5.1, 1),
+        ("not trained", np.nan, np.nan, np.nan, 3),
+    ]
+    table = pd.DataFrame(rows, columns=["agent", "mean", "ci_low", "ci_high", "num_seeds"])
+    table.attrs = {"score": "total", "reference": "optimum", "ceiling": 6.66}
+    return table
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+
+
+def test_the_best_agent_is_on_top_and_the_ceiling_is_drawn():
+    figure = scores_figure(scores(), unit="rewards in 10 pulls")
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Random", "Greedy", "RL² (GRU)"]
+    assert axes.get_xlabel() == "total (rewards in 10 pulls)"
+    assert "optimum 6.660" in texts(figure)
+    assert any(np.allclose(line.get_xdata(), 6.66) for line in axes.lines)
+    dots = {
+        (round(float(x), 3), round(float(y), 3))
+        for line in axes.lines
+        if line.get_marker() in "oD"
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+    }
+    assert dots == {(5.0, 0.0), (6.5, 1.0), (6.6, 2.0)}
+
+
+def test_learned_agents_have_a_colour_and_a_marker_of_their_own():
+    axes = scores_figure(scores()).axes[0]
+    drawn = {line.get_marker(): to_hex(line.get_color()).upper() for line in axes.lines if line.get_marker() in "oD"}
+    assert drawn == {"o": COLOURS[0], "D": COLOURS[1]}
+
+
+def test_lines_can_be_chosen_and_empty_tables_are_refused():
+    figure = scores_figure(scores(), levels={"random": 5.0, "optimum": 6.66, "upper bound": 8.33})
+    assert {"random 5.000", "optimum 6.660", "upper bound 8.330"} <= set(texts(figure))
+    with pytest.raises(ValueError, match="no score to draw"):
+        scores_figure(scores().iloc[3:])
+
+
+def test_a_learning_curve_is_the_median_over_seeds_with_a_band_from_lowest_to_highest():
+    figure = learning_curve({"GRU": [metrics(0), metrics(1), metrics(5)], "LSTM": metrics(2, 15)}, levels={"optimum": 6.66})
+    axes = figure.axes[0]
+    first, second = axes.lines[:2]
+    np.testing.assert_allclose(first.get_ydata(), metrics(1)["return"])
+    np.testing.assert_allclose(second.get_xdata(), metrics(2, 15)["steps"])
+    band = axes.collections[0].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == pytest.approx((0.1, 7.0))
+    assert axes.get_xlabel() == "environment steps"
+    assert axes.get_legend() is not None
+    assert "optimum\n6.660" in texts(figure)
+
+
+def test_smoothing_averages_the_iterations_before():
+    line = learning_curve({"GRU": metrics()}, smooth=4).axes[0].lines[0]
+    assert line.get_ydata()[-1] == pytest.approx(metrics()["return"].tail(4).mean())
+    assert len(line.get_ydata()) == 20
+
+
+def test_metrics_without_the_column_are_refused():
+    with pytest.raises(ValueError, match="columns 'steps' and 'success'"):
+        learning_curve({"GRU": metrics()}, y="success")
+
+
+def test_regret_is_zero_for_the_best_arm_and_level_for_a_random_one():
+    means = BANDIT.sample(3000, "test", 1).means
+    best, random = (metarl.evaluate(agent, BANDIT, "test", 3000, 1, BUDGET) for agent in (Pull(means), Pull()))
+    axes = regret_figure([("Random", random), ("Best arm", best)], BANDIT).axes[0]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 1 / 3, atol=0.04)  # 5/6 known, 1/2 at random
+    np.testing.assert_allclose(axes.lines[1].get_ydata(), 0.0, atol=0.03)
+    assert axes.get_xlabel() == "pull"
+    assert "reward" in axes.get_ylabel()
+    mdp = metarl.make("RandomMDP-v0", states=2, actions=5, horizon=3)
+    episodes = metarl.evaluate(Pull(), mdp, "test", 10, 1, BUDGET)
+    assert regret_figure([("Random", episodes)], mdp).axes[0].get_xlabel() == "episode"
+
+
+def test_regret_of_other_tasks_is_refused():
+    random = metarl.evaluate(Pull(), BANDIT, "test", 10, 1, BUDGET)
+    with pytest.raises(ValueError, match="no upper bound for the tasks"):
+        regret_figure([("Random", random)], metarl.make("BernoulliBandit-v0", arms=6))
+
+
+@pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_figures_are_saved_whole_by_their_ending(tmp_path, kind, start):
+    file = save(scores_figure(scores()), tmp_path / "figures" / f"scores.{kind}")
+    assert file.read_bytes().startswith(start)
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_an_unknown_ending_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"\.png, \.svg or \.pdf"):
+        save(scores_figure(scores()), tmp_path / "scores.bmp")
+
+
+def test_no_pyplot_and_no_global_settings():
+    before = dict(matplotlib.rcParams)
+    loaded = "matplotlib.pyplot" in sys.modules
+    scores_figure(scores())
+    learning_curve({"GRU": metrics()})
+    assert ("matplotlib.pyplot" in sys.modules) == loaded
+    assert dict(matplotlib.rcParams) == before

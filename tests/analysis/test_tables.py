@@ -1,0 +1,115 @@
+"""Score tables: numbers that can be checked by hand, what a reader is told, and what is refused."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+import metarl
+from metarl.analysis.tables import caption, render, score_table
+from metarl.evaluation.statistics import mean, paired_difference
+
+
+class Pull:
+    """Pulls one arm for ever, or a random one."""
+
+    def __init__(self, arm=None):
+        self.arm = arm
+
+    def initial_state(self, batch_size):
+        return ()
+
+    def act(self, step, state, rng):
+        drawn = torch.randint(5, step.prev_action.shape, generator=rng)
+        return drawn if self.arm is None else torch.full_like(drawn, self.arm), state
+
+
+BANDIT, BUDGET = metarl.make("BernoulliBandit-v0", arms=5), metarl.Episodes(9, after=1)
+
+
+def play(arm=None, num_tasks=400, seed=1):
+    return metarl.evaluate(Pull(arm), BANDIT, "test", num_tasks, seed, BUDGET)
+
+
+def test_each_row_has_mean_interval_and_normalised_score():
+    random, first = play(), play(0)
+    table = score_table([("Random", random), ("First arm", first)], BANDIT)
+    assert table["agent"].tolist() == ["Random", "First arm"]
+    estimate = mean(first.scores())
+    row = table.iloc[1]
+    assert (row["mean"], row["ci_low"], row["ci_high"]) == pytest.approx(estimate[:3])
+    span = BANDIT.optimum(10) - random.scores().mean()
+    assert row["normalised"] == pytest.approx((estimate.value - random.scores().mean()) / span)
+    width = paired_difference(first.scores(), random.scores()).difference
+    assert row["normalised_high"] - row["normalised_low"] == pytest.approx((width.high - width.low) / span, rel=0.1)
+    assert table.iloc[0][["normalised", "normalised_low", "normalised_high"]].tolist() == pytest.approx([0, 0, 0])
+    assert table["num_tasks"].tolist() == [400, 400]
+    assert table.attrs["reference"] == "optimum"
+    assert table.attrs["ceiling"] == pytest.approx(6.6599878748)
+
+
+def test_a_score_other_than_total_is_normalised_by_the_upper_bound():
+    table = score_table([("Random", play()), ("First arm", play(0))], BANDIT, score="after_k")
+    assert table.attrs["reference"] == "upper bound"
+    assert table.attrs["ceiling"] == pytest.approx(BANDIT.sample(400, "test", 1).means.amax(1).mean())
+    assert table["mean"].between(0.4, 0.6).all()
+
+
+def test_seeds_of_a_learner_become_their_median():
+    parts = [play(arm) for arm in (0, 1, 2)]
+    table = score_table([("Random", play()), ("RL²", parts)], BANDIT)
+    means = sorted(part.scores().mean() for part in parts)
+    row = table.iloc[1]
+    assert row["mean"] == pytest.approx(means[1])
+    assert row["num_seeds"] == 3
+    assert row["ci_low"] < row["mean"] < row["ci_high"]
+    random = table.iloc[0]["mean"]
+    assert row["normalised"] == pytest.approx((row["mean"] - random) / (table.attrs["ceiling"] - random))
+    two = score_table([("Random", play()), ("RL²", parts[:2])], BANDIT).iloc[1]
+    assert two["normalised"] == pytest.approx((two["mean"] - random) / (table.attrs["ceiling"] - random))
+
+
+def test_without_a_random_agent_there_is_no_normalised_score():
+    table = score_table([("First arm", play(0))], BANDIT)
+    assert table["normalised"].isna().all()
+    assert np.isfinite(table["mean"]).all()
+
+
+def test_the_same_entries_give_the_same_table():
+    entries = [("Random", play()), ("RL²", [play(0), play(1), play(2)])]
+    assert score_table(entries, BANDIT).equals(score_table(entries, BANDIT))
+
+
+def test_entries_of_different_tasks_are_refused():
+    with pytest.raises(ValueError, match=r"First arm was scored on other tasks than Random: 300 tasks"):
+        score_table([("Random", play()), ("First arm", play(0, num_tasks=300))], BANDIT)
+    with pytest.raises(ValueError, match="with seed 2"):
+        score_table([("Random", play()), ("First arm", play(0, seed=2))], BANDIT)
+    with pytest.raises(ValueError, match="at least one"):
+        score_table([], BANDIT)
+
+
+def printed(table):
+    stream = io.StringIO()
+    Console(file=stream, width=120).print(render(table, "5 arms"))
+    return stream.getvalue()
+
+
+def test_the_printed_table_says_what_the_numbers_are():
+    text = printed(score_table([("Random", play()), ("First arm", play(0))], BANDIT))
+    assert "6.660" in text
+    assert "normalised (1 = optimum)" in text
+    assert "95 % interval" in text
+    assert "400 tasks for every agent" in text
+    assert "seeds" not in text
+
+
+def test_the_caption_names_seeds_and_overlapping_splits():
+    table = score_table([("Random", play()), ("RL²", [play(0), play(1), play(2)])], BANDIT)
+    assert "median of 3 seeds" in caption(table)
+    assert "overlap" not in caption(table)
+    few = score_table([("Random", replace(play(), finite=True))], BANDIT)
+    assert "overlap" in caption(few)
