@@ -16,12 +16,13 @@ what was there before. Only metrics.csv grows in place; what a kill left behind 
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -37,10 +38,10 @@ from metarl.evaluation.protocol import Evaluation
 __all__ = [
     "FORMAT",
     "MAX_PUBLISHED_BYTES",
-    "MetricsLog",
     "RunFolder",
     "RunFolderError",
     "StorageError",
+    "explained",
     "find_runs",
     "provenance",
     "publish",
@@ -97,13 +98,18 @@ class RunFolder:
         if not isinstance(description, dict) or not {"format", *IDENTITY} <= set(description):
             raise RunFolderError(f"{file} isn't a metarl run's. Name the folder that `metarl train` wrote.")
         if description["format"] > FORMAT:
-            raise RunFolderError(f"{file} was written by a newer metarl (format {description['format']}, this one reads {FORMAT}); upgrade metarl.")
+            raise RunFolderError(f"{file} is a newer metarl's (format {description['format']}, this one reads {FORMAT}); upgrade metarl.")
         return description
 
     @property
     def identity(self) -> dict[str, Any]:
         """The part of `description` that says which run this is."""
         return {name: self.description[name] for name in IDENTITY}
+
+    @property
+    def digest(self) -> str:
+        """A hash of `identity`; the run's checkpoint and weights carry it, to tell whose they are."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def metrics(self) -> pd.DataFrame:
@@ -126,7 +132,7 @@ class RunFolder:
         Raises:
             StorageError: it can't be written to. RunFolderError: another process holds it.
         """
-        with _explained(self.path):
+        with explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -142,8 +148,12 @@ class RunFolder:
         finally:
             os.close(descriptor)  # and with it the lock
 
-    def adopt(self, identity: dict[str, Any]) -> None:
+    def adopt(self, identity: dict[str, Any], read_today: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> None:
         """Write run.json for a new run; for a folder that has one, make sure that it is the same run.
+
+        Args:
+            identity: the run, in JSON values.
+            read_today: gives a stored identity the fields that were added to configs since, with their defaults.
 
         Raises:
             RunFolderError: the folder holds another run (the differing fields are named), or files of an unknown one.
@@ -153,69 +163,12 @@ class RunFolder:
                 raise RunFolderError(f"{self.path} holds a checkpoint or metrics but no run.json to tell whose. Choose another folder.")
             write_file(self.path / "run.json", _json({"format": FORMAT, **identity, **provenance()}))
             return
-        differences = list(_differences(self.identity, json.loads(json.dumps(identity))))
+        differences = list(_differences(read_today(self.identity), json.loads(json.dumps(identity))))
         if differences:
             raise RunFolderError(
                 f"{self.path} holds another run: {'; '.join(differences)}. "
                 "Choose another folder, or the settings that it was started with to go on with it."
             )
-
-
-class MetricsLog:
-    """metrics.csv of a run in progress, cut back to the checkpoint that the run goes on from.
-
-    Args:
-        run: whose; hold its lock.
-        iteration: the iteration to go on from; later lines are dropped, since they will be written again.
-
-    Attributes:
-        last: the last line kept, as text by column; empty at a run's start.
-    """
-
-    def __init__(self, run: RunFolder, iteration: int):
-        self._file = run.metrics_file
-        self._columns: list[str] = []
-        self._rows: list[dict[str, str]] = []
-        if self._file.exists():
-            table = pd.read_csv(self._file, dtype=str, keep_default_na=False, on_bad_lines="skip").iloc[:iteration]
-            self._columns = list(table.columns)
-            self._rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-        if len(self._rows) < iteration or any(row["iteration"] != str(i + 1) for i, row in enumerate(self._rows)):
-            raise RunFolderError(
-                f"{self._file} lacks lines of the {iteration} iterations that the checkpoint has behind it. "
-                "Restore it from a copy, or start again in another folder."
-            )
-        self._rewrite()
-
-    @property
-    def last(self) -> dict[str, str]:
-        return self._rows[-1] if self._rows else {}
-
-    def append(self, row: dict[str, float]) -> None:
-        """Add one iteration's line at once; a name that no line had before becomes a further column."""
-        text = {name: repr(value) for name, value in row.items()}
-        self._rows.append(text)
-        new = [name for name in text if name not in self._columns]
-        if new:
-            self._columns += new
-            self._rewrite()
-            return
-        with _explained(self._file), open(self._file, "ab") as stream:
-            stream.write(self._line(text))
-
-    def sync(self) -> None:
-        """Make sure that every line is on the disk: before a checkpoint that counts them."""
-        if self._file.exists():
-            with _explained(self._file), open(self._file, "ab") as stream:
-                os.fsync(stream.fileno())
-
-    def _line(self, row: dict[str, str]) -> bytes:
-        return (",".join(row.get(name, "") for name in self._columns) + "\n").encode()
-
-    def _rewrite(self) -> None:
-        if self._columns:
-            header = dict(zip(self._columns, self._columns, strict=True))
-            write_file(self._file, b"".join(self._line(row) for row in [header, *self._rows]))
 
 
 def find_runs(root: str | Path) -> list[RunFolder]:
@@ -231,7 +184,9 @@ def runs_table(root: str | Path) -> pd.DataFrame:
         last = {name: metrics[name].iloc[-1] for name in ("steps", "return", "seconds") if name in metrics and len(metrics)}
         settings = {f"config.{name}": value for name, value in description["config"].items()}
         identity = {name: description[name] for name in IDENTITY if name != "config"}
-        rows.append({"folder": str(run.path), **identity, "iterations": len(metrics), "finished": run.weights().exists(), **last, **settings})
+        rows.append(
+            {"folder": str(run.path), **identity, "iterations": len(metrics), "finished": run.weights().exists(), **last, **settings}
+        )
     return pd.DataFrame(rows)
 
 
@@ -242,13 +197,15 @@ def write_evaluation(folder: str | Path, name: str, evaluation: Evaluation) -> P
     Where episodes are longer than a step, NAME-episodes.csv has a line for each of them.
     """
     folder = Path(folder)
-    with _explained(folder):
+    with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     counts_episodes = isinstance(evaluation.budget, Episodes)
     scores = ["total", *(["after_k"] if isinstance(evaluation.budget, Episodes) and evaluation.budget.after else []), "success"]
     if not counts_episodes:
         scores.insert(1, "budget_mean")
-    write_csv(folder / f"{name}.csv", pd.DataFrame({"task": range(evaluation.num_tasks), **{score: evaluation.scores(score) for score in scores}}))
+    write_csv(
+        folder / f"{name}.csv", pd.DataFrame({"task": range(evaluation.num_tasks), **{score: evaluation.scores(score) for score in scores}})
+    )
     if int(evaluation.length.max()) > 1:
         write_csv(folder / f"{name}-episodes.csv", evaluation.rows())
     played = {
@@ -289,7 +246,7 @@ def publish(run: str | Path | RunFolder, results_folder: str | Path) -> Path:
     target = Path(results_folder) / run.path.resolve().name
     for file in files:
         copy = target / file.relative_to(run.path)
-        with _explained(copy):
+        with explained(copy):
             copy.parent.mkdir(parents=True, exist_ok=True)
         write_file(copy, file.read_bytes())
     return target
@@ -321,10 +278,12 @@ def record_figure(
     file = Path(results_folder) / "figures.csv"
     values = (figure, wanted, value, ci_low, ci_high, n, reached, command)
     row = dict(zip(FIGURE_COLUMNS, (str(entry) for entry in values), strict=True))
-    rows = pd.read_csv(file, dtype=str, keep_default_na=False).to_dict("records") if file.exists() else []  # text stays as it was written
+    rows: list[Any] = (
+        pd.read_csv(file, dtype=str, keep_default_na=False).to_dict("records") if file.exists() else []
+    )  # text stays as it was written
     place = next((i for i, old in enumerate(rows) if old["figure"] == figure), len(rows))
     rows[place : place + 1] = [row]
-    with _explained(file):
+    with explained(file):
         file.parent.mkdir(parents=True, exist_ok=True)
     write_csv(file, pd.DataFrame(rows, columns=FIGURE_COLUMNS))
 
@@ -352,7 +311,7 @@ def write_file(file: Path, content: bytes) -> None:
         StorageError: the disk is full or read-only; what was there before stays.
     """
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with _explained(file):
+    with explained(file):
         try:
             with open(temporary, "wb") as stream:
                 stream.write(content)
@@ -370,7 +329,7 @@ def write_file(file: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _explained(file: Path) -> Iterator[None]:
+def explained(file: Path) -> Iterator[None]:
     """Turn the operating system's error about `file` into a sentence."""
     try:
         yield
@@ -378,7 +337,7 @@ def _explained(file: Path) -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            advice = "no space is left there. Free some and run the same command again, or choose another folder; what was saved before is intact"
+            advice = "no space is left. Free some and run the same command again, or choose another folder; what was saved is intact"
         elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             advice = "it is read-only for you. Choose another folder"
         elif error.errno in (errno.EEXIST, errno.ENOTDIR):

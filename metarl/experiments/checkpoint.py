@@ -60,7 +60,7 @@ def load_state(file: Path) -> tuple[dict[str, Any], Any]:
     if "metarl" not in metadata:
         raise CheckpointError(f"{file} was not written by metarl. {_ADVICE}")
     if not metadata["metarl"].isdigit() or int(metadata["metarl"]) > FORMAT:
-        raise CheckpointError(f"{file} was written by a newer metarl (format {metadata['metarl']}, this one reads {FORMAT}); upgrade metarl.")
+        raise CheckpointError(f"{file} is a newer metarl's (format {metadata['metarl']}, this one reads {FORMAT}); upgrade metarl.")
     skeleton = metadata.get("json", "")
     if metadata.get("sha256") != _digest(skeleton, tensors):
         raise CheckpointError(f"{file} is damaged: its contents don't match their checksum. {_ADVICE}")

@@ -1,0 +1,61 @@
+"""Trained agents back from disk."""
+
+from pathlib import Path
+
+from metarl.envs.agent import Agent
+from metarl.envs.budget import Budget, Episodes
+from metarl.experiments.checkpoint import CheckpointError, load_state
+from metarl.experiments.run import check_belongs, resume
+from metarl.experiments.run_config import RunConfig
+from metarl.results import RunFolder, RunFolderError
+
+__all__ = ["default_budget", "load_agent"]
+
+
+def load_agent(folder: str | Path, budget: Budget | None = None, member: int = 0, device: str = "cpu") -> Agent:
+    """The trained agent of a run, ready to `act`.
+
+    Args:
+        folder: a run's, or a published one's; its weights are read, or the checkpoint of a run that isn't finished.
+        budget: how long it will play; what it was trained for if left out.
+        member: which of the run's seeds.
+        device: where it acts.
+
+    Raises:
+        ValueError: no run, nothing trained yet, an unknown member, a damaged or foreign file.
+    """
+    place = RunFolder(folder)
+    run = RunConfig.from_identity(place.identity, device)
+    if not 0 <= member < len(run.seeds):
+        raise ValueError(f"{folder} has no member {member}; it trained {len(run.seeds)}, for seeds {', '.join(map(str, run.seeds))}.")
+    budget = budget or default_budget(run)
+    file = place.weights(member)
+    if not file.exists():
+        if not place.checkpoint.exists():
+            raise RunFolderError(f"{folder} has neither weights nor a checkpoint yet: train it first.")
+        learner = run.make_learner(run.make_distribution())
+        resume(learner, place)
+        return learner.agent(budget, member)
+    about, weights = load_state(file)
+    check_belongs(file, about, "weights", place)
+    alone = RunConfig(run.learner, run.config, run.distribution, run.arguments, run.seeds[member], device)
+    learner = alone.make_learner(run.make_distribution())
+    try:
+        learner.load_weights(weights)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{file} doesn't fit the learner {run.learner!r} as it is now ({error}). Use the version of metarl that run.json names."
+        ) from error
+    return learner.agent(budget)
+
+
+def default_budget(run: RunConfig) -> Budget:
+    """What the run's agent was trained for: its config's `episodes`, all of them scored.
+
+    Raises:
+        ValueError: the learner doesn't train for a number of episodes.
+    """
+    episodes = getattr(run.config, "episodes", None)
+    if not isinstance(episodes, int):
+        raise ValueError(f"The learner {run.learner!r} isn't trained for a number of episodes; say for how long the agent will play.")
+    return Episodes(episodes, after=0)

@@ -1,0 +1,183 @@
+"""Training: the one loop that calls a learner's `update`, writes down what it measured, shows it, and keeps checkpoints."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from metarl.experiments.checkpoint import CheckpointError, load_state, save_state
+from metarl.experiments.metrics_log import MetricsLog
+from metarl.experiments.progress import Progress, yardstick
+from metarl.experiments.run_config import RunConfig
+from metarl.learners.contract import Learner
+from metarl.results import RunFolder
+from metarl.tasks.contract import PlugInError, TaskDistribution
+
+__all__ = ["check_belongs", "resume", "train"]
+
+
+def train(
+    run: RunConfig,
+    folder: str | Path,
+    *,
+    checkpoint_seconds: float = 60.0,
+    show: bool = True,
+    tensorboard: bool = False,
+) -> Learner:
+    """Train `run` to its end in `folder`, going on from the checkpoint there if there is one.
+
+    Killed at any moment and started again, a run on tensor families and one CPU ends with the very same weights. Ctrl-C and SIGTERM let the
+    iteration end, save, and raise KeyboardInterrupt.
+
+    Args:
+        run: what to train.
+        folder: the run's own; `metarl.results` says what lies in it.
+        checkpoint_seconds: time between checkpoints; 0 saves after every iteration.
+        show: print progress to standard error.
+        tensorboard: write event files to `folder`/tensorboard too.
+
+    Returns:
+        The trained learner.
+
+    Raises:
+        ValueError: bad settings, a folder in use or of another run, a damaged checkpoint. StorageError: a full or read-only disk.
+    """
+    if checkpoint_seconds < 0:
+        raise ValueError(f"checkpoint_seconds can't be negative, not {checkpoint_seconds}.")
+    place = RunFolder(folder)
+    distribution = run.make_distribution()
+    learner = run.make_learner(distribution)
+    with ExitStack() as stack:
+        stack.enter_context(place.lock())
+        place.adopt(run.identity(), lambda stored: RunConfig.from_identity(stored).identity())
+        iteration = resume(learner, place)
+        log = MetricsLog(place, iteration)
+        seconds = float(log.last.get("seconds", 0.0))
+        steps = float(log.last.get("steps", 0.0))
+        if learner.finished:
+            _save_weights(learner, place)
+            return learner
+
+        events = stack.enter_context(_event_writer(place, iteration)) if tensorboard else None
+        progress = stack.enter_context(_progress(run, distribution, place, iteration)) if show else None
+        stop = stack.enter_context(_stop_signals())
+        saved = time.monotonic()
+        while not learner.finished and not stop.is_set():
+            began = time.monotonic()
+            metrics = learner.update()
+            took = time.monotonic() - began
+
+            iteration += 1
+            seconds += took
+            row = _row(learner, iteration, metrics, seconds, (metrics["steps"] - steps) / took)
+            steps = row["steps"]
+            log.append(row)
+            if events is not None:
+                for name, value in row.items():
+                    events.add_scalar(name, value, iteration)
+            if progress is not None:
+                progress.show(iteration, row)
+            if time.monotonic() - saved >= checkpoint_seconds and not learner.finished:
+                _save_checkpoint(learner, place, log, iteration)
+                saved = time.monotonic()
+        _save_checkpoint(learner, place, log, iteration)
+        if not learner.finished:
+            raise KeyboardInterrupt(f"Stopped after iteration {iteration}; the same command goes on from there.")
+        _save_weights(learner, place)
+    return learner
+
+
+def resume(learner: Learner, place: RunFolder) -> int:
+    """Load the checkpoint in `place`, if there is one, into `learner`; returns the iterations behind it.
+
+    Raises:
+        CheckpointError: it is damaged, foreign or newer.
+    """
+    if not place.checkpoint.exists():
+        return 0
+    about, state = load_state(place.checkpoint)
+    check_belongs(place.checkpoint, about, "checkpoint", place)
+    try:
+        learner.load_state_dict(state)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{place.checkpoint} doesn't fit the learner {type(learner).__name__} as it is now ({error}). "
+            "Use the version of metarl that run.json names, or start in another folder."
+        ) from error
+    return int(about["iteration"])
+
+
+def check_belongs(file: Path, about: dict[str, Any], kind: str, place: RunFolder) -> None:
+    """Raise CheckpointError unless `file`, with `about` in it, is of this `kind` and of the run in `place`."""
+    if about.get("kind") != kind or about.get("run") != place.digest:
+        raise CheckpointError(
+            f"{file} holds the {about.get('kind', 'state')} of another run (learner {about.get('learner')}). "
+            "Put the right file back, or delete this one to start again."
+        )
+
+
+def _row(learner: Learner, iteration: int, metrics: dict[str, float], seconds: float, rate: float) -> dict[str, float]:
+    """One line of metrics.csv; wall-clock columns come last."""
+    if missing := [name for name in ("steps", "return") if name not in metrics]:
+        raise PlugInError(f"{type(learner).__name__}.update() must report {' and '.join(missing)}; iteration {iteration} didn't.")
+    own = {name: float(value) for name, value in metrics.items() if name not in ("iteration", "steps")}
+    return {"iteration": iteration, "steps": int(metrics["steps"]), **own, "seconds": round(seconds, 3), "steps_per_second": round(rate, 1)}
+
+
+def _save_checkpoint(learner: Learner, place: RunFolder, log: MetricsLog, iteration: int) -> None:
+    log.sync()  # a checkpoint never counts lines that a power cut could still take away
+    about = {"kind": "checkpoint", "learner": place.identity["learner"], "run": place.digest, "iteration": iteration}
+    save_state(place.checkpoint, learner.state_dict(), about)
+
+
+def _save_weights(learner: Learner, place: RunFolder) -> None:
+    for member, seed in enumerate(place.identity["seeds"]):
+        about = {"kind": "weights", "learner": place.identity["learner"], "run": place.digest, "seed": seed}
+        if not place.weights(member).exists():
+            save_state(place.weights(member), learner.weights(member), about)
+
+
+def _progress(run: RunConfig, distribution: TaskDistribution, place: RunFolder, iteration: int) -> Progress:
+    episodes = getattr(run.config, "episodes", None)
+    scale = yardstick(distribution, episodes) if isinstance(episodes, int) else None
+    title = f"{run.learner} on {distribution!r}, seed {', '.join(map(str, run.seeds))} → {place.path}"
+    return Progress(title, getattr(run.config, "iterations", None), iteration, scale)
+
+
+@contextmanager
+def _event_writer(place: RunFolder, iteration: int) -> Iterator[Any]:
+    from torch.utils.tensorboard import SummaryWriter  # slow to import
+
+    writer = SummaryWriter(str(place.path / "tensorboard"), purge_step=iteration + 1)
+    try:
+        yield writer
+    finally:
+        writer.close()
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C or SIGTERM sets; the second acts at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    names = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(name) for name in names]
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        for name, handler in zip(names, before, strict=True):
+            signal.signal(name, handler)
+
+    for name in names:
+        signal.signal(name, ask)
+    try:
+        yield stop
+    finally:
+        for name, handler in zip(names, before, strict=True):
+            signal.signal(name, handler)

@@ -1,0 +1,161 @@
+"""Which run: the settings that say what is trained, on what, from which seeds; to JSON and back."""
+
+import json
+import types
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import torch
+
+from metarl.learners.contract import Learner
+from metarl.learners.registry import learner_class
+from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.registry import make
+
+__all__ = ["RunConfig", "check_device", "config_from_json", "parse_arguments"]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A run: learner × task distribution × seed.
+
+    Attributes:
+        learner: its name, such as "rl2".
+        config: an instance of the learner's config dataclass; its default settings if left out.
+        distribution: id of the task distribution.
+        arguments: what the distribution is made with, such as {"arms": 5}.
+        seed: names every random stream; a tuple trains one member a seed in one batch.
+        device: "cpu" or "cuda".
+    """
+
+    learner: str
+    config: Any = None
+    distribution: str = "BernoulliBandit-v0"
+    arguments: dict[str, Any] = field(default_factory=dict)
+    seed: int | tuple[int, ...] = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        kind = learner_class(self.learner).Config
+        if self.config is None:
+            object.__setattr__(self, "config", kind())
+        elif not isinstance(self.config, kind):
+            raise ValueError(f"The learner {self.learner!r} is configured by {kind.__name__}, not by {type(self.config).__name__}.")
+        if not self.seeds:
+            raise ValueError("A run needs at least one seed.")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"The seeds {self.seeds} repeat; members with the same seed would be one run.")
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, also where there is one."""
+        return self.seed if isinstance(self.seed, tuple) else (self.seed,)
+
+    def make_distribution(self) -> TaskDistribution:
+        """The distribution that the run trains on."""
+        return make(self.distribution, **self.arguments)
+
+    def make_learner(self, distribution: TaskDistribution) -> Learner:
+        """The untrained learner.
+
+        Raises:
+            ValueError: the device isn't here, or the learner refuses the distribution.
+        """
+        check_device(self.device)
+        learner: Learner = learner_class(self.learner)(self.config, distribution, self.seed, self.device)
+        return learner
+
+    def identity(self) -> dict[str, Any]:
+        """The run in JSON values, as run.json holds it; the distribution's arguments in full, defaults included."""
+        identity = {
+            "learner": self.learner,
+            "config": asdict(self.config),
+            "distribution": self.distribution,
+            "arguments": {**self.make_distribution().config(), **self.arguments},
+            "seeds": list(self.seeds),
+            "device": self.device,
+        }
+        try:
+            return dict(json.loads(json.dumps(identity)))
+        except TypeError as error:
+            raise ValueError(f"A run's settings must be JSON values, so that its folder can tell them: {error}.") from error
+
+    @classmethod
+    def from_identity(cls, identity: dict[str, Any], device: str | None = None) -> "RunConfig":
+        """The run that `identity` describes, on another `device` if one is named."""
+        seeds = tuple(identity["seeds"])
+        return cls(
+            learner=identity["learner"],
+            config=config_from_json(learner_class(identity["learner"]).Config, identity["config"]),
+            distribution=identity["distribution"],
+            arguments=identity["arguments"],
+            seed=seeds[0] if len(seeds) == 1 else seeds,
+            device=device or identity["device"],
+        )
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError, saying what to choose, unless PyTorch can compute on `device` here."""
+    try:
+        kind = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"There is no device {device!r}; choose cpu, or cuda where there is a GPU.") from error
+    if kind.type == "cuda":
+        if not torch.cuda.is_available():
+            raise ValueError("There is no CUDA device here, or this PyTorch was built without CUDA; choose cpu.")
+        if (kind.index or 0) >= torch.cuda.device_count():
+            raise ValueError(f"There is no device {device!r}; this machine has cuda:0 to cuda:{torch.cuda.device_count() - 1}.")
+    elif kind.type != "cpu":
+        raise ValueError(f"metarl computes on cpu or cuda, not on {device!r}.")
+
+
+def parse_arguments(arguments: tuple[str, ...]) -> dict[str, Any]:
+    """{"arms": 5} from ("arms=5",): values are read as JSON, and as text where they aren't."""
+    parsed = {}
+    for argument in arguments:
+        name, equals, text = argument.partition("=")
+        if not name.isidentifier() or not equals:
+            raise ValueError(f"A distribution's arguments are given as NAME=VALUE, such as arms=5, not as {argument!r}.")
+        try:
+            parsed[name] = json.loads(text)
+        except ValueError:
+            parsed[name] = {"True": True, "False": False, "None": None}.get(text, text)
+    return parsed
+
+
+def config_from_json(kind: Any, value: Any) -> Any:
+    """A value of type `kind` from JSON, as `dataclasses.asdict` and `json` wrote it: nested dataclasses, tuples, unions.
+
+    Raises:
+        ValueError: `value` has fields that the dataclass `kind` doesn't have, or lacks some that it needs.
+    """
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints, known = get_type_hints(kind), {entry.name for entry in fields(kind)}
+        if unknown := sorted(set(value) - known):
+            raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}; use the version of metarl that run.json names.")
+        try:
+            return kind(**{name: config_from_json(hints[name], entry) for name, entry in value.items()})
+        except TypeError as error:
+            raise ValueError(f"run.json lacks settings: {error}.") from error
+    if get_origin(kind) in (Union, types.UnionType):
+        for option in get_args(kind):
+            if _fits(option, value):
+                return config_from_json(option, value)
+        return value
+    if get_origin(kind) is tuple and isinstance(value, list):
+        inner = get_args(kind)
+        kinds = [inner[0]] * len(value) if len(inner) == 2 and inner[1] is ... else list(inner)
+        return tuple(config_from_json(entry_kind, entry) for entry_kind, entry in zip(kinds, value, strict=True))
+    return float(value) if kind is float and isinstance(value, int) else value
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    """Whether a JSON value can stand for `kind`."""
+    if kind is type(None):
+        return value is None
+    if is_dataclass(kind):
+        return isinstance(value, dict) and set(value) == {entry.name for entry in fields(kind)}
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    origin = get_origin(kind) or kind
+    return isinstance(value, list) if origin is tuple else isinstance(value, origin)
