@@ -7,11 +7,14 @@ import os
 # spin before sleeping costs nothing on a quiet machine. It only acts when set before torch is first imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
+from metarl.envs.registration import register_all
+
 __version__ = "0.1.0"
 
 _EXPORTS = {
     "Agent": "metarl.envs.agent",
     "Episodes": "metarl.envs.budget",
+    "GymnasiumDistribution": "metarl.tasks.gymnasium_adapter",
     "MetaEpisodeEnv": "metarl.envs.meta_episode",
     "Outcome": "metarl.envs.meta_episode",
     "Step": "metarl.envs.meta_episode",
@@ -38,3 +41,6 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+register_all()  # so that gymnasium.make("metarl/BernoulliBandit-v0") works after `import metarl`

@@ -1,9 +1,11 @@
 """Every task distribution by its id; other packages add theirs through the entry-point group `metarl.distributions`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.entries import known_ids, look_up
+
+if TYPE_CHECKING:  # the ids must be known without importing PyTorch
+    from metarl.tasks.contract import TaskDistribution
 
 __all__ = ["DISTRIBUTIONS", "GROUP", "distribution_ids", "distribution_class", "make"]
 
@@ -27,7 +29,7 @@ def distribution_class(id: str) -> Any:
     return look_up("distribution", id, DISTRIBUTIONS, GROUP)
 
 
-def make(id: str, **arguments: Any) -> TaskDistribution:
+def make(id: str, **arguments: Any) -> "TaskDistribution":
     """Build the distribution registered under `id`, such as `make("BernoulliBandit-v0", arms=10)`.
 
     Raises:

@@ -177,10 +177,9 @@ class RowPlayer:
             with suppress(Exception):
                 self._envs.popitem()[1].close()
 
-    def _actions(self) -> Any:
+    def _actions(self) -> list[Any]:
         """This step's actions as environments expect them, in memory of their own, since an environment may keep one."""
-        space, actions = self.recipe.action_space, self.arrays.action[self._slice]
-        return actions.tolist() if isinstance(space, gym.spaces.Discrete) else actions.astype(space.dtype)
+        return list(self.arrays.action[self._slice].astype(self.recipe.action_space.dtype))
 
     def _make(self, row: int, task: tuple[int, int]) -> None:
         self._tasks.pop(row, None)

@@ -1,0 +1,26 @@
+"""Makes every registered distribution known to Gymnasium as `metarl/<id>`; imports no PyTorch, since `import metarl` calls it."""
+
+import gymnasium as gym
+
+from metarl.tasks.registry import distribution_ids
+
+__all__ = ["NAMESPACE", "register_all"]
+
+NAMESPACE = "metarl"
+
+
+def register_all() -> None:
+    """Register all distributions, those of other packages included, that Gymnasium doesn't know yet."""
+    for id in distribution_ids():
+        name = f"{NAMESPACE}/{id}"
+        if name in gym.registry:
+            continue
+        try:
+            gym.register(
+                name,
+                entry_point="metarl.envs.gymnasium_env:make_single",
+                vector_entry_point="metarl.envs.gymnasium_env:make_vector",
+                kwargs={"distribution": id},
+            )
+        except gym.error.Error as error:
+            gym.logger.warn(f"The distribution {id!r} can't be registered with Gymnasium: {error}")
