@@ -1,1 +1,5 @@
 """The figures of the papers as data, each with its source and how far it can be trusted."""
+
+from metarl.reference.duan2016 import rl2_reproductions, rl2_table
+
+__all__ = ["rl2_reproductions", "rl2_table"]
