@@ -60,6 +60,10 @@ class PPOConfig:
             raise ValueError(f"epochs and minibatches must be at least 1, not {self.epochs} and {self.minibatches}.")
         if self.lr <= 0 or self.clip <= 0 or self.max_grad_norm <= 0:
             raise ValueError("lr, clip and max_grad_norm must be positive.")
+        if min(self.lr_end, self.entropy, self.entropy_end, self.value, self.weight_decay, self.adam_epsilon) < 0:
+            raise ValueError("lr_end, entropy, entropy_end, value, weight_decay and adam_epsilon can't be negative.")
+        if not 0 < self.entropy_until <= 1:
+            raise ValueError(f"entropy_until is a share of training, above 0 and at most 1, not {self.entropy_until}.")
 
 
 class PPOMetrics(NamedTuple):

@@ -11,12 +11,14 @@ from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.utils._pytree import tree_map
 
 from metarl.envs.budget import Budget, Episodes, max_steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.learners.contract import Metrics
 from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.networks.actions import action_distribution
+from metarl.networks.inputs import StepInputs
 from metarl.networks.normalisation import ReturnNormaliser
 from metarl.networks.policy import NetworkConfig, Policy
 from metarl.networks.stacked import StackedPolicy
@@ -82,6 +84,8 @@ class RL2:
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
         self.seeds = seed if isinstance(seed, tuple) else (seed,)
         self.members = len(self.seeds)
+        if not all(isinstance(each, int) for each in self.seeds) or len(set(self.seeds)) != max(1, self.members):
+            raise ValueError(f"Give an integer as seed, or a tuple of integers that differ, one a member; not {seed!r}.")
         self.budget = Episodes(config.episodes, after=0)
         self.max_steps = max_steps(self.budget, distribution)
         self.actions = action_distribution(distribution.action_space)
@@ -178,18 +182,20 @@ class RL2:
             self.policy.write_member(index, policy)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that `update` depends on."""
-        streams = {name: getattr(self, name).get_state() for name in ("env_rng", "action_rng", "batch_rng")}
+        """Everything that `update` depends on, as copies that further updates leave alone."""
         moments = {
-            str(i): dict(self.optimizer.state[parameter])
+            str(i): self.optimizer.state[parameter]
             for i, parameter in enumerate(self.policy.parameters())
             if parameter in self.optimizer.state
         }
-        return {
-            "policy": dict(self.policy.state_dict()),
-            "returns": dict(self.returns.state_dict()),
+        tensors = {
+            "policy": self.policy.state_dict(),
+            "returns": self.returns.state_dict(),
             "optimizer": moments,
-            "streams": streams,
+            "streams": {name: getattr(self, name).get_state() for name in ("env_rng", "action_rng", "batch_rng")},
+        }
+        return {
+            **tree_map(torch.clone, {name: dict(part) for name, part in tensors.items()}),
             "iteration": self.iteration,
             "steps": self.steps,
         }
@@ -198,6 +204,7 @@ class RL2:
         """Go on from `state`."""
         self.policy.load_state_dict(state["policy"])
         self.returns.load_state_dict(state["returns"])
+        self.optimizer.state.clear()
         for i, parameter in enumerate(self.policy.parameters()):
             if str(i) in state["optimizer"]:
                 moments = state["optimizer"][str(i)]
@@ -225,12 +232,12 @@ class RL2:
     def _learn_moments(self, rollout: Rollout) -> None:
         """Input normalisers learn after the update, so that acting and training read the same numbers."""
         if self.members == 1:
-            if hasattr(self.policy, "inputs"):
+            if isinstance(getattr(self.policy, "inputs", None), StepInputs):
                 self.policy.inputs.learn_moments(rollout.steps, rollout.valid)
             return
         for index in range(self.members):
             policy = self.policy.member(index)
-            if hasattr(policy, "inputs"):
+            if isinstance(getattr(policy, "inputs", None), StepInputs):
                 columns = slice(index * self.config.num_envs, (index + 1) * self.config.num_envs)
                 policy.inputs.learn_moments(Step(*(field[:, columns] for field in rollout.steps)), rollout.valid[:, columns])
                 self.policy.write_member(index, policy)

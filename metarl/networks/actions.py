@@ -146,10 +146,11 @@ class Gaussian(ActionDistribution):
         self.shape = tuple(space.shape)
         self.num_features = math.prod(self.shape)
         self.num_parameters = 2 * self.num_features
-        bounded = np.isfinite(space.low) & np.isfinite(space.high)
-        low, high = np.where(bounded, space.low, 0.0), np.where(bounded, space.high, 0.0)
-        self.center = torch.as_tensor(np.where(bounded, (low + high) / 2, 0.0).ravel(), dtype=torch.float32)
-        self.scale = torch.as_tensor(np.where(bounded, (high - low) / 2, 1.0).ravel(), dtype=torch.float32).clamp_min(1e-6)
+        low, high = np.float64(space.low), np.float64(space.high)
+        bounded = high - low < 1e30  # some environments write the largest float for "unbounded"
+        low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
+        self.center = torch.as_tensor(((low + high) / 2).ravel(), dtype=torch.float32)
+        self.scale = torch.as_tensor(((high - low) / 2).ravel(), dtype=torch.float32).clamp_min(1e-6)
         self.low = torch.as_tensor(space.low.ravel(), dtype=torch.float32)
         self.high = torch.as_tensor(space.high.ravel(), dtype=torch.float32)
 
@@ -163,13 +164,9 @@ class Gaussian(ActionDistribution):
 
     def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
         mean, log_std = self._split(parameters)
-        scale = self.scale.to(mean.device)
-        unit = (
-            (action.flatten(-len(self.shape)) - self.center.to(mean.device)) / scale
-            if self.shape
-            else (action[..., None] - self.center.to(mean.device)) / scale
-        )
-        return (-0.5 * ((unit - mean) / log_std.exp()).square() - log_std - 0.5 * math.log(2 * math.pi) - scale.log()).sum(-1)
+        scale = self.scale.to(mean.device)  # the density is per unit of the action, not of half the box
+        deviation = (self.encode(action) - mean) / log_std.exp()
+        return (-0.5 * deviation.square() - log_std - 0.5 * math.log(2 * math.pi) - scale.log()).sum(-1)
 
     def entropy(self, parameters: Tensor) -> Tensor:
         _, log_std = self._split(parameters)
@@ -187,11 +184,8 @@ class Gaussian(ActionDistribution):
         return mean, log_std.clamp(*self.LOG_STD)
 
     def _scaled(self, unit: Tensor) -> Tensor:
-        return (
-            (unit * self.scale.to(unit.device) + self.center.to(unit.device)).unflatten(-1, self.shape)
-            if self.shape
-            else (unit * self.scale.to(unit.device) + self.center.to(unit.device))[..., 0]
-        )
+        action = unit * self.scale.to(unit.device) + self.center.to(unit.device)
+        return action.unflatten(-1, self.shape) if self.shape else action[..., 0]
 
 
 def action_distribution(space: gym.Space) -> ActionDistribution:

@@ -69,8 +69,9 @@ class StepInputs(nn.Module):
             return one_hot(observation - int(self.space.start), self.observation_size)
         if isinstance(self.space, gym.spaces.MultiDiscrete):
             sizes = [int(n) for n in self.space.nvec.ravel()]
+            starts = [int(start) for start in self.space.start.ravel()]
             columns = observation.flatten(-self.space.nvec.ndim).unbind(-1)
-            return torch.cat([one_hot(column, n) for column, n in zip(columns, sizes, strict=True)], -1)
+            return torch.cat([one_hot(column - start, n) for column, start, n in zip(columns, starts, sizes, strict=True)], -1)
         if self.normalises:
             observation = self.observation_moments.normalise(observation.to(torch.float32))
         shape = self.space.shape or ()

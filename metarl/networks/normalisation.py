@@ -25,7 +25,8 @@ class RunningMoments(nn.Module):
 
     def normalise(self, value: Tensor) -> Tensor:
         """(value - mean) / standard deviation, clipped to ±10."""
-        return ((value - self.mean) * torch.rsqrt(self.variance + 1e-8)).clamp(-10, 10)
+        variance = torch.where(self.variance > 1e-12, self.variance, 1.0)  # rounding of something constant isn't news
+        return ((value - self.mean) * torch.rsqrt(variance + 1e-8)).clamp(-10, 10)
 
     @torch.no_grad()
     def update(self, batch: Tensor) -> None:
@@ -39,7 +40,6 @@ class RunningMoments(nn.Module):
         delta = mean - self.mean
         known = (self.count > 0).to(mean.dtype)  # the initial variance of 1 is a placeholder, not data
         self.variance.copy_((1 - share) * known * self.variance + share * variance + share * (1 - share) * delta.square())
-        self.variance.copy_(torch.where(self.variance > 1e-12, self.variance, torch.ones_like(self.variance)))
         self.mean.add_(share * delta)
         self.count.copy_(total)
 

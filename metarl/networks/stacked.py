@@ -1,6 +1,7 @@
 """Several networks of one shape as one: parameters stacked over members, all computed in one batch (one member a seed)."""
 
 import copy
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,8 +39,8 @@ class StackedPolicy(nn.Module):
 
     def initial_state(self, batch_size: int) -> Any:
         """The memory of S x B rows that have seen nothing."""
-        device = next(self.parameters()).device
-        return tree_map(lambda tensor: tensor.to(device), self._template[0].policy.initial_state(batch_size))
+        state = vmap(lambda own: functional_call(self._template[0], own, (batch_size // self.num_members,)))(self._tensors())
+        return tree_map(lambda tensor: tensor.flatten(0, 1), state)
 
     def forward(self, step: Step, state: Any) -> tuple[PolicyOutput, Any]:
         """One step of S x B rows."""
@@ -49,44 +50,55 @@ class StackedPolicy(nn.Module):
         """Whole meta-episodes, each a column of `steps` [T, S x B, ...]."""
         return self._run(steps)
 
+    @torch.no_grad()
     def member(self, index: int) -> nn.Module:
         """Member `index` as a policy of its own, sharing no memory with this one."""
         policy = copy.deepcopy(self._template[0].policy).to(next(self.parameters()).device)
-        tensors = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         for module in policy.modules():
             if hasattr(module, "static_shapes"):
                 module.static_shapes = False
-        policy.load_state_dict(
-            {self._names[name].removeprefix("policy."): tensor[index].detach().clone() for name, tensor in tensors.items()}
-        )
+        own = self._tensors()
+        for name, tensor in named_tensors(policy).items():
+            tensor.copy_(own[f"policy.{name}"][index])
         return policy
 
     @torch.no_grad()
     def write_member(self, index: int, policy: nn.Module) -> None:
         """Take over the weights and buffers of `policy` as member `index`."""
-        own = {**dict(self.named_parameters()), **dict(self.named_buffers())}
-        for name, tensor in policy.state_dict().items():
-            own["policy/" + name.replace(".", "/")][index] = tensor
+        own = self._tensors()
+        for name, tensor in named_tensors(policy).items():
+            own[f"policy.{name}"][index] = tensor
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {self._names[name]: tensor for name, tensor in named_tensors(self).items()}
 
     def _run(self, steps: Step, *state: Any) -> Any:
         dim = 0 if state else 1  # rows come first in one step, second in sequences
+        steps = tree_map(lambda tensor: tensor.unflatten(dim, (self.num_members, -1)), steps)
+        state = tree_map(lambda tensor: tensor.unflatten(0, (self.num_members, -1)), state)
 
-        def split(tensor: Tensor) -> Tensor:
-            return tensor.unflatten(dim, (self.num_members, -1))
+        def one(own: dict[str, Tensor], *arguments: Any) -> Any:
+            return functional_call(self._template[0], own, arguments)
 
-        tensors = {self._names[name]: tensor for name, tensor in (*self.named_parameters(), *self.named_buffers())}
-        out = vmap(
-            lambda own, *arguments: functional_call(self._template[0], own, arguments), in_dims=(0, dim, *(0 for _ in state)), out_dims=dim
-        )(tensors, tree_map(split, steps), *(tree_map(lambda tensor: tensor.unflatten(0, (self.num_members, -1)), part) for part in state))
+        with warnings.catch_warnings():  # attention on a CPU runs member by member, which is fast enough and known
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            out = vmap(one, in_dims=(0, dim, *(0 for _ in state)), out_dims=dim)(self._tensors(), steps, *state)
         return tree_map(lambda tensor: tensor.flatten(dim, dim + 1), out)
 
 
 class _StepOrSequence(nn.Module):
-    """One module whose call is a step with a state, or a whole sequence without one, as `functional_call` needs."""
+    """One module whose call is a step with a state, a whole sequence without one, or the first state of a number of rows."""
 
     def __init__(self, policy: nn.Module):
         super().__init__()
         self.policy = policy
 
-    def forward(self, steps: Step, *state: Any) -> Any:
+    def forward(self, steps: Step | int, *state: Any) -> Any:
+        if isinstance(steps, int):
+            return self.policy.initial_state(steps)
         return self.policy(steps, *state) if state else unroll(self.policy, steps)
+
+
+def named_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
