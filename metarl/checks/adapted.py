@@ -1,4 +1,4 @@
-"""Checks of environments written for Gymnasium that were made a distribution: no reward lost, streams of their own, any number of workers."""
+"""Checks of Gymnasium environments that were made a distribution: no reward lost, streams of their own, any number of workers."""
 
 import copy
 from collections.abc import Callable
@@ -77,7 +77,7 @@ def check_episodes_repeat_in_a_fresh_environment(make_distribution: Make) -> Non
                 require(
                     first.same_as(second),
                     f"{distribution.id}: with the same seed and actions, an episode differs at step {t} in a new environment.",
-                    "Let reset(seed=...) set everything that the episode depends on: draw from self.np_random, keep nothing from the last episode.",
+                    "Let reset(seed=...) set everything that the episode depends on: draw from self.np_random, keep nothing of the last.",
                 )
 
 
@@ -91,7 +91,8 @@ def check_rows_have_streams_of_their_own(make_distribution: Make) -> None:
         across_rows, across_seeds = len(set(traces[0])), len({rows[0] for rows in traces})
         require(
             2 * across_rows > across_seeds,
-            f"{distribution.id}: with {workers} workers {ROWS} rows of one task show {across_rows} different plays, {ROWS} seeds show {across_seeds}.",
+            f"{distribution.id}: with {workers} workers {ROWS} rows of one task show {across_rows} different plays, "
+            f"{ROWS} seeds show {across_seeds}.",
             "Seed each environment by the seed that reset gets, and draw from self.np_random only.",
         )
 

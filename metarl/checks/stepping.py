@@ -152,7 +152,7 @@ def check_rows_have_noise_of_their_own(make_distribution: Make) -> None:
         across_rows = _distinct(_traces(plays[0]))
         require(
             2 * across_rows > across_seeds,
-            f"{distribution.id}: {n} rows of one task with the same actions show {across_rows} different plays, {n} seeds show {across_seeds}.",
+            f"{distribution.id}: {n} rows of one task that act alike show {across_rows} different plays, {n} seeds show {across_seeds}.",
             "Draw noise for every row: shape [n, ...], with n the number of tasks.",
         )
         rng = torch_generator(0, "checks", "noise")
