@@ -153,7 +153,7 @@ class MetaEpisodeEnv:
             self._rows.play_only(self._valid)
         self.episode_step = torch.where(over, 0, self.episode_step)
         started = self._rows.reset(over, self._tasks)  # rows that are finished too: no family is stepped past its end
-        observation = where_rows(over, started, final)
+        observation = where_rows(over if self.refill else over & self._valid, started, final)
         if observation.is_floating_point():
             self._note_bad(None, observation)
         if not self.refill:
