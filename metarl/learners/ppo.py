@@ -132,12 +132,13 @@ def ppo_loss(
     output = unroll(policy, batch.steps)
     weight = batch.valid.to(output.value.dtype)
     weight = weight / weight.unflatten(1, (members, -1)).sum((0, 2)).clamp_min(1).repeat_interleave(weight.shape[1] // members)
-    log_ratio = actions.log_prob(output.parameters, batch.action) - batch.log_prob
+    log_prob, each_entropy = actions.log_prob_and_entropy(output.parameters, batch.action)
+    log_ratio = log_prob - batch.log_prob
     ratio = log_ratio.exp()
     surrogate = torch.minimum(ratio * batch.advantage, ratio.clamp(1 - config.clip, 1 + config.clip) * batch.advantage)
     policy_loss = -(weight * surrogate).sum()
     value_loss = (weight * (output.value - batch.target).square()).sum()
-    entropy = (weight * actions.entropy(output.parameters)).sum()
+    entropy = (weight * each_entropy).sum()
     loss = policy_loss + config.value * value_loss - entropy_weight * entropy
     with torch.no_grad():
         kl = (weight * (ratio - 1 - log_ratio)).sum()

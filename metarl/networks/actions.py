@@ -47,6 +47,10 @@ class ActionDistribution(ABC):
     def entropy(self, parameters: Tensor) -> Tensor:
         """Entropies [...] in nats."""
 
+    def log_prob_and_entropy(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Both at once, for kinds that can share the work."""
+        return self.log_prob(parameters, action), self.entropy(parameters)
+
     @abstractmethod
     def encode(self, action: Tensor) -> Tensor:
         """Actions as float features [..., num_features], one-hot where discrete."""
@@ -73,6 +77,11 @@ class Categorical(ActionDistribution):
 
     def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
         return parameters.log_softmax(-1).gather(-1, action[..., None])[..., 0]
+
+    def log_prob_and_entropy(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        log_probabilities = parameters.log_softmax(-1)
+        entropy = -(log_probabilities.exp() * log_probabilities).sum(-1)
+        return log_probabilities.gather(-1, action[..., None])[..., 0], entropy
 
     def entropy(self, parameters: Tensor) -> Tensor:
         log_probabilities = parameters.log_softmax(-1)

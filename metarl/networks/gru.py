@@ -55,7 +55,7 @@ class GRU(nn.Module):
 class GRUSequence(torch.autograd.Function):
     """Hidden vectors [T, *S, B, H] from features [T, *S, B, F] and weights [*S, 3, F, H], [*S, 3, H, H], [*S, 3, H], [*S, H].
 
-    *S is nothing, or one dimension of stacked networks.
+    *S is nothing, or one dimension of stacked networks. Gates lead ([3, T, *S, B, H]), so that each is one contiguous block.
     """
 
     @staticmethod
@@ -63,28 +63,23 @@ class GRUSequence(torch.autograd.Function):
         features: Tensor, weight_input: Tensor, weight_hidden: Tensor, bias: Tensor, bias_hidden: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         length, units = len(features), bias.shape[-1]
-        shape = (*features.shape[1:-1], units)
-        gates = features.new_empty((length, 3, *shape))  # inputs' product first, then reset, update and candidate
+        shape = (length, *features.shape[1:-1], units)
+        gates = features.new_empty((3, *shape))  # the inputs' products first, then reset, update and candidate
         for g in range(3):
-            flat = gates[:, g].flatten(0, -2) if features.dim() == 3 else None
-            if flat is None:
-                gates[:, g] = torch.matmul(features, weight_input[..., g, :, :]) + bias[..., g, None, :]
+            if features.dim() == 3:
+                torch.addmm(bias[g], features.flatten(0, 1), weight_input[g], out=gates[g].flatten(0, 1))
             else:
-                gates[:, g] = torch.addmm(bias[g], features.flatten(0, 1), weight_input[g]).view(length, *shape)
-        hidden = features.new_empty((length, *shape))
-        recurrent = features.new_empty((length, *shape))  # the candidate's recurrent part, before the reset gate
+                torch.add(torch.matmul(features, weight_input[..., g, :, :]), bias[..., g, None, :], out=gates[g])
+        hidden, recurrent = features.new_empty(shape), features.new_empty(shape)  # recurrent: the candidate's, before the reset gate
         weights = [weight_hidden[..., g, :, :].contiguous() for g in range(3)]
-        row = bias_hidden[..., None, :]
+        recurrent[:] = bias_hidden[..., None, :]
         for t in range(length):
-            reset, update, candidate = gates[t].unbind(0)
-            if t == 0:  # the memory is empty
-                recurrent[0] = row
-            else:
+            reset, update, candidate = gates[0, t], gates[1, t], gates[2, t]
+            if t > 0:  # before, the memory is empty
                 accumulate(reset, hidden[t - 1], weights[0])
                 accumulate(update, hidden[t - 1], weights[1])
-                torch.matmul(hidden[t - 1], weights[2], out=recurrent[t])
-                recurrent[t].add_(row)
-            gates[t, :2].sigmoid_()
+                accumulate(recurrent[t], hidden[t - 1], weights[2])
+            gates[:2, t].sigmoid_()
             tanh_(candidate.addcmul_(reset, recurrent[t]))
             if t == 0:
                 torch.addcmul(candidate, candidate, update, value=-1, out=hidden[0])
@@ -108,48 +103,52 @@ class GRUSequence(torch.autograd.Function):
         weights = [weight_hidden[..., g, :, :].transpose(-1, -2).contiguous() for g in range(3)]
         grad, scratch = torch.zeros_like(hidden[0]), torch.empty_like(hidden[0])
         for t in reversed(range(length)):
-            reset, update, candidate = gates[t].unbind(0)
-            grad_reset, grad_update, grad_candidate = grads[t].unbind(0)
+            reset, update, candidate = gates[0, t], gates[1, t], gates[2, t]
             grad.add_(grad_output[t])
             torch.addcmul(grad, grad, update, value=-1, out=scratch)
-            torch.ops.aten.tanh_backward.grad_input(scratch, candidate, grad_input=grad_candidate)
-            torch.mul(grad_candidate, recurrent[t], out=scratch)
-            torch.ops.aten.sigmoid_backward.grad_input(scratch, reset, grad_input=grad_reset)
-            torch.mul(grad_candidate, reset, out=grad_recurrent[t])
+            torch.ops.aten.tanh_backward.grad_input(scratch, candidate, grad_input=grads[2, t])
+            torch.mul(grads[2, t], recurrent[t], out=scratch)
+            torch.ops.aten.sigmoid_backward.grad_input(scratch, reset, grad_input=grads[0, t])
+            torch.mul(grads[2, t], reset, out=grad_recurrent[t])
             if t == 0:
                 torch.mul(grad, candidate, out=scratch).neg_()
             else:
                 torch.sub(hidden[t - 1], candidate, out=scratch).mul_(grad)
-            torch.ops.aten.sigmoid_backward.grad_input(scratch, update, grad_input=grad_update)
+            torch.ops.aten.sigmoid_backward.grad_input(scratch, update, grad_input=grads[1, t])
             if t > 0:
                 grad.mul_(update)
-                accumulate(grad, grad_reset, weights[0])
-                accumulate(grad, grad_update, weights[1])
+                accumulate(grad, grads[0, t], weights[0])
+                accumulate(grad, grads[1, t], weights[1])
                 accumulate(grad, grad_recurrent[t], weights[2])
-        past = hidden[:-1].transpose(-1, -2)
-        products = (grads[1:, 0], grads[1:, 1], grad_recurrent[1:])
-        grad_hidden = torch.stack([torch.matmul(past, product).sum(0) for product in products], -3)
-        inputs = features.transpose(-1, -2)
-        grad_input = torch.stack([torch.matmul(inputs, grads[:, g]).sum(0) for g in range(3)], -3)
-        grad_bias = grads.sum((0, -2)).movedim(0, -2)
+        products = (grads[0, 1:], grads[1, 1:], grad_recurrent[1:])
+        grad_hidden = torch.stack([over_steps(hidden[:-1], product) for product in products], -3)
+        ones = features.new_ones((*features.shape[:-1], 1))
+        inputs = torch.cat([features, ones], -1)  # the biases' gradients fall out of the same product
+        grad_input = torch.stack([over_steps(inputs, grads[g]) for g in range(3)], -3)
+        grad_bias_hidden = over_steps(ones, grad_recurrent)[..., 0, :]
         grad_features = None
         if ctx.needs_input_grad[0]:
-            grad_features = sum(torch.matmul(grads[:, g], weight_input[..., g, :, :].transpose(-1, -2)) for g in range(3))
-        return grad_features, grad_input, grad_hidden, grad_bias, grad_recurrent.sum((0, -2))
+            grad_features = sum(torch.matmul(grads[g], weight_input[..., g, :, :].transpose(-1, -2)) for g in range(3))
+        return grad_features, grad_input[..., :-1, :], grad_hidden, grad_input[..., -1, :], grad_bias_hidden
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Tensor) -> tuple[tuple[Tensor, ...], tuple[int, int, int]]:
         """Stacked networks: the same pass with a leading dimension of weights."""
 
         def stacked(tensor: Tensor, dim: int | None, place: int) -> Tensor:
-            return (
-                tensor.movedim(dim, place)
-                if dim is not None
-                else tensor.unsqueeze(place).expand(*tensor.shape[:place], info.batch_size, *tensor.shape[place:])
-            )
+            if dim is not None:
+                return tensor.movedim(dim, place)
+            return tensor.unsqueeze(place).expand(*tensor.shape[:place], info.batch_size, *tensor.shape[place:])
 
         places = (1, 0, 0, 0, 0)
         return GRUSequence.apply(*(stacked(*each) for each in zip(arguments, in_dims, places, strict=True))), (1, 2, 1)
+
+
+def over_steps(left: Tensor, right: Tensor) -> Tensor:
+    """The sum over steps and rows of left^T right: [T, *S, B, I] and [T, *S, B, H] give [*S, I, H]."""
+    if left.dim() == 3:
+        return left.flatten(0, 1).T @ right.flatten(0, 1)
+    return torch.matmul(left.transpose(-1, -2), right).sum(0)
 
 
 def accumulate(total: Tensor, left: Tensor, right: Tensor) -> None:

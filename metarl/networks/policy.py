@@ -80,13 +80,15 @@ class Policy(nn.Module):
             self.core: nn.Module = Attention(self.inputs.size, config.units, rng, max_steps, config.layers, config.heads)
         else:
             self.core = {"gru": GRU, "lstm": LSTM}[config.core](self.inputs.size, config.units, rng)
-        self.actor = linear(config.units, action_distribution(action_space).num_parameters, rng, 0.01)
-        self.critic = linear(config.units, 1, rng)
+        num_parameters = action_distribution(action_space).num_parameters
+        self.heads = linear(config.units, num_parameters + 1, rng)  # the action distribution's parameters, then the value
+        with torch.no_grad():
+            self.heads.weight[:-1].mul_(0.01)  # all actions start about equally likely
 
     def initial_state(self, batch_size: int) -> PolicyState:
         """The memory of `batch_size` rows that have seen nothing."""
         space = self.inputs.space
-        observation = torch.zeros((batch_size, *(space.shape or ())), dtype=observation_dtype(space), device=self.critic.weight.device)
+        observation = torch.zeros((batch_size, *(space.shape or ())), dtype=observation_dtype(space), device=self.heads.weight.device)
         return PolicyState(self.core.initial_state(batch_size), observation)
 
     def forward(self, step: Step, state: PolicyState) -> tuple[PolicyOutput, PolicyState]:
@@ -96,11 +98,12 @@ class Policy(nn.Module):
 
     def sequence(self, steps: Step) -> PolicyOutput:
         """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals `forward` step by step."""
-        previous = torch.cat([steps.observation[:1], steps.observation[:-1]])
+        previous = torch.cat([steps.observation[:1], steps.observation[:-1]]) if self.inputs.previous_observation else None
         return self._heads(self.core.sequence(self.inputs(steps, previous)))
 
     def _heads(self, output: Tensor) -> PolicyOutput:
-        return PolicyOutput(self.actor(output), self.critic(output)[..., 0])
+        heads = self.heads(output)
+        return PolicyOutput(heads[..., :-1], heads[..., -1])
 
 
 def forget(state: Any, rows: Tensor) -> Any:
