@@ -14,11 +14,12 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from metarl.envs.budget import Budget, Episodes, Steps
-from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome, Step, action_dtype
+from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome, Step
 from metarl.envs.step_features import StepFeatures
 from metarl.tasks.contract import TaskDistribution, Tasks, TaskSource, check_split, fresh_tasks, join_tasks
 from metarl.tasks.registry import make
 from metarl.tasks.seeding import torch_generator
+from metarl.tasks.spaces import action_dtype
 
 __all__ = ["MetaEpisodeGymnasium", "MetaEpisodeVector", "make_single", "make_vector"]
 

@@ -7,14 +7,14 @@ reward, both end flags and the observation that the ended episode showed last. S
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
 from metarl.envs.budget import Budget, Steps, max_steps
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, TaskSource, Transition, where_rows
+from metarl.tasks.spaces import action_dtype, observation_dtype, spaces_of
 
-__all__ = ["MetaEpisodeEnv", "Outcome", "Step"]
+__all__ = ["MetaEpisodeEnv", "Outcome", "Step", "action_dtype", "observation_dtype"]
 
 
 class Step(NamedTuple):
@@ -222,27 +222,3 @@ class MetaEpisodeEnv:
                 raise PlugInError(
                     f"{self.distribution.id}: step {int(self.meta_step.max())} gave {name} of shape {tuple(value.shape)}, not {wanted}."
                 )
-
-
-def action_dtype(space: gym.Space) -> torch.dtype:
-    """The tensor type of a batch of actions of `space`: int64 for discrete kinds, float32 for boxes."""
-    return torch.float32 if isinstance(space, gym.spaces.Box) else torch.int64
-
-
-def observation_dtype(space: gym.Space) -> torch.dtype:
-    """The tensor type of a batch of observations of `space`: int64, uint8 for images, or float32."""
-    if isinstance(space, gym.spaces.Box):
-        return torch.uint8 if space.dtype == "uint8" else torch.float32
-    return torch.int64
-
-
-def spaces_of(distribution: TaskDistribution) -> tuple[gym.Space, gym.Space]:
-    """(observation space, action space), with a clear error for kinds that tensors can't hold."""
-    kinds = (gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary, gym.spaces.Box)
-    for name in ("observation_space", "action_space"):
-        space = getattr(distribution, name)
-        if not isinstance(space, kinds):
-            raise ValueError(
-                f"{distribution.id}: {name} {space} isn't supported; flatten it to Discrete, MultiDiscrete, MultiBinary or Box."
-            )
-    return distribution.observation_space, distribution.action_space

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from metarl.tasks.contract import SPLITS, EpisodeRows, TaskDistribution, Tasks, Transition, check_split
 from metarl.tasks.row_player import Recipe, RowArrays, RowPlayer, arrays_in, bytes_needed
 from metarl.tasks.seeding import numpy_generator
+from metarl.tasks.spaces import spaces_of
 from metarl.tasks.workers import WorkerPool
 
 __all__ = ["GymnasiumDistribution", "GymnasiumRows", "GymnasiumTasks"]
@@ -76,6 +77,7 @@ class GymnasiumDistribution(TaskDistribution):
         env = self.make_env(self.task_lists[self.splits[0]][0])
         self.observation_space, self.action_space = env.observation_space, env.action_space
         env.close()
+        spaces_of(self)
 
     def make_env(self, task: Any) -> gym.Env:
         """The environment of one `task` of the lists."""
