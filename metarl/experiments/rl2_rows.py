@@ -1,0 +1,210 @@
+"""The rows and columns of RL²'s Tables 1 and 2 (Duan et al. 2016), and the settings that RL² is trained with in each row.
+
+A row is a distribution and a number n of episodes; a column is an agent. `rl2_config` is the only place with RL²'s settings for the tables.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from metarl.baselines.registry import agent_class
+from metarl.envs.budget import Episodes
+from metarl.experiments.run_config import RunConfig
+from metarl.learners.ppo import PPOConfig
+from metarl.learners.rl2 import RL2Config
+from metarl.networks.policy import NetworkConfig
+from metarl.reference.duan2016 import TABLES, rl2_table
+from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.registry import make
+
+__all__ = ["COLUMNS", "PRESETS", "RL2_ID", "RL2_LABEL", "WANTED", "Column", "Preset", "Row", "parse_row", "rl2_config", "rl2_run"]
+
+RL2_ID, RL2_LABEL = "rl2", "RL²"
+
+Table = Literal["bandits", "mdps"]
+PresetName = Literal["smoke", "cpu", "paper"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One agent of a table.
+
+    Attributes:
+        agent: its id for `make_agent`, or "rl2".
+        paper: the heading of its column in the paper; None where the paper has none.
+        parameters: fixed ones, beside those that are searched.
+        variant: what sets it apart from another column of the same agent.
+        differs: why its figure may differ from the paper's, printed where it does.
+    """
+
+    agent: str
+    paper: str | None = None
+    parameters: tuple[tuple[str, Any], ...] = ()
+    variant: str = ""
+    differs: str = ""
+
+    @property
+    def label(self) -> str:
+        """As tables print it."""
+        label = RL2_LABEL if self.agent == RL2_ID else str(agent_class(self.agent).label)
+        return f"{label}, {self.variant}" if self.variant else label
+
+    @property
+    def key(self) -> str:
+        """A name for files."""
+        return "-".join([self.agent, *(str(value) for _, value in self.parameters)])
+
+
+COLUMNS: dict[str, tuple[Column, ...]] = {
+    "bandits": (
+        Column("random", "Random"),
+        Column(
+            "gittins",
+            "Gittins",
+            differs="ours are finite-horizon indices computed exactly; the paper takes the best of several approximations",
+        ),
+        Column("thompson", "TS"),
+        Column(
+            "optimistic-thompson",
+            "OTS",
+            differs="the paper leaves its definition open; the densest of several posterior draws comes closest",
+        ),
+        Column("ucb1", "UCB1", differs="c is searched here on training tasks; the paper doesn't print its values"),
+        Column(
+            "bandit-epsilon-greedy",
+            "eps-Greedy",
+            differs="ε is searched here, and equal arms go to the first; the paper prints neither its ε nor its rule",
+        ),
+        Column(
+            "bandit-greedy",
+            "Greedy",
+            differs="the paper doesn't say which of equal arms is pulled; taking the first comes closest, a random one scores more",
+        ),
+        Column("bandit-greedy", parameters=(("random_ties", True),), variant="random ties"),
+        Column("bayes-optimal"),
+        Column(RL2_ID, "RL2", differs="trained here by PPO, in the paper by TRPO with up to 1,000 updates of 250,000 steps"),
+    ),
+    "mdps": (
+        Column("random", "Random"),
+        Column("psrl", "PSRL", differs="ours samples from the exact posterior under the true prior; how the paper's differs is not known"),
+        Column("opsrl", "OPSRL", differs="the number of posterior samples is searched here; the paper doesn't print its own"),
+        Column("ucrl2", "UCRL2", differs="the width of the confidence sets is searched here; the paper doesn't print its own"),
+        Column("beb", "BEB", differs="β is searched here on training tasks; the paper prints neither its β nor its prior counts"),
+        Column(
+            "mdp-epsilon-greedy",
+            "eps-Greedy",
+            differs="ours plans on the posterior mean, which is better than the estimate that the paper must have used",
+        ),
+        Column(
+            "mdp-greedy",
+            "Greedy",
+            differs="ours plans on the posterior mean, which is better than the estimate that the paper must have used",
+        ),
+        Column("mdp-greedy", parameters=(("estimate", "maximum-likelihood"),), variant="maximum likelihood"),
+        Column("known-model"),
+        Column(RL2_ID, "RL2", differs="trained here by PPO, in the paper by TRPO with up to 10,000 updates of 250,000 steps"),
+    ),
+}
+
+# What RL² should reach, by row: figures of merit on the way to the optimum. For MDPs, the posterior-mean greedy agent's score.
+WANTED: dict[str, float] = {"bandits-n10-k5": 6.60, "bandits-n10-k10": 6.64, "bandits-n10-k50": 6.62, "mdps-n10": 149.3}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How much is computed.
+
+    Attributes:
+        short_bandit_tasks: test tasks of the bandits with n = 10, whose differences are small.
+        tasks: test tasks elsewhere.
+        search_tasks: training tasks on which free parameters are searched.
+        seeds: of RL²'s trainings.
+    """
+
+    short_bandit_tasks: int
+    tasks: int
+    search_tasks: int
+    seeds: tuple[int, ...]
+
+
+PRESETS: dict[str, Preset] = {
+    "smoke": Preset(short_bandit_tasks=512, tasks=64, search_tasks=64, seeds=(0,)),
+    "cpu": Preset(short_bandit_tasks=20_000, tasks=2_000, search_tasks=2_000, seeds=(0, 1, 2)),
+    "paper": Preset(short_bandit_tasks=200_000, tasks=20_000, search_tasks=20_000, seeds=(0, 1, 2)),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: n episodes in each task; k arms, or None for MDPs."""
+
+    table: Table
+    n: int
+    k: int | None = None
+
+    @property
+    def name(self) -> str:
+        """For folders, such as "bandits-n10-k5"."""
+        return f"{self.table}-n{self.n}" + ("" if self.k is None else f"-k{self.k}")
+
+    @property
+    def id(self) -> str:
+        """Of the distribution."""
+        return "RandomMDP-v0" if self.k is None else "BernoulliBandit-v0"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Of the distribution."""
+        return {} if self.k is None else {"arms": self.k}
+
+    @property
+    def budget(self) -> Episodes:
+        """All n episodes are scored."""
+        return Episodes(self.n, after=0)
+
+    def distribution(self) -> TaskDistribution:
+        """What is played."""
+        return make(self.id, **self.arguments)
+
+    def num_tasks(self, preset: Preset) -> int:
+        """Test tasks under `preset`."""
+        return preset.short_bandit_tasks if self.k is not None and self.n <= 10 else preset.tasks
+
+    def paper(self, column: Column) -> float | None:
+        """The paper's figure for `column`, if it has one."""
+        table = rl2_table(self.table)
+        match = table[(table["n"] == self.n) & (table["agent"] == column.paper)]
+        match = match if self.k is None else match[match["k"] == self.k]
+        return float(match["paper"].item()) if len(match) else None
+
+
+def parse_row(table: Table, text: str) -> Row:
+    """The row that `text` names: "10,5" (n, k) of the bandits, "10" (n) of the MDPs.
+
+    Raises:
+        ValueError: the paper's table has no such row.
+    """
+    if table not in TABLES:
+        raise ValueError(f"There is no table {table!r}; choose {' or '.join(TABLES)}.")
+    paper = rl2_table(table)
+    keys = ["n", "k"] if table == "bandits" else ["n"]
+    known = [",".join(str(value) for value in key) for key in paper[keys].drop_duplicates().itertuples(index=False)]
+    if text.replace(" ", "") not in known:
+        raise ValueError(f"The table of {table} has no row {text!r}; it has {' '.join(known)}.")
+    return Row(table, *(int(part) for part in text.split(",")))
+
+
+def rl2_config(row: Row, preset: PresetName) -> RL2Config:
+    """The settings that RL² is trained with in `row` under `preset`; they were chosen by scores on training tasks."""
+    if row.table == "bandits":
+        iterations = {5: 250, 10: 300, 50: 500}[row.k or 5]
+        config = RL2Config(episodes=row.n, iterations=iterations, act="mode")
+    else:
+        network = NetworkConfig("attention", units=64, layers=1, heads=4, previous_observation=True)
+        ppo = PPOConfig(epochs=3, minibatches=2, lr=3e-3, entropy=0.02, entropy_end=0.002, entropy_until=1.0)
+        config = RL2Config(episodes=row.n, num_envs=128, iterations=1600, network=network, ppo=ppo)
+    return replace(config, iterations=2, num_envs=64) if preset == "smoke" else config
+
+
+def rl2_run(row: Row, preset: PresetName, seed: int, device: str = "cpu") -> RunConfig:
+    """One training of RL² for the tables."""
+    return RunConfig("rl2", rl2_config(row, preset), row.id, row.arguments, seed, device)
