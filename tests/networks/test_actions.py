@@ -55,6 +55,8 @@ def test_log_probabilities_and_entropies_equal_pytorchs(name):
     assert actions.log_prob(parameters, action).shape == (4, 6)
     torch.testing.assert_close(actions.log_prob(parameters, action), wanted.log_prob(flat(action)), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(actions.entropy(parameters), wanted.entropy(), rtol=1e-6, atol=1e-6)
+    both = actions.log_prob_and_entropy(parameters, action)
+    torch.testing.assert_close(both, (actions.log_prob(parameters, action), actions.entropy(parameters)))
 
 
 def test_multi_discrete_is_the_sum_of_independent_choices():

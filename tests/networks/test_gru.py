@@ -71,7 +71,9 @@ def test_gradients_equal_numerical_ones():
     features = torch.randn(4, 2, 2, generator=generator(5), dtype=torch.float64, requires_grad=True)
 
     def sequence(features, *parameters):
-        return functional_call(SequenceOf(core), {f"core.{name}": value for name, value in zip(names, parameters, strict=True)}, (features,))
+        return functional_call(
+            SequenceOf(core), {f"core.{name}": value for name, value in zip(names, parameters, strict=True)}, (features,)
+        )
 
     assert torch.autograd.gradcheck(sequence, (features, *parameters))
 
@@ -94,6 +96,13 @@ def test_backward_leaves_the_outputs_and_their_gradient_alone():
     output.backward(weight)
     assert torch.equal(output.detach(), before)
     assert torch.equal(weight, kept)
+
+
+def test_second_derivatives_are_refused_rather_than_wrong():
+    core = random_gru()
+    features = torch.randn(T, B, F, generator=generator(8), dtype=torch.float64, requires_grad=True)
+    with pytest.raises(RuntimeError):
+        torch.autograd.grad(core.sequence(features).square().sum(), features, create_graph=True)
 
 
 def test_step_by_step_equals_the_sequence():
@@ -141,9 +150,9 @@ def test_stacked_weights_equal_separate_networks(shared_features):
     template = SequenceOf(random_gru(seed=99))
     parameters, _ = stack_module_state([SequenceOf(core) for core in cores])
     parameters = {name: value.detach().requires_grad_() for name, value in parameters.items()}
-    output = vmap(
-        lambda own, rows: functional_call(template, own, (rows,)), in_dims=(0, None if shared_features else 1), out_dims=1
-    )(parameters, stacked_in[:, 0] if shared_features else stacked_in)
+    output = vmap(lambda own, rows: functional_call(template, own, (rows,)), in_dims=(0, None if shared_features else 1), out_dims=1)(
+        parameters, stacked_in[:, 0] if shared_features else stacked_in
+    )
     (weight * output.square()).sum().backward()
     total = torch.zeros_like(features)
     for i, core in enumerate(cores):
