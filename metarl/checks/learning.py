@@ -1,21 +1,22 @@
 """Checks of a learner: metrics, determinism, complete checkpoints, agents of their own, training tasks only, and that it learns."""
 
-import json
 import math
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load, save
 from torch import Tensor
 
 from metarl.checks.acting import ACTING_CHECKS, only_training_tasks
 from metarl.checks.global_generators import global_generators_untouched
-from metarl.checks.nested import difference, leaves
+from metarl.checks.nested import difference
 from metarl.checks.require import require
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget
 from metarl.evaluation.protocol import evaluate
+from metarl.experiments.checkpoint import load_state, save_state
 from metarl.learners.contract import Learner, Metrics
 from metarl.tasks.contract import PlugInError, TaskDistribution
 from metarl.tasks.identity import Identity
@@ -185,28 +186,18 @@ LEARNING_CHECKS = (
 
 
 def through_files(state: dict[str, Any], what: str) -> dict[str, Any]:
-    """What a checkpoint gives back: tensors through safetensors, all else through JSON.
+    """What a checkpoint file gives back.
 
     Raises:
-        PlugInError: something in `state` is neither, named by its path.
+        PlugInError: something in `state` is neither a tensor nor a JSON value; it is named by its path.
     """
-    tensors = {path: leaf.detach().cpu().contiguous().clone() for path, leaf in leaves(state) if isinstance(leaf, Tensor)}
-    loaded = load(save(tensors))
-
-    def convert(part: Any, path: str) -> Any:
-        if isinstance(part, Tensor):
-            return loaded[path]
-        if isinstance(part, dict):
-            for key in part:
-                require(isinstance(key, str), f"{what} has the key {key!r} at {path or 'the top'}.", "Keys are strings.")
-            return {key: convert(value, f"{path}.{key}" if path else key) for key, value in part.items()}
-        if isinstance(part, list):
-            return [convert(value, f"{path}.{i}" if path else str(i)) for i, value in enumerate(part)]
-        simple = part is None or isinstance(part, bool | int | float | str)
-        require(simple, f"{what} holds a {type(part).__name__} at {path}.", "Checkpoints hold tensors and JSON values only.")
-        return json.loads(json.dumps(part))
-
-    return convert(state, "")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "state.safetensors"
+        try:
+            save_state(file, state, {})
+        except TypeError as error:
+            raise PlugInError(f"{what} can't be saved: {error}") from error
+        return load_state(file)[1]
 
 
 def _check_learns(make_learner: MakeLearner, identity: Identity, budget: Budget) -> None:
