@@ -11,13 +11,14 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor, nn
 
-from metarl.envs.meta_episode import Step, observation_dtype
+from metarl.envs.meta_episode import Step
 from metarl.networks.actions import action_distribution
 from metarl.networks.attention import Attention
 from metarl.networks.gru import GRU
 from metarl.networks.inputs import StepInputs
 from metarl.networks.layers import linear
 from metarl.networks.lstm import LSTM
+from metarl.tasks.spaces import observation_dtype
 
 __all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "unroll"]
 
