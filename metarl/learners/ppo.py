@@ -58,9 +58,10 @@ class PPOConfig:
             raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
         if min(self.epochs, self.minibatches) < 1:
             raise ValueError(f"epochs and minibatches must be at least 1, not {self.epochs} and {self.minibatches}.")
-        if self.lr <= 0 or self.clip <= 0 or self.max_grad_norm <= 0:
+        if not all(value > 0 for value in (self.lr, self.clip, self.max_grad_norm)):
             raise ValueError("lr, clip and max_grad_norm must be positive.")
-        if min(self.lr_end, self.entropy, self.entropy_end, self.value, self.weight_decay, self.adam_epsilon) < 0:
+        rest = (self.lr_end, self.entropy, self.entropy_end, self.value, self.weight_decay, self.adam_epsilon)
+        if not all(value >= 0 for value in rest):
             raise ValueError("lr_end, entropy, entropy_end, value, weight_decay and adam_epsilon can't be negative.")
         if not 0 < self.entropy_until <= 1:
             raise ValueError(f"entropy_until is a share of training, above 0 and at most 1, not {self.entropy_until}.")
