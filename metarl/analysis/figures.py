@@ -89,14 +89,23 @@ def scores_figure(table: pd.DataFrame, *, levels: Mapping[str, float] | None = N
         part = rows[mask]
         spread = np.abs(part[["ci_low", "ci_high"]].to_numpy().T - part["mean"].to_numpy())
         axes.errorbar(part["mean"], places[mask], xerr=spread, fmt=marker, color=colour, markersize=6, capsize=3, linewidth=1.6, label=name)
+    largest = max([*rows["mean"].abs(), *levels.values()])
     axes.set_yticks(places, rows["agent"])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     for i, value in enumerate(rows["mean"]):
-        axes.annotate(f"{_digits(value)}", (1.01, places[i]), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=GREY)
+        axes.annotate(_digits(value, largest), (1.01, places[i]), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=GREY)
     for i, (name, value) in enumerate(sorted(levels.items(), key=lambda level: level[1])):
         axes.axvline(value, color="black", linestyle=DASHES[1 + i % 3], linewidth=1.2)
-        above = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-        axes.annotate(f"{name} {_digits(value)}", (value, 1.0), (0, 3 + 12 * i), ha="center", va="bottom", fontsize=9, **above)
+        axes.annotate(
+            f"{name} {_digits(value, largest)}",
+            (value, 1.0),
+            (0, 3 + 12 * i),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=9,
+        )
     axes.grid(axis="x", color="#e5e5e5")
     score = table.attrs.get("score", "mean score")
     axes.set_xlabel(f"{score} ({unit})" if unit else str(score))
@@ -176,12 +185,13 @@ def _title(axes: Axes, title: str, lift: float = 6) -> None:
 def _horizontal_levels(axes: Axes, levels: Mapping[str, float]) -> None:
     for i, (name, value) in enumerate(levels.items()):
         axes.axhline(value, color="black", linestyle=DASHES[1 + i % 3], linewidth=1.2)
-        axes.annotate(f"{name}\n{_digits(value)}", (1.01, value), xycoords=("axes fraction", "data"), ha="left", va="center", fontsize=9)
+        text = f"{name}\n{_digits(value, max(levels.values()))}"
+        axes.annotate(text, (1.01, value), xycoords=("axes fraction", "data"), ha="left", va="center", fontsize=9)
 
 
-def _digits(value: float) -> str:
-    """Four significant digits, trailing zeros kept."""
-    decimals = 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1
+def _digits(value: float, largest: float) -> str:
+    """As many decimals as give `largest` four digits."""
+    decimals = 3 if abs(largest) < 10 else 2 if abs(largest) < 100 else 1
     return f"{value:.{decimals}f}"
 
 

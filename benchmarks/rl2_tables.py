@@ -1,0 +1,332 @@
+"""RL²'s Tables 1 and 2 (Duan et al. 2016): every agent on the same held-out tasks, the paper's figure beside each.
+
+    python benchmarks/rl2_tables.py --table bandits --rows 10,5 10,10 --preset cpu
+
+Free parameters of hand-designed agents are searched on training tasks. RL² is trained, or gone on with, in runs/; finished runs there and
+published weights of the same settings are used as they are. With --publish, tables, per-task totals, figures and weights go to
+results/rl2_tables; otherwise all but the runs goes to runs/rl2_tables/PRESET/tables. Rows and agents left out keep their old cells.
+"""
+
+import io
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import tyro
+from rich.console import Console
+
+from metarl.analysis.figures import save, scores_figure
+from metarl.analysis.paper_tables import merge_lines, paper_note, render_beside_paper
+from metarl.baselines.registry import agent_class, make_agent
+from metarl.evaluation.protocol import evaluate
+from metarl.evaluation.search import search
+from metarl.evaluation.statistics import Estimate, beats, mean, median_over_seeds
+from metarl.experiments.load import load_agent
+from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_run
+from metarl.experiments.run import train
+from metarl.experiments.run_config import RunConfig
+from metarl.reference.duan2016 import NUM_TASKS, rl2_table
+from metarl.results import MAX_PUBLISHED_BYTES, RunFolder, publish, record_figure, write_csv, write_file
+from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.reveal import reveal
+from metarl.tasks.seeding import numpy_generator
+
+TEST_SEED, SEARCH_SEED = 1611, 2779  # of the test tasks that all agents share, and of the training tasks that parameters are searched on
+FIGURES = ["mean", "ci_low", "ci_high", "optimum", "upper_bound", "paper", "num_tasks", "num_seeds", "fingerprint", "run"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to compute.
+
+    Attributes:
+        table: bandits (Table 1) or mdps (Table 2).
+        rows: such as "10,5 10,10" (n,k) for bandits or "10 25" (n) for MDPs; all of them if left out.
+        preset: how many tasks and seeds; smoke only shows that everything runs.
+        agents: ids of the columns to compute, "rl2" among them; all of them if left out.
+        publish: write to results/ and copy RL²'s weights there.
+        train: train RL² where no finished run or published weights are found; otherwise its cells stay empty.
+        device: where RL² trains, cpu or cuda.
+        runs: folder of the training runs.
+        results: folder of published results.
+    """
+
+    table: Literal["bandits", "mdps"]
+    rows: tuple[str, ...] = ()
+    preset: Literal["smoke", "cpu", "paper"] = "cpu"
+    agents: tuple[str, ...] = ()
+    publish: bool = False
+    train: bool = True
+    device: str = "cpu"
+    runs: Path = field(default=Path("runs"))
+    results: Path = field(default=Path("results"))
+
+    def __post_init__(self) -> None:
+        known = [column.agent for column in COLUMNS[self.table]]
+        if unknown := sorted(set(self.agents) - set(known)):
+            raise ValueError(f"The table of {self.table} has no agent {unknown[0]!r}; it has {', '.join(dict.fromkeys(known))}.")
+        if self.publish and self.preset == "smoke":
+            raise ValueError("The smoke preset plays too few tasks to publish; choose the preset cpu or paper.")
+        self.chosen_rows()
+
+    def chosen_rows(self) -> list[Row]:
+        """The rows asked for, or all of the paper's."""
+        keys = ["n", "k"] if self.table == "bandits" else ["n"]
+        texts = [",".join(map(str, key)) for key in rl2_table(self.table)[keys].drop_duplicates().itertuples(index=False)]
+        return [parse_row(self.table, text) for text in self.rows or texts]
+
+    def chosen_columns(self) -> list[Column]:
+        """The columns asked for, or all."""
+        return [column for column in COLUMNS[self.table] if not self.agents or column.agent in self.agents]
+
+    @property
+    def folder(self) -> Path:
+        """Where tables, totals and figures go."""
+        return self.results / "rl2_tables" if self.publish else self.runs / "rl2_tables" / self.preset / "tables"
+
+    @property
+    def command(self) -> str:
+        """What reruns this."""
+        parts = ["python", "benchmarks/rl2_tables.py", "--table", self.table]
+        for name, values in (("--rows", self.rows), ("--preset", (self.preset,)), ("--agents", self.agents)):
+            parts += [name, *values] if values else []
+        return shlex.join([*parts, *(["--publish"] if self.publish else [])])
+
+
+class Ground(NamedTuple):
+    """What all agents of a row are held against."""
+
+    row: Row
+    distribution: TaskDistribution
+    num_tasks: int
+    fingerprint: str  # of the test tasks
+    optimum: float | None  # where it can be computed
+    upper_bound: float  # the smaller of the known-task bound on these tasks and the relaxation
+
+
+class Cell(NamedTuple):
+    """One agent's figure in one row."""
+
+    column: Column
+    scores: np.ndarray  # [seeds, tasks] totals
+    estimate: Estimate
+    run: str  # searched parameters, or where the weights lie
+
+
+def main(options: Options, console: Console) -> None:
+    """Compute, write and print the rows; an agent's figure is on disk before the next agent starts."""
+    rows, columns = options.chosen_rows(), options.chosen_columns()
+    if RL2_ID in [column.agent for column in columns]:
+        for row in rows:
+            check_runs(row, options)
+    for row in rows:
+        console.rule(f"{row.name}, preset {options.preset}")
+        ground = ground_of(row, options)
+        cells = []
+        for column in columns:
+            if column.agent == "bayes-optimal" and ground.optimum is None:
+                continue
+            cell = play(column, ground, options, console)
+            write_line(ground, column, cell, options)
+            if cell is not None:
+                cells.append(cell)
+                console.print(f"{column.label}: {cell.estimate}", highlight=False)
+        lines = read_row(row, options)
+        notes = notes_of(ground, cells)
+        write_notes(row, notes, options)
+        draw(ground, lines, options)
+        record(row, cells, options)
+        show(ground, lines[lines["agent"].isin([column.label for column in columns])], notes, console)
+
+
+def ground_of(row: Row, options: Options) -> Ground:
+    """The row's test tasks and their ceilings."""
+    distribution, num_tasks = row.distribution(), row.num_tasks(PRESETS[options.preset])
+    tasks = distribution.sample(num_tasks, "test", TEST_SEED)
+    known, relaxation = distribution.upper_bound(tasks, row.n), distribution.relaxation(row.n)
+    assert known is not None, "both families have a known-task bound"
+    bound = min(float(known.mean()), np.inf if relaxation is None else relaxation)
+    return Ground(row, distribution, num_tasks, tasks.fingerprint, distribution.optimum(row.n), bound)
+
+
+def play(column: Column, ground: Ground, options: Options, console: Console) -> Cell | None:
+    """The column's agent on the row's test tasks; None for RL² where it isn't trained."""
+    row, distribution, budget, preset = ground.row, ground.distribution, ground.row.budget, PRESETS[options.preset]
+    if column.agent == RL2_ID:
+        found = [trained(row, seed, options, console) for seed in preset.seeds]
+        folders = [folder for folder in found if folder is not None]
+        if len(folders) < len(found):
+            return None
+        agents = [load_agent(folder, budget) for folder in folders]
+        scores = np.stack([evaluate(agent, distribution, "test", ground.num_tasks, TEST_SEED, budget).scores() for agent in agents])
+        estimate = median_over_seeds(scores, numpy_generator(TEST_SEED, "median over seeds"))
+        return Cell(column, scores, estimate, " ".join(dict.fromkeys(folder.parent.as_posix() for folder in folders)))
+    if column.agent == "known-model":
+        distribution = reveal(distribution)
+    parameters = dict(column.parameters)
+    if not parameters and agent_class(column.agent).grid:
+        parameters = search(column.agent, distribution, budget, num_tasks=preset.search_tasks, seed=SEARCH_SEED).best
+        console.print(f"{column.label}: {described(parameters)} is best on {preset.search_tasks:,} training tasks", highlight=False)
+    agent = make_agent(column.agent, distribution, budget, **parameters)
+    scores = evaluate(agent, distribution, "test", ground.num_tasks, TEST_SEED, budget).scores()
+    return Cell(column, scores[None], mean(scores), f"{column.agent}({described(parameters)})" if parameters else column.agent)
+
+
+def places(row: Row, seed: int, options: Options) -> tuple[Path, Path]:
+    """Where a run of RL² lies: our own, and the published one."""
+    own = options.runs / "rl2_tables" / options.preset / row.name / f"seed{seed}"
+    return own, options.results / "rl2_tables" / "weights" / row.name / f"seed{seed}"
+
+
+def check_runs(row: Row, options: Options) -> None:
+    """Before anything is computed, refuse run folders that hold runs of other settings.
+
+    Raises:
+        ValueError: such a folder, and no published weights of the right settings.
+    """
+    for seed in PRESETS[options.preset].seeds:
+        run, (own, published) = rl2_run(row, options.preset, seed, options.device), places(row, seed, options)
+        if (own / "run.json").exists() and not same_run(own, run) and not finished(published, run):
+            raise ValueError(f"{own} holds a run with other settings than rl2_config gives; move it away, or choose another --runs.")
+
+
+def trained(row: Row, seed: int, options: Options, console: Console) -> Path | None:
+    """The folder of RL²'s finished run: one of our own, else a published one, else trained now; None where that isn't wanted."""
+    run, (own, published) = rl2_run(row, options.preset, seed, options.device), places(row, seed, options)
+    folder = own if finished(own, run) else published
+    if not finished(folder, run):
+        if not options.train:
+            return None
+        train(run, own)
+        folder = own
+    console.print(f"RL², seed {seed}: {folder.as_posix()}", highlight=False)
+    return publish(own, published.parent) if options.publish and folder == own else folder
+
+
+def finished(folder: Path, run: RunConfig) -> bool:
+    """Whether the folder has the weights of `run`."""
+    return RunFolder(folder).weights().exists() and same_run(folder, run)
+
+
+def same_run(folder: Path, run: RunConfig) -> bool:
+    """Whether the folder holds `run`, on whatever device it was trained."""
+    stored = RunConfig.from_identity(RunFolder(folder).identity).identity()
+    return {**stored, "device": ""} == {**run.identity(), "device": ""}
+
+
+def write_line(ground: Ground, column: Column, cell: Cell | None, options: Options) -> None:
+    """The agent's line of the tidy table, empty where it isn't trained, and its per-task totals."""
+    row = ground.row
+    line: dict[str, Any] = {"n": row.n} if row.k is None else {"n": row.n, "k": row.k}
+    keys = list(line)
+    line |= {"agent": column.label, **dict.fromkeys(FIGURES), "paper": row.paper(column), "upper_bound": round(ground.upper_bound, 6)}
+    line["optimum"] = None if ground.optimum is None else round(ground.optimum, 6)
+    if cell is not None:
+        figures = {"mean": cell.estimate.value, "ci_low": cell.estimate.low, "ci_high": cell.estimate.high}
+        line |= {name: round(value, 6) for name, value in figures.items()}
+        line |= {"num_tasks": ground.num_tasks, "num_seeds": len(cell.scores), "fingerprint": ground.fingerprint, "run": cell.run}
+        write_totals(options.folder / "totals" / f"{row.name}.npz", cell, ground)
+    merge_lines(options.folder / f"{row.table}.csv", pd.DataFrame([line]), keys, [each.label for each in COLUMNS[row.table]])
+
+
+def read_row(row: Row, options: Options) -> pd.DataFrame:
+    """The row's lines of the tidy table."""
+    whole = pd.read_csv(options.folder / f"{row.table}.csv").astype({"num_tasks": "Int64", "num_seeds": "Int64"})
+    whole = whole[whole["n"] == row.n]
+    return whole if row.k is None else whole[whole["k"] == row.k]
+
+
+def draw(ground: Ground, lines: pd.DataFrame, options: Options) -> None:
+    """The row's figure: every agent's mean against the ceiling."""
+    row, lines = ground.row, lines.dropna(subset=["mean"])
+    if lines.empty:
+        return
+    lines.attrs = {"score": "mean total"}
+    levels = {"upper bound": ground.upper_bound} if ground.optimum is None else {"optimum": ground.optimum}
+    unit = f"rewards in {row.n} pulls" if row.k else f"rewards in {row.n} episodes"
+    save(scores_figure(lines, levels=levels, unit=unit, title=title(row)), options.folder / f"{row.name}.png")
+
+
+def write_totals(file: Path, cell: Cell, ground: Ground) -> None:
+    """Every task's total under the agent's key ([tasks], or [seeds, tasks] of a learner), beside other agents' of the same tasks."""
+    arrays: dict[str, np.ndarray] = {}
+    if file.exists():
+        with np.load(file) as old:
+            if str(old["fingerprint"]) == ground.fingerprint:
+                arrays = dict(old)
+    scores = cell.scores if cell.column.agent == RL2_ID else cell.scores[0]
+    counts = (scores == np.round(scores)).all() and scores.min() >= 0 and scores.max() < 2**16
+    arrays[cell.column.key] = scores.astype((np.uint8 if scores.max() < 2**8 else np.uint16) if counts else np.float32)
+    arrays |= {"fingerprint": np.array(ground.fingerprint), "split": np.array("test"), "seed": np.array(TEST_SEED)}
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    if stream.tell() <= MAX_PUBLISHED_BYTES:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_file(file, stream.getvalue())
+
+
+def notes_of(ground: Ground, cells: list[Cell]) -> dict[str, str]:
+    """By agent: why its figure differs from the paper's, and whether it is too good to be true."""
+    notes = {}
+    ceiling, kind = (ground.upper_bound, "upper bound") if ground.optimum is None else (ground.optimum, "optimum")
+    for cell in cells:
+        paper = ground.row.paper(cell.column)
+        text = paper_note(cell.estimate, paper, float(cell.scores.std()), NUM_TASKS, ground.optimum, cell.column.differs)
+        if beats(cell.scores.mean(0), ceiling):
+            text = f"Scores above the {kind} {ceiling:.3f}, by more than chance: the simulator, the agent or the bound is wrong. {text}"
+        notes[cell.column.label] = text
+    return notes
+
+
+def write_notes(row: Row, notes: dict[str, str], options: Options) -> None:
+    """The notes, in a file beside the table."""
+    file = options.folder / f"{row.table}_notes.csv"
+    old = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["row", "agent", "note"])
+    old = old[~((old["row"] == row.name) & old["agent"].isin(list(notes)))]
+    new = pd.DataFrame([{"row": row.name, "agent": agent, "note": text} for agent, text in notes.items() if text], columns=old.columns)
+    write_csv(file, pd.concat([old, new]))
+
+
+def record(row: Row, cells: list[Cell], options: Options) -> None:
+    """RL²'s figure of merit, where one is wanted in this row."""
+    wanted, by_id = WANTED.get(row.name), {cell.column.key: cell for cell in cells}
+    learned = by_id.get(RL2_ID)
+    if wanted is None or learned is None:
+        return
+    value, greedy = learned.estimate, by_id.get("mdp-greedy")
+    reached = value.value >= wanted if row.k else value.value > max(wanted, greedy.estimate.value if greedy else wanted)
+    where = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}"
+    name = f"RL² mean total reward, {row.table} {where}, median over seeds"
+    figures = {"value": round(value.value, 4), "ci_low": round(value.low, 4), "ci_high": round(value.high, 4), "n": value.n}
+    goal = f">= {wanted:.2f}" if row.k else f"> {wanted} (posterior-mean greedy)"
+    record_figure(options.folder, name, wanted=goal, **figures, reached=bool(reached), command=options.command)  # type: ignore[arg-type]
+
+
+def title(row: Row) -> str:
+    """What the row plays, in words."""
+    if row.k:
+        return f"Bernoulli bandits, {row.k} arms, {row.n} pulls"
+    return f"Random MDPs (10 states, 5 actions, horizon 10), {row.n} episodes"
+
+
+def show(ground: Ground, lines: pd.DataFrame, notes: dict[str, str], console: Console) -> None:
+    """Print the row."""
+    best = "" if ground.optimum is None else f"optimum {ground.optimum:.3f}, "
+    decimals = 3 if ground.optimum is not None else 1
+    console.print(render_beside_paper(lines, notes, f"{title(ground.row)}: {best}upper bound {ground.upper_bound:.2f}", decimals))
+
+
+def described(parameters: dict[str, Any]) -> str:
+    """Such as "c=0.2"."""
+    return ", ".join(f"{name}={value}" for name, value in parameters.items())
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Options, description=__doc__), Console())
+    except ValueError as error:
+        sys.exit(str(error))

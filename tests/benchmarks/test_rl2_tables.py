@@ -1,0 +1,192 @@
+"""The benchmark of RL²'s tables, end to end on few tasks: what it writes, what it keeps, what it refuses."""
+
+import importlib.util
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+import metarl
+from metarl.evaluation.protocol import evaluate
+from metarl.evaluation.statistics import mean, median_over_seeds
+from metarl.experiments import rl2_rows
+from metarl.experiments.rl2_rows import Preset, parse_row
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "rl2_tables.py"
+COLUMNS = [
+    "n",
+    "k",
+    "agent",
+    "mean",
+    "ci_low",
+    "ci_high",
+    "optimum",
+    "upper_bound",
+    "paper",
+    "num_tasks",
+    "num_seeds",
+    "fingerprint",
+    "run",
+]
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("rl2_tables", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def two_seeds(monkeypatch):
+    monkeypatch.setitem(rl2_rows.PRESETS, "smoke", Preset(short_bandit_tasks=200, tasks=20, search_tasks=30, seeds=(0, 1)))
+    monkeypatch.setitem(rl2_rows.PRESETS, "cpu", Preset(short_bandit_tasks=200, tasks=20, search_tasks=30, seeds=(0, 1)))
+
+
+def compute(script, folder, **options):
+    stream = io.StringIO()
+    chosen = script.Options(**{"table": "bandits", "preset": "smoke", "runs": folder / "runs", "results": folder / "results", **options})
+    script.main(chosen, Console(file=stream, width=160))
+    return chosen, stream.getvalue()
+
+
+def test_a_row_of_bandits_is_scored_written_and_printed(script, tmp_path):
+    options, printed = compute(script, tmp_path, rows=("10,5",), agents=("random", "thompson", "rl2"))
+    table = pd.read_csv(options.folder / "bandits.csv")
+    assert table.columns.tolist() == COLUMNS
+    assert table["agent"].tolist() == ["Random", "Thompson", "RL²"]
+    row = parse_row("bandits", "10,5")
+    played = evaluate(
+        metarl.make_agent("thompson", row.distribution(), row.budget), row.distribution(), "test", 200, script.TEST_SEED, row.budget
+    )
+    line = table.iloc[1]
+    assert (line["mean"], line["ci_low"], line["ci_high"]) == pytest.approx(mean(played.scores())[:3], abs=1e-6)
+    assert line["fingerprint"] == played.fingerprint
+    assert table["optimum"].tolist() == pytest.approx([6.659988] * 3)
+    assert table["upper_bound"].tolist() == pytest.approx([row.distribution().relaxation(10)] * 3, abs=1e-6)
+    assert table["paper"].tolist() == [5.0, 5.7, 6.7]
+    assert table["num_seeds"].tolist() == [1, 1, 2]
+    assert "5.7" in next(text for text in printed.splitlines() if "│ Thompson" in text)
+    assert "optimum 6.660" in printed
+    assert (options.folder / "bandits-n10-k5.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_learners_figure_is_the_median_over_seeds_of_weights_on_disk(script, tmp_path):
+    options, _ = compute(script, tmp_path, rows=("10,5",), agents=("rl2",))
+    line = pd.read_csv(options.folder / "bandits.csv").iloc[0]
+    row = parse_row("bandits", "10,5")
+    folders = [tmp_path / "runs" / "rl2_tables" / "smoke" / row.name / f"seed{seed}" for seed in (0, 1)]
+    agents = [metarl.load_agent(folder) for folder in folders]
+    scores = np.stack([evaluate(agent, row.distribution(), "test", 200, script.TEST_SEED, row.budget).scores() for agent in agents])
+    assert line["mean"] == pytest.approx(median_over_seeds(scores, np.random.default_rng(0)).value, abs=1e-6)
+    assert line["run"] == folders[0].parent.as_posix()
+    with np.load(options.folder / "totals" / "bandits-n10-k5.npz") as totals:
+        assert totals["rl2"].dtype == np.uint8
+        assert (totals["rl2"] == scores).all()
+        assert str(totals["fingerprint"]) == line["fingerprint"]
+    figures = pd.read_csv(options.folder / "figures.csv")
+    assert figures["wanted"].tolist() == [">= 6.60"]
+    assert not figures["reached"].item()
+    assert figures["command"].item() == "python benchmarks/rl2_tables.py --table bandits --rows 10,5 --preset smoke --agents rl2"
+
+
+def test_a_second_call_trains_nothing_and_changes_nothing(script, tmp_path):
+    options, first = compute(script, tmp_path, rows=("10,5",), agents=("random", "rl2"))
+    kept = [options.folder / "bandits.csv", *sorted((tmp_path / "runs" / "rl2_tables" / "smoke" / "bandits-n10-k5").rglob("weights*"))]
+    before = [(file.read_bytes(), file.stat().st_mtime_ns) for file in kept[1:]], kept[0].read_bytes()
+    _, second = compute(script, tmp_path, rows=("10,5",), agents=("random", "rl2"))
+    assert ([(file.read_bytes(), file.stat().st_mtime_ns) for file in kept[1:]], kept[0].read_bytes()) == before
+    assert first == second
+    assert len(kept) == 3
+
+
+def test_other_rows_and_agents_keep_their_lines(script, tmp_path):
+    compute(script, tmp_path, rows=("10,50",), agents=("random",))
+    compute(script, tmp_path, rows=("10,5",), agents=("bandit-greedy",))
+    options, _ = compute(script, tmp_path, rows=("10,5",), agents=("random",))
+    table = pd.read_csv(options.folder / "bandits.csv")
+    assert list(zip(table["k"], table["agent"], strict=True)) == [(5, "Random"), (5, "Greedy"), (5, "Greedy, random ties"), (50, "Random")]
+    with np.load(options.folder / "totals" / "bandits-n10-k5.npz") as totals:
+        assert {"random", "bandit-greedy", "bandit-greedy-True"} < set(totals.files)
+
+
+def test_cells_that_are_not_trained_are_empty(script, tmp_path):
+    options, printed = compute(script, tmp_path, rows=("10,5",), agents=("random", "rl2"), train=False)
+    line = pd.read_csv(options.folder / "bandits.csv").iloc[1]
+    assert line["agent"] == "RL²"
+    assert line[["mean", "ci_low", "ci_high", "num_tasks", "num_seeds", "fingerprint", "run"]].isna().all()
+    assert line["paper"] == 6.7
+    assert "not trained" in printed
+    assert not (options.folder / "figures.csv").exists()
+
+
+def test_free_parameters_are_searched_on_training_tasks_and_printed(script, tmp_path):
+    options, printed = compute(script, tmp_path, rows=("10,5",), agents=("ucb1",))
+    run = pd.read_csv(options.folder / "bandits.csv")["run"].item()
+    assert run.startswith("ucb1(c=")
+    assert f"UCB1: {run[5:-1]} is best on 30 training tasks" in printed
+
+
+def test_mdps_have_no_k_and_known_models_reach_the_upper_bound(script, tmp_path):
+    options, printed = compute(script, tmp_path, table="mdps", rows=("10",), agents=("random", "known-model", "mdp-greedy"))
+    table = pd.read_csv(options.folder / "mdps.csv")
+    assert table.columns.tolist() == [name for name in COLUMNS if name != "k"]
+    known = table[table["agent"] == "Known model"].iloc[0]
+    assert known["ci_low"] < known["upper_bound"] < known["ci_high"]
+    assert table["optimum"].isna().all()
+    assert table["upper_bound"].between(200, 240).all()
+    assert "beats" not in printed
+    with np.load(options.folder / "totals" / "mdps-n10.npz") as totals:
+        assert totals["known-model"].dtype == np.float32
+        assert totals["known-model"].mean() == pytest.approx(known["mean"], rel=1e-5)
+
+
+def test_a_figure_above_the_optimum_is_called_wrong(script, tmp_path):
+    row = parse_row("bandits", "10,5")
+    ground = script.ground_of(row, script.Options("bandits", ("10,5",), "smoke"))
+    cheat = script.Cell(rl2_rows.Column("random", "Random"), np.full((1, 200), 9.0) + np.arange(200) % 2, mean(np.full(200, 9.0)), "")
+    assert "Scores above the optimum 6.660, by more than chance" in script.notes_of(ground, [cheat])["Random"]
+
+
+def test_publishing_copies_weights_that_later_calls_use_without_the_runs(script, tmp_path, monkeypatch):
+    quick = rl2_rows.rl2_config(parse_row("bandits", "10,5"), "smoke")
+    monkeypatch.setattr(rl2_rows, "rl2_config", lambda row, preset: quick)
+    options, _ = compute(script, tmp_path, rows=("10,5",), agents=("random", "rl2"), preset="cpu", publish=True)
+    weights = options.folder / "weights" / "bandits-n10-k5"
+    assert options.folder == tmp_path / "results" / "rl2_tables"
+    assert pd.read_csv(options.folder / "bandits.csv").iloc[1]["run"] == weights.as_posix()
+    assert sorted(path.name for path in (weights / "seed1").iterdir()) == ["metrics.csv", "run.json", "weights.safetensors"]
+    table = (options.folder / "bandits.csv").read_bytes()
+    elsewhere, _ = compute(
+        script, tmp_path, rows=("10,5",), agents=("random", "rl2"), preset="cpu", publish=True, train=False, runs=tmp_path / "none"
+    )
+    assert (elsewhere.folder / "bandits.csv").read_bytes() == table
+
+
+def test_a_run_of_other_settings_is_refused_before_anything_is_computed(script, tmp_path, monkeypatch):
+    options, _ = compute(script, tmp_path, rows=("10,5",), agents=("rl2",))
+    longer = rl2_rows.rl2_config(parse_row("bandits", "10,10"), "smoke").__class__(iterations=3, num_envs=64)
+    monkeypatch.setattr(rl2_rows, "rl2_config", lambda row, preset: longer)
+    (options.folder / "bandits.csv").unlink()
+    with pytest.raises(ValueError, match="move it away"):
+        compute(script, tmp_path, rows=("10,5",), agents=("random", "rl2"))
+    assert not (options.folder / "bandits.csv").exists()
+
+
+def test_bad_options_get_a_sentence(script):
+    with pytest.raises(ValueError, match="has no agent 'psrl'; it has random"):
+        script.Options("bandits", agents=("psrl",))
+    with pytest.raises(ValueError, match="has no row '10,7'; it has 10,5"):
+        script.Options("bandits", rows=("10,7",))
+    with pytest.raises(ValueError, match="too few tasks to publish"):
+        script.Options("bandits", preset="smoke", publish=True)
+
+
+def test_all_rows_and_columns_are_the_default(script):
+    options = script.Options("bandits")
+    assert [row.name for row in options.chosen_rows()] == [f"bandits-n{n}-k{k}" for n in (10, 100, 500) for k in (5, 10, 50)]
+    assert options.chosen_columns() == list(rl2_rows.COLUMNS["bandits"])

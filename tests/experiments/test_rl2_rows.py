@@ -1,0 +1,78 @@
+"""RL²'s tables as data: rows, columns, presets and settings."""
+
+import pytest
+
+from metarl.baselines.registry import AGENTS
+from metarl.envs.budget import Episodes
+from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_config, rl2_run
+from metarl.reference import rl2_table
+
+
+@pytest.mark.parametrize("table", ["bandits", "mdps"])
+def test_every_column_of_the_paper_stands_for_one_agent(table):
+    headings = [column.paper for column in COLUMNS[table] if column.paper]
+    assert sorted(headings) == sorted(rl2_table(table)["agent"].unique())
+    assert all(column.agent in AGENTS or column.agent == RL2_ID for column in COLUMNS[table])
+    keys = [column.key for column in COLUMNS[table]]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("table", ["bandits", "mdps"])
+def test_labels_are_the_agents_own_and_tell_columns_apart(table):
+    labels = [column.label for column in COLUMNS[table]]
+    assert len(set(labels)) == len(labels)
+    assert {"Random", "RL²"} <= set(labels)
+
+
+def test_a_row_is_a_distribution_and_a_number_of_episodes():
+    row = parse_row("bandits", "10,50")
+    assert row == Row("bandits", 10, 50)
+    assert (row.name, row.budget, row.distribution().action_space.n) == ("bandits-n10-k50", Episodes(10, after=0), 50)
+    row = parse_row("mdps", "25")
+    assert (row.name, row.budget, row.distribution().horizon) == ("mdps-n25", Episodes(25, after=0), 10)
+
+
+def test_the_papers_figures_stand_beside_their_columns():
+    assert parse_row("bandits", "10,5").paper(Column(RL2_ID, "RL2")) == 6.7
+    assert parse_row("bandits", "500,50").paper(Column("gittins", "Gittins")) == 463.7
+    assert parse_row("mdps", "10").paper(Column("psrl", "PSRL")) == 138.1
+    assert parse_row("mdps", "10").paper(Column("known-model")) is None
+
+
+@pytest.mark.parametrize(("table", "text"), [("bandits", "10"), ("bandits", "10,7"), ("mdps", "10,5"), ("mdps", "ten"), ("bandits", "")])
+def test_rows_that_the_paper_does_not_have_are_refused_with_those_it_has(table, text):
+    with pytest.raises(ValueError, match=r"it has 10"):
+        parse_row(table, text)
+    with pytest.raises(ValueError, match="choose bandits or mdps"):
+        parse_row("mazes", "10")
+
+
+def test_presets_play_as_many_tasks_as_they_should():
+    short, long, mdp = parse_row("bandits", "10,5"), parse_row("bandits", "100,5"), parse_row("mdps", "10")
+    paper = PRESETS["paper"]
+    assert short.num_tasks(paper) >= 200_000
+    assert long.num_tasks(paper) >= 20_000
+    assert mdp.num_tasks(paper) >= 20_000
+    assert all(len(PRESETS[name].seeds) >= 3 for name in ("cpu", "paper"))
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+@pytest.mark.parametrize("table", ["bandits", "mdps"])
+def test_rl2_has_settings_for_every_row(table, preset):
+    for text in ["10,5", "500,50"] if table == "bandits" else ["10", "100"]:
+        row = parse_row(table, text)
+        assert rl2_config(row, preset).episodes == row.n
+        run = rl2_run(row, preset, 1)
+        assert (run.distribution, run.seeds) == (row.id, (1,))
+        assert run.make_distribution().config() == row.distribution().config()
+
+
+def test_the_smoke_preset_trains_for_a_moment_only():
+    config = rl2_config(parse_row("mdps", "100"), "smoke")
+    assert config.iterations * config.num_envs < 1000
+
+
+def test_wanted_figures_belong_to_rows():
+    names = {parse_row("bandits", f"10,{k}").name for k in (5, 10, 50)} | {parse_row("mdps", "10").name}
+    assert set(WANTED) == names
+    assert (WANTED["bandits-n10-k5"], WANTED["bandits-n10-k10"], WANTED["bandits-n10-k50"], WANTED["mdps-n10"]) == (6.60, 6.64, 6.62, 149.3)
