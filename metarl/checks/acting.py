@@ -16,10 +16,11 @@ from metarl.checks.require import require
 from metarl.checks.spaces import outside
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget, Episodes
-from metarl.envs.meta_episode import MetaEpisodeEnv, Step, action_dtype
+from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.evaluation.protocol import evaluate
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, where_rows
 from metarl.tasks.seeding import torch_generator
+from metarl.tasks.spaces import action_dtype
 
 __all__ = [
     "ACTING_CHECKS",
@@ -51,23 +52,26 @@ def check_state_and_actions(make_agent: MakeAgent, distribution: TaskDistributio
     who = type(agent).__name__
     require(isinstance(agent, Agent), f"{who} isn't an agent.", "Give it initial_state(batch_size) and act(step, state, rng).")
     _check_state(f"{who}.initial_state({ROWS})", agent.initial_state(ROWS), ROWS)
-    steps = watch(agent, distribution, budget, ROWS, 0)
-    state = agent.initial_state(ROWS)
-    space = distribution.action_space
-    for t, step in enumerate(steps):
-        answer = agent.act(step, state, torch_generator(0, "checks", "call", t))
-        pair = isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], Tensor)
-        require(pair, f"{who}.act at step {t + 1} gave a {type(answer).__name__}.", "Return (action tensor, state).")
-        action, state = answer
-        what = f"{who}.act at step {t + 1}"
-        require(
-            action.shape[0] == ROWS if action.dim() else False,
-            f"{what}: actions have shape {tuple(action.shape)}.",
-            f"Give one a row, {ROWS} in all.",
-        )
-        trouble = outside(space, action)
-        require(trouble is None, f"{what}: the actions don't lie in {space}: {trouble}.", f"Give {action_dtype(space)} within the space.")
-        _check_state(what, state, ROWS)
+    space, tasks = distribution.action_space, distribution.sample(ROWS, "train", 0)
+    env = MetaEpisodeEnv(distribution, budget, ROWS, torch_generator(0, "checks", "environment"), refill=False)
+    try:
+        step, state = env.reset(lambda rows, counts: tasks), agent.initial_state(ROWS)
+        for t in range(env.max_steps):
+            what = f"{who}.act at step {t + 1}"
+            answer = agent.act(step, state, torch_generator(0, "checks", "call", t))
+            pair = isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], Tensor)
+            require(pair, f"{what} gave a {type(answer).__name__}.", "Return (action tensor, state).")
+            action, state = answer
+            one_a_row = action.dim() > 0 and len(action) == ROWS
+            require(one_a_row, f"{what}: actions have shape {tuple(action.shape)}.", f"Give one a row, {ROWS} in all.")
+            trouble = outside(space, action)
+            require(
+                trouble is None, f"{what}: the actions don't lie in {space}: {trouble}.", f"Give {action_dtype(space)} within the space."
+            )
+            _check_state(what, state, ROWS)
+            step, _ = env.step(action)
+    finally:
+        env.close()
 
 
 def check_any_batch_size(make_agent: MakeAgent, distribution: TaskDistribution, budget: Budget) -> None:
@@ -135,11 +139,11 @@ def check_forgets_at_a_new_task(make_agent: MakeAgent, distribution: TaskDistrib
     middle = (most + 1) // 2
     early_rows, late_rows = steps + steps[:middle], steps[:middle] + steps
     staggered = replay(agent, [where_rows(late, b, a) for a, b in zip(early_rows, late_rows, strict=True)])
+    same = torch.equal(staggered[:most, ~late], replay(agent, steps)[:, ~late])
+    require(same, f"{who} acts differently in rows that play on when the task of another row changes.", remedy)
     fresh = replay(agent, steps, first=middle)
     same = torch.equal(staggered[middle:, late], fresh[:, late])
     require(same, f"{who} doesn't forget the last task in rows whose task changes while others play on.", remedy)
-    same = torch.equal(staggered[:most, ~late], replay(agent, steps)[:, ~late])
-    require(same, f"{who} acts differently in rows that play on when the task of another row changes.", remedy)
 
 
 def check_row_independence(make_agent: MakeAgent, distribution: TaskDistribution, budget: Budget) -> None:

@@ -11,9 +11,10 @@ from metarl.checks.playing import Play, actions_for, play
 from metarl.checks.require import require
 from metarl.checks.spaces import outside
 from metarl.envs.budget import Budget, Episodes, Steps
-from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome, Step, action_dtype
+from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome, Step
 from metarl.tasks.contract import TaskDistribution, TaskSource, fresh_tasks
 from metarl.tasks.seeding import torch_generator
+from metarl.tasks.spaces import action_dtype
 
 __all__ = [
     "BOUNDARY_CHECKS",

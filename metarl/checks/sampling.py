@@ -10,10 +10,10 @@ from torch import Tensor
 from metarl.checks.global_generators import global_generators_untouched
 from metarl.checks.nested import difference, leaves
 from metarl.checks.require import require
-from metarl.envs.meta_episode import spaces_of
 from metarl.tasks.contract import SPLITS, PlugInError, TaskDistribution, Tasks
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.registry import distribution_ids, make
+from metarl.tasks.spaces import spaces_of
 
 __all__ = [
     "SAMPLING_CHECKS",

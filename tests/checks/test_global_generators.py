@@ -1,0 +1,37 @@
+"""Draws from global generators are noticed, and draws from one's own aren't."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from metarl.checks.global_generators import global_generators_untouched
+from metarl.tasks.contract import PlugInError
+
+
+@pytest.mark.parametrize(
+    ("touch", "name"),
+    [
+        (lambda: random.random(), "Python's random"),
+        (lambda: np.random.rand(), "NumPy"),  # noqa: NPY002
+        (lambda: torch.rand(1), "PyTorch"),
+        (lambda: torch.nn.Linear(2, 2), "PyTorch"),
+        (lambda: np.random.seed(12345), "NumPy"),  # noqa: NPY002
+    ],
+)
+def test_touching_one_is_named(touch, name):
+    with pytest.raises(PlugInError, match=f"Mine touched the global generator of {name}"), global_generators_untouched("Mine"):
+        touch()
+
+
+def test_generators_of_ones_own_are_fine():
+    with global_generators_untouched("Mine"):
+        random.Random(0).random()
+        np.random.default_rng(0).random()
+        torch.rand(1, generator=torch.Generator().manual_seed(0))
+
+
+def test_both_are_named():
+    with pytest.raises(PlugInError, match="NumPy and PyTorch"), global_generators_untouched("Mine"):
+        torch.rand(np.random.randint(1, 3))  # noqa: NPY002
