@@ -1,0 +1,51 @@
+"""Distributions by their ids."""
+
+import re
+
+import pytest
+
+import metarl
+from metarl.tasks import entries
+from metarl.tasks.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.registry import DISTRIBUTIONS, distribution_class, distribution_ids, make
+from tests.tasks.test_entries import Point
+
+
+@pytest.mark.parametrize("id", DISTRIBUTIONS)
+def test_every_id_makes_a_distribution_of_that_id(id):
+    distribution = make(id)
+    assert distribution.id == id
+    assert repr(distribution) == f"metarl.make({id!r}" + "".join(f", {k}={v!r}" for k, v in distribution.config().items()) + ")"
+    again = eval(repr(distribution), {"metarl": metarl})
+    assert again.config() == distribution.config()
+
+
+def test_arguments_reach_the_distribution():
+    assert make("BernoulliBandit-v0", arms=7).action_space.n == 7
+    assert distribution_class("BernoulliBandit-v0") is BernoulliBandit
+
+
+def test_an_unknown_id_names_the_nearest_and_all_others():
+    with pytest.raises(ValueError, match=re.escape("no distribution 'BernouliBandit-v0'. Did you mean 'BernoulliBandit-v0'?")) as caught:
+        make("BernouliBandit-v0")
+    assert all(id in str(caught.value) for id in DISTRIBUTIONS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"legs": 2}, "legs"),
+        ({"arms": 2.5}, "can't be made with"),
+        ({"arms": "two"}, "can't be made with"),
+        ({"arms": 0}, "at least one arm"),
+    ],
+)
+def test_arguments_that_it_refuses_are_a_value_error(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        make("BernoulliBandit-v0", **arguments)
+
+
+def test_other_packages_register_theirs_by_entry_point(monkeypatch):
+    monkeypatch.setattr(entries, "entry_points", lambda group: [Point("TwoArms-v0", lambda: BernoulliBandit(2))])
+    assert "TwoArms-v0" in distribution_ids()
+    assert make("TwoArms-v0").arms == 2
