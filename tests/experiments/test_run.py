@@ -1,0 +1,220 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+from datetime import date
+
+import pandas as pd
+import pytest
+import torch
+
+from metarl.experiments.checkpoint import CheckpointError, load_state, save_state
+from metarl.experiments.run import train
+from metarl.experiments.run_config import RunConfig
+from metarl.results import RunFolder, RunFolderError, StorageError
+from metarl.tasks.contract import PlugInError
+from tests.experiments.tiny_learner import TinyLearner
+
+WALL_CLOCK = ["seconds", "steps_per_second"]
+
+
+def run_of(config, **changes):
+    return RunConfig("tiny", config, arguments={"arms": 3}, **changes)
+
+
+def trained(folder):
+    """What a finished run left behind, wall-clock columns apart."""
+    weights = load_state(RunFolder(folder).weights())[1]
+    return weights, RunFolder(folder).metrics.drop(columns=WALL_CLOCK)
+
+
+def flat(state, path=""):
+    """Tensors of nested dicts by their path."""
+    if isinstance(state, torch.Tensor):
+        return {path: state}
+    return {name: tensor for key, value in state.items() for name, tensor in flat(value, f"{path}/{key}").items()}
+
+
+def same(x, y):
+    pd.testing.assert_frame_equal(x[1], y[1], check_exact=True)
+    return torch.equal(x[0]["preferences"], y[0]["preferences"])
+
+
+def test_a_run_leaves_its_files(tiny, tmp_path):
+    learner = train(run_of(tiny()), tmp_path / "run", show=False)
+    weights, metrics = trained(tmp_path / "run")
+    assert torch.equal(weights["preferences"], learner.preferences[0])
+    assert list(metrics) == ["iteration", "steps", "return", "late"]
+    assert list(metrics["iteration"]) == [1, 2, 3, 4, 5]
+    assert list(metrics["steps"]) == [10, 20, 30, 40, 50]
+    assert metrics["late"].isna().tolist() == [True, True, False, False, False]
+    assert metrics["return"].iloc[-1] == float(learner.preferences.sum())  # written in full precision
+    assert sorted(os.listdir(tmp_path / "run")) == ["checkpoint.safetensors", "lock", "metrics.csv", "run.json", "weights.safetensors"]
+
+
+def test_a_finished_run_is_left_alone(tiny, tmp_path):
+    train(run_of(tiny()), tmp_path, show=False)
+    before = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
+    train(run_of(tiny()), tmp_path, show=False)
+    assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == before
+
+
+def test_weights_lost_after_the_last_checkpoint_are_written_again(tiny, tmp_path):
+    train(run_of(tiny()), tmp_path, show=False)
+    before = trained(tmp_path)
+    RunFolder(tmp_path).weights().unlink()
+    train(run_of(tiny()), tmp_path, show=False)
+    assert same(trained(tmp_path), before)
+
+
+def test_every_seed_leaves_its_weights(tiny, tmp_path):
+    learner = train(run_of(tiny(), seed=(3, 8)), tmp_path, show=False)
+    for member in (0, 1):
+        about, weights = load_state(RunFolder(tmp_path).weights(member))
+        assert torch.equal(weights["preferences"], learner.preferences[member])
+        assert about["seed"] == (3, 8)[member]
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 4])
+def test_stopped_by_a_signal_a_run_goes_on_to_the_same_end(tiny, tmp_path, monkeypatch, stop_at):
+    train(run_of(tiny()), tmp_path / "whole", show=False)
+    update = TinyLearner.update
+
+    def interrupted(self):
+        metrics = update(self)
+        if self.iteration == stop_at:
+            signal.raise_signal(signal.SIGTERM)
+        return metrics
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TinyLearner, "update", interrupted)
+        with pytest.raises(KeyboardInterrupt, match=f"after iteration {stop_at}; the same command goes on"):
+            train(run_of(tiny()), tmp_path / "cut", show=False)
+    assert not RunFolder(tmp_path / "cut").weights().exists()
+    train(run_of(tiny()), tmp_path / "cut", show=False)
+    assert same(trained(tmp_path / "cut"), trained(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize(("name", "kills"), [("tiny", 16), ("rl2", 12)])
+def test_killed_at_random_moments_a_run_ends_as_an_undisturbed_one(tiny, tmp_path, name, kills):
+    """Checkpoints are written after every iteration, so that many kills fall into a write; the seed differs from day to day."""
+    command = [sys.executable, "-m", "tests.experiments.killed_run", name, str(tmp_path), str(kills), str(date.today().toordinal())]
+    tries = subprocess.run(command, capture_output=True, text=True)
+    assert tries.returncode == 0, tries.stderr
+    ends = [int(line.split()[0]) for line in tries.stdout.splitlines()]
+    assert ends.count(-signal.SIGKILL) >= kills // 2, tries.stdout
+    assert ends[-1] == 0
+    (weights, metrics), (whole_weights, whole_metrics) = trained(tmp_path / "cut"), trained(tmp_path / "whole")
+    assert flat(weights).keys() == flat(whole_weights).keys()
+    for path, tensor in flat(whole_weights).items():
+        assert torch.equal(flat(weights)[path], tensor), path
+    pd.testing.assert_frame_equal(metrics, whole_metrics, check_exact=True)
+
+
+def test_lines_behind_the_last_checkpoint_are_cut_off(tiny, tmp_path):
+    train(run_of(tiny()), tmp_path / "whole", show=False)
+    train(run_of(tiny()), tmp_path / "cut", show=False)
+    place = RunFolder(tmp_path / "cut")
+    place.weights().unlink()
+    learner = TinyLearner(tiny(), run_of(tiny()).make_distribution(), 0)
+    for _ in range(3):
+        learner.update()
+    about = load_state(place.checkpoint)[0]
+    save_state(place.checkpoint, learner.state_dict(), {**about, "iteration": 3})
+    with open(place.metrics_file, "ab") as stream:
+        stream.write(b"6,60,0.")  # half a line, as a kill leaves it
+    train(run_of(tiny()), tmp_path / "cut", show=False)
+    assert same(trained(tmp_path / "cut"), trained(tmp_path / "whole"))
+
+
+def test_metrics_that_lack_lines_are_refused(tiny, tmp_path):
+    train(run_of(tiny()), tmp_path, show=False)
+    lines = (tmp_path / "metrics.csv").read_text().splitlines(keepends=True)
+    for damaged in (lines[:3], [lines[0], *lines[2:]], []):
+        (tmp_path / "metrics.csv").write_text("".join(damaged))
+        with pytest.raises(RunFolderError, match=r"metrics.csv (lacks lines|is damaged)"):
+            train(run_of(tiny()), tmp_path, show=False)
+
+
+def test_another_config_is_refused_and_nothing_lost(tiny, tmp_path):
+    train(run_of(tiny()), tmp_path, show=False)
+    before = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
+    with pytest.raises(RunFolderError, match=r"config.units is 4 there, 8 here; seeds is \[0\] there, \[1\] here"):
+        train(run_of(tiny(units=8), seed=1), tmp_path, show=False)
+    assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == before
+
+
+def test_a_setting_that_is_newer_than_the_run_counts_as_its_default(tiny, tmp_path):
+    train(run_of(tiny()), tmp_path, show=False)
+    file = tmp_path / "run.json"
+    file.write_text(file.read_text().replace('    "units": 4,\n', ""))
+    for name in ("checkpoint.safetensors", "weights.safetensors"):  # they carry the hash of run.json as it was
+        about, state = load_state(tmp_path / name)
+        save_state(tmp_path / name, state, {**about, "run": RunFolder(tmp_path).digest})
+    train(run_of(tiny()), tmp_path, show=False)
+    with pytest.raises(RunFolderError, match="config.units is 4 there, 8 here"):
+        train(run_of(tiny(units=8)), tmp_path, show=False)
+
+
+def test_a_checkpoint_of_another_run_is_refused(tiny, tmp_path):
+    train(run_of(tiny()), tmp_path / "first", show=False)
+    train(run_of(tiny(), seed=1), tmp_path / "second", show=False)
+    (tmp_path / "first" / "checkpoint.safetensors").replace(tmp_path / "second" / "checkpoint.safetensors")
+    with pytest.raises(CheckpointError, match="holds the checkpoint of another run"):
+        train(run_of(tiny(), seed=1), tmp_path / "second", show=False)
+
+
+def test_a_checkpoint_that_doesnt_fit_the_learner_is_refused(tiny, tmp_path):
+    train(run_of(tiny()), tmp_path, show=False)
+    about, state = load_state(tmp_path / "checkpoint.safetensors")
+    del state["rng"]
+    save_state(tmp_path / "checkpoint.safetensors", state, about)
+    with pytest.raises(CheckpointError, match="doesn't fit the learner TinyLearner"):
+        train(run_of(tiny()), tmp_path, show=False)
+
+
+def test_a_disk_that_fills_up_stops_the_run_and_it_goes_on_later(tiny, tmp_path, monkeypatch):
+    train(run_of(tiny()), tmp_path / "whole", show=False)
+    sync, calls = os.fsync, []
+
+    def filling(descriptor):
+        calls.append(descriptor)
+        if len(calls) > 20:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", filling)
+    with pytest.raises(StorageError, match="no space is left"):
+        train(run_of(tiny()), tmp_path / "cut", checkpoint_seconds=0, show=False)
+    monkeypatch.setattr(os, "fsync", sync)
+    about, _ = load_state(tmp_path / "cut" / "checkpoint.safetensors")
+    assert 1 <= about["iteration"] < 5
+    train(run_of(tiny()), tmp_path / "cut", show=False)
+    assert same(trained(tmp_path / "cut"), trained(tmp_path / "whole"))
+
+
+def test_a_learner_that_reports_no_return_is_named(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(TinyLearner, "update", lambda self: {"steps": 1.0})
+    with pytest.raises(PlugInError, match=r"TinyLearner.update\(\) must report return; iteration 1 didn't"):
+        train(run_of(tiny()), tmp_path, show=False)
+
+
+def test_event_files_for_tensorboard(tiny, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(run_of(tiny()), tmp_path, show=False, tensorboard=True)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("return")] == [1, 2, 3, 4, 5]
+    assert events.Scalars("return")[-1].value == pytest.approx(RunFolder(tmp_path).metrics["return"].iloc[-1])
+
+
+def test_progress_goes_to_standard_error(tiny, tmp_path, capsys):
+    train(run_of(tiny()), tmp_path, show=True)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert lines[0].startswith("tiny on metarl.make('BernoulliBandit-v0', arms=3), seed 0")
+    assert "iteration 5/5 · environment steps 50" in lines[-1]
+    assert "normalised" in lines[-1]
+    assert lines[-1].endswith("time left 0:00")
