@@ -26,4 +26,5 @@ def hidden_buttons():
 
 check_distribution(hidden_buttons)
 agent = metarl.make_agent("random", hidden_buttons(), metarl.Episodes(10))
-print(metarl.evaluate(agent, hidden_buttons(), "test", num_tasks=100, seed=0, budget=metarl.Episodes(10)).rows())
+result = metarl.evaluate(agent, hidden_buttons(), "test", num_tasks=100, seed=0, budget=metarl.Episodes(10))
+print(result.rows())

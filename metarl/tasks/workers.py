@@ -28,7 +28,7 @@ import numpy as np
 from metarl.tasks.errors import PlugInError
 from metarl.tasks.row_player import Recipe, RowPlayer, arrays_in, bytes_needed
 
-__all__ = ["WorkerPool", "serve"]
+__all__ = ["WorkerPool", "serve", "slices"]
 
 PATIENCE = 3.0  # seconds that workers have to close their environments before they are killed
 START = """import json, sys
@@ -63,8 +63,7 @@ class WorkerPool:
             ) from error
         self.recipe = recipe
         size = bytes_needed(recipe, num_rows)
-        edges = np.linspace(0, num_rows, min(workers, num_rows) + 1).round().astype(int).tolist()
-        self._slices = [range(first, last) for first, last in pairwise(edges)]
+        self._slices = slices(num_rows, workers)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._connections: list[Connection] = []
         lifeline, alive = os.pipe()
@@ -107,6 +106,7 @@ class WorkerPool:
                 "first": rows.start,
                 "last": rows.stop,
                 "num_rows": num_rows,
+                "patience": PATIENCE,
             }
             self._processes.append(
                 subprocess.Popen(
@@ -156,16 +156,23 @@ class WorkerPool:
         return f"{who} between steps (its first row was at step {arrays.clock[rows.start]} of its episode); it held {shown}."
 
 
-def serve(connection: int, memory: int, lifeline: int, first: int, last: int, num_rows: int) -> None:
+def slices(num_rows: int, workers: int) -> list[range]:
+    """Contiguous rows for each worker, as equal in number as can be; no more workers than rows."""
+    edges = np.linspace(0, num_rows, min(workers, num_rows) + 1).round().astype(int).tolist()
+    return [range(first, last) for first, last in pairwise(edges)]
+
+
+def serve(connection: int, memory: int, lifeline: int, first: int, last: int, num_rows: int, patience: float) -> None:
     """What a worker process does: play rows [first, last) until the pipe closes.
 
     Args:
         connection, memory, lifeline: file descriptors of the pipe to the parent, of the shared arrays, and of a pipe that
             closes when the parent dies, even while an environment hangs.
+        first, last: the slice of rows. num_rows: B. patience: seconds between the parent's death and a hanging worker's.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
-    threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
+    threading.Thread(target=_die_with_parent, args=(lifeline, patience), daemon=True).start()
     pipe, player = Connection(connection), None
     try:
         recipe = cloudpickle.loads(pipe.recv_bytes())
@@ -187,9 +194,9 @@ def serve(connection: int, memory: int, lifeline: int, first: int, last: int, nu
             player.close()
 
 
-def _die_with_parent(lifeline: int) -> None:
+def _die_with_parent(lifeline: int, patience: float) -> None:
     os.read(lifeline, 1)
-    time.sleep(PATIENCE)
+    time.sleep(patience)
     os._exit(1)
 
 
