@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from metarl.baselines.tabular_history import History, transition_sums
 from metarl.tasks.random_mdp import RandomMDP
+from metarl.tasks.seeding import torch_generator
 
 __all__ = ["Estimate", "check_estimate", "point_estimate", "reward_posterior", "sample_model"]
 
@@ -59,12 +60,15 @@ def sample_model(prior: RandomMDP, history: History, rng: Generator) -> tuple[Te
     A Dirichlet sample is a vector of gamma variates divided by their sum, and a gamma variate of concentration c + n is one of
     concentration c plus n exponential ones. So the prior's share is drawn in a fixed shape and each transition seen adds an
     exponential variate to its cell: nothing is rejected because of what a row has seen, and no row's sample depends on another row.
+    How many exponentials are drawn depends on the longest history, so they have a stream of their own, and `rng` is left in a
+    state that doesn't depend on what was seen.
     """
     states, actions = prior.states, prior.actions
     mean, deviation = reward_posterior(prior, history)
     rewards = mean + deviation * torch.randn(mean.shape, generator=rng, device=rng.device)
     prior_share = _gamma(prior.transition_concentration, (len(mean), states, states * actions), rng)
-    return rewards, prior_share.add_(transition_sums(history, states, actions, lambda shape: _exponential(shape, rng)))
+    stream = torch_generator(int(torch.randint(2**62, (), generator=rng, device=rng.device)), "transitions seen", device=rng.device)
+    return rewards, prior_share.add_(transition_sums(history, states, actions, lambda shape: _exponential(shape, stream)))
 
 
 def _exponential(shape: tuple[int, ...], rng: Generator) -> Tensor:
