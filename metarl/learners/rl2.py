@@ -7,6 +7,7 @@ discounted sum of rewards of the whole meta-episode, so an episode's end never c
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, Literal
 
 import torch
@@ -20,7 +21,7 @@ from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.networks.actions import action_distribution
 from metarl.networks.inputs import StepInputs
 from metarl.networks.normalisation import ReturnNormaliser
-from metarl.networks.policy import NetworkConfig, Policy
+from metarl.networks.policy import NetworkConfig, Policy, check_policy
 from metarl.networks.stacked import StackedPolicy
 from metarl.rollout import Rollout, collect
 from metarl.tasks.contract import TaskDistribution, fresh_tasks
@@ -84,12 +85,14 @@ class RL2:
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
         self.seeds = seed if isinstance(seed, tuple) else (seed,)
         self.members = len(self.seeds)
-        if not all(isinstance(each, int) for each in self.seeds) or len(set(self.seeds)) != max(1, self.members):
+        if not all(isinstance(each, Integral) for each in self.seeds) or len(set(self.seeds)) != max(1, self.members):
             raise ValueError(f"Give an integer as seed, or a tuple of integers that differ, one a member; not {seed!r}.")
         self.budget = Episodes(config.episodes, after=0)
         self.max_steps = max_steps(self.budget, distribution)
         self.actions = action_distribution(distribution.action_space)
         policies = [self._new_policy(member_seed, make_policy) for member_seed in self.seeds]
+        if make_policy is not None:
+            check_policy(policies[0].to(self.device), distribution.observation_space, distribution.action_space, self.device)
         self.policy = (policies[0] if self.members == 1 else StackedPolicy(policies)).to(self.device)
         self.returns = ReturnNormaliser(self.max_steps, self.members).to(self.device)
         self.optimizer = torch.optim.AdamW(
