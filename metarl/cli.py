@@ -1,0 +1,100 @@
+"""The command `metarl`: flags are the fields of dataclasses; what the commands do is in `metarl.experiments.commands`."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+__all__ = ["main"]
+
+
+def train(words: Sequence[str]) -> None:
+    """Train a learner; the same command again goes on with a run that was stopped."""
+    from metarl.experiments.commands import TrainOptions, catalogue, first_sentence, train_run
+    from metarl.learners.registry import learner_class, learner_names
+
+    names = learner_names()
+    if not words or words[0] not in names:
+        _choose("metarl train", {line.id: line.sentence for line in catalogue("learner")}, words)
+    kind = learner_class(words[0])
+
+    def flags(
+        options: Annotated[TrainOptions, tyro.conf.arg(name="")] = TrainOptions(),
+        config: Annotated[kind.Config, tyro.conf.arg(name="")] = kind.Config(),  # type: ignore[name-defined]
+    ) -> None:
+        folder = train_run(words[0], config, options)
+        print(f"Trained: {folder}. Score it: metarl evaluate {folder}")
+
+    tyro.cli(flags, prog=f"metarl train {words[0]}", description=first_sentence(kind.__doc__ or ""), args=list(words[1:]))
+
+
+def evaluate(words: Sequence[str]) -> None:
+    """Score a run's agent on held-out tasks, beside the random agent and the best attainable."""
+    from rich.console import Console
+
+    from metarl.analysis.tables import render, score_table
+    from metarl.experiments.commands import EvaluateOptions, score_run
+
+    def flags(folder: tyro.conf.Positional[Path], options: Annotated[EvaluateOptions, tyro.conf.arg(name="")] = EvaluateOptions()) -> None:
+        """Score a run's agent on held-out tasks, beside the random agent and the best attainable.
+
+        Args:
+            folder: the run's, as `metarl train` wrote it, or a published one's.
+        """
+        scored = score_run(folder, options)
+        Console().print(render(score_table(scored.entries, scored.distribution, score=options.score)))
+        print(f"Scores of each task: {', '.join(map(str, scored.files))}")
+
+    tyro.cli(flags, prog="metarl evaluate", args=list(words))
+
+
+def list_everything(words: Sequence[str]) -> None:
+    """Show all task distributions, learners and agents, a line each."""
+
+    def flags() -> None:
+        """Show all task distributions, learners and agents, a line each."""
+        from metarl.experiments.commands import catalogue
+
+        lines = catalogue()
+        width = max(len(line.id) for line in lines)
+        for line in lines:
+            print(f"{line.kind:12}  {line.id:{width}}  {line.sentence}")
+
+    tyro.cli(flags, prog="metarl list", args=list(words))
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"train": train, "evaluate": evaluate, "list": list_everything}
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run one command; bad input ends it with a sentence and status 1."""
+    words = sys.argv[1:] if words is None else words
+    try:
+        if not words or words[0] not in COMMANDS:
+            _choose("metarl", {name: command.__doc__ or "" for name, command in COMMANDS.items()}, words)
+        COMMANDS[words[0]](words[1:])
+    except KeyboardInterrupt as stopped:
+        print(stopped or "Stopped.", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, OSError) as error:
+        if os.environ.get("METARL_TRACEBACK"):
+            raise
+        print(f"metarl: {error}\n(METARL_TRACEBACK=1 shows where this comes from.)", file=sys.stderr)
+        sys.exit(1)
+
+
+def _choose(prog: str, choices: dict[str, str], words: Sequence[str]) -> None:
+    """Print help, or say that there is no such choice, and exit."""
+
+    def stub(sentence: str) -> Callable[[], None]:
+        def nothing() -> None: ...
+
+        nothing.__doc__ = sentence
+        return nothing
+
+    help_wanted = list(words) if words and words[0] not in ("-h", "--help") else ["--help"]
+    tyro.extras.subcommand_cli_from_dict({name: stub(sentence) for name, sentence in choices.items()}, prog=prog, args=help_wanted)
+    sys.exit(2)
