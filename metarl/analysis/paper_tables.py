@@ -91,7 +91,7 @@ def render_beside_paper(lines: pd.DataFrame, notes: Mapping[str, str], title: st
     shown = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
     shown.add_column("agent")
     for name in ("mean", "95 % interval", "paper", "difference", "tasks", "seeds"):
-        shown.add_column(name, justify="right")
+        shown.add_column(name, justify="right", no_wrap=True)
     for line in lines.to_dict("records"):
         agent, mean, paper = line["agent"], line["mean"], line["paper"]
         theirs = "" if pd.isna(paper) else f"{paper:g}"

@@ -152,6 +152,17 @@ def test_a_figure_above_the_optimum_is_called_wrong(script, tmp_path):
     assert "Scores above the optimum 6.660, by more than chance" in script.notes_of(ground, [cheat])["Random"]
 
 
+def test_a_small_lead_over_the_simulated_optimum_is_found_by_pairing(script):
+    ground = script.ground_of(parse_row("bandits", "10,5"), script.Options("bandits", ("10,5",), "smoke"))
+    lucky = np.random.default_rng(0).binomial(10, 0.6, size=(1, 200)).astype(float)  # tasks worse than most
+    best = script.Cell(rl2_rows.Column("bayes-optimal"), lucky, mean(lucky[0]), "")
+    more = lucky + (np.arange(200) % 5 == 0)
+    cheat = script.Cell(rl2_rows.Column("random", "Random"), more, mean(more[0]), "")
+    notes = script.notes_of(ground, [best, cheat])
+    assert "by more than chance" in notes["Random"]
+    assert "by more than chance" not in notes["Bayes-optimal"]
+
+
 def test_publishing_copies_weights_that_later_calls_use_without_the_runs(script, tmp_path, monkeypatch):
     quick = rl2_rows.rl2_config(parse_row("bandits", "10,5"), "smoke")
     monkeypatch.setattr(rl2_rows, "rl2_config", lambda row, preset: quick)
