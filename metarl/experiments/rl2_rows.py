@@ -197,11 +197,11 @@ def rl2_config(row: Row, preset: PresetName) -> RL2Config:
     """The settings that RL² is trained with in `row` under `preset`; they were chosen by scores on training tasks."""
     if row.table == "bandits":
         iterations = {5: 150, 10: 200, 50: 300}[row.k or 5]
-        config = RL2Config(episodes=row.n, iterations=iterations, act="mode")
+        config = RL2Config(episodes=row.n, iterations=iterations)
     else:
         network = NetworkConfig("attention", units=64, layers=1, heads=4, previous_observation=True)
         ppo = PPOConfig(epochs=3, minibatches=2, lr=3e-3, entropy=0.02, entropy_end=0.002, entropy_until=1.0)
-        config = RL2Config(episodes=row.n, num_envs=128, iterations=1000, act="mode", network=network, ppo=ppo)
+        config = RL2Config(episodes=row.n, num_envs=128, iterations=1000, network=network, ppo=ppo)
     return replace(config, iterations=2, num_envs=64) if preset == "smoke" else config
 
 

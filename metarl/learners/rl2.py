@@ -45,8 +45,8 @@ class RL2Config:
 
     episodes: int = 10
     num_envs: int = 4096
-    iterations: int = 200
-    act: Literal["sample", "mode"] = "sample"
+    iterations: int = 150
+    act: Literal["sample", "mode"] = "mode"
     network: NetworkConfig = field(default_factory=NetworkConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
 
