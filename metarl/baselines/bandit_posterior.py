@@ -105,7 +105,7 @@ class BernoulliPosterior:
     def log_density(self, counts: ArmCounts, means: Tensor) -> Tensor:
         """The likelihood of the rewards seen, since the prior is flat."""
         inside = means.clamp(1e-12, 1 - 1e-7)  # no 0 log 0; 1 - 1e-7 is below 1 in float32 too
-        return torch.addcmul(counts.sums * inside.log(), counts.pulls - counts.sums, torch.log1p(-inside)).sum(1)
+        return torch.addcmul(counts.sums * inside.log(), counts.pulls - counts.sums, (1 - inside).log()).sum(1)
 
 
 class GaussianPosterior:

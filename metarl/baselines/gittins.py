@@ -76,7 +76,7 @@ def _bernoulli_program(depth: int, keep: int, discount: float, prices: np.ndarra
         value = np.zeros((depth + 1, len(grid)), dtype)
     indices = []
     for made in reversed(range(depth)):
-        mean = ((made + 1 - failures[: made + 1]) / (made + 2)).astype(dtype)[:, None]  # [m + 1, 1]
+        mean: np.ndarray = ((made + 1 - failures[: made + 1]) / (made + 2)).astype(dtype)[:, None]  # [m + 1, 1]
         win, lose = value[: made + 1], value[1 : made + 2]
         worth = win - lose
         worth *= mean

@@ -21,7 +21,7 @@ AGENTS = {
     "optimistic-thompson": "metarl.baselines.bandit_thompson:OptimisticThompson",
     "gittins": "metarl.baselines.bandit_gittins:Gittins",
     "bayes-optimal": "metarl.baselines.bandit_bayes_optimal:BayesOptimal",
-    "known-arm": "metarl.baselines.bandit_known_arm:KnownArm",
+    "known-arm": "metarl.baselines.known_arm:KnownArm",
     "mdp-greedy": "metarl.baselines.mdp_greedy:MDPGreedy",
     "mdp-epsilon-greedy": "metarl.baselines.mdp_greedy:MDPEpsilonGreedy",
     "psrl": "metarl.baselines.psrl:PSRL",
