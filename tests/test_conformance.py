@@ -1,0 +1,93 @@
+"""Every registered distribution, agent and learner passes every generated check: one test id for each pair.
+
+A new family, agent or learner is checked here as soon as it is registered; what its checks need is a small instance to play.
+"""
+
+from functools import partial
+
+import pytest
+
+from metarl.baselines.registry import AGENTS, agent_class, make_agent
+from metarl.checks import parametrize_agent_checks, parametrize_distribution_checks, parametrize_learner_checks
+from metarl.envs.budget import Episodes, Steps
+from metarl.learners.ppo import PPOConfig
+from metarl.learners.registry import LEARNERS, make_learner
+from metarl.learners.rl2 import RL2Config
+from metarl.networks.policy import NetworkConfig
+from metarl.tasks.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.gaussian_bandit import GaussianBandit
+from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.identity import Identity
+from metarl.tasks.random_mdp import RandomMDP
+from metarl.tasks.registry import DISTRIBUTIONS, make
+from metarl.tasks.reveal import reveal
+from tests.checks.line import Line
+
+SETTINGS = {  # beside the defaults
+    "GaussianBandit-v0": {"one-arm": {"arms": 1}},
+    "Identity-v0": {"terminates": {"terminates": True}},
+    "RandomMDP-v0": {"small": {"states": 3, "actions": 2, "horizon": 3, "transition_concentration": 0.3}},
+}
+FAMILIES = {id: partial(make, id) for id in DISTRIBUTIONS}
+FAMILIES |= {f"{id}-{name}": partial(make, id, **arguments) for id, named in SETTINGS.items() for name, arguments in named.items()}
+GOALS = {"train": [-3.0, -2.0, 2.0, 3.0], "test": [-2.5, 2.5]}
+FAMILIES["gymnasium"] = partial(GymnasiumDistribution, "Line-v0", Line, GOALS, horizon=8)
+
+PLAYED = {  # what agents are checked on: small, since they play a thousand tasks
+    "bernoulli": (BernoulliBandit(3), Episodes(6, 0)),
+    "gaussian": (GaussianBandit(3), Episodes(6, 0)),
+    "mdp": (RandomMDP(states=3, actions=2, horizon=3), Episodes(3, 0)),
+    "mdp-cut": (RandomMDP(states=3, actions=2, horizon=3), Steps(8)),
+    "told-bandit": (reveal(BernoulliBandit(3)), Episodes(6, 0)),
+    "told-mdp": (reveal(RandomMDP(states=3, actions=2, horizon=3)), Episodes(3, 0)),
+    "identity": (Identity(3, 4), Episodes(2, 0)),
+    "gymnasium": (FAMILIES["gymnasium"](), Episodes(2, 0)),
+}
+AGENT_CASES = {
+    f"{agent}-{name}": (partial(make_agent, agent), distribution, budget)
+    for agent in AGENTS
+    for name, (distribution, budget) in PLAYED.items()
+    if agent_class(agent).supports(distribution)
+}
+
+PPO = PPOConfig(minibatches=2, epochs=2, lr=1e-2)
+SMALL = {  # a learner that isn't named here is checked with its default settings
+    "rl2": {
+        core: RL2Config(episodes=2, num_envs=64, iterations=128, network=NetworkConfig(core=core, units=16), ppo=PPO)
+        for core in ("gru", "lstm", "attention")
+    },
+}
+IDENTITY, BUDGET = Identity(3, 4), Episodes(2, 0)
+
+
+def builder(learner, config, members=1):
+    """make_learner(distribution, seed), of several seeds at once if wanted."""
+    return lambda tasks, seed: make_learner(learner, tasks, config, seed if members == 1 else tuple(range(seed, seed + 10 * members, 10)))
+
+
+LEARNER_CASES = {
+    f"{learner}-{name}": (builder(learner, config), IDENTITY, BUDGET)
+    for learner in LEARNERS
+    for name, config in SMALL.get(learner, {"default": None}).items()
+}
+LEARNER_CASES["rl2-two-seeds"] = (builder("rl2", SMALL["rl2"]["gru"], members=2), BernoulliBandit(3), BUDGET)
+
+
+@parametrize_distribution_checks(FAMILIES)
+def test_distribution(check):
+    check()
+
+
+@parametrize_agent_checks(AGENT_CASES)
+def test_agent(check):
+    check()
+
+
+@parametrize_learner_checks(LEARNER_CASES)
+def test_learner(check):
+    check()
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_agent_has_something_to_play(agent):
+    assert any(name.startswith(f"{agent}-") for name in AGENT_CASES), f"add a small distribution that {agent} can play to PLAYED"

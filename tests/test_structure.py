@@ -1,0 +1,183 @@
+"""The shape of the package: imports go one way, every module has a test, files stay small, and nothing draws from a global generator."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import metarl
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "metarl"
+ORDER = (  # a row imports only from itself and from rows above
+    "tasks",
+    "envs",
+    "networks",
+    "rollout",
+    "learners",
+    "baselines",
+    "evaluation",
+    "reference",
+    "results",
+    "experiments",
+    "analysis",
+    "checks",
+    "cli",
+    "__main__",
+)
+FIVE_PLACES = ("metarl.learners", "metarl.rollout", "metarl.envs", "metarl.tasks", "metarl.networks")
+MOST_LINES = 400
+TESTED_ELSEWHERE = {  # a module without a test file of its own -> where it is tested
+    "metarl/__main__.py": "tests/test_cli.py",  # two lines that call it
+    "metarl/envs/agent.py": "tests/test_conformance.py",  # a protocol: what it says is checked on every agent
+    "metarl/learners/contract.py": "tests/test_conformance.py",  # a protocol: what it says is checked on every learner
+    "metarl/tasks/errors.py": "tests/checks/test_require.py",  # one exception class
+}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SOURCES = sorted(file for folder in ("metarl", "benchmarks", "tests") for file in (ROOT / folder).rglob("*.py"))
+
+
+def name_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def path_of(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+TREES = {file: ast.parse(file.read_text(encoding="utf-8"), str(file)) for file in MODULES}
+NAMES = {name_of(file): file for file in MODULES}
+
+
+class Use(NamedTuple):
+    """Something that a module's code does."""
+
+    line: int
+    what: str
+
+
+def imports(tree: ast.AST) -> Iterator[Use]:
+    """Every module of the package that `tree` imports, inside functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Use(node.lineno, alias.name) for alias in node.names if alias.name.split(".")[0] == "metarl")
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: write imports in full, `from metarl...`"
+            if node.module and node.module.split(".")[0] == "metarl":
+                for alias in node.names:
+                    inner = f"{node.module}.{alias.name}"
+                    yield Use(node.lineno, inner if inner in NAMES else metarl._EXPORTS.get(alias.name, node.module))
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "metarl" and node.attr in metarl._EXPORTS:
+            yield Use(node.lineno, metarl._EXPORTS[node.attr])
+
+
+def row(module: str) -> int:
+    """Where `module` stands in ORDER; the package itself (its version) may be read anywhere."""
+    parts = module.split(".")
+    return ORDER.index(parts[1]) if len(parts) > 1 else -1
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if file != PACKAGE / "__init__.py"], ids=path_of)
+def test_imports_go_one_way(file):
+    own = row(name_of(file))
+    wrong = [f"line {use.line} imports {use.what}" for use in imports(TREES[file]) if row(use.what) > own]
+    assert not wrong, f"{path_of(file)}: {'; '.join(wrong)}, which stands below it"
+
+
+def test_every_part_of_the_package_has_its_row():
+    parts = {file.relative_to(PACKAGE).parts[0].removesuffix(".py") for file in MODULES} - {"__init__"}
+    assert parts <= set(ORDER)
+
+
+def test_modules_do_not_import_each_other_in_circles():
+    graph = {name: {use.what for use in imports(TREES[file])} - {name, "metarl"} for name, file in NAMES.items() if name != "metarl"}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path, name))
+        if name not in done:
+            for other in sorted(graph.get(name, ())):
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_a_training_step_of_rl2_stays_within_five_places():
+    reached, waiting = set(), ["metarl.learners.rl2"]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached and name in NAMES:
+            reached.add(name)
+            waiting += [use.what for use in imports(TREES[NAMES[name]]) if use.what != "metarl"]
+    assert {"metarl.learners.ppo", "metarl.rollout", "metarl.envs.meta_episode", "metarl.networks.policy"} <= reached
+    strays = [name for name in reached if not name.startswith(FIVE_PLACES)]
+    assert not strays, f"one step of RL² also leads through {', '.join(strays)}"
+    learners = {name for name in reached if name.startswith("metarl.learners.")}
+    assert learners <= {"metarl.learners.rl2", "metarl.learners.ppo", "metarl.learners.contract"}
+
+
+def has_code(file: Path) -> bool:
+    """Whether a module holds more than its docstring and, in a package, the names that it hands on."""
+    hands_on = (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign) if file.name == "__init__.py" else (ast.Expr,)
+    return any(not isinstance(node, hands_on) for node in TREES[file].body)
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if has_code(file)], ids=path_of)
+def test_every_module_has_a_test(file):
+    parts = file.relative_to(PACKAGE).parts
+    if parts[-1] == "__init__.py":
+        parts = (*parts[:-2], f"{parts[-2]}.py") if len(parts) > 1 else ("metarl.py",)
+    wanted = ROOT / "tests" / Path(*parts[:-1]) / f"test_{parts[-1]}"
+    elsewhere = TESTED_ELSEWHERE.get(path_of(file))
+    assert wanted.exists() or elsewhere, f"{path_of(file)} needs a test file {path_of(wanted)}"
+    assert not elsewhere or (ROOT / elsewhere).exists()
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=path_of)
+def test_files_stay_small_and_are_named_for_their_idea(file):
+    text = file.read_text(encoding="utf-8")
+    lines = text.count("\n")
+    assert lines <= MOST_LINES, f"{path_of(file)} has {lines} lines; split it by ideas"
+    words = set(re.split(r"[/_.]", path_of(file)))
+    vague = words & {"util", "utils", "common", "helper", "helpers", "misc"}
+    assert not vague, f"name {path_of(file)} for its idea, not {vague}"
+    bare = [i + 1 for i, line in enumerate(text.splitlines()) if re.search(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b", line)]
+    assert not bare, f"{path_of(file)} has something left to do at lines {bare}: do it, or open an issue"
+
+
+@pytest.mark.parametrize("file", MODULES, ids=path_of)
+def test_public_things_have_docstrings(file):
+    tree = TREES[file]
+    assert ast.get_docstring(tree), f"{path_of(file)} needs a docstring"
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    bare = [node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_") and not ast.get_docstring(node)]
+    assert not bare, f"{path_of(file)}: {', '.join(bare)} need docstrings"
+
+
+@pytest.mark.parametrize("file", MODULES, ids=path_of)
+def test_what_is_exported_exists(file):
+    assigned = [node for node in TREES[file].body if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"]
+    if not assigned or file == PACKAGE / "__init__.py":
+        return
+    exported = ast.literal_eval(assigned[0].value)
+    bound = {alias.asname or alias.name for node in ast.walk(TREES[file]) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    for node in TREES[file].body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            bound |= {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
+    assert set(exported) <= bound
+    assert len(exported) == len(set(exported))
+
+
+def test_lazy_exports_lead_somewhere():
+    for name in metarl._EXPORTS:
+        assert getattr(metarl, name) is not None
