@@ -73,6 +73,7 @@ class RL2:
     """
 
     Config = RL2Config
+    label = "RL²"  # as tables print it
 
     def __init__(
         self,
