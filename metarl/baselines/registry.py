@@ -61,4 +61,7 @@ def make_agent(id: str, distribution: TaskDistribution, budget: Budget, **parame
     unknown = sorted(set(parameters) - set(own))
     if unknown:
         raise ValueError(f"The agent {id!r} has no parameter {unknown[0]!r}; it has {', '.join(own) or 'none'}.")
-    return kind(distribution, budget, **parameters)
+    try:
+        return kind(distribution, budget, **parameters)
+    except TypeError as error:
+        raise ValueError(f"The agent {id!r} can't be made with {parameters}: {error}") from error
