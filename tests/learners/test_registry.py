@@ -1,0 +1,62 @@
+"""Learners by name, those of other packages included."""
+
+from typing import NamedTuple
+
+import pytest
+
+import metarl
+from metarl.learners.registry import GROUP, LEARNERS, learner_class, learner_names, make_learner
+from metarl.learners.rl2 import RL2, RL2Config
+from metarl.tasks import entries
+from tests.learners.made_tasks import Ragged
+from tests.learners.small_rl2 import small
+
+
+class Point(NamedTuple):
+    """What matters of an entry point."""
+
+    name: str
+    loaded: type
+
+    def load(self):
+        return self.loaded
+
+
+class Theirs:
+    """Another package's learner."""
+
+    Config = dict
+
+    def __init__(self, config, distribution, seed, device):
+        self.given = config, distribution, seed, device
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_learner_has_a_config_with_default_settings(name):
+    assert name in learner_names()
+    assert learner_class(name).Config() is not None
+
+
+def test_rl2_by_name():
+    assert learner_class("rl2") is RL2
+    learner = make_learner("rl2", Ragged(), small(), seed=(1, 2))
+    assert isinstance(learner, RL2)
+    assert learner.config == small()
+    assert learner.seeds == (1, 2)
+    assert metarl.make_learner is make_learner
+
+
+def test_default_settings_if_none_are_given():
+    assert make_learner("rl2", Ragged()).config == RL2Config()
+
+
+def test_an_unknown_name_gets_a_sentence():
+    with pytest.raises(ValueError, match=r"There is no learner 'rl3'. Did you mean 'rl2'\?"):
+        make_learner("rl3", Ragged())
+
+
+def test_learners_of_other_packages(monkeypatch):
+    monkeypatch.setattr(entries, "entry_points", lambda group: [Point("theirs", Theirs)] if group == GROUP else [])
+    assert learner_names() == sorted([*LEARNERS, "theirs"])
+    distribution = Ragged()
+    assert make_learner("theirs", distribution, seed=3, device="cpu").given == ({}, distribution, 3, "cpu")

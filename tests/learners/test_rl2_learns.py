@@ -1,0 +1,89 @@
+"""RL² learns: to remember on bandits, to read what it is shown, with every core, kind of action, and a user's own policy."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import metarl
+from metarl.envs.budget import Episodes
+from metarl.evaluation.protocol import evaluate
+from metarl.learners.ppo import PPOConfig
+from metarl.learners.rl2 import RL2, RL2Config
+from metarl.networks.policy import NetworkConfig
+from tests.learners.made_tasks import Matching, Ragged
+from tests.learners.running_sums import running_sums
+from tests.learners.small_rl2 import every_core
+
+THOMPSON = 5.7  # mean of Thompson sampling on ten pulls of five arms (Duan et al. 2016, table 1); the optimum is 6.66, random play 5
+
+
+def scores(distribution, episodes, iterations, seed=0, core="gru", num_envs=256, lr=1e-2, make_policy=None):
+    """Mean scores of a trained learner's members on 2,000 test tasks."""
+    network = NetworkConfig(core=core, units=16, layers=1)
+    config = RL2Config(episodes, num_envs, iterations, network=network, ppo=PPOConfig(lr=lr))
+    learner = RL2(config, distribution, seed, make_policy=make_policy)
+    while not learner.finished:
+        learner.update()
+    budget = Episodes(episodes, after=0)
+    agents = [learner.agent(budget, member) for member in range(learner.members)]
+    return [float(evaluate(agent, distribution, "test", 2000, 0, budget).scores().mean()) for agent in agents]
+
+
+def test_it_explores_and_exploits_five_arms_better_than_thompson_sampling():
+    (score,) = scores(metarl.make("BernoulliBandit-v0", arms=5), 10, 40)
+    assert THOMPSON + 0.5 < score < 6.66 + 0.15
+
+
+@pytest.mark.parametrize("core", ["lstm", "attention"])
+def test_other_cores_remember_too(core):
+    (score,) = scores(metarl.make("BernoulliBandit-v0", arms=2), 10, 30, core=core)
+    assert score > 5.6  # of two arms, 5 without memory; the optimum is 6.02
+
+
+def test_members_learn_side_by_side():
+    both = scores(metarl.make("BernoulliBandit-v0", arms=2), 10, 30, seed=(0, 1))
+    assert min(both) > 5.6
+
+
+@every_core
+@pytest.mark.parametrize("terminates", [False, True], ids=["truncated", "terminated"])
+def test_the_identity_task_is_solved(core, terminates):
+    identity = metarl.make("Identity-v0", numbers=3, horizon=4, terminates=terminates)
+    (score,) = scores(identity, 2, 25, core=core, num_envs=64)
+    assert score > 0.9 * identity.optimum(2)
+
+
+def test_episodes_of_unequal_lengths_do_not_confuse_it():
+    distribution, budget = Ragged(), Episodes(3, after=0)
+    (score,) = scores(distribution, 3, 20, num_envs=64)
+
+    class Pays:
+        """Takes the action that pays."""
+
+        def initial_state(self, batch_size):
+            return ()
+
+        def act(self, step, state, rng):
+            return step.prev_action * 0 + 1, state
+
+    best = evaluate(Pays(), distribution, "test", 2000, 0, budget).scores().mean()
+    assert score > 0.95 * best
+
+
+ACTIONS = {
+    "multi-discrete": gym.spaces.MultiDiscrete([3, 2]),
+    "multi-binary": gym.spaces.MultiBinary((2, 2)),
+    "box": gym.spaces.Box(np.float32([0, -1]), np.float32([4, 1])),
+    "scalar box": gym.spaces.Box(-1, 1, ()),
+}
+
+
+@pytest.mark.parametrize("kind", ACTIONS)
+def test_every_kind_of_action_learns_to_match_a_target(kind):
+    (score,) = scores(Matching(ACTIONS[kind]), 1, 30, num_envs=128, lr=2e-2)
+    assert score > 0.95 * 3  # random play: 1.25 multi-discrete, 1.5 multi-binary; staying in a box's middle: 2
+
+
+@pytest.mark.parametrize("seed", [0, (0, 1)], ids=["alone", "together"])
+def test_a_users_own_policy_learns(seed):
+    assert min(scores(metarl.make("BernoulliBandit-v0", arms=2), 10, 20, seed, make_policy=running_sums)) > 5.4
