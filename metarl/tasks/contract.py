@@ -197,9 +197,13 @@ class IndependentRows(EpisodeRows):
 
     def __init__(self, rows: Sequence[EpisodeRows]):
         self.rows = rows
+        self.tasks: Tasks | None = None
+        self.each: list[Tasks] = []
 
     def reset(self, mask: Tensor, tasks: Tasks) -> Tensor:
-        return torch.cat([row.reset(mask[i : i + 1], tasks[i : i + 1]) for i, row in enumerate(self.rows)])
+        if tasks is not self.tasks:
+            self.tasks, self.each = tasks, [tasks[i : i + 1] for i in range(len(self.rows))]
+        return torch.cat([row.reset(mask[i : i + 1], self.each[i]) for i, row in enumerate(self.rows)])
 
     def step(self, action: Tensor) -> Transition:
         parts = [row.step(action[i : i + 1]) for i, row in enumerate(self.rows)]
