@@ -15,13 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from metarl.evaluation.protocol import Evaluation
+from metarl.evaluation.statistics import mean
 from metarl.results import write_file
 from metarl.tasks.contract import TaskDistribution
 
-__all__ = ["COLOURS", "learning_curve", "regret_figure", "save", "scores_figure"]
+__all__ = ["COLOURS", "heatmaps", "learning_curve", "mean_curves", "regret_figure", "save", "scores_figure"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008, yellow left out
 DASHES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v")
 GREY = "#6b6b6b"
 
 
@@ -122,36 +124,77 @@ def regret_figure(entries: Sequence[tuple[str, Evaluation]], distribution: TaskD
 
     Args:
         entries: (label, evaluation) of the same tasks, with an `Episodes` budget.
+
+    Raises:
+        ValueError: a distribution without an upper bound, or other tasks than were played.
     """
-    figure, axes = _axes(7.0, 4.2)
-    for i, (label, evaluation) in enumerate(entries):
+    regrets = {}
+    for label, evaluation in entries:
         tasks = distribution.sample(evaluation.num_tasks, evaluation.split, evaluation.seed)
         bound = distribution.upper_bound(tasks, 1) if tasks.fingerprint == evaluation.fingerprint else None
         if bound is None:
             raise ValueError(f"{distribution!r} gives no upper bound for the tasks that {label!r} played, so there is no regret.")
-        regret = bound.cpu().numpy()[:, None] - evaluation.matrix()  # [tasks, episodes]
-        middle, error = regret.mean(0), 1.96 * regret.std(0, ddof=1) / np.sqrt(len(regret))
-        episodes = np.arange(1, regret.shape[1] + 1)
-        colour = COLOURS[i % len(COLOURS)]
-        dash = DASHES[i % len(DASHES)]
-        axes.plot(
-            episodes,
-            middle,
-            color=colour,
-            linestyle=dash,
-            marker="o" if len(episodes) <= 20 else None,
-            markersize=4,
-            linewidth=1.8,
-            label=label,
-        )
-        axes.fill_between(episodes, middle - error, middle + error, color=colour, alpha=0.2, linewidth=0)
-    pulls = distribution.horizon == 1
-    axes.set_xlabel("pull" if pulls else "episode")
-    axes.set_ylabel(f"regret per {'pull' if pulls else 'episode'} (reward)")
+        regrets[label] = bound.cpu().numpy()[:, None] - evaluation.matrix()  # [tasks, episodes]
+    one = "pull" if distribution.horizon == 1 else "episode"
+    return mean_curves(regrets, x=one, y=f"regret per {one} (reward)", title=title)
+
+
+def mean_curves(curves: Mapping[str, np.ndarray], *, x: str, y: str, first: int = 1, title: str = "") -> Figure:
+    """Means over tasks, pull by pull or episode by episode, with their 95 % intervals as bands.
+
+    Args:
+        curves: by label, a matrix [tasks, points]; NaN where a task has no value at a point. A point without any value is left out.
+        x: what the points are. y: what is averaged, with its unit.
+        first: the number of the first point.
+    """
+    figure, axes = _axes(7.0, 4.2)
+    for i, (label, matrix) in enumerate(curves.items()):
+        columns = [column[~np.isnan(column)] for column in np.asarray(matrix, float).T]
+        points = np.array([first + j for j, column in enumerate(columns) if len(column)])
+        estimates = np.array([mean(column)[:3] for column in columns if len(column)]).reshape(-1, 3)  # [points, (value, low, high)]
+        colour, dash = COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]
+        marker = MARKERS[i % len(MARKERS)] if len(points) <= 20 else None
+        axes.plot(points, estimates[:, 0], color=colour, linestyle=dash, linewidth=1.8, marker=marker, markersize=4.5, label=label)
+        band = np.where(np.isfinite(estimates), estimates, np.nan)  # a single task has no interval
+        axes.fill_between(points, band[:, 1], band[:, 2], color=colour, alpha=0.2, linewidth=0)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=9)
     _title(axes, title)
+    return figure
+
+
+def heatmaps(panels: Mapping[str, np.ndarray], *, x: str, y: str, value: str, rows: Sequence[str], first: int = 1) -> Figure:
+    """Matrices side by side in one colour scale, such as how often each arm is pulled at each pull.
+
+    Args:
+        panels: by title, a matrix [rows, points] of numbers of at least 0; all of one shape.
+        x: what the points are. y: what the rows are. value: what the colours mean.
+        rows: the rows' names, the top one first.
+        first: the number of the first point.
+
+    Raises:
+        ValueError: none, or matrices of different shapes, or not a name for each row.
+    """
+    shapes = {np.shape(matrix) for matrix in panels.values()}
+    if len(shapes) != 1 or len(rows) != next(iter(shapes))[0]:
+        raise ValueError(f"Heatmaps need matrices of one shape [rows, points] and {len(rows)} rows as named, not {sorted(shapes)}.")
+    num_rows, points = next(iter(shapes))
+    figure = Figure(figsize=(1.6 + 3.0 * len(panels), 1.5 + 0.34 * num_rows), layout="constrained")
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    most = max(float(np.max(matrix)) for matrix in panels.values())
+    for axes, (name, matrix) in zip(grid, panels.items(), strict=True):
+        image = axes.imshow(
+            matrix, aspect="auto", cmap="cividis", vmin=0, vmax=most, extent=(first - 0.5, first + points - 0.5, num_rows - 0.5, -0.5)
+        )
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.set_xlabel(x)
+        _title(axes, name)
+    grid[0].set_yticks(range(num_rows), rows)
+    grid[0].set_ylabel(y)
+    figure.colorbar(image, ax=list(grid), label=value, pad=0.02)
     return figure
 
 

@@ -10,7 +10,7 @@ import torch
 from matplotlib.colors import to_hex
 
 import metarl
-from metarl.analysis.figures import COLOURS, learning_curve, regret_figure, save, scores_figure
+from metarl.analysis.figures import COLOURS, heatmaps, learning_curve, mean_curves, regret_figure, save, scores_figure
 
 
 class Pull:
@@ -121,6 +121,49 @@ def test_regret_of_other_tasks_is_refused():
     random = metarl.evaluate(Pull(), BANDIT, "test", 10, 1, BUDGET)
     with pytest.raises(ValueError, match="no upper bound for the tasks"):
         regret_figure([("Random", random)], metarl.make("BernoulliBandit-v0", arms=6))
+
+
+def test_curves_are_means_over_tasks_with_their_intervals():
+    rng = np.random.default_rng(0)
+    matrix = rng.normal([1.0, 2.0, 3.0], 1.0, (400, 3))
+    axes = mean_curves({"A": matrix, "B": matrix + 1}, x="pull", y="reward").axes[0]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), matrix.mean(0))
+    np.testing.assert_allclose(axes.lines[1].get_ydata(), matrix.mean(0) + 1)
+    assert list(axes.lines[0].get_xdata()) == [1, 2, 3]
+    band = axes.collections[0].get_paths()[0].vertices
+    half = 1.966 * matrix[:, 0].std(ddof=1) / 20  # Student's t, 399 degrees of freedom
+    first = band[band[:, 0] == 1][:, 1]
+    assert (first.min(), first.max()) == pytest.approx((matrix[:, 0].mean() - half, matrix[:, 0].mean() + half), abs=1e-3)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("pull", "reward")
+
+
+def test_tasks_without_a_value_are_left_out_of_a_point_and_points_without_one_of_the_curve():
+    nan = np.nan
+    matrix = np.array([[nan, 1.0, nan], [nan, 3.0, 5.0]])
+    line = mean_curves({"A": matrix}, x="pull", y="rate").axes[0].lines[0]
+    assert list(line.get_xdata()) == [2, 3]
+    assert list(line.get_ydata()) == [2.0, 5.0]
+    assert len(mean_curves({"A": matrix[:, :1]}, x="pull", y="rate").axes[0].lines[0].get_xdata()) == 0
+
+
+def test_heatmaps_share_one_scale_and_name_their_rows():
+    left, right = np.array([[0.0, 0.1], [0.2, 0.3]]), np.array([[0.5, 0.9], [0.4, 0.1]])
+    figure = heatmaps({"A": left, "B": right}, x="pull", y="arm", value="share", rows=["best", "worst"])
+    first, second, bar = figure.axes
+    assert [first.images[0].get_clim(), second.images[0].get_clim()] == [(0, 0.9)] * 2
+    np.testing.assert_array_equal(second.images[0].get_array(), right)
+    assert [label.get_text() for label in first.get_yticklabels()] == ["best", "worst"]
+    assert first.get_ylim()[0] > first.get_ylim()[1], "the first row is on top"
+    assert first.get_xlim() == (0.5, 2.5)
+    assert (first.get_xlabel(), first.get_ylabel(), bar.get_ylabel()) == ("pull", "arm", "share")
+    assert {"A", "B"} <= set(texts(figure))
+
+
+def test_heatmaps_of_different_shapes_or_without_names_are_refused():
+    with pytest.raises(ValueError, match="one shape"):
+        heatmaps({"A": np.zeros((2, 3)), "B": np.zeros((2, 4))}, x="", y="", value="", rows=["a", "b"])
+    with pytest.raises(ValueError, match="1 rows as named"):
+        heatmaps({"A": np.zeros((2, 3))}, x="", y="", value="", rows=["a"])
 
 
 @pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
