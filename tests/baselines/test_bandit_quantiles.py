@@ -32,7 +32,7 @@ def _small_table(monkeypatch):
 @pytest.mark.usefixtures("_small_table")
 @pytest.mark.parametrize(("successes", "pulls"), [(0, 140), (2, 300), (60, 140), (150, 300), (298, 300)])
 def test_posteriors_beyond_the_table_are_close(successes, pulls):
-    assert error(successes, pulls, torch.linspace(-3, 3, 301), 300) < 0.06
+    assert error(successes, pulls, torch.linspace(-3, 3, 301), 300) < 0.1
 
 
 @pytest.mark.usefixtures("_small_table")

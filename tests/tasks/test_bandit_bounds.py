@@ -1,6 +1,6 @@
 """Exact optima and relaxations of Bernoulli bandits, against known values and a plain recursion."""
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from metarl.tasks.bandit_bounds import (
 def recursed(arms, pulls):
     """The optimum by a recursion over counts in order, arm by arm, with nothing shared between equal arms."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def value(counts, left):
         if not left:
             return 0.0
