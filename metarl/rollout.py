@@ -1,9 +1,9 @@
 """Collect trajectories of meta-episodes: one meta-episode a column, time first."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.networks.actions import ActionDistribution
@@ -28,7 +28,7 @@ class Rollout(NamedTuple):
 
 
 @torch.no_grad()
-def collect(env: MetaEpisodeEnv, policy: nn.Module, actions: ActionDistribution, source: TaskSource, rng: Generator) -> Rollout:
+def collect(env: MetaEpisodeEnv, policy: Any, actions: ActionDistribution, source: TaskSource, rng: Generator) -> Rollout:
     """Play one meta-episode in every row of `env` (made with refill=False), drawing actions from `policy`.
 
     Args:

@@ -144,8 +144,8 @@ def ppo_loss(
     with torch.no_grad():
         kl = (weight * (ratio - 1 - log_ratio)).sum()
         clipped = (weight * ((ratio - 1).abs() > config.clip)).sum()
-        metrics = torch.stack([policy_loss, value_loss, entropy, kl, clipped]) / members
-    return loss, PPOMetrics(*metrics, torch.zeros_like(kl))
+        metrics = torch.stack([policy_loss, value_loss, entropy, kl, clipped, torch.zeros_like(kl)]) / members
+    return loss, PPOMetrics(*metrics.unbind())
 
 
 def ppo_update(

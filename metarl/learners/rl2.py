@@ -94,7 +94,7 @@ class RL2:
         policies = [self._new_policy(member_seed, make_policy) for member_seed in self.seeds]
         if make_policy is not None:
             check_policy(policies[0].to(self.device), distribution.observation_space, distribution.action_space, self.device)
-        self.policy = (policies[0] if self.members == 1 else StackedPolicy(policies)).to(self.device)
+        self.policy: Any = (policies[0] if self.members == 1 else StackedPolicy(policies)).to(self.device)
         self.returns = ReturnNormaliser(self.max_steps, self.members).to(self.device)
         self.optimizer = torch.optim.AdamW(
             self.policy.parameters(), config.ppo.lr, eps=config.ppo.adam_epsilon, weight_decay=config.ppo.weight_decay, fused=True
@@ -228,7 +228,7 @@ class RL2:
             torch.default_generator.manual_seed(derive_seed(seed, "weights"))
             return make_policy(self.distribution, self.max_steps)
 
-    def _member(self, index: int) -> nn.Module:
+    def _member(self, index: int) -> Any:
         if not 0 <= index < self.members:
             raise ValueError(f"There is no member {index}; this learner trains {self.members}.")
         return copy.deepcopy(self.policy) if self.members == 1 else self.policy.member(index)
@@ -254,7 +254,7 @@ class RL2Agent:
         policy: what to act with. act: "sample" or "mode". distribution: for its action space.
     """
 
-    def __init__(self, policy: nn.Module, act: str, distribution: TaskDistribution):
+    def __init__(self, policy: Any, act: str, distribution: TaskDistribution):
         self.policy, self.mode, self.actions = policy, act == "mode", action_distribution(distribution.action_space)
 
     def initial_state(self, batch_size: int) -> Any:

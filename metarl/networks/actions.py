@@ -155,7 +155,7 @@ class Gaussian(ActionDistribution):
         self.shape = tuple(space.shape)
         self.num_features = math.prod(self.shape)
         self.num_parameters = 2 * self.num_features
-        low, high = np.float64(space.low), np.float64(space.high)
+        low, high = np.asarray(space.low, np.float64), np.asarray(space.high, np.float64)
         bounded = high - low < 1e30  # some environments write the largest float for "unbounded"
         low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
         self.center = torch.as_tensor(((low + high) / 2).ravel(), dtype=torch.float32)

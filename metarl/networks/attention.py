@@ -1,7 +1,7 @@
 """A causal transformer over the steps of a meta-episode (Vaswani et al. 2017, layer norms first); its state is the key-value cache."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -62,7 +62,7 @@ class Attention(nn.Module):
         self.static_shapes = False  # true: read the whole cache at every step, as on a GPU, rather than look at the clock's value
         self.embed = linear(inputs, units, rng)
         self.positions = nn.Parameter(torch.empty(max_steps, units).normal_(0, 0.02, generator=rng))
-        self.blocks = nn.ModuleList(Block(units, heads, layers, rng) for _ in range(layers))
+        self.blocks: Any = nn.ModuleList(Block(units, heads, layers, rng) for _ in range(layers))
 
     def initial_state(self, batch_size: int) -> AttentionState:
         """An empty cache."""

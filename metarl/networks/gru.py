@@ -95,7 +95,7 @@ class GRUSequence(torch.autograd.Function):
         ctx.save_for_backward(features, weight_input, weight_hidden, hidden, gates, recurrent)
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor, *_: Any) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, grad_output: Tensor, *_: Any) -> tuple[Any, ...]:
         features, weight_input, weight_hidden, hidden, gates, recurrent = ctx.saved_tensors
         length = len(hidden)
         grads = torch.empty_like(gates)  # with respect to the gates before their nonlinearities

@@ -79,7 +79,7 @@ class Policy(nn.Module):
         super().__init__()
         self.inputs = StepInputs(observation_space, action_space, config.previous_observation)
         if config.core == "attention":
-            self.core: nn.Module = Attention(self.inputs.size, config.units, rng, max_steps, config.layers, config.heads)
+            self.core: Any = Attention(self.inputs.size, config.units, rng, max_steps, config.layers, config.heads)
         else:
             self.core = {"gru": GRU, "lstm": LSTM}[config.core](self.inputs.size, config.units, rng)
         num_parameters = action_distribution(action_space).num_parameters

@@ -11,6 +11,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.utils._pytree import tree_map
 
 from metarl.envs.meta_episode import Step
+from metarl.networks.attention import Attention
 from metarl.networks.policy import PolicyOutput, unroll
 
 __all__ = ["StackedPolicy"]
@@ -27,9 +28,7 @@ class StackedPolicy(nn.Module):
         super().__init__()
         self.num_members = len(policies)
         self._template = [_StepOrSequence(copy.deepcopy(policies[0]))]  # in a list, so that its own weights aren't registered
-        for module in self._template[0].modules():
-            if hasattr(module, "static_shapes"):
-                module.static_shapes = True  # no value can be looked at within vmap
+        set_static_shapes(self._template[0], True)  # no value can be looked at within vmap
         parameters, buffers = stack_module_state([_StepOrSequence(policy) for policy in policies])
         self._names = {name.replace(".", "/"): name for name in (*parameters, *buffers)}
         for name, tensor in parameters.items():
@@ -54,9 +53,7 @@ class StackedPolicy(nn.Module):
     def member(self, index: int) -> nn.Module:
         """Member `index` as a policy of its own, sharing no memory with this one."""
         policy = copy.deepcopy(self._template[0].policy).to(next(self.parameters()).device)
-        for module in policy.modules():
-            if hasattr(module, "static_shapes"):
-                module.static_shapes = False
+        set_static_shapes(policy, False)
         own = self._tensors()
         for name, tensor in named_tensors(policy).items():
             tensor.copy_(own[f"policy.{name}"][index])
@@ -89,7 +86,7 @@ class StackedPolicy(nn.Module):
 class _StepOrSequence(nn.Module):
     """One module whose call is a step with a state, a whole sequence without one, or the first state of a number of rows."""
 
-    def __init__(self, policy: nn.Module):
+    def __init__(self, policy: Any):
         super().__init__()
         self.policy = policy
 
@@ -97,6 +94,13 @@ class _StepOrSequence(nn.Module):
         if isinstance(steps, int):
             return self.policy.initial_state(steps)
         return self.policy(steps, *state) if state else unroll(self.policy, steps)
+
+
+def set_static_shapes(policy: nn.Module, static: bool) -> None:
+    """Tell the attention cores within `policy` whether they may look at a clock's value."""
+    for module in policy.modules():
+        if isinstance(module, Attention):
+            module.static_shapes = static
 
 
 def named_tensors(module: nn.Module) -> dict[str, Tensor]:
