@@ -1,23 +1,18 @@
 """The way out: meta-episodes as episodes of Gymnasium environments, single and vector."""
 
 import copy
-import os
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode
 
 import metarl
 from metarl.envs.budget import Episodes
 from metarl.envs.gymnasium_env import MetaEpisodeGymnasium, MetaEpisodeVector
-from metarl.envs.step_features import StepFeatures
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.registry import distribution_ids
 from tests.envs.marks import AdaptedMarks, Marks
@@ -248,52 +243,6 @@ def test_batched_rows_play_the_same_game():
     again, _ = vector.reset(seed=0)
     assert np.array_equal(first, again)
     assert np.array_equal(rewards[0], vector.step(np.zeros(4000, np.int64))[1])
-
-
-FEATURES = [
-    (gym.spaces.Discrete(3, start=1), 2, [0, 1, 0]),
-    (gym.spaces.MultiDiscrete([2, 3]), [1, 2], [0, 1, 0, 0, 1]),
-    (gym.spaces.MultiBinary(3), [1, 0, 1], [1, 0, 1]),
-    (gym.spaces.Box(-2, 2, (2, 1), np.float64), [[0.5], [-2.0]], [0.5, -2]),
-    (gym.spaces.Box(0, 255, (1, 2), np.uint8), [[7, 255]], [7, 255]),
-]
-
-
-@pytest.mark.parametrize(("space", "value", "features"), FEATURES)
-def test_features_of_every_kind_of_space(space, value, features):
-    no, yes = torch.zeros(1, dtype=torch.bool), torch.ones(1, dtype=torch.bool)
-    values, action, reward = torch.tensor([value]), torch.tensor([1]), torch.tensor([0.25])
-    encode = StepFeatures(space, gym.spaces.Discrete(2))
-    row = encode(values, action, reward, yes, no)
-    assert row.tolist() == [[*features, 0, 1, 0.25, 1]]
-    assert row[0] in encode.space
-    assert encode(values, action, reward, yes, yes).tolist() == [[*features, 0, 0, 0.25, 1]]
-    swapped = StepFeatures(gym.spaces.Discrete(2), space)  # the same as a previous action
-    assert swapped(action, values, reward, no, no).tolist() == [[0, 1, *features, 0.25, 0]]
-
-
-def test_zeros_of_a_start_lie_within_the_space():
-    encode = StepFeatures(gym.spaces.Discrete(1), gym.spaces.Box(1, 2, (1,), np.float32))
-    assert np.array([1, 0, 0, 1], np.float32) in encode.space
-
-
-def test_importing_metarl_registers_everything_and_leaves_pytorch_alone():
-    """Plainly, and by the name of the module in the id."""
-    script = """
-import sys, gymnasium
-try:
-    gymnasium.make("metarl:metarl/None-v0")
-except gymnasium.error.NameNotFound:  # the namespace is known now
-    pass
-import metarl
-gymnasium.register_envs(metarl)
-assert "torch" not in sys.modules
-print(*sorted(name for name in gymnasium.registry if name.startswith("metarl/")))
-"""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [f"metarl/{id}" for id in distribution_ids()]
 
 
 def test_stable_baselines3s_ppo_learns_through_the_way_out():
