@@ -33,7 +33,6 @@ MOST_LINES = 400
 TESTED_ELSEWHERE = {  # a module without a test file of its own -> where it is tested
     "metarl/__main__.py": "tests/test_cli.py",  # two lines that call it
     "metarl/envs/agent.py": "tests/test_conformance.py",  # a protocol: what it says is checked on every agent
-    "metarl/learners/contract.py": "tests/test_conformance.py",  # a protocol: what it says is checked on every learner
     "metarl/tasks/errors.py": "tests/checks/test_require.py",  # one exception class
 }
 
