@@ -20,6 +20,7 @@ from metarl.tasks.random_mdp import RandomMDP
 from metarl.tasks.reveal import reveal
 from metarl.tasks.seeding import torch_generator
 from tests.baselines.tabular_steps import invented
+from tests.baselines.test_tabular_history import after
 
 AGENTS = [MDPGreedy, MDPEpsilonGreedy, PSRL, OPSRL, UCRL2, BEB]
 SMALL = RandomMDP(4, 3, 4)
@@ -40,8 +41,8 @@ def test_the_contract_of_agents_holds_within_steps_and_with_random_ties(check):
 def test_invented_meta_episodes_with_unequal_episodes_are_played(kind):
     agent = kind(SMALL, Episodes(20, 0))
     state, rng = agent.initial_state(5), torch_generator(0, "agent")
-    starts = 0
-    for step in invented(4, 3, 60, 5, 1):
+    starts, steps = 0, invented(4, 3, 60, 5, 1)
+    for step in steps:
         plan_before, clock_before = state.plan.clone(), state.clock.clone()
         action, state = agent.act(step, state, rng)
         assert torch.equal(state.clock, torch.where(step.episode_start, 0, clock_before + 1).clamp_max(3))
@@ -51,6 +52,8 @@ def test_invented_meta_episodes_with_unequal_episodes_are_played(kind):
             assert torch.equal(action, state.plan[torch.arange(5), state.clock, step.observation])
         starts += int(step.episode_start.sum())
     assert starts > 30
+    for found, wanted in zip(state.history, after(steps, 4, 3, capacity=80), strict=True):
+        assert torch.equal(found, wanted)
 
 
 @pytest.mark.parametrize("kind", AGENTS, ids=lambda kind: kind.id)
