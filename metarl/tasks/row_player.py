@@ -7,6 +7,7 @@ import math
 import reprlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -17,7 +18,8 @@ from metarl.tasks.errors import PlugInError
 __all__ = ["Recipe", "RowArrays", "RowPlayer", "arrays_in", "bytes_needed", "same_space"]
 
 
-class RowArrays(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class RowArrays:
     """What passes between rows of environments and whoever steps them, in ordinary or in shared memory."""
 
     begin: np.ndarray  # [B] bool  in: rows that `reset` starts
@@ -59,7 +61,7 @@ def _layout(recipe: Recipe, num_rows: int) -> list[tuple[tuple[int, ...], np.dty
         "action": (action.shape or (), np.float32 if isinstance(action, gym.spaces.Box) else np.int64),
         "observation": (observation.shape or (), _observation_dtype(observation)),
     }
-    return [((num_rows, *kinds[name][0]), np.dtype(kinds[name][1])) for name in RowArrays._fields]
+    return [((num_rows, *kinds[name][0]), np.dtype(kinds[name][1])) for name in (field.name for field in fields(RowArrays))]
 
 
 def _observation_dtype(space: gym.Space) -> Any:
