@@ -12,7 +12,6 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 from metarl.envs.registration import register_all
 
 
-
 def _keep_freed_memory() -> None:
     """Have glibc keep large freed blocks rather than hand them back: fresh pages cost a rollout's buffers up to a third of the time.
 

@@ -112,11 +112,11 @@ class TaskDistribution(ABC):
     def sample(self, n: int, split: str, seed: int) -> Tasks:
         """Draw n tasks of a split on the CPU in float64: same arguments, same tasks."""
 
-    def reset(self, tasks: Tasks, rng: Generator) -> tuple[Any, Tensor]:
+    def reset(self, tasks: Any, rng: Generator) -> tuple[Any, Tensor]:
         """Start an episode in each task. Returns (state, observation [n, *obs])."""
         raise PlugInError(f"{type(self).__name__} has no reset for tensors; play it through MetaEpisodeEnv.")
 
-    def step(self, tasks: Tasks, state: Any, action: Tensor, rng: Generator) -> Transition:
+    def step(self, tasks: Any, state: Any, action: Tensor, rng: Generator) -> Transition:
         """Take one step in each task. No `.item()`, no branching on values, noise of a fixed shape."""
         raise PlugInError(f"{type(self).__name__} has no step for tensors; play it through MetaEpisodeEnv.")
 
@@ -124,7 +124,7 @@ class TaskDistribution(ABC):
         """The best expected total return of `episodes` episodes from ignorance (Bayes-optimal), where computable."""
         return None
 
-    def upper_bound(self, tasks: Tasks, episodes: int) -> Tensor | None:
+    def upper_bound(self, tasks: Any, episodes: int) -> Tensor | None:
         """Expected total return [n] of the best agent that knows each task, over `episodes` episodes."""
         return None
 
