@@ -37,12 +37,14 @@ class Quickstart:
         folder: where everything goes; runs/quickstart-seedSEED if left out. A training that was stopped goes on from there.
         iterations: of the training; fewer are quicker and worse.
         num_tasks: held-out bandits to score on.
+        search_tasks: training bandits on which the free parameters of the hand-designed agents are searched.
     """
 
     seed: int = 0
     folder: Path | None = None
     iterations: int = RL2Config().iterations
     num_tasks: int = 100_000
+    search_tasks: int = 10_000
 
 
 def main(settings: Quickstart) -> None:
@@ -62,10 +64,10 @@ def main(settings: Quickstart) -> None:
     metrics = place.metrics
     console.print(f"Trained on {metrics['steps'].iloc[-1]:,} pulls in {metrics['seconds'].iloc[-1]:.0f} seconds.\n")
 
-    parameters = {id: search(id, distribution, budget).best for id in AGENTS if agent_class(id).grid}
+    parameters = {id: search(id, distribution, budget, settings.search_tasks).best for id in AGENTS if agent_class(id).grid}
     for id, found in parameters.items():
         values = ", ".join(f"{name} = {value:g}" for name, value in found.items())
-        console.print(f"{agent_class(id).label}: {values} was best on 10,000 training bandits.")
+        console.print(f"{agent_class(id).label}: {values} was best on {settings.search_tasks:,} training bandits.")
 
     agents = [(agent_class(id).label, make_agent(id, distribution, budget, **parameters.get(id, {}))) for id in AGENTS]
     agents.append((LEARNER, learner.agent(budget)))

@@ -1,8 +1,10 @@
 import errno
 import json
 import os
-import subprocess
-import sys
+import resource
+import signal
+import tempfile
+import time
 
 import numpy as np
 import pandas as pd
@@ -21,6 +23,7 @@ from metarl.results import (
     record_figure,
     runs_table,
     write_evaluation,
+    write_file,
 )
 from metarl.tasks.registry import make
 from tests.experiments.tiny_learner import TinyAgent
@@ -98,15 +101,31 @@ def test_files_of_an_unknown_run_are_refused(run):
         run.adopt(IDENTITY)
 
 
+def in_child(action):
+    """Run `action(report)` in a forked process, which costs no imports; gives its process id and what it reports, as a stream."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            action(lambda text: os.write(writing, text.encode()))
+        finally:
+            os._exit(0)
+    os.close(writing)
+    return child, os.fdopen(reading)
+
+
 def test_a_folder_in_use_is_refused_until_its_process_dies(run):
-    code = (
-        f"import metarl.results as r, time\nwith r.RunFolder({str(run.path)!r}).lock():\n    print('held', flush=True)\n    time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
-        assert other.stdout.readline() == b"held\n"
-        with pytest.raises(RunFolderError, match="in use by another process"), run.lock():
-            pass
-        other.kill()
+    def hold(report):
+        with run.lock():
+            report("held\n")
+            time.sleep(60)
+
+    child, reports = in_child(hold)
+    assert reports.readline() == "held\n"
+    with pytest.raises(RunFolderError, match="in use by another process"), run.lock():
+        pass
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
     with run.lock(), pytest.raises(RunFolderError, match="in use"), run.lock():
         pass
 
@@ -131,6 +150,39 @@ def test_a_disk_that_refuses_is_explained_and_costs_nothing(run, monkeypatch, nu
     with pytest.raises(StorageError, match=sentence), run.lock():
         pass
     assert {name: (run.path / name).read_bytes() for name in os.listdir(run.path)} == before
+
+
+def test_a_folder_without_permission_is_explained():
+    with tempfile.TemporaryDirectory() as parent:
+        os.chmod(parent, 0o555)
+        is_root = os.geteuid() == 0  # root may write anywhere, so it becomes nobody for a moment
+        if is_root:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(StorageError, match="it is read-only for you. Choose another folder"), RunFolder(f"{parent}/run").lock():
+                pass
+        finally:
+            if is_root:
+                os.seteuid(0)
+
+
+def test_a_disk_with_a_limit_keeps_the_old_file(tmp_path):
+    """A real refusal: the system stops the write half-way."""
+    file = tmp_path / "file"
+    write_file(file, b"old")
+
+    def overfill(report):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            write_file(file, bytes(5000))
+        except StorageError as error:
+            report(str(error))
+
+    child, reports = in_child(overfill)
+    assert "no space is left" in reports.read()
+    os.waitpid(child, 0)
+    assert file.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_a_file_in_the_folders_way_is_explained(tmp_path):

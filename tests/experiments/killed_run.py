@@ -1,6 +1,6 @@
 """Trains a run in child processes that are killed with SIGKILL, again and again, until one comes to the end.
 
-Run as `python -m tests.experiments.killed_run NAME FOLDER KILLS SEED`: FOLDER/whole is trained undisturbed, FOLDER/cut with kills,
+Run as `python -m tests.experiments.killed_run FOLDER KILLS SEED`: FOLDER/whole is trained undisturbed, FOLDER/cut with kills,
 half of them at random moments, half just before or after a file is synced or renamed. Children are forked from a process that has
 imported everything, so that a try costs milliseconds. Prints one line a child: what ended it, and the iteration of its checkpoint.
 """
@@ -17,19 +17,13 @@ import torch._dynamo  # noqa: F401 (optimisers import it on first use, which wou
 from metarl.experiments.checkpoint import load_state
 from metarl.experiments.run import train
 from metarl.experiments.run_config import RunConfig
-from metarl.learners.registry import LEARNERS
+from metarl.learners.ppo import PPOConfig
 from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
 from metarl.results import RunFolder
-from tests.experiments.tiny_learner import TinyConfig
 
-LEARNERS["tiny"] = "tests.experiments.tiny_learner:TinyLearner"
-RUNS = {
-    "tiny": RunConfig("tiny", TinyConfig(iterations=40, pause=0.002), arguments={"arms": 3}),
-    "rl2": RunConfig(
-        "rl2", RL2Config(episodes=4, num_envs=64, iterations=24, network=NetworkConfig(units=8)), arguments={"arms": 3}, seed=5
-    ),
-}
+CONFIG = RL2Config(episodes=3, num_envs=32, iterations=30, network=NetworkConfig(units=8), ppo=PPOConfig(epochs=1, minibatches=2))
+RUN = RunConfig("rl2", CONFIG, arguments={"arms": 3}, seed=5)
 
 
 def die_at(name: str, call: int, after: bool) -> None:
@@ -48,14 +42,14 @@ def die_at(name: str, call: int, after: bool) -> None:
     setattr(os, name, counted)
 
 
-def attempt(run: RunConfig, folder: Path, chance: random.Random, kill: str | None) -> int:
+def attempt(folder: Path, chance: random.Random, kill: str | None) -> int:
     """Train in a child, killed at a random moment, at a write, or not at all; gives its exit status."""
     point = (chance.choice(["fsync", "replace"]), chance.randrange(1, 16), chance.random() < 0.5)
     child = os.fork()
     if child == 0:
         if kill == "at a write":
             die_at(*point)
-        train(run, folder, checkpoint_seconds=0.0, show=False)
+        train(RUN, folder, checkpoint_seconds=0.0, show=False)
         os._exit(0)
     if kill == "at random":
         time.sleep(chance.uniform(0.01, 0.15))
@@ -64,10 +58,10 @@ def attempt(run: RunConfig, folder: Path, chance: random.Random, kill: str | Non
 
 
 def main() -> None:
-    run, folder, kills, chance = RUNS[sys.argv[1]], Path(sys.argv[2]), int(sys.argv[3]), random.Random(int(sys.argv[4]))
-    assert attempt(run, folder / "whole", chance, None) == 0
+    folder, kills, chance = Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3]))
+    assert attempt(folder / "whole", chance, None) == 0
     for kill in [*(("at random", "at a write")[i % 2] for i in range(kills)), None]:
-        status = attempt(run, folder / "cut", chance, kill)
+        status = attempt(folder / "cut", chance, kill)
         checkpoint = RunFolder(folder / "cut").checkpoint
         print(status, load_state(checkpoint)[0]["iteration"] if checkpoint.exists() else 0, flush=True)
 

@@ -1,0 +1,85 @@
+import pytest
+
+from metarl import load_agent
+from metarl.envs.budget import Episodes
+from metarl.evaluation.protocol import evaluate
+from metarl.experiments.checkpoint import CheckpointError, load_state, save_state
+from metarl.experiments.load import default_budget
+from metarl.experiments.run import train
+from metarl.experiments.run_config import RunConfig
+from metarl.learners.rl2 import RL2Config
+from metarl.networks.policy import NetworkConfig
+from metarl.results import RunFolder, RunFolderError, publish
+
+BUDGET = Episodes(4, after=0)
+
+
+def small_run(seed=0, core="gru", iterations=2):
+    config = RL2Config(episodes=4, num_envs=16, iterations=iterations, network=NetworkConfig(core=core, units=8))
+    return RunConfig("rl2", config, "BernoulliBandit-v0", {"arms": 3}, seed)
+
+
+def scores(agent, run):
+    return evaluate(agent, run.make_distribution(), "test", 50, 1, BUDGET).returns
+
+
+@pytest.mark.parametrize("core", ["gru", "lstm", "attention"])
+def test_a_loaded_agent_acts_as_the_trained_one(tmp_path, core):
+    run = small_run(core=core)
+    wanted = scores(train(run, tmp_path / "run", show=False).agent(BUDGET), run)
+    assert (scores(load_agent(tmp_path / "run"), run) == wanted).all()
+    published = publish(tmp_path / "run", tmp_path / "results")
+    assert not (published / "checkpoint.safetensors").exists()
+    assert (scores(load_agent(published, BUDGET), run) == wanted).all()
+
+
+def test_every_member_is_loaded_by_its_number(tmp_path):
+    run = small_run(seed=(4, 9))
+    learner = train(run, tmp_path, show=False)
+    for member in (0, 1):
+        wanted = scores(learner.agent(BUDGET, member), run)
+        assert (scores(load_agent(tmp_path, member=member), run) == wanted).all()
+        RunFolder(tmp_path).weights(member).unlink()
+        assert (scores(load_agent(tmp_path, member=member), run) == wanted).all()  # from the checkpoint
+    with pytest.raises(ValueError, match="no member 2; it trained 2, for seeds 4, 9"):
+        load_agent(tmp_path, member=2)
+
+
+def test_an_untrained_run_and_an_empty_folder_say_so(tmp_path):
+    with pytest.raises(RunFolderError, match="holds no run"):
+        load_agent(tmp_path)
+    with RunFolder(tmp_path).lock():
+        RunFolder(tmp_path).adopt(small_run().identity())
+    with pytest.raises(RunFolderError, match="train it first"):
+        load_agent(tmp_path)
+
+
+def test_weights_of_another_run_or_kind_are_refused(tmp_path):
+    train(small_run(), tmp_path / "first", show=False)
+    train(small_run(seed=1), tmp_path / "second", show=False)
+    weights = RunFolder(tmp_path / "first").weights()
+    weights.write_bytes(RunFolder(tmp_path / "second").weights().read_bytes())
+    with pytest.raises(CheckpointError, match=r"holds the weights of another run"):
+        load_agent(tmp_path / "first")
+    weights.write_bytes(RunFolder(tmp_path / "first").checkpoint.read_bytes())
+    with pytest.raises(CheckpointError, match=r"holds the checkpoint of another run"):
+        load_agent(tmp_path / "first")
+
+
+def test_weights_that_dont_fit_are_refused(tmp_path):
+    train(small_run(), tmp_path, show=False)
+    file = RunFolder(tmp_path).weights()
+    about, weights = load_state(file)
+    name = next(iter(weights["policy"]))
+    del weights["policy"][name]
+    save_state(file, weights, about)
+    with pytest.raises(CheckpointError, match="doesn't fit the learner 'rl2'"):
+        load_agent(tmp_path)
+
+
+def test_the_default_budget_is_what_was_trained_for():
+    assert default_budget(small_run()) == BUDGET
+    endless = small_run()
+    object.__setattr__(endless, "config", object())
+    with pytest.raises(ValueError, match="say for how long"):
+        default_budget(endless)

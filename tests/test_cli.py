@@ -1,0 +1,135 @@
+import runpy
+import subprocess
+import sys
+
+import pytest
+
+from metarl.cli import COMMANDS, main
+from metarl.experiments.commands import catalogue, first_sentence
+from metarl.learners.registry import LEARNERS
+from metarl.results import RunFolder
+
+SMALL = ["--distribution-args", "arms=3", "--episodes", "4", "--num-envs", "16", "--iterations", "2", "--network.units", "8"]
+
+
+def exits(words):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    return caught.value.code
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_help_names_every_command(words, capsys):
+    assert exits(words) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in COMMANDS)
+
+
+def test_help_imports_no_pytorch():
+    code = "import sys, metarl.cli\ntry:\n    metarl.cli.main(['--help'])\nexcept SystemExit:\n    assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_the_module_is_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["metarl", "evaluate", "nowhere"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("metarl", run_name="__main__")
+    assert caught.value.code == 1
+    assert capsys.readouterr().err.startswith("metarl: nowhere holds no run")
+
+
+def test_flags_are_the_configs_fields_with_their_help(capsys):
+    assert exits(["train", "rl2", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for piece in ("--episodes", "K, episodes in a meta-episode", "--network.core {gru,lstm,attention}", "--distribution-args", "--seed"):
+        assert piece in shown, piece
+
+
+def test_train_evaluate_and_go_on(tmp_path, capsys):
+    folder = tmp_path / "run"
+    main(["train", "rl2", *SMALL, "--seed", "3", "--folder", str(folder)])
+    assert f"metarl evaluate {folder}" in capsys.readouterr().out
+    identity = RunFolder(folder).identity
+    assert (identity["seeds"], identity["arguments"], identity["config"]["network"]["units"]) == ([3], {"arms": 3}, 8)
+    main(["train", "rl2", *SMALL, "--seed", "3", "--folder", str(folder)])  # finished: nothing to do
+    main(["evaluate", str(folder), "--num-tasks", "50", "--seed", "7", "--beside", "gittins", "thompson"])
+    shown = capsys.readouterr().out
+    for piece in ("RL²", "Random", "Gittins", "Thompson", "optimum"):
+        assert piece in shown, piece
+    about, table = RunFolder(folder).evaluations()["test-50tasks-4episodes-seed7"]
+    assert len(table) == about["num_tasks"] == 50
+    main(["evaluate", str(folder), "--num-tasks", "50", "--episodes", "3", "--after", "2", "--score", "after_k"])
+    assert "after_k" in RunFolder(folder).evaluations()["test-50tasks-3+2episodes-seed0"][1]
+
+
+def test_the_folder_is_named_for_the_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main(["train", "rl2", *SMALL, "--seed", "1", "2"])
+    assert RunFolder("runs/rl2-BernoulliBandit-v0-arms=3-seed1+2").weights(1).exists()
+    main(["evaluate", "runs/rl2-BernoulliBandit-v0-arms=3-seed1+2", "--num-tasks", "10", "--member", "1"])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["train", "rl2", "--distribution", "BernouliBandit-v0"], "Did you mean 'BernoulliBandit-v0'?"),
+        (["train", "rl2", "--distribution-args", "arms"], "as NAME=VALUE"),
+        (["train", "rl2", "--distribution-args", "legs=5"], "can't be made with"),
+        (["train", "rl2", "--device", "gpu"], "There is no device 'gpu'"),
+        (["train", "rl2", "--iterations", "0"], "at least 1"),
+        (["train", "rl2", "--folder", "/dev/null/run"], "a file is in the way"),
+        (["train", "rl2", "--checkpoint-seconds", "-1"], "can't be negative"),
+        (["evaluate", "nowhere"], "holds no run"),
+    ],
+)
+def test_bad_input_ends_with_a_sentence_and_status_1(words, sentence, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert exits(words) == 1
+    shown = capsys.readouterr().err
+    assert sentence in shown
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("words", [["learn"], ["train", "rl3"], ["train", "rl2", "--flag"], ["evaluate"], ["list", "all"]])
+def test_unknown_words_end_with_status_2(words):
+    assert exits(words) == 2
+
+
+def test_tracebacks_are_shown_on_request(monkeypatch):
+    monkeypatch.setenv("METARL_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="holds no run"):
+        main(["evaluate", "nowhere"])
+
+
+def test_ctrl_c_ends_with_status_130(monkeypatch, capsys):
+    def stopped(words):
+        raise KeyboardInterrupt("Stopped after iteration 3; the same command goes on from there.")
+
+    monkeypatch.setitem(COMMANDS, "train", stopped)
+    assert exits(["train"]) == 130
+    assert "goes on from there" in capsys.readouterr().err
+
+
+def test_the_list_has_a_line_for_everything(capsys):
+    main(["list"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(catalogue())
+    for line in lines:
+        kind, _, sentence = line.split(maxsplit=2)
+        assert kind in ("distribution", "learner", "agent")
+        assert sentence.endswith("."), line
+        assert "can't be imported" not in line
+    assert {"BernoulliBandit-v0", "rl2", "gittins"} <= {line.split()[1] for line in lines}
+
+
+def test_a_plug_in_that_doesnt_import_hides_nothing(monkeypatch):
+    monkeypatch.setitem(LEARNERS, "broken", "metarl.no_such_module:Learner")
+    sentences = {line.id: line.sentence for line in catalogue("learner")}
+    assert "can't be imported: ModuleNotFoundError" in sentences["broken"]
+    assert sentences["rl2"].startswith("RL²")
+
+
+def test_first_sentences():
+    assert first_sentence("One thing\n    after another. And more.\n\nLater.") == "One thing after another."
+    assert first_sentence("As in Duan et al. Their paper. Next.") == "As in Duan et al. Their paper."
+    assert first_sentence("Mean + 0.5 std") == "Mean + 0.5 std"
