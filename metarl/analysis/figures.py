@@ -154,7 +154,8 @@ def mean_curves(curves: Mapping[str, np.ndarray], *, x: str, y: str, first: int 
         estimates = np.array([mean(column)[:3] for column in columns if len(column)]).reshape(-1, 3)  # [points, (value, low, high)]
         colour, dash = COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]
         marker = MARKERS[i % len(MARKERS)] if len(points) <= 20 else None
-        axes.plot(points, estimates[:, 0], color=colour, linestyle=dash, linewidth=1.8, marker=marker, markersize=4.5, label=label)
+        thin = max(1.2, 2.6 - 0.4 * i)  # later ones are thinner, so that curves which coincide all show
+        axes.plot(points, estimates[:, 0], color=colour, linestyle=dash, linewidth=thin, marker=marker, markersize=2.5 * thin, label=label)
         band = np.where(np.isfinite(estimates), estimates, np.nan)  # a single task has no interval
         axes.fill_between(points, band[:, 1], band[:, 2], color=colour, alpha=0.2, linewidth=0)
     axes.set_xlabel(x)
