@@ -11,7 +11,7 @@ from metarl.envs.budget import Episodes, Steps
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.tasks.contract import PlugInError, fresh_tasks
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.row_player import arrays_in, bytes_needed
+from metarl.tasks.row_player import Recipe, RowPlayer, arrays_in, bytes_needed
 from tests.tasks.noisy_walk import NoisyWalk
 from tests.tasks.spy_env import Spy, generator, in_order, play
 
@@ -189,10 +189,62 @@ def test_arrays_share_one_memory_on_cache_lines_of_their_own():
     size = bytes_needed(rows.recipe, 3)
     memory = bytearray(size)
     arrays, again = arrays_in(memory, rows.recipe, 3), arrays_in(memory, rows.recipe, 3)
-    starts = sorted((array.__array_interface__["data"][0], array.nbytes) for array in arrays)
+    starts = sorted((array.__array_interface__["data"][0], array.nbytes) for array in vars(arrays).values())
     assert all((start - starts[0][0]) % 64 == 0 for start, _ in starts)
     assert all(start + length <= following for (start, length), (following, _) in pairwise(starts))
     assert starts[-1][0] + starts[-1][1] - starts[0][0] <= size
     arrays.reward[1] = 2.5
     assert again.reward.tolist() == [0, 2.5, 0]
     assert again.reward.shape == again.terminated.shape == (3,)
+
+
+def player(num_rows: int, rows: range) -> RowPlayer:
+    recipe = Recipe("Walk-v0", NoisyWalk, (("train", (0.0, 0.5)), ("test", (1.0,))), NoisyWalk.observation_space, NoisyWalk.action_space)
+    some = RowPlayer(recipe, arrays_in(bytearray(bytes_needed(recipe, num_rows)), recipe, num_rows), rows)
+    some.arrays.begin[:] = some.arrays.wanted[:] = True
+    return some
+
+
+def test_a_player_touches_its_own_rows_only():
+    some = player(4, range(1, 3))
+    some.arrays.observation[:] = 7
+    some.reset()
+    some.step()
+    assert (some.arrays.observation[[0, 3]] == 7).all()
+    assert (some.arrays.observation[1:3] != 7).all()
+    assert some.arrays.clock.tolist() == [0, 1, 1, 0]
+
+
+def test_rows_that_are_not_wanted_stand_still():
+    both = player(2, range(2))
+    both.reset()
+    both.arrays.wanted[1] = False
+    before = both.arrays.observation.copy()
+    both.step()
+    both.reset()
+    assert (both.arrays.observation[0] != before[0]).any()
+    assert (both.arrays.observation[1] == before[1]).all()
+    assert both.arrays.reward[1] == 0
+
+
+def test_an_episode_is_what_the_environment_gives_for_its_seed():
+    one = player(1, range(1))
+    one.arrays.index[:], one.arrays.seed[:] = 1, 12
+    one.reset()
+    env = NoisyWalk(0.5)
+    assert one.arrays.observation[0] == pytest.approx(env.reset(seed=12)[0])
+    for action in (1, 0, 1, 1, 0, 1, 0, 0, 1):
+        one.arrays.action[:] = action
+        one.step()
+        observation, reward, terminated, truncated, info = env.step(action)
+        assert one.arrays.observation[0] == pytest.approx(observation)
+        assert one.arrays.reward[0] == reward
+        assert (one.arrays.terminated[0], one.arrays.truncated[0], one.arrays.success[0]) == (terminated, truncated, info["success"])
+        if terminated:
+            break
+
+
+def test_tasks_are_named_by_split_place_and_value():
+    one = player(1, range(1))
+    one.arrays.split[:] = 1
+    assert one.recipe.name_task(one.arrays, 0) == "test task 0 (1.0)"
