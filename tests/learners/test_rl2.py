@@ -46,6 +46,15 @@ def test_the_previous_observation_is_the_same_in_acting_and_training(core):
 
 
 @every_core
+@alone_and_together
+def test_the_first_pass_of_every_update_sees_the_policy_that_played(core, seed):
+    learner = RL2(small(core, ppo=PPOConfig(epochs=1, minibatches=1, lr=1e-2)), box_tasks(), seed)
+    for metrics in updates(learner, 3):  # the normalisers learn between updates
+        assert metrics["kl"] == pytest.approx(0, abs=1e-5)
+        assert metrics["clipped"] == 0
+
+
+@every_core
 def test_the_agent_acts_as_the_policy_that_trains(core):
     learner = RL2(small(core, act="mode"), Ragged(), 0)
     updates(learner, 2)
