@@ -4,19 +4,12 @@ import pytest
 import torch
 
 from metarl.baselines.known_arm import KnownArm
-from metarl.checks.acting import ACTING_CHECKS
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import evaluate
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.gaussian_bandit import GaussianBandit
 from metarl.tasks.random_mdp import RandomMDP
 from metarl.tasks.reveal import reveal
-
-
-@pytest.mark.parametrize("check", ACTING_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("bandit", [BernoulliBandit(3), GaussianBandit(4)], ids=repr)
-def test_the_contract_of_agents_holds(check, bandit):
-    check(KnownArm, reveal(bandit), Episodes(4, 0))
 
 
 @pytest.mark.parametrize("bandit", [BernoulliBandit(5), GaussianBandit(3, noise=0.5)], ids=repr)

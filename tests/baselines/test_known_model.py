@@ -5,20 +5,13 @@ import torch
 
 from metarl.baselines.known_model import KnownModel
 from metarl.baselines.registry import agent_names
-from metarl.checks.acting import ACTING_CHECKS
-from metarl.envs.budget import Episodes, Steps
+from metarl.envs.budget import Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.evaluation.protocol import evaluate
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.random_mdp import RandomMDP, RandomMDPTasks, optimal_values
 from metarl.tasks.reveal import reveal
 from metarl.tasks.seeding import torch_generator
-
-
-@pytest.mark.parametrize("check", ACTING_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("budget", [Episodes(3, 0), Steps(10)], ids=repr)
-def test_the_contract_of_agents_holds(check, budget):
-    check(KnownModel, reveal(RandomMDP(4, 3, 4)), budget)
 
 
 def test_it_scores_its_upper_bound():
