@@ -15,6 +15,7 @@ from rich.console import Console
 from metarl.analysis.figures import learning_curve, save, scores_figure
 from metarl.analysis.tables import render, score_table
 from metarl.baselines.registry import agent_class, make_agent
+from metarl.cli import plain_errors
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.search import search
@@ -97,4 +98,5 @@ def main(settings: Quickstart) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Quickstart))
+    with plain_errors():
+        main(tyro.cli(Quickstart))

@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-__all__ = ["main"]
+__all__ = ["main", "plain_errors"]
 
 
 def train(words: Sequence[str]) -> None:
@@ -72,12 +73,19 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"train": train, "evaluat
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command; bad input ends it with a sentence and status 1."""
     words = sys.argv[1:] if words is None else words
-    try:
+    with plain_errors():
         if not words or words[0] not in COMMANDS:
             _choose("metarl", {name: command.__doc__ or "" for name, command in COMMANDS.items()}, words)
         COMMANDS[words[0]](words[1:])
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """End the program with an error's sentence rather than a traceback: status 1, or 130 where the user stopped it."""
+    try:
+        yield
     except KeyboardInterrupt as stopped:
-        print(stopped or "Stopped.", file=sys.stderr)
+        print(str(stopped) or "Stopped.", file=sys.stderr)
         sys.exit(130)
     except (ValueError, OSError) as error:
         if os.environ.get("METARL_TRACEBACK"):

@@ -170,6 +170,14 @@ class RunFolder:
                 "Choose another folder, or the settings that it was started with to go on with it."
             )
 
+    def note_continuation(self) -> None:
+        """Write down with what the run goes on, where versions or commit aren't those it was started or last continued with."""
+        description, now = self.description, provenance()
+        last = description.get("continued", [description])[-1]
+        if any(last.get(name) != now[name] for name in ("versions", "commit")):
+            description["continued"] = [*description.get("continued", []), now]
+            write_file(self.path / "run.json", _json(description))
+
 
 def find_runs(root: str | Path) -> list[RunFolder]:
     """Every run's folder at or below `root`, in the order of their paths."""

@@ -95,6 +95,20 @@ def test_another_config_is_refused_by_the_fields_that_differ(run):
     assert "lr" not in str(caught.value)
 
 
+def test_going_on_with_other_versions_is_written_down(run, monkeypatch):
+    run.note_continuation()
+    assert "continued" not in run.description
+    identity = run.identity
+    monkeypatch.setattr(results, "__version__", "99.0")
+    for _ in range(2):
+        run.note_continuation()
+    assert [entry["versions"]["metarl"] for entry in run.description["continued"]] == ["99.0"]
+    assert run.identity == identity
+    monkeypatch.undo()
+    run.note_continuation()
+    assert len(run.description["continued"]) == 2
+
+
 def test_files_of_an_unknown_run_are_refused(run):
     (run.path / "run.json").unlink()
     with pytest.raises(RunFolderError, match="no run.json to tell whose"):

@@ -62,6 +62,7 @@ def train(
             _save_weights(learner, place)
             return learner
 
+        place.note_continuation()
         events = stack.enter_context(_event_writer(place, iteration)) if tensorboard else None
         progress = stack.enter_context(_progress(run, distribution, place, iteration)) if show else None
         stop = stack.enter_context(_stop_signals())
