@@ -91,10 +91,10 @@ class RL2:
         self.budget = Episodes(config.episodes, after=0)
         self.max_steps = max_steps(self.budget, distribution)
         self.actions = action_distribution(distribution.action_space)
-        policies = [self._new_policy(member_seed, make_policy) for member_seed in self.seeds]
+        policies = [self._new_policy(member_seed, make_policy).to(self.device) for member_seed in self.seeds]
         if make_policy is not None:
-            check_policy(policies[0].to(self.device), distribution.observation_space, distribution.action_space, self.device)
-        self.policy: Any = (policies[0] if self.members == 1 else StackedPolicy(policies)).to(self.device)
+            check_policy(policies[0], distribution.observation_space, distribution.action_space, self.device)
+        self.policy: Any = policies[0] if self.members == 1 else StackedPolicy(policies)
         self.returns = ReturnNormaliser(self.max_steps, self.members).to(self.device)
         self.optimizer = torch.optim.AdamW(
             self.policy.parameters(), config.ppo.lr, eps=config.ppo.adam_epsilon, weight_decay=config.ppo.weight_decay, fused=True
@@ -212,10 +212,7 @@ class RL2:
         for i, parameter in enumerate(self.policy.parameters()):
             if str(i) in state["optimizer"]:
                 moments = state["optimizer"][str(i)]
-                self.optimizer.state[parameter] = {
-                    name: tensor.clone().to(tensor.device if name == "step" and self.device.type == "cpu" else self.device)
-                    for name, tensor in moments.items()
-                }
+                self.optimizer.state[parameter] = {name: tensor.clone().to(self.device) for name, tensor in moments.items()}
         for name, stream in state["streams"].items():
             getattr(self, name).set_state(stream.cpu())
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
