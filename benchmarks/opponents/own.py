@@ -1,0 +1,125 @@
+"""metarl's own side of `throughput.py`, started as a user would start it; prints one JSON line.
+
+Subjects: `rl2` (collect and update), `plain` (the same with PyTorch's own GRU), `environment` (MetaEpisodeEnv alone), `matmul`
+(PyTorch's float32 matrix product), `spin` (a competing process: NumPy on one core until it is killed).
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+
+import metarl  # before torch: it sets how long PyTorch's threads spin  # isort: skip
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from metarl.envs.budget import Episodes
+from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.learners.rl2 import RL2, RL2Config
+from metarl.networks.policy import NetworkConfig, Policy
+from metarl.tasks.contract import TaskDistribution, fresh_tasks
+from metarl.tasks.seeding import torch_generator
+
+
+class PlainGRU(nn.Module):
+    """`torch.nn.GRU` behind the interface of a core."""
+
+    def __init__(self, inputs: int, units: int):
+        super().__init__()
+        self.size, self.layer = units, nn.GRU(inputs, units)
+
+    def initial_state(self, batch_size: int) -> Tensor:
+        return torch.zeros(batch_size, self.size)
+
+    def forward(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        output, last = self.layer(features[None], state[None])
+        return output[0], last[0]
+
+    def sequence(self, features: Tensor) -> Tensor:
+        return self.layer(features)[0]
+
+
+def plain_policy(units: int) -> Callable[[TaskDistribution, int], nn.Module]:
+    """Our policy with PyTorch's GRU as its core."""
+
+    def build(distribution: TaskDistribution, max_steps: int) -> nn.Module:
+        spaces = distribution.observation_space, distribution.action_space
+        policy = Policy(*spaces, NetworkConfig(units=units), max_steps, torch_generator(0))
+        policy.core = PlainGRU(policy.inputs.size, units)
+        return policy
+
+    return build
+
+
+def training(tasks: int, arms: int, pulls: int, units: int, plain: bool) -> Callable[[], int]:
+    """One iteration of RL²; returns its steps."""
+    config = RL2Config(episodes=pulls, num_envs=tasks, iterations=10_000, network=NetworkConfig(units=units))
+    learner = RL2(config, metarl.make("BernoulliBandit-v0", arms=arms), make_policy=plain_policy(units) if plain else None)
+
+    def iteration() -> int:
+        learner.update()
+        return tasks * pulls
+
+    return iteration
+
+
+def stepping(tasks: int, arms: int, pulls: int) -> Callable[[], int]:
+    """Whole meta-episodes of MetaEpisodeEnv with fresh tasks after each; arms are drawn beforehand."""
+    distribution = metarl.make("BernoulliBandit-v0", arms=arms)
+    env = MetaEpisodeEnv(distribution, Episodes(pulls, after=0), tasks, torch_generator(0), refill=True)
+    env.reset(fresh_tasks(distribution, "train", tasks, 0))
+    actions = torch.randint(arms, (tasks,), generator=torch_generator(1))
+
+    def meta_episode() -> int:
+        for _ in range(pulls):
+            env.step(actions)
+        return tasks * pulls
+
+    return meta_episode
+
+
+def product(size: int = 2048) -> Callable[[], int]:
+    """Float32 matrix products; "steps" are floating-point operations."""
+    left, right = torch.rand(size, size), torch.rand(size, size)
+
+    def multiply() -> int:
+        torch.mm(left, right)
+        return 2 * size**3
+
+    return multiply
+
+
+def spin() -> None:
+    """Keep one core busy."""
+    values = np.random.default_rng(0).random(10_000)
+    while True:
+        values = np.sqrt(values + 1.0)
+
+
+def main() -> None:
+    """Time `--subject` for `--seconds` after two rounds to warm up."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--subject", choices=("rl2", "plain", "environment", "matmul", "spin"), default="rl2")
+    for name, default in (("units", 64), ("tasks", 4096), ("arms", 5), ("pulls", 10)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--seconds", type=float, default=6.0)
+    chosen = parser.parse_args()
+    if chosen.subject == "spin":
+        spin()
+    sizes = chosen.tasks, chosen.arms, chosen.pulls
+    work = {
+        "rl2": lambda: training(*sizes, chosen.units, plain=False),
+        "plain": lambda: training(*sizes, chosen.units, plain=True),
+        "environment": lambda: stepping(*sizes),
+        "matmul": product,
+    }[chosen.subject]()
+    work(), work()
+    steps, start = 0, time.perf_counter()
+    while time.perf_counter() - start < chosen.seconds:
+        steps += work()
+    print(json.dumps({"steps": steps, "seconds": time.perf_counter() - start, "version": f"metarl {metarl.__version__}"}))
+
+
+if __name__ == "__main__":
+    main()

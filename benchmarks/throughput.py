@@ -1,0 +1,258 @@
+"""How fast metarl is, against others doing the same work on the same cores, turn about in one sitting.
+
+Each measurement is a process of its own, started as a user would start it; subjects alternate, so that a noisy machine is noisy for all.
+Opponents live in virtual environments of their own, named by flags; without one, its figures stay missing.
+
+    python benchmarks/throughput.py --jax-python JAXENV/bin/python --sb3-python SB3ENV/bin/python --publish
+
+JAXENV holds jax and optax, SB3ENV holds sb3-contrib. Results: throughput.csv (every measurement), figures.csv, growth.png.
+"""
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import tyro
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from metarl.analysis.figures import save
+from metarl.results import write_csv
+
+OPPONENTS = Path(__file__).resolve().parent / "opponents"
+ROOT = OPPONENTS.parent.parent
+DEFAULT_SPIN = {"GOMP_SPINCOUNT": "300000"}  # what libgomp uses when nobody says otherwise
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure.
+
+    Attributes:
+        preset: smoke only shows that everything runs.
+        jax_python: the interpreter of an environment with jax and optax.
+        sb3_python: the interpreter of an environment with sb3-contrib.
+        publish: write to results/throughput rather than runs/throughput.
+    """
+
+    preset: Literal["smoke", "cpu"] = "cpu"
+    jax_python: Path | None = None
+    sb3_python: Path | None = None
+    publish: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where results go."""
+        return Path("results" if self.publish else "runs") / "throughput"
+
+    @property
+    def repeats(self) -> int:
+        """Measurements of each subject."""
+        return 5 if self.preset == "cpu" else 1
+
+    @property
+    def seconds(self) -> float:
+        """Length of one measurement."""
+        return 5.0 if self.preset == "cpu" else 0.2
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something to time.
+
+    Attributes:
+        name: in the results.
+        command: what runs it, without the seconds.
+        environment: variables set for it.
+        timed: whether it takes --seconds.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    timed: bool = True
+
+
+def own(subject: str, name: str = "metarl", environment: dict[str, str] | None = None, **sizes: int) -> Subject:
+    """metarl doing `subject`."""
+    flags = [word for key, value in sizes.items() for word in (f"--{key}", str(value))]
+    command = (sys.executable, str(OPPONENTS / "own.py"), "--subject", subject, *flags)
+    return Subject(name, command, tuple((environment or {}).items()))
+
+
+def measure(subject: Subject, options: Options, busy: bool = False) -> float:
+    """Steps a second of one process, with a competing process beside it if `busy`."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **dict(subject.environment)}
+    rival = None
+    if busy:
+        rival = subprocess.Popen([*own("spin").command], env={**environment, "OMP_NUM_THREADS": "1"})
+        time.sleep(3)
+    try:
+        command = [*subject.command, *(["--seconds", str(options.seconds)] if subject.timed else [])]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    finally:
+        if rival is not None:
+            rival.kill()
+            rival.wait()
+    if result.returncode:
+        raise RuntimeError(f"{shlex.join(command)} failed:\n{result.stderr[-2000:]}")
+    timed = json.loads(result.stdout.strip().splitlines()[-1])
+    return float(timed["steps"]) / float(timed["seconds"])
+
+
+class Sitting:
+    """All measurements of one run of this script, saved after each."""
+
+    def __init__(self, options: Options, console: Console):
+        self.options, self.console = options, console
+        self.rows: list[dict[str, Any]] = []
+
+    def alternate(self, question: str, subjects: list[Subject], busy: bool = False) -> dict[str, np.ndarray]:
+        """Rates [repeats] of each subject, taken turn about."""
+        rates: dict[str, list[float]] = {subject.name: [] for subject in subjects}
+        for repeat in range(self.options.repeats):
+            for subject in subjects:
+                rate = measure(subject, self.options, busy)
+                rates[subject.name].append(rate)
+                self.rows.append({"question": question, "subject": subject.name, "busy": busy, "repeat": repeat, "steps_per_second": rate})
+                write_csv(self.options.folder / "throughput.csv", pd.DataFrame(self.rows))
+        for name, values in rates.items():
+            self.console.print(f"{question}: {name}{' beside a busy process' if busy else ''}: {np.median(values):,.0f}/s", highlight=False)
+        return {name: np.asarray(values) for name, values in rates.items()}
+
+    def best(self, question: str, subjects: list[Subject]) -> Subject:
+        """The fastest of several settings of an opponent, tried once each."""
+        return max(subjects, key=lambda subject: measure(subject, self.options)) if len(subjects) > 1 else subjects[0]
+
+
+def main(options: Options) -> None:
+    """Measure, print, save."""
+    console = Console(highlight=False)
+    machine = f"{cpu_model()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    console.print(machine)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    sitting, figures = Sitting(options, console), []
+
+    def figure(name: str, wanted: float, ratios: np.ndarray | None) -> None:
+        low, high = ratio_interval(ratios) if ratios is not None else (np.nan, np.nan)
+        value = float(np.median(ratios)) if ratios is not None else np.nan
+        reached = bool(value >= wanted) if ratios is not None else None
+        command = "python benchmarks/throughput.py --jax-python JAXENV/bin/python --sb3-python SB3ENV/bin/python --publish"
+        n = 0 if ratios is None else len(ratios)
+        entry = {"figure": name, "wanted": f">= {wanted:g}", "value": value, "ci_low": low, "ci_high": high, "n": n}
+        figures.append({**entry, "reached": reached, "command": command, "machine": machine})
+        write_csv(options.folder / "figures.csv", pd.DataFrame(figures))
+        console.print(f"{name}: {value:.3g} [{low:.3g}, {high:.3g}], wanted at least {wanted:g}")
+
+    tasks = 4096 if options.preset == "cpu" else 64
+    full = {}
+    for units, wanted in ((64, 5.0), (256, 2.0)):
+        question = f"RL² end to end, {units} units, {tasks} tasks"
+        rivals = []
+        if options.sb3_python is not None:
+            settings = [256, 64, 1024] if options.preset == "cpu" and units == 64 else [256 if options.preset == "cpu" else 8]
+            script = str(OPPONENTS / "sb3_rl2.py")
+            tries = [
+                Subject("sb3-contrib", (str(options.sb3_python), script, "--units", str(units), "--tasks", str(envs)), timed=False)
+                for envs in settings
+            ]
+            rivals.append(sitting.best(question, tries))
+        if options.jax_python is not None:
+            flags = ("--units", str(units), "--tasks", str(tasks))
+            rivals.append(Subject("JAX, jitted", (str(options.jax_python), str(OPPONENTS / "jax_rl2.py"), *flags)))
+        rivals.append(own("plain", "PyTorch's GRU", DEFAULT_SPIN, units=units, tasks=tasks))
+        full[units] = sitting.alternate(question, [own("rl2", units=units, tasks=tasks), *rivals])
+        ours = full[units]["metarl"]
+        figure(f"{question}: times sb3-contrib's rate", wanted, ratio(ours, full[units].get("sb3-contrib")))
+        figure(f"{question}: times the jitted JAX program's rate", 1.0, ratio(ours, full[units].get("JAX, jitted")))
+
+    question = "environment only"
+    script = str(OPPONENTS / "gymnasium_bandit.py")
+    rival = sitting.best(
+        question, [Subject("SyncVectorEnv", (sys.executable, script, "--tasks", str(envs))) for envs in (16, 64, 256, 1024)]
+    )
+    large = own("environment", "metarl, 65,536 tasks", tasks=65_536 if options.preset == "cpu" else 128)
+    rates = sitting.alternate(question, [own("environment", f"metarl, {tasks:,} tasks", tasks=tasks), large, rival])
+    for name in (f"metarl, {tasks:,} tasks", large.name):
+        figure(f"environment only: {name}, times Gymnasium's SyncVectorEnv", 100.0, ratio(rates[name], rates["SyncVectorEnv"]))
+
+    rates = sitting.alternate("matrix product, float32 operations", [own("matmul", "torch.mm")])
+    flops = operations_per_step(units=256, features=5 + 2, outputs=5 + 1, epochs=4)
+    share = full[256]["metarl"] * flops / np.median(rates["torch.mm"])
+    figure("share of the machine's matrix-product rate, 256 units", 0.6, share)
+
+    quiet = sitting.alternate("busy machine", [own("rl2", tasks=tasks), own("rl2", "metarl, PyTorch's default", DEFAULT_SPIN, tasks=tasks)])
+    busy = sitting.alternate(
+        "busy machine", [own("rl2", tasks=tasks), own("rl2", "metarl, PyTorch's default", DEFAULT_SPIN, tasks=tasks)], busy=True
+    )
+    figure("rate beside one busy process, share of the undisturbed", 0.4, busy["metarl"] / np.median(quiet["metarl"]))
+    default = "metarl, PyTorch's default"
+    console.print(f"with PyTorch's default spinning: {np.median(busy[default]) / np.median(quiet[default]):.2f} of the undisturbed")
+
+    if options.preset == "cpu":
+        growth(sitting, options)
+
+
+def growth(sitting: Sitting, options: Options) -> None:
+    """How time grows with tasks, pulls and units, one at a time around 4,096 tasks, 10 pulls, 64 units."""
+    base = {"tasks": 4096, "pulls": 10, "units": 64}
+    ranges = {"tasks": (256, 1024, 4096, 16384), "pulls": (5, 10, 50, 100), "units": (16, 64, 128, 256)}
+    figure = Figure((10, 3.2), layout="constrained")
+    for axes, (name, values) in zip(figure.subplots(1, 3), ranges.items(), strict=True):
+        microseconds = []
+        for value in values:
+            subject = own("rl2", f"{name}={value}", **{**base, name: value, **({"tasks": 512} if name == "pulls" and value > 10 else {})})
+            rate = measure(subject, options)
+            sitting.rows.append({"question": "growth", "subject": subject.name, "busy": False, "repeat": 0, "steps_per_second": rate})
+            microseconds.append(1e6 / rate)
+        axes.plot(values, microseconds, marker="o", color="#0072b2")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(values, [f"{value:,}" for value in values])
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(f"{name} (log scale)")
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("µs per environment step,\ncollect and update")
+    write_csv(options.folder / "throughput.csv", pd.DataFrame(sitting.rows))
+    save(figure, options.folder / "growth.png")
+
+
+def operations_per_step(units: int, features: int, outputs: int, epochs: int) -> float:
+    """Floating-point operations of the matrix products behind one environment step.
+
+    A forward pass costs 2 (3 H (H + F) + H P); the backward pass repeats it for the weights and, but for the inputs', for the activations.
+    """
+    recurrent, inputs, heads = 2 * 3 * units * units, 2 * 3 * units * features, 2 * units * outputs
+    forward = recurrent + inputs + heads
+    backward = 2 * recurrent + inputs + 2 * heads
+    return float(forward + epochs * (forward + backward))
+
+
+def ratio(ours: np.ndarray, theirs: np.ndarray | None) -> np.ndarray | None:
+    """Ratio of each pair of neighbouring measurements."""
+    return None if theirs is None else ours / theirs
+
+
+def ratio_interval(ratios: np.ndarray) -> tuple[float, float]:
+    """The range of the ratios: with five of them, a 94 % interval of their median."""
+    return float(ratios.min()), float(ratios.max())
+
+
+def cpu_model() -> str:
+    """The processor's name."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or "unknown processor"
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
