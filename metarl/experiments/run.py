@@ -1,5 +1,6 @@
 """Training: the one loop that calls a learner's `update`, writes down what it measured, shows it, and keeps checkpoints."""
 
+import math
 import signal
 import threading
 import time
@@ -8,6 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from metarl.experiments.checkpoint import CheckpointError, load_state, save_state
 from metarl.experiments.metrics_log import MetricsLog
@@ -44,7 +48,8 @@ def train(
         The trained learner.
 
     Raises:
-        ValueError: bad settings, a folder in use or of another run, a damaged checkpoint. StorageError: a full or read-only disk.
+        ValueError: bad settings, a folder in use or of another run, a damaged checkpoint, or training diverged: then nothing of it is
+            saved. StorageError: a full or read-only disk.
     """
     if checkpoint_seconds < 0:
         raise ValueError(f"checkpoint_seconds can't be negative, not {checkpoint_seconds}.")
@@ -75,6 +80,7 @@ def train(
             iteration += 1
             seconds += took
             row = _row(learner, iteration, metrics, seconds, (metrics["steps"] - steps) / took)
+            _check_finite(row, iteration)
             steps = row["steps"]
             log.append(row)
             if events is not None:
@@ -129,7 +135,24 @@ def _row(learner: Learner, iteration: int, metrics: dict[str, float], seconds: f
     return {"iteration": iteration, "steps": int(metrics["steps"]), **own, "seconds": round(seconds, 3), "steps_per_second": round(rate, 1)}
 
 
+def _check_finite(figures: dict[str, float], iteration: int) -> None:
+    """Raise ValueError where training diverged, before anything of it is saved."""
+    if bad := [f"{name} is {value}" for name, value in figures.items() if not math.isfinite(value)]:
+        raise ValueError(
+            f"Training diverged in iteration {iteration}: {', '.join(bad)}. "
+            "The last checkpoint, if there is one, is as it was. Train in another folder with a smaller learning rate."
+        )
+
+
+def _check_weights(learner: Learner, members: int, iteration: int) -> None:
+    """The same for the weights: an iteration's last step can spoil them after all was measured."""
+    leaves = [leaf for member in range(members) for leaf in tree_leaves(learner.weights(member))]
+    spoilt = any(bool(leaf.isnan().any()) for leaf in leaves if isinstance(leaf, Tensor))
+    _check_finite({"a weight": math.nan} if spoilt else {}, iteration)
+
+
 def _save_checkpoint(learner: Learner, place: RunFolder, log: MetricsLog, iteration: int) -> None:
+    _check_weights(learner, len(place.identity["seeds"]), iteration)
     log.sync()  # a checkpoint never counts lines that a power cut could still take away
     about = {"kind": "checkpoint", "learner": place.identity["learner"], "run": place.digest, "iteration": iteration}
     save_state(place.checkpoint, learner.state_dict(), about)

@@ -12,6 +12,9 @@ import torch
 from metarl.experiments.checkpoint import CheckpointError, load_state, save_state
 from metarl.experiments.run import train
 from metarl.experiments.run_config import RunConfig
+from metarl.learners.ppo import PPOConfig
+from metarl.learners.rl2 import RL2Config
+from metarl.networks.policy import NetworkConfig
 from metarl.results import RunFolder, RunFolderError, StorageError
 from metarl.tasks.contract import PlugInError
 from tests.experiments.tiny_learner import TinyLearner
@@ -198,6 +201,39 @@ def test_a_learner_that_reports_no_return_is_named(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(TinyLearner, "update", lambda self: {"steps": 1.0})
     with pytest.raises(PlugInError, match=r"TinyLearner.update\(\) must report return; iteration 1 didn't"):
         train(run_of(tiny()), tmp_path, show=False)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_run_that_diverges_says_so_and_keeps_the_good_checkpoint(tiny, tmp_path, monkeypatch, bad):
+    update = TinyLearner.update
+    monkeypatch.setattr(TinyLearner, "update", lambda self: {**update(self), "loss": bad if self.iteration == 3 else 0.5})
+    with pytest.raises(ValueError, match=rf"diverged in iteration 3: loss is {bad}\..*smaller learning rate"):
+        train(run_of(tiny()), tmp_path, checkpoint_seconds=0, show=False)
+    assert load_state(tmp_path / "checkpoint.safetensors")[0]["iteration"] == len(RunFolder(tmp_path).metrics) == 2
+    assert not RunFolder(tmp_path).weights().exists()
+
+
+def test_weights_spoilt_behind_finite_metrics_are_not_saved(tiny, tmp_path, monkeypatch):
+    update = TinyLearner.update
+
+    def spoiling(self):
+        metrics = update(self)
+        if self.iteration == 5:
+            self.preferences[0, 1] = float("nan")
+        return metrics
+
+    monkeypatch.setattr(TinyLearner, "update", spoiling)
+    with pytest.raises(ValueError, match="diverged in iteration 5: a weight is nan"):
+        train(run_of(tiny()), tmp_path, checkpoint_seconds=0, show=False)
+    assert load_state(tmp_path / "checkpoint.safetensors")[0]["iteration"] == 4
+    assert not RunFolder(tmp_path).weights().exists()
+
+
+def test_rl2_with_a_huge_learning_rate_is_stopped(tmp_path):
+    config = RL2Config(episodes=3, num_envs=16, iterations=50, network=NetworkConfig(units=8), ppo=PPOConfig(lr=1e6))
+    with pytest.raises(ValueError, match=r"diverged in iteration \d+: .*smaller learning rate"):
+        train(RunConfig("rl2", config), tmp_path, show=False)
+    assert not RunFolder(tmp_path).weights().exists()
 
 
 def test_event_files_for_tensorboard(tiny, tmp_path):
