@@ -34,6 +34,11 @@ def small(**changes):
     return RL2Config(**{**settings, **changes})
 
 
+def random_scores(num_tasks=3, budget=Episodes(2), device="cpu"):
+    agent = make_agent("random", BernoulliBandit(), Episodes(2))
+    return evaluate(agent, BernoulliBandit(), "test", num_tasks, 0, budget, device=device)
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -55,7 +60,13 @@ def small(**changes):
         (lambda: NetworkConfig(units=0), "at least 1"),
         (lambda: PPOConfig(lr=-1.0), "positive"),
         (lambda: RunConfig("rl2", small(), device="cuda:99").make_learner(BernoulliBandit()), "cpu|this machine has"),
-        (lambda: evaluate(make_agent("random", BernoulliBandit(), Episodes(2)), BernoulliBandit(), "test", 0, 0), "at least 1, not 0"),
+        (lambda: make_learner("rl2", BernoulliBandit(), small(), device="tpu"), "There is no device 'tpu'; choose cpu"),
+        (lambda: random_scores(num_tasks=0), "at least 1, not 0"),
+        (lambda: random_scores(num_tasks=2.5), "num_tasks must be a whole number, not 2.5"),
+        (lambda: random_scores(num_tasks="2"), "num_tasks must be a whole number, not '2'"),
+        (lambda: random_scores(budget=10), r"budget must be Episodes\(K, after=M\) or Steps\(N\), not 10"),
+        (lambda: random_scores(device="tpu"), "There is no device 'tpu'; choose cpu"),
+        (lambda: random_scores(device="cuda:99"), "cpu|this machine has"),
     ],
 )
 def test_settings_are_refused_before_anything_runs(make, sentence):

@@ -1,6 +1,7 @@
 """The one loop that scores every agent: the same tasks and the same environment noise for all, so that differences are paired."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, check_split, where_rows
+from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import torch_generator
 
 __all__ = ["CHUNK", "Evaluation", "evaluate"]
@@ -116,9 +118,14 @@ def evaluate(
     Each task has a row of its own, never refilled.
 
     Raises:
-        ValueError: unknown split, or no tasks. PlugInError: the agent or the distribution broke its contract.
+        ValueError: unknown split or device, no tasks, or no budget. PlugInError: the agent or the distribution broke its contract.
     """
     check_split(distribution, split)
+    check_device(device)
+    if not isinstance(budget, Budget):
+        raise ValueError(f"budget must be Episodes(K, after=M) or Steps(N), not {budget!r}.")
+    if not isinstance(num_tasks, Integral):
+        raise ValueError(f"num_tasks must be a whole number, not {num_tasks!r}.")
     if num_tasks < 1:
         raise ValueError(f"num_tasks must be at least 1, not {num_tasks}.")
     tasks = distribution.sample(num_tasks, split, seed)

@@ -10,13 +10,14 @@ from metarl.envs.budget import Budget, Episodes, Steps
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.experiments.load import default_budget, load_agent
 from metarl.experiments.run import train
-from metarl.experiments.run_config import RunConfig, check_device, parse_arguments
+from metarl.experiments.run_config import RunConfig, parse_arguments
 from metarl.learners.registry import learner_class, learner_names
 from metarl.results import RunFolder, write_evaluation
 from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.devices import check_device
 from metarl.tasks.registry import distribution_class, distribution_ids
 
-__all__ = ["Catalogue", "EvaluateOptions", "Scored", "TrainOptions", "catalogue", "first_sentence", "score_run", "train_run"]
+__all__ = ["Catalogue", "EvaluateOptions", "Scored", "TrainOptions", "catalogue", "first_sentence", "save_scores", "score_run", "train_run"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Scored(NamedTuple):
 
     entries: list[tuple[str, Evaluation]]  # (label, evaluation): the run's, then Random, then those beside
     distribution: TaskDistribution
-    files: list[Path]  # saved in the run's folder
+    ids: list[str]  # of the agents after the run's, as `metarl list` shows them
 
 
 class Catalogue(NamedTuple):
@@ -98,24 +99,39 @@ def train_run(learner: str, config: Any, options: TrainOptions) -> Path:
 
 
 def score_run(folder: Path, options: EvaluateOptions) -> Scored:
-    """Score a run's agent, Random and the agents beside on the same tasks, and save the run's scores in its folder."""
+    """Score a run's agent, Random and the agents beside on the same tasks; `save_scores` writes them down.
+
+    Of a run with several seeds, one member is scored, and its seed stands in its label.
+    """
     check_device(options.device)
-    place = RunFolder(folder)
-    run = RunConfig.from_identity(place.identity)
+    run = RunConfig.from_identity(RunFolder(folder).identity)
     budget = _budget(run, options)
     distribution = run.make_distribution()
     ids = ["random", *(id for id in options.beside if id != "random")]
-    label = getattr(learner_class(run.learner), "label", run.learner)
-    agents = [(label, load_agent(folder, budget, options.member, options.device))]
+    agents = [("", load_agent(folder, budget, options.member, options.device))]
     agents += [(agent_class(id).label, make_agent(id, distribution, budget)) for id in ids]
+    seed = f", seed {run.seeds[options.member]}" if len(run.seeds) > 1 else ""
+    agents[0] = (getattr(learner_class(run.learner), "label", run.learner) + seed, agents[0][1])
     entries = [
         (label, evaluate(agent, distribution, options.split, options.num_tasks, options.seed, budget, device=options.device))
         for label, agent in agents
     ]
+    return Scored(entries, distribution, ids)
+
+
+def save_scores(folder: Path, scored: Scored, options: EvaluateOptions) -> list[Path]:
+    """Save what `score_run` gave, a file an agent, in the run's folder; returns the files.
+
+    Raises:
+        StorageError: the folder can't be written to.
+    """
+    budget = scored.entries[0][1].budget
     after = f"+{budget.after}" if isinstance(budget, Episodes) and budget.after else ""
     length = f"{budget.learning}{after}episodes" if isinstance(budget, Episodes) else f"{budget.total}steps"
-    name = f"{options.split}-{options.num_tasks}tasks-{length}-seed{options.seed}" + (f"-member{options.member}" if options.member else "")
-    return Scored(entries, distribution, [write_evaluation(place.path / "evaluations", name, entries[0][1])])
+    name = f"{options.split}-{options.num_tasks}tasks-{length}-seed{options.seed}"
+    names = [name + (f"-member{options.member}" if options.member else ""), *(f"{name}-{id.replace('/', '_')}" for id in scored.ids)]
+    place = RunFolder(folder).path / "evaluations"
+    return [write_evaluation(place, name, evaluation) for name, (_, evaluation) in zip(names, scored.entries, strict=True)]
 
 
 def catalogue(only: str | None = None) -> list[Catalogue]:
@@ -147,6 +163,8 @@ def first_sentence(docstring: str) -> str:
 
 
 def _budget(run: RunConfig, options: EvaluateOptions) -> Budget:
+    if options.score == "after_k" and options.after < 1:
+        raise ValueError("after_k scores the episodes that follow K episodes of learning: add --after 1, and leave --steps out.")
     if options.steps is not None:
         if options.episodes is not None or options.after:
             raise ValueError("Give --steps or --episodes and --after, not both.")

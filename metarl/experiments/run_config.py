@@ -5,14 +5,13 @@ import types
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import torch
-
 from metarl.learners.contract import Learner
 from metarl.learners.registry import learner_class
 from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.devices import check_device
 from metarl.tasks.registry import make
 
-__all__ = ["RunConfig", "check_device", "config_from_json", "parse_arguments"]
+__all__ = ["RunConfig", "config_from_json", "parse_arguments"]
 
 
 @dataclass(frozen=True)
@@ -92,21 +91,6 @@ class RunConfig:
             seed=seeds[0] if len(seeds) == 1 else seeds,
             device=device or identity["device"],
         )
-
-
-def check_device(device: str) -> None:
-    """Raise ValueError, saying what to choose, unless PyTorch can compute on `device` here."""
-    try:
-        kind = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"There is no device {device!r}; choose cpu, or cuda where there is a GPU.") from error
-    if kind.type == "cuda":
-        if not torch.cuda.is_available():
-            raise ValueError("There is no CUDA device here, or this PyTorch was built without CUDA; choose cpu.")
-        if (kind.index or 0) >= torch.cuda.device_count():
-            raise ValueError(f"There is no device {device!r}; this machine has cuda:0 to cuda:{torch.cuda.device_count() - 1}.")
-    elif kind.type != "cpu":
-        raise ValueError(f"metarl computes on cpu or cuda, not on {device!r}.")
 
 
 def parse_arguments(arguments: tuple[str, ...]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from metarl.networks.policy import NetworkConfig, Policy, check_policy
 from metarl.networks.stacked import StackedPolicy
 from metarl.rollout import Rollout, collect
 from metarl.tasks.contract import TaskDistribution, fresh_tasks
+from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
 
 __all__ = ["RL2", "RL2Agent", "RL2Config"]
@@ -83,6 +84,7 @@ class RL2:
         device: str = "cpu",
         make_policy: Callable[[TaskDistribution, int], nn.Module] | None = None,
     ):
+        check_device(device)
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
         self.seeds = seed if isinstance(seed, tuple) else (seed,)
         self.members = len(self.seeds)

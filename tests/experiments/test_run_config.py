@@ -2,9 +2,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
-import torch
 
-from metarl.experiments.run_config import RunConfig, check_device, config_from_json, parse_arguments
+from metarl.experiments.run_config import RunConfig, config_from_json, parse_arguments
 from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
 from metarl.results import RunFolder
@@ -76,20 +75,3 @@ def test_settings_that_dont_belong_are_refused(tiny):
         RunConfig("tiny", seed=())
     with pytest.raises(ValueError, match="repeat"):
         RunConfig("tiny", seed=(1, 1))
-
-
-@pytest.mark.parametrize("device", ["gpu", "cuda:x", "mps", "meta", ""])
-def test_unknown_devices_are_refused(device):
-    with pytest.raises(ValueError, match="cpu"):
-        check_device(device)
-
-
-def test_a_cuda_device_that_isnt_there_is_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="no CUDA device here.*choose cpu"):
-        check_device("cuda")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    check_device("cuda:1")
-    with pytest.raises(ValueError, match="cuda:0 to cuda:1"):
-        check_device("cuda:2")
