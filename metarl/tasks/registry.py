@@ -1,5 +1,7 @@
 """Every task distribution by its id; other packages add theirs through the entry-point group `metarl.distributions`."""
 
+from inspect import Parameter, signature
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from metarl.tasks.entries import known_ids, look_up
@@ -16,6 +18,12 @@ DISTRIBUTIONS = {
     "GaussianBandit-v0": "metarl.tasks.gaussian_bandit:GaussianBandit",
     "Identity-v0": "metarl.tasks.identity:Identity",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
+}
+
+KINDS: dict[Any, tuple[str, type]] = {  # what a distribution's arguments are declared as, in words and as values may be
+    int: ("a whole number", Integral),
+    float: ("a number", Real),
+    bool: ("true or false", bool),
 }
 
 
@@ -36,7 +44,27 @@ def make(id: str, **arguments: Any) -> "TaskDistribution":
         ValueError: unknown id, or arguments that the distribution refuses.
     """
     factory = distribution_class(id)
+    _check_arguments(id, factory, arguments)
     try:
         return factory(**arguments)
     except TypeError as error:
         raise ValueError(f"{id} can't be made with {arguments}: {error}") from error
+
+
+def _check_arguments(id: str, factory: Any, arguments: dict[str, Any]) -> None:
+    """Raise ValueError where a name isn't among the factory's, or a value isn't the number or truth value that it declares."""
+    try:
+        parameters = signature(factory, eval_str=True).parameters
+    except (NameError, TypeError, ValueError):  # it doesn't say what it takes
+        return
+    named = {name: each for name, each in parameters.items() if each.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)}
+    takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
+    wrong = [f"there is no argument {name}" for name in arguments if name not in named and not takes_any]
+    if wrong:
+        wrong.append(f"its arguments are {', '.join(named)}" if named else "it takes none")
+    for name, value in arguments.items():
+        word, kind = KINDS.get(named[name].annotation if name in named else None, ("", object))
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind in (Integral, Real)):
+            wrong.append(f"{name} must be {word}, not {value!r}")
+    if wrong:
+        raise ValueError(f"{id} can't be made with {arguments}: {'; '.join(wrong)}.")

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 import metarl
@@ -34,15 +35,33 @@ def test_an_unknown_id_names_the_nearest_and_all_others():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"legs": 2}, "legs"),
-        ({"arms": 2.5}, "can't be made with"),
-        ({"arms": "two"}, "can't be made with"),
+        ({"legs": 2}, "there is no argument legs; its arguments are arms.$"),
+        ({"arms": 2.5}, "arms must be a whole number, not 2.5"),
+        ({"arms": "x"}, "arms must be a whole number, not 'x'"),
+        ({"arms": True}, "arms must be a whole number, not True"),
+        ({"arms": None}, "arms must be a whole number, not None"),
         ({"arms": 0}, "at least one arm"),
     ],
 )
 def test_arguments_that_it_refuses_are_a_value_error(arguments, words):
     with pytest.raises(ValueError, match=words):
         make("BernoulliBandit-v0", **arguments)
+
+
+def test_numbers_and_truth_values_are_told_apart():
+    assert make("GaussianBandit-v0", arms=np.int64(3), noise=2, prior_std=np.float64(0.5)).noise == 2
+    with pytest.raises(ValueError, match="noise must be a number, not 'loud'"):
+        make("GaussianBandit-v0", noise="loud")
+    with pytest.raises(ValueError, match="terminates must be true or false, not 3"):
+        make("Identity-v0", terminates=3)
+
+
+def test_a_factory_that_takes_any_name_or_declares_nothing_decides_itself(monkeypatch):
+    monkeypatch.setattr(entries, "entry_points", lambda group: [Point("Any-v0", lambda **own: own), Point("Some-v0", lambda arms: arms)])
+    assert make("Any-v0", legs="two") == {"legs": "two"}
+    assert make("Some-v0", arms="two") == "two"
+    with pytest.raises(ValueError, match="can't be made with {}: .*arms"):
+        make("Some-v0")
 
 
 def test_other_packages_register_theirs_by_entry_point(monkeypatch):
