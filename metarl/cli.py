@@ -15,10 +15,9 @@ __all__ = ["main", "plain_errors"]
 def train(words: Sequence[str]) -> None:
     """Train a learner; the same command again goes on with a run that was stopped."""
     from metarl.experiments.commands import TrainOptions, catalogue, first_sentence, train_run
-    from metarl.learners.registry import learner_class, learner_names
+    from metarl.learners.registry import learner_class
 
-    names = learner_names()
-    if not words or words[0] not in names:
+    if not words or words[0].startswith("-"):
         _choose("metarl train", {line.id: line.sentence for line in catalogue("learner")}, words)
     kind = learner_class(words[0])
 
@@ -37,7 +36,7 @@ def evaluate(words: Sequence[str]) -> None:
     from rich.console import Console
 
     from metarl.analysis.tables import render, score_table
-    from metarl.experiments.commands import EvaluateOptions, score_run
+    from metarl.experiments.commands import EvaluateOptions, save_scores, score_run
 
     def flags(folder: tyro.conf.Positional[Path], options: Annotated[EvaluateOptions, tyro.conf.arg(name="")] = EvaluateOptions()) -> None:
         """Score a run's agent on held-out tasks, beside the random agent and the best attainable.
@@ -47,7 +46,7 @@ def evaluate(words: Sequence[str]) -> None:
         """
         scored = score_run(folder, options)
         Console().print(render(score_table(scored.entries, scored.distribution, score=options.score)))
-        print(f"Scores of each task: {', '.join(map(str, scored.files))}")
+        print(f"Scores of each task: {', '.join(map(str, save_scores(folder, scored, options)))}")
 
     tyro.cli(flags, prog="metarl evaluate", args=list(words))
 

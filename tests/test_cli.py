@@ -62,6 +62,15 @@ def test_train_evaluate_and_go_on(tmp_path, capsys):
     assert "after_k" in RunFolder(folder).evaluations()["test-50tasks-3+2episodes-seed0"][1]
 
 
+def test_the_table_is_shown_even_where_scores_cant_be_saved(tmp_path, capsys):
+    main(["train", "rl2", *SMALL, "--folder", str(tmp_path)])
+    (tmp_path / "evaluations").write_text("in the way")
+    assert exits(["evaluate", str(tmp_path), "--num-tasks", "20"]) == 1
+    shown = capsys.readouterr()
+    assert "Random" in shown.out
+    assert "a file is in the way" in shown.err
+
+
 def test_the_folder_is_named_for_the_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     main(["train", "rl2", *SMALL, "--seed", "1", "2"])
@@ -72,6 +81,8 @@ def test_the_folder_is_named_for_the_run(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (["train", "nope", "--distribution", "BernoulliBandit-v0"], "There is no learner 'nope'."),
+        (["train", "nope"], "Known: rl2."),
         (["train", "rl2", "--distribution", "BernouliBandit-v0"], "Did you mean 'BernoulliBandit-v0'?"),
         (["train", "rl2", "--distribution-args", "arms"], "as NAME=VALUE"),
         (["train", "rl2", "--distribution-args", "legs=5"], "can't be made with"),
@@ -90,7 +101,7 @@ def test_bad_input_ends_with_a_sentence_and_status_1(words, sentence, capsys, tm
     assert "Traceback" not in shown
 
 
-@pytest.mark.parametrize("words", [["learn"], ["train", "rl3"], ["train", "rl2", "--flag"], ["evaluate"], ["list", "all"]])
+@pytest.mark.parametrize("words", [["learn"], ["train", "rl2", "--flag"], ["evaluate"], ["list", "all"]])
 def test_unknown_words_end_with_status_2(words):
     assert exits(words) == 2
 

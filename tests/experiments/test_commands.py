@@ -1,6 +1,7 @@
+import pandas as pd
 import pytest
 
-from metarl.experiments.commands import EvaluateOptions, TrainOptions, score_run, train_run
+from metarl.experiments.commands import EvaluateOptions, TrainOptions, save_scores, score_run, train_run
 from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
 
@@ -18,13 +19,30 @@ def test_agents_are_scored_on_the_same_tasks(folder):
     scored = score_run(folder, EvaluateOptions(num_tasks=20, beside=("random",)))
     assert [label for label, _ in scored.entries] == ["RL²", "Random"]
     assert len({evaluation.fingerprint for _, evaluation in scored.entries}) == 1
-    assert [file.name for file in scored.files] == ["test-20tasks-3episodes-seed0.csv"]
+
+
+def test_every_agent_has_a_file_of_its_own(folder):
+    options = EvaluateOptions(num_tasks=20, member=0)
+    scored = score_run(folder, options)
+    files = save_scores(folder, scored, options)
+    assert [file.name for file in files] == ["test-20tasks-3episodes-seed0.csv", "test-20tasks-3episodes-seed0-random.csv"]
+    for file, (_, evaluation) in zip(files, scored.entries, strict=True):
+        assert list(pd.read_csv(file)["total"]) == list(evaluation.scores("total"))
+
+
+def test_the_seed_of_a_run_with_several_stands_in_the_label(tmp_path):
+    config = RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig(units=8))
+    train_run("rl2", config, TrainOptions(seed=(4, 9), folder=tmp_path))
+    for member, seed in ((0, 4), (1, 9)):
+        scored = score_run(tmp_path, EvaluateOptions(num_tasks=5, member=member))
+        assert [label for label, _ in scored.entries] == [f"RL², seed {seed}", "Random"]
 
 
 def test_a_budget_of_steps(folder):
-    scored = score_run(folder, EvaluateOptions(num_tasks=20, steps=5, score="budget_mean"))
+    options = EvaluateOptions(num_tasks=20, steps=5, score="budget_mean")
+    scored = score_run(folder, options)
     assert scored.entries[0][1].budget.total == 5
-    assert scored.files[0].name == "test-20tasks-5steps-seed0.csv"
+    assert save_scores(folder, scored, options)[0].name == "test-20tasks-5steps-seed0.csv"
     with pytest.raises(ValueError, match="not both"):
         score_run(folder, EvaluateOptions(steps=5, episodes=2))
 
@@ -36,6 +54,7 @@ def test_a_budget_of_steps(folder):
         (EvaluateOptions(num_tasks=0), "at least 1, not 0"),
         (EvaluateOptions(episodes=-1), "K >= 0"),
         (EvaluateOptions(steps=0), "at least one step"),
+        (EvaluateOptions(score="after_k"), "add --after 1"),
         (EvaluateOptions(member=1), "has no member 1"),
         (EvaluateOptions(beside=("gitins",)), "Did you mean 'gittins'"),
         (EvaluateOptions(beside=("gittins",)), "can't play"),
