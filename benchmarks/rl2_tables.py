@@ -10,7 +10,7 @@ results/rl2_tables; otherwise all but the runs goes to runs/rl2_tables/PRESET/ta
 import io
 import shlex
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -24,7 +24,7 @@ from metarl.analysis.paper_tables import merge_lines, paper_note, render_beside_
 from metarl.baselines.registry import agent_class, make_agent
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
-from metarl.evaluation.statistics import Estimate, beats, mean, median_over_seeds
+from metarl.evaluation.statistics import Estimate, beats, mean, median_over_seeds, paired_difference
 from metarl.experiments.load import load_agent
 from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_run
 from metarl.experiments.run import train
@@ -36,6 +36,9 @@ from metarl.tasks.reveal import reveal
 from metarl.tasks.seeding import numpy_generator
 
 TEST_SEED, SEARCH_SEED = 1611, 2779  # of the test tasks that all agents share, and of the training tasks that parameters are searched on
+LEADS = {  # of RL² over other columns, by row and their keys: what to call them, and the lead wanted, if any
+    "mdps-n10": {"mdp-greedy": ("posterior-mean Greedy (first ties)", "> 0"), "mdp-greedy-random": ("Greedy with random ties", None)}
+}
 FIGURES = ["mean", "ci_low", "ci_high", "optimum", "upper_bound", "paper", "num_tasks", "num_seeds", "fingerprint", "run"]
 
 
@@ -140,6 +143,7 @@ def main(options: Options, console: Console) -> None:
         write_notes(row, notes, options)
         draw(ground, lines, options)
         record(row, cells, options)
+        record_leads(ground, options)
         show(ground, lines[lines["agent"].isin([column.label for column in columns])], notes, console)
 
 
@@ -306,6 +310,34 @@ def record(row: Row, cells: list[Cell], options: Options) -> None:
     figures = {"value": round(value.value, 4), "ci_low": round(value.low, 4), "ci_high": round(value.high, 4), "n": value.n}
     goal = f">= {wanted:.2f}" if row.k else f"> {wanted} (posterior-mean greedy)"
     record_figure(options.folder, name, wanted=goal, **figures, reached=bool(reached), command=options.command)  # type: ignore[arg-type]
+
+
+def record_leads(ground: Ground, options: Options) -> None:
+    """RL²'s lead over other agents on the same tasks, from the totals on disk: of the seed whose mean is the median."""
+    row, file = ground.row, options.folder / "totals" / f"{ground.row.name}.npz"
+    if row.name not in LEADS or not file.exists():
+        return
+    with np.load(file) as totals:
+        if RL2_ID not in totals or str(totals["fingerprint"]) != ground.fingerprint:
+            return
+        seeds = totals[RL2_ID]  # [seeds, tasks]
+        learned = seeds[np.argsort(seeds.mean(1, dtype=np.float64), kind="stable")[(len(seeds) - 1) // 2]]
+        others = {key: totals[key] for key in LEADS[row.name] if key in totals}
+    for key, scores in others.items():
+        called, wanted = LEADS[row.name][key]
+        lead = paired_difference(learned, scores).difference
+        agent = next(column.agent for column in COLUMNS[row.table] if column.key == key)
+        record_figure(
+            options.folder,
+            f"RL² minus {called}, {row.table} n={row.n}, paired, median seed",
+            wanted=wanted or "reported, whatever its sign",
+            value=round(lead.value, 4),
+            ci_low=round(lead.low, 4),
+            ci_high=round(lead.high, 4),
+            n=lead.n,
+            reached=wanted is None or lead.low > 0,
+            command=replace(options, agents=(agent, RL2_ID)).command,
+        )
 
 
 def title(row: Row) -> str:

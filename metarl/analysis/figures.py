@@ -73,7 +73,8 @@ def scores_figure(table: pd.DataFrame, *, levels: Mapping[str, float] | None = N
     """Agents' mean scores as dots with intervals, the best on top, beside the random agent and the ceiling.
 
     Args:
-        table: from `metarl.analysis.tables.score_table`, or any with the columns agent, mean, ci_low, ci_high.
+        table: from `metarl.analysis.tables.score_table`, or any with the columns agent, mean, ci_low, ci_high; figures in a column
+            paper are drawn as hollow squares.
         levels: vertical lines by name; left out, the table's own ceiling.
         unit: of the scores, such as "rewards in 10 pulls".
     """
@@ -91,6 +92,11 @@ def scores_figure(table: pd.DataFrame, *, levels: Mapping[str, float] | None = N
         part = rows[mask]
         spread = np.abs(part[["ci_low", "ci_high"]].to_numpy().T - part["mean"].to_numpy())
         axes.errorbar(part["mean"], places[mask], xerr=spread, fmt=marker, color=colour, markersize=6, capsize=3, linewidth=1.6, label=name)
+    paper = rows["paper"].to_numpy(float) if "paper" in rows else np.full(len(rows), np.nan)
+    published = np.isfinite(paper)
+    if published.any():  # larger than our marks, so that both show where they agree
+        style = {"marker": "s", "markersize": 9, "markerfacecolor": "none", "markeredgecolor": GREY, "linestyle": "none"}
+        axes.plot(paper[published], places[published], label="the paper's figure", **style)
     largest = max([*rows["mean"].abs(), *levels.values()])
     axes.set_yticks(places, rows["agent"])
     axes.set_ylim(-0.6, len(rows) - 0.4)
@@ -111,8 +117,8 @@ def scores_figure(table: pd.DataFrame, *, levels: Mapping[str, float] | None = N
     axes.grid(axis="x", color="#e5e5e5")
     score = table.attrs.get("score", "mean score")
     axes.set_xlabel(f"{score} ({unit})" if unit else str(score))
-    if learned.any() and not learned.all():
-        figure.legend(frameon=False, loc="outside lower center", ncols=2, fontsize=9)
+    if published.any() or (learned.any() and not learned.all()):
+        figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)
     _title(axes, title, lift=6 + 12 * len(levels))
     return figure
 

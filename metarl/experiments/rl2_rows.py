@@ -30,7 +30,7 @@ class Column:
 
     Attributes:
         agent: its id for `make_agent`, or "rl2".
-        paper: the heading of its column in the paper; None where the paper has none.
+        paper: the heading of its column in the paper, which variants may share; None where the paper has none.
         parameters: fixed ones, beside those that are searched.
         variant: what sets it apart from another column of the same agent.
         differs: why its figure may differ from the paper's, printed where it does.
@@ -53,6 +53,9 @@ class Column:
         """A name for files."""
         return "-".join([self.agent, *(str(value) for _, value in self.parameters)])
 
+
+# Rewards have a prior mean of 1. The variants "prior mean 0" believe in 0 and are set to come closest to the paper's figures.
+PRIOR_MEAN_0 = "the paper's figure comes out where the prior mean of rewards is taken as 0 (see that variant)"
 
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "bandits": (
@@ -85,19 +88,52 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "mdps": (
         Column("random", "Random"),
-        Column("psrl", "PSRL", differs="ours samples from the exact posterior under the true prior; how the paper's differs is not known"),
-        Column("opsrl", "OPSRL", differs="the number of posterior samples is searched here; the paper doesn't print its own"),
-        Column("ucrl2", "UCRL2", differs="the width of the confidence sets is searched here; the paper doesn't print its own"),
-        Column("beb", "BEB", differs="β is searched here on training tasks; the paper prints neither its β nor its prior counts"),
+        Column("psrl", "PSRL", differs=f"ours believes in the true prior; {PRIOR_MEAN_0}"),
+        Column("psrl", "PSRL", (("reward_prior_mean", 0.0),), "prior mean 0"),
+        Column(
+            "opsrl",
+            "OPSRL",
+            differs=f"ours believes in the true prior, and the number of posterior samples is searched here; {PRIOR_MEAN_0}",
+        ),
+        Column("opsrl", "OPSRL", (("reward_prior_mean", 0.0), ("samples", 10)), "prior mean 0"),
+        Column(
+            "ucrl2",
+            "UCRL2",
+            differs=f"ours believes in the true prior, and the width of the confidence sets is searched here; {PRIOR_MEAN_0}",
+        ),
+        Column("ucrl2", parameters=(("ties", "random"), ("scale", 0.1)), variant="random ties"),
+        Column(
+            "ucrl2",
+            "UCRL2",
+            (("reward_prior_mean", 0.0), ("ties", "random"), ("scale", 0.3)),
+            "prior mean 0",
+            "the paper prints neither the width of its confidence sets nor its rule for ties",
+        ),
+        Column("beb", "BEB", differs=f"ours believes in the true prior, and β is searched here; {PRIOR_MEAN_0}"),
+        Column("beb", parameters=(("ties", "random"), ("beta", 0.5)), variant="random ties"),
+        Column(
+            "beb",
+            "BEB",
+            (("reward_prior_mean", 0.0), ("ties", "random"), ("prior_visits", 10), ("beta", 40)),
+            "prior mean 0",
+            "the paper prints neither its β nor its prior counts",
+        ),
+        Column("mdp-epsilon-greedy", "eps-Greedy", differs=f"ours plans on the posterior mean under the true prior; {PRIOR_MEAN_0}"),
         Column(
             "mdp-epsilon-greedy",
             "eps-Greedy",
-            differs="ours plans on the posterior mean, which is better than the estimate that the paper must have used",
+            (("estimate", "mode"), ("reward_prior_mean", 0.0), ("ties", "random"), ("epsilon", 0.05)),
+            "prior mean 0",
+            "the paper doesn't print its ε",
         ),
+        Column("mdp-greedy", "Greedy", differs=f"ours plans on the posterior mean under the true prior; {PRIOR_MEAN_0}"),
+        Column("mdp-greedy", parameters=(("ties", "random"),), variant="random ties"),
         Column(
             "mdp-greedy",
             "Greedy",
-            differs="ours plans on the posterior mean, which is better than the estimate that the paper must have used",
+            (("estimate", "mode"), ("reward_prior_mean", 0.0), ("ties", "random")),
+            "prior mean 0",
+            "the paper doesn't say on which estimate of the transitions it plans",
         ),
         Column("mdp-greedy", parameters=(("estimate", "maximum-likelihood"),), variant="maximum likelihood"),
         Column("known-model"),
@@ -105,7 +141,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
 }
 
-# What RL² should reach, by row: figures of merit on the way to the optimum. For MDPs, the posterior-mean greedy agent's score.
+# What RL² should reach, by row: figures of merit on the way to the optimum. For MDPs, the posterior-mean greedy agent's score
+# where the first of equal actions is taken.
 WANTED: dict[str, float] = {"bandits-n10-k5": 6.60, "bandits-n10-k10": 6.64, "bandits-n10-k50": 6.62, "mdps-n10": 149.3}
 
 

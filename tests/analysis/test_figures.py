@@ -73,6 +73,17 @@ def test_learned_agents_have_a_colour_and_a_marker_of_their_own():
     assert drawn == {"o": COLOURS[0], "D": COLOURS[1]}
 
 
+def test_a_papers_figures_stand_beside_ours_as_hollow_squares():
+    figure = scores_figure(scores().assign(paper=[np.nan, 6.2, np.nan, np.nan]))
+    agent = scores().iloc[1]["agent"]
+    (squares,) = (line for line in figure.axes[0].lines if line.get_marker() == "s")
+    place = [label.get_text() for label in figure.axes[0].get_yticklabels()].index(agent)
+    assert (squares.get_xdata().tolist(), squares.get_ydata().tolist()) == ([6.2], [place])
+    assert squares.get_markerfacecolor() == "none"
+    assert "the paper's figure" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert not any(line.get_marker() == "s" for line in scores_figure(scores()).axes[0].lines)
+
+
 def test_lines_can_be_chosen_and_empty_tables_are_refused():
     figure = scores_figure(scores(), levels={"random": 5.0, "optimum": 6.66, "upper bound": 8.33})
     assert {"random 5.000", "optimum 6.660", "upper bound 8.330"} <= set(texts(figure))

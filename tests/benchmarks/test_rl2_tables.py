@@ -145,6 +145,30 @@ def test_mdps_have_no_k_and_known_models_reach_the_upper_bound(script, tmp_path)
         assert totals["known-model"].mean() == pytest.approx(known["mean"], rel=1e-5)
 
 
+def test_leads_over_other_agents_are_paired_and_come_from_totals_on_disk(script, tmp_path):
+    options = script.Options("mdps", ("10",), "smoke", ("mdp-greedy",), runs=tmp_path)
+    ground = script.ground_of(parse_row("mdps", "10"), options)
+    script.record_leads(ground, options)  # no totals yet
+    rng = np.random.default_rng(0)
+    greedy = rng.normal(150, 25, 20)
+    seeds = np.stack([greedy + 9, greedy + rng.normal(2, 1, 20), greedy - 9])
+    columns = {column.key: column for column in rl2_rows.COLUMNS["mdps"]}
+    file = options.folder / "totals" / "mdps-n10.npz"
+    for key, scores in (("mdp-greedy", greedy[None]), ("mdp-greedy-random", greedy[None] + 5)):
+        script.write_totals(file, script.Cell(columns[key], scores, mean(scores[0]), ""), ground)
+    script.record_leads(ground, options)
+    assert not (options.folder / "figures.csv").exists()  # RL² has none
+    script.write_totals(file, script.Cell(columns["rl2"], seeds, mean(seeds[1]), ""), ground)
+    script.record_leads(ground, options)
+    first, random = pd.read_csv(options.folder / "figures.csv").to_dict("records")
+    assert first["figure"] == "RL² minus posterior-mean Greedy (first ties), mdps n=10, paired, median seed"
+    assert [first[name] for name in ("value", "ci_low", "ci_high")] == pytest.approx(mean(seeds[1] - greedy)[:3], abs=1e-3)
+    assert (first["wanted"], first["reached"], first["n"]) == ("> 0", True, 20)
+    assert first["command"] == "python benchmarks/rl2_tables.py --table mdps --rows 10 --preset smoke --agents mdp-greedy rl2"
+    assert random["value"] == pytest.approx(first["value"] - 5, abs=1e-3)
+    assert random["wanted"] == "reported, whatever its sign"
+
+
 def test_a_figure_above_the_optimum_is_called_wrong(script, tmp_path):
     row = parse_row("bandits", "10,5")
     ground = script.ground_of(row, script.Options("bandits", ("10,5",), "smoke"))

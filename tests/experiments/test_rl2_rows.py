@@ -1,8 +1,10 @@
 """RL²'s tables as data: rows, columns, presets and settings."""
 
+import re
+
 import pytest
 
-from metarl.baselines.registry import AGENTS
+from metarl.baselines.registry import AGENTS, make_agent
 from metarl.envs.budget import Episodes
 from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_config, rl2_run
 from metarl.reference import rl2_table
@@ -10,8 +12,10 @@ from metarl.reference import rl2_table
 
 @pytest.mark.parametrize("table", ["bandits", "mdps"])
 def test_every_column_of_the_paper_stands_for_one_agent(table):
-    headings = [column.paper for column in COLUMNS[table] if column.paper]
+    headings = {column.paper: column.agent for column in COLUMNS[table] if column.paper}
     assert sorted(headings) == sorted(rl2_table(table)["agent"].unique())
+    assert all(headings[column.paper] == column.agent for column in COLUMNS[table] if column.paper)
+    assert [column.paper for column in COLUMNS[table] if column.paper and not column.variant] == list(headings)
     assert all(column.agent in AGENTS or column.agent == RL2_ID for column in COLUMNS[table])
     keys = [column.key for column in COLUMNS[table]]
     assert len(set(keys)) == len(keys)
@@ -45,6 +49,22 @@ def test_rows_that_the_paper_does_not_have_are_refused_with_those_it_has(table, 
         parse_row(table, text)
     with pytest.raises(ValueError, match="choose bandits or mdps"):
         parse_row("mazes", "10")
+
+
+def test_variants_have_fixed_parameters_that_their_agents_take_and_keys_for_files():
+    mdps = parse_row("mdps", "10")
+    believers = [column for column in COLUMNS["mdps"] if column.variant == "prior mean 0"]
+    assert [column.paper for column in believers] == ["PSRL", "OPSRL", "UCRL2", "BEB", "eps-Greedy", "Greedy"]
+    for column in believers:
+        agent = make_agent(column.agent, mdps.distribution(), mdps.budget, **dict(column.parameters))
+        assert agent.prior.reward_prior_mean == 0
+        assert set(agent.grid) <= set(dict(column.parameters))
+    for column in COLUMNS["mdps"]:
+        assert bool(column.parameters) == bool(column.variant)
+        assert re.fullmatch(r"[a-z0-9.-]+", column.key)
+    ties = [column for column in COLUMNS["mdps"] if column.variant == "random ties"]
+    assert {column.agent for column in ties} == {"ucrl2", "beb", "mdp-greedy"}
+    assert all(column.paper is None and dict(column.parameters)["ties"] == "random" for column in ties)
 
 
 def test_presets_play_as_many_tasks_as_they_should():
