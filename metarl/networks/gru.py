@@ -15,6 +15,8 @@ from metarl.networks.layers import orthogonal
 
 __all__ = ["GRU"]
 
+MINUS_ONE = torch.tensor(-1.0)  # what torch.add takes as its first argument
+
 
 class GRU(nn.Module):
     """One recurrent layer; gates are ordered reset, update, candidate.
@@ -40,10 +42,11 @@ class GRU(nn.Module):
     def forward(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """One step: features [B, F] and hidden vectors [B, H] give (output [B, H], hidden vectors [B, H])."""
         reset, update = (
-            (torch.addmm(self.bias[g], features, self.weight_input[g]) + state @ self.weight_hidden[g]).sigmoid() for g in (0, 1)
+            torch.addmm(self.bias[g], features, self.weight_input[g]).addmm_(state, self.weight_hidden[g]).sigmoid_() for g in (0, 1)
         )
         recurrent = torch.addmm(self.bias_hidden, state, self.weight_hidden[2])
-        candidate = tanh(torch.addcmul(torch.addmm(self.bias[2], features, self.weight_input[2]), reset, recurrent))
+        doubled = torch.addmm(2 * self.bias[2], features, 2 * self.weight_input[2]).addcmul_(reset, recurrent, value=2)
+        candidate = torch.add(MINUS_ONE, doubled.sigmoid_(), alpha=2)
         state = torch.lerp(candidate, state, update)
         return state, state
 
@@ -65,26 +68,29 @@ class GRUSequence(torch.autograd.Function):
         length, units = len(features), bias.shape[-1]
         shape = (length, *features.shape[1:-1], units)
         gates = features.new_empty((3, *shape))  # the inputs' products first, then reset, update and candidate
-        for g in range(3):
+        for g, scale in enumerate((1, 1, 2)):  # the candidate's is doubled, see below
+            weight, offset = scale * weight_input[..., g, :, :], scale * bias[..., g, :]
             if features.dim() == 3:
-                torch.addmm(bias[g], features.flatten(0, 1), weight_input[g], out=gates[g].flatten(0, 1))
+                torch.addmm(offset, features.flatten(0, 1), weight, out=gates[g].flatten(0, 1))
             else:
-                torch.add(torch.matmul(features, weight_input[..., g, :, :]), bias[..., g, None, :], out=gates[g])
+                torch.add(torch.matmul(features, weight), offset[..., None, :], out=gates[g])
         hidden, recurrent = features.new_empty(shape), features.new_empty(shape)  # recurrent: the candidate's, before the reset gate
         weights = [weight_hidden[..., g, :, :].contiguous() for g in range(3)]
-        recurrent[:] = bias_hidden[..., None, :]
-        for t in range(length):
-            reset, update, candidate = gates[0, t], gates[1, t], gates[2, t]
-            if t > 0:  # before, the memory is empty
-                accumulate(reset, hidden[t - 1], weights[0])
-                accumulate(update, hidden[t - 1], weights[1])
-                accumulate(recurrent[t], hidden[t - 1], weights[2])
-            gates[:2, t].sigmoid_()
-            tanh_(candidate.addcmul_(reset, recurrent[t]))
-            if t == 0:
-                torch.addcmul(candidate, candidate, update, value=-1, out=hidden[0])
+        news, resets_and_updates = hidden.unbind(), gates[:2].unbind(1)
+        steps = zip(*(gate.unbind() for gate in gates), resets_and_updates, recurrent.unbind(), (None, *news[:-1]), news, strict=True)
+        for reset, update, candidate, reset_and_update, inner, old, new in steps:
+            inner[:] = bias_hidden[..., None, :]
+            if old is not None:  # before the first step the memory is empty
+                accumulate(reset, old, weights[0])
+                accumulate(update, old, weights[1])
+                accumulate(inner, old, weights[2])
+            reset_and_update.sigmoid_()
+            candidate.addcmul_(reset, inner, value=2).sigmoid_()
+            torch.add(MINUS_ONE, candidate, alpha=2, out=candidate)  # tanh(a) = 2 sigmoid(2 a) - 1, in fewer passes over memory
+            if old is not None:
+                torch.lerp(candidate, old, update, out=new)
             else:
-                torch.lerp(candidate, hidden[t - 1], update, out=hidden[t])
+                torch.addcmul(candidate, candidate, update, value=-1, out=new)
         return hidden, gates, recurrent
 
     @staticmethod
@@ -97,39 +103,32 @@ class GRUSequence(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor, *_: Any) -> tuple[Any, ...]:
         features, weight_input, weight_hidden, hidden, gates, recurrent = ctx.saved_tensors
-        length = len(hidden)
         grads = torch.empty_like(gates)  # with respect to the gates before their nonlinearities
         grad_recurrent = torch.empty_like(recurrent)
         weights = [weight_hidden[..., g, :, :].transpose(-1, -2).contiguous() for g in range(3)]
-        grad, scratch = torch.zeros_like(hidden[0]), torch.empty_like(hidden[0])
-        for t in reversed(range(length)):
-            reset, update, candidate = gates[0, t], gates[1, t], gates[2, t]
-            grad.add_(grad_output[t])
-            torch.addcmul(grad, grad, update, value=-1, out=scratch)
-            torch.ops.aten.tanh_backward.grad_input(scratch, candidate, grad_input=grads[2, t])
-            torch.mul(grads[2, t], recurrent[t], out=scratch)
-            torch.ops.aten.sigmoid_backward.grad_input(scratch, reset, grad_input=grads[0, t])
-            torch.mul(grads[2, t], reset, out=grad_recurrent[t])
-            if t == 0:
-                torch.mul(grad, candidate, out=scratch).neg_()
-            else:
-                torch.sub(hidden[t - 1], candidate, out=scratch).mul_(grad)
-            torch.ops.aten.sigmoid_backward.grad_input(scratch, update, grad_input=grads[1, t])
-            if t > 0:
-                grad.mul_(update)
-                accumulate(grad, grads[0, t], weights[0])
-                accumulate(grad, grads[1, t], weights[1])
-                accumulate(grad, grad_recurrent[t], weights[2])
+        grad, scratch, kept = grad_output[-1].clone(), torch.empty_like(hidden[0]), torch.empty_like(hidden[0])
+        parts = (part.unbind() for part in (*gates, recurrent, hidden, *grads, grad_recurrent))
+        steps = list(zip(*parts, (None, *grad_output.unbind()[:-1]), strict=True))
+        for reset, update, candidate, inner, new, grad_reset, grad_update, grad_candidate, grad_inner, before in reversed(steps):
+            torch.addcmul(grad, grad, update, value=-1, out=kept)
+            torch.ops.aten.tanh_backward.grad_input(kept, candidate, grad_input=grad_candidate)
+            torch.mul(grad_candidate, reset, out=grad_inner)
+            torch.mul(grad_candidate, inner, out=scratch)
+            torch.ops.aten.sigmoid_backward.grad_input(scratch, reset, grad_input=grad_reset)
+            torch.sub(new, candidate, out=grad_update).mul_(kept)  # new - candidate = update * (old - candidate)
+            if before is not None:
+                torch.addcmul(before, grad, update, out=grad)
+                accumulate(grad, grad_reset, weights[0])
+                accumulate(grad, grad_update, weights[1])
+                accumulate(grad, grad_inner, weights[2])
         products = (grads[0, 1:], grads[1, 1:], grad_recurrent[1:])
         grad_hidden = torch.stack([over_steps(hidden[:-1], product) for product in products], -3)
-        ones = features.new_ones((*features.shape[:-1], 1))
-        inputs = torch.cat([features, ones], -1)  # the biases' gradients fall out of the same product
-        grad_input = torch.stack([over_steps(inputs, grads[g]) for g in range(3)], -3)
-        grad_bias_hidden = over_steps(ones, grad_recurrent)[..., 0, :]
+        grad_input = torch.stack([over_steps(features, grads[g]) for g in range(3)], -3)
+        grad_bias, grad_bias_hidden = grads.sum((1, -2)).movedim(0, -2), grad_recurrent.sum((0, -2))
         grad_features = None
         if ctx.needs_input_grad[0]:
             grad_features = sum(torch.matmul(grads[g], weight_input[..., g, :, :].transpose(-1, -2)) for g in range(3))
-        return grad_features, grad_input[..., :-1, :], grad_hidden, grad_input[..., -1, :], grad_bias_hidden
+        return grad_features, grad_input, grad_hidden, grad_bias, grad_bias_hidden
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Tensor) -> tuple[tuple[Tensor, ...], tuple[int, int, int]]:
@@ -146,8 +145,9 @@ class GRUSequence(torch.autograd.Function):
 
 def over_steps(left: Tensor, right: Tensor) -> Tensor:
     """The sum over steps and rows of left^T right: [T, *S, B, I] and [T, *S, B, H] give [*S, I, H]."""
-    if left.dim() == 3:
-        return left.flatten(0, 1).T @ right.flatten(0, 1)
+    if left.dim() == 3:  # a few blocks of rows: threads share them better than one long, thin product
+        blocks = math.gcd(left.shape[0] * left.shape[1], 4)
+        left, right = (part.reshape(blocks, -1, part.shape[-1]) for part in (left, right))
     return torch.matmul(left.transpose(-1, -2), right).sum(0)
 
 
@@ -157,13 +157,3 @@ def accumulate(total: Tensor, left: Tensor, right: Tensor) -> None:
         total.addmm_(left, right)
     else:
         total.baddbmm_(left, right)
-
-
-def tanh(value: Tensor) -> Tensor:
-    """tanh; on a CPU through the sigmoid, whose vectorised form is about four times faster."""
-    return torch.rsub((2 * value).sigmoid(), -1, alpha=-2) if value.device.type == "cpu" else value.tanh()
-
-
-def tanh_(value: Tensor) -> Tensor:
-    """tanh in place."""
-    return value.mul_(2).sigmoid_().mul_(2).sub_(1) if value.device.type == "cpu" else value.tanh_()
