@@ -1,6 +1,7 @@
 """How long a meta-episode lasts: a number of episodes, or a number of steps."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from metarl.tasks.contract import TaskDistribution
 
@@ -20,6 +21,7 @@ class Episodes:
     after: int = 1
 
     def __post_init__(self) -> None:
+        _check_whole(self.learning, self.after)
         if self.learning < 0 or self.after < 0 or self.learning + self.after < 1:
             raise ValueError(f"A budget needs K >= 0, M >= 0 and K + M >= 1 episodes, not K={self.learning}, M={self.after}.")
 
@@ -40,11 +42,18 @@ class Steps:
     total: int
 
     def __post_init__(self) -> None:
+        _check_whole(self.total)
         if self.total < 1:
             raise ValueError(f"A budget needs at least one step, not {self.total}.")
 
 
 Budget = Episodes | Steps
+
+
+def _check_whole(*counts: object) -> None:
+    for count in counts:
+        if isinstance(count, bool) or not isinstance(count, Integral):
+            raise ValueError(f"A budget counts whole episodes or steps, not {count!r}.")
 
 
 def max_steps(budget: Budget, distribution: TaskDistribution) -> int:

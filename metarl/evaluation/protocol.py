@@ -128,6 +128,7 @@ def evaluate(
         raise ValueError(f"num_tasks must be a whole number, not {num_tasks!r}.")
     if num_tasks < 1:
         raise ValueError(f"num_tasks must be at least 1, not {num_tasks}.")
+    _check_fits(agent, distribution)
     tasks = distribution.sample(num_tasks, split, seed)
     chunks = []
     for first in range(0, num_tasks, CHUNK):
@@ -160,6 +161,17 @@ def evaluate(
         actions=recorded,
         horizon=distribution.horizon,
     )
+
+
+def _check_fits(agent: Agent, distribution: TaskDistribution) -> None:
+    """Raise ValueError if the agent says for which spaces it was made, and these are others."""
+    for name in ("observation_space", "action_space"):
+        made_for, played = getattr(agent, name, None), getattr(distribution, name)
+        if made_for is not None and made_for != played:
+            raise ValueError(
+                f"This {type(agent).__name__} was made for the {name} {made_for}; {distribution.id} has {played}. "
+                "Score it on the distribution it was trained on, or train one for this."
+            )
 
 
 @torch.no_grad()

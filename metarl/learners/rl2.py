@@ -68,7 +68,8 @@ class RL2:
     Args:
         config: settings.
         distribution: where training tasks come from (split `train` only).
-        seed: names every random stream; a tuple trains one member a seed, all in one batch.
+        seed: names every random stream; a tuple trains one member a seed, all in one batch; they share the streams of tasks
+            and actions, so a member's numbers differ from those of the same seed alone.
         device: "cpu" or "cuda", environments included.
         make_policy: a user's own policy, called as make_policy(distribution, max_steps); see `metarl.networks.policy`.
     """
@@ -250,10 +251,11 @@ class RL2Agent:
     """Acts with a trained policy; its state is the policy's memory, so adapting is what the memory does.
 
     Args:
-        policy: what to act with. act: "sample" or "mode". distribution: for its action space.
+        policy: what to act with. act: "sample" or "mode". distribution: for its spaces, which `evaluate` holds against what is played.
     """
 
     def __init__(self, policy: Any, act: str, distribution: TaskDistribution):
+        self.observation_space, self.action_space = distribution.observation_space, distribution.action_space
         self.policy, self.mode, self.actions = policy, act == "mode", action_distribution(distribution.action_space)
 
     def initial_state(self, batch_size: int) -> Any:

@@ -76,19 +76,24 @@ class Categorical(ActionDistribution):
         return parameters.argmax(-1)
 
     def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
-        return parameters.log_softmax(-1).gather(-1, action[..., None])[..., 0]
+        return choices_first(parameters).log_softmax(0).gather(0, action[None])[0]
 
     def log_prob_and_entropy(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        log_probabilities = parameters.log_softmax(-1)
-        entropy = -(log_probabilities.exp() * log_probabilities).sum(-1)
-        return log_probabilities.gather(-1, action[..., None])[..., 0], entropy
+        log_probabilities = choices_first(parameters).log_softmax(0)
+        entropy = -(log_probabilities.exp() * log_probabilities).sum(0)
+        return log_probabilities.gather(0, action[None])[0], entropy
 
     def entropy(self, parameters: Tensor) -> Tensor:
-        log_probabilities = parameters.log_softmax(-1)
-        return -(log_probabilities.exp() * log_probabilities).sum(-1)
+        log_probabilities = choices_first(parameters).log_softmax(0)
+        return -(log_probabilities.exp() * log_probabilities).sum(0)
 
     def encode(self, action: Tensor) -> Tensor:
         return one_hot(action, self.num_features)
+
+
+def choices_first(parameters: Tensor) -> Tensor:
+    """[n, ...] of [..., n]: along a short last dimension PyTorch's softmax and sums are several times slower."""
+    return parameters.movedim(-1, 0)
 
 
 class MultiCategorical(ActionDistribution):

@@ -60,7 +60,9 @@ def bernoulli_table(arms: int, pulls: int) -> BernoulliTable:
         ValueError: more than MAX_STATES states.
     """
     if state_count(arms, pulls) > MAX_STATES:
-        raise ValueError(f"The exact optimum of {arms} arms and {pulls} pulls has more than {MAX_STATES:,} states; use the Gittins agent instead.")
+        raise ValueError(
+            f"The exact optimum of {arms} arms and {pulls} pulls has more than {MAX_STATES:,} states; use the Gittins agent instead."
+        )
     width = min(arms, pulls)  # an arm beyond the number of pulls is never touched
     success, failure = _pairs(pulls)
     total = success + failure
@@ -105,7 +107,9 @@ def bernoulli_optimum(arms: int, pulls: int) -> float | None:
 @lru_cache(maxsize=64)
 def bernoulli_relaxation(arms: int, pulls: int) -> float:
     """The Lagrangian bound min over prices λ >= 0 of [n λ + k V(λ)], V(λ) the value of optimally stopped pulls of one arm at λ each."""
-    bound = minimize_scalar(lambda price: pulls * price + arms * _stopping_value(price, pulls), bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-9})
+    bound = minimize_scalar(
+        lambda price: pulls * price + arms * _stopping_value(price, pulls), bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-9}
+    )
     return float(bound.fun)
 
 

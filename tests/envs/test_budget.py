@@ -41,3 +41,9 @@ def test_budgets_are_frozen_and_equal_by_value():
     assert Steps(3) != Episodes(3)
     with pytest.raises(AttributeError):
         Steps(3).total = 4  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("make", [lambda: Episodes(2.5), lambda: Episodes(True), lambda: Episodes(2, after=0.5), lambda: Steps(2.5)])
+def test_parts_of_episodes_and_steps_are_refused(make):
+    with pytest.raises(ValueError, match="whole episodes or steps"):
+        make()

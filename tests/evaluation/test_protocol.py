@@ -8,7 +8,11 @@ import pytest
 import torch
 
 import metarl
+from metarl.envs.budget import Episodes
 from metarl.evaluation import protocol
+from metarl.evaluation.protocol import evaluate
+from metarl.learners.ppo import PPOConfig
+from metarl.learners.rl2 import RL2, RL2Config
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, Transition
 
 
@@ -277,3 +281,13 @@ def test_a_fault_in_a_later_chunk_says_which_tasks_it_plays(monkeypatch):
     monkeypatch.setattr(protocol, "CHUNK", 4)
     with pytest.raises(PlugInError, match=r"Row 0 is task 8 of the 10 evaluated"):
         walk(metarl.Episodes(1), Late(), num_tasks=10)
+
+
+def test_an_agent_made_for_other_spaces_is_refused():
+    budget = Episodes(2, after=0)
+    agent = RL2(
+        RL2Config(episodes=2, num_envs=4, iterations=1, ppo=PPOConfig(minibatches=1)), metarl.make("BernoulliBandit-v0", arms=5)
+    ).agent(budget)
+    for other in (metarl.make("BernoulliBandit-v0", arms=7), metarl.make("RandomMDP-v0")):
+        with pytest.raises(ValueError, match="was made for the .*_space"):
+            evaluate(agent, other, "test", 4, 0, budget)
