@@ -38,8 +38,7 @@ class RunningMoments(nn.Module):
         mean, variance = batch.mean(0), batch.var(0, unbiased=False)
         share = (fresh / total).to(mean.dtype)
         delta = mean - self.mean
-        known = (self.count > 0).to(mean.dtype)  # the initial variance of 1 is a placeholder, not data
-        self.variance.copy_((1 - share) * known * self.variance + share * variance + share * (1 - share) * delta.square())
+        self.variance.copy_((1 - share) * self.variance + share * variance + share * (1 - share) * delta.square())
         self.mean.add_(share * delta)
         self.count.copy_(total)
 

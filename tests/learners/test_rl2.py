@@ -9,6 +9,7 @@ import metarl
 from metarl.envs.budget import Episodes, Steps
 from metarl.envs.meta_episode import Step
 from metarl.evaluation.protocol import evaluate
+from metarl.learners import rl2
 from metarl.learners.ppo import PPOConfig
 from metarl.learners.rl2 import RL2
 from metarl.networks.policy import NetworkConfig, unroll
@@ -52,6 +53,25 @@ def test_the_first_pass_of_every_update_sees_the_policy_that_played(core, seed):
     for metrics in updates(learner, 3):  # the normalisers learn between updates
         assert metrics["kl"] == pytest.approx(0, abs=1e-5)
         assert metrics["clipped"] == 0
+
+
+@alone_and_together
+def test_input_normalisers_learn_from_every_rollout_each_members_from_its_own(seed, monkeypatch):
+    rollouts = []
+
+    def watching(*arguments):
+        rollouts.append(collect(*arguments))
+        return rollouts[-1]
+
+    monkeypatch.setattr(rl2, "collect", watching)
+    learner = RL2(small(), box_tasks(), seed)
+    updates(learner, 2)
+    for member in range(learner.members):
+        own, columns = learner.weights(member)["policy"], slice(8 * member, 8 * member + 8)
+        seen = torch.cat([rollout.steps.observation[:, columns].flatten(0, 1) for rollout in rollouts])
+        rewards = torch.cat([rollout.steps.prev_reward[1:, columns].flatten() for rollout in rollouts])
+        torch.testing.assert_close(own["inputs.observation_moments.mean"], seen.mean(0))
+        torch.testing.assert_close(own["inputs.reward_moments.variance"], rewards.var(unbiased=False))
 
 
 @every_core
