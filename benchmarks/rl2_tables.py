@@ -335,7 +335,7 @@ def record_leads(ground: Ground, options: Options) -> None:
             ci_low=round(lead.low, 4),
             ci_high=round(lead.high, 4),
             n=lead.n,
-            reached=wanted is None or lead.low > 0,
+            reached=lead.low > 0 if wanted else None,
             command=replace(options, agents=(agent, RL2_ID)).command,
         )
 

@@ -269,7 +269,7 @@ def record_figure(
     ci_low: float,
     ci_high: float,
     n: int,
-    reached: bool,
+    reached: bool | None,
     command: str,
 ) -> None:
     """Add the row of `figure` to `results_folder`/figures.csv, or put it in its old row's place.
@@ -280,7 +280,7 @@ def record_figure(
         wanted: the value to reach, or a sentence.
         value, ci_low, ci_high: what was reached, and its 95 % interval.
         n: tasks, or repetitions, behind it.
-        reached: whether `value` is as wanted.
+        reached: whether `value` is as wanted; None where nothing was.
         command: what reruns it.
     """
     file = Path(results_folder) / "figures.csv"
