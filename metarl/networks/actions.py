@@ -69,8 +69,8 @@ class Categorical(ActionDistribution):
         self.num_parameters = self.num_features = int(space.n)
 
     def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
-        noise = torch.empty_like(parameters).exponential_(generator=rng)  # Gumbel-max: argmax of logits - log(Exp(1))
-        return (parameters - noise.log_()).argmax(-1)
+        uniform = torch.rand(parameters.shape, generator=rng, device=parameters.device, dtype=parameters.dtype)
+        return (parameters - uniform.log_().neg_().log_()).argmax(-1)  # Gumbel-max: of logits - log(-log(U))
 
     def mode(self, parameters: Tensor) -> Tensor:
         return parameters.argmax(-1)
