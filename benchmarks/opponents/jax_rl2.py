@@ -1,7 +1,8 @@
 """An opponent for `throughput.py`: RL² on bandits as one JAX program, collecting and updating inside a single jitted function.
 
 It does what `metarl.learners.rl2` does at its default settings, and nothing more: a GRU that reads the last arm, the last reward and a
-start flag, generalised advantages over the pulls, 4 epochs of 4 minibatches cut along tasks, the clipped loss, Adam behind a gradient-norm clip.
+start flag, generalised advantages over the pulls, 4 epochs of 4 minibatches cut along tasks, the clipped loss, Adam behind a clip of
+gradient norms.
 It needs `jax` and `optax`, in an environment of its own, and prints one JSON line with what it timed.
 """
 
@@ -156,7 +157,9 @@ def main() -> None:
         score, count = float(mean_return), count + 1
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     steps = count * chosen.tasks * chosen.pulls
-    print(json.dumps({"steps": steps, "seconds": seconds, "cpu_seconds": cpu_seconds, "return": score, "version": f"jax {jax.__version__}"}))
+    print(
+        json.dumps({"steps": steps, "seconds": seconds, "cpu_seconds": cpu_seconds, "return": score, "version": f"jax {jax.__version__}"})
+    )
 
 
 if __name__ == "__main__":
