@@ -214,7 +214,9 @@ def growth(sitting: Sitting, options: Options) -> None:
     for axes, (name, values) in zip(figure.subplots(1, 3), ranges.items(), strict=True):
         microseconds = []
         for value in values:
-            subject = own("rl2", f"{name}={value}", **{**base, name: value, **({"tasks": 512} if name == "pulls" and value > 10 else {})})
+            subject = own(
+                "rl2", f"{name}={value}", None, **{**base, name: value, **({"tasks": 512} if name == "pulls" and value > 10 else {})}
+            )
             rate = measure(subject, options)
             sitting.rows.append({"question": "growth", "subject": subject.name, "busy": False, "repeat": 0, "steps_per_second": rate})
             microseconds.append(1e6 / rate)

@@ -19,6 +19,7 @@ from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.rl2 import RL2, RL2Config
 from metarl.networks.policy import NetworkConfig, Policy
 from metarl.tasks.contract import TaskDistribution, fresh_tasks
+from metarl.tasks.registry import make
 from metarl.tasks.seeding import torch_generator
 
 
@@ -55,7 +56,7 @@ def plain_policy(units: int) -> Callable[[TaskDistribution, int], nn.Module]:
 def training(tasks: int, arms: int, pulls: int, units: int, plain: bool) -> Callable[[], int]:
     """One iteration of RL²; returns its steps."""
     config = RL2Config(episodes=pulls, num_envs=tasks, iterations=10_000, network=NetworkConfig(units=units))
-    learner = RL2(config, metarl.make("BernoulliBandit-v0", arms=arms), make_policy=plain_policy(units) if plain else None)
+    learner = RL2(config, make("BernoulliBandit-v0", arms=arms), make_policy=plain_policy(units) if plain else None)
 
     def iteration() -> int:
         learner.update()
@@ -66,7 +67,7 @@ def training(tasks: int, arms: int, pulls: int, units: int, plain: bool) -> Call
 
 def stepping(tasks: int, arms: int, pulls: int) -> Callable[[], int]:
     """Whole meta-episodes of MetaEpisodeEnv with fresh tasks after each; arms are drawn beforehand."""
-    distribution = metarl.make("BernoulliBandit-v0", arms=arms)
+    distribution = make("BernoulliBandit-v0", arms=arms)
     env = MetaEpisodeEnv(distribution, Episodes(pulls, after=0), tasks, torch_generator(0), refill=True)
     env.reset(fresh_tasks(distribution, "train", tasks, 0))
     actions = torch.randint(arms, (tasks,), generator=torch_generator(1))

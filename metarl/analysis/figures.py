@@ -95,8 +95,8 @@ def scores_figure(table: pd.DataFrame, *, levels: Mapping[str, float] | None = N
     paper = rows["paper"].to_numpy(float) if "paper" in rows else np.full(len(rows), np.nan)
     published = np.isfinite(paper)
     if published.any():  # larger than our marks, so that both show where they agree
-        style = {"marker": "s", "markersize": 9, "markerfacecolor": "none", "markeredgecolor": GREY, "linestyle": "none"}
-        axes.plot(paper[published], places[published], label="the paper's figure", **style)
+        (squares,) = axes.plot(paper[published], places[published], label="the paper's figure", marker="s", markersize=9, linestyle="none")
+        squares.set(markerfacecolor="none", markeredgecolor=GREY)
     largest = max([*rows["mean"].abs(), *levels.values()])
     axes.set_yticks(places, rows["agent"])
     axes.set_ylim(-0.6, len(rows) - 0.4)
