@@ -28,7 +28,7 @@ class Lookup(NamedTuple):
 
 
 class BayesOptimal:
-    """Looks up the value of what each pull may lead to, and pulls the best arm; of equal arms, the first.
+    """Bernoulli bandits: pulls the arm of the highest Bayes-optimal value, from an exact table; of equal arms, the first.
 
     Raises:
         ValueError: not a Bernoulli bandit, or too many states to enumerate.

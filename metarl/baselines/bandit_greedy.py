@@ -14,7 +14,7 @@ __all__ = ["BanditEpsilonGreedy", "BanditGreedy"]
 
 
 class BanditGreedy:
-    """Pulls the arm of the highest posterior mean.
+    """Bandits: pulls the arm of the highest posterior mean.
 
     Args:
         random_ties: of equal arms, pull any; the default pulls the first, which is what reproduces the published figures.
@@ -46,7 +46,7 @@ class BanditGreedy:
 
 
 class BanditEpsilonGreedy(BanditGreedy):
-    """As `BanditGreedy`, but each pull is of a uniformly random arm with probability epsilon.
+    """Bandits: pulls the arm of the highest posterior mean, but a uniformly random one with probability epsilon.
 
     Args:
         epsilon: that probability.

@@ -46,7 +46,7 @@ class Thompson:
 
 
 class OptimisticThompson(Thompson):
-    """As `Thompson`, but acts upon a draw that is better than most.
+    """Bandits: draws the arms' means from the posterior several times and acts upon the densest draw.
 
     Args:
         draws: m, whole vectors of means to draw; the one of the highest posterior density counts.

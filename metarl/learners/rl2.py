@@ -7,6 +7,7 @@ discounted sum of rewards of the whole meta-episode, so an episode's end never c
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from numbers import Integral
 from typing import Any, Literal
 
@@ -107,8 +108,12 @@ class RL2:
         self.env_rng, self.action_rng, self.batch_rng = (
             torch_generator(streams, name, device=self.device) for name in ("environment", "actions", "minibatches")
         )
-        self.env = MetaEpisodeEnv(distribution, self.budget, config.num_envs * self.members, self.env_rng, refill=False)
         self.iteration = self.steps = 0
+
+    @cached_property
+    def env(self) -> MetaEpisodeEnv:
+        """The training rows; opened by the first update, since acting needs none."""
+        return MetaEpisodeEnv(self.distribution, self.budget, self.config.num_envs * self.members, self.env_rng, refill=False)
 
     @property
     def finished(self) -> bool:
