@@ -1,5 +1,6 @@
 """Gaussian bandits: arms whose rewards are normal around unknown means."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,8 @@ class GaussianBandit(TaskDistribution):
     def __init__(self, arms: int = 5, prior_mean: float = 0.0, prior_std: float = 1.0, noise: float = 1.0):
         if arms < 1:
             raise ValueError(f"A bandit needs at least one arm, not {arms}.")
+        if not all(math.isfinite(value) for value in (prior_mean, prior_std, noise)):
+            raise ValueError(f"prior_mean, prior_std and noise must be finite numbers, not {prior_mean}, {prior_std} and {noise}.")
         if prior_std < 0 or noise < 0:
             raise ValueError(f"prior_std and noise can't be negative, not {prior_std} and {noise}.")
         self.arms, self.prior_mean, self.prior_std, self.noise = arms, prior_mean, prior_std, noise

@@ -1,5 +1,6 @@
 """Random tabular MDPs, as in Duan et al. 2016, section 3.2."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,8 @@ class RandomMDP(TaskDistribution):
     ):
         if min(states, actions, horizon) < 1:
             raise ValueError(f"states, actions and horizon must be at least 1, not {states}, {actions} and {horizon}.")
+        if not all(math.isfinite(value) for value in (reward_prior_mean, reward_prior_std, reward_noise, transition_concentration)):
+            raise ValueError("reward_prior_mean, reward_prior_std, reward_noise and transition_concentration must be finite numbers.")
         if reward_prior_std < 0 or reward_noise < 0 or transition_concentration <= 0:
             raise ValueError("reward_prior_std and reward_noise can't be negative, transition_concentration must be positive.")
         self.states, self.actions, self.horizon = states, actions, horizon

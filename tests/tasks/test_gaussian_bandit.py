@@ -48,3 +48,9 @@ def test_config_builds_it_again():
 def test_bad_settings_are_refused(arguments):
     with pytest.raises(ValueError, match=r"at least one arm|can't be negative"):
         GaussianBandit(**arguments)
+
+
+@pytest.mark.parametrize("name", ["prior_mean", "prior_std", "noise"])
+def test_settings_that_are_not_numbers_are_refused(name):
+    with pytest.raises(ValueError, match="finite"):
+        GaussianBandit(3, **{name: float("nan")})

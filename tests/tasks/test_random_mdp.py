@@ -140,3 +140,9 @@ def test_a_hand_made_mdp_has_its_value():
     transitions = torch.tensor([[[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]])
     distribution = RandomMDP(2, 2, 4)
     assert distribution.upper_bound(RandomMDPTasks(rewards, transitions), 3).tolist() == [30.0]  # 0 + 5 + 0 + 5 an episode
+
+
+@pytest.mark.parametrize("name", ["reward_prior_mean", "reward_prior_std", "reward_noise", "transition_concentration"])
+def test_settings_that_are_not_numbers_are_refused(name):
+    with pytest.raises(ValueError, match="finite"):
+        metarl.make("RandomMDP-v0", **{name: float("nan")})
