@@ -23,6 +23,7 @@ from metarl.networks.actions import action_distribution
 from metarl.networks.inputs import StepInputs
 from metarl.networks.normalisation import ReturnNormaliser
 from metarl.networks.policy import NetworkConfig, Policy, check_policy
+from metarl.networks.products import fast_products
 from metarl.networks.stacked import StackedPolicy
 from metarl.rollout import Rollout, collect
 from metarl.tasks.contract import TaskDistribution, fresh_tasks
@@ -120,6 +121,7 @@ class RL2:
         """Whether all iterations are done."""
         return self.iteration >= self.config.iterations
 
+    @fast_products()
     def update(self) -> Metrics:
         """Play one meta-episode in every row, then improve the policy on them."""
         source = fresh_tasks(self.distribution, "train", self.env.num_envs, self.task_seed, first=self.iteration)
@@ -267,6 +269,7 @@ class RL2Agent:
         """An empty memory."""
         return self.policy.initial_state(batch_size)
 
+    @fast_products()
     @torch.no_grad()
     def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
         """One step of B rows."""

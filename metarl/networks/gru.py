@@ -65,15 +65,11 @@ class GRUSequence(torch.autograd.Function):
     def forward(
         features: Tensor, weight_input: Tensor, weight_hidden: Tensor, bias: Tensor, bias_hidden: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        length, units = len(features), bias.shape[-1]
-        shape = (length, *features.shape[1:-1], units)
+        shape = (*features.shape[:-1], bias.shape[-1])
         gates = features.new_empty((3, *shape))  # the inputs' products first, then reset, update and candidate
+        features, weight_input = with_one(features), torch.cat([weight_input, bias[..., None, :]], -2)
         for g, scale in enumerate((1, 1, 2)):  # the candidate's is doubled, see below
-            weight, offset = scale * weight_input[..., g, :, :], scale * bias[..., g, :]
-            if features.dim() == 3:
-                torch.addmm(offset, features.flatten(0, 1), weight, out=gates[g].flatten(0, 1))
-            else:
-                torch.add(torch.matmul(features, weight), offset[..., None, :], out=gates[g])
+            torch.matmul(features, scale * weight_input[..., g, :, :], out=gates[g])
         hidden, recurrent = features.new_empty(shape), features.new_empty(shape)  # recurrent: the candidate's, before the reset gate
         weights = [weight_hidden[..., g, :, :].contiguous() for g in range(3)]
         news, resets_and_updates = hidden.unbind(), gates[:2].unbind(1)
@@ -98,10 +94,13 @@ class GRUSequence(torch.autograd.Function):
         features, weight_input, weight_hidden, _, _ = inputs
         hidden, gates, recurrent = output
         ctx.mark_non_differentiable(gates, recurrent)
+        ctx.set_materialize_grads(False)  # nobody needs zeros as gradients of the gates
         ctx.save_for_backward(features, weight_input, weight_hidden, hidden, gates, recurrent)
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor, *_: Any) -> tuple[Any, ...]:
+    def backward(ctx: Any, grad_output: Tensor | None, *_: Any) -> tuple[Any, ...]:
+        if grad_output is None:
+            return (None,) * 5
         features, weight_input, weight_hidden, hidden, gates, recurrent = ctx.saved_tensors
         grads = torch.empty_like(gates)  # with respect to the gates before their nonlinearities
         grad_recurrent = torch.empty_like(recurrent)
@@ -123,12 +122,12 @@ class GRUSequence(torch.autograd.Function):
                 accumulate(grad, grad_inner, weights[2])
         products = (grads[0, 1:], grads[1, 1:], grad_recurrent[1:])
         grad_hidden = torch.stack([over_steps(hidden[:-1], product) for product in products], -3)
-        grad_input = torch.stack([over_steps(features, grads[g]) for g in range(3)], -3)
-        grad_bias, grad_bias_hidden = grads.sum((1, -2)).movedim(0, -2), grad_recurrent.sum((0, -2))
+        inputs = with_one(features)
+        grad_input = torch.stack([over_steps(inputs, grads[g]) for g in range(3)], -3)
         grad_features = None
         if ctx.needs_input_grad[0]:
             grad_features = sum(torch.matmul(grads[g], weight_input[..., g, :, :].transpose(-1, -2)) for g in range(3))
-        return grad_features, grad_input, grad_hidden, grad_bias, grad_bias_hidden
+        return grad_features, grad_input[..., :-1, :], grad_hidden, grad_input[..., -1, :], grad_recurrent.sum((0, -2))
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Tensor) -> tuple[tuple[Tensor, ...], tuple[int, int, int]]:
@@ -141,6 +140,11 @@ class GRUSequence(torch.autograd.Function):
 
         places = (1, 0, 0, 0, 0)
         return GRUSequence.apply(*(stacked(*each) for each in zip(arguments, in_dims, places, strict=True))), (1, 2, 1)
+
+
+def with_one(features: Tensor) -> Tensor:
+    """[..., F + 1]: `features` and a one, so that biases ride along in the products."""
+    return torch.cat([features, features.new_ones((*features.shape[:-1], 1))], -1)
 
 
 def over_steps(left: Tensor, right: Tensor) -> Tensor:
