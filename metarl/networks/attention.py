@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import layer_norm, scaled_dot_product_attention
 
+from metarl.networks.causal import causal_attention
 from metarl.networks.layers import linear
 
 __all__ = ["Attention", "AttentionState"]
@@ -95,5 +96,5 @@ class Attention(nn.Module):
         hidden = self.embed(features.transpose(0, 1)) + self.positions[: len(features)]  # [B, T, W]
         for block in self.blocks:
             query, key, value = (part.transpose(-2, -3) for part in block.split(hidden))
-            hidden = block.finish(hidden, scaled_dot_product_attention(query, key, value, is_causal=True).transpose(-2, -3))
+            hidden = block.finish(hidden, causal_attention(query, key, value).transpose(-2, -3))
         return layer_norm(hidden, (self.size,)).transpose(0, 1)

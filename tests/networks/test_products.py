@@ -1,0 +1,51 @@
+"""Products by the faster library: as exact as before, and the user's setting comes back."""
+
+import pytest
+import torch
+
+from metarl.networks import products
+from metarl.networks.products import fast_products
+from metarl.tasks.seeding import torch_generator
+
+matmul = getattr(torch.backends.mkldnn, "matmul", None)
+needs_setting = pytest.mark.skipif(matmul is None, reason="this PyTorch can't choose")
+
+
+@needs_setting
+def test_the_setting_comes_back_even_after_an_error():
+    with pytest.raises(RuntimeError, match="on purpose"), fast_products():
+        raise RuntimeError("on purpose")
+    assert matmul.fp32_precision == "none"
+
+
+@needs_setting
+def test_a_setting_of_the_users_is_left_alone(monkeypatch):
+    monkeypatch.setattr(matmul, "fp32_precision", "ieee")
+    with fast_products():
+        assert matmul.fp32_precision == "ieee"
+    assert matmul.fp32_precision == "ieee"
+
+
+@needs_setting
+def test_nothing_is_allowed_where_products_lose_precision(monkeypatch):
+    monkeypatch.setattr(products, "exact", lambda: False)
+    with fast_products():
+        assert matmul.fp32_precision == "none"
+
+
+def test_the_trial_notices_lost_precision(monkeypatch):
+    def rounded(self: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        product = torch.mm(self.to(torch.bfloat16).to(self.dtype), other) if self.dtype == torch.float32 else torch.mm(self, other)
+        return product
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", rounded)
+    if matmul is not None:
+        assert not products.exact.__wrapped__()
+
+
+def test_products_inside_are_exact_to_float32():
+    rng = torch_generator(0)
+    left, right = (torch.randn(300, 70, generator=rng) for _ in range(2))
+    with fast_products():
+        product = left @ right.t()
+    torch.testing.assert_close(product.double(), left.double() @ right.double().t(), rtol=1e-5, atol=1e-4)
