@@ -20,9 +20,10 @@ from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.learners.contract import Metrics
 from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.networks.actions import action_distribution
-from metarl.networks.inputs import StepInputs
+from metarl.networks.arms import ArmsPolicy
+from metarl.networks.build import build_policy
 from metarl.networks.normalisation import ReturnNormaliser
-from metarl.networks.policy import NetworkConfig, Policy, check_policy
+from metarl.networks.policy import NetworkConfig, check_policy
 from metarl.networks.products import fast_products
 from metarl.networks.stacked import StackedPolicy
 from metarl.rollout import Rollout, collect
@@ -179,6 +180,8 @@ class RL2:
             raise ValueError(
                 f"This policy remembers {longest} steps and can't act for {wanted}; train it with more episodes or use a recurrent core."
             )
+        if isinstance(policy, ArmsPolicy):
+            policy.max_steps = wanted  # what it does depends on the steps left
         return RL2Agent(policy.eval(), self.config.act, self.distribution)
 
     def weights(self, member: int = 0) -> dict[str, Any]:
@@ -230,7 +233,7 @@ class RL2:
     def _new_policy(self, seed: int, make_policy: Callable[[TaskDistribution, int], nn.Module] | None) -> nn.Module:
         if make_policy is None:
             space, action_space = self.distribution.observation_space, self.distribution.action_space
-            return Policy(space, action_space, self.config.network, self.max_steps, torch_generator(seed, "weights"))
+            return build_policy(space, action_space, self.config.network, self.max_steps, torch_generator(seed, "weights"))
         with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
             torch.default_generator.manual_seed(derive_seed(seed, "weights"))
             return make_policy(self.distribution, self.max_steps)
@@ -243,15 +246,16 @@ class RL2:
     def _learn_moments(self, rollout: Rollout) -> None:
         """Input normalisers learn after the update, so that acting and training read the same numbers."""
         if self.members == 1:
-            if isinstance(getattr(self.policy, "inputs", None), StepInputs):
-                self.policy.inputs.learn_moments(rollout.steps, rollout.valid)
+            if hasattr(self.policy, "learn_moments"):
+                self.policy.learn_moments(rollout.steps, rollout.valid)
             return
         for index in range(self.members):
             policy = self.policy.member(index)
-            if isinstance(getattr(policy, "inputs", None), StepInputs):
-                columns = slice(index * self.config.num_envs, (index + 1) * self.config.num_envs)
-                policy.inputs.learn_moments(Step(*(field[:, columns] for field in rollout.steps)), rollout.valid[:, columns])
-                self.policy.write_member(index, policy)
+            if not hasattr(policy, "learn_moments"):
+                return
+            columns = slice(index * self.config.num_envs, (index + 1) * self.config.num_envs)
+            policy.learn_moments(Step(*(field[:, columns] for field in rollout.steps)), rollout.valid[:, columns])
+            self.policy.write_member(index, policy)
 
 
 class RL2Agent:

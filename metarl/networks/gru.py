@@ -74,19 +74,8 @@ class GRUSequence(torch.autograd.Function):
         weights = [weight_hidden[..., g, :, :].contiguous() for g in range(3)]
         news, resets_and_updates = hidden.unbind(), gates[:2].unbind(1)
         steps = zip(*(gate.unbind() for gate in gates), resets_and_updates, recurrent.unbind(), (None, *news[:-1]), news, strict=True)
-        for reset, update, candidate, reset_and_update, inner, old, new in steps:
-            inner[:] = bias_hidden[..., None, :]
-            if old is not None:  # before the first step the memory is empty
-                accumulate(reset, old, weights[0])
-                accumulate(update, old, weights[1])
-                accumulate(inner, old, weights[2])
-            reset_and_update.sigmoid_()
-            candidate.addcmul_(reset, inner, value=2).sigmoid_()
-            torch.add(MINUS_ONE, candidate, alpha=2, out=candidate)  # tanh(a) = 2 sigmoid(2 a) - 1, in fewer passes over memory
-            if old is not None:
-                torch.lerp(candidate, old, update, out=new)
-            else:
-                torch.addcmul(candidate, candidate, update, value=-1, out=new)
+        for *gate, inner, old, new in steps:
+            advance(*gate, inner, old, new, weights, bias_hidden)
         return hidden, gates, recurrent
 
     @staticmethod
@@ -105,17 +94,13 @@ class GRUSequence(torch.autograd.Function):
         grads = torch.empty_like(gates)  # with respect to the gates before their nonlinearities
         grad_recurrent = torch.empty_like(recurrent)
         weights = [weight_hidden[..., g, :, :].transpose(-1, -2).contiguous() for g in range(3)]
-        grad, scratch, kept = grad_output[-1].clone(), torch.empty_like(hidden[0]), torch.empty_like(hidden[0])
+        grad = grad_output[-1].clone()
         parts = (part.unbind() for part in (*gates, recurrent, hidden, *grads, grad_recurrent))
         steps = list(zip(*parts, (None, *grad_output.unbind()[:-1]), strict=True))
-        for reset, update, candidate, inner, new, grad_reset, grad_update, grad_candidate, grad_inner, before in reversed(steps):
-            torch.addcmul(grad, grad, update, value=-1, out=kept)
-            torch.ops.aten.tanh_backward.grad_input(kept, candidate, grad_input=grad_candidate)
-            torch.mul(grad_candidate, reset, out=grad_inner)
-            torch.mul(grad_candidate, inner, out=scratch)
-            torch.ops.aten.sigmoid_backward.grad_input(scratch, reset, grad_input=grad_reset)
-            torch.sub(new, candidate, out=grad_update).mul_(kept)  # new - candidate = update * (old - candidate)
+        for *step, before in reversed(steps):
+            retrace(grad, *step)
             if before is not None:
+                _, update, _, _, _, grad_reset, grad_update, _, grad_inner = step
                 torch.addcmul(before, grad, update, out=grad)
                 accumulate(grad, grad_reset, weights[0])
                 accumulate(grad, grad_update, weights[1])
@@ -140,6 +125,52 @@ class GRUSequence(torch.autograd.Function):
 
         places = (1, 0, 0, 0, 0)
         return GRUSequence.apply(*(stacked(*each) for each in zip(arguments, in_dims, places, strict=True))), (1, 2, 1)
+
+
+def advance(
+    reset: Tensor,
+    update: Tensor,
+    candidate: Tensor,
+    reset_and_update: Tensor,
+    inner: Tensor,
+    old: Tensor | None,
+    new: Tensor,
+    weights: list[Tensor],
+    bias_hidden: Tensor,
+) -> None:
+    """One step, in place: gates [*S, B, H] hold products with the inputs and get their values, `inner` and `new` are filled in."""
+    inner[:] = bias_hidden[..., None, :]
+    if old is not None:  # before the first step the memory is empty
+        accumulate(reset, old, weights[0])
+        accumulate(update, old, weights[1])
+        accumulate(inner, old, weights[2])
+    reset_and_update.sigmoid_()
+    candidate.addcmul_(reset, inner, value=2).sigmoid_()
+    torch.add(MINUS_ONE, candidate, alpha=2, out=candidate)  # tanh(a) = 2 sigmoid(2 a) - 1, in fewer passes over memory
+    if old is not None:
+        torch.lerp(candidate, old, update, out=new)
+    else:
+        torch.addcmul(candidate, candidate, update, value=-1, out=new)
+
+
+def retrace(
+    grad: Tensor,
+    reset: Tensor,
+    update: Tensor,
+    candidate: Tensor,
+    inner: Tensor,
+    new: Tensor,
+    grad_reset: Tensor,
+    grad_update: Tensor,
+    grad_candidate: Tensor,
+    grad_inner: Tensor,
+) -> None:
+    """One step backwards: from the gradient by `new`, fill in those by the gates before their nonlinearities and by `inner`."""
+    kept = torch.addcmul(grad, grad, update, value=-1)
+    torch.ops.aten.tanh_backward.grad_input(kept, candidate, grad_input=grad_candidate)
+    torch.mul(grad_candidate, reset, out=grad_inner)
+    torch.ops.aten.sigmoid_backward.grad_input(grad_candidate * inner, reset, grad_input=grad_reset)
+    torch.sub(new, candidate, out=grad_update).mul_(kept)  # new - candidate = update * (old - candidate)
 
 
 def with_one(features: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from metarl.tasks.spaces import action_dtype, observation_dtype
 
 __all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "check_policy", "unroll"]
 
-CORES = ("gru", "lstm", "attention")
+CORES = ("gru", "lstm", "attention", "arms")
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class NetworkConfig:
     """The shape of a policy with memory.
 
     Attributes:
-        core: what remembers: a GRU, an LSTM, or causal attention over the meta-episode.
-        units: size of the hidden vector, or width of the attention.
+        core: what remembers: a GRU, an LSTM, causal attention over the meta-episode, or a GRU for each action ("arms", for bandits).
+        units: size of the hidden vector, width of the attention, or size of each action's memory.
         layers: attention layers; recurrent cores have one.
         heads: attention heads.
         previous_observation: read the observation before the current one too, so that a step holds a whole transition.
     """
 
-    core: Literal["gru", "lstm", "attention"] = "gru"
+    core: Literal["gru", "lstm", "attention", "arms"] = "gru"
     units: int = 64
     layers: int = 2
     heads: int = 4
@@ -102,6 +102,10 @@ class Policy(nn.Module):
         """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals `forward` step by step."""
         previous = torch.cat([steps.observation[:1], steps.observation[:-1]]) if self.inputs.previous_observation else None
         return self._heads(self.core.sequence(self.inputs(steps, previous)))
+
+    def learn_moments(self, steps: Step, valid: Tensor) -> None:
+        """Take a rollout [T, B] into the running moments of the inputs; call it between updates, never within one."""
+        self.inputs.learn_moments(steps, valid)
 
     def _heads(self, output: Tensor) -> PolicyOutput:
         heads = self.heads(output)

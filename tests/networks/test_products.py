@@ -19,11 +19,14 @@ def test_the_setting_comes_back_even_after_an_error():
 
 
 @needs_setting
-def test_a_setting_of_the_users_is_left_alone(monkeypatch):
-    monkeypatch.setattr(matmul, "fp32_precision", "ieee")
-    with fast_products():
+def test_a_setting_of_the_users_is_left_alone():
+    matmul.fp32_precision = "ieee"
+    try:
+        with fast_products():
+            assert matmul.fp32_precision == "ieee"
         assert matmul.fp32_precision == "ieee"
-    assert matmul.fp32_precision == "ieee"
+    finally:
+        matmul.fp32_precision = "none"
 
 
 @needs_setting
