@@ -26,7 +26,7 @@ from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
 from metarl.evaluation.statistics import Estimate, beats, mean, median_over_seeds, paired_difference
 from metarl.experiments.load import load_agent
-from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_run
+from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_run, start_row
 from metarl.experiments.run import train
 from metarl.experiments.run_config import RunConfig
 from metarl.reference.duan2016 import NUM_TASKS, rl2_table
@@ -205,7 +205,9 @@ def trained(row: Row, seed: int, options: Options, console: Console) -> Path | N
     if not finished(folder, run):
         if not options.train:
             return None
-        train(run, own)
+        before = start_row(row)
+        start = None if before is None else trained(before, seed, options, console)
+        train(run, own, start=start)
         folder = own
     console.print(f"RL², seed {seed}: {folder.as_posix()}", highlight=False)
     return publish(own, published.parent) if options.publish and folder == own else folder

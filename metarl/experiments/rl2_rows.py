@@ -16,7 +16,7 @@ from metarl.reference.duan2016 import TABLES, rl2_table
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.registry import make
 
-__all__ = ["COLUMNS", "PRESETS", "RL2_ID", "RL2_LABEL", "WANTED", "Column", "Preset", "Row", "parse_row", "rl2_config", "rl2_run"]
+__all__ = ["COLUMNS", "PRESETS", "RL2_ID", "RL2_LABEL", "WANTED", "Column", "Preset", "Row", "parse_row", "rl2_config", "rl2_run", "start_row"]
 
 RL2_ID, RL2_LABEL = "rl2", "RL²"
 
@@ -233,16 +233,40 @@ def parse_row(table: Table, text: str) -> Row:
 
 def rl2_config(row: Row, preset: PresetName) -> RL2Config:
     """The settings that RL² is trained with in `row` under `preset`; they were chosen by scores on training tasks."""
-    if row.table == "bandits":
-        iterations = {5: 150, 10: 200, 50: 300}[row.k or 5]
-        config = RL2Config(episodes=row.n, iterations=iterations)
-    else:
-        network = NetworkConfig("attention", units=64, layers=1, heads=4, previous_observation=True)
-        ppo = PPOConfig(epochs=3, minibatches=2, lr=3e-3, entropy=0.02, entropy_end=0.002, entropy_until=1.0)
-        config = RL2Config(episodes=row.n, num_envs=128, iterations=1000, network=network, ppo=ppo)
+    config = bandit_config(row.n, row.k) if row.k is not None else mdp_config(row.n)
     return replace(config, iterations=2, num_envs=64) if preset == "smoke" else config
+
+
+def bandit_config(n: int, k: int) -> RL2Config:
+    """Short bandits: a GRU. Longer ones: a memory for each arm, and undiscounted returns, since early pulls pay late."""
+    if n <= 10:
+        return RL2Config(episodes=n, iterations={5: 150, 10: 200, 50: 300}[k])
+    network, ppo = NetworkConfig("arms", units=32), PPOConfig(discount=1.0, gae_lambda=0.95)
+    if n <= 100:
+        return RL2Config(episodes=n, num_envs=1024, iterations=150, network=network, ppo=ppo)
+    return RL2Config(episodes=n, num_envs=256, iterations=120, network=network, ppo=replace(ppo, lr=2e-3, gae_lambda=0.97, entropy=0.002))
+
+
+def mdp_config(n: int) -> RL2Config:
+    """Attention over all steps so far; rows after the first start from the row before."""
+    network = NetworkConfig("attention", units=64, layers=1, heads=4, previous_observation=True)
+    ppo = PPOConfig(epochs=3, minibatches=2, lr=3e-3, entropy=0.02, entropy_end=0.002, entropy_until=1.0)
+    if n <= 10:
+        return RL2Config(episodes=n, num_envs=128, iterations=4000, network=network, ppo=ppo)
+    ppo = replace(ppo, lr=1.5e-3, entropy=0.005)
+    return RL2Config(episodes=n, num_envs=128 if n <= 25 else 64, iterations=1000, network=network, ppo=ppo)
+
+
+def start_row(row: Row) -> Row | None:
+    """The shorter row whose weights RL² starts with in `row`, if any."""
+    if row.k is not None:
+        return replace(row, n=100) if row.n > 100 else None
+    shorter = [n for n in (10, 25, 50, 75) if n < row.n]
+    return replace(row, n=shorter[-1]) if shorter else None
 
 
 def rl2_run(row: Row, preset: PresetName, seed: int, device: str = "cpu") -> RunConfig:
     """One training of RL² for the tables."""
-    return RunConfig("rl2", rl2_config(row, preset), row.id, row.arguments, seed, device)
+    before = start_row(row)
+    start = None if before is None else rl2_run(before, preset, seed, device).recipe()
+    return RunConfig("rl2", rl2_config(row, preset), row.id, row.arguments, seed, device, start)

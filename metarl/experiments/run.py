@@ -31,6 +31,7 @@ def train(
     checkpoint_seconds: float = 60.0,
     show: bool = True,
     tensorboard: bool = False,
+    start: str | Path | None = None,
 ) -> Learner:
     """Train `run` to its end in `folder`, going on from the checkpoint there if there is one.
 
@@ -43,6 +44,7 @@ def train(
         checkpoint_seconds: time between checkpoints; 0 saves after every iteration.
         show: print progress to standard error.
         tensorboard: write event files to `folder`/tensorboard too.
+        start: folder of the trained run that `run.start` names.
 
     Returns:
         The trained learner.
@@ -60,6 +62,8 @@ def train(
         stack.enter_context(place.lock())
         place.adopt(run.identity(), lambda stored: RunConfig.from_identity(stored).identity())
         iteration = resume(learner, place)
+        if iteration == 0 and run.start is not None:
+            begin_with(learner, run.start, start)
         log = MetricsLog(place, iteration)
         seconds = float(log.last.get("seconds", 0.0))
         steps = float(log.last.get("steps", 0.0))
@@ -116,6 +120,24 @@ def resume(learner: Learner, place: RunFolder) -> int:
             "Use the version of metarl that run.json names, or start in another folder."
         ) from error
     return int(about["iteration"])
+
+
+def begin_with(learner: Learner, recipe: str, folder: str | Path | None) -> None:
+    """Give `learner` the weights of another run, of the one seed it has.
+
+    Raises:
+        ValueError: no folder, one of another run than `recipe`, or a learner that can't start from weights.
+    """
+    if folder is None:
+        raise ValueError("This run begins with the weights of another; say in which folder that one lies (start=...).")
+    place = RunFolder(folder)
+    if RunConfig.from_identity(place.identity).recipe() != recipe:
+        raise ValueError(f"{folder} isn't the run that this one is meant to begin with.")
+    if not hasattr(learner, "start_from"):
+        raise ValueError(f"{type(learner).__name__} can't begin with the weights of another run.")
+    about, weights = load_state(place.weights())
+    check_belongs(place.weights(), about, "weights", place)
+    learner.start_from(weights)
 
 
 def check_belongs(file: Path, about: dict[str, Any], kind: str, place: RunFolder) -> None:

@@ -1,5 +1,6 @@
 """Which run: the settings that say what is trained, on what, from which seeds; to JSON and back."""
 
+import hashlib
 import json
 import types
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -25,6 +26,7 @@ class RunConfig:
         arguments: what the distribution is made with, such as {"arms": 5}.
         seed: names every random stream; a tuple trains one member a seed in one batch.
         device: "cpu" or "cuda".
+        start: the `recipe` of the run whose weights training begins with; none if left out.
     """
 
     learner: str
@@ -33,6 +35,7 @@ class RunConfig:
     arguments: dict[str, Any] = field(default_factory=dict)
     seed: int | tuple[int, ...] = 0
     device: str = "cpu"
+    start: str | None = None
 
     def __post_init__(self) -> None:
         kind = learner_class(self.learner).Config
@@ -73,11 +76,17 @@ class RunConfig:
             "arguments": {**self.make_distribution().config(), **self.arguments},
             "seeds": list(self.seeds),
             "device": self.device,
+            **({} if self.start is None else {"start": self.start}),
         }
         try:
             return dict(json.loads(json.dumps(identity)))
         except TypeError as error:
             raise ValueError(f"A run's settings must be JSON values, so that its folder can tell them: {error}.") from error
+
+    def recipe(self) -> str:
+        """A hash of everything that the trained weights come from, except the kind of device."""
+        identity = {name: value for name, value in self.identity().items() if name != "device"}
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
     @classmethod
     def from_identity(cls, identity: dict[str, Any], device: str | None = None) -> "RunConfig":
@@ -90,6 +99,7 @@ class RunConfig:
             arguments=identity["arguments"],
             seed=seeds[0] if len(seeds) == 1 else seeds,
             device=device or identity["device"],
+            start=identity.get("start"),
         )
 
 

@@ -198,6 +198,14 @@ class RL2:
             policy.load_state_dict(weights["policy"])
             self.policy.write_member(index, policy)
 
+    def start_from(self, weights: dict[str, Any]) -> None:
+        """Begin with a policy that may have been trained for another number of episodes: positions new to it get its last one."""
+        policy, name = dict(weights["policy"]), "core.positions"
+        if name in policy and len(policy[name]) != self.max_steps:
+            positions = policy[name][: self.max_steps]
+            policy[name] = torch.cat([positions, positions[-1:].expand(self.max_steps - len(positions), -1)])
+        self.load_weights({"policy": policy})
+
     def state_dict(self) -> dict[str, Any]:
         """Everything that `update` depends on, as copies that further updates leave alone."""
         moments = {
