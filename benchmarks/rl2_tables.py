@@ -11,6 +11,7 @@ import io
 import shlex
 import sys
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -36,9 +37,7 @@ from metarl.tasks.reveal import reveal
 from metarl.tasks.seeding import numpy_generator
 
 TEST_SEED, SEARCH_SEED = 1611, 2779  # of the test tasks that all agents share, and of the training tasks that parameters are searched on
-LEADS = {  # of RL² over other columns, by row and their keys: what to call them, and the lead wanted, if any
-    "mdps-n10": {"mdp-greedy": ("posterior-mean Greedy (first ties)", "> 0"), "mdp-greedy-random": ("Greedy with random ties", None)}
-}
+NO_RIVALS = ("rl2", "random", "known-model", "bayes-optimal")  # columns that are no hand-designed agents
 FIGURES = ["mean", "ci_low", "ci_high", "optimum", "upper_bound", "paper", "num_tasks", "num_seeds", "fingerprint", "run"]
 
 
@@ -53,6 +52,7 @@ class Options:
         agents: ids of the columns to compute, "rl2" among them; all of them if left out.
         publish: write to results/ and copy RL²'s weights there.
         train: train RL² where no finished run or published weights are found; otherwise its cells stay empty.
+        seeds: of RL²'s runs; the preset's if left out. Without training, those of them that are finished are taken.
         device: where RL² trains, cpu or cuda.
         runs: folder of the training runs.
         results: folder of published results.
@@ -64,6 +64,7 @@ class Options:
     agents: tuple[str, ...] = ()
     publish: bool = False
     train: bool = True
+    seeds: tuple[int, ...] = ()
     device: str = "cpu"
     runs: Path = field(default=Path("runs"))
     results: Path = field(default=Path("results"))
@@ -87,6 +88,11 @@ class Options:
         return [column for column in COLUMNS[self.table] if not self.agents or column.agent in self.agents]
 
     @property
+    def run_seeds(self) -> tuple[int, ...]:
+        """The seeds of RL²'s runs."""
+        return self.seeds or PRESETS[self.preset].seeds
+
+    @property
     def folder(self) -> Path:
         """Where tables, totals and figures go."""
         return self.results / "rl2_tables" if self.publish else self.runs / "rl2_tables" / self.preset / "tables"
@@ -95,8 +101,14 @@ class Options:
     def command(self) -> str:
         """What reruns this."""
         parts = ["python", "benchmarks/rl2_tables.py", "--table", self.table]
-        for name, values in (("--rows", self.rows), ("--preset", (self.preset,)), ("--agents", self.agents)):
-            parts += [name, *values] if values else []
+        for name, values in (
+            ("--rows", self.rows),
+            ("--preset", (self.preset,)),
+            ("--agents", self.agents),
+            ("--seeds", map(str, self.seeds)),
+        ):
+            words = list(values)
+            parts += [name, *words] if words else []
         return shlex.join([*parts, *(["--publish"] if self.publish else [])])
 
 
@@ -128,9 +140,10 @@ def main(options: Options, console: Console) -> None:
             check_runs(row, options)
     for row in rows:
         console.rule(f"{row.name}, preset {options.preset}")
-        ground = ground_of(row, options)
+        grounds = {column.key: ground_of(row, column, options) for column in columns}
         cells = []
         for column in columns:
+            ground = grounds[column.key]
             if column.agent == "bayes-optimal" and ground.optimum is None:
                 continue
             cell = play(column, ground, options, console)
@@ -138,18 +151,26 @@ def main(options: Options, console: Console) -> None:
             if cell is not None:
                 cells.append(cell)
                 console.print(f"{column.label}: {cell.estimate}", highlight=False)
-        lines = read_row(row, options)
+        ground, lines = ground_of(row, None, options), read_row(row, options)
         notes = notes_of(ground, cells)
         write_notes(row, notes, options)
         draw(ground, lines, options)
         record(row, cells, options)
-        record_leads(ground, options)
+        record_lead(ground, options)
         show(ground, lines[lines["agent"].isin([column.label for column in columns])], notes, console)
 
 
-def ground_of(row: Row, options: Options) -> Ground:
-    """The row's test tasks and their ceilings."""
-    distribution, num_tasks = row.distribution(), row.num_tasks(PRESETS[options.preset])
+def ground_of(row: Row, column: Column | None, options: Options) -> Ground:
+    """The test tasks and their ceilings, of a column or of most columns of the row."""
+    num_tasks = row.num_tasks(PRESETS[options.preset], column)
+    return ground_on(row.table, row.n, row.k, num_tasks)
+
+
+@cache
+def ground_on(table: Literal["bandits", "mdps"], n: int, k: int | None, num_tasks: int) -> Ground:
+    """The same, worked out once."""
+    row = Row(table, n, k)
+    distribution = row.distribution()
     tasks = distribution.sample(num_tasks, "test", TEST_SEED)
     known, relaxation = distribution.upper_bound(tasks, row.n), distribution.relaxation(row.n)
     assert known is not None, "both families have a known-task bound"
@@ -161,9 +182,9 @@ def play(column: Column, ground: Ground, options: Options, console: Console) -> 
     """The column's agent on the row's test tasks; None for RL² where it isn't trained."""
     row, distribution, budget, preset = ground.row, ground.distribution, ground.row.budget, PRESETS[options.preset]
     if column.agent == RL2_ID:
-        found = [trained(row, seed, options, console) for seed in preset.seeds]
+        found = [trained(row, seed, options, console) for seed in options.run_seeds]
         folders = [folder for folder in found if folder is not None]
-        if len(folders) < len(found):
+        if not folders:
             return None
         agents = [load_agent(folder, budget) for folder in folders]
         scores = np.stack([evaluate(agent, distribution, "test", ground.num_tasks, TEST_SEED, budget).scores() for agent in agents])
@@ -173,8 +194,9 @@ def play(column: Column, ground: Ground, options: Options, console: Console) -> 
         distribution = reveal(distribution)
     parameters = dict(column.parameters)
     if not parameters and agent_class(column.agent).grid:
-        parameters = search(column.agent, distribution, budget, num_tasks=preset.search_tasks, seed=SEARCH_SEED).best
-        console.print(f"{column.label}: {described(parameters)} is best on {preset.search_tasks:,} training tasks", highlight=False)
+        parameters = search(column.agent, distribution, budget, num_tasks=row.search_tasks(preset), seed=SEARCH_SEED).best
+        text = f"{column.label}: {described(parameters)} is best on {row.search_tasks(preset):,} training tasks"
+        console.print(text, highlight=False)
     agent = make_agent(column.agent, distribution, budget, **parameters)
     scores = evaluate(agent, distribution, "test", ground.num_tasks, TEST_SEED, budget).scores()
     return Cell(column, scores[None], mean(scores), f"{column.agent}({described(parameters)})" if parameters else column.agent)
@@ -192,7 +214,7 @@ def check_runs(row: Row, options: Options) -> None:
     Raises:
         ValueError: such a folder, and no published weights of the right settings.
     """
-    for seed in PRESETS[options.preset].seeds:
+    for seed in options.run_seeds:
         run, (own, published) = rl2_run(row, options.preset, seed, options.device), places(row, seed, options)
         if (own / "run.json").exists() and not same_run(own, run) and not finished(published, run):
             raise ValueError(f"{own} holds a run with other settings than rl2_config gives; move it away, or choose another --runs.")
@@ -235,8 +257,13 @@ def write_line(ground: Ground, column: Column, cell: Cell | None, options: Optio
         figures = {"mean": cell.estimate.value, "ci_low": cell.estimate.low, "ci_high": cell.estimate.high}
         line |= {name: round(value, 6) for name, value in figures.items()}
         line |= {"num_tasks": ground.num_tasks, "num_seeds": len(cell.scores), "fingerprint": ground.fingerprint, "run": cell.run}
-        write_totals(options.folder / "totals" / f"{row.name}.npz", cell, ground)
+        write_totals(cell, ground, options)
     merge_lines(options.folder / f"{row.table}.csv", pd.DataFrame([line]), keys, [each.label for each in COLUMNS[row.table]])
+
+
+def totals_file(row: Row, options: Options) -> Path:
+    """Where the totals of a row's test tasks lie; agents that play fewer tasks have none there."""
+    return options.folder / "totals" / f"{row.name}.npz"
 
 
 def read_row(row: Row, options: Options) -> pd.DataFrame:
@@ -257,8 +284,11 @@ def draw(ground: Ground, lines: pd.DataFrame, options: Options) -> None:
     save(scores_figure(lines, levels=levels, unit=unit, title=title(row)), options.folder / f"{row.name}.png")
 
 
-def write_totals(file: Path, cell: Cell, ground: Ground) -> None:
+def write_totals(cell: Cell, ground: Ground, options: Options) -> None:
     """Every task's total under the agent's key ([tasks], or [seeds, tasks] of a learner), beside other agents' of the same tasks."""
+    file = totals_file(ground.row, options)
+    if ground.num_tasks < ground.row.num_tasks(PRESETS[options.preset]):
+        return
     arrays: dict[str, np.ndarray] = {}
     if file.exists():
         with np.load(file) as old:
@@ -300,45 +330,51 @@ def write_notes(row: Row, notes: dict[str, str], options: Options) -> None:
 
 
 def record(row: Row, cells: list[Cell], options: Options) -> None:
-    """RL²'s figure of merit, where one is wanted in this row."""
-    wanted, by_id = WANTED.get(row.name), {cell.column.key: cell for cell in cells}
-    learned = by_id.get(RL2_ID)
-    if wanted is None or learned is None:
+    """RL²'s figures of merit in this row; missing ones where it isn't trained."""
+    if RL2_ID not in [column.agent for column in options.chosen_columns()]:
         return
-    value, greedy = learned.estimate, by_id.get("mdp-greedy")
-    reached = value.value >= wanted if row.k else value.value > max(wanted, greedy.estimate.value if greedy else wanted)
+    learned = next((cell for cell in cells if cell.column.agent == RL2_ID), None)
     where = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}"
-    name = f"RL² mean total reward, {row.table} {where}, median over seeds"
-    figures = {"value": round(value.value, 4), "ci_low": round(value.low, 4), "ci_high": round(value.high, 4), "n": value.n}
-    goal = f">= {wanted:.2f}" if row.k else f"> {wanted} (posterior-mean greedy)"
-    record_figure(options.folder, name, wanted=goal, **figures, reached=bool(reached), command=options.command)  # type: ignore[arg-type]
+    for called, wanted in WANTED.get(row.name, ()):
+        name, goal = f"RL² mean total reward, {row.table} {where}, median over seeds, against {called}", f">= {wanted:g}"
+        if learned is None:
+            missing: dict[str, Any] = {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "n": 0, "reached": None}
+            record_figure(options.folder, name, wanted=goal, **missing, command=options.command)
+            continue
+        value = learned.estimate
+        figures = {"value": round(value.value, 4), "ci_low": round(value.low, 4), "ci_high": round(value.high, 4), "n": value.n}
+        record_figure(options.folder, name, wanted=goal, **figures, reached=bool(value.value >= wanted), command=options.command)  # type: ignore[arg-type]
 
 
-def record_leads(ground: Ground, options: Options) -> None:
-    """RL²'s lead over other agents on the same tasks, from the totals on disk: of the seed whose mean is the median."""
-    row, file = ground.row, options.folder / "totals" / f"{ground.row.name}.npz"
-    if row.name not in LEADS or not file.exists():
+def record_lead(ground: Ground, options: Options) -> None:
+    """RL²'s lead over the best hand-designed agent on the same tasks, from the totals on disk: of the seed whose mean is the median."""
+    row, file = ground.row, totals_file(ground.row, options)
+    if not file.exists():
         return
     with np.load(file) as totals:
         if RL2_ID not in totals or str(totals["fingerprint"]) != ground.fingerprint:
             return
         seeds = totals[RL2_ID]  # [seeds, tasks]
-        learned = seeds[np.argsort(seeds.mean(1, dtype=np.float64), kind="stable")[(len(seeds) - 1) // 2]]
-        others = {key: totals[key] for key in LEADS[row.name] if key in totals}
-    for key, scores in others.items():
-        called, wanted = LEADS[row.name][key]
-        lead = paired_difference(learned, scores).difference
-        agent = next(column.agent for column in COLUMNS[row.table] if column.key == key)
+        columns = {column.key: column for column in COLUMNS[row.table] if column.agent not in NO_RIVALS and column.key in totals}
+        rivals = {key: totals[key] for key in columns}
+    if not rivals:
+        return
+    learned = seeds[np.argsort(seeds.mean(1, dtype=np.float64), kind="stable")[(len(seeds) - 1) // 2]]
+    best = max(rivals, key=lambda key: rivals[key].mean(dtype=np.float64))
+    where = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}"
+    others = {"the best hand-designed agent": best} | ({"posterior-mean Greedy": "mdp-greedy"} if "mdp-greedy" in rivals else {})
+    for called, key in others.items():
+        lead = paired_difference(learned, rivals[key]).difference
         record_figure(
             options.folder,
-            f"RL² minus {called}, {row.table} n={row.n}, paired, median seed",
-            wanted=wanted or "reported, whatever its sign",
+            f"RL² minus {called} ({columns[key].label}), {row.table} {where}, paired, median seed",
+            wanted="> 0",
             value=round(lead.value, 4),
             ci_low=round(lead.low, 4),
             ci_high=round(lead.high, 4),
             n=lead.n,
-            reached=lead.low > 0 if wanted else None,
-            command=replace(options, agents=(agent, RL2_ID)).command,
+            reached=lead.low > 0,
+            command=replace(options, agents=(columns[key].agent, RL2_ID)).command,
         )
 
 

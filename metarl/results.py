@@ -55,6 +55,7 @@ __all__ = [
 FORMAT = 1  # of run.json and of its folder
 MAX_PUBLISHED_BYTES = 5_000_000  # a file; larger ones make a repository slow to clone for good
 IDENTITY = ("learner", "config", "distribution", "arguments", "seeds", "device")  # the fields of run.json that say which run it is
+OPTIONAL = ("start",)  # ... and those that only some runs have
 FIGURE_COLUMNS = ["figure", "wanted", "value", "ci_low", "ci_high", "n", "reached", "command"]
 
 
@@ -104,7 +105,7 @@ class RunFolder:
     @property
     def identity(self) -> dict[str, Any]:
         """The part of `description` that says which run this is."""
-        return {name: self.description[name] for name in IDENTITY}
+        return {name: self.description[name] for name in (*IDENTITY, *OPTIONAL) if name in self.description}
 
     @property
     def digest(self) -> str:

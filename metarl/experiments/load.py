@@ -38,7 +38,9 @@ def load_agent(folder: str | Path, budget: Budget | None = None, member: int = 0
         return learner.agent(budget, member)
     about, weights = load_state(file)
     check_belongs(file, about, "weights", place)
-    alone = RunConfig(run.learner, run.config, run.distribution, run.arguments, run.seeds[member], device)  # weights are there: no start is needed
+    alone = RunConfig(
+        run.learner, run.config, run.distribution, run.arguments, run.seeds[member], device
+    )  # weights are there: no start is needed
     learner = alone.make_learner(run.make_distribution())
     try:
         learner.load_weights(weights)

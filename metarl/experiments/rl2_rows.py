@@ -16,7 +16,20 @@ from metarl.reference.duan2016 import TABLES, rl2_table
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.registry import make
 
-__all__ = ["COLUMNS", "PRESETS", "RL2_ID", "RL2_LABEL", "WANTED", "Column", "Preset", "Row", "parse_row", "rl2_config", "rl2_run", "start_row"]
+__all__ = [
+    "COLUMNS",
+    "PRESETS",
+    "RL2_ID",
+    "RL2_LABEL",
+    "WANTED",
+    "Column",
+    "Preset",
+    "Row",
+    "parse_row",
+    "rl2_config",
+    "rl2_run",
+    "start_row",
+]
 
 RL2_ID, RL2_LABEL = "rl2", "RL²"
 
@@ -34,6 +47,7 @@ class Column:
         parameters: fixed ones, beside those that are searched.
         variant: what sets it apart from another column of the same agent.
         differs: why its figure may differ from the paper's, printed where it does.
+        slow: in rows of more than 10 episodes it plays fewer tasks.
     """
 
     agent: str
@@ -41,6 +55,7 @@ class Column:
     parameters: tuple[tuple[str, Any], ...] = ()
     variant: str = ""
     differs: str = ""
+    slow: bool = False
 
     @property
     def label(self) -> str:
@@ -94,21 +109,24 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
             "opsrl",
             "OPSRL",
             differs=f"ours believes in the true prior, and the number of posterior samples is searched here; {PRIOR_MEAN_0}",
+            slow=True,
         ),
-        Column("opsrl", "OPSRL", (("reward_prior_mean", 0.0), ("samples", 10)), "prior mean 0"),
+        Column("opsrl", "OPSRL", (("reward_prior_mean", 0.0), ("samples", 10)), "prior mean 0", slow=True),
         Column(
             "ucrl2",
             "UCRL2",
             differs="ours believes in the true prior, and the width of the confidence sets is searched here; "
             "with a prior mean of rewards of 0 it comes closer (see that variant)",
+            slow=True,
         ),
-        Column("ucrl2", parameters=(("ties", "random"), ("scale", 0.1)), variant="random ties"),
+        Column("ucrl2", parameters=(("ties", "random"), ("scale", 0.1)), variant="random ties", slow=True),
         Column(
             "ucrl2",
             "UCRL2",
             (("reward_prior_mean", 0.0), ("ties", "random"), ("scale", 0.3)),
             "prior mean 0",
             "the paper prints neither the width of its confidence sets nor its rule for ties",
+            slow=True,
         ),
         Column("beb", "BEB", differs=f"ours believes in the true prior, and β is searched here; {PRIOR_MEAN_0}"),
         Column("beb", parameters=(("ties", "random"), ("beta", 0.5)), variant="random ties"),
@@ -142,9 +160,24 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
 }
 
-# What RL² should reach, by row: figures of merit on the way to the optimum. For MDPs, the posterior-mean greedy agent's score
-# where the first of equal actions is taken.
-WANTED: dict[str, float] = {"bandits-n10-k5": 6.60, "bandits-n10-k10": 6.64, "bandits-n10-k50": 6.62, "mdps-n10": 149.3}
+# What RL² is held against, by row: (what it is, figure). Those of other papers are as printed there; "posterior-mean greedy" takes the
+# first of equal actions. SNAIL: Mishra et al. 2018.
+WANTED: dict[str, tuple[tuple[str, float], ...]] = {
+    "bandits-n10-k5": (("near the optimum", 6.60),),
+    "bandits-n10-k10": (("near the optimum", 6.64),),
+    "bandits-n10-k50": (("near the optimum", 6.62),),
+    "bandits-n100-k5": (("floor", 78.3), ("the paper's RL²", 78.7)),
+    "bandits-n100-k10": (("floor", 82.8), ("the paper's RL²", 83.5)),
+    "bandits-n100-k50": (("floor", 84.3), ("the paper's RL²", 84.9), ("the paper's Gittins", 85.2)),
+    "bandits-n500-k5": (("the paper's RL²", 401.6), ("the paper's Gittins", 405.8)),
+    "bandits-n500-k10": (("the paper's RL²", 432.5), ("the paper's Gittins", 437.8)),
+    "bandits-n500-k50": (("the paper's RL²", 438.9), ("the paper's Gittins", 463.7)),
+    "mdps-n10": (("posterior-mean greedy", 149.3), ("floor", 153.0), ("the paper's RL²", 156.2), ("SNAIL", 159.1)),
+    "mdps-n25": (("floor", 427.0), ("the paper's RL²", 445.7), ("SNAIL", 447.2)),
+    "mdps-n50": (("the paper's PSRL", 904.0), ("the paper's OPSRL", 930.7), ("the paper's RL²", 936.1)),
+    "mdps-n75": (("the paper's PSRL", 1417.0), ("the paper's RL²", 1428.8), ("the paper's OPSRL", 1449.2)),
+    "mdps-n100": (("the paper's RL²", 1913.7), ("the paper's PSRL", 1939.0), ("the paper's OPSRL", 1973.9)),
+}
 
 
 @dataclass(frozen=True)
@@ -154,20 +187,26 @@ class Preset:
     Attributes:
         short_bandit_tasks: test tasks of the bandits with n = 10, whose differences are small.
         tasks: test tasks elsewhere.
-        search_tasks: training tasks on which free parameters are searched.
+        slow_tasks: ... for columns that are slow there.
+        search_tasks: training tasks on which free parameters are searched, in rows of 10 episodes.
+        long_search_tasks: ... in longer rows.
         seeds: of RL²'s trainings.
     """
 
     short_bandit_tasks: int
     tasks: int
+    slow_tasks: int
     search_tasks: int
+    long_search_tasks: int
     seeds: tuple[int, ...]
 
 
 PRESETS: dict[str, Preset] = {
-    "smoke": Preset(short_bandit_tasks=512, tasks=64, search_tasks=64, seeds=(0,)),
-    "cpu": Preset(short_bandit_tasks=20_000, tasks=2_000, search_tasks=2_000, seeds=(0, 1, 2)),
-    "paper": Preset(short_bandit_tasks=200_000, tasks=20_000, search_tasks=20_000, seeds=(0, 1, 2)),
+    "smoke": Preset(short_bandit_tasks=512, tasks=64, slow_tasks=32, search_tasks=64, long_search_tasks=32, seeds=(0,)),
+    "cpu": Preset(short_bandit_tasks=20_000, tasks=2_000, slow_tasks=500, search_tasks=2_000, long_search_tasks=500, seeds=(0, 1, 2)),
+    "paper": Preset(
+        short_bandit_tasks=200_000, tasks=20_000, slow_tasks=1_000, search_tasks=20_000, long_search_tasks=1_000, seeds=(0, 1, 2)
+    ),
 }
 
 
@@ -203,9 +242,15 @@ class Row:
         """What is played."""
         return make(self.id, **self.arguments)
 
-    def num_tasks(self, preset: Preset) -> int:
-        """Test tasks under `preset`."""
-        return preset.short_bandit_tasks if self.k is not None and self.n <= 10 else preset.tasks
+    def num_tasks(self, preset: Preset, column: Column | None = None) -> int:
+        """Test tasks under `preset`, of `column` or of most columns."""
+        if self.n <= 10:
+            return preset.tasks if self.k is None else preset.short_bandit_tasks
+        return preset.slow_tasks if column is not None and column.slow else preset.tasks
+
+    def search_tasks(self, preset: Preset) -> int:
+        """Training tasks on which free parameters are searched."""
+        return preset.search_tasks if self.n <= 10 else preset.long_search_tasks
 
     def paper(self, column: Column) -> float | None:
         """The paper's figure for `column`, if it has one."""

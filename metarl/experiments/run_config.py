@@ -69,15 +69,16 @@ class RunConfig:
 
     def identity(self) -> dict[str, Any]:
         """The run in JSON values, as run.json holds it; the distribution's arguments in full, defaults included."""
-        identity = {
+        identity: dict[str, Any] = {
             "learner": self.learner,
             "config": asdict(self.config),
             "distribution": self.distribution,
             "arguments": {**self.make_distribution().config(), **self.arguments},
             "seeds": list(self.seeds),
             "device": self.device,
-            **({} if self.start is None else {"start": self.start}),
         }
+        if self.start is not None:
+            identity["start"] = self.start
         try:
             return dict(json.loads(json.dumps(identity)))
         except TypeError as error:

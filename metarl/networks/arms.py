@@ -43,7 +43,11 @@ class ArmsPolicy(nn.Module):
 
     def __init__(self, observation_space: gym.Space, action_space: gym.Space, units: int, max_steps: int, rng: Generator):
         super().__init__()
-        if not isinstance(action_space, gym.spaces.Discrete) or not isinstance(observation_space, gym.spaces.Discrete) or observation_space.n > 1:
+        if (
+            not isinstance(action_space, gym.spaces.Discrete)
+            or not isinstance(observation_space, gym.spaces.Discrete)
+            or observation_space.n > 1
+        ):
             raise ValueError(
                 f"The core 'arms' is for tasks whose observation never changes and whose actions are Discrete, "
                 f"not for {observation_space} and {action_space}; choose gru, lstm or attention."
@@ -72,7 +76,10 @@ class ArmsPolicy(nn.Module):
         readout = torch.where(start[:, None, None], empty, state.readout)
         action, old = step.prev_action, memory[rows, step.prev_action]
         new = torch.where(start[:, None], old, self.gru(self.features(step), old)[0])
-        memory, readout = memory.index_put((rows, action), new), readout.index_put((rows, action), torch.where(start[:, None], empty, self.read(new)))
+        memory, readout = (
+            memory.index_put((rows, action), new),
+            readout.index_put((rows, action), torch.where(start[:, None], empty, self.read(new))),
+        )
         played = torch.where(start, 0, state.played + 1)
         clock = self.clock(played)
         seen = torch.matmul(readout, clock[:, :-1].unflatten(-1, (self.RANK, 2)))  # [B, k, 2]
@@ -80,7 +87,7 @@ class ArmsPolicy(nn.Module):
 
     def sequence(self, steps: Step) -> PolicyOutput:
         """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals `forward` step by step."""
-        length, rows = steps.prev_reward.shape
+        length = len(steps.prev_reward)
         clock = self.clock(torch.arange(length, device=steps.prev_reward.device))
         gru = self.gru
         hidden = ArmsMemory.apply(
@@ -125,9 +132,9 @@ def clock_features(played: Tensor, max_steps: int) -> Tensor:
 
 
 class ArmsMemory(torch.autograd.Function):
-    """Memories [T, B, H] of the actions that were just taken, from reward features [T, B, F] and actions [T, B] (the first row is no action).
+    """Memories [T, B, H] of the actions that were just taken, from reward features [T, B, F] and actions [T, B].
 
-    The GRU of `metarl.networks.gru`, but each step goes on from the step that last took the same action.
+    The first row is no action. The GRU of `metarl.networks.gru`, but each step goes on from the step that last took the same action.
     """
 
     @staticmethod
@@ -144,7 +151,7 @@ class ArmsMemory(torch.autograd.Function):
         latest = features.new_zeros(rows * num_actions, units)
         for t in range(1, length):
             torch.index_select(latest, 0, places[t], out=olds[t])
-            advance(*gates[:, t], gates[:2, t], recurrent[t], olds[t], hidden[t], weights, bias_hidden)
+            advance(gates[:, t], recurrent[t], olds[t], hidden[t], weights, bias_hidden)
             latest.index_copy_(0, places[t], hidden[t])
         return hidden, gates, recurrent, olds
 
@@ -165,7 +172,7 @@ class ArmsMemory(torch.autograd.Function):
         latest = hidden.new_zeros(action.shape[1] * ctx.num_actions, hidden.shape[-1])
         for t in reversed(range(1, len(hidden))):
             grad = latest.index_select(0, places[t]).add_(grad_output[t])
-            retrace(grad, *gates[:, t], recurrent[t], hidden[t], *grads[:, t], grad_recurrent[t])
+            retrace(grad, gates[:, t], recurrent[t], hidden[t], grads[:, t], grad_recurrent[t])
             grad *= gates[1, t]
             for part, weight in zip((grads[0, t], grads[1, t], grad_recurrent[t]), weights, strict=True):
                 accumulate(grad, part, weight)
@@ -236,7 +243,9 @@ def places_of(action: Tensor, num_actions: int) -> Tensor:
     return action + num_actions * torch.arange(action.shape[1], device=action.device)
 
 
-def one_by_one(function: Any, info: Any, in_dims: tuple[int | None, ...], arguments: tuple[Any, ...]) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+def one_by_one(
+    function: Any, info: Any, in_dims: tuple[int | None, ...], arguments: tuple[Any, ...]
+) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
     """A function under vmap as a loop, stacked along a new first dimension."""
     members = [
         function.apply(*(part if dim is None else part.select(dim, i) for part, dim in zip(arguments, in_dims, strict=True)))

@@ -72,10 +72,9 @@ class GRUSequence(torch.autograd.Function):
             torch.matmul(features, scale * weight_input[..., g, :, :], out=gates[g])
         hidden, recurrent = features.new_empty(shape), features.new_empty(shape)  # recurrent: the candidate's, before the reset gate
         weights = [weight_hidden[..., g, :, :].contiguous() for g in range(3)]
-        news, resets_and_updates = hidden.unbind(), gates[:2].unbind(1)
-        steps = zip(*(gate.unbind() for gate in gates), resets_and_updates, recurrent.unbind(), (None, *news[:-1]), news, strict=True)
-        for *gate, inner, old, new in steps:
-            advance(*gate, inner, old, new, weights, bias_hidden)
+        olds = (None, *hidden.unbind()[:-1])
+        for step in zip(gates.unbind(1), recurrent.unbind(), olds, hidden.unbind(), strict=True):
+            advance(*step, weights, bias_hidden)
         return hidden, gates, recurrent
 
     @staticmethod
@@ -95,16 +94,14 @@ class GRUSequence(torch.autograd.Function):
         grad_recurrent = torch.empty_like(recurrent)
         weights = [weight_hidden[..., g, :, :].transpose(-1, -2).contiguous() for g in range(3)]
         grad = grad_output[-1].clone()
-        parts = (part.unbind() for part in (*gates, recurrent, hidden, *grads, grad_recurrent))
-        steps = list(zip(*parts, (None, *grad_output.unbind()[:-1]), strict=True))
-        for *step, before in reversed(steps):
-            retrace(grad, *step)
+        befores = (None, *grad_output.unbind()[:-1])
+        parts = (gates.unbind(1), recurrent.unbind(), hidden.unbind(), grads.unbind(1), grad_recurrent.unbind(), befores)
+        for gate, inner, new, grad_gate, grad_inner, before in reversed(list(zip(*parts, strict=True))):
+            retrace(grad, gate, inner, new, grad_gate, grad_inner)
             if before is not None:
-                _, update, _, _, _, grad_reset, grad_update, _, grad_inner = step
-                torch.addcmul(before, grad, update, out=grad)
-                accumulate(grad, grad_reset, weights[0])
-                accumulate(grad, grad_update, weights[1])
-                accumulate(grad, grad_inner, weights[2])
+                torch.addcmul(before, grad, gate[1], out=grad)
+                for part, weight in zip((grad_gate[0], grad_gate[1], grad_inner), weights, strict=True):
+                    accumulate(grad, part, weight)
         products = (grads[0, 1:], grads[1, 1:], grad_recurrent[1:])
         grad_hidden = torch.stack([over_steps(hidden[:-1], product) for product in products], -3)
         inputs = with_one(features)
@@ -127,24 +124,15 @@ class GRUSequence(torch.autograd.Function):
         return GRUSequence.apply(*(stacked(*each) for each in zip(arguments, in_dims, places, strict=True))), (1, 2, 1)
 
 
-def advance(
-    reset: Tensor,
-    update: Tensor,
-    candidate: Tensor,
-    reset_and_update: Tensor,
-    inner: Tensor,
-    old: Tensor | None,
-    new: Tensor,
-    weights: list[Tensor],
-    bias_hidden: Tensor,
-) -> None:
-    """One step, in place: gates [*S, B, H] hold products with the inputs and get their values, `inner` and `new` are filled in."""
+def advance(gates: Tensor, inner: Tensor, old: Tensor | None, new: Tensor, weights: list[Tensor], bias_hidden: Tensor) -> None:
+    """One step, in place: `gates` [3, *S, B, H] hold products with the inputs and get their values, `inner` and `new` are filled in."""
+    reset, update, candidate = gates.unbind()
     inner[:] = bias_hidden[..., None, :]
     if old is not None:  # before the first step the memory is empty
         accumulate(reset, old, weights[0])
         accumulate(update, old, weights[1])
         accumulate(inner, old, weights[2])
-    reset_and_update.sigmoid_()
+    gates[:2].sigmoid_()
     candidate.addcmul_(reset, inner, value=2).sigmoid_()
     torch.add(MINUS_ONE, candidate, alpha=2, out=candidate)  # tanh(a) = 2 sigmoid(2 a) - 1, in fewer passes over memory
     if old is not None:
@@ -153,19 +141,9 @@ def advance(
         torch.addcmul(candidate, candidate, update, value=-1, out=new)
 
 
-def retrace(
-    grad: Tensor,
-    reset: Tensor,
-    update: Tensor,
-    candidate: Tensor,
-    inner: Tensor,
-    new: Tensor,
-    grad_reset: Tensor,
-    grad_update: Tensor,
-    grad_candidate: Tensor,
-    grad_inner: Tensor,
-) -> None:
+def retrace(grad: Tensor, gates: Tensor, inner: Tensor, new: Tensor, grad_gates: Tensor, grad_inner: Tensor) -> None:
     """One step backwards: from the gradient by `new`, fill in those by the gates before their nonlinearities and by `inner`."""
+    (reset, update, candidate), (grad_reset, grad_update, grad_candidate) = gates.unbind(), grad_gates.unbind()
     kept = torch.addcmul(grad, grad, update, value=-1)
     torch.ops.aten.tanh_backward.grad_input(kept, candidate, grad_input=grad_candidate)
     torch.mul(grad_candidate, reset, out=grad_inner)

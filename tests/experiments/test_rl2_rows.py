@@ -6,7 +6,7 @@ import pytest
 
 from metarl.baselines.registry import AGENTS, make_agent
 from metarl.envs.budget import Episodes
-from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_config, rl2_run
+from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_config, rl2_run, start_row
 from metarl.reference import rl2_table
 
 
@@ -92,7 +92,21 @@ def test_the_smoke_preset_trains_for_a_moment_only():
     assert config.iterations * config.num_envs < 1000
 
 
-def test_wanted_figures_belong_to_rows():
-    names = {parse_row("bandits", f"10,{k}").name for k in (5, 10, 50)} | {parse_row("mdps", "10").name}
-    assert set(WANTED) == names
-    assert (WANTED["bandits-n10-k5"], WANTED["bandits-n10-k10"], WANTED["bandits-n10-k50"], WANTED["mdps-n10"]) == (6.60, 6.64, 6.62, 149.3)
+def test_every_row_has_wanted_figures():
+    rows = [parse_row("bandits", f"{n},{k}") for n in (10, 100, 500) for k in (5, 10, 50)]
+    rows += [parse_row("mdps", str(n)) for n in (10, 25, 50, 75, 100)]
+    assert set(WANTED) == {row.name for row in rows}
+    papers = {row.name: row.paper(COLUMNS[row.table][-1]) for row in rows}
+    for name, figures in WANTED.items():
+        assert dict(figures).get("the paper's RL²", papers[name]) == papers[name]
+        assert all(value > 0 for _, value in figures)
+
+
+def test_rows_start_with_a_shorter_row_of_the_same_family():
+    assert start_row(parse_row("bandits", "100,5")) is None
+    assert start_row(parse_row("bandits", "500,5")) == parse_row("bandits", "100,5")
+    assert [start_row(parse_row("mdps", str(n))).n for n in (25, 50, 75, 100)] == [10, 25, 50, 75]
+    shorter, longer = (rl2_run(parse_row("mdps", n), "smoke", 3) for n in ("10", "25"))
+    assert longer.start == shorter.recipe()
+    assert rl2_run(parse_row("mdps", "10"), "smoke", 4).recipe() != shorter.recipe()
+    assert rl2_run(parse_row("mdps", "10"), "smoke", 3, "cuda").recipe() == shorter.recipe()

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from metarl.experiments.checkpoint import CheckpointError, load_state, save_state
+from metarl.experiments.load import load_agent
 from metarl.experiments.run import train
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.ppo import PPOConfig
@@ -254,3 +256,35 @@ def test_progress_goes_to_standard_error(tiny, tmp_path, capsys):
     assert "iteration 5/5 · environment steps 50" in lines[-1]
     assert "normalised" in lines[-1]
     assert lines[-1].endswith("time left 0:00")
+
+
+def test_a_run_begins_with_the_weights_of_another(tmp_path):
+    short = RunConfig(
+        "rl2",
+        RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig("attention", units=8, layers=1, heads=2)),
+        "Identity-v0",
+    )
+    train(short, tmp_path / "short", show=False)
+    longer = replace(short, config=replace(short.config, episodes=4, iterations=1), start=short.recipe())
+    learner = longer.make_learner(longer.make_distribution())
+    _, weights = load_state(RunFolder(tmp_path / "short").weights())
+    learner.start_from(weights)
+    taken = learner.weights()["policy"]
+    old = weights["policy"]
+    assert all(torch.equal(taken[name], old[name]) for name in old if name != "core.positions")
+    known = len(old["core.positions"])
+    assert torch.equal(taken["core.positions"][:known], old["core.positions"])
+    assert (taken["core.positions"][known:] == old["core.positions"][-1]).all()
+    assert len(taken["core.positions"]) == 2 * known
+    train(longer, tmp_path / "longer", show=False, start=tmp_path / "short")
+    assert load_agent(tmp_path / "longer") is not None
+
+
+def test_a_run_that_begins_elsewhere_gets_a_sentence(tmp_path):
+    short = RunConfig("rl2", RL2Config(episodes=2, num_envs=8, iterations=1), "Identity-v0")
+    train(short, tmp_path / "short", show=False)
+    other = replace(short, seed=1, start=replace(short, seed=5).recipe())
+    with pytest.raises(ValueError, match="say in which folder"):
+        train(other, tmp_path / "a", show=False)
+    with pytest.raises(ValueError, match="isn't the run"):
+        train(other, tmp_path / "b", show=False, start=tmp_path / "short")
