@@ -3,6 +3,7 @@
 A row is a distribution and a number n of episodes; a column is an agent. `rl2_config` is the only place with RL²'s settings for the tables.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -276,6 +277,19 @@ def parse_row(table: Table, text: str) -> Row:
     return Row(table, *(int(part) for part in text.split(",")))
 
 
+def named_row(name: str) -> Row:
+    """The row of that `Row.name`.
+
+    Raises:
+        ValueError: the paper's tables have no such row.
+    """
+    match = re.fullmatch(r"(bandits|mdps)-n(\d+)(?:-k(\d+))?", name)
+    if match is None:
+        raise ValueError(f"Rows are named like bandits-n100-k5 or mdps-n10, not {name!r}.")
+    table, n, k = match.groups()
+    return parse_row(table, n if k is None else f"{n},{k}")  # type: ignore[arg-type]
+
+
 def rl2_config(row: Row, preset: PresetName) -> RL2Config:
     """The settings that RL² is trained with in `row` under `preset`; they were chosen by scores on training tasks."""
     config = bandit_config(row.n, row.k) if row.k is not None else mdp_config(row.n)
@@ -289,7 +303,7 @@ def bandit_config(n: int, k: int) -> RL2Config:
     network, ppo = NetworkConfig("arms", units=32), PPOConfig(discount=1.0, gae_lambda=0.95)
     if n <= 100:
         return RL2Config(episodes=n, num_envs=1024, iterations=150, network=network, ppo=ppo)
-    return RL2Config(episodes=n, num_envs=256, iterations=120, network=network, ppo=replace(ppo, lr=2e-3, gae_lambda=0.97, entropy=0.002))
+    return RL2Config(episodes=n, num_envs=256, iterations=120, network=network, ppo=replace(ppo, lr=2e-3, gae_lambda=0.97, entropy=0.005))
 
 
 def mdp_config(n: int) -> RL2Config:
@@ -298,7 +312,7 @@ def mdp_config(n: int) -> RL2Config:
     ppo = PPOConfig(epochs=3, minibatches=2, lr=3e-3, entropy=0.02, entropy_end=0.002, entropy_until=1.0)
     if n <= 10:
         return RL2Config(episodes=n, num_envs=128, iterations=4000, network=network, ppo=ppo)
-    ppo = replace(ppo, lr=1.5e-3, entropy=0.005)
+    ppo = replace(ppo, lr=2e-3, entropy=0.01, discount=0.996)
     return RL2Config(episodes=n, num_envs=128 if n <= 25 else 64, iterations=1000, network=network, ppo=ppo)
 
 

@@ -127,6 +127,8 @@ class RL2:
         """Play one meta-episode in every row, then improve the policy on them."""
         source = fresh_tasks(self.distribution, "train", self.env.num_envs, self.task_seed, first=self.iteration)
         rollout = collect(self.env, self.policy, self.actions, source, self.action_rng)
+        if self.iteration == 0:
+            self.learn_first_baseline(rollout)
         batch = self.batch(rollout)
         metrics = ppo_update(
             self.policy,
@@ -147,14 +149,22 @@ class RL2:
         return {"iteration": float(self.iteration), "steps": float(self.steps), "return": float(returns.mean()), **each, **measured}
 
     @torch.no_grad()
+    def learn_first_baseline(self, rollout: Rollout) -> None:
+        """Returns per time step, as a baseline for the first update: one without could undo what a policy began with."""
+        reward, valid, end = (part.unflatten(1, (self.members, -1)) for part in (rollout.reward, rollout.valid, rollout.meta_episode_end))
+        nothing = torch.zeros_like(reward)
+        returns = gae(reward, nothing, nothing, ~end & valid, self.config.ppo.discount, 1.0)
+        self.returns.update(torch.where(valid, returns, 0), valid)
+
+    @torch.no_grad()
     def batch(self, rollout: Rollout) -> Batch:
         """Advantages and value targets over whole meta-episodes: ends of episodes don't cut the return."""
         ppo, members = self.config.ppo, self.members
         reward, value, valid, end = (
             part.unflatten(1, (members, -1)) for part in (rollout.reward, rollout.value, rollout.valid, rollout.meta_episode_end)
         )
-        value = self.returns.denormalise(value)
         carry = ~end & valid
+        value = self.returns.denormalise(value)
         next_value = torch.where(carry, torch.cat([value[1:], torch.zeros_like(value[:1])]), 0)
         advantage = torch.where(valid, gae(reward, value, next_value, carry, ppo.discount, ppo.gae_lambda), 0)
         target = advantage + value

@@ -23,7 +23,7 @@ from metarl.tasks.spaces import action_dtype, observation_dtype
 
 __all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "check_policy", "unroll"]
 
-CORES = ("gru", "lstm", "attention", "arms")
+CORES = ("gru", "lstm", "attention")  # of `Policy`; `metarl.networks.arms` has a policy of its own
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class NetworkConfig:
     previous_observation: bool = False
 
     def __post_init__(self) -> None:
-        if self.core not in CORES:
-            raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join(CORES)}.")
+        if self.core not in (*CORES, "arms"):
+            raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join((*CORES, 'arms'))}.")
         if min(self.units, self.layers, self.heads) < 1:
             raise ValueError(f"units, layers and heads must be at least 1, not {self.units}, {self.layers} and {self.heads}.")
 

@@ -285,3 +285,13 @@ def test_on_a_gpu_it_learns():
     updates(learner, 60)
     budget = Episodes(1, after=0)
     assert evaluate(learner.agent(budget), identity, "test", 256, 0, budget, device="cuda").scores().mean() > 0.9 * 4
+
+
+def test_the_first_update_has_a_baseline():
+    learner = RL2(small(), metarl.make("BernoulliBandit-v0", arms=2))
+    rollout = play(learner)
+    learner.learn_first_baseline(rollout)
+    discounts = learner.config.ppo.discount ** torch.arange(3.0)
+    returns = torch.stack([(discounts[: 3 - t, None] * rollout.reward[t:]).sum(0) for t in range(3)])
+    torch.testing.assert_close(learner.returns.mean[:, 0], returns.mean(1))
+    torch.testing.assert_close(learner.returns.denormalise(torch.zeros(3, 1, 8)), returns.mean(1)[:, None, None].expand(3, 1, 8))

@@ -1,0 +1,96 @@
+"""Recompute published cells of RL²'s Tables 1 and 2 and hold them against the published figures.
+
+    python benchmarks/rl2_recompute.py           # the RL² column, from the committed weights, on 2,000 tasks a row
+    python benchmarks/rl2_recompute.py --full    # every cell, on as many tasks as were published
+
+The first takes minutes; it plays other numbers of tasks than were published, so it asks whether the intervals fit. The second plays
+the very same tasks, so that every figure must come out as it was published; it takes hours. Exits with 1 if a figure doesn't fit.
+"""
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tyro
+from rich.console import Console
+from rich.table import Table
+from rl2_tables import TEST_SEED
+from rl2_tables import Options as TableOptions
+from rl2_tables import main as compute
+
+from metarl.evaluation.protocol import evaluate
+from metarl.evaluation.statistics import Estimate, median_over_seeds
+from metarl.experiments.load import load_agent
+from metarl.experiments.rl2_rows import RL2_LABEL, Row
+from metarl.tasks.seeding import numpy_generator
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to recompute.
+
+    Attributes:
+        full: every cell, on the published number of tasks.
+        tasks: test tasks a row, unless `full`.
+        results: folder of published results.
+    """
+
+    full: bool = False
+    tasks: int = 2000
+    results: Path = field(default=Path("results"))
+
+
+def main(options: Options, console: Console) -> bool:
+    """Recompute and print; whether everything fits."""
+    fits = True
+    for name in ("bandits", "mdps"):
+        published = pd.read_csv(options.results / "rl2_tables" / f"{name}.csv").dropna(subset=["mean"])
+        if not options.full:
+            published = published[published["agent"] == RL2_LABEL]
+        table = Table("row", "agent", "published", "recomputed", "95 % interval", "fits", title=name)
+        for entry, again in zip(published.to_dict("records"), recomputed(name, published, options), strict=True):
+            fit = agrees(entry, again, options)
+            fits &= fit
+            k = f",{entry['k']}" if "k" in entry else ""
+            shown = f"{again.value:.3f}", f"[{again.low:.3f}, {again.high:.3f}]"
+            table.add_row(f"{entry['n']}{k}", entry["agent"], f"{entry['mean']:.3f}", *shown, "yes" if fit else "NO")
+        console.print(table)
+    return fits
+
+
+def recomputed(name: str, published: pd.DataFrame, options: Options) -> list[Estimate]:
+    """Each published figure once more."""
+    if options.full:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = tuple(dict.fromkeys(f"{e['n']},{e['k']}" if "k" in e else str(e["n"]) for e in published.to_dict("records")))
+            chosen = TableOptions(name, rows, "paper", train=False, runs=Path(folder), results=options.results)  # type: ignore[arg-type]
+            compute(chosen, Console(quiet=True))
+            fresh = pd.read_csv(chosen.folder / f"{name}.csv")
+        keys = [key for key in ("n", "k", "agent") if key in published]
+        both = published[keys].merge(fresh, on=keys, how="left")
+        return [Estimate(e["mean"], e["ci_low"], e["ci_high"], int(e["num_tasks"])) for e in both.to_dict("records")]
+    estimates = []
+    for entry in published.to_dict("records"):
+        row = Row(name, int(entry["n"]), int(entry["k"]) if "k" in entry else None)  # type: ignore[arg-type]
+        folders = sorted((options.results / "rl2_tables" / "weights" / row.name).glob("seed*"))
+        agents = [load_agent(folder, row.budget) for folder in folders]
+        scores = [evaluate(agent, row.distribution(), "test", options.tasks, TEST_SEED, row.budget).scores() for agent in agents]
+        estimates.append(median_over_seeds(np.stack(scores), numpy_generator(TEST_SEED, "median over seeds")))
+    return estimates
+
+
+def agrees(entry: Mapping[Any, Any], again: Estimate, options: Options) -> bool:
+    """The same figure where the same tasks were played; otherwise a difference within both intervals, a little widened."""
+    if options.full:
+        return abs(entry["mean"] - again.value) <= 1e-4 * abs(entry["mean"])
+    spread = np.hypot((entry["ci_high"] - entry["ci_low"]) / 2, (again.high - again.low) / 2)
+    return bool(abs(entry["mean"] - again.value) <= 1.5 * spread)
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 120)) else 1)

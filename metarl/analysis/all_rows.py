@@ -1,0 +1,77 @@
+"""All rows of RL²'s Tables 1 and 2 in one picture: how far from random play to the ceiling?"""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+__all__ = ["all_rows_figure", "shares"]
+
+NOT_RIVALS = ("Random", "Known model", "Bayes-optimal")  # neither learned nor designed by hand
+LEARNED = "RL²"
+
+
+def shares(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """One line a row: how far RL², the best hand-designed agent and the paper's RL² got from random play (0) to the ceiling (1).
+
+    Args:
+        tables: "bandits" and "mdps", as `rl2_tables.py` writes them.
+
+    Returns:
+        Columns row, ceiling ("optimum" or "upper bound"), learned, learned_low, learned_high, rival, rival_agent, paper; NaN where missing.
+    """
+    lines = []
+    for name, table in tables.items():
+        keys = ["n", "k"] if "k" in table else ["n"]
+        for key, part in table.groupby(keys, sort=False):
+            means = part.set_index("agent")["mean"]
+            if "Random" not in means or pd.isna(means["Random"]):
+                continue
+            exact = part["optimum"].notna().all()
+            low, high = means["Random"], part["optimum" if exact else "upper_bound"].iloc[0]
+
+            def share(value: float, low: float = low, high: float = high) -> float:
+                return (value - low) / (high - low)
+
+            designed = means.drop([agent for agent in (*NOT_RIVALS, LEARNED) if agent in means]).dropna()
+            learned = part[part["agent"] == LEARNED]
+            got = learned.iloc[0] if len(learned) else pd.Series(dtype=float)
+            size = ", ".join(f"{letter} = {value}" for letter, value in zip(keys, key, strict=True))
+            lines.append(
+                {
+                    "row": f"{'bandit' if name == 'bandits' else 'MDP'} {size}",
+                    "ceiling": "optimum" if exact else "upper bound",
+                    "learned": share(got.get("mean", float("nan"))),
+                    "learned_low": share(got.get("ci_low", float("nan"))),
+                    "learned_high": share(got.get("ci_high", float("nan"))),
+                    "rival": share(designed.max()) if len(designed) else float("nan"),
+                    "rival_agent": designed.idxmax() if len(designed) else "",
+                    "paper": share(got.get("paper", float("nan"))),
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def all_rows_figure(tables: dict[str, pd.DataFrame]) -> Figure:
+    """RL², the best hand-designed agent and the paper's RL² in every row, from random play (0) to the optimum or upper bound (1)."""
+    table = shares(tables)
+    if table.empty:
+        raise ValueError("There is no row to draw: a row needs the random agent's score.")
+    figure = Figure(figsize=(8.0, 1.6 + 0.36 * len(table)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    places = range(len(table) - 1, -1, -1)
+    spread = [table["learned"] - table["learned_low"], table["learned_high"] - table["learned"]]
+    axes.hlines(places, 0, 1, color="#e5e5e5", linewidth=1, zorder=0)
+    axes.plot(table["paper"], places, "s", markersize=9, markerfacecolor="none", markeredgecolor="#777777", label="RL² in the paper")
+    axes.plot(table["rival"], places, "o", markersize=6, color="#0072b2", label="best hand-designed agent here")
+    axes.errorbar(table["learned"], places, xerr=spread, fmt="D", markersize=6, color="#d55e00", capsize=3, label="RL² here, 95 % interval")
+    axes.axvline(1, color="black", linewidth=1.2)
+    for place, entry in zip(places, table.to_dict("records"), strict=True):
+        axes.annotate(entry["ceiling"], (1, place), (4, 0), textcoords="offset points", va="center", fontsize=8, color="#555555")
+    axes.set_yticks(list(places), table["row"])
+    axes.tick_params(axis="y", length=0)
+    least = table[["learned", "rival", "paper"]].min().min()
+    axes.set_xlim(max(0.0, min(0.9, least - 0.05)) if pd.notna(least) else 0.0, 1.0)
+    axes.set_xlabel("share of the way from random play (0) to the ceiling (1)")
+    axes.set_ylim(-0.7, len(table) - 0.3)
+    figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)
+    return figure

@@ -1,0 +1,62 @@
+"""Does an agent use its memory? Play on with a memory that was emptied, swapped or filled with shuffled rewards, and see what is lost."""
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+from torch.utils._pytree import tree_map
+
+from metarl.envs.agent import Agent
+from metarl.envs.meta_episode import Step
+
+__all__ = ["DISTURBANCES", "Disturbance", "DisturbedAgent"]
+
+Disturbance = Literal["emptied", "swapped", "shuffled"]
+DISTURBANCES: dict[Disturbance, str] = {
+    "emptied": "the memory starts anew, as if the task had just changed",
+    "swapped": "the memory is that of the agent in the next row, which learned about another task",
+    "shuffled": "the rewards seen so far were those of the next row",
+}
+
+
+class DisturbedState(NamedTuple):
+    """The agent's own state, and steps of the meta-episode."""
+
+    own: Any
+    played: Tensor  # [B] int64
+
+
+class DisturbedAgent:
+    """Another agent whose memory is disturbed before step `at` of every meta-episode; all its tensors must lead with the rows.
+
+    Rows must play in step with each other, as in `evaluate` with an `Episodes` budget of episodes of one length.
+
+    Args:
+        agent: the agent. disturbance: a key of `DISTURBANCES`. at: the first step, from 0, that acts on the disturbed memory.
+    """
+
+    def __init__(self, agent: Agent, disturbance: Disturbance, at: int):
+        if disturbance not in DISTURBANCES:
+            raise ValueError(f"There is no disturbance {disturbance!r}; choose one of {', '.join(DISTURBANCES)}.")
+        if at < 1:
+            raise ValueError(f"A memory can be disturbed from step 1 on, not {at}.")
+        self.agent, self.disturbance, self.at = agent, disturbance, at
+
+    def initial_state(self, batch_size: int) -> DisturbedState:
+        """The agent's own, and a clock."""
+        return DisturbedState(self.agent.initial_state(batch_size), torch.zeros(batch_size, dtype=torch.int64))
+
+    def act(self, step: Step, state: DisturbedState, rng: Generator) -> tuple[Tensor, DisturbedState]:
+        """One step of B rows, through the disturbance."""
+        own, played = state
+        played = torch.where(step.meta_episode_start, 0, played.to(step.prev_reward.device))
+        now = played == self.at
+        if self.disturbance == "shuffled":
+            others = torch.where((played > 0) & (played <= self.at), step.prev_reward.roll(-1, 0), step.prev_reward)
+            step = step._replace(prev_reward=others)
+        elif self.disturbance == "emptied":
+            step = step._replace(meta_episode_start=step.meta_episode_start | now)
+        else:
+            own = tree_map(lambda tensor: torch.where(now.reshape(-1, *[1] * (tensor.dim() - 1)), tensor.roll(-1, 0), tensor), own)
+        action, own = self.agent.act(step, own, rng)
+        return action, DisturbedState(own, played + 1)

@@ -1,0 +1,56 @@
+"""Disturbed memories: agents that use theirs lose by it, agents without one don't, and the right steps are disturbed."""
+
+import pytest
+import torch
+
+import metarl
+from metarl.envs.budget import Episodes
+from metarl.evaluation.memory import DISTURBANCES, DisturbedAgent
+from metarl.evaluation.protocol import evaluate
+from metarl.evaluation.statistics import mean
+
+BANDITS, BUDGET, AT = metarl.make("BernoulliBandit-v0", arms=5), Episodes(20, after=0), 10
+
+
+def matrix(agent, tasks=2000):
+    return evaluate(agent, BANDITS, "test", tasks, 0, BUDGET).matrix()
+
+
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_thompson_sampling_loses_what_it_learned(disturbance):
+    agent = metarl.make_agent("thompson", BANDITS, BUDGET)
+    intact, disturbed = matrix(agent), matrix(DisturbedAgent(agent, disturbance, AT))
+    lost = mean(intact[:, AT:].sum(1) - disturbed[:, AT:].sum(1))
+    assert lost.low > 0.1
+    if disturbance != "shuffled":  # until then nothing differs
+        assert (intact[:, :AT] == disturbed[:, :AT]).all()
+
+
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_an_agent_without_memory_loses_nothing(disturbance):
+    agent = metarl.make_agent("random", BANDITS, BUDGET)
+    assert (matrix(agent, 50) == matrix(DisturbedAgent(agent, disturbance, AT), 50)).all()
+
+
+def test_swapping_gives_each_row_its_neighbours_memory():
+    class Remembers:
+        """Counts its own steps; its memory is the row it started in."""
+
+        def initial_state(self, batch_size):
+            return torch.arange(batch_size)
+
+        def act(self, step, state, rng):
+            seen.append(state.clone())
+            return torch.zeros_like(step.prev_action), state
+
+    seen = []
+    evaluate(DisturbedAgent(Remembers(), "swapped", 3), BANDITS, "test", 4, 0, Episodes(5, after=0))
+    assert [state.tolist() for state in seen] == [[0, 1, 2, 3]] * 3 + [[1, 2, 3, 0]] * 2
+
+
+def test_unknown_disturbances_and_steps_get_a_sentence():
+    agent = metarl.make_agent("random", BANDITS, BUDGET)
+    with pytest.raises(ValueError, match="choose one of emptied, swapped, shuffled"):
+        DisturbedAgent(agent, "stolen", 3)
+    with pytest.raises(ValueError, match="from step 1 on"):
+        DisturbedAgent(agent, "swapped", 0)
