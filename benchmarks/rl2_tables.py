@@ -11,7 +11,6 @@ import io
 import shlex
 import sys
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -140,10 +139,9 @@ def main(options: Options, console: Console) -> None:
             check_runs(row, options)
     for row in rows:
         console.rule(f"{row.name}, preset {options.preset}")
-        grounds = {column.key: ground_of(row, column, options) for column in columns}
+        ground = ground_of(row, options)
         cells = []
         for column in columns:
-            ground = grounds[column.key]
             if column.agent == "bayes-optimal" and ground.optimum is None:
                 continue
             cell = play(column, ground, options, console)
@@ -151,7 +149,7 @@ def main(options: Options, console: Console) -> None:
             if cell is not None:
                 cells.append(cell)
                 console.print(f"{column.label}: {cell.estimate}", highlight=False)
-        ground, lines = ground_of(row, None, options), read_row(row, options)
+        lines = read_row(row, options)
         notes = notes_of(ground, cells)
         write_notes(row, notes, options)
         draw(ground, lines, options)
@@ -160,17 +158,9 @@ def main(options: Options, console: Console) -> None:
         show(ground, lines[lines["agent"].isin([column.label for column in columns])], notes, console)
 
 
-def ground_of(row: Row, column: Column | None, options: Options) -> Ground:
-    """The test tasks and their ceilings, of a column or of most columns of the row."""
-    num_tasks = row.num_tasks(PRESETS[options.preset], column)
-    return ground_on(row.table, row.n, row.k, num_tasks)
-
-
-@cache
-def ground_on(table: Literal["bandits", "mdps"], n: int, k: int | None, num_tasks: int) -> Ground:
-    """The same, worked out once."""
-    row = Row(table, n, k)
-    distribution = row.distribution()
+def ground_of(row: Row, options: Options) -> Ground:
+    """The row's test tasks and their ceilings."""
+    distribution, num_tasks = row.distribution(), row.num_tasks(PRESETS[options.preset])
     tasks = distribution.sample(num_tasks, "test", TEST_SEED)
     known, relaxation = distribution.upper_bound(tasks, row.n), distribution.relaxation(row.n)
     assert known is not None, "both families have a known-task bound"
@@ -262,7 +252,7 @@ def write_line(ground: Ground, column: Column, cell: Cell | None, options: Optio
 
 
 def totals_file(row: Row, options: Options) -> Path:
-    """Where the totals of a row's test tasks lie; agents that play fewer tasks have none there."""
+    """Where the totals of a row's test tasks lie."""
     return options.folder / "totals" / f"{row.name}.npz"
 
 
@@ -287,8 +277,6 @@ def draw(ground: Ground, lines: pd.DataFrame, options: Options) -> None:
 def write_totals(cell: Cell, ground: Ground, options: Options) -> None:
     """Every task's total under the agent's key ([tasks], or [seeds, tasks] of a learner), beside other agents' of the same tasks."""
     file = totals_file(ground.row, options)
-    if ground.num_tasks < ground.row.num_tasks(PRESETS[options.preset]):
-        return
     arrays: dict[str, np.ndarray] = {}
     if file.exists():
         with np.load(file) as old:

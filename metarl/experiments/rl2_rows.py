@@ -48,7 +48,6 @@ class Column:
         parameters: fixed ones, beside those that are searched.
         variant: what sets it apart from another column of the same agent.
         differs: why its figure may differ from the paper's, printed where it does.
-        slow: in rows of more than 10 episodes it plays fewer tasks.
     """
 
     agent: str
@@ -56,7 +55,6 @@ class Column:
     parameters: tuple[tuple[str, Any], ...] = ()
     variant: str = ""
     differs: str = ""
-    slow: bool = False
 
     @property
     def label(self) -> str:
@@ -110,24 +108,21 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
             "opsrl",
             "OPSRL",
             differs=f"ours believes in the true prior, and the number of posterior samples is searched here; {PRIOR_MEAN_0}",
-            slow=True,
         ),
-        Column("opsrl", "OPSRL", (("reward_prior_mean", 0.0), ("samples", 10)), "prior mean 0", slow=True),
+        Column("opsrl", "OPSRL", (("reward_prior_mean", 0.0), ("samples", 10)), "prior mean 0"),
         Column(
             "ucrl2",
             "UCRL2",
             differs="ours believes in the true prior, and the width of the confidence sets is searched here; "
             "with a prior mean of rewards of 0 it comes closer (see that variant)",
-            slow=True,
         ),
-        Column("ucrl2", parameters=(("ties", "random"), ("scale", 0.1)), variant="random ties", slow=True),
+        Column("ucrl2", parameters=(("ties", "random"), ("scale", 0.1)), variant="random ties"),
         Column(
             "ucrl2",
             "UCRL2",
             (("reward_prior_mean", 0.0), ("ties", "random"), ("scale", 0.3)),
             "prior mean 0",
             "the paper prints neither the width of its confidence sets nor its rule for ties",
-            slow=True,
         ),
         Column("beb", "BEB", differs=f"ours believes in the true prior, and β is searched here; {PRIOR_MEAN_0}"),
         Column("beb", parameters=(("ties", "random"), ("beta", 0.5)), variant="random ties"),
@@ -188,7 +183,6 @@ class Preset:
     Attributes:
         short_bandit_tasks: test tasks of the bandits with n = 10, whose differences are small.
         tasks: test tasks elsewhere.
-        slow_tasks: ... for columns that are slow there.
         search_tasks: training tasks on which free parameters are searched, in rows of 10 episodes.
         long_search_tasks: ... in longer rows.
         seeds: of RL²'s trainings.
@@ -196,18 +190,15 @@ class Preset:
 
     short_bandit_tasks: int
     tasks: int
-    slow_tasks: int
     search_tasks: int
     long_search_tasks: int
     seeds: tuple[int, ...]
 
 
 PRESETS: dict[str, Preset] = {
-    "smoke": Preset(short_bandit_tasks=512, tasks=64, slow_tasks=32, search_tasks=64, long_search_tasks=32, seeds=(0,)),
-    "cpu": Preset(short_bandit_tasks=20_000, tasks=2_000, slow_tasks=500, search_tasks=2_000, long_search_tasks=500, seeds=(0, 1, 2)),
-    "paper": Preset(
-        short_bandit_tasks=200_000, tasks=20_000, slow_tasks=1_000, search_tasks=20_000, long_search_tasks=1_000, seeds=(0, 1, 2)
-    ),
+    "smoke": Preset(short_bandit_tasks=512, tasks=64, search_tasks=64, long_search_tasks=32, seeds=(0,)),
+    "cpu": Preset(short_bandit_tasks=20_000, tasks=2_000, search_tasks=2_000, long_search_tasks=500, seeds=(0, 1, 2)),
+    "paper": Preset(short_bandit_tasks=200_000, tasks=20_000, search_tasks=20_000, long_search_tasks=4_000, seeds=(0, 1, 2)),
 }
 
 
@@ -243,11 +234,9 @@ class Row:
         """What is played."""
         return make(self.id, **self.arguments)
 
-    def num_tasks(self, preset: Preset, column: Column | None = None) -> int:
-        """Test tasks under `preset`, of `column` or of most columns."""
-        if self.n <= 10:
-            return preset.tasks if self.k is None else preset.short_bandit_tasks
-        return preset.slow_tasks if column is not None and column.slow else preset.tasks
+    def num_tasks(self, preset: Preset) -> int:
+        """Test tasks under `preset`."""
+        return preset.short_bandit_tasks if self.k is not None and self.n <= 10 else preset.tasks
 
     def search_tasks(self, preset: Preset) -> int:
         """Training tasks on which free parameters are searched."""

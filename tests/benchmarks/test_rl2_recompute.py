@@ -28,7 +28,7 @@ def script(name, monkeypatch):
 @pytest.fixture
 def published(monkeypatch, tmp_path):
     """A table with two rows of two agents, trained for a moment."""
-    monkeypatch.setitem(rl2_rows.PRESETS, "paper", Preset(200, 20, 10, 30, 20, seeds=(0, 1)))
+    monkeypatch.setitem(rl2_rows.PRESETS, "paper", Preset(200, 20, 30, 20, seeds=(0, 1)))
     full = rl2_rows.rl2_config
     monkeypatch.setattr(rl2_rows, "rl2_config", lambda row, preset: replace(full(row, preset), iterations=2, num_envs=64))
     tables = script("rl2_tables", monkeypatch)

@@ -45,8 +45,8 @@ def script():
 
 @pytest.fixture(autouse=True)
 def two_seeds(monkeypatch):
-    monkeypatch.setitem(rl2_rows.PRESETS, "smoke", Preset(200, 20, 10, 30, 20, seeds=(0, 1)))
-    monkeypatch.setitem(rl2_rows.PRESETS, "cpu", Preset(200, 20, 10, 30, 20, seeds=(0, 1)))
+    monkeypatch.setitem(rl2_rows.PRESETS, "smoke", Preset(200, 20, 30, 20, seeds=(0, 1)))
+    monkeypatch.setitem(rl2_rows.PRESETS, "cpu", Preset(200, 20, 30, 20, seeds=(0, 1)))
 
 
 def compute(script, folder, **options):
@@ -142,15 +142,6 @@ def test_longer_rows_start_with_the_weights_of_shorter_ones(script, tmp_path):
     assert start == RunConfig.from_identity(RunFolder(runs / "mdps-n10" / "seed0").identity).recipe()
 
 
-def test_slow_columns_play_fewer_tasks_in_long_rows(script, tmp_path):
-    options, _ = compute(script, tmp_path, table="mdps", rows=("25",), agents=("random", "opsrl"))
-    lines = pd.read_csv(options.folder / "mdps.csv").set_index("agent")
-    assert lines["num_tasks"].to_dict() == {"Random": 20, "OPSRL": 10, "OPSRL, prior mean 0": 10}
-    assert lines.loc["Random", "fingerprint"] != lines.loc["OPSRL", "fingerprint"]
-    with np.load(options.folder / "totals" / "mdps-n25.npz") as totals:
-        assert set(totals.files) == {"random", "fingerprint", "split", "seed"}
-
-
 def test_free_parameters_are_searched_on_training_tasks_and_printed(script, tmp_path):
     options, printed = compute(script, tmp_path, rows=("10,5",), agents=("ucb1",))
     run = pd.read_csv(options.folder / "bandits.csv")["run"].item()
@@ -174,7 +165,7 @@ def test_mdps_have_no_k_and_known_models_reach_the_upper_bound(script, tmp_path)
 
 def test_leads_are_paired_and_come_from_totals_on_disk(script, tmp_path):
     options = script.Options("mdps", ("10",), "smoke", ("mdp-greedy",), runs=tmp_path)
-    ground = script.ground_of(parse_row("mdps", "10"), None, options)
+    ground = script.ground_of(parse_row("mdps", "10"), options)
     script.record_lead(ground, options)  # no totals yet
     rng = np.random.default_rng(0)
     greedy = rng.normal(150, 25, 20)
@@ -198,13 +189,13 @@ def test_leads_are_paired_and_come_from_totals_on_disk(script, tmp_path):
 
 def test_a_figure_above_the_optimum_is_called_wrong(script, tmp_path):
     row = parse_row("bandits", "10,5")
-    ground = script.ground_of(row, None, script.Options("bandits", ("10,5",), "smoke"))
+    ground = script.ground_of(row, script.Options("bandits", ("10,5",), "smoke"))
     cheat = script.Cell(rl2_rows.Column("random", "Random"), np.full((1, 200), 9.0) + np.arange(200) % 2, mean(np.full(200, 9.0)), "")
     assert "Scores above the optimum 6.660, by more than chance" in script.notes_of(ground, [cheat])["Random"]
 
 
 def test_a_small_lead_over_the_simulated_optimum_is_found_by_pairing(script):
-    ground = script.ground_of(parse_row("bandits", "10,5"), None, script.Options("bandits", ("10,5",), "smoke"))
+    ground = script.ground_of(parse_row("bandits", "10,5"), script.Options("bandits", ("10,5",), "smoke"))
     lucky = np.random.default_rng(0).binomial(10, 0.6, size=(1, 200)).astype(float)  # tasks worse than most
     best = script.Cell(rl2_rows.Column("bayes-optimal"), lucky, mean(lucky[0]), "")
     more = lucky + (np.arange(200) % 5 == 0)
