@@ -17,7 +17,6 @@ class Rollout(NamedTuple):
 
     steps: Step  # [T, B, ...] what the policy saw; final_observation is not kept
     action: Tensor  # [T, B, *act] as drawn, before clipping to a box
-    parameters: Tensor  # [T, B, P] of the action distribution
     log_prob: Tensor  # [T, B] of `action`
     value: Tensor  # [T, B] as the policy put it out
     reward: Tensor  # [T, B]
@@ -53,7 +52,6 @@ def collect(env: MetaEpisodeEnv, policy: Any, actions: ActionDistribution, sourc
     return Rollout(
         Step(*(torch.stack(field) for field in zip(*steps, strict=True))),
         action,
-        parameters,
         actions.log_prob(parameters, action),
         torch.stack([output.value for output in outputs]),
         torch.stack([outcome.reward for outcome in outcomes]),

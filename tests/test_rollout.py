@@ -8,7 +8,7 @@ import torch
 from metarl.envs.budget import Episodes, Steps
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.networks.actions import action_distribution
-from metarl.networks.policy import NetworkConfig, Policy, PolicyOutput
+from metarl.networks.policy import NetworkConfig, Policy, PolicyOutput, unroll
 from metarl.rollout import collect
 from metarl.tasks.contract import PlugInError, fresh_tasks
 from tests.learners.made_tasks import Matching, Ragged
@@ -97,7 +97,8 @@ def test_log_probabilities_are_of_the_actions_drawn():
     actions = action_distribution(distribution.action_space)
     policy = Policy(distribution.observation_space, distribution.action_space, NetworkConfig(units=8), 15, torch.Generator().manual_seed(3))
     rollout, _ = rollout_of(distribution, policy)
-    assert torch.equal(rollout.log_prob, actions.log_prob(rollout.parameters, rollout.action))
+    said = unroll(policy, rollout.steps)
+    torch.testing.assert_close(rollout.log_prob, actions.log_prob(said.parameters, rollout.action))
     assert not rollout.log_prob.requires_grad
 
 

@@ -53,9 +53,9 @@ def plain_policy(units: int) -> Callable[[TaskDistribution, int], nn.Module]:
     return build
 
 
-def training(tasks: int, arms: int, pulls: int, units: int, plain: bool) -> Callable[[], int]:
+def training(tasks: int, arms: int, pulls: int, units: int, processes: int, plain: bool) -> Callable[[], int]:
     """One iteration of RL²; returns its steps."""
-    config = RL2Config(episodes=pulls, num_envs=tasks, iterations=10_000, network=NetworkConfig(units=units))
+    config = RL2Config(episodes=pulls, num_envs=tasks, iterations=10_000, processes=processes, network=NetworkConfig(units=units))
     learner = RL2(config, make("BernoulliBandit-v0", arms=arms), make_policy=plain_policy(units) if plain else None)
 
     def iteration() -> int:
@@ -102,7 +102,7 @@ def main() -> None:
     """Time `--subject` for `--seconds` after two rounds to warm up."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--subject", choices=("rl2", "plain", "environment", "matmul", "spin"), default="rl2")
-    for name, default in (("units", 64), ("tasks", 4096), ("arms", 5), ("pulls", 10)):
+    for name, default in (("units", 64), ("tasks", 4096), ("arms", 5), ("pulls", 10), ("processes", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=6.0)
     chosen = parser.parse_args()
@@ -110,8 +110,8 @@ def main() -> None:
         spin()
     sizes = chosen.tasks, chosen.arms, chosen.pulls
     work = {
-        "rl2": lambda: training(*sizes, chosen.units, plain=False),
-        "plain": lambda: training(*sizes, chosen.units, plain=True),
+        "rl2": lambda: training(*sizes, chosen.units, chosen.processes, plain=False),
+        "plain": lambda: training(*sizes, chosen.units, 1, plain=True),
         "environment": lambda: stepping(*sizes),
         "matmul": product,
     }[chosen.subject]()

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.utils._pytree import tree_map
 
 from metarl.envs.meta_episode import Step
+from metarl.learners.crew import ALONE, Share, added
 from metarl.networks.actions import ActionDistribution
 from metarl.networks.policy import unroll
 
@@ -113,7 +115,7 @@ def minibatches(columns: int, members: int, parts: int, rng: Generator) -> list[
 class Batch(NamedTuple):
     """What the loss reads, [T, S x B, ...]."""
 
-    steps: Step
+    steps: Step | Tensor  # or what the policy's `read` made of them [T, S x B, F]
     action: Tensor
     log_prob: Tensor
     advantage: Tensor  # normalised
@@ -122,17 +124,26 @@ class Batch(NamedTuple):
 
     def columns(self, index: Tensor) -> "Batch":
         """The columns at `index`."""
-        picked = [field.index_select(1, index) for field in (*self.steps, *self[1:])]
-        return Batch(Step(*picked[: len(self.steps)]), *picked[len(self.steps) :])
+        return tree_map(lambda field: field.index_select(1, index), self)
 
 
 def ppo_loss(
-    policy: nn.Module, actions: ActionDistribution, batch: Batch, config: PPOConfig, entropy_weight: float, members: int
+    policy: nn.Module,
+    actions: ActionDistribution,
+    batch: Batch,
+    config: PPOConfig,
+    entropy_weight: float,
+    members: int,
+    count: Tensor | None = None,
 ) -> tuple[Tensor, PPOMetrics]:
-    """The clipped surrogate, squared value error and entropy bonus of whole meta-episodes; the sum over members of each one's mean."""
+    """The clipped surrogate, squared value error and entropy bonus of whole meta-episodes; the sum over members of each one's mean.
+
+    Where `batch` is only a part of a minibatch, `count` [S] says how many steps the minibatch has, and the parts' results add up.
+    """
     output = unroll(policy, batch.steps)
     weight = batch.valid.to(output.value.dtype)
-    weight = weight / weight.unflatten(1, (members, -1)).sum((0, 2)).clamp_min(1).repeat_interleave(weight.shape[1] // members)
+    count = steps_of_members(batch.valid, members) if count is None else count
+    weight = weight / count.clamp_min(1).repeat_interleave(weight.shape[1] // members)
     log_prob, each_entropy = actions.log_prob_and_entropy(output.parameters, batch.action)
     log_ratio = log_prob - batch.log_prob
     ratio = log_ratio.exp()
@@ -157,6 +168,7 @@ def ppo_update(
     progress: float,
     members: int,
     rng: Generator,
+    share: Share = ALONE,
 ) -> PPOMetrics:
     """Several passes of minibatches over `batch`.
 
@@ -165,6 +177,7 @@ def ppo_update(
         batch: columns [T, S x B]. config: settings.
         progress: share of training done, for the schedules.
         members: S. rng: draws the minibatches.
+        share: this process's part of a crew whose processes all hold the same batch and draw the same minibatches.
     """
     for group in optimizer.param_groups:
         group["lr"] = annealed(config.lr, config.lr_end, progress)
@@ -173,15 +186,38 @@ def ppo_update(
     measured = []
     for _ in range(config.epochs):
         for index in minibatches(batch.action.shape[1] // members, members, config.minibatches, rng):
-            loss, metrics = ppo_loss(
-                policy, actions, batch.columns(index) if config.minibatches > 1 else batch, config, entropy_weight, members
-            )
+            part = batch.columns(own_part(index, members, share)) if config.minibatches * share.size > 1 else batch
+            count = steps_of_members(batch.valid.index_select(1, index), members) if share.size > 1 else None
+            loss, metrics = ppo_loss(policy, actions, part, config, entropy_weight, members, count)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            metrics = add_up(parameters, metrics, share)
             norm = clip_gradients(parameters, config.max_grad_norm, members)
             optimizer.step()
             measured.append(metrics._replace(grad_norm=norm))
     return PPOMetrics(*(torch.stack(values).mean() for values in zip(*measured, strict=True)))
+
+
+def steps_of_members(valid: Tensor, members: int) -> Tensor:
+    """Steps that count [S], of `valid` [T, S x B]."""
+    return valid.unflatten(1, (members, -1)).sum((0, 2))
+
+
+def own_part(index: Tensor, members: int, share: Share) -> Tensor:
+    """A process's part of a minibatch's columns: of each member's as many."""
+    return index.unflatten(0, (members, -1)).tensor_split(share.size, 1)[share.rank].flatten()
+
+
+@torch.no_grad()
+def add_up(parameters: list[Any], metrics: PPOMetrics, share: Share) -> PPOMetrics:
+    """Make gradients and metrics, which parts of a minibatch gave, those of the whole."""
+    if share.size == 1:
+        return metrics
+    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    whole = added(share, torch.cat([*(grad.flatten() for grad in grads), torch.stack(metrics)]))
+    for grad, total in zip(grads, whole.split([grad.numel() for grad in grads] + [len(metrics)]), strict=False):
+        grad.copy_(total.view_as(grad))
+    return PPOMetrics(*whole[-len(metrics) :].unbind())
 
 
 @torch.no_grad()

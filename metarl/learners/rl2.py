@@ -7,7 +7,7 @@ discounted sum of rewards of the whole meta-episode, so an episode's end never c
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Integral
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_map
 from metarl.envs.budget import Budget, Episodes, max_steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.learners.contract import Metrics
+from metarl.learners.crew import ALONE, Captain, Share, gathered
 from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.networks.actions import action_distribution
 from metarl.networks.arms import ArmsPolicy
@@ -42,6 +43,7 @@ class RL2Config:
         episodes: K, episodes in a meta-episode.
         num_envs: tasks played side by side in an iteration, for each seed.
         iterations: outer-loop iterations; each plays one meta-episode in every row and then updates.
+        processes: processor cores to spread rows and updates over; results depend on their number, as on a seed.
         act: how the trained agent chooses: draw from the policy, or take its most likely action.
         network: the shape of the policy.
         ppo: the settings of the update.
@@ -50,6 +52,7 @@ class RL2Config:
     episodes: int = 10
     num_envs: int = 4096
     iterations: int = 150
+    processes: int = 1
     act: Literal["sample", "mode"] = "mode"
     network: NetworkConfig = field(default_factory=NetworkConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
@@ -58,6 +61,12 @@ class RL2Config:
         if self.episodes < 1 or self.num_envs < 1 or self.iterations < 1:
             raise ValueError(
                 f"episodes, num_envs and iterations must be at least 1, not {self.episodes}, {self.num_envs} and {self.iterations}."
+            )
+        if self.processes < 1:
+            raise ValueError(f"processes must be at least 1, not {self.processes}.")
+        if self.processes > 1 and self.num_envs % (self.processes * self.ppo.minibatches):
+            raise ValueError(
+                f"num_envs ({self.num_envs}) must be a multiple of processes times minibatches ({self.processes} x {self.ppo.minibatches})."
             )
         if self.act not in ("sample", "mode"):
             raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
@@ -75,6 +84,7 @@ class RL2:
             and actions, so a member's numbers differ from those of the same seed alone.
         device: "cpu" or "cuda", environments included.
         make_policy: a user's own policy, called as make_policy(distribution, max_steps); see `metarl.networks.policy`.
+        share: this process's part, given to the processes that the first one starts.
     """
 
     Config = RL2Config
@@ -87,8 +97,11 @@ class RL2:
         seed: int | tuple[int, ...] = 0,
         device: str = "cpu",
         make_policy: Callable[[TaskDistribution, int], nn.Module] | None = None,
+        share: Share = ALONE,
     ):
         check_device(device)
+        if config.processes > 1 and torch.device(device).type != "cpu":
+            raise ValueError(f"Several processes are for a CPU; on {device}, use processes=1.")
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
         self.seeds = seed if isinstance(seed, tuple) else (seed,)
         self.members = len(self.seeds)
@@ -107,29 +120,78 @@ class RL2:
         )
         streams = derive_seed(self.seeds[0], "rl2") if self.members == 1 else derive_seed(0, "rl2", *self.seeds)
         self.task_seed = derive_seed(streams, "tasks")
-        self.env_rng, self.action_rng, self.batch_rng = (
-            torch_generator(streams, name, device=self.device) for name in ("environment", "actions", "minibatches")
-        )
+        self.batch_rng = torch_generator(streams, "minibatches", device=self.device)  # the same in all processes
+        own = streams if share.rank == 0 else derive_seed(streams, "process", share.rank)
+        self.env_rng, self.action_rng = (torch_generator(own, name, device=self.device) for name in ("environment", "actions"))
+        self.share = share
+        self._crew_streams: dict[str, dict[str, Tensor]] = {}  # of the other processes, by rank
+        self._recruit = partial(RL2, config, distribution, seed, device, make_policy)
+        rows = config.num_envs // config.processes
+        first = torch.arange(self.members)[:, None] * config.num_envs + share.rank * rows
+        self._columns = (first + torch.arange(rows)).flatten()  # of all rows, those that are played here
         self.iteration = self.steps = 0
 
     @cached_property
     def env(self) -> MetaEpisodeEnv:
         """The training rows; opened by the first update, since acting needs none."""
-        return MetaEpisodeEnv(self.distribution, self.budget, self.config.num_envs * self.members, self.env_rng, refill=False)
+        return MetaEpisodeEnv(self.distribution, self.budget, len(self._columns), self.env_rng, refill=False)
+
+    @cached_property
+    def _captain(self) -> Captain:
+        """The other processes, started by the first update, in the state that this learner is in."""
+        captain = Captain(self._recruit, self.config.processes)
+        captain.order("join", self.state_dict())
+        captain.answers()
+        self.share = captain
+        return captain
+
+    def join(self, state: dict[str, Any]) -> None:
+        """In another process of the crew: take over the first one's state, with the streams that are this one's own."""
+        own = self.own_streams()
+        self.load_state_dict(state)
+        for name, stream in state["crew"].get(str(self.share.rank), own).items():
+            getattr(self, name).set_state(stream)
+
+    def own_streams(self) -> dict[str, Tensor]:
+        """The states of the streams that no other process draws from."""
+        return {"env_rng": self.env_rng.get_state(), "action_rng": self.action_rng.get_state()}
+
+    def close(self) -> None:
+        """End the other processes and release the environments' workers."""
+        if "_captain" in self.__dict__:
+            self._crew_streams = self._streams_of_others()
+            self.__dict__.pop("_captain").close()
+            self.share = ALONE
+        if "env" in self.__dict__:
+            self.__dict__.pop("env").close()
 
     @property
     def finished(self) -> bool:
         """Whether all iterations are done."""
         return self.iteration >= self.config.iterations
 
-    @fast_products()
     def update(self) -> Metrics:
         """Play one meta-episode in every row, then improve the policy on them."""
-        source = fresh_tasks(self.distribution, "train", self.env.num_envs, self.task_seed, first=self.iteration)
-        rollout = collect(self.env, self.policy, self.actions, source, self.action_rng)
+        if self.config.processes == 1 or self.share.rank > 0:
+            return self._update()
+        captain, threads = self._captain, torch.get_num_threads()
+        torch.set_num_threads(max(1, threads // self.config.processes))
+        try:
+            captain.order("update")
+            metrics = self._update()
+            captain.answers()
+        finally:
+            torch.set_num_threads(threads)
+        return metrics
+
+    @fast_products()
+    def _update(self) -> Metrics:
+        rollout = self._play()
         if self.iteration == 0:
             self.learn_first_baseline(rollout)
         batch = self.batch(rollout)
+        if hasattr(self.policy, "read"):
+            batch = batch._replace(steps=self.policy.read(rollout.steps))
         metrics = ppo_update(
             self.policy,
             self.optimizer,
@@ -139,6 +201,7 @@ class RL2:
             self.iteration / self.config.iterations,
             self.members,
             self.batch_rng,
+            self.share,
         )
         self._learn_moments(rollout)
         self.iteration += 1
@@ -147,6 +210,12 @@ class RL2:
         each = {f"return_{seed}": value for seed, value in zip(self.seeds, returns.tolist(), strict=True)} if self.members > 1 else {}
         measured = {name: float(value) for name, value in metrics._asdict().items()}
         return {"iteration": float(self.iteration), "steps": float(self.steps), "return": float(returns.mean()), **each, **measured}
+
+    def _play(self) -> Rollout:
+        """A meta-episode in every row, whichever process plays it."""
+        tasks = fresh_tasks(self.distribution, "train", self.config.num_envs * self.members, self.task_seed, first=self.iteration)
+        rollout = collect(self.env, self.policy, self.actions, lambda rows, counts: tasks(self._columns[rows], counts), self.action_rng)
+        return everyones_rollout(self.share, rollout, self.members)
 
     @torch.no_grad()
     def learn_first_baseline(self, rollout: Rollout) -> None:
@@ -229,6 +298,8 @@ class RL2:
             "optimizer": moments,
             "streams": {name: getattr(self, name).get_state() for name in ("env_rng", "action_rng", "batch_rng")},
         }
+        if self.config.processes > 1:
+            tensors["crew"] = self._streams_of_others()
         return {
             **tree_map(torch.clone, {name: dict(part) for name, part in tensors.items()}),
             "iteration": self.iteration,
@@ -246,7 +317,18 @@ class RL2:
                 self.optimizer.state[parameter] = {name: tensor.clone().to(self.device) for name, tensor in moments.items()}
         for name, stream in state["streams"].items():
             getattr(self, name).set_state(stream.cpu())
+        self._crew_streams = state.get("crew", {})
+        if "_captain" in self.__dict__:
+            self._captain.order("join", state)
+            self._captain.answers()
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
+
+    def _streams_of_others(self) -> dict[str, dict[str, Tensor]]:
+        """By rank, what `own_streams` gives in the crew's other processes."""
+        if "_captain" not in self.__dict__ or self.share.rank > 0:
+            return self._crew_streams
+        self._captain.order("own_streams")
+        return {str(rank): streams for rank, streams in enumerate(self._captain.answers(), 1)}
 
     def _new_policy(self, seed: int, make_policy: Callable[[TaskDistribution, int], nn.Module] | None) -> nn.Module:
         if make_policy is None:
@@ -274,6 +356,23 @@ class RL2:
             columns = slice(index * self.config.num_envs, (index + 1) * self.config.num_envs)
             policy.learn_moments(Step(*(field[:, columns] for field in rollout.steps)), rollout.valid[:, columns])
             self.policy.write_member(index, policy)
+
+
+def everyones_rollout(share: Share, rollout: Rollout, members: int) -> Rollout:
+    """The rollout of all processes, each member's columns by rank; shorter ones are filled up with steps that don't count."""
+    if share.size == 1:
+        return rollout
+    length = max(int.from_bytes(data, "little") for data in share.everyones(len(rollout.reward).to_bytes(8, "little")))
+    steps = rollout.steps._replace(final_observation=rollout.steps.prev_reward[:0])
+    parts = [filled.unflatten(1, (members, -1)) for filled in (fill(part, length) for part in (*steps, *rollout[1:]))]
+    whole = [part.flatten(1, 2) for part in gathered(share, parts, 2)]
+    steps = Step(*whole[: len(steps)])
+    return Rollout(steps._replace(final_observation=steps.prev_reward), *whole[len(steps) :])
+
+
+def fill(part: Tensor, length: int) -> Tensor:
+    """[length, ...]: `part` and zeros."""
+    return part if len(part) == length else torch.cat([part, part.new_zeros((length - len(part), *part.shape[1:]))])
 
 
 class RL2Agent:

@@ -98,10 +98,17 @@ class Policy(nn.Module):
         output, core = self.core(self.inputs(step, state.observation), forget(state.core, step.meta_episode_start))
         return self._heads(output), PolicyState(core, step.observation)
 
-    def sequence(self, steps: Step) -> PolicyOutput:
-        """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals `forward` step by step."""
+    def sequence(self, steps: Step | Tensor) -> PolicyOutput:
+        """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals `forward` step by step.
+
+        `steps` may also be what `read` made of them.
+        """
+        return self._heads(self.core.sequence(steps if isinstance(steps, Tensor) else self.read(steps)))
+
+    def read(self, steps: Step) -> Tensor:
+        """Features [T, B, F] of whole meta-episodes. No weights are involved, so that a learner can keep them for a whole update."""
         previous = torch.cat([steps.observation[:1], steps.observation[:-1]]) if self.inputs.previous_observation else None
-        return self._heads(self.core.sequence(self.inputs(steps, previous)))
+        return self.inputs(steps, previous)
 
     def learn_moments(self, steps: Step, valid: Tensor) -> None:
         """Take a rollout [T, B] into the running moments of the inputs; call it between updates, never within one."""
@@ -141,10 +148,11 @@ def check_policy(policy: Any, observation_space: gym.Space, action_space: gym.Sp
         )
 
 
-def unroll(policy: Any, steps: Step) -> PolicyOutput:
+def unroll(policy: Any, steps: Step | Tensor) -> PolicyOutput:
     """What `policy` says along whole meta-episodes [T, B, ...]: in parallel if it can, else step by step."""
     if hasattr(policy, "sequence"):
         return policy.sequence(steps)
+    assert isinstance(steps, Step)
     state, outputs = policy.initial_state(steps.prev_reward.shape[1]), []
     for t in range(len(steps.prev_reward)):
         output, state = policy(Step(*(field[t] for field in steps)), state)

@@ -1,42 +1,24 @@
 """Worker processes that play rows of Gymnasium environments, with all numbers in shared memory.
 
-A worker is a fresh interpreter, not a fork: forks of a process that runs PyTorch's threads may hang, and multiprocessing's own
-fresh processes run the user's script again. Nothing can be left behind: the shared memory has no name and goes with the last
-process that maps it, and workers end when the pipe to their parent closes, even if the parent was killed.
+The shared memory has no name and goes with the last process that maps it; `metarl.tasks.processes` says how workers start and end.
 """
 
-import faulthandler
-import json
 import mmap
 import os
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 import traceback
-import weakref
 from collections.abc import Sequence
 from itertools import pairwise
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 
 import cloudpickle
 import numpy as np
 
 from metarl.tasks.errors import PlugInError
+from metarl.tasks.processes import WorkerProcesses, enter_worker
 from metarl.tasks.row_player import Recipe, RowPlayer, arrays_in, bytes_needed
 
 __all__ = ["WorkerPool", "serve", "slices"]
-
-PATIENCE = 3.0  # seconds that workers have to close their environments before they are killed
-START = """import json, sys
-setup = json.loads(sys.argv[1])
-sys.path[:] = setup.pop("path")
-from metarl.tasks.workers import serve
-serve(**setup)"""
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # workers share the cores among them
 
 
 class WorkerPool:
@@ -64,21 +46,18 @@ class WorkerPool:
         self.recipe = recipe
         size = bytes_needed(recipe, num_rows)
         self._slices = slices(num_rows, workers)
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._connections: list[Connection] = []
-        lifeline, alive = os.pipe()
-        self._finalizer = weakref.finalize(self, _release, os.getpid(), self._processes, self._connections, alive)
+        self._workers = WorkerProcesses()
         memory = _anonymous_memory(size)
         try:
             self.arrays = arrays_in(mmap.mmap(memory, size), recipe, num_rows)
             for rows in self._slices:
-                self._start(rows, num_rows, memory, lifeline)
+                setup = {"memory": memory, "first": rows.start, "last": rows.stop, "num_rows": num_rows}
+                self._workers.start("metarl.tasks.workers", setup, (memory,))
         except BaseException:
             self.close()
             raise
         finally:
             os.close(memory)
-            os.close(lifeline)
         self._run(pickled, range(len(self._slices)))
 
     def reset(self) -> None:
@@ -92,42 +71,18 @@ class WorkerPool:
 
     def close(self) -> None:
         """Let the workers close their environments and end; kill those that don't."""
-        self._finalizer()
-
-    def _start(self, rows: range, num_rows: int, memory: int, lifeline: int) -> None:
-        ours, theirs = Pipe()
-        with theirs:
-            self._connections.append(ours)
-            setup = {
-                "path": [str(entry) for entry in sys.path],
-                "connection": theirs.fileno(),
-                "memory": memory,
-                "lifeline": lifeline,
-                "first": rows.start,
-                "last": rows.stop,
-                "num_rows": num_rows,
-                "patience": PATIENCE,
-            }
-            self._processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-c", START, json.dumps(setup)],
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(), memory, lifeline),
-                    env={**os.environ, **ONE_THREAD},
-                    process_group=0,  # Ctrl-C reaches the parent only, which then closes its workers
-                )
-            )
+        self._workers.close()
 
     def _run(self, command: bytes, workers: Sequence[int]) -> None:
         """Have `workers` carry out `command` side by side."""
-        if not self._finalizer.alive:
+        if not self._workers.open:
             raise PlugInError(f"{self.recipe.id}: the worker processes are closed; make a new environment.")
         i = 0
         try:
             for i in workers:
-                self._connections[i].send_bytes(command)
+                self._workers.connections[i].send_bytes(command)
             for i in workers:
-                if answer := self._connections[i].recv_bytes():
+                if answer := self._workers.connections[i].recv_bytes():
                     raise PlugInError(answer.decode())
         except (EOFError, ConnectionError) as error:
             message = self._obituary(i)
@@ -139,14 +94,7 @@ class WorkerPool:
 
     def _obituary(self, worker: int) -> str:
         """Who died, of what, and while playing which task at which step."""
-        process, rows, arrays = self._processes[worker], self._slices[worker], self.arrays
-        try:
-            status = process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            status = None
-        cause = (
-            "closed its pipe" if status is None else f"was killed by {_signal(-status)}" if status < 0 else f"exited with status {status}"
-        )
+        rows, arrays, cause = self._slices[worker], self.arrays, self._workers.cause_of_death(worker)
         who = f"{self.recipe.id}: worker process {worker} (rows {rows.start} to {rows.stop - 1}) {cause}"
         row = int(arrays.at[rows.start])
         if row >= 0:
@@ -162,18 +110,14 @@ def slices(num_rows: int, workers: int) -> list[range]:
     return [range(first, last) for first, last in pairwise(edges)]
 
 
-def serve(connection: int, memory: int, lifeline: int, first: int, last: int, num_rows: int, patience: float) -> None:
+def serve(connection: int, lifeline: int, patience: float, memory: int, first: int, last: int, num_rows: int) -> None:
     """What a worker process does: play rows [first, last) until the pipe closes.
 
     Args:
-        connection, memory, lifeline: file descriptors of the pipe to the parent, of the shared arrays, and of a pipe that
-            closes when the parent dies, even while an environment hangs.
-        first, last: the slice of rows. num_rows: B. patience: seconds between the parent's death and a hanging worker's.
+        connection, lifeline, patience: see `metarl.tasks.processes`. memory: file descriptor of the shared arrays.
+        first, last: the slice of rows. num_rows: B.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    faulthandler.enable()
-    threading.Thread(target=_die_with_parent, args=(lifeline, patience), daemon=True).start()
-    pipe, player = Connection(connection), None
+    pipe, player = enter_worker(connection, lifeline, patience), None
     try:
         recipe = cloudpickle.loads(pipe.recv_bytes())
         if "torch" in sys.modules:
@@ -194,31 +138,6 @@ def serve(connection: int, memory: int, lifeline: int, first: int, last: int, nu
             player.close()
 
 
-def _die_with_parent(lifeline: int, patience: float) -> None:
-    os.read(lifeline, 1)
-    time.sleep(patience)
-    os._exit(1)
-
-
-def _release(owner: int, processes: list["subprocess.Popen[bytes]"], connections: list[Connection], alive: int) -> None:
-    if os.getpid() != owner:  # a fork of the owner ends: the workers aren't its own
-        return
-    for connection in connections:
-        connection.close()
-    deadline = time.monotonic() + PATIENCE
-    try:
-        for process in processes:
-            process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)  # with whatever it has started
-                process.wait()
-        os.close(alive)
-
-
 def _anonymous_memory(size: int) -> int:
     """A file descriptor of `size` bytes of memory that no path leads to."""
     if hasattr(os, "memfd_create"):
@@ -228,10 +147,3 @@ def _anonymous_memory(size: int) -> int:
             descriptor = os.dup(file.fileno())
     os.ftruncate(descriptor, size)
     return descriptor
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -80,10 +80,10 @@ def test_the_agent_acts_as_the_policy_that_trains(core):
     updates(learner, 2)
     rollout = play(learner)
     agent = learner.agent(Episodes(3, after=0))
-    state = agent.initial_state(8)
+    state, said = agent.initial_state(8), unroll(learner.policy, rollout.steps)
     for t in range(len(rollout.reward)):
         action, state = agent.act(Step(*(field[t] for field in rollout.steps)), state, torch.Generator())
-        assert torch.equal(action, learner.actions.mode(rollout.parameters[t]))
+        assert torch.equal(action, learner.actions.mode(said.parameters[t]))
 
 
 def made_rollout(learner, reward, value, end, terminated=None, truncated=None):
@@ -94,7 +94,7 @@ def made_rollout(learner, reward, value, end, terminated=None, truncated=None):
     zeros = torch.zeros(shape)
     flags = [torch.zeros(shape, dtype=torch.bool) if flag is None else torch.tensor(flag) for flag in (terminated, truncated)]
     valid = (end.int().cumsum(0) - end.int()) == 0
-    return Rollout(steps, zeros.long(), zeros, zeros, value, reward, *flags, end, valid)
+    return Rollout(steps, zeros.long(), zeros, value, reward, *flags, end, valid)
 
 
 REWARD = [[1.0, 2.0], [3.0, -1.0], [2.0, 0.0], [5.0, 0.0]]

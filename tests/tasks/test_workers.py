@@ -15,7 +15,7 @@ import torch
 
 from metarl.envs.budget import Episodes, Steps
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.tasks import workers as workers_module
+from metarl.tasks import processes as processes_module
 from metarl.tasks.contract import PlugInError, fresh_tasks
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.row_player import Recipe, same_space
@@ -65,12 +65,12 @@ def eventually(condition, seconds: float = 20.0) -> bool:
 
 
 def pids(pool: WorkerPool) -> list[int]:
-    return [process.pid for process in pool._processes]
+    return [process.pid for process in pool._workers.processes]
 
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(workers_module, "PATIENCE", 0.3)
+    monkeypatch.setattr(processes_module, "PATIENCE", 0.3)
 
 
 def test_the_number_of_workers_does_not_change_results():
@@ -210,7 +210,7 @@ def test_nothing_is_left_behind(how):
 def test_a_worker_that_hangs_is_killed_when_closed(impatient):
     pool = opened(recipe("hang"), 1, 1)
     pool.step()
-    pool._connections[0].send_bytes(b"step")
+    pool._workers.connections[0].send_bytes(b"step")
     time.sleep(0.1)
     pool.close()
     assert all(gone(pid) for pid in pids(pool))
@@ -220,23 +220,23 @@ SCRIPT = """
 import os, signal, sys, time
 import gymnasium as gym
 import numpy as np
-from metarl.tasks import workers
+from metarl.tasks import processes, workers
 from metarl.tasks.row_player import Recipe
 from tests.tasks.noisy_walk import NoisyWalk
-workers.PATIENCE = 0.3
+processes.PATIENCE = 0.3
 tasks = (("train", (0.0, "hang")),)
 pool = workers.WorkerPool(Recipe("Walk-v0", NoisyWalk, tasks, NoisyWalk.observation_space, NoisyWalk.action_space), 2, 2)
 pool.arrays.wanted[:] = pool.arrays.begin[:] = True
 pool.arrays.index[:] = (0, HANGING)
 pool.arrays.seed[:] = (1, 2)
 pool.reset()
-print(*(process.pid for process in pool._processes), flush=True)
+print(*(process.pid for process in pool._workers.processes), flush=True)
 try:
     while True:
         pool.step()
         time.sleep(0.01)
 except KeyboardInterrupt:
-    print("interrupted", pool._finalizer.alive, flush=True)
+    print("interrupted", pool._workers.open, flush=True)
 """
 
 

@@ -1,0 +1,194 @@
+"""One learner on several processor cores: every process plays its share of the rows and takes its share of each minibatch.
+
+All processes hold the same weights and, once a rollout is played, the same rollout; they add up their gradients before each step of the
+optimiser, and so take the very same steps. PyTorch's own threads share out each operation instead, which pays only for large networks.
+"""
+
+import pickle
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import cloudpickle
+import numpy as np
+import torch
+from torch import Tensor
+
+from metarl.tasks.errors import PlugInError
+from metarl.tasks.processes import WorkerProcesses, enter_worker
+
+__all__ = ["ALONE", "Captain", "Share", "serve"]
+
+
+class Share(Protocol):
+    """What one process knows of the crew.
+
+    Attributes:
+        rank, size: this process, and how many there are.
+    """
+
+    rank: int
+    size: int
+
+    def everyones(self, data: bytes) -> list[bytes]:
+        """What each process gave, by rank."""
+
+
+class Alone:
+    """A crew of one."""
+
+    rank, size = 0, 1
+
+    def everyones(self, data: bytes) -> list[bytes]:
+        """What was given."""
+        return [data]
+
+
+ALONE = Alone()
+
+
+class Captain:
+    """The first process of a crew, which starts and leads the others.
+
+    Args:
+        build: called as build(share) in every other process; gives the object that orders are carried out by.
+        size: processes, this one included.
+
+    Raises:
+        ValueError: `build` can't be pickled. PlugInError: a process failed; the whole crew is closed then.
+    """
+
+    rank = 0
+
+    def __init__(self, build: Callable[[Share], Any], size: int):
+        try:
+            pickled = cloudpickle.dumps(build)
+        except Exception as error:
+            raise ValueError(
+                f"The learner can't be sent to other processes ({error}); make its parts picklable, or use processes=1."
+            ) from error
+        self.size, self._workers = size, WorkerProcesses()
+        try:
+            for rank in range(1, size):
+                self._workers.start("metarl.learners.crew", {"rank": rank, "size": size})
+            self._send([pickled] * (size - 1))
+            self._receive()
+        except BaseException:
+            self.close()
+            raise
+
+    def order(self, command: str, *arguments: Any) -> None:
+        """Have every other process call `command`, and don't wait for it."""
+        self._send([cloudpickle.dumps((command, arguments))] * (self.size - 1))
+
+    def answers(self) -> list[Any]:
+        """What the last order gave, by rank from 1."""
+        return [pickle.loads(data) for data in self._receive()]
+
+    def everyones(self, data: bytes) -> list[bytes]:
+        """What each process gave, by rank."""
+        everything = [data, *self._receive()]
+        self._send([packed(others(everything, rank)) for rank in range(1, self.size)])
+        return everything
+
+    def close(self) -> None:
+        """End the other processes."""
+        self._workers.close()
+
+    def _send(self, parts: Sequence[bytes]) -> None:
+        for rank, part in enumerate(parts, 1):
+            try:
+                self._workers.connections[rank - 1].send_bytes(part)
+            except OSError as error:
+                raise self._failure(rank) from error
+
+    def _receive(self) -> list[bytes]:
+        received = []
+        for rank in range(1, self.size):
+            try:
+                data = self._workers.connections[rank - 1].recv_bytes()
+            except (EOFError, OSError) as error:
+                raise self._failure(rank) from error
+            if data[:1] == FAILED:
+                self.close()
+                raise PlugInError(f"Process {rank} of {self.size} failed: {data[1:].decode()}")
+            received.append(data[1:])
+        return received
+
+    def _failure(self, rank: int) -> PlugInError:
+        message = f"Process {rank} of {self.size} {self._workers.cause_of_death(rank - 1)}; start again from the last checkpoint."
+        self.close()
+        return PlugInError(message)
+
+
+FINE, FAILED = b"\0", b"\1"
+
+
+class Hand:
+    """What another process of the crew knows of it."""
+
+    def __init__(self, pipe: Any, rank: int, size: int):
+        self.pipe, self.rank, self.size = pipe, rank, size
+
+    def everyones(self, data: bytes) -> list[bytes]:
+        """What each process gave, by rank."""
+        self.pipe.send_bytes(FINE + data)
+        rest = unpacked(self.pipe.recv_bytes(), self.size - 1)
+        return [*rest[: self.rank], data, *rest[self.rank :]]
+
+
+def others(everything: list[bytes], rank: int) -> list[bytes]:
+    """All but the part of `rank`."""
+    return [*everything[:rank], *everything[rank + 1 :]]
+
+
+def packed(parts: list[bytes]) -> bytes:
+    """Several parts of one message; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else pickle.dumps(parts)
+
+
+def unpacked(message: bytes, count: int) -> list[bytes]:
+    """The `count` parts of a message."""
+    return [message] if count == 1 else pickle.loads(message)
+
+
+def serve(connection: int, lifeline: int, patience: float, rank: int, size: int) -> None:
+    """What another process of the crew does: carry out orders until the pipe closes."""
+    pipe = enter_worker(connection, lifeline, patience)
+    torch.set_num_threads(1)
+    try:
+        learner = cloudpickle.loads(pipe.recv_bytes())(Hand(pipe, rank, size))
+        pipe.send_bytes(FINE)
+        while True:
+            command, arguments = cloudpickle.loads(pipe.recv_bytes())
+            pipe.send_bytes(FINE + cloudpickle.dumps(getattr(learner, command)(*arguments)))
+    except (EOFError, ConnectionError):
+        pass
+    except Exception as error:
+        trace = "" if isinstance(error, PlugInError) else f"\n\n{''.join(traceback.format_exception(error))}"
+        pipe.send_bytes(FAILED + f"{error}{trace}".encode())
+
+
+def added(share: Share, tensor: Tensor) -> Tensor:
+    """The sum of everyone's `tensor` [n] float32, added in the same order everywhere."""
+    if share.size == 1:
+        return tensor
+    parts = [np.frombuffer(data, np.float32) for data in share.everyones(tensor.contiguous().numpy().tobytes())]
+    return torch.from_numpy(np.add.reduce(parts))
+
+
+def gathered(share: Share, tensors: Sequence[Tensor], dim: int) -> list[Tensor]:
+    """Everyone's `tensors`, each joined along `dim` by rank; all processes give the same shapes."""
+    if share.size == 1:
+        return list(tensors)
+    everything = share.everyones(b"".join(tensor.numpy().tobytes() for tensor in tensors))
+    joined, first = [], 0
+    for tensor in tensors:
+        if tensor.numel() == 0:
+            joined.append(torch.cat([tensor] * share.size, dim))
+            continue
+        last = first + tensor.numel() * tensor.element_size()
+        parts = [torch.frombuffer(bytearray(data[first:last]), dtype=tensor.dtype).view(tensor.shape) for data in everything]
+        joined.append(torch.cat(parts, dim))
+        first = last
+    return joined

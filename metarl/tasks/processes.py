@@ -1,0 +1,124 @@
+"""Worker processes with a pipe each, and nothing left behind.
+
+A worker is a fresh interpreter, not a fork: forks of a process that runs PyTorch's threads may hang, and multiprocessing's own
+fresh processes run the user's script again. Workers end when the pipe to their parent closes, even if the parent was killed.
+"""
+
+import faulthandler
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
+
+__all__ = ["WorkerProcesses", "enter_worker"]
+
+PATIENCE = 3.0  # seconds that workers have to close what they hold before they are killed
+START = """import importlib, json, sys
+setup = json.loads(sys.argv[1])
+sys.path[:] = setup.pop("path")
+getattr(importlib.import_module(setup.pop("module")), "serve")(**setup)"""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # workers share the cores among them
+
+
+class WorkerProcesses:
+    """Fresh interpreters, each in the function `serve` of a module.
+
+    `serve` is called with `connection`, `lifeline` and `patience`, which are for `enter_worker`, and what `start` gave as setup.
+
+    Attributes:
+        connections: the parent's end of each worker's pipe.
+        processes: in the same order.
+    """
+
+    def __init__(self) -> None:
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.connections: list[Connection] = []
+        self._lifeline, alive = os.pipe()
+        self._finalizer = weakref.finalize(self, _release, os.getpid(), self.processes, self.connections, [self._lifeline, alive])
+
+    def start(self, module: str, setup: dict[str, Any], pass_fds: Sequence[int] = ()) -> None:
+        """Start one more; `setup` is JSON, and `pass_fds` stay open in it."""
+        ours, theirs = Pipe()
+        with theirs:
+            self.connections.append(ours)
+            pipes = {
+                "path": [str(entry) for entry in sys.path],
+                "connection": theirs.fileno(),
+                "lifeline": self._lifeline,
+                "patience": PATIENCE,
+            }
+            self.processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", START, json.dumps({"module": module, **pipes, **setup})],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(), self._lifeline, *pass_fds),
+                    env={**os.environ, **ONE_THREAD},
+                    process_group=0,  # Ctrl-C reaches the parent only, which then closes its workers
+                )
+            )
+
+    @property
+    def open(self) -> bool:
+        """Whether `close` has not been called."""
+        return self._finalizer.alive
+
+    def cause_of_death(self, worker: int) -> str:
+        """What a worker that closed its pipe died of, in words."""
+        try:
+            status = self.processes[worker].wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            return "closed its pipe"
+        return f"was killed by {_signal(-status)}" if status < 0 else f"exited with status {status}"
+
+    def close(self) -> None:
+        """Let the workers end; kill those that don't."""
+        self._finalizer()
+
+
+def enter_worker(connection: int, lifeline: int, patience: float) -> Connection:
+    """What `serve` calls first: the pipe to the parent. From now on the process ends soon after its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    threading.Thread(target=_die_with_parent, args=(lifeline, patience), daemon=True).start()
+    return Connection(connection)
+
+
+def _die_with_parent(lifeline: int, patience: float) -> None:
+    os.read(lifeline, 1)
+    time.sleep(patience)
+    os._exit(1)
+
+
+def _release(owner: int, processes: list["subprocess.Popen[bytes]"], connections: list[Connection], descriptors: list[int]) -> None:
+    if os.getpid() != owner:  # a fork of the owner ends: the workers aren't its own
+        return
+    for connection in connections:
+        connection.close()
+    deadline = time.monotonic() + PATIENCE
+    try:
+        for process in processes:
+            process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)  # with whatever it has started
+                process.wait()
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
