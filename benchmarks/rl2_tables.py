@@ -19,6 +19,7 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
+from metarl.analysis.all_rows import all_rows_figure, shares
 from metarl.analysis.figures import save, scores_figure
 from metarl.analysis.paper_tables import merge_lines, paper_note, render_beside_paper
 from metarl.baselines.registry import agent_class, make_agent
@@ -155,6 +156,7 @@ def main(options: Options, console: Console) -> None:
         draw(ground, lines, options)
         record(row, cells, options)
         record_lead(ground, options)
+        draw_all(options)
         show(ground, lines[lines["agent"].isin([column.label for column in columns])], notes, console)
 
 
@@ -271,7 +273,15 @@ def draw(ground: Ground, lines: pd.DataFrame, options: Options) -> None:
     lines.attrs = {"score": "mean total"}
     levels = {"upper bound": ground.upper_bound} if ground.optimum is None else {"optimum": ground.optimum}
     unit = f"rewards in {row.n} pulls" if row.k else f"rewards in {row.n} episodes"
-    save(scores_figure(lines, levels=levels, unit=unit, title=title(row)), options.folder / f"{row.name}.png")
+    save(scores_figure(lines, levels=levels, unit=unit, title=row.title), options.folder / f"{row.name}.png")
+
+
+def draw_all(options: Options) -> None:
+    """All rows of both tables in one picture."""
+    files = {table: options.folder / f"{table}.csv" for table in ("bandits", "mdps")}
+    tables = {table: pd.read_csv(file) for table, file in files.items() if file.exists()}
+    if len(shares(tables)):
+        save(all_rows_figure(tables), options.folder / "all_rows.png")
 
 
 def write_totals(cell: Cell, ground: Ground, options: Options) -> None:
@@ -366,18 +376,11 @@ def record_lead(ground: Ground, options: Options) -> None:
         )
 
 
-def title(row: Row) -> str:
-    """What the row plays, in words."""
-    if row.k:
-        return f"Bernoulli bandits, {row.k} arms, {row.n} pulls"
-    return f"Random MDPs (10 states, 5 actions, horizon 10), {row.n} episodes"
-
-
 def show(ground: Ground, lines: pd.DataFrame, notes: dict[str, str], console: Console) -> None:
     """Print the row."""
     best = "" if ground.optimum is None else f"optimum {ground.optimum:.3f}, "
     decimals = 3 if ground.optimum is not None else 1
-    console.print(render_beside_paper(lines, notes, f"{title(ground.row)}: {best}upper bound {ground.upper_bound:.2f}", decimals))
+    console.print(render_beside_paper(lines, notes, f"{ground.row.title}: {best}upper bound {ground.upper_bound:.2f}", decimals))
 
 
 def described(parameters: dict[str, Any]) -> str:

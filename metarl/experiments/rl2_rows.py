@@ -216,6 +216,13 @@ class Row:
         return f"{self.table}-n{self.n}" + ("" if self.k is None else f"-k{self.k}")
 
     @property
+    def title(self) -> str:
+        """What the row plays, in words."""
+        if self.k:
+            return f"Bernoulli bandits, {self.k} arms, {self.n} pulls"
+        return f"Random MDPs (10 states, 5 actions, horizon 10), {self.n} episodes"
+
+    @property
     def id(self) -> str:
         """Of the distribution."""
         return "RandomMDP-v0" if self.k is None else "BernoulliBandit-v0"
@@ -301,8 +308,8 @@ def mdp_config(n: int) -> RL2Config:
     ppo = PPOConfig(epochs=3, minibatches=2, lr=3e-3, entropy=0.02, entropy_end=0.002, entropy_until=1.0)
     if n <= 10:
         return RL2Config(episodes=n, num_envs=128, iterations=4000, network=network, ppo=ppo)
-    ppo = replace(ppo, lr=2e-3, entropy=0.01, discount=0.996)
-    return RL2Config(episodes=n, num_envs=128 if n <= 25 else 64, iterations=1000, network=network, ppo=ppo)
+    ppo = replace(ppo, lr=2e-3, gae_lambda=0.97, discount=0.998, minibatches=4)
+    return RL2Config(episodes=n, num_envs=256 if n <= 25 else 128, iterations=600 if n <= 25 else 300, network=network, ppo=ppo)
 
 
 def start_row(row: Row) -> Row | None:

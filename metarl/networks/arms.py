@@ -1,8 +1,9 @@
-"""A policy for actions that are alike before the first is tried, such as a bandit's arms; it reads any number of them.
+"""A policy for tasks with few observations and actions, all alike before the first is tried: bandits, and small unknown MDPs.
 
-Every action has a memory of its own: a GRU, shared by all actions, that reads the rewards of that action and of no other. An action's
-score is a learned function of its memory and of the steps played and left, like a Gittins index. So the number of weights doesn't depend
-on the number of actions, what is learned about one action holds for all, and a network trained on 10 arms plays 50.
+Every pair of observation and action has a memory of its own: a GRU, shared by all, that reads the rewards of that pair and of no other. An
+action's score is a learned function of its memory where the agent stands and of the steps played and left, like a Gittins index. So the
+number of weights doesn't depend on how many pairs there are, what is learned about one holds for all, and a network trained on 10 arms
+plays 50. It doesn't plan: what an action leads to, other than its reward, it can't remember.
 """
 
 import math
@@ -22,96 +23,109 @@ __all__ = ["ArmsPolicy", "ArmsState"]
 
 
 class ArmsState(NamedTuple):
-    """What the policy remembers of B rows with k actions; R numbers are read out of each memory."""
+    """What the policy remembers of B rows, for k pairs of observation and action; R numbers are read out of each memory."""
 
     memory: Tensor  # [B, k, H]
     readout: Tensor  # [B, k, R] of `memory`
     played: Tensor  # [B] int64, steps of the meta-episode so far
+    observation: Tensor  # [B] int64, the last one acted on
 
 
 class ArmsPolicy(nn.Module):
-    """A memory for each action, and scores that fall or rise with the steps left.
+    """A memory for each pair of observation and action, and scores that change with the steps left.
 
     Args:
-        observation_space: must tell nothing (one value). action_space: Discrete.
-        units: H, size of an action's memory.
+        observation_space, action_space: Discrete.
+        units: H, size of a memory.
         max_steps: T, steps of a meta-episode that the policy is trained for.
         rng: draws the initial weights.
+
+    Raises:
+        ValueError: other spaces.
     """
 
     RANK = 16  # R, numbers that are read out of each memory
 
     def __init__(self, observation_space: gym.Space, action_space: gym.Space, units: int, max_steps: int, rng: Generator):
         super().__init__()
-        if (
-            not isinstance(action_space, gym.spaces.Discrete)
-            or not isinstance(observation_space, gym.spaces.Discrete)
-            or observation_space.n > 1
-        ):
+        if not isinstance(action_space, gym.spaces.Discrete) or not isinstance(observation_space, gym.spaces.Discrete):
             raise ValueError(
-                f"The core 'arms' is for tasks whose observation never changes and whose actions are Discrete, "
-                f"not for {observation_space} and {action_space}; choose gru, lstm or attention."
+                f"The core 'arms' is for Discrete observations and actions, not for {observation_space} and {action_space}; "
+                "choose gru, lstm or attention."
             )
+        self.num_observations, self.first_observation = int(observation_space.n), int(observation_space.start)
         self.num_actions, self.max_steps = int(action_space.n), max_steps
         self.reward_moments = RunningMoments(())
         self.gru = GRU(1, units, rng)
         self.expand = linear(units, 2 * self.RANK, rng, math.sqrt(2))
         self.contract = linear(2 * self.RANK, self.RANK, rng)
+        self.roles = 2 if self.num_observations == 1 else 3  # of read-outs: an action's score, its promise here, its promise anywhere
         self.clock_expand = linear(CLOCK_FEATURES, 32, rng, math.sqrt(2))
-        self.clock_contract = linear(32, 2 * self.RANK + 1, rng)  # for each step, how read-outs make scores and values; the value's offset
+        self.clock_contract = linear(
+            32, self.roles * self.RANK + 1, rng
+        )  # at each step, how read-outs play their roles; the value's offset
         with torch.no_grad():
             self.clock_contract.weight[: self.RANK].mul_(0.1)  # all actions start about equally likely
 
     def initial_state(self, batch_size: int) -> ArmsState:
         """Memories of `batch_size` rows that have seen nothing."""
-        memory = self.gru.bias.new_zeros(batch_size, self.num_actions, self.gru.size)
-        readout = self.read(memory[:1, :1]).expand(batch_size, self.num_actions, -1).clone()
-        return ArmsState(memory, readout, torch.zeros(batch_size, dtype=torch.int64, device=memory.device))
+        pairs = self.num_observations * self.num_actions
+        memory = self.gru.bias.new_zeros(batch_size, pairs, self.gru.size)
+        readout = self.read_out(memory[:1, :1]).expand(batch_size, pairs, -1).clone()
+        none = torch.zeros(batch_size, dtype=torch.int64, device=memory.device)
+        return ArmsState(memory, readout, none, none)
 
     def forward(self, step: Step, state: ArmsState) -> tuple[PolicyOutput, ArmsState]:
         """One step of B rows; rows that start a meta-episode forget first."""
         start, rows = step.meta_episode_start, torch.arange(len(step.prev_reward), device=step.prev_reward.device)
         memory = state.memory.masked_fill(start[:, None, None], 0)
-        empty = self.read(memory.new_zeros(self.gru.size))
+        empty = self.read_out(memory.new_zeros(self.gru.size))
         readout = torch.where(start[:, None, None], empty, state.readout)
-        action, old = step.prev_action, memory[rows, step.prev_action]
+        pair = self.pair(torch.where(start, step.observation, state.observation), step.prev_action)
+        old = memory[rows, pair]
         new = torch.where(start[:, None], old, self.gru(self.features(step), old)[0])
-        memory, readout = (
-            memory.index_put((rows, action), new),
-            readout.index_put((rows, action), torch.where(start[:, None], empty, self.read(new))),
-        )
+        memory = memory.index_put((rows, pair), new)
+        readout = readout.index_put((rows, pair), torch.where(start[:, None], empty, self.read_out(new)))
         played = torch.where(start, 0, state.played + 1)
         clock = self.clock(played)
-        seen = torch.matmul(readout, clock[:, :-1].unflatten(-1, (self.RANK, 2)))  # [B, k, 2]
-        return self.output(seen, clock[:, -1]), ArmsState(memory, readout, played)
+        seen = torch.matmul(readout, clock[:, :-1].unflatten(-1, (self.RANK, self.roles)))  # [B, k, roles]
+        return self.output(seen, step.observation, clock[:, -1]), ArmsState(memory, readout, played, step.observation)
 
     def sequence(self, steps: Step) -> PolicyOutput:
         """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals `forward` step by step."""
-        length = len(steps.prev_reward)
-        clock = self.clock(torch.arange(length, device=steps.prev_reward.device))
-        gru = self.gru
-        hidden = ArmsMemory.apply(
-            self.features(steps), steps.prev_action, self.num_actions, gru.weight_input, gru.weight_hidden, gru.bias, gru.bias_hidden
-        )[0]
-        seen = LatestReadouts.apply(self.read(hidden), steps.prev_action, self.num_actions, clock[:, :-1].unflatten(-1, (self.RANK, 2)))[0]
-        return self.output(seen, clock[:, -1:])
+        clock = self.clock(torch.arange(len(steps.prev_reward), device=steps.prev_reward.device))
+        pair = self.pair(torch.cat([steps.observation[:1], steps.observation[:-1]]), steps.prev_action)
+        pairs, gru = self.num_observations * self.num_actions, self.gru
+        hidden = ArmsMemory.apply(self.features(steps), pair, pairs, gru.weight_input, gru.weight_hidden, gru.bias, gru.bias_hidden)[0]
+        seen = LatestReadouts.apply(self.read_out(hidden), pair, pairs, clock[:, :-1].unflatten(-1, (self.RANK, self.roles)))[0]
+        return self.output(seen, steps.observation, clock[:, -1:])
+
+    def pair(self, observation: Tensor, action: Tensor) -> Tensor:
+        """Where a pair's memory lies among all."""
+        return (observation - self.first_observation) * self.num_actions + action
 
     def features(self, step: Step) -> Tensor:
-        """What a memory reads of its action's reward: [..., 1]."""
+        """What a memory reads of its pair's reward: [..., 1]."""
         return self.reward_moments.normalise(step.prev_reward)[..., None]
 
-    def read(self, memory: Tensor) -> Tensor:
+    def read_out(self, memory: Tensor) -> Tensor:
         """[..., R] of memories [..., H]."""
         return self.contract(torch.relu(self.expand(memory)))
 
     def clock(self, played: Tensor) -> Tensor:
-        """[..., 2 R + 1] for a number of steps played."""
+        """[..., roles R + 1] for a number of steps played."""
         return self.clock_contract(torch.relu(self.clock_expand(clock_features(played, self.max_steps).to(self.clock_expand.weight.dtype))))
 
-    def output(self, seen: Tensor, offset: Tensor) -> PolicyOutput:
-        """Scores are logits; the value is what actions promise, weighted by how likely they are, and an offset [..., B]."""
-        logits, promise = seen.unbind(-1)
-        return PolicyOutput(logits, (logits.detach().softmax(-1) * promise).sum(-1) + offset)
+    def output(self, seen: Tensor, observation: Tensor, offset: Tensor) -> PolicyOutput:
+        """Scores [..., B, k, roles] here are logits; the value is what likely actions promise here and anywhere, and an offset [..., B]."""
+        seen = seen.unflatten(-2, (self.num_observations, self.num_actions))
+        promises = (seen[..., 0].detach().softmax(-1)[..., None] * seen[..., 1:]).sum(-2)  # [..., B, observations, roles - 1]
+        here = (observation - self.first_observation)[..., None]
+        logits = seen[..., 0].take_along_dim(here[..., None], -2)[..., 0, :]
+        value = promises[..., 0].take_along_dim(here, -1)[..., 0]
+        if self.roles > 2:
+            value = value + promises[..., 1].mean(-1)
+        return PolicyOutput(logits, value + offset)
 
     @torch.no_grad()
     def learn_moments(self, steps: Step, valid: Tensor) -> None:
@@ -188,7 +202,7 @@ class ArmsMemory(torch.autograd.Function):
 
 
 class LatestReadouts(torch.autograd.Function):
-    """[T, B, k, 2]: every action's latest read-out times the step's weights [T, R, 2], from read-outs [T, B, R] of the actions just taken.
+    """[T, B, k, C]: every action's latest read-out times the step's weights [T, R, C], from read-outs [T, B, R] of the actions just taken.
 
     Actions not yet taken have the read-out of the first row, which stands for an empty memory.
     """
@@ -198,13 +212,13 @@ class LatestReadouts(torch.autograd.Function):
         length, rows = action.shape
         places, before = places_of(action, num_actions), torch.empty_like(readout)
         latest = readout[0].repeat_interleave(num_actions, 0)  # [B k, R]
-        seen = readout.new_empty((length, rows * num_actions, 2))
+        seen = readout.new_empty((length, rows * num_actions, weight.shape[-1]))
         for t in range(length):
             if t > 0:
                 torch.index_select(latest, 0, places[t], out=before[t])
                 latest.index_copy_(0, places[t], readout[t])
             torch.mm(latest, weight[t], out=seen[t])
-        return seen.view(length, rows, num_actions, 2), torch.cat([before.flatten(), latest.flatten()])
+        return seen.view(length, rows, num_actions, -1), torch.cat([before.flatten(), latest.flatten()])
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -222,7 +236,7 @@ class LatestReadouts(torch.autograd.Function):
         before, latest = kept[: readout.numel()].view_as(readout), kept[readout.numel() :].view(-1, rank).clone()
         grad_readout, grad_weight, grad = torch.empty_like(readout), torch.empty_like(weight), torch.zeros_like(latest)
         for t in reversed(range(len(readout))):
-            here = grad_output[t].reshape(-1, 2)
+            here = grad_output[t].reshape(-1, weight.shape[-1])
             torch.mm(latest.t(), here, out=grad_weight[t])
             grad.addmm_(here, weight[t].t())
             if t > 0:

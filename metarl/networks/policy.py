@@ -31,8 +31,9 @@ class NetworkConfig:
     """The shape of a policy with memory.
 
     Attributes:
-        core: what remembers: a GRU, an LSTM, causal attention over the meta-episode, or a GRU for each action ("arms", for bandits).
-        units: size of the hidden vector, width of the attention, or size of each action's memory.
+        core: what remembers: a GRU, an LSTM, causal attention over the meta-episode, or a GRU for each
+            pair of observation and action ("arms", for bandits and small MDPs).
+        units: size of the hidden vector, width of the attention, or size of each pair's memory.
         layers: attention layers; recurrent cores have one.
         heads: attention heads.
         previous_observation: read the observation before the current one too, so that a step holds a whole transition.

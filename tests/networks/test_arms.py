@@ -11,25 +11,23 @@ from metarl.networks.policy import NetworkConfig, PolicyOutput
 from metarl.networks.stacked import StackedPolicy
 from metarl.tasks.seeding import torch_generator
 
-BLANK = gym.spaces.Discrete(1)
 
-
-def policy_of(arms: int = 4, units: int = 8, max_steps: int = 12, seed: int = 0) -> ArmsPolicy:
-    policy = ArmsPolicy(BLANK, gym.spaces.Discrete(arms), units, max_steps, torch_generator(seed))
+def policy_of(arms: int = 4, units: int = 8, max_steps: int = 12, seed: int = 0, observations: int = 1) -> ArmsPolicy:
+    policy = ArmsPolicy(gym.spaces.Discrete(observations, start=3), gym.spaces.Discrete(arms), units, max_steps, torch_generator(seed))
     with torch.no_grad():
         for parameter in policy.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch_generator(seed, "noise")))
     return policy
 
 
-def played(length: int = 12, rows: int = 5, arms: int = 4, seed: int = 0) -> Step:
+def played(length: int = 12, rows: int = 5, arms: int = 4, seed: int = 0, observations: int = 1) -> Step:
     rng = torch_generator(seed, "steps")
     start = torch.zeros(length, rows, dtype=torch.bool)
     start[0] = True
     action = torch.randint(arms, (length, rows), generator=rng)
     reward = torch.rand(length, rows, generator=rng).round()
     action[0], reward[0] = 0, 0
-    observation = torch.zeros(length, rows, dtype=torch.int64)
+    observation = 3 + torch.randint(observations, (length, rows), generator=rng)
     return Step(observation, action, reward, ~start, torch.zeros_like(start), observation, start)
 
 
@@ -41,8 +39,9 @@ def one_by_one(policy: torch.nn.Module, steps: Step) -> PolicyOutput:
     return PolicyOutput(torch.stack([o.parameters for o in outputs]), torch.stack([o.value for o in outputs]))
 
 
-def test_step_by_step_equals_the_whole_sequence():
-    policy, steps = policy_of(), played()
+@pytest.mark.parametrize("observations", [1, 3])
+def test_step_by_step_equals_the_whole_sequence(observations):
+    policy, steps = policy_of(observations=observations), played(observations=observations)
     with torch.no_grad():
         for one, whole in zip(one_by_one(policy, steps), policy.sequence(steps), strict=True):
             torch.testing.assert_close(one, whole, rtol=1e-4, atol=1e-6)
@@ -56,8 +55,9 @@ def test_rows_that_start_a_meta_episode_forget():
     torch.testing.assert_close(first, second)
 
 
-def test_gradients_equal_those_of_the_steps():
-    policy, steps = policy_of().double(), played(9)
+@pytest.mark.parametrize("observations", [1, 3])
+def test_gradients_equal_those_of_the_steps(observations):
+    policy, steps = policy_of(observations=observations).double(), played(9, observations=observations)
     steps = steps._replace(prev_reward=steps.prev_reward.double())
     weight = torch.randn(9, 5, 4, generator=torch_generator(3), dtype=torch.float64)
     grads = []
@@ -95,6 +95,28 @@ def test_actions_are_alike():
     torch.testing.assert_close(after.value, before.value)
 
 
+def test_each_observation_has_memories_of_its_own():
+    policy, steps = policy_of(observations=2), played(observations=2)
+    elsewhere = steps.observation[:-1] == 3  # rewards that were got where the agent doesn't stand at the end
+    steps = steps._replace(observation=torch.cat([steps.observation[:-1], torch.full((1, 5), 4)]))
+    changed = steps._replace(
+        prev_reward=torch.cat([steps.prev_reward[:1], torch.where(elsewhere, 1 - steps.prev_reward[1:], steps.prev_reward[1:])])
+    )
+    with torch.no_grad():
+        before, after = policy.sequence(steps), policy.sequence(changed)
+    assert torch.equal(before.parameters[-1], after.parameters[-1])
+    assert not torch.equal(before.value[-1], after.value[-1])
+
+
+def test_observations_are_alike():
+    policy, steps = policy_of(observations=3), played(observations=3)
+    renamed = steps._replace(observation=3 + (steps.observation - 3 + 1) % 3)
+    with torch.no_grad():
+        before, after = policy.sequence(steps), policy.sequence(renamed)
+    torch.testing.assert_close(after.parameters, before.parameters)
+    torch.testing.assert_close(after.value, before.value)
+
+
 def test_its_weights_play_any_number_of_actions():
     few, many = policy_of(arms=3), policy_of(arms=50, seed=1)
     many.load_state_dict(few.state_dict())
@@ -125,6 +147,4 @@ def test_stacked_members_equal_each_alone():
 def test_other_spaces_get_a_sentence():
     config = NetworkConfig("arms", units=8)
     with pytest.raises(ValueError, match="choose gru, lstm or attention"):
-        build_policy(gym.spaces.Discrete(10), gym.spaces.Discrete(5), config, 10, torch_generator(0))
-    with pytest.raises(ValueError, match="choose gru, lstm or attention"):
-        build_policy(BLANK, gym.spaces.Box(-1, 1, (2,)), config, 10, torch_generator(0))
+        build_policy(gym.spaces.Box(0, 1, (2,)), gym.spaces.Discrete(5), config, 10, torch_generator(0))
