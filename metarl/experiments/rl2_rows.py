@@ -303,13 +303,13 @@ def bandit_config(n: int, k: int) -> RL2Config:
 
 
 def mdp_config(n: int) -> RL2Config:
-    """Attention over all steps so far; rows after the first start from the row before."""
-    network = NetworkConfig("attention", units=64, layers=1, heads=4, previous_observation=True)
-    ppo = PPOConfig(epochs=3, minibatches=2, lr=3e-3, entropy=0.02, entropy_end=0.002, entropy_until=1.0)
+    """A memory for each pair of state and action; rows after the first start from the row before."""
+    network = NetworkConfig("arms", units=32)
+    ppo = PPOConfig(discount=0.998, gae_lambda=0.95, entropy_until=0.7)
     if n <= 10:
-        return RL2Config(episodes=n, num_envs=128, iterations=4000, network=network, ppo=ppo)
-    ppo = replace(ppo, lr=2e-3, gae_lambda=0.97, discount=0.998, minibatches=4)
-    return RL2Config(episodes=n, num_envs=256 if n <= 25 else 128, iterations=600 if n <= 25 else 300, network=network, ppo=ppo)
+        return RL2Config(episodes=n, num_envs=512, iterations=150, network=network, ppo=ppo)
+    ppo = replace(ppo, lr=2e-3, gae_lambda=0.97)
+    return RL2Config(episodes=n, num_envs=256 if n <= 25 else 128, iterations=60, network=network, ppo=ppo)
 
 
 def start_row(row: Row) -> Row | None:
