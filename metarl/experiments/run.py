@@ -71,6 +71,7 @@ def train(
             _save_weights(learner, place)
             return learner
 
+        stack.callback(getattr(learner, "close", lambda: None))  # other processes and environments; a further update opens them again
         place.note_continuation()
         events = stack.enter_context(_event_writer(place, iteration)) if tensorboard else None
         progress = stack.enter_context(_progress(run, distribution, place, iteration)) if show else None

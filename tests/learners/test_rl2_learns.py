@@ -17,10 +17,10 @@ from tests.learners.small_rl2 import every_core
 THOMPSON = 5.7  # mean of Thompson sampling on ten pulls of five arms (Duan et al. 2016, table 1); the optimum is 6.66, random play 5
 
 
-def scores(distribution, episodes, iterations, seed=0, core="gru", num_envs=256, lr=1e-2, make_policy=None):
+def scores(distribution, episodes, iterations, seed=0, core="gru", num_envs=256, lr=1e-2, make_policy=None, **ppo):
     """Mean scores of a trained learner's members on 2,000 test tasks."""
     network = NetworkConfig(core=core, units=16, layers=1)
-    config = RL2Config(episodes, num_envs, iterations, network=network, ppo=PPOConfig(lr=lr))
+    config = RL2Config(episodes, num_envs, iterations, network=network, ppo=PPOConfig(lr=lr, **ppo))
     learner = RL2(config, distribution, seed, make_policy=make_policy)
     while not learner.finished:
         learner.update()
@@ -34,10 +34,16 @@ def test_it_explores_and_exploits_five_arms_better_than_thompson_sampling():
     assert THOMPSON + 0.5 < score < 6.66 + 0.15
 
 
-@pytest.mark.parametrize("core", ["lstm", "attention"])
+@pytest.mark.parametrize("core", ["lstm", "attention", "arms"])
 def test_other_cores_remember_too(core):
     (score,) = scores(metarl.make("BernoulliBandit-v0", arms=2), 10, 30, core=core)
     assert score > 5.6  # of two arms, 5 without memory; the optimum is 6.02
+
+
+def test_a_memory_for_each_pair_explores_unknown_mdps():
+    mdp = metarl.make("RandomMDP-v0", states=3, actions=3, horizon=5)
+    (score,) = scores(mdp, 8, 30, core="arms", discount=0.998, gae_lambda=0.95)
+    assert score > 54.9  # posterior sampling; random play gets 39.8, posterior-mean greedy planning 59.3
 
 
 def test_members_learn_side_by_side():
