@@ -62,6 +62,7 @@ def random_scores(num_tasks=3, budget=Episodes(2), device="cpu"):
         (lambda: RunConfig("rl2", small(), device="cuda:99").make_learner(BernoulliBandit()), "cpu|this machine has"),
         (lambda: make_learner("rl2", BernoulliBandit(), small(), device="tpu"), "There is no device 'tpu'; choose cpu"),
         (lambda: random_scores(num_tasks=0), "at least 1, not 0"),
+        (lambda: random_scores(seed=0.5), "seed must be a whole number, not 0.5"),
         (lambda: random_scores(num_tasks=2.5), "num_tasks must be a whole number, not 2.5"),
         (lambda: random_scores(num_tasks="2"), "num_tasks must be a whole number, not '2'"),
         (lambda: random_scores(budget=10), r"budget must be Episodes\(K, after=M\) or Steps\(N\), not 10"),

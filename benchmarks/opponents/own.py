@@ -1,7 +1,7 @@
 """metarl's own side of `throughput.py`, started as a user would start it; prints one JSON line.
 
 Subjects: `rl2` (collect and update), `plain` (the same with PyTorch's own GRU), `environment` (MetaEpisodeEnv alone), `matmul`
-(PyTorch's float32 matrix product), `spin` (a competing process: NumPy on one core until it is killed).
+(float32 matrix products), `spin` (a competing process: NumPy on one core until it is killed).
 """
 
 import argparse
@@ -18,6 +18,7 @@ from metarl.envs.budget import Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.rl2 import RL2, RL2Config
 from metarl.networks.policy import NetworkConfig, Policy
+from metarl.networks.products import fast_products
 from metarl.tasks.contract import TaskDistribution, fresh_tasks
 from metarl.tasks.registry import make
 from metarl.tasks.seeding import torch_generator
@@ -81,9 +82,10 @@ def stepping(tasks: int, arms: int, pulls: int) -> Callable[[], int]:
 
 
 def product(size: int = 2048) -> Callable[[], int]:
-    """Float32 matrix products; "steps" are floating-point operations."""
+    """Float32 matrix products by the fastest of PyTorch's libraries; "steps" are floating-point operations."""
     left, right = torch.rand(size, size), torch.rand(size, size)
 
+    @fast_products()
     def multiply() -> int:
         torch.mm(left, right)
         return 2 * size**3

@@ -128,6 +128,8 @@ def evaluate(
         raise ValueError(f"num_tasks must be a whole number, not {num_tasks!r}.")
     if num_tasks < 1:
         raise ValueError(f"num_tasks must be at least 1, not {num_tasks}.")
+    if not isinstance(seed, Integral):
+        raise ValueError(f"seed must be a whole number, not {seed!r}.")
     _check_fits(agent, distribution)
     tasks = distribution.sample(num_tasks, split, seed)
     chunks = []
