@@ -34,9 +34,9 @@ def small(**changes):
     return RL2Config(**{**settings, **changes})
 
 
-def random_scores(num_tasks=3, budget=Episodes(2), device="cpu"):
+def random_scores(num_tasks=3, budget=Episodes(2), device="cpu", seed=0):
     agent = make_agent("random", BernoulliBandit(), Episodes(2))
-    return evaluate(agent, BernoulliBandit(), "test", num_tasks, 0, budget, device=device)
+    return evaluate(agent, BernoulliBandit(), "test", num_tasks, seed, budget, device=device)
 
 
 @pytest.mark.parametrize(
