@@ -55,6 +55,7 @@ class ArmsPolicy(nn.Module):
             )
         self.num_observations, self.first_observation = int(observation_space.n), int(observation_space.start)
         self.num_actions, self.max_steps = int(action_space.n), max_steps
+        self.static_shapes = False  # true: don't look at a value to save work
         self.reward_moments = RunningMoments(())
         self.gru = GRU(1, units, rng)
         self.expand = linear(units, 2 * self.RANK, rng, math.sqrt(2))
@@ -78,14 +79,15 @@ class ArmsPolicy(nn.Module):
     def forward(self, step: Step, state: ArmsState) -> tuple[PolicyOutput, ArmsState]:
         """One step of B rows; rows that start a meta-episode forget first."""
         start, rows = step.meta_episode_start, torch.arange(len(step.prev_reward), device=step.prev_reward.device)
-        memory = state.memory.masked_fill(start[:, None, None], 0)
-        empty = self.read_out(memory.new_zeros(self.gru.size))
-        readout = torch.where(start[:, None, None], empty, state.readout)
+        memory, readout = state.memory, state.readout
+        if self.static_shapes or start.device.type != "cpu" or bool(start.any()):
+            memory = memory.masked_fill(start[:, None, None], 0)
+            readout = torch.where(start[:, None, None], self.read_out(memory.new_zeros(self.gru.size)), readout)
         pair = self.pair(torch.where(start, step.observation, state.observation), step.prev_action)
         old = memory[rows, pair]
         new = torch.where(start[:, None], old, self.gru(self.features(step), old)[0])
-        memory = memory.index_put((rows, pair), new)
-        readout = readout.index_put((rows, pair), torch.where(start[:, None], empty, self.read_out(new)))
+        put = torch.Tensor.index_put if torch.is_grad_enabled() else torch.Tensor.index_put_  # the caller never reuses a state
+        memory, readout = put(memory, (rows, pair), new), put(readout, (rows, pair), self.read_out(new))
         played = torch.where(start, 0, state.played + 1)
         clock = self.clock(played)
         seen = torch.matmul(readout, clock[:, :-1].unflatten(-1, (self.RANK, self.roles)))  # [B, k, roles]

@@ -11,7 +11,6 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.utils._pytree import tree_map
 
 from metarl.envs.meta_episode import Step
-from metarl.networks.attention import Attention
 from metarl.networks.policy import PolicyOutput, unroll
 
 __all__ = ["StackedPolicy"]
@@ -97,9 +96,10 @@ class _StepOrSequence(nn.Module):
 
 
 def set_static_shapes(policy: nn.Module, static: bool) -> None:
-    """Tell the attention cores within `policy` whether they may look at a clock's value."""
-    for module in policy.modules():
-        if isinstance(module, Attention):
+    """Tell the modules of `policy` that may look at a tensor's value to save work whether they must not."""
+    modules: Any = policy.modules()
+    for module in modules:
+        if hasattr(module, "static_shapes"):
             module.static_shapes = static
 
 
