@@ -295,3 +295,13 @@ def test_the_first_update_has_a_baseline():
     returns = torch.stack([(discounts[: 3 - t, None] * rollout.reward[t:]).sum(0) for t in range(3)])
     torch.testing.assert_close(learner.returns.mean[:, 0], returns.mean(1))
     torch.testing.assert_close(learner.returns.denormalise(torch.zeros(3, 1, 8)), returns.mean(1)[:, None, None].expand(3, 1, 8))
+
+
+def test_pair_memories_know_how_long_they_play():
+    learner = RL2(small("arms", episodes=3), metarl.make("BernoulliBandit-v0", arms=2))
+    updates(learner, 1)
+    short, long = (learner.agent(Episodes(n, after=0)) for n in (3, 30))
+    assert (short.policy.max_steps, long.policy.max_steps, learner.policy.max_steps) == (3, 30, 3)
+    step = Step(*(field[0] for field in play(learner).steps))
+    said = [agent.policy(step, agent.initial_state(8))[0].value for agent in (short, long)]
+    assert not torch.equal(*said)

@@ -67,6 +67,16 @@ def test_step_by_step_equals_whole_meta_episodes(core, observation, previous):
     close(step_by_step(policy, steps)[0], whole)
 
 
+@pytest.mark.parametrize("previous", [False, True], ids=["", "previous observation"])
+@pytest.mark.parametrize("observation", OBSERVATIONS)
+def test_inputs_read_beforehand_are_as_good_as_steps(observation, previous):
+    policy, steps = make_policy("gru", previous, OBSERVATIONS[observation]), random_steps(OBSERVATIONS[observation], DISCRETE[1])
+    read = policy.read(steps)
+    assert not read.requires_grad, "no weights are involved"
+    for one, other in zip(policy.sequence(read), policy.sequence(steps), strict=True):
+        assert torch.equal(one, other)
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("core", CORES)
 def test_every_kind_of_action(core, action):
