@@ -4,7 +4,7 @@
 
 Memory: half-way, it is emptied, swapped with another task's, or has been fed with another task's rewards; how much of the second half's
 return is lost? More episodes: the return of each episode, up to twice as many as the agent was trained for. Regret: episode by episode,
-beside Thompson sampling and Gittins indices, or PSRL and posterior-mean greedy. Results: diagnostics.csv, regret.csv and, for each row, a figure.
+beside Thompson sampling and Gittins indices, or PSRL and posterior-mean greedy. Results: diagnostics.csv, regret.csv, and a figure a row.
 """
 
 import sys
