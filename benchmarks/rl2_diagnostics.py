@@ -2,9 +2,9 @@
 
     python benchmarks/rl2_diagnostics.py --rows bandits-n100-k50 mdps-n10 --publish
 
-Memory: half-way, the memory is emptied, swapped with another task's, or was fed with another task's rewards; how much of the second half's
+Memory: half-way, it is emptied, swapped with another task's, or has been fed with another task's rewards; how much of the second half's
 return is lost? More episodes: the return of each episode, up to twice as many as the agent was trained for. Regret: episode by episode,
-beside Thompson sampling and Gittins indices, or PSRL and posterior-mean greedy. Results: diagnostics.csv and, for each row, a figure.
+beside Thompson sampling and Gittins indices, or PSRL and posterior-mean greedy. Results: diagnostics.csv, regret.csv, and a figure a row.
 """
 
 import sys
@@ -31,6 +31,7 @@ from metarl.learners.rl2 import RL2, RL2Agent
 from metarl.results import RunFolder, write_csv
 
 TEST_SEED = 1611  # of the test tasks, as in rl2_tables.py
+LABELS = {"emptied": "emptied after", "swapped": "swapped with another task's after", "misled": "fed with another task's rewards until"}
 RIVALS = {"bandits": ("thompson", "gittins"), "mdps": ("psrl", "mdp-greedy")}
 
 
@@ -67,8 +68,8 @@ def main(options: Options, console: Console) -> None:
         if run is None:
             raise ValueError(f"There are no weights of {name} below {weights}; train that row first with rl2_tables.py.")
         lines = [*memory_lines(row, run, options), *longer_lines(row, run, options)]
-        table = keep(options.folder / "diagnostics.csv", name, pd.DataFrame(lines))
-        draw_regret(row, run, options)
+        table = keep(options.folder / "diagnostics.csv", name, pd.DataFrame(lines).assign(run=run.as_posix()))
+        keep(options.folder / "regret.csv", name, regret(row, run, options).assign(run=run.as_posix()))
         show(table, console)
 
 
@@ -85,9 +86,9 @@ def memory_lines(row: Row, run: Path, options: Options) -> list[dict[str, object
     lines = [line(row, "memory intact", f"return per episode, episodes {half + 1} to {row.n}", mean(intact))]
     for disturbance in DISTURBANCES:
         lost = intact - later(DisturbedAgent(agent, disturbance, half * distribution.horizon))
-        lines.append(line(row, f"memory {disturbance} after episode {half}", "lost per episode", mean(lost)))
+        lines.append(line(row, f"{LABELS[disturbance]} episode {half}", f"lost per episode, episodes {half + 1} to {row.n}", mean(lost)))
     without = later(make_agent("random", distribution, row.budget))
-    return [*lines, line(row, "random actions", "lost per episode", mean(intact - without))]
+    return [*lines, line(row, "random actions", f"lost per episode, episodes {half + 1} to {row.n}", mean(intact - without))]
 
 
 def longer_lines(row: Row, run: Path, options: Options) -> list[dict[str, object]]:
@@ -119,13 +120,23 @@ def stretched(folder: Path, budget: Episodes) -> RL2Agent:
     return learner.agent(budget)
 
 
-def draw_regret(row: Row, run: Path, options: Options) -> None:
-    """Regret in each episode, beside hand-designed agents."""
+def regret(row: Row, run: Path, options: Options) -> pd.DataFrame:
+    """Regret in each episode beside hand-designed agents, drawn and as lines."""
     distribution = row.distribution()
     agents = [(RL2_LABEL, load_agent(run, row.budget))]
     agents += [(str(agent_class(name).label), make_agent(name, distribution, row.budget)) for name in RIVALS[row.table]]
     entries = [(label, evaluate(agent, distribution, "test", options.tasks, TEST_SEED, row.budget)) for label, agent in agents]
     save(regret_figure(entries, distribution, title=f"Regret, {row.name}"), options.folder / f"regret-{row.name}.png")
+    tasks = distribution.sample(options.tasks, "test", TEST_SEED)
+    best = distribution.upper_bound(tasks, 1)
+    assert best is not None, "both families have a known-task bound"
+    lines = []
+    for label, played in entries:
+        for episode, column in enumerate((best.cpu().numpy()[:, None] - played.matrix()).T, 1):
+            value, low, high, n = mean(column)[:4]
+            figures = {"regret": round(value, 5), "ci_low": round(low, 5), "ci_high": round(high, 5), "num_tasks": n}
+            lines.append({"row": row.name, "agent": label, "episode": episode, **figures, "fingerprint": played.fingerprint})
+    return pd.DataFrame(lines)
 
 
 def line(row: Row, condition: str, figure: str, estimate: Estimate) -> dict[str, object]:

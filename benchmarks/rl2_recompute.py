@@ -26,7 +26,7 @@ from rl2_tables import main as compute
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import Estimate, median_over_seeds
 from metarl.experiments.load import load_agent
-from metarl.experiments.rl2_rows import RL2_LABEL, Row
+from metarl.experiments.rl2_rows import COLUMNS, RL2_LABEL, Row
 from metarl.tasks.seeding import numpy_generator
 
 
@@ -53,35 +53,48 @@ def main(options: Options, console: Console) -> bool:
         if not options.full:
             published = published[published["agent"] == RL2_LABEL]
         table = Table("row", "agent", "published", "recomputed", "95 % interval", "fits", title=name)
-        for entry, again in zip(published.to_dict("records"), recomputed(name, published, options), strict=True):
-            fit = agrees(entry, again, options)
+        for entry, found in zip(published.to_dict("records"), recomputed(name, published, options, console), strict=True):
+            fit = found is not None and agrees(entry, found, options)
             fits &= fit
             k = f",{entry['k']}" if "k" in entry else ""
-            shown = f"{again.value:.3f}", f"[{again.low:.3f}, {again.high:.3f}]"
+            shown = ("missing", "") if found is None else (f"{found.value:.3f}", f"[{found.low:.3f}, {found.high:.3f}]")
             table.add_row(f"{entry['n']}{k}", entry["agent"], f"{entry['mean']:.3f}", *shown, "yes" if fit else "NO")
         console.print(table)
     return fits
 
 
-def recomputed(name: str, published: pd.DataFrame, options: Options) -> list[Estimate]:
-    """Each published figure once more."""
-    if options.full:
-        with tempfile.TemporaryDirectory() as folder:
-            rows = tuple(dict.fromkeys(f"{e['n']},{e['k']}" if "k" in e else str(e["n"]) for e in published.to_dict("records")))
-            chosen = TableOptions(name, rows, "paper", train=False, runs=Path(folder), results=options.results)  # type: ignore[arg-type]
-            compute(chosen, Console(quiet=True))
-            fresh = pd.read_csv(chosen.folder / f"{name}.csv")
-        keys = [key for key in ("n", "k", "agent") if key in published]
-        both = published[keys].merge(fresh, on=keys, how="left")
-        return [Estimate(e["mean"], e["ci_low"], e["ci_high"], int(e["num_tasks"])) for e in both.to_dict("records")]
-    estimates = []
+def recomputed(name: str, published: pd.DataFrame, options: Options, console: Console) -> list[Estimate | None]:
+    """Each published figure once more; None where its weights are missing."""
+    estimates: list[Estimate | None] = []
     for entry in published.to_dict("records"):
         row = Row(name, int(entry["n"]), int(entry["k"]) if "k" in entry else None)  # type: ignore[arg-type]
-        folders = sorted((options.results / "rl2_tables" / "weights" / row.name).glob("seed*"))
-        agents = [load_agent(folder, row.budget) for folder in folders]
-        scores = [evaluate(agent, row.distribution(), "test", options.tasks, TEST_SEED, row.budget).scores() for agent in agents]
-        estimates.append(median_over_seeds(np.stack(scores), numpy_generator(TEST_SEED, "median over seeds")))
+        console.print(f"{row.name}, {entry['agent']}", highlight=False)
+        estimates.append(again(row, str(entry["agent"]), options) if options.full else learned(row, int(entry["num_seeds"]), options))
     return estimates
+
+
+def again(row: Row, agent: str, options: Options) -> Estimate | None:
+    """A cell as `rl2_tables.py` computes it, in a folder that is thrown away."""
+    column = next(column for column in COLUMNS[row.table] if column.label == agent)
+    with tempfile.TemporaryDirectory() as folder:
+        text = str(row.n) if row.k is None else f"{row.n},{row.k}"
+        chosen = TableOptions(row.table, (text,), "paper", (column.agent,), train=False, runs=Path(folder), results=options.results)
+        compute(chosen, Console(quiet=True))
+        fresh = pd.read_csv(chosen.folder / f"{row.table}.csv").dropna(subset=["mean"]).set_index("agent")
+    if agent not in fresh.index:
+        return None
+    entry = fresh.loc[agent]
+    return Estimate(float(entry["mean"]), float(entry["ci_low"]), float(entry["ci_high"]), int(entry["num_tasks"]))
+
+
+def learned(row: Row, seeds: int, options: Options) -> Estimate | None:
+    """RL²'s figure from the weights of as many seeds as were published."""
+    folders = sorted((options.results / "rl2_tables" / "weights" / row.name).glob("seed*"))[:seeds]
+    if len(folders) < seeds:
+        return None
+    agents = [load_agent(folder, row.budget) for folder in folders]
+    scores = [evaluate(agent, row.distribution(), "test", options.tasks, TEST_SEED, row.budget).scores() for agent in agents]
+    return median_over_seeds(np.stack(scores), numpy_generator(TEST_SEED, "median over seeds"))
 
 
 def agrees(entry: Mapping[Any, Any], again: Estimate, options: Options) -> bool:
@@ -93,4 +106,7 @@ def agrees(entry: Mapping[Any, Any], again: Estimate, options: Options) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 120)) else 1)
+    try:
+        sys.exit(0 if main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 120)) else 1)
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))

@@ -90,7 +90,7 @@ class Options:
     @property
     def run_seeds(self) -> tuple[int, ...]:
         """The seeds of RL²'s runs."""
-        return self.seeds or PRESETS[self.preset].seeds
+        return tuple(dict.fromkeys(self.seeds)) or PRESETS[self.preset].seeds
 
     @property
     def folder(self) -> Path:
@@ -206,6 +206,9 @@ def check_runs(row: Row, options: Options) -> None:
     Raises:
         ValueError: such a folder, and no published weights of the right settings.
     """
+    before = start_row(row)
+    if before is not None:
+        check_runs(before, options)
     for seed in options.run_seeds:
         run, (own, published) = rl2_run(row, options.preset, seed, options.device), places(row, seed, options)
         if (own / "run.json").exists() and not same_run(own, run) and not finished(published, run):

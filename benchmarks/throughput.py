@@ -157,7 +157,7 @@ def main(options: Options) -> None:
     full: dict[int, dict[str, np.ndarray]] = {}
 
     def end_to_end(units: int, wanted: float) -> None:
-        question = f"RL² end to end, {units} units, {tasks} tasks"
+        question = f"RL² end to end in 2 processes, {units} units, {tasks} tasks"
         rivals = []
         if options.sb3_python is not None:
             settings = [256, 64] if options.preset == "cpu" and units == 64 else [256 if options.preset == "cpu" else 8]
@@ -188,12 +188,17 @@ def main(options: Options) -> None:
     for name in (f"metarl, {tasks:,} tasks", large.name):
         figure(f"environment only: {name}, times Gymnasium's SyncVectorEnv", 100.0, ratio(rates[name], rates["SyncVectorEnv"]))
 
-    quiet = sitting.alternate("busy machine", [own("rl2", tasks=tasks), own("rl2", "metarl, PyTorch's default", DEFAULT_SPIN, tasks=tasks)])
+    quiet = sitting.alternate(
+        "busy machine",
+        [own("rl2", tasks=tasks), own("rl2", "metarl in one process, PyTorch's default", DEFAULT_SPIN, tasks=tasks, processes=1)],
+    )
     busy = sitting.alternate(
-        "busy machine", [own("rl2", tasks=tasks), own("rl2", "metarl, PyTorch's default", DEFAULT_SPIN, tasks=tasks)], busy=True
+        "busy machine",
+        [own("rl2", tasks=tasks), own("rl2", "metarl in one process, PyTorch's default", DEFAULT_SPIN, tasks=tasks, processes=1)],
+        busy=True,
     )
     figure("rate beside one busy process, share of the undisturbed", 0.4, busy["metarl"] / np.median(quiet["metarl"]))
-    default = "metarl, PyTorch's default"
+    default = "metarl in one process, PyTorch's default"
     console.print(f"with PyTorch's default spinning: {np.median(busy[default]) / np.median(quiet[default]):.2f} of the undisturbed")
 
     end_to_end(256, 2.0)

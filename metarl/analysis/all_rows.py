@@ -66,11 +66,13 @@ def all_rows_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     axes.errorbar(table["learned"], places, xerr=spread, fmt="D", markersize=6, color="#d55e00", capsize=3, label="RL² here, 95 % interval")
     axes.axvline(1, color="black", linewidth=1.2)
     for place, entry in zip(places, table.to_dict("records"), strict=True):
-        axes.annotate(entry["ceiling"], (1, place), (4, 0), textcoords="offset points", va="center", fontsize=8, color="#555555")
+        place_right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+        axes.annotate(entry["ceiling"], (1, place), (4, 0), fontsize=8, color="#555555", **place_right)
     axes.set_yticks(list(places), table["row"])
     axes.tick_params(axis="y", length=0)
     least = table[["learned", "rival", "paper"]].min().min()
-    axes.set_xlim(max(0.0, min(0.9, least - 0.05)) if pd.notna(least) else 0.0, 1.0)
+    most = table[["learned_high", "rival", "paper"]].max().max()
+    axes.set_xlim(max(0.0, min(0.9, least - 0.05)) if pd.notna(least) else 0.0, max(1.0, most if pd.notna(most) else 1.0) + 0.01)
     axes.set_xlabel("share of the way from random play (0) to the ceiling (1)")
     axes.set_ylim(-0.7, len(table) - 0.3)
     figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)

@@ -1,4 +1,4 @@
-"""Does an agent use its memory? Play on with a memory that was emptied, swapped or filled with shuffled rewards, and see what is lost."""
+"""Does an agent use its memory? See what is lost with one that was emptied, swapped, or fed with another task's rewards."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -11,11 +11,11 @@ from metarl.envs.meta_episode import Step
 
 __all__ = ["DISTURBANCES", "Disturbance", "DisturbedAgent"]
 
-Disturbance = Literal["emptied", "swapped", "shuffled"]
+Disturbance = Literal["emptied", "swapped", "misled"]
 DISTURBANCES: dict[Disturbance, str] = {
-    "emptied": "the memory starts anew, as if the task had just changed",
+    "emptied": "the agent starts anew, as if the task had just changed; it also forgets how many steps are left",
     "swapped": "the memory is that of the agent in the next row, which learned about another task",
-    "shuffled": "the rewards seen so far were those of the next row",
+    "misled": "until then, the agent was shown the rewards of the next row",
 }
 
 
@@ -51,12 +51,27 @@ class DisturbedAgent:
         own, played = state
         played = torch.where(step.meta_episode_start, 0, played.to(step.prev_reward.device))
         now = played == self.at
-        if self.disturbance == "shuffled":
+        if self.disturbance == "misled":
             others = torch.where((played > 0) & (played <= self.at), step.prev_reward.roll(-1, 0), step.prev_reward)
             step = step._replace(prev_reward=others)
         elif self.disturbance == "emptied":
-            step = step._replace(meta_episode_start=step.meta_episode_start | now)
+            step = first_step(step, now)
         else:
             own = tree_map(lambda tensor: torch.where(now.reshape(-1, *[1] * (tensor.dim() - 1)), tensor.roll(-1, 0), tensor), own)
         action, own = self.agent.act(step, own, rng)
         return action, DisturbedState(own, played + 1)
+
+
+def first_step(step: Step, rows: Tensor) -> Step:
+    """`step` with `rows` [B] as if their meta-episode began."""
+
+    def blank(part: Tensor) -> Tensor:
+        return torch.where(rows.reshape(-1, *[1] * (part.dim() - 1)), torch.zeros_like(part), part)
+
+    return step._replace(
+        prev_action=blank(step.prev_action),
+        prev_reward=blank(step.prev_reward),
+        prev_terminated=step.prev_terminated & ~rows,
+        prev_truncated=step.prev_truncated & ~rows,
+        meta_episode_start=step.meta_episode_start | rows,
+    )

@@ -323,5 +323,5 @@ def start_row(row: Row) -> Row | None:
 def rl2_run(row: Row, preset: PresetName, seed: int, device: str = "cpu") -> RunConfig:
     """One training of RL² for the tables."""
     before = start_row(row)
-    start = None if before is None else rl2_run(before, preset, seed, device).recipe()
+    start = None if before is None else rl2_run(before, preset, seed, device).origin()
     return RunConfig("rl2", rl2_config(row, preset), row.id, row.arguments, seed, device, start)

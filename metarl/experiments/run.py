@@ -63,7 +63,7 @@ def train(
         place.adopt(run.identity(), lambda stored: RunConfig.from_identity(stored).identity())
         iteration = resume(learner, place)
         if iteration == 0 and run.start is not None:
-            begin_with(learner, run.start, start)
+            begin_with(learner, run, start)
         log = MetricsLog(place, iteration)
         seconds = float(log.last.get("seconds", 0.0))
         steps = float(log.last.get("steps", 0.0))
@@ -123,16 +123,16 @@ def resume(learner: Learner, place: RunFolder) -> int:
     return int(about["iteration"])
 
 
-def begin_with(learner: Learner, recipe: str, folder: str | Path | None) -> None:
-    """Give `learner` the weights of another run, of the one seed it has.
+def begin_with(learner: Learner, run: RunConfig, folder: str | Path | None) -> None:
+    """Give `learner` the weights of the run that `run.start` describes, which has one seed.
 
     Raises:
-        ValueError: no folder, one of another run than `recipe`, or a learner that can't start from weights.
+        ValueError: no folder, one of another run, or a learner that can't start from weights.
     """
     if folder is None:
         raise ValueError("This run begins with the weights of another; say in which folder that one lies (start=...).")
     place = RunFolder(folder)
-    if RunConfig.from_identity(place.identity).recipe() != recipe:
+    if RunConfig.from_identity(place.identity).origin() != run.identity()["start"]:
         raise ValueError(f"{folder} isn't the run that this one is meant to begin with.")
     if not hasattr(learner, "start_from"):
         raise ValueError(f"{type(learner).__name__} can't begin with the weights of another run.")

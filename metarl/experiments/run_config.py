@@ -1,6 +1,5 @@
 """Which run: the settings that say what is trained, on what, from which seeds; to JSON and back."""
 
-import hashlib
 import json
 import types
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -26,7 +25,7 @@ class RunConfig:
         arguments: what the distribution is made with, such as {"arms": 5}.
         seed: names every random stream; a tuple trains one member a seed in one batch.
         device: "cpu" or "cuda".
-        start: the `recipe` of the run whose weights training begins with; none if left out.
+        start: the `origin` of the run whose weights training begins with; none if left out.
     """
 
     learner: str
@@ -35,7 +34,7 @@ class RunConfig:
     arguments: dict[str, Any] = field(default_factory=dict)
     seed: int | tuple[int, ...] = 0
     device: str = "cpu"
-    start: str | None = None
+    start: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         kind = learner_class(self.learner).Config
@@ -77,17 +76,16 @@ class RunConfig:
             "seeds": list(self.seeds),
             "device": self.device,
         }
-        if self.start is not None:
-            identity["start"] = self.start
+        if self.start is not None:  # as it reads today: fields that were added since have their defaults
+            identity["start"] = RunConfig.from_identity(self.start, "cpu").origin()
         try:
             return dict(json.loads(json.dumps(identity)))
         except TypeError as error:
             raise ValueError(f"A run's settings must be JSON values, so that its folder can tell them: {error}.") from error
 
-    def recipe(self) -> str:
-        """A hash of everything that the trained weights come from, except the kind of device."""
-        identity = {name: value for name, value in self.identity().items() if name != "device"}
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    def origin(self) -> dict[str, Any]:
+        """Everything that the trained weights come from: the identity without the kind of device."""
+        return {name: value for name, value in self.identity().items() if name != "device"}
 
     @classmethod
     def from_identity(cls, identity: dict[str, Any], device: str | None = None) -> "RunConfig":

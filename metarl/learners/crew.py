@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from metarl.envs.meta_episode import Step
+from metarl.rollout import Rollout
 from metarl.tasks.errors import PlugInError
 from metarl.tasks.processes import WorkerProcesses, enter_worker
 
-__all__ = ["ALONE", "Captain", "Share", "serve"]
+__all__ = ["ALONE", "Captain", "Share", "added", "everyones_rollout", "gathered", "serve"]
 
 
 class Share(Protocol):
@@ -192,3 +194,20 @@ def gathered(share: Share, tensors: Sequence[Tensor], dim: int) -> list[Tensor]:
         joined.append(torch.cat(parts, dim))
         first = last
     return joined
+
+
+def everyones_rollout(share: Share, rollout: Rollout, members: int) -> Rollout:
+    """The rollout of all processes, each member's columns by rank; shorter ones are filled up with steps that don't count."""
+    if share.size == 1:
+        return rollout
+    length = max(int.from_bytes(data, "little") for data in share.everyones(len(rollout.reward).to_bytes(8, "little")))
+    steps = rollout.steps._replace(final_observation=rollout.steps.prev_reward[:0])
+    parts = [filled.unflatten(1, (members, -1)) for filled in (fill(part, length) for part in (*steps, *rollout[1:]))]
+    whole = [part.flatten(1, 2) for part in gathered(share, parts, 2)]
+    steps = Step(*whole[: len(steps)])
+    return Rollout(steps._replace(final_observation=steps.prev_reward), *whole[len(steps) :])
+
+
+def fill(part: Tensor, length: int) -> Tensor:
+    """[length, ...]: `part` and zeros."""
+    return part if len(part) == length else torch.cat([part, part.new_zeros((length - len(part), *part.shape[1:]))])

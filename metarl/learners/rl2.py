@@ -18,13 +18,13 @@ from torch.utils._pytree import tree_map
 from metarl.envs.budget import Budget, Episodes, max_steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.learners.contract import Metrics
-from metarl.learners.crew import ALONE, Captain, Share, gathered
+from metarl.learners.crew import ALONE, Captain, Share, everyones_rollout
 from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.networks.actions import action_distribution
 from metarl.networks.arms import ArmsPolicy
 from metarl.networks.build import build_policy
 from metarl.networks.normalisation import ReturnNormaliser
-from metarl.networks.policy import NetworkConfig, check_policy
+from metarl.networks.policy import NetworkConfig, Policy, check_policy
 from metarl.networks.products import fast_products
 from metarl.networks.stacked import StackedPolicy
 from metarl.rollout import Rollout, collect
@@ -158,12 +158,18 @@ class RL2:
 
     def close(self) -> None:
         """End the other processes and release the environments' workers."""
-        if "_captain" in self.__dict__:
+        try:
             self._crew_streams = self._streams_of_others()
+        finally:
+            self._dismiss()
+            if "env" in self.__dict__:
+                self.__dict__.pop("env").close()
+
+    def _dismiss(self) -> None:
+        """End the other processes, in whatever state they are."""
+        if "_captain" in self.__dict__:
             self.__dict__.pop("_captain").close()
             self.share = ALONE
-        if "env" in self.__dict__:
-            self.__dict__.pop("env").close()
 
     @property
     def finished(self) -> bool:
@@ -175,11 +181,14 @@ class RL2:
         if self.config.processes == 1 or self.share.rank > 0:
             return self._update()
         captain, threads = self._captain, torch.get_num_threads()
-        torch.set_num_threads(max(1, threads // self.config.processes))
+        torch.set_num_threads(1)  # as in the others: sums by other numbers of threads round differently
         try:
             captain.order("update")
             metrics = self._update()
             captain.answers()
+        except BaseException:  # the others stand amid an update, which nobody will finish
+            self._dismiss()
+            raise
         finally:
             torch.set_num_threads(threads)
         return metrics
@@ -190,7 +199,7 @@ class RL2:
         if self.iteration == 0:
             self.learn_first_baseline(rollout)
         batch = self.batch(rollout)
-        if hasattr(self.policy, "read"):
+        if isinstance(self.policy, Policy):
             batch = batch._replace(steps=self.policy.read(rollout.steps))
         metrics = ppo_update(
             self.policy,
@@ -356,23 +365,6 @@ class RL2:
             columns = slice(index * self.config.num_envs, (index + 1) * self.config.num_envs)
             policy.learn_moments(Step(*(field[:, columns] for field in rollout.steps)), rollout.valid[:, columns])
             self.policy.write_member(index, policy)
-
-
-def everyones_rollout(share: Share, rollout: Rollout, members: int) -> Rollout:
-    """The rollout of all processes, each member's columns by rank; shorter ones are filled up with steps that don't count."""
-    if share.size == 1:
-        return rollout
-    length = max(int.from_bytes(data, "little") for data in share.everyones(len(rollout.reward).to_bytes(8, "little")))
-    steps = rollout.steps._replace(final_observation=rollout.steps.prev_reward[:0])
-    parts = [filled.unflatten(1, (members, -1)) for filled in (fill(part, length) for part in (*steps, *rollout[1:]))]
-    whole = [part.flatten(1, 2) for part in gathered(share, parts, 2)]
-    steps = Step(*whole[: len(steps)])
-    return Rollout(steps._replace(final_observation=steps.prev_reward), *whole[len(steps) :])
-
-
-def fill(part: Tensor, length: int) -> Tensor:
-    """[length, ...]: `part` and zeros."""
-    return part if len(part) == length else torch.cat([part, part.new_zeros((length - len(part), *part.shape[1:]))])
 
 
 class RL2Agent:

@@ -66,7 +66,7 @@ class ArmsPolicy(nn.Module):
             32, self.roles * self.RANK + 1, rng
         )  # at each step, how read-outs play their roles; the value's offset
         with torch.no_grad():
-            self.clock_contract.weight[: self.RANK].mul_(0.1)  # all actions start about equally likely
+            self.clock_contract.weight[: self.RANK].mul_(0.1)  # some read-outs start with a small part in all roles, so scores start small
 
     def initial_state(self, batch_size: int) -> ArmsState:
         """Memories of `batch_size` rows that have seen nothing."""

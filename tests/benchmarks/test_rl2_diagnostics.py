@@ -40,16 +40,20 @@ def test_memory_more_episodes_and_regret_of_published_weights(script, tmp_path, 
     lines = pd.read_csv(options.folder / "diagnostics.csv")
     assert lines["condition"].tolist()[:5] == [
         "memory intact",
-        "memory emptied after episode 5",
-        "memory swapped after episode 5",
-        "memory shuffled after episode 5",
+        "emptied after episode 5",
+        "swapped with another task's after episode 5",
+        "fed with another task's rewards until episode 5",
         "random actions",
     ]
     assert lines["figure"].tolist()[5:] == [f"return per episode, episodes {first} to {first + 4}" for first in (1, 6, 11, 16)]
     assert (lines["ci_low"] <= lines["value"]).all()
     assert (lines["value"] <= lines["ci_high"]).all()
     assert (options.folder / f"regret-{name}.png").read_bytes().startswith(b"\x89PNG")
-    assert "memory swapped" in stream.getvalue()
+    assert "swapped with another" in stream.getvalue()
+    regret = pd.read_csv(options.folder / "regret.csv")
+    assert regret.groupby("agent", sort=False)["episode"].max().tolist() == [10, 10, 10]
+    assert regret["agent"].iloc[0] == "RL²"
+    assert (regret["num_tasks"] == 20).all()
 
 
 def test_a_row_without_weights_gets_a_sentence(script, tmp_path):

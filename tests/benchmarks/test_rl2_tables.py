@@ -139,7 +139,7 @@ def test_longer_rows_start_with_the_weights_of_shorter_ones(script, tmp_path):
     runs = options.runs / "rl2_tables" / "smoke"
     assert sorted(path.name for path in runs.iterdir()) == ["mdps-n10", "mdps-n25", "tables"]
     start = RunConfig.from_identity(RunFolder(runs / "mdps-n25" / "seed0").identity).start
-    assert start == RunConfig.from_identity(RunFolder(runs / "mdps-n10" / "seed0").identity).recipe()
+    assert start == RunConfig.from_identity(RunFolder(runs / "mdps-n10" / "seed0").identity).origin()
 
 
 def test_free_parameters_are_searched_on_training_tasks_and_printed(script, tmp_path):

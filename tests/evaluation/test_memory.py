@@ -22,7 +22,7 @@ def test_thompson_sampling_loses_what_it_learned(disturbance):
     intact, disturbed = matrix(agent), matrix(DisturbedAgent(agent, disturbance, AT))
     lost = mean(intact[:, AT:].sum(1) - disturbed[:, AT:].sum(1))
     assert lost.low > 0.1
-    if disturbance != "shuffled":  # until then nothing differs
+    if disturbance != "misled":  # until then nothing differs
         assert (intact[:, :AT] == disturbed[:, :AT]).all()
 
 
@@ -30,6 +30,28 @@ def test_thompson_sampling_loses_what_it_learned(disturbance):
 def test_an_agent_without_memory_loses_nothing(disturbance):
     agent = metarl.make_agent("random", BANDITS, BUDGET)
     assert (matrix(agent, 50) == matrix(DisturbedAgent(agent, disturbance, AT), 50)).all()
+
+
+def test_emptied_rows_are_shown_a_first_step():
+    class Looks:
+        """Takes the last arm, and keeps what it is shown."""
+
+        def initial_state(self, batch_size):
+            return ()
+
+        def act(self, step, state, rng):
+            seen.append(step)
+            return torch.full_like(step.prev_action, 4), state
+
+    seen = []
+    evaluate(DisturbedAgent(Looks(), "emptied", 3), BANDITS, "test", 6, 0, Episodes(5, after=0))
+    for first in (seen[0], seen[3]):
+        assert first.meta_episode_start.all()
+        assert not first.prev_action.any()
+        assert not first.prev_reward.any()
+        assert not (first.prev_terminated | first.prev_truncated).any()
+    assert not seen[4].meta_episode_start.any()
+    assert seen[4].prev_action.eq(4).all()
 
 
 def test_swapping_gives_each_row_its_neighbours_memory():
@@ -50,7 +72,7 @@ def test_swapping_gives_each_row_its_neighbours_memory():
 
 def test_unknown_disturbances_and_steps_get_a_sentence():
     agent = metarl.make_agent("random", BANDITS, BUDGET)
-    with pytest.raises(ValueError, match="choose one of emptied, swapped, shuffled"):
+    with pytest.raises(ValueError, match="choose one of emptied, swapped, misled"):
         DisturbedAgent(agent, "stolen", 3)
     with pytest.raises(ValueError, match="from step 1 on"):
         DisturbedAgent(agent, "swapped", 0)

@@ -1,5 +1,6 @@
 """RL²'s tables as data: rows, columns, presets and settings."""
 
+import json
 import re
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from metarl.baselines.registry import AGENTS, make_agent
 from metarl.envs.budget import Episodes
 from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_config, rl2_run, start_row
+from metarl.experiments.run_config import RunConfig
 from metarl.reference import rl2_table
 
 
@@ -107,6 +109,15 @@ def test_rows_start_with_a_shorter_row_of_the_same_family():
     assert start_row(parse_row("bandits", "500,5")) == parse_row("bandits", "100,5")
     assert [start_row(parse_row("mdps", str(n))).n for n in (25, 50, 75, 100)] == [10, 25, 50, 75]
     shorter, longer = (rl2_run(parse_row("mdps", n), "smoke", 3) for n in ("10", "25"))
-    assert longer.start == shorter.recipe()
-    assert rl2_run(parse_row("mdps", "10"), "smoke", 4).recipe() != shorter.recipe()
-    assert rl2_run(parse_row("mdps", "10"), "smoke", 3, "cuda").recipe() == shorter.recipe()
+    assert longer.start == shorter.origin()
+    assert rl2_run(parse_row("mdps", "10"), "smoke", 4).origin() != shorter.origin()
+    assert rl2_run(parse_row("mdps", "10"), "smoke", 3, "cuda").origin() == shorter.origin()
+
+
+def test_a_start_from_before_a_setting_was_added_is_the_same_run():
+    run = rl2_run(parse_row("mdps", "50"), "smoke", 3)
+    stored = json.loads(json.dumps(run.identity()))
+    del stored["config"]["processes"], stored["start"]["config"]["processes"], stored["start"]["start"]["config"]["ppo"]["discount"]
+    assert RunConfig.from_identity(stored).identity() != run.identity()  # a discount that isn't the default is missed
+    stored["start"]["start"]["config"]["ppo"]["discount"] = run.identity()["start"]["start"]["config"]["ppo"]["discount"]
+    assert RunConfig.from_identity(stored).identity() == run.identity()

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from metarl.experiments import run as run_module
 from metarl.experiments.checkpoint import CheckpointError, load_state, save_state
 from metarl.experiments.load import load_agent
 from metarl.experiments.run import train
@@ -265,7 +266,7 @@ def test_a_run_begins_with_the_weights_of_another(tmp_path):
         "Identity-v0",
     )
     train(short, tmp_path / "short", show=False)
-    longer = replace(short, config=replace(short.config, episodes=4, iterations=1), start=short.recipe())
+    longer = replace(short, config=replace(short.config, episodes=4, iterations=1), start=short.origin())
     learner = longer.make_learner(longer.make_distribution())
     _, weights = load_state(RunFolder(tmp_path / "short").weights())
     learner.start_from(weights)
@@ -276,14 +277,43 @@ def test_a_run_begins_with_the_weights_of_another(tmp_path):
     assert torch.equal(taken["core.positions"][:known], old["core.positions"])
     assert (taken["core.positions"][known:] == old["core.positions"][-1]).all()
     assert len(taken["core.positions"]) == 2 * known
-    train(longer, tmp_path / "longer", show=False, start=tmp_path / "short")
+    learner.update()
+    trained_there = train(longer, tmp_path / "longer", show=False, start=tmp_path / "short")
+    expected, got = learner.weights()["policy"], trained_there.weights()["policy"]
+    assert all(torch.equal(got[name], expected[name]) for name in expected)
     assert load_agent(tmp_path / "longer") is not None
+
+
+@pytest.mark.parametrize("settings", [{"processes": 2}, {}], ids=["two processes", "one"])
+def test_a_run_that_began_elsewhere_and_was_stopped_ends_with_the_same_weights(tmp_path, monkeypatch, settings):
+    short = RunConfig("rl2", RL2Config(episodes=2, num_envs=8, iterations=1), "Identity-v0")
+    train(short, tmp_path / "short", show=False)
+    config = RL2Config(episodes=2, num_envs=16, iterations=4, **settings)
+    longer = RunConfig("rl2", config, "Identity-v0", start=short.origin())
+    whole = train(longer, tmp_path / "whole", show=False, start=tmp_path / "short")
+
+    class Stopped(Exception):
+        pass
+
+    def stop_after_two(learner, place, log, iteration):
+        save(learner, place, log, iteration)
+        if iteration == 2:
+            raise Stopped
+
+    save = run_module._save_checkpoint
+    monkeypatch.setattr(run_module, "_save_checkpoint", stop_after_two)
+    with pytest.raises(Stopped):
+        train(longer, tmp_path / "stopped", checkpoint_seconds=0, show=False, start=tmp_path / "short")
+    monkeypatch.setattr(run_module, "_save_checkpoint", save)
+    resumed = train(longer, tmp_path / "stopped", show=False)  # a checkpoint is there: no start is needed
+    expected, got = whole.weights()["policy"], resumed.weights()["policy"]
+    assert all(torch.equal(got[name], expected[name]) for name in expected)
 
 
 def test_a_run_that_begins_elsewhere_gets_a_sentence(tmp_path):
     short = RunConfig("rl2", RL2Config(episodes=2, num_envs=8, iterations=1), "Identity-v0")
     train(short, tmp_path / "short", show=False)
-    other = replace(short, seed=1, start=replace(short, seed=5).recipe())
+    other = replace(short, seed=1, start=replace(short, seed=5).origin())
     with pytest.raises(ValueError, match="say in which folder"):
         train(other, tmp_path / "a", show=False)
     with pytest.raises(ValueError, match="isn't the run"):

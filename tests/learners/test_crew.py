@@ -2,17 +2,22 @@
 
 import os
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import cloudpickle
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 
 import metarl
+from metarl.learners import rl2 as rl2_module
 from metarl.learners.crew import ALONE, Captain, added, gathered
 from metarl.learners.ppo import PPOConfig
 from metarl.learners.rl2 import RL2
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition
 from metarl.tasks.errors import PlugInError
+from metarl.tasks.seeding import numpy_generator
 from tests.learners.made_tasks import Ragged
 from tests.learners.small_rl2 import same, small, updates
 
@@ -84,7 +89,8 @@ def test_a_failure_elsewhere_is_told_and_ends_the_crew(captain):
 def test_a_process_that_dies_is_told_and_ends_the_crew(captain):
     processes = captain._workers.processes
     os.kill(processes[-1].pid, signal.SIGKILL)
-    captain.order("add", 1.0) if captain.size == 3 else None
+    if captain.size == 3:
+        captain._send([cloudpickle.dumps(("add", (1.0,)))])  # the first process is well
     with pytest.raises(PlugInError, match=rf"Process {captain.size - 1} of \d was killed by SIGKILL; start again from the last checkpoint"):
         added(captain, torch.tensor([1.0]))
     assert all(process.poll() is not None for process in processes)
@@ -145,15 +151,57 @@ def test_a_closed_crew_goes_on_where_it_was():
     learner.close(), undisturbed.close()
 
 
-def test_it_plays_the_tasks_and_rows_that_one_process_would():
-    together, alone = learner_of(num_envs=12, ppo=PPOConfig(minibatches=2)), learner_of(processes=1, num_envs=12)
+class Betrays(TaskDistribution):
+    """Each step's reward is the task's number, so that a rollout tells which tasks it played."""
+
+    id, horizon = "Betrays", 1
+    observation_space = action_space = gym.spaces.Discrete(2)
+
+    def sample(self, n, split, seed):
+        return BetrayedTasks(torch.from_numpy(numpy_generator(seed, split).random(n)))
+
+    def reset(self, tasks, rng):
+        none = torch.zeros(len(tasks), dtype=torch.int64)
+        return none, none
+
+    def step(self, tasks, state, action, rng):
+        over = torch.ones(len(action), dtype=torch.bool)
+        return Transition(state, state, tasks.number, over, over)
+
+
+@dataclass(frozen=True, eq=False)
+class BetrayedTasks(Tasks):
+    number: torch.Tensor
+
+
+@pytest.mark.parametrize("seed", [0, (0, 1)], ids=["alone", "together"])
+@pytest.mark.parametrize("processes", [2, 3])
+def test_it_plays_the_tasks_that_one_process_would_in_the_same_columns(seed, processes):
+    together, alone = (learner_of(seed, processes=n, num_envs=12, distribution=Betrays()) for n in (processes, 1))
     together._captain.order("_play")
     rollout, single = together._play(), alone._play()
-    together._captain.answers()
-    assert rollout.reward.shape == single.reward.shape == (3, 12)
-    assert torch.equal(rollout.action[:, :0], single.action[:, :0])
-    assert [learner.steps for learner in (together, alone)] == [0, 0]
+    there = together._captain.answers()
+    assert rollout.reward.shape == single.reward.shape == (3, 12 * together.members)
+    assert torch.equal(rollout.reward, single.reward)
+    for other in there:
+        assert same(rollout._asdict() | {"steps": rollout.steps._asdict()}, other._asdict() | {"steps": other.steps._asdict()})
     together.close()
+
+
+def test_a_failure_amid_an_update_is_told_and_closing_works(monkeypatch):
+    learner = learner_of()
+    updates(learner, 1)
+    processes = learner._captain._workers.processes
+
+    def fail(*arguments):
+        raise PlugInError("on purpose")
+
+    monkeypatch.setattr(rl2_module, "ppo_update", fail)
+    with pytest.raises(PlugInError, match="on purpose"):
+        learner.update()
+    learner.close()
+    assert all(process.poll() is not None for process in processes)
+    assert "env" not in learner.__dict__
 
 
 def test_meta_episodes_of_unequal_lengths_are_filled_up():
