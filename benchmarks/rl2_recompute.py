@@ -83,7 +83,7 @@ def again(row: Row, agent: str, options: Options) -> Estimate | None:
         fresh = pd.read_csv(chosen.folder / f"{row.table}.csv").dropna(subset=["mean"]).set_index("agent")
     if agent not in fresh.index:
         return None
-    entry = fresh.loc[agent]
+    entry: Any = fresh.loc[agent]
     return Estimate(float(entry["mean"]), float(entry["ci_low"]), float(entry["ci_high"]), int(entry["num_tasks"]))
 
 

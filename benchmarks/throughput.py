@@ -229,7 +229,7 @@ def growth(sitting: Sitting, options: Options) -> None:
         axes.set_xscale("log", base=2)
         axes.set_xticks(values, [f"{value:,}" for value in values])
         axes.set_ylim(bottom=0)
-        axes.set_xlabel(f"{name} (log scale)")
+        axes.set_xlabel(f"{name} (log scale{'; 512 tasks from 50 on' if name == 'pulls' else ''})")
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("µs per environment step,\ncollect and update")
     write_csv(options.folder / "throughput.csv", pd.DataFrame(sitting.rows))

@@ -1,5 +1,7 @@
 """All rows of RL²'s Tables 1 and 2 in one picture: how far from random play to the ceiling?"""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -66,7 +68,7 @@ def all_rows_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     axes.errorbar(table["learned"], places, xerr=spread, fmt="D", markersize=6, color="#d55e00", capsize=3, label="RL² here, 95 % interval")
     axes.axvline(1, color="black", linewidth=1.2)
     for place, entry in zip(places, table.to_dict("records"), strict=True):
-        place_right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+        place_right: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
         axes.annotate(entry["ceiling"], (1, place), (4, 0), fontsize=8, color="#555555", **place_right)
     axes.set_yticks(list(places), table["row"])
     axes.tick_params(axis="y", length=0)
