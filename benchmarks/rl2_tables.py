@@ -368,8 +368,8 @@ def record_lead(ground: Ground, options: Options) -> None:
         lead = paired_difference(learned, rivals[key]).difference
         record_figure(
             options.folder,
-            f"RL² minus {called} ({columns[key].label}), {row.table} {where}, paired, median seed",
-            wanted="> 0",
+            f"RL² minus {called}, {row.table} {where}, paired, median seed",
+            wanted=f"> 0 (over {columns[key].label})",
             value=round(lead.value, 4),
             ci_low=round(lead.low, 4),
             ci_high=round(lead.high, 4),
