@@ -41,7 +41,13 @@ def test_the_module_is_the_command(monkeypatch, capsys):
 def test_flags_are_the_configs_fields_with_their_help(capsys):
     assert exits(["train", "rl2", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    for piece in ("--episodes", "K, episodes in a meta-episode", "--network.core {gru,lstm,attention}", "--distribution-args", "--seed"):
+    for piece in (
+        "--episodes",
+        "K, episodes in a meta-episode",
+        "--network.core {gru,lstm,attention,arms}",
+        "--distribution-args",
+        "--seed",
+    ):
         assert piece in shown, piece
 
 

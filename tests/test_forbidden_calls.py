@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "metarl").rglob("*.py"))
 
-# Workers get their environments pickled by the process that starts them; nothing pickled is ever read from a file.
-PASSES_OBJECTS_TO_WORKERS = {"metarl/tasks/gymnasium_adapter.py", "metarl/tasks/workers.py"}
+# Workers get their environments and learners pickled by the process that starts them; nothing pickled is ever read from a file.
+PASSES_OBJECTS_TO_WORKERS = {"metarl/tasks/gymnasium_adapter.py", "metarl/tasks/workers.py", "metarl/learners/crew.py"}
 # Looks at the global generators' states, to tell whether anything touched them.
 WATCHES_GLOBAL_GENERATORS = {"metarl/checks/global_generators.py"}
 

@@ -4,7 +4,6 @@ All processes hold the same weights and, once a rollout is played, the same roll
 optimiser, and so take the very same steps. PyTorch's own threads share out each operation instead, which pays only for large networks.
 """
 
-import pickle
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -85,7 +84,7 @@ class Captain:
 
     def answers(self) -> list[Any]:
         """What the last order gave, by rank from 1."""
-        return [pickle.loads(data) for data in self._receive()]
+        return [cloudpickle.loads(data) for data in self._receive()]
 
     def everyones(self, data: bytes) -> list[bytes]:
         """What each process gave, by rank."""
@@ -146,12 +145,12 @@ def others(everything: list[bytes], rank: int) -> list[bytes]:
 
 def packed(parts: list[bytes]) -> bytes:
     """Several parts of one message; a single one is not copied."""
-    return parts[0] if len(parts) == 1 else pickle.dumps(parts)
+    return parts[0] if len(parts) == 1 else cloudpickle.dumps(parts)
 
 
 def unpacked(message: bytes, count: int) -> list[bytes]:
     """The `count` parts of a message."""
-    return [message] if count == 1 else pickle.loads(message)
+    return [message] if count == 1 else cloudpickle.loads(message)
 
 
 def serve(connection: int, lifeline: int, patience: float, rank: int, size: int) -> None:

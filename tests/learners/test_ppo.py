@@ -237,9 +237,9 @@ def test_annealing(share, wanted):
 def test_schedules_reach_the_optimizer_and_the_loss(monkeypatch, progress, lr, weight):
     weights = []
 
-    def watching(policy, actions, batch, config, entropy_weight, members):
+    def watching(policy, actions, batch, config, entropy_weight, *rest):
         weights.append(entropy_weight)
-        return ppo_loss(policy, actions, batch, config, entropy_weight, members)
+        return ppo_loss(policy, actions, batch, config, entropy_weight, *rest)
 
     monkeypatch.setattr(ppo, "ppo_loss", watching)
     config = PPOConfig(lr=0.01, lr_end=0.0, entropy=0.4, entropy_end=0.2, entropy_until=0.5, epochs=2, minibatches=3)
