@@ -200,11 +200,12 @@ def everyones_rollout(share: Share, rollout: Rollout, members: int) -> Rollout:
     if share.size == 1:
         return rollout
     length = max(int.from_bytes(data, "little") for data in share.everyones(len(rollout.reward).to_bytes(8, "little")))
-    steps = rollout.steps._replace(final_observation=rollout.steps.prev_reward[:0])
-    parts = [filled.unflatten(1, (members, -1)) for filled in (fill(part, length) for part in (*steps, *rollout[1:]))]
+    kept = [name for name in Step._fields if name != "final_observation"]  # which only holds a place in a rollout
+    tensors = [*(getattr(rollout.steps, name) for name in kept), *rollout[1:]]
+    parts = [fill(tensor, length).unflatten(1, (members, -1)) for tensor in tensors]
     whole = [part.flatten(1, 2) for part in gathered(share, parts, 2)]
-    steps = Step(*whole[: len(steps)])
-    return Rollout(steps._replace(final_observation=steps.prev_reward), *whole[len(steps) :])
+    steps = dict(zip(kept, whole, strict=False))
+    return Rollout(Step(**steps, final_observation=steps["prev_reward"]), *whole[len(kept) :])
 
 
 def fill(part: Tensor, length: int) -> Tensor:

@@ -1,11 +1,10 @@
 """Diagnostics of published weights: memory, more episodes, regret."""
 
-import importlib.util
 import io
-from pathlib import Path
 
 import pandas as pd
 import pytest
+import rl2_diagnostics
 from rich.console import Console
 
 from metarl.experiments.rl2_rows import named_row
@@ -15,28 +14,18 @@ from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
 from metarl.results import publish
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "rl2_diagnostics.py"
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("rl2_diagnostics", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 @pytest.mark.parametrize(
     ("name", "core"), [("bandits-n10-k5", "gru"), ("bandits-n10-k5", "arms"), ("mdps-n10", "attention")], ids=["gru", "arms", "attention"]
 )
-def test_memory_more_episodes_and_regret_of_published_weights(script, tmp_path, name, core):
+def test_memory_more_episodes_and_regret_of_published_weights(tmp_path, name, core):
     row = named_row(name)
     config = RL2Config(row.n, num_envs=32, iterations=2, network=NetworkConfig(core, units=8, heads=2, layers=1))
     train(RunConfig("rl2", config, row.id, row.arguments), tmp_path / "seed0", show=False)
     publish(tmp_path / "seed0", tmp_path / "results" / "rl2_tables" / "weights" / name)
-    stream, options = io.StringIO(), script.Options(tasks=20, publish=True, results=tmp_path / "results")
-    script.main(options, Console(file=stream, width=160))
-    script.main(options, Console(file=stream, width=160))  # takes the place of the first
+    stream, options = io.StringIO(), rl2_diagnostics.Options(tasks=20, publish=True, results=tmp_path / "results")
+    rl2_diagnostics.main(options, Console(file=stream, width=160))
+    rl2_diagnostics.main(options, Console(file=stream, width=160))  # takes the place of the first
     lines = pd.read_csv(options.folder / "diagnostics.csv")
     assert lines["condition"].tolist()[:5] == [
         "memory intact",
@@ -56,8 +45,8 @@ def test_memory_more_episodes_and_regret_of_published_weights(script, tmp_path, 
     assert (regret["num_tasks"] == 20).all()
 
 
-def test_a_row_without_weights_gets_a_sentence(script, tmp_path):
+def test_a_row_without_weights_gets_a_sentence(tmp_path):
     with pytest.raises(ValueError, match="train that row first"):
-        script.main(script.Options(("mdps-n25",), results=tmp_path), Console(quiet=True))
+        rl2_diagnostics.main(rl2_diagnostics.Options(("mdps-n25",), results=tmp_path), Console(quiet=True))
     with pytest.raises(ValueError, match="Rows are named like"):
-        script.main(script.Options(("mdps-25",), results=tmp_path), Console(quiet=True))
+        rl2_diagnostics.main(rl2_diagnostics.Options(("mdps-25",), results=tmp_path), Console(quiet=True))

@@ -1,12 +1,11 @@
 """The benchmark of RL²'s tables, end to end on few tasks: what it writes, what it keeps, what it refuses."""
 
-import importlib.util
 import io
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import rl2_tables
 from rich.console import Console
 
 import metarl
@@ -17,7 +16,6 @@ from metarl.experiments.rl2_rows import Preset, parse_row
 from metarl.experiments.run_config import RunConfig
 from metarl.results import RunFolder
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "rl2_tables.py"
 COLUMNS = [
     "n",
     "k",
@@ -35,35 +33,29 @@ COLUMNS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("rl2_tables", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(autouse=True)
 def two_seeds(monkeypatch):
     monkeypatch.setitem(rl2_rows.PRESETS, "smoke", Preset(200, 20, 30, 20, seeds=(0, 1)))
     monkeypatch.setitem(rl2_rows.PRESETS, "cpu", Preset(200, 20, 30, 20, seeds=(0, 1)))
 
 
-def compute(script, folder, **options):
+def compute(folder, **options):
     stream = io.StringIO()
-    chosen = script.Options(**{"table": "bandits", "preset": "smoke", "runs": folder / "runs", "results": folder / "results", **options})
-    script.main(chosen, Console(file=stream, width=160))
+    chosen = rl2_tables.Options(
+        **{"table": "bandits", "preset": "smoke", "runs": folder / "runs", "results": folder / "results", **options}
+    )
+    rl2_tables.main(chosen, Console(file=stream, width=160))
     return chosen, stream.getvalue()
 
 
-def test_a_row_of_bandits_is_scored_written_and_printed(script, tmp_path):
-    options, printed = compute(script, tmp_path, rows=("10,5",), agents=("random", "thompson", "rl2"))
+def test_a_row_of_bandits_is_scored_written_and_printed(tmp_path):
+    options, printed = compute(tmp_path, rows=("10,5",), agents=("random", "thompson", "rl2"))
     table = pd.read_csv(options.folder / "bandits.csv")
     assert table.columns.tolist() == COLUMNS
     assert table["agent"].tolist() == ["Random", "Thompson", "RL²"]
     row = parse_row("bandits", "10,5")
     played = evaluate(
-        metarl.make_agent("thompson", row.distribution(), row.budget), row.distribution(), "test", 200, script.TEST_SEED, row.budget
+        metarl.make_agent("thompson", row.distribution(), row.budget), row.distribution(), "test", 200, rl2_tables.TEST_SEED, row.budget
     )
     line = table.iloc[1]
     assert (line["mean"], line["ci_low"], line["ci_high"]) == pytest.approx(mean(played.scores())[:3], abs=1e-6)
@@ -77,13 +69,13 @@ def test_a_row_of_bandits_is_scored_written_and_printed(script, tmp_path):
     assert (options.folder / "bandits-n10-k5.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_learners_figure_is_the_median_over_seeds_of_weights_on_disk(script, tmp_path):
-    options, _ = compute(script, tmp_path, rows=("10,5",), agents=("rl2",))
+def test_the_learners_figure_is_the_median_over_seeds_of_weights_on_disk(tmp_path):
+    options, _ = compute(tmp_path, rows=("10,5",), agents=("rl2",))
     line = pd.read_csv(options.folder / "bandits.csv").iloc[0]
     row = parse_row("bandits", "10,5")
     folders = [tmp_path / "runs" / "rl2_tables" / "smoke" / row.name / f"seed{seed}" for seed in (0, 1)]
     agents = [metarl.load_agent(folder) for folder in folders]
-    scores = np.stack([evaluate(agent, row.distribution(), "test", 200, script.TEST_SEED, row.budget).scores() for agent in agents])
+    scores = np.stack([evaluate(agent, row.distribution(), "test", 200, rl2_tables.TEST_SEED, row.budget).scores() for agent in agents])
     assert line["mean"] == pytest.approx(median_over_seeds(scores, np.random.default_rng(0)).value, abs=1e-6)
     assert line["run"] == folders[0].parent.as_posix()
     with np.load(options.folder / "totals" / "bandits-n10-k5.npz") as totals:
@@ -96,28 +88,28 @@ def test_the_learners_figure_is_the_median_over_seeds_of_weights_on_disk(script,
     assert figures["command"].item() == "python benchmarks/rl2_tables.py --table bandits --rows 10,5 --preset smoke --agents rl2"
 
 
-def test_a_second_call_trains_nothing_and_changes_nothing(script, tmp_path):
-    options, first = compute(script, tmp_path, rows=("10,5",), agents=("random", "rl2"))
+def test_a_second_call_trains_nothing_and_changes_nothing(tmp_path):
+    options, first = compute(tmp_path, rows=("10,5",), agents=("random", "rl2"))
     kept = [options.folder / "bandits.csv", *sorted((tmp_path / "runs" / "rl2_tables" / "smoke" / "bandits-n10-k5").rglob("weights*"))]
     before = [(file.read_bytes(), file.stat().st_mtime_ns) for file in kept[1:]], kept[0].read_bytes()
-    _, second = compute(script, tmp_path, rows=("10,5",), agents=("random", "rl2"))
+    _, second = compute(tmp_path, rows=("10,5",), agents=("random", "rl2"))
     assert ([(file.read_bytes(), file.stat().st_mtime_ns) for file in kept[1:]], kept[0].read_bytes()) == before
     assert first == second
     assert len(kept) == 3
 
 
-def test_other_rows_and_agents_keep_their_lines(script, tmp_path):
-    compute(script, tmp_path, rows=("10,50",), agents=("random",))
-    compute(script, tmp_path, rows=("10,5",), agents=("bandit-greedy",))
-    options, _ = compute(script, tmp_path, rows=("10,5",), agents=("random",))
+def test_other_rows_and_agents_keep_their_lines(tmp_path):
+    compute(tmp_path, rows=("10,50",), agents=("random",))
+    compute(tmp_path, rows=("10,5",), agents=("bandit-greedy",))
+    options, _ = compute(tmp_path, rows=("10,5",), agents=("random",))
     table = pd.read_csv(options.folder / "bandits.csv")
     assert list(zip(table["k"], table["agent"], strict=True)) == [(5, "Random"), (5, "Greedy"), (5, "Greedy, random ties"), (50, "Random")]
     with np.load(options.folder / "totals" / "bandits-n10-k5.npz") as totals:
         assert {"random", "bandit-greedy", "bandit-greedy-True"} < set(totals.files)
 
 
-def test_cells_that_are_not_trained_are_empty(script, tmp_path):
-    options, printed = compute(script, tmp_path, rows=("10,5",), agents=("random", "rl2"), train=False)
+def test_cells_that_are_not_trained_are_empty(tmp_path):
+    options, printed = compute(tmp_path, rows=("10,5",), agents=("random", "rl2"), train=False)
     line = pd.read_csv(options.folder / "bandits.csv").iloc[1]
     assert line["agent"] == "RL²"
     assert line[["mean", "ci_low", "ci_high", "num_tasks", "num_seeds", "fingerprint", "run"]].isna().all()
@@ -128,29 +120,29 @@ def test_cells_that_are_not_trained_are_empty(script, tmp_path):
     assert figure[["value", "ci_low", "ci_high", "reached"]].isna().all()
 
 
-def test_a_row_is_scored_on_the_seeds_that_are_there(script, tmp_path):
-    compute(script, tmp_path, rows=("10,5",), agents=("rl2",), seeds=(1,))
-    options, _ = compute(script, tmp_path, rows=("10,5",), agents=("rl2",), train=False)
+def test_a_row_is_scored_on_the_seeds_that_are_there(tmp_path):
+    compute(tmp_path, rows=("10,5",), agents=("rl2",), seeds=(1,))
+    options, _ = compute(tmp_path, rows=("10,5",), agents=("rl2",), train=False)
     assert pd.read_csv(options.folder / "bandits.csv")["num_seeds"].item() == 1
 
 
-def test_longer_rows_start_with_the_weights_of_shorter_ones(script, tmp_path):
-    options, _ = compute(script, tmp_path, table="mdps", rows=("25",), agents=("rl2",), seeds=(0,))
+def test_longer_rows_start_with_the_weights_of_shorter_ones(tmp_path):
+    options, _ = compute(tmp_path, table="mdps", rows=("25",), agents=("rl2",), seeds=(0,))
     runs = options.runs / "rl2_tables" / "smoke"
     assert sorted(path.name for path in runs.iterdir()) == ["mdps-n10", "mdps-n25", "tables"]
     start = RunConfig.from_identity(RunFolder(runs / "mdps-n25" / "seed0").identity).start
     assert start == RunConfig.from_identity(RunFolder(runs / "mdps-n10" / "seed0").identity).origin()
 
 
-def test_free_parameters_are_searched_on_training_tasks_and_printed(script, tmp_path):
-    options, printed = compute(script, tmp_path, rows=("10,5",), agents=("ucb1",))
+def test_free_parameters_are_searched_on_training_tasks_and_printed(tmp_path):
+    options, printed = compute(tmp_path, rows=("10,5",), agents=("ucb1",))
     run = pd.read_csv(options.folder / "bandits.csv")["run"].item()
     assert run.startswith("ucb1(c=")
     assert f"UCB1: {run[5:-1]} is best on 30 training tasks" in printed
 
 
-def test_mdps_have_no_k_and_known_models_reach_the_upper_bound(script, tmp_path):
-    options, printed = compute(script, tmp_path, table="mdps", rows=("10",), agents=("random", "known-model", "mdp-greedy"))
+def test_mdps_have_no_k_and_known_models_reach_the_upper_bound(tmp_path):
+    options, printed = compute(tmp_path, table="mdps", rows=("10",), agents=("random", "known-model", "mdp-greedy"))
     table = pd.read_csv(options.folder / "mdps.csv")
     assert table.columns.tolist() == [name for name in COLUMNS if name != "k"]
     known = table[table["agent"] == "Known model"].iloc[0]
@@ -163,20 +155,20 @@ def test_mdps_have_no_k_and_known_models_reach_the_upper_bound(script, tmp_path)
         assert totals["known-model"].mean() == pytest.approx(known["mean"], rel=1e-5)
 
 
-def test_leads_are_paired_and_come_from_totals_on_disk(script, tmp_path):
-    options = script.Options("mdps", ("10",), "smoke", ("mdp-greedy",), runs=tmp_path)
-    ground = script.ground_of(parse_row("mdps", "10"), options)
-    script.record_lead(ground, options)  # no totals yet
+def test_leads_are_paired_and_come_from_totals_on_disk(tmp_path):
+    options = rl2_tables.Options("mdps", ("10",), "smoke", ("mdp-greedy",), runs=tmp_path)
+    ground = rl2_tables.ground_of(parse_row("mdps", "10"), options)
+    rl2_tables.record_lead(ground, options)  # no totals yet
     rng = np.random.default_rng(0)
     greedy = rng.normal(150, 25, 20)
     seeds = np.stack([greedy + 9, greedy + rng.normal(2, 1, 20), greedy - 9])
     columns = {column.key: column for column in rl2_rows.COLUMNS["mdps"]}
     for key, scores in (("mdp-greedy", greedy[None]), ("mdp-greedy-random", greedy[None] + 5), ("known-model", greedy[None] + 50)):
-        script.write_totals(script.Cell(columns[key], scores, mean(scores[0]), ""), ground, options)
-    script.record_lead(ground, options)
+        rl2_tables.write_totals(rl2_tables.Cell(columns[key], scores, mean(scores[0]), ""), ground, options)
+    rl2_tables.record_lead(ground, options)
     assert not (options.folder / "figures.csv").exists()  # RL² has none
-    script.write_totals(script.Cell(columns["rl2"], seeds, mean(seeds[1]), ""), ground, options)
-    script.record_lead(ground, options)
+    rl2_tables.write_totals(rl2_tables.Cell(columns["rl2"], seeds, mean(seeds[1]), ""), ground, options)
+    rl2_tables.record_lead(ground, options)
     best, first = pd.read_csv(options.folder / "figures.csv").to_dict("records")
     assert best["figure"] == "RL² minus the best hand-designed agent, mdps n=10, paired, median seed"
     assert first["figure"] == "RL² minus posterior-mean Greedy, mdps n=10, paired, median seed"
@@ -187,59 +179,59 @@ def test_leads_are_paired_and_come_from_totals_on_disk(script, tmp_path):
     assert (best["wanted"], best["reached"]) == ("> 0 (over Greedy, random ties)", False)
 
 
-def test_a_figure_above_the_optimum_is_called_wrong(script, tmp_path):
+def test_a_figure_above_the_optimum_is_called_wrong(tmp_path):
     row = parse_row("bandits", "10,5")
-    ground = script.ground_of(row, script.Options("bandits", ("10,5",), "smoke"))
-    cheat = script.Cell(rl2_rows.Column("random", "Random"), np.full((1, 200), 9.0) + np.arange(200) % 2, mean(np.full(200, 9.0)), "")
-    assert "Scores above the optimum 6.660, by more than chance" in script.notes_of(ground, [cheat])["Random"]
+    ground = rl2_tables.ground_of(row, rl2_tables.Options("bandits", ("10,5",), "smoke"))
+    cheat = rl2_tables.Cell(rl2_rows.Column("random", "Random"), np.full((1, 200), 9.0) + np.arange(200) % 2, mean(np.full(200, 9.0)), "")
+    assert "Scores above the optimum 6.660, by more than chance" in rl2_tables.notes_of(ground, [cheat])["Random"]
 
 
-def test_a_small_lead_over_the_simulated_optimum_is_found_by_pairing(script):
-    ground = script.ground_of(parse_row("bandits", "10,5"), script.Options("bandits", ("10,5",), "smoke"))
+def test_a_small_lead_over_the_simulated_optimum_is_found_by_pairing():
+    ground = rl2_tables.ground_of(parse_row("bandits", "10,5"), rl2_tables.Options("bandits", ("10,5",), "smoke"))
     lucky = np.random.default_rng(0).binomial(10, 0.6, size=(1, 200)).astype(float)  # tasks worse than most
-    best = script.Cell(rl2_rows.Column("bayes-optimal"), lucky, mean(lucky[0]), "")
+    best = rl2_tables.Cell(rl2_rows.Column("bayes-optimal"), lucky, mean(lucky[0]), "")
     more = lucky + (np.arange(200) % 5 == 0)
-    cheat = script.Cell(rl2_rows.Column("random", "Random"), more, mean(more[0]), "")
-    notes = script.notes_of(ground, [best, cheat])
+    cheat = rl2_tables.Cell(rl2_rows.Column("random", "Random"), more, mean(more[0]), "")
+    notes = rl2_tables.notes_of(ground, [best, cheat])
     assert "by more than chance" in notes["Random"]
     assert "by more than chance" not in notes["Bayes-optimal"]
 
 
-def test_publishing_copies_weights_that_later_calls_use_without_the_runs(script, tmp_path, monkeypatch):
+def test_publishing_copies_weights_that_later_calls_use_without_the_runs(tmp_path, monkeypatch):
     quick = rl2_rows.rl2_config(parse_row("bandits", "10,5"), "smoke")
     monkeypatch.setattr(rl2_rows, "rl2_config", lambda row, preset: quick)
-    options, _ = compute(script, tmp_path, rows=("10,5",), agents=("random", "rl2"), preset="cpu", publish=True)
+    options, _ = compute(tmp_path, rows=("10,5",), agents=("random", "rl2"), preset="cpu", publish=True)
     weights = options.folder / "weights" / "bandits-n10-k5"
     assert options.folder == tmp_path / "results" / "rl2_tables"
     assert pd.read_csv(options.folder / "bandits.csv").iloc[1]["run"] == weights.as_posix()
     assert sorted(path.name for path in (weights / "seed1").iterdir()) == ["metrics.csv", "run.json", "weights.safetensors"]
     table = (options.folder / "bandits.csv").read_bytes()
     elsewhere, _ = compute(
-        script, tmp_path, rows=("10,5",), agents=("random", "rl2"), preset="cpu", publish=True, train=False, runs=tmp_path / "none"
+        tmp_path, rows=("10,5",), agents=("random", "rl2"), preset="cpu", publish=True, train=False, runs=tmp_path / "none"
     )
     assert (elsewhere.folder / "bandits.csv").read_bytes() == table
 
 
-def test_a_run_of_other_settings_is_refused_before_anything_is_computed(script, tmp_path, monkeypatch):
-    options, _ = compute(script, tmp_path, rows=("10,5",), agents=("rl2",))
+def test_a_run_of_other_settings_is_refused_before_anything_is_computed(tmp_path, monkeypatch):
+    options, _ = compute(tmp_path, rows=("10,5",), agents=("rl2",))
     longer = rl2_rows.rl2_config(parse_row("bandits", "10,10"), "smoke").__class__(iterations=3, num_envs=64)
     monkeypatch.setattr(rl2_rows, "rl2_config", lambda row, preset: longer)
     (options.folder / "bandits.csv").unlink()
     with pytest.raises(ValueError, match="move it away"):
-        compute(script, tmp_path, rows=("10,5",), agents=("random", "rl2"))
+        compute(tmp_path, rows=("10,5",), agents=("random", "rl2"))
     assert not (options.folder / "bandits.csv").exists()
 
 
-def test_bad_options_get_a_sentence(script):
+def test_bad_options_get_a_sentence():
     with pytest.raises(ValueError, match="has no agent 'psrl'; it has random"):
-        script.Options("bandits", agents=("psrl",))
+        rl2_tables.Options("bandits", agents=("psrl",))
     with pytest.raises(ValueError, match="has no row '10,7'; it has 10,5"):
-        script.Options("bandits", rows=("10,7",))
+        rl2_tables.Options("bandits", rows=("10,7",))
     with pytest.raises(ValueError, match="too few tasks to publish"):
-        script.Options("bandits", preset="smoke", publish=True)
+        rl2_tables.Options("bandits", preset="smoke", publish=True)
 
 
-def test_all_rows_and_columns_are_the_default(script):
-    options = script.Options("bandits")
+def test_all_rows_and_columns_are_the_default():
+    options = rl2_tables.Options("bandits")
     assert [row.name for row in options.chosen_rows()] == [f"bandits-n{n}-k{k}" for n in (10, 100, 500) for k in (5, 10, 50)]
     assert options.chosen_columns() == list(rl2_rows.COLUMNS["bandits"])

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from opponents.own import plain_policy
+from throughput import Options, measure, operations_per_step, own, ratio, ratio_interval
 from torch.utils.flop_counter import FlopCounterMode
 
 import metarl
-from benchmarks.opponents.own import plain_policy
-from benchmarks.throughput import Options, measure, operations_per_step, own, ratio, ratio_interval
 from metarl.learners.rl2 import RL2, RL2Config
 from metarl.networks.policy import NetworkConfig
 

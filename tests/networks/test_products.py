@@ -1,5 +1,7 @@
 """Products by the faster library: as exact as before, and the user's setting comes back."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -7,19 +9,25 @@ from metarl.networks import products
 from metarl.networks.products import fast_products
 from metarl.tasks.seeding import torch_generator
 
-matmul = getattr(torch.backends.mkldnn, "matmul", None)
-needs_setting = pytest.mark.skipif(matmul is None, reason="this PyTorch can't choose")
+
+@pytest.fixture
+def matmul(monkeypatch):
+    """PyTorch's own setting, or where it has none (before 2.9) one that stands in for it; products are exact either way."""
+    monkeypatch.setattr(products, "exact", lambda: True)
+    if not hasattr(torch.backends.mkldnn, "matmul"):
+        monkeypatch.setattr(torch.backends.mkldnn, "matmul", SimpleNamespace(fp32_precision="none"), raising=False)
+    return torch.backends.mkldnn.matmul
 
 
-@needs_setting
-def test_the_setting_comes_back_even_after_an_error():
+def test_the_setting_comes_back_even_after_an_error(matmul):
+    with fast_products():
+        assert matmul.fp32_precision == "bf16"
     with pytest.raises(RuntimeError, match="on purpose"), fast_products():
         raise RuntimeError("on purpose")
     assert matmul.fp32_precision == "none"
 
 
-@needs_setting
-def test_a_setting_of_the_users_is_left_alone():
+def test_a_setting_of_the_users_is_left_alone(matmul):
     matmul.fp32_precision = "ieee"
     try:
         with fast_products():
@@ -29,21 +37,22 @@ def test_a_setting_of_the_users_is_left_alone():
         matmul.fp32_precision = "none"
 
 
-@needs_setting
-def test_nothing_is_allowed_where_products_lose_precision(monkeypatch):
+def test_nothing_is_allowed_where_products_lose_precision(matmul, monkeypatch):
     monkeypatch.setattr(products, "exact", lambda: False)
     with fast_products():
         assert matmul.fp32_precision == "none"
 
 
 def test_the_trial_notices_lost_precision(monkeypatch):
+    if not hasattr(torch.backends.mkldnn, "matmul"):
+        monkeypatch.setattr(torch.backends.mkldnn, "matmul", SimpleNamespace(fp32_precision="none"), raising=False)
+
     def rounded(self: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         product = torch.mm(self.to(torch.bfloat16).to(self.dtype), other) if self.dtype == torch.float32 else torch.mm(self, other)
         return product
 
     monkeypatch.setattr(torch.Tensor, "__matmul__", rounded)
-    if matmul is not None:
-        assert not products.exact.__wrapped__()
+    assert not products.exact.__wrapped__()
 
 
 def test_products_inside_are_exact_to_float32():
