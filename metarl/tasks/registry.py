@@ -16,6 +16,7 @@ GROUP = "metarl.distributions"
 DISTRIBUTIONS = {
     "BernoulliBandit-v0": "metarl.tasks.bernoulli_bandit:BernoulliBandit",
     "GaussianBandit-v0": "metarl.tasks.gaussian_bandit:GaussianBandit",
+    "GridMaze-v0": "metarl.tasks.grid_maze:GridMaze",
     "Identity-v0": "metarl.tasks.identity:Identity",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
 }
