@@ -23,7 +23,8 @@ from metarl.tasks.spaces import action_dtype, observation_dtype
 
 __all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "check_policy", "unroll"]
 
-CORES = ("gru", "lstm", "attention")  # of `Policy`; `metarl.networks.arms` has a policy of its own
+CORES = ("gru", "lstm", "attention")  # of `Policy`
+OTHERS = ("arms", "places")  # with policies of their own, see `metarl.networks.build`
 
 
 @dataclass(frozen=True)
@@ -31,22 +32,22 @@ class NetworkConfig:
     """The shape of a policy with memory.
 
     Attributes:
-        core: what remembers: a GRU, an LSTM, causal attention over the meta-episode, or a GRU for each
-            pair of observation and action ("arms", for bandits and small MDPs).
+        core: what remembers: a GRU, an LSTM, causal attention over the meta-episode, a GRU for each pair of observation
+            and action ("arms", for bandits and small MDPs), or for each place beside one that goes along ("places", for mazes).
         units: size of the hidden vector, width of the attention, or size of each pair's memory.
         layers: attention layers; recurrent cores have one.
         heads: attention heads.
         previous_observation: read the observation before the current one too, so that a step holds a whole transition.
     """
 
-    core: Literal["gru", "lstm", "attention", "arms"] = "gru"
+    core: Literal["gru", "lstm", "attention", "arms", "places"] = "gru"
     units: int = 64
     layers: int = 2
     heads: int = 4
     previous_observation: bool = False
 
     def __post_init__(self) -> None:
-        if self.core not in (*CORES, "arms"):
+        if self.core not in (*CORES, *OTHERS):
             raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join((*CORES, 'arms'))}.")
         if min(self.units, self.layers, self.heads) < 1:
             raise ValueError(f"units, layers and heads must be at least 1, not {self.units}, {self.layers} and {self.heads}.")

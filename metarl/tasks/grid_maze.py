@@ -84,6 +84,13 @@ class GridMaze(TaskDistribution):
         reward = STEP_REWARD + WALL_REWARD * blocked + GOAL_REWARD * arrived
         return Transition(cell, self._look(tasks, cell), reward.to(torch.float32), arrived, arrived)
 
+    def moved(self, observation: Tensor, action: Tensor) -> Tensor:
+        """Rows and columns [..., 2] that `action` [...], taken on `observation` [..., *obs], moved the agent: 0 into a wall that it saw."""
+        directions = torch.tensor(DIRECTIONS, device=action.device)
+        index = (directions + self.window) @ torch.tensor([2 * self.window + 1, 1], device=action.device)  # of the four nearest squares
+        blocked = observation.flatten(-2)[..., index].gather(-1, action[..., None])
+        return torch.where(blocked > 0, 0, directions[action])
+
     def upper_bound(self, tasks: MazeTasks, episodes: int) -> Tensor:
         apart = distances(tasks.walls, tasks.goal).gather(1, tasks.start[:, None])[:, 0]
         return path_bound(apart, self.horizon, episodes)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from metarl.envs.meta_episode import Step
-from metarl.networks.arms import ArmsMemory, ArmsPolicy, LatestReadouts
+from metarl.networks.arms import ArmsPolicy, LatestReadouts
 from metarl.networks.build import build_policy
 from metarl.networks.policy import NetworkConfig, PolicyOutput
 from metarl.networks.stacked import StackedPolicy
@@ -74,7 +74,7 @@ def test_written_out_gradients_equal_numerical_ones(length):
     action = torch.randint(3, (length, 2), generator=rng)
     features = torch.randn(length, 2, 1, generator=rng, dtype=torch.float64)
     weights = [torch.randn(shape, generator=rng, dtype=torch.float64).requires_grad_() for shape in ((3, 1, 4), (3, 4, 4), (3, 4), (4,))]
-    assert torch.autograd.gradcheck(lambda *own: ArmsMemory.apply(features, action, 3, *own)[0], weights)
+    assert torch.autograd.gradcheck(lambda *own: KeyedMemory.apply(features, action, 3, *own)[0], weights)
     readout = torch.randn(length, 1, 3, generator=rng, dtype=torch.float64).expand(length, 2, 3).clone().requires_grad_()
     weight = torch.randn(length, 3, 2, generator=rng, dtype=torch.float64).requires_grad_()
 
