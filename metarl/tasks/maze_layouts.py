@@ -4,6 +4,7 @@ A maze of size S has S x S cells, numbered row by row. Its drawing has (2 S + 1)
 squares between two cells are open or walls, all others are walls. A perfect maze is a spanning tree of the cells: one path joins any two.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from metarl.tasks.contract import Tasks
 
-__all__ = ["ALGORITHMS", "DIRECTIONS", "MazeTasks", "between", "distances", "draw_mazes", "maze_bits", "parse_drawings", "passages"]
+__all__ = ["ALGORITHMS", "DIRECTIONS", "MazeTasks", "between", "distances", "draw_mazes", "maze_bits", "neighbours", "parse_drawings", "passages", "path_lengths"]
 
 DIRECTIONS = ((-1, 0), (0, 1), (1, 0), (0, -1))  # north, east, south, west, as (rows, columns)
 ALGORITHMS = ("depth-first", "kruskal")
@@ -117,19 +118,28 @@ def passages(walls: Tensor) -> Tensor:
 
 def distances(walls: Tensor, cell: Tensor) -> Tensor:
     """Steps from every cell to `cell` [n] by the shortest path: [n, S S] float64, infinite where there is none."""
-    size = walls.shape[-1] // 2
-    is_open = passages(walls)
-    reached = torch.full((len(walls), size * size), torch.inf, dtype=torch.float64, device=walls.device)
-    reached[torch.arange(len(walls), device=walls.device), cell] = 0.0
-    offsets = torch.tensor([down * size + right for down, right in DIRECTIONS], device=walls.device)
-    neighbour = (torch.arange(size * size, device=walls.device)[:, None] + offsets).clamp(0, size * size - 1)
-    for _ in range(size * size - 1):
-        through = torch.where(is_open, reached[:, neighbour], torch.inf).amin(-1) + 1
-        nearer = torch.minimum(reached, through)
+    return path_lengths(passages(walls), cell)
+
+
+def path_lengths(is_open: Tensor, cell: Tensor) -> Tensor:
+    """Steps to `cell` [n] from every cell [n, S S] float64 of grids whose open directions are `is_open` [n, S S, 4]; infinite: no path."""
+    cells = is_open.shape[1]
+    size = math.isqrt(cells)
+    reached = torch.full(is_open.shape[:2], torch.inf, dtype=torch.float64, device=is_open.device)
+    reached[torch.arange(len(cell), device=cell.device), cell] = 0.0
+    neighbour = neighbours(size).to(cell.device)
+    for _ in range(cells - 1):
+        nearer = torch.minimum(reached, torch.where(is_open, reached[:, neighbour], torch.inf).amin(-1) + 1)
         if bool((nearer == reached).all()):
             break
         reached = nearer
     return reached
+
+
+def neighbours(size: int) -> Tensor:
+    """The cell in each direction: [S S, 4] int64; beyond the border, where all is closed, any cell."""
+    offsets = torch.tensor([down * size + right for down, right in DIRECTIONS])
+    return (torch.arange(size * size)[:, None] + offsets).clamp(0, size * size - 1)
 
 
 def maze_bits(tasks: MazeTasks) -> np.ndarray:
