@@ -16,6 +16,8 @@ from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.gaussian_bandit import GaussianBandit
+from metarl.tasks.grid_maze import GridMaze
+from metarl.tasks.grid_navi import GridNavi
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.identity import Identity
 from metarl.tasks.random_mdp import RandomMDP
@@ -26,6 +28,7 @@ from tests.checks.line import Line
 SETTINGS = {  # beside the defaults
     "GaussianBandit-v0": {"one-arm": {"arms": 1}},
     "Identity-v0": {"terminates": {"terminates": True}},
+    "GridMaze-v0": {"loops": {"size": 3, "loops": 0.5, "algorithm": "kruskal", "window": 2, "train_mazes": 0}},
     "RandomMDP-v0": {"small": {"states": 3, "actions": 2, "horizon": 3, "transition_concentration": 0.3}},
 }
 FAMILIES = {id: partial(make, id) for id in DISTRIBUTIONS}
@@ -40,6 +43,9 @@ PLAYED = {  # what agents are checked on: small, since they play a thousand task
     "mdp-cut": (RandomMDP(states=3, actions=2, horizon=3), Steps(8)),
     "told-bandit": (reveal(BernoulliBandit(3)), Episodes(6, 0)),
     "told-mdp": (reveal(RandomMDP(states=3, actions=2, horizon=3)), Episodes(3, 0)),
+    "maze": (GridMaze(3, horizon=20), Episodes(2, 0)),
+    "told-maze": (reveal(GridMaze(3, horizon=20)), Episodes(2, 0)),
+    "told-grid": (reveal(GridNavi(3, horizon=6)), Episodes(2, 0)),
     "identity": (Identity(3, 4), Episodes(2, 0)),
     "gymnasium": (FAMILIES["gymnasium"](), Episodes(2, 0)),
 }

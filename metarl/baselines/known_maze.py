@@ -33,7 +33,8 @@ class KnownMaze:
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not self.supports(distribution):
             raise ValueError(f"KnownMaze plays grid mazes that are told to it, reveal(GridMaze(...)), not {distribution.id}.")
-        assert isinstance(distribution, Revealed) and isinstance(distribution.wrapped, GridMaze)
+        assert isinstance(distribution, Revealed)
+        assert isinstance(distribution.wrapped, GridMaze)
         self.distribution, self.size = distribution, distribution.wrapped.size
 
     @classmethod

@@ -71,6 +71,7 @@ class MazeExplorer:
         goal, rows = state.goal, torch.arange(batch_size, device=device)
         moved = self.distribution.moved(state.observation, step.prev_action)
         reached = state.place + moved @ torch.tensor([self.side, 1], device=device)
+        reached = reached.clamp(0, self.side**2 - 1)  # a row whose meta-episode is over isn't told, and may walk off its map
         goal = torch.where(step.prev_terminated & ~step.meta_episode_start, reached, goal)
         state = where_rows(step.meta_episode_start, empty, state._replace(goal=goal))
         start = torch.full_like(reached, self.side**2 // 2)

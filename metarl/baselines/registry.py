@@ -29,6 +29,7 @@ AGENTS = {
     "ucrl2": "metarl.baselines.ucrl2:UCRL2",
     "beb": "metarl.baselines.beb:BEB",
     "known-model": "metarl.baselines.known_model:KnownModel",
+    "known-goal": "metarl.baselines.known_goal:KnownGoal",
     "known-maze": "metarl.baselines.known_maze:KnownMaze",
     "maze-explorer": "metarl.baselines.maze_explorer:MazeExplorer",
 }

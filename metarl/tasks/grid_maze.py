@@ -43,6 +43,7 @@ class GridMaze(TaskDistribution):
     """
 
     id = "GridMaze-v0"
+    reveals = True  # the walls around the start
 
     def __init__(
         self,

@@ -14,7 +14,19 @@ from torch import Tensor
 
 from metarl.tasks.contract import Tasks
 
-__all__ = ["ALGORITHMS", "DIRECTIONS", "MazeTasks", "between", "distances", "draw_mazes", "maze_bits", "neighbours", "parse_drawings", "passages", "path_lengths"]
+__all__ = [
+    "ALGORITHMS",
+    "DIRECTIONS",
+    "MazeTasks",
+    "between",
+    "distances",
+    "draw_mazes",
+    "maze_bits",
+    "neighbours",
+    "parse_drawings",
+    "passages",
+    "path_lengths",
+]
 
 DIRECTIONS = ((-1, 0), (0, 1), (1, 0), (0, -1))  # north, east, south, west, as (rows, columns)
 ALGORITHMS = ("depth-first", "kruskal")
@@ -123,17 +135,20 @@ def distances(walls: Tensor, cell: Tensor) -> Tensor:
 
 def path_lengths(is_open: Tensor, cell: Tensor) -> Tensor:
     """Steps to `cell` [n] from every cell [n, S S] float64 of grids whose open directions are `is_open` [n, S S, 4]; infinite: no path."""
-    cells = is_open.shape[1]
-    size = math.isqrt(cells)
-    reached = torch.full(is_open.shape[:2], torch.inf, dtype=torch.float64, device=is_open.device)
-    reached[torch.arange(len(cell), device=cell.device), cell] = 0.0
-    neighbour = neighbours(size).to(cell.device)
-    for _ in range(cells - 1):
-        nearer = torch.minimum(reached, torch.where(is_open, reached[:, neighbour], torch.inf).amin(-1) + 1)
+    size = math.isqrt(is_open.shape[1])
+    price = torch.where(is_open, 1.0, torch.inf).unflatten(1, (size, size)).unbind(-1)  # of a move in each direction, [n, S, S]
+    padded = price[0].new_full((len(cell), size + 2, size + 2), torch.inf)
+    reached = padded[:, 1:-1, 1:-1]
+    reached[torch.arange(len(cell), device=cell.device), cell // size, cell % size] = 0.0
+    for _ in range(is_open.shape[1] - 1):
+        following = [
+            padded[:, 1 + down : 1 + down + size, 1 + right : 1 + right + size] + price[way] for way, (down, right) in enumerate(DIRECTIONS)
+        ]
+        nearer = torch.minimum(reached, torch.stack(following).amin(0))
         if bool((nearer == reached).all()):
             break
-        reached = nearer
-    return reached
+        reached[:] = nearer
+    return reached.flatten(1).to(torch.float64)
 
 
 def neighbours(size: int) -> Tensor:
@@ -176,10 +191,10 @@ def parse_drawings(drawings: Sequence[str]) -> MazeTasks:
         wall = squares == "#"
         if not (wall[[0, -1]].all() and wall[:, [0, -1]].all() and wall[::2, ::2].all() and not wall[1::2, 1::2].any()):
             raise ValueError(f"Maze {number} needs walls around it and at every corner of its cells, and none in a cell's middle.")
-        places = {name: np.argwhere(squares[1::2, 1::2] == name) for name in "SG"}
-        if any(len(place) != 1 for place in places.values()):
+        places = {name: np.argwhere(squares == name) for name in "SG"}
+        if any(len(place) != 1 or (place % 2 == 0).any() for place in places.values()):
             raise ValueError(f'Maze {number} needs one cell marked "S" for the start and one marked "G" for the goal.')
-        start, goal = (int(place[0, 0] * (width // 2) + place[0, 1]) for place in places.values())
+        start, goal = (int(place[0, 0] // 2 * (width // 2) + place[0, 1] // 2) for place in places.values())
         walls.append(wall), starts.append(start), goals.append(goal)
     if len({wall.shape for wall in walls}) > 1:
         raise ValueError("Draw all mazes of one batch in the same size.")

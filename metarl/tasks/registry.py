@@ -17,6 +17,7 @@ DISTRIBUTIONS = {
     "BernoulliBandit-v0": "metarl.tasks.bernoulli_bandit:BernoulliBandit",
     "GaussianBandit-v0": "metarl.tasks.gaussian_bandit:GaussianBandit",
     "GridMaze-v0": "metarl.tasks.grid_maze:GridMaze",
+    "GridNavi-v0": "metarl.tasks.grid_navi:GridNavi",
     "Identity-v0": "metarl.tasks.identity:Identity",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
 }

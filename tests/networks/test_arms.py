@@ -6,8 +6,8 @@ import torch
 
 from metarl.envs.meta_episode import Step
 from metarl.networks.arms import ArmsPolicy, LatestReadouts
-from metarl.networks.build import build_policy
-from metarl.networks.policy import NetworkConfig, PolicyOutput
+from metarl.networks.keyed_memory import KeyedMemory
+from metarl.networks.policy import PolicyOutput
 from metarl.networks.stacked import StackedPolicy
 from metarl.tasks.seeding import torch_generator
 
@@ -145,6 +145,5 @@ def test_stacked_members_equal_each_alone():
 
 
 def test_other_spaces_get_a_sentence():
-    config = NetworkConfig("arms", units=8)
     with pytest.raises(ValueError, match="choose gru, lstm or attention"):
-        build_policy(gym.spaces.Box(0, 1, (2,)), gym.spaces.Discrete(5), config, 10, torch_generator(0))
+        ArmsPolicy(gym.spaces.Box(0, 1, (2,)), gym.spaces.Discrete(5), 8, 10, torch_generator(0))
