@@ -123,8 +123,9 @@ class Batch(NamedTuple):
     valid: Tensor
 
     def columns(self, index: Tensor) -> "Batch":
-        """The columns at `index`."""
-        return tree_map(lambda field: field.index_select(1, index), self)
+        """The columns at `index`, as long as the longest of them is valid."""
+        length = int(self.valid.index_select(1, index).any(1).sum())
+        return tree_map(lambda field: field[:length].index_select(1, index), self)
 
 
 def ppo_loss(
