@@ -71,9 +71,8 @@ def test_a_resumed_learner_goes_on_bit_for_bit(seed):
     assert same(learner.state_dict(), resumed.state_dict())
 
 
-@alone_and_together
-def test_two_processes_take_the_same_steps(seed):
-    learner = RL2(seeing(processes=2), Bars(), seed)
+def test_two_processes_take_the_same_steps():
+    learner = RL2(seeing(processes=2), Bars(), (0, 1))
     try:
         metrics = updates(learner, 2)
         learner._captain.order("weights")
