@@ -200,7 +200,7 @@ class RL2:
             self.learn_first_baseline(rollout)
         batch = self.batch(rollout)
         if isinstance(self.policy, Policy):
-            batch = batch._replace(steps=self.policy.read(rollout.steps))
+            batch = batch._replace(steps=self.policy.read(rollout.steps, rollout.valid))
         metrics = ppo_update(
             self.policy,
             self.optimizer,
