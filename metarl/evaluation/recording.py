@@ -24,6 +24,12 @@ __all__ = ["MOST_PICTURES", "RecordedEpisode", "Recording", "record", "shows_ima
 MOST_PICTURES = 100  # kept of one episode where an environment draws itself; states are kept of every step
 
 
+NO_DISPLAY = (
+    "On a machine without a display, MuJoCo draws with the environment variable MUJOCO_GL=egl (EGL, of a GPU's driver or of Mesa) or "
+    "MUJOCO_GL=osmesa (the library OSMesa), set before Python starts."
+)
+
+
 @dataclass(frozen=True, eq=False)
 class RecordedEpisode:
     """One episode of T steps.
@@ -157,19 +163,17 @@ class _WatchedRows(EpisodeRows):
         if self.tasks is None:
             self.tasks = tasks.to("cpu")
             self._check_shows(tasks)
-        started = torch.nonzero(mask.cpu() & self.playing).flatten().tolist()
-        for row in started:
+        for row in torch.nonzero(mask.cpu() & self.playing).flatten().tolist():
             self.tapes[row].append(_Tape())
-        self._keep(started, observation)
+            self._keep(row, observation, ended=False)
         return observation
 
     def step(self, action: Tensor) -> Transition:
         transition = self.inner.step(action)
-        playing = torch.nonzero(self.playing).flatten().tolist()
-        for row, reward in enumerate(transition.reward.tolist()):
-            if self.playing[row]:
-                self.tapes[row][-1].rewards.append(reward)
-        self._keep(playing, transition.observation)
+        ended = transition.terminated if transition.truncated is None else transition.terminated | transition.truncated
+        for row in torch.nonzero(self.playing).flatten().tolist():
+            self.tapes[row][-1].rewards.append(float(transition.reward[row]))
+            self._keep(row, transition.observation, bool(ended[row]))
         return transition
 
     def play_only(self, mask: Tensor) -> None:
@@ -182,39 +186,35 @@ class _WatchedRows(EpisodeRows):
     def close(self) -> None:
         self.inner.close()
 
-    def _keep(self, rows: Sequence[int], observation: Tensor) -> None:
-        """Add the present moment to the tapes of `rows`."""
-        for row in rows:
-            tape = self.tapes[row][-1]
-            moment = len(tape.rewards)
-            if isinstance(self.inner, TensorRows):
-                tape.states.append(_row_of(self.inner.state, row))
-            if self.draws_itself:
-                _keep_some(tape.pictures, moment, _picture(self.distribution, self.inner, row), self.every)
-            if self.images:
-                _keep_some(tape.observations, moment, observation[row].cpu(), 1 if isinstance(self.inner, TensorRows) else self.every)
+    def _keep(self, row: int, observation: Tensor, ended: bool) -> None:
+        """Add the present moment to the tape of `row`; states of every moment, pictures of some and of the last."""
+        tape = self.tapes[row][-1]
+        moment = len(tape.rewards)
+        if isinstance(self.inner, TensorRows):
+            tape.states.append(_row_of(self.inner.state, row))
+        elif moment % self.every and not ended and moment < self.distribution.horizon:
+            return
+        picture = _picture(self.distribution, self.inner, row) if self.draws_itself else None
+        if picture is not None:
+            tape.pictures[moment] = picture
+        if self.images:
+            tape.observations[moment] = observation[row].cpu()
 
     def _check_shows(self, tasks: Tasks) -> None:
         """Raise ValueError unless something can be drawn of these rows; find out what."""
         if isinstance(self.inner, TensorRows):
             one, state = tasks[:1].to("cpu"), _stacked([_row_of(self.inner.state, 0)])
-            if self.distribution.render_path(one, state, 0) is not None or self.distribution.render(one, state) is not None:
-                return
-            if self.distribution.id in DRAWINGS or self.images:
-                return
-        elif _picture(self.distribution, self.inner, 0) is not None:
-            self.draws_itself = True
-            return
-        elif self.images:
-            return
+            drawn = self.distribution.render_path(one, state, 0), self.distribution.render(one, state)
+            shows = self.distribution.id in DRAWINGS or any(picture is not None for picture in drawn)
+            why = "it defines neither render nor render_path, and its observations aren't images."
         else:
-            raise ValueError(
-                f"{self.distribution.id} has nothing to show: its environments draw no pictures. "
+            shows = self.draws_itself = _picture(self.distribution, self.inner, 0) is not None
+            why = (
+                "its environments draw no pictures. "
                 'Make them with render_mode="rgb_array", such as gymnasium.make(id, render_mode="rgb_array").'
             )
-        raise ValueError(
-            f"{self.distribution.id} has nothing to show: it defines neither render nor render_path, and its observations aren't images."
-        )
+        if not (shows or self.images):
+            raise ValueError(f"{self.distribution.id} has nothing to show: {why}")
 
 
 def _picture(distribution: TaskDistribution, rows: EpisodeRows, row: int) -> Tensor | None:
@@ -227,21 +227,6 @@ def _picture(distribution: TaskDistribution, rows: EpisodeRows, row: int) -> Ten
         raise PlugInError(f"{error} {NO_DISPLAY}") from error
     except Exception as error:
         raise PlugInError(f"{distribution.id} can't be drawn ({type(error).__name__}: {error}). {NO_DISPLAY}") from error
-
-
-NO_DISPLAY = (
-    "On a machine without a display, MuJoCo draws with the environment variable MUJOCO_GL=egl (a GPU's driver) or MUJOCO_GL=osmesa "
-    "(the system's library OSMesa), set before Python starts."
-)
-
-
-def _keep_some(kept: dict[int, Tensor], moment: int, picture: Tensor | None, every: int) -> None:
-    """Keep each `every`-th moment and the latest."""
-    latest = max(kept, default=0)
-    if latest % every:
-        del kept[latest]
-    if picture is not None:
-        kept[moment] = picture
 
 
 def _row_of(state: Any, row: int) -> Any:

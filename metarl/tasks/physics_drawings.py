@@ -30,7 +30,7 @@ def draw_cart_pole(tasks: Any, state: Tensor) -> Tensor:
         for limit in (-2.4, 2.4):
             canvas.line([(limit, -0.15), (limit, 0.15)], 0.06, VERMILLION)
         canvas.polygon(box(x, 0.0, 0.5, 0.3), BLACK)
-        canvas.line([(x, 0.1), (x + 2 * length * np.sin(angle), 0.1 + 2 * length * np.cos(angle))], 0.14, BLUE)
+        canvas.line([(x, 0.1), (x + 2 * length * np.sin(angle), 0.1 + 2 * length * np.cos(angle))], max(0.14, 4.0 / scale), BLUE)
         canvas.disc((x, 0.1), 0.06, PALE)
         pictures.append(canvas.picture())
     return torch.from_numpy(np.stack(pictures))
