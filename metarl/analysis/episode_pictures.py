@@ -11,7 +11,7 @@ from metarl.tasks.physics_drawings import DRAWINGS
 
 __all__ = ["MOMENTS", "TILE", "beside", "episode_picture", "fit", "moment_picture"]
 
-TILE = 150  # pixels that a picture is high, about
+TILE = 160  # most pixels that a picture is high; mazes are a little smaller, so that they are shown as drawn
 MOMENTS = 4  # that a whole episode is shown by where it isn't a path
 BETWEEN = (200, 200, 200)
 

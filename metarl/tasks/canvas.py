@@ -39,9 +39,9 @@ class Canvas:
         for one, other in pairwise(places):
             x, y, window = self._around([one, other], width * self.scale / 2)
             along = other - one
-            share = ((x - one[0]) * along[0] + (y - one[1]) * along[1]) / max(float(along @ along), 1e-12)
-            share = share.clip(0, 1)
-            away = np.hypot(x - one[0] - share * along[0], y - one[1] - share * along[1])
+            right, down = x - one[0], y - one[1]
+            share = ((right * along[0] + down * along[1]) / max(float(along @ along), 1e-12)).clip(0, 1)
+            away = np.hypot(right - share * along[0], down - share * along[1])
             self._blend(window, away - width * self.scale / 2, colour)
 
     def disc(self, centre: Point, radius: float, colour: Colour) -> None:
@@ -55,7 +55,7 @@ class Canvas:
         places = self._places(corners)
         x, y, window = self._around(list(places), 0)
         middle = places.mean(0)
-        outside = np.full(x.shape, -np.inf)
+        outside = np.full((len(y), x.shape[1]), -np.inf)
         for one, other in zip(places, np.roll(places, -1, 0), strict=True):
             normal = np.array([other[1] - one[1], one[0] - other[0]])
             normal = normal / max(float(np.hypot(*normal)), 1e-12)
@@ -69,12 +69,11 @@ class Canvas:
         return np.array([(self.left + x * self.scale, self.top - y * self.scale) for x, y in points])
 
     def _around(self, places: Sequence[np.ndarray], reach: float) -> tuple[np.ndarray, np.ndarray, tuple[slice, slice]]:
-        """The middles (x, y) of all pixels within `reach` of the box around `places`, and which pixels those are."""
-        low, high = np.min(places, 0) - reach - 1, np.max(places, 0) + reach + 1
-        rows = slice(*np.clip([np.floor(low[1]), np.ceil(high[1])], 0, self.height).astype(int).tolist())
-        columns = slice(*np.clip([np.floor(low[0]), np.ceil(high[0])], 0, self.width).astype(int).tolist())
-        y, x = np.mgrid[rows, columns]
-        return x + 0.5, y + 0.5, (rows, columns)
+        """The middles (x [1, columns], y [rows, 1]) of all pixels within `reach` of the box around `places`, and which pixels those are."""
+        xs, ys = [float(place[0]) for place in places], [float(place[1]) for place in places]
+        rows = slice(*(min(max(round(edge), 0), self.height) for edge in (min(ys) - reach - 2, max(ys) + reach + 2)))
+        columns = slice(*(min(max(round(edge), 0), self.width) for edge in (min(xs) - reach - 2, max(xs) + reach + 2)))
+        return np.arange(columns.start, columns.stop)[None] + 0.5, np.arange(rows.start, rows.stop)[:, None] + 0.5, (rows, columns)
 
     def _blend(self, window: tuple[slice, slice], outside: np.ndarray, colour: Colour) -> None:
         """Paint pixels by how far `outside` [rows, columns] the shape their middles lie; those on its edge in part."""

@@ -33,7 +33,7 @@ def draw_maze(tasks: MazeTasks, places: Tensor, moment: int, heading: int | None
     widths = np.where(np.arange(2 * size + 1) % 2, pitch - thick, thick)
     side = int(widths.sum())
     canvas = Canvas(side, side, pitch, ((side / 2 - (thick + pitch) / 2) / pitch, -(side / 2 - (thick + pitch) / 2) / pitch))
-    canvas.pixels[:] = np.where(walls.repeat(widths, 0).repeat(widths, 1)[..., None], BLACK, (255.0, 255.0, 255.0))
+    canvas.pixels[walls.repeat(widths, 0).repeat(widths, 1)] = BLACK
     start, goal = (places_of(cell, size)[0].numpy() for cell in (tasks.start.cpu(), tasks.goal.cpu()))
     _square(canvas, goal, 0.5 - thick / pitch / 2, ARRIVED)
     _square(canvas, goal, 0.24, GREEN)

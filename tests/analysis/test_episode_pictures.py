@@ -82,7 +82,7 @@ def test_environments_pictures_are_those_kept_last():
 
 
 @pytest.mark.parametrize(
-    ("size", "shown"), [((10, 20), (150, 300)), ((100, 60), (100, 60)), ((150, 10), (150, 10)), ((300, 400), (150, 200))]
+    ("size", "shown"), [((10, 20), (160, 320)), ((100, 60), (100, 60)), ((160, 10), (160, 10)), ((320, 400), (160, 200))]
 )
 def test_pictures_are_brought_to_about_one_height(size, shown):
     fitted = fit(np.full((*size, 3), 77, dtype=np.uint8), TILE)
