@@ -1,10 +1,9 @@
 """Pictures of recorded episodes: of one moment, and of a whole episode."""
 
-from typing import Any
-
 import numpy as np
 from PIL import Image
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from metarl.evaluation.recording import RecordedEpisode, Recording, shows_images
 from metarl.tasks.physics_drawings import DRAWINGS
@@ -72,7 +71,7 @@ def _drawn(recording: Recording, episode: RecordedEpisode, moment: int) -> np.nd
     picture = distribution.render_path(task, episode.states, moment)
     if picture is not None:
         return picture.numpy()
-    state = _at(episode.states, moment)
+    state = tree_map(lambda tensor: tensor[moment : moment + 1], episode.states)
     pictures = distribution.render(task, state)
     if pictures is None and distribution.id in DRAWINGS:
         pictures = DRAWINGS[distribution.id](task, state)
@@ -82,11 +81,3 @@ def _drawn(recording: Recording, episode: RecordedEpisode, moment: int) -> np.nd
 def _latest(kept: dict[int, Tensor], moment: int) -> np.ndarray:
     """The picture kept of `moment`, or of the last one before it."""
     return kept[max(kept_moment for kept_moment in kept if kept_moment <= moment)].numpy()
-
-
-def _at(states: Any, moment: int) -> Any:
-    """A batch of one: the state at `moment`, of nested tuples of tensors [T + 1, ...]."""
-    if isinstance(states, Tensor):
-        return states[moment : moment + 1]
-    parts = [_at(part, moment) for part in states]
-    return type(states)(*parts) if hasattr(states, "_fields") else tuple(parts)

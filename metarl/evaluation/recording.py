@@ -12,6 +12,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from torch import Generator, Tensor
+from torch.utils._pytree import tree_map
 
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget
@@ -231,15 +232,9 @@ def _picture(distribution: TaskDistribution, rows: EpisodeRows, row: int) -> Ten
 
 def _row_of(state: Any, row: int) -> Any:
     """A copy of one row of nested tuples of tensors [n, ...]."""
-    if isinstance(state, Tensor):
-        return state[row].detach().cpu().clone()
-    parts = [_row_of(part, row) for part in state]
-    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
+    return tree_map(lambda tensor: tensor[row].detach().cpu().clone(), state)
 
 
 def _stacked(states: Sequence[Any]) -> Any:
     """One nested tuple of tensors [T + 1, ...] from a list of them."""
-    if isinstance(states[0], Tensor):
-        return torch.stack(list(states))
-    parts = [_stacked(parts) for parts in zip(*states, strict=True)]
-    return type(states[0])(*parts) if hasattr(states[0], "_fields") else tuple(parts)
+    return tree_map(lambda *moments: torch.stack(moments), *states)
