@@ -132,6 +132,20 @@ class TaskDistribution(ABC):
         """An upper bound on the optimum that may be tighter than the mean of `upper_bound`, where the family has one."""
         return None
 
+    def render(self, tasks: Any, state: Any) -> Tensor | None:
+        """Pictures [n, H, W, 3] uint8 of how the tasks stand in `state`; None where the family has nothing to show."""
+        return None
+
+    def render_path(self, tasks: Any, states: Any, moment: int) -> Tensor | None:
+        """One picture [H, W, 3] uint8 of a path; None where episodes aren't paths, and `render` shows each moment alone.
+
+        Args:
+            tasks: a batch of one.
+            states: [T + 1, ...] of the whole episode, so that colours can tell early from late.
+            moment: the path is drawn up to there, from 0 to T.
+        """
+        return None
+
     def open(self, num_rows: int, rng: Generator) -> "EpisodeRows":
         """Rows that play episodes of these tasks side by side; `MetaEpisodeEnv` holds the clocks."""
         return TensorRows(self, num_rows, rng)
@@ -162,6 +176,10 @@ class EpisodeRows(ABC):
 
     def play_only(self, mask: Tensor) -> None:  # noqa: B027 - tensor families play all rows at the same price
         """From now on only rows of `mask` [B] are read; the others needn't be reset or stepped."""
+
+    def render(self, row: int) -> Tensor | None:
+        """A picture [H, W, 3] uint8 of how `row` stands; None where there is nothing to show. Tensor families draw from states instead."""
+        return None
 
     def describe(self, row: int) -> str:
         """How error messages name the task of `row`."""

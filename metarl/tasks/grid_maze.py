@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.contract import TaskDistribution, Transition
+from metarl.tasks.maze_drawings import draw_maze, places_of
 from metarl.tasks.maze_layouts import DIRECTIONS, MazeTasks, between, distances
 from metarl.tasks.maze_splits import MazeSplits
 
@@ -95,6 +96,12 @@ class GridMaze(TaskDistribution):
     def upper_bound(self, tasks: MazeTasks, episodes: int) -> Tensor:
         apart = distances(tasks.walls, tasks.goal).gather(1, tasks.start[:, None])[:, 0]
         return path_bound(apart, self.horizon, episodes)
+
+    def render(self, tasks: MazeTasks, state: Tensor) -> Tensor:
+        return torch.stack([draw_maze(tasks[i], places_of(state[i : i + 1], self.size), 0) for i in range(len(tasks))])
+
+    def render_path(self, tasks: MazeTasks, states: Tensor, moment: int) -> Tensor:
+        return draw_maze(tasks, places_of(states, self.size), moment)
 
     def _look(self, tasks: MazeTasks, cell: Tensor) -> Tensor:
         squares = tasks.walls.flatten(1).gather(1, self._seen.to(cell.device)[cell])
