@@ -1,22 +1,22 @@
-"""An opponent for `visual_maze_throughput.py`: ViZDoom's maze at its smallest resolution, random actions; prints one JSON line.
+"""An opponent for `visual_maze_throughput.py`: ViZDoom's maze at its smallest resolution, frame skip 1, random actions.
 
-Runs in an environment of its own, which holds vizdoom. As many processes as cores, an instance each, start together.
+Runs in an environment of its own, which holds vizdoom. For each line on standard input, a number of seconds, it plays that long and prints
+a line of JSON. The engine is a child process that works in lockstep with this one.
 """
 
-import argparse
 import json
-import multiprocessing
 import os
 import random
+import sys
 import time
-from multiprocessing.synchronize import Barrier
+from pathlib import Path
 from typing import Any
 
+import vizdoom
 
-def play(seconds: float, seed: int, barrier: Barrier, rates: Any) -> None:
-    """Step one instance for `seconds`; every frame is read."""
-    import vizdoom
 
+def make_game(seed: int) -> Any:
+    """One instance, without a window, sound or anything but the image."""
     game = vizdoom.DoomGame()
     game.load_config(os.path.join(vizdoom.scenarios_path, "my_way_home.cfg"))
     game.set_screen_resolution(vizdoom.ScreenResolution.RES_160X120)
@@ -27,48 +27,42 @@ def play(seconds: float, seed: int, barrier: Barrier, rates: Any) -> None:
     game.set_objects_info_enabled(False)
     game.set_sectors_info_enabled(False)
     game.set_sound_enabled(False)
-    game.set_window_visible(False)
     game.set_render_hud(False)
+    game.set_window_visible(False)
     game.set_mode(vizdoom.Mode.PLAYER)
     game.set_seed(seed)
     game.init()
-    rng, buttons = random.Random(seed), len(game.get_available_buttons())
-    actions = [[float(i == chosen) for i in range(buttons)] for chosen in range(3)]  # turn left, turn right, forward
-    for _ in range(200):
-        frame(game, rng.choice(actions))
-    barrier.wait()
-    frames, start = 0, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        for _ in range(50):
-            frames += frame(game, rng.choice(actions)) is not None
-    rates.put((frames, time.perf_counter() - start, vizdoom.__version__))
-    game.close()
+    return game
 
 
-def frame(game: Any, action: list[float]) -> Any:
-    """The view after `action` at frame skip 1; a new episode's first one where the old one ended."""
-    game.make_action(action)
-    if game.is_episode_finished():
-        game.new_episode()
-    return game.get_state().screen_buffer
+def processor_seconds() -> float:
+    """Processor time of this process and of its children that are alive (Linux)."""
+    total = time.process_time()
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in children.read_text().split():
+            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
 
 
 def main() -> None:
-    """Step `--processes` instances for `--seconds`."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    chosen = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
-    barrier, rates = context.Barrier(chosen.processes), context.Queue()
-    players = [context.Process(target=play, args=(chosen.seconds, seed, barrier, rates)) for seed in range(chosen.processes)]
-    for player in players:
-        player.start()
-    played = [rates.get(timeout=chosen.seconds + 120) for _ in players]
-    for player in players:
-        player.join()
-    rate = sum(frames / seconds for frames, seconds, _ in played)
-    print(json.dumps({"steps": rate * chosen.seconds, "seconds": chosen.seconds, "version": f"vizdoom {played[0][2]}"}))
+    """Play when told to."""
+    seed = int(sys.argv[1])
+    game, rng = make_game(seed), random.Random(seed)
+    buttons = len(game.get_available_buttons())
+    actions = [[float(i == chosen) for i in range(buttons)] for chosen in range(3)]  # turn left, turn right, walk forward
+    for line in sys.stdin:
+        steps, used, start = 0, processor_seconds(), time.perf_counter()
+        while time.perf_counter() - start < float(line):
+            for _ in range(50):
+                game.make_action(rng.choice(actions))
+                if game.is_episode_finished():
+                    game.new_episode()
+                steps += game.get_state().screen_buffer is not None
+        seconds = time.perf_counter() - start
+        used = processor_seconds() - used
+        print(json.dumps({"steps": steps, "seconds": seconds, "processor": used, "version": f"vizdoom {vizdoom.__version__}"}), flush=True)
+    game.close()
 
 
 if __name__ == "__main__":

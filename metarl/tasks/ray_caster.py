@@ -66,7 +66,6 @@ def draw_views(walls: Tensor, position: Tensor, forward: Tensor, target: Tensor,
     Returns:
         [n, ROWS, COLUMNS, 3] uint8 on the tensors' device.
     """
-    n, device = len(walls), position.device
     rays = view_rays(forward)
     hits = cast(walls, position, rays)
     colour = hits.side * TINTS
@@ -76,8 +75,7 @@ def draw_views(walls: Tensor, position: Tensor, forward: Tensor, target: Tensor,
     colour = torch.where(pillar > hits.nearness, TARGET, colour)
     half_height = torch.maximum(pillar, hits.nearness) * (FOCAL * HEIGHT / 2 * FINENESS)
     level = half_height.clamp_max(LEVELS - 1).round().to(torch.int64)
-    columns = _table(device).index_select(0, (colour * LEVELS + level).flatten())
-    return interleave(columns.view(n, COLUMNS, ROWS))
+    return assemble(colour * LEVELS + level)
 
 
 def view_rays(forward: Tensor) -> Tensor:
@@ -169,24 +167,31 @@ def column_table(colours: np.ndarray) -> np.ndarray:
     return np.rint(255 * (covered * wall + (1 - covered) * behind)).astype(np.uint8)
 
 
-def interleave(columns: Tensor) -> Tensor:
-    """Images [n, ROWS, COLUMNS, 3] uint8 of packed columns [n, COLUMNS, ROWS] int32, whose lower three bytes are red, green and blue.
+def assemble(columns: Tensor) -> Tensor:
+    """Images [n, ROWS, COLUMNS, 3] uint8 of columns [n, COLUMNS] given by their numbers in the table.
 
-    Four pixels of a row become three words, and words are transposed: many times faster than moving bytes.
+    Four pixels of a row fill three words, each with parts of two neighbours; words are joined and transposed many times faster than bytes.
     """
-    n, first, second, third, fourth = len(columns), *columns.view(len(columns), COLUMNS // 4, 4, ROWS).unbind(2)
-    words = torch.stack([first | (second << 24), (second >> 8) | (third << 16), (third >> 16) | (fourth << 8)], 2)
-    return words.view(n, COLUMNS * 3 // 4, ROWS).mT.contiguous().view(torch.uint8).view(n, ROWS, COLUMNS, 3)
+    table, left, right = _shifted_columns(columns.device)
+    four = columns.view(-1, COLUMNS // 4, 4)
+    words = table.index_select(0, (four[..., :3] + left).flatten()) | table.index_select(0, (four[..., 1:] + right).flatten())
+    return words.view(-1, COLUMNS * 3 // 4, ROWS).mT.contiguous().view(torch.uint8).view(-1, ROWS, COLUMNS, 3)
 
 
 @cache
-def _table(device: torch.device) -> Tensor:
-    """`column_table` packed: [colours * LEVELS, ROWS] int32."""
+def _shifted_columns(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """The columns' pixels in words, shifted in all the ways that a word takes from its left and its right pixel, and where each way begins.
+
+    Returns:
+        ([6 colours LEVELS, ROWS] int32, [3] int64, [3] int64)
+    """
     if sys.byteorder != "little":
         raise RuntimeError("Views are packed for little-endian machines; this one is big-endian.")
-    pixels = column_table(palette()).astype(np.int32)
-    packed = pixels[..., 0] | pixels[..., 1] << 8 | pixels[..., 2] << 16
-    return torch.from_numpy(packed.reshape(-1, ROWS)).to(device)
+    pixels = column_table(palette()).reshape(-1, ROWS, 3).astype(np.uint32)
+    word = pixels[..., 0] | pixels[..., 1] << 8 | pixels[..., 2] << 16
+    ways = np.concatenate([word, word >> 8, word >> 16, word << 24, word << 16, word << 8])
+    begin = torch.arange(6, device=device) * len(word)
+    return torch.from_numpy(ways.view(np.int32)).to(device), begin[:3], begin[3:]
 
 
 @cache

@@ -148,7 +148,7 @@ class VisualRows(TensorRows):
     def reset(self, mask: Tensor, tasks: Tasks) -> Tensor:
         assert isinstance(tasks, MazeTasks), "VisualMaze plays the tasks that it samples"
         pose, rows = self.distribution.first_pose(tasks), mask.nonzero()[:, 0]
-        views = torch.zeros(self.num_rows, *self.distribution.observation_space.shape, dtype=torch.uint8)
+        views = torch.zeros(self.num_rows, ROWS, COLUMNS, 3, dtype=torch.uint8)
         if len(rows):
             views[rows] = self.distribution.look(tasks[rows], Pose(pose.position[rows], pose.heading[rows]))
         self.state = pose if self.state is None else where_rows(mask, pose, self.state)
