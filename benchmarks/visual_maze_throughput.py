@@ -45,7 +45,7 @@ class Options:
 
     preset: Literal["smoke", "cpu"] = "cpu"
     vizdoom_python: Path | None = None
-    rows: int = 512
+    rows: int = 1024
     publish: bool = False
 
     @property
