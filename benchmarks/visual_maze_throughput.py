@@ -165,7 +165,7 @@ def main(options: Options) -> None:
     table = pd.DataFrame(rows)
     write_csv(options.folder / "throughput.csv", table)
     for clock in ("frames_per_second", "frames_per_processor_second"):
-        rates = {name: group[clock].to_numpy() for name, group in table.groupby("side", sort=False)}
+        rates = {str(name): group[clock].to_numpy() for name, group in table.groupby("side", sort=False)}
         for name, values in rates.items():
             console.print(f"{name}: {np.median(values):,.0f} {clock.replace('_', ' ')}")
         for side in sides[:2]:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import vizdoom
+import vizdoom  # type: ignore[import-not-found]
 
 
 def make_game(seed: int) -> Any:
