@@ -248,9 +248,18 @@ def join_tasks(parts: Sequence[Tasks]) -> Tasks:
 def where_rows(mask: Tensor, chosen: Any, other: Any) -> Any:
     """Rows of `chosen` where `mask` [n] is true, of `other` elsewhere, through nested tuples of tensors [n, ...]."""
     if isinstance(chosen, Tensor):
+        if mask.dim() == 1 and _in_words(chosen) and _in_words(other):  # images: eight bytes at once take an eighth of the time
+            words: Tensor = torch.where(mask[:, None], chosen.flatten(1).view(torch.int64), other.flatten(1).view(torch.int64))
+            return words.view(torch.uint8).view(chosen.shape)
         return torch.where(mask.reshape(mask.shape + (1,) * (chosen.dim() - mask.dim())), chosen, other)
     parts = [where_rows(mask, a, b) for a, b in zip(chosen, other, strict=True)]
     return type(chosen)(*parts) if hasattr(chosen, "_fields") else tuple(parts)
+
+
+def _in_words(rows: Tensor) -> bool:
+    """Whether rows of bytes can be read as 64-bit words where they lie."""
+    fits = rows.dtype == torch.uint8 and rows.dim() > 1 and rows.is_contiguous() and rows.numel() > 0
+    return fits and rows[0].numel() % 8 == 0 and rows.storage_offset() % 8 == 0
 
 
 def check_split(distribution: TaskDistribution, split: str) -> None:

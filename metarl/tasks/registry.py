@@ -20,6 +20,7 @@ DISTRIBUTIONS = {
     "GridNavi-v0": "metarl.tasks.grid_navi:GridNavi",
     "Identity-v0": "metarl.tasks.identity:Identity",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
+    "VisualMaze-v0": "metarl.tasks.visual_maze:VisualMaze",
 }
 
 KINDS: dict[Any, tuple[str, type]] = {  # what a distribution's arguments are declared as, in words and as values may be
