@@ -58,7 +58,7 @@ class MazeExplorer:
             torch.full((batch_size, places), -1.0),
             torch.full((batch_size,), -1),
             torch.full((batch_size,), places // 2),
-            torch.zeros((batch_size, *self.distribution.observation_space.shape), dtype=torch.int64),
+            torch.zeros((batch_size, *(self.distribution.observation_space.shape or ())), dtype=torch.int64),
             torch.zeros(batch_size, dtype=torch.int64),
         )
 

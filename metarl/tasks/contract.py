@@ -8,7 +8,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import gymnasium as gym
 import torch
@@ -30,6 +30,8 @@ __all__ = [
     "join_tasks",
     "where_rows",
 ]
+
+SomeTasks = TypeVar("SomeTasks", bound="Tasks")
 
 SPLITS = ("train", "test", "extrapolate")
 
@@ -240,7 +242,7 @@ class IndependentRows(EpisodeRows):
             row.close()
 
 
-def join_tasks(parts: Sequence[Tasks]) -> Tasks:
+def join_tasks(parts: Sequence[SomeTasks]) -> SomeTasks:
     """One batch of the tasks of all `parts`, in order."""
     return type(parts[0])(**{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(parts[0])})
 

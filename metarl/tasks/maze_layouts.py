@@ -195,7 +195,9 @@ def parse_drawings(drawings: Sequence[str]) -> MazeTasks:
         if any(len(place) != 1 or (place % 2 == 0).any() for place in places.values()):
             raise ValueError(f'Maze {number} needs one cell marked "S" for the start and one marked "G" for the goal.')
         start, goal = (int(place[0, 0] // 2 * (width // 2) + place[0, 1] // 2) for place in places.values())
-        walls.append(wall), starts.append(start), goals.append(goal)
+        walls.append(wall)
+        starts.append(start)
+        goals.append(goal)
     if len({wall.shape for wall in walls}) > 1:
         raise ValueError("Draw all mazes of one batch in the same size.")
     tasks = MazeTasks(
