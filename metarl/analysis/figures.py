@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from metarl.evaluation.protocol import Evaluation
-from metarl.evaluation.statistics import mean
+from metarl.evaluation.statistics import Estimate, mean
 from metarl.results import write_file
 from metarl.tasks.contract import TaskDistribution
 
-__all__ = ["COLOURS", "heatmaps", "learning_curve", "mean_curves", "regret_figure", "save", "scores_figure"]
+__all__ = ["COLOURS", "heatmaps", "intervals_figure", "learning_curve", "mean_curves", "regret_figure", "save", "scores_figure"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008, yellow left out
 DASHES = ("-", "--", "-.", ":")
@@ -168,6 +168,29 @@ def mean_curves(curves: Mapping[str, np.ndarray], *, x: str, y: str, first: int 
     axes.set_ylabel(y)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=9)
+    _title(axes, title)
+    return figure
+
+
+def intervals_figure(levels: Mapping[str, Mapping[str, Estimate]], *, x: str, y: str, title: str = "") -> Figure:
+    """Estimates with their intervals, by label along named points, such as a score against the number of training tasks.
+
+    Args:
+        levels: by label, an estimate at each named point; a label may lack some.
+        x: what the points are. y: what is estimated, with its unit.
+    """
+    figure, axes = _axes(6.0, 4.0)
+    points = list(dict.fromkeys(point for each in levels.values() for point in each))
+    for i, (label, each) in enumerate(levels.items()):
+        places = np.array([points.index(point) for point in each]) + 0.04 * (i - (len(levels) - 1) / 2)
+        values = np.array([estimate[:3] for estimate in each.values()]).reshape(-1, 3)
+        errors = np.abs(values[:, 1:] - values[:, :1]).T
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        axes.errorbar(places, values[:, 0], errors, color=colour, marker=marker, linestyle=DASHES[i % len(DASHES)], capsize=3, label=label)
+    axes.set_xticks(range(len(points)), points)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
     axes.legend(frameon=False, fontsize=9)
     _title(axes, title)
     return figure
