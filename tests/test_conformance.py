@@ -24,6 +24,7 @@ from metarl.tasks.reveal import reveal
 from tests.checks.line import Line
 
 SETTINGS = {  # beside the defaults
+    "CartPole-v0": {"usual": {"low": 1, "high": 1, "friction": 0, "reversals": False, "horizon": 30}},
     "GaussianBandit-v0": {"one-arm": {"arms": 1}},
     "Identity-v0": {"terminates": {"terminates": True}},
     "RandomMDP-v0": {"small": {"states": 3, "actions": 2, "horizon": 3, "transition_concentration": 0.3}},

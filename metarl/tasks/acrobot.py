@@ -74,11 +74,12 @@ class Acrobot(TaskDistribution):
 
     Args:
         low, high: smallest and largest ratio of each parameter to its usual value; 0.7 to 1.4, since links that are heavy, long and weakly
-            driven together take longer than the horizon.
+            driven all at once take longer than the horizon: an agent that knows the direction and always drives along the lower link's
+            motion arrives in 90 % of the training tasks, and in 63 % with 0.5 to 2.
         friction: most friction, in units of 0.05 N m s.
         reversals: whether every other task's motor turns the other way.
-        horizon: most steps in an episode; 200 (40 s), as in Acrobot-v0, where the usual acrobot needs fewer than 100 and the 500 of v1
-            would make a meta-episode mostly of failed swings.
+        horizon: most steps in an episode; 200 (40 s), as in Gymnasium's Acrobot-v0: the usual acrobot needs fewer than 100, and with
+            the 500 of v1 a meta-episode would at first be mostly failed swings.
 
     Source: Sutton 1996, "Generalization in reinforcement learning: successful examples using sparse coarse coding"; equations of motion as
     in Sutton and Barto 1998, "Reinforcement learning", section 11.3.

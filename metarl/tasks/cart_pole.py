@@ -67,16 +67,16 @@ class CartPole(TaskDistribution):
     | upper bound | the horizon, every episode |
     | versions | v0 |
 
-    The direction of the push decides between balancing and toppling and can't be seen in one observation, so a policy without memory is
-    lost in at least half of the tasks unless `reversals` is off. With low=1, high=1, friction=0 and reversals=False every task is
+    The direction of the push decides between balancing and toppling and can't be seen in one observation, so a policy without memory
+    topples the pole in half of the tasks, unless `reversals` is off. With low=1, high=1, friction=0 and reversals=False every task is
     Gymnasium's CartPole-v1, whose dynamics (explicit Euler steps) these are.
 
     Args:
         low, high: smallest and largest ratio of each parameter to its usual value; a third to three times.
         friction: most friction, in units of 2 N s/m.
         reversals: whether every other task pushes the other way.
-        horizon: most steps in an episode; 200, as in CartPole-v0, where a pole that stands after 4 s stands for the 500 steps of v1 too
-            and a meta-episode costs less than half as much.
+        horizon: most steps in an episode; 200 (4 s), as in Gymnasium's CartPole-v0: enough to tell balancing from toppling, and a
+            meta-episode costs less than half of what v1's 500 would.
 
     Source: Barto, Sutton and Anderson 1983 (IEEE Transactions on Systems, Man, and Cybernetics 13); Florian 2005, "Correct equations for
     the dynamics of the cart-pole system".
