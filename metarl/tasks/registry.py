@@ -14,11 +14,15 @@ __all__ = ["DISTRIBUTIONS", "GROUP", "distribution_ids", "distribution_class", "
 GROUP = "metarl.distributions"
 
 DISTRIBUTIONS = {
+    "Acrobot-v0": "metarl.tasks.acrobot:Acrobot",
     "BernoulliBandit-v0": "metarl.tasks.bernoulli_bandit:BernoulliBandit",
+    "CartPole-v0": "metarl.tasks.cart_pole:CartPole",
     "GaussianBandit-v0": "metarl.tasks.gaussian_bandit:GaussianBandit",
     "GridMaze-v0": "metarl.tasks.grid_maze:GridMaze",
     "GridNavi-v0": "metarl.tasks.grid_navi:GridNavi",
     "Identity-v0": "metarl.tasks.identity:Identity",
+    "MountainCar-v0": "metarl.tasks.mountain_car:MountainCar",
+    "Pendulum-v0": "metarl.tasks.pendulum:Pendulum",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
     "VisualMaze-v0": "metarl.tasks.visual_maze:VisualMaze",
 }
