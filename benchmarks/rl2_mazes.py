@@ -271,7 +271,7 @@ def visual_mazes(options: Options, console: Console) -> None:
         for each in theirs:
             line = {
                 "setting": f"{size}x{size}",
-                "agent": "RL² in the paper (ViZDoom)",
+                "agent": PAPER,
                 "episode": each["episode"],
                 "success": each["success"],
             }
@@ -330,9 +330,7 @@ def show(table: pd.DataFrame, title: str, console: Console) -> None:
         lines = {int(line["episode"]): line for line in part.to_dict("records")}
         cells = [with_error(lines[episode]) for episode in episodes]
         shares = [lines.get(2, {}).get(name, np.nan) for name in ("shorter", "shorter_of_improvable")]
-        printed.add_row(
-            str(label), *cells, f"{part['success'].mean():.1%}", *("" if np.isnan(share) else f"{share:.1%}" for share in shares)
-        )
+        printed.add_row(str(label), *cells, f"{part['success'].mean():.1%}", *map(percent, shares))
     console.print(printed)
 
 
