@@ -54,7 +54,7 @@ PPO = PPOConfig(minibatches=2, epochs=2, lr=1e-2)
 SMALL = {  # a learner that isn't named here is checked with its default settings
     "rl2": {
         core: RL2Config(episodes=2, num_envs=64, iterations=128, act="sample", network=NetworkConfig(core=core, units=16), ppo=PPO)
-        for core in ("gru", "lstm", "attention")
+        for core in ("gru", "lstm", "attention", "none")
     },
 }
 IDENTITY, BUDGET = Identity(3, 4), Episodes(2, 0)

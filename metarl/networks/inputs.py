@@ -37,13 +37,19 @@ class StepInputs(nn.Module):
     Args:
         observation_space, action_space: of one task.
         previous_observation: also read the observation before this one, so that one step holds a whole transition.
+        observation_only: read nothing but the current observation, as a policy without memory does.
     """
 
-    def __init__(self, observation_space: gym.Space, action_space: gym.Space, previous_observation: bool = False):
+    def __init__(
+        self, observation_space: gym.Space, action_space: gym.Space, previous_observation: bool = False, observation_only: bool = False
+    ):
         super().__init__()
+        self.observation_only = observation_only
         self.space, self.actions, self.previous_observation = observation_space, action_distribution(action_space), previous_observation
         self.observation_size = observation_features(observation_space)
-        self.size = self.observation_size * (1 + previous_observation) + self.actions.num_features + 2
+        self.size = self.observation_size
+        if not observation_only:
+            self.size += self.observation_size * previous_observation + self.actions.num_features + 2
         self.reward_moments = RunningMoments(())
         self.normalises = isinstance(observation_space, gym.spaces.Box)
         if self.normalises:
@@ -51,6 +57,8 @@ class StepInputs(nn.Module):
 
     def forward(self, step: Step, previous: Tensor | None = None) -> Tensor:
         """Features [..., F] of `step`; `previous` [..., *obs] is the observation before it (ignored at a meta-episode's start)."""
+        if self.observation_only:
+            return self.encode(step.observation)
         alive = ~step.meta_episode_start[..., None]
         parts = [self.encode(step.observation)]
         if self.previous_observation:

@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 from metarl.envs.meta_episode import Step
 from metarl.networks.actions import action_distribution
 from metarl.networks.attention import Attention
+from metarl.networks.feed_forward import FeedForward
 from metarl.networks.gru import GRU
 from metarl.networks.inputs import StepInputs
 from metarl.networks.layers import linear
@@ -23,7 +24,8 @@ from metarl.tasks.spaces import action_dtype, observation_dtype
 
 __all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "check_policy", "unroll"]
 
-CORES = ("gru", "lstm", "attention")  # of `Policy`; `metarl.networks.arms` has a policy of its own
+CORES = ("gru", "lstm", "attention")  # with memory, of `Policy`; `metarl.networks.arms` has a policy of its own
+KNOWN = (*CORES, "none", "arms")
 
 
 @dataclass(frozen=True)
@@ -32,24 +34,29 @@ class NetworkConfig:
 
     Attributes:
         core: what remembers: a GRU, an LSTM, causal attention over the meta-episode, or a GRU for each
-            pair of observation and action ("arms", for bandits and small MDPs).
-        units: size of the hidden vector, width of the attention, or size of each pair's memory.
+            pair of observation and action ("arms", for bandits and small MDPs). "none" remembers nothing and
+            reads the current observation only, with no previous action, reward or episode start: to compare with.
+        units: size of the hidden vector, width of the attention, size of each pair's memory, or of both hidden layers.
         layers: attention layers; recurrent cores have one.
         heads: attention heads.
         previous_observation: read the observation before the current one too, so that a step holds a whole transition.
     """
 
-    core: Literal["gru", "lstm", "attention", "arms"] = "gru"
+    core: Literal["gru", "lstm", "attention", "none", "arms"] = "gru"
     units: int = 64
     layers: int = 2
     heads: int = 4
     previous_observation: bool = False
 
     def __post_init__(self) -> None:
-        if self.core not in (*CORES, "arms"):
-            raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join((*CORES, 'arms'))}.")
+        if self.core not in KNOWN:
+            raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join(KNOWN)}.")
         if min(self.units, self.layers, self.heads) < 1:
             raise ValueError(f"units, layers and heads must be at least 1, not {self.units}, {self.layers} and {self.heads}.")
+        if self.core == "none" and self.previous_observation:
+            raise ValueError(
+                "A policy without memory can't read the previous observation; leave previous_observation off, or choose a core."
+            )
 
 
 class PolicyOutput(NamedTuple):
@@ -78,11 +85,11 @@ class Policy(nn.Module):
 
     def __init__(self, observation_space: gym.Space, action_space: gym.Space, config: NetworkConfig, max_steps: int, rng: Generator):
         super().__init__()
-        self.inputs = StepInputs(observation_space, action_space, config.previous_observation)
+        self.inputs = StepInputs(observation_space, action_space, config.previous_observation, observation_only=config.core == "none")
         if config.core == "attention":
             self.core: Any = Attention(self.inputs.size, config.units, rng, max_steps, config.layers, config.heads)
         else:
-            self.core = {"gru": GRU, "lstm": LSTM}[config.core](self.inputs.size, config.units, rng)
+            self.core = {"gru": GRU, "lstm": LSTM, "none": FeedForward}[config.core](self.inputs.size, config.units, rng)
         num_parameters = action_distribution(action_space).num_parameters
         self.heads = linear(config.units, num_parameters + 1, rng)  # the action distribution's parameters, then the value
         with torch.no_grad():
