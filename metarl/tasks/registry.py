@@ -17,6 +17,9 @@ DISTRIBUTIONS = {
     "BernoulliBandit-v0": "metarl.tasks.bernoulli_bandit:BernoulliBandit",
     "GaussianBandit-v0": "metarl.tasks.gaussian_bandit:GaussianBandit",
     "Identity-v0": "metarl.tasks.identity:Identity",
+    "MetaWorldML1-v0": "metarl.tasks.meta_world:MetaWorldML1",
+    "MetaWorldML10-v0": "metarl.tasks.meta_world:MetaWorldML10",
+    "MetaWorldML45-v0": "metarl.tasks.meta_world:MetaWorldML45",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
 }
 
