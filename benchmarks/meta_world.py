@@ -57,7 +57,7 @@ class Options:
     task: str = "reach-v3"
     horizon: int = 100
     episodes: int = 2
-    iterations: int = 160
+    iterations: int = 80
     num_envs: int = 24
     seed: int = 0
     publish: bool = False
@@ -88,7 +88,7 @@ class Options:
     def run(self, core: Any) -> RunConfig:
         """The training of a policy with this core."""
         ppo = PPOConfig(
-            discount=0.99, gae_lambda=0.95, epochs=4, minibatches=3, lr=2e-3, lr_end=2e-4, entropy=0.0, entropy_end=0.0, value=0.5
+            discount=0.99, gae_lambda=0.95, epochs=4, minibatches=3, lr=3e-3, lr_end=3e-4, entropy=0.0, entropy_end=0.0, value=0.5
         )
         config = RL2Config(self.episodes, self.num_envs, self.iterations, network=NetworkConfig(core, units=64), ppo=ppo)
         return RunConfig("rl2", config, "MetaWorldML1-v0", {"task": self.task, "horizon": self.horizon}, self.seed)

@@ -18,6 +18,7 @@ from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.gaussian_bandit import GaussianBandit
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.identity import Identity
+from metarl.tasks.meta_world import MetaWorldML1
 from metarl.tasks.random_mdp import RandomMDP
 from metarl.tasks.registry import DISTRIBUTIONS, make
 from metarl.tasks.reveal import reveal
@@ -26,6 +27,7 @@ from tests.checks.line import Line
 SETTINGS = {  # beside the defaults
     "GaussianBandit-v0": {"one-arm": {"arms": 1}},
     "Identity-v0": {"terminates": {"terminates": True}},
+    "MetaWorldML1-v0": {"goal-visible": {"task": "push-v3", "horizon": 7, "goal_visible": True}},
     "RandomMDP-v0": {"small": {"states": 3, "actions": 2, "horizon": 3, "transition_concentration": 0.3}},
 }
 FAMILIES = {id: partial(make, id) for id in DISTRIBUTIONS}
@@ -42,6 +44,7 @@ PLAYED = {  # what agents are checked on: small, since they play a thousand task
     "told-mdp": (reveal(RandomMDP(states=3, actions=2, horizon=3)), Episodes(3, 0)),
     "identity": (Identity(3, 4), Episodes(2, 0)),
     "gymnasium": (FAMILIES["gymnasium"](), Episodes(2, 0)),
+    "arm": (MetaWorldML1(horizon=3, goal_visible=True), Episodes(2, 0)),
 }
 AGENT_CASES = {
     f"{agent}-{name}": (partial(make_agent, agent), distribution, budget)

@@ -29,7 +29,8 @@ class ScriptedExpert:
             )
         from metaworld.policies import ENV_POLICY_MAP
 
-        self.policy = ENV_POLICY_MAP[distribution.task]()
+        scripts: Any = ENV_POLICY_MAP  # by name of the task
+        self.policy = scripts[distribution.task]()
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:

@@ -59,12 +59,13 @@ def _without_settling() -> Iterator[None]:
     """
     from metaworld.sawyer_xyz_env import SawyerXYZEnv
 
-    settle = SawyerXYZEnv._reset_hand
-    SawyerXYZEnv._reset_hand = lambda env, steps=1: settle(env, 1)
+    arm: Any = SawyerXYZEnv
+    settle = arm._reset_hand
+    arm._reset_hand = lambda env, steps=1: settle(env, 1)
     try:
         yield
     finally:
-        SawyerXYZEnv._reset_hand = settle
+        arm._reset_hand = settle
 
 
 def _meta_world() -> Any:
