@@ -27,7 +27,6 @@ from tests.checks.line import Line
 SETTINGS = {  # beside the defaults
     "GaussianBandit-v0": {"one-arm": {"arms": 1}},
     "Identity-v0": {"terminates": {"terminates": True}},
-    "MetaWorldML1-v0": {"goal-visible": {"task": "push-v3", "horizon": 7, "goal_visible": True}},
     "RandomMDP-v0": {"small": {"states": 3, "actions": 2, "horizon": 3, "transition_concentration": 0.3}},
 }
 FAMILIES = {id: partial(make, id) for id in DISTRIBUTIONS}

@@ -19,7 +19,8 @@ class MetaWorldML1(GymnasiumDistribution):
     | action | Box(4) in [-1, 1]: hand movement in x, y, z (1 = 1 cm a step), gripper effort |
     | reward | Meta-World's dense reward, version `reward`: 0 to 10 a step for "v2" |
     | success | Meta-World's own, at each step; an episode is a success if any step is. It ends nothing and adds no reward |
-    | start | positions of hand and objects fixed for a task; no noise anywhere |
+    | start | the hand always at one place, objects where the task has them; no noise anywhere |
+    | hidden | the goal; where objects start is seen, so 50 training tasks can be learnt by heart, test ones can't |
     | end | truncated at the horizon, always |
     | splits | train: 50 start and goal positions; test: 50 others, both as Meta-World draws them |
     | bound | none computed |
@@ -40,6 +41,7 @@ class MetaWorldML1(GymnasiumDistribution):
     """
 
     id = "MetaWorldML1-v0"
+    reveals = True  # where objects start
 
     def __init__(
         self,
@@ -78,6 +80,7 @@ class MetaWorldML10(GymnasiumDistribution):
     """
 
     id = "MetaWorldML10-v0"
+    reveals = True  # where objects start
 
     def __init__(self, horizon: int = LONGEST, goal_seed: int = 0, goal_visible: bool = False, reward: str = "v2", workers: int = 0):
         _check(self.id, horizon, goal_seed, reward)
@@ -108,6 +111,7 @@ class MetaWorldML45(GymnasiumDistribution):
     """
 
     id = "MetaWorldML45-v0"
+    reveals = True  # where objects start
 
     def __init__(self, horizon: int = LONGEST, goal_seed: int = 0, goal_visible: bool = False, reward: str = "v2", workers: int = 0):
         _check(self.id, horizon, goal_seed, reward)
