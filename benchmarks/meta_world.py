@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import tyro
 from rich.console import Console
@@ -35,7 +34,7 @@ from metarl.tasks.meta_world import MetaWorldML1
 
 CORES = {"gru": "RL² (GRU)", "none": "Without memory"}  # as tables print them
 BASELINES = ("do-nothing", "random")
-GOALS, TEST_SEED = 50, 1910  # all test goals of ML1, each once; the seed orders them
+TEST_SEED = 1910  # orders the test goals
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Options:
         iterations: of each training; a row of `num_envs` tasks plays K episodes in each.
         num_envs: tasks side by side.
         seed: of both trainings.
+        goals: test goals; ML1 has 50.
         publish: write to results/meta_world rather than runs/meta_world.
         runs: folder of the training runs.
         results: folder of published results.
@@ -60,6 +60,7 @@ class Options:
     iterations: int = 80
     num_envs: int = 24
     seed: int = 0
+    goals: int = 50
     publish: bool = False
     runs: Path = field(default=Path("runs"))
     results: Path = field(default=Path("results"))
@@ -79,7 +80,7 @@ class Options:
         """What reruns this."""
         own = (
             name
-            for name in ("task", "horizon", "episodes", "iterations", "num_envs", "seed")
+            for name in ("task", "horizon", "episodes", "iterations", "num_envs", "seed", "goals")
             if getattr(self, name) != getattr(Options, name)
         )
         flags = [word for name in own for word in (f"--{name.replace('_', '-')}", str(getattr(self, name)))]
@@ -97,11 +98,11 @@ class Options:
 def main(options: Options, console: Console) -> None:
     """Train both, play all, print, save."""
     hidden, shown = (MetaWorldML1(options.task, options.horizon, goal_visible=visible) for visible in (False, True))
-    played = {label: play(agent, hidden, options.budget) for label, agent in trained(options, hidden, console).items()}
+    played = {label: play(agent, hidden, options) for label, agent in trained(options, hidden, console).items()}
     for id in BASELINES:
-        played[agent_class(id).label] = play(make_agent(id, hidden, options.budget), hidden, options.budget)
+        played[agent_class(id).label] = play(make_agent(id, hidden, options.budget), hidden, options)
     expert = make_agent("scripted-expert", shown, options.budget)
-    played[agent_class("scripted-expert").label] = play(expert, shown, options.budget)
+    played[agent_class("scripted-expert").label] = play(expert, shown, options)
     table = pd.DataFrame([line for label, evaluation in played.items() for line in lines(label, evaluation)])
     options.folder.mkdir(parents=True, exist_ok=True)
     write_csv(options.folder / "table.csv", table.assign(task=options.task, horizon=options.horizon, command=options.command))
@@ -133,9 +134,9 @@ def trained(options: Options, distribution: MetaWorldML1, console: Console) -> d
     return agents
 
 
-def play(agent: Agent, distribution: MetaWorldML1, budget: Episodes) -> Evaluation:
-    """All test goals, each once."""
-    return evaluate(agent, distribution, "test", GOALS, TEST_SEED, budget)
+def play(agent: Agent, distribution: MetaWorldML1, options: Options) -> Evaluation:
+    """The test goals, each once."""
+    return evaluate(agent, distribution, "test", options.goals, TEST_SEED, options.budget)
 
 
 def lines(label: str, evaluation: Evaluation) -> list[dict[str, object]]:
@@ -147,7 +148,7 @@ def lines(label: str, evaluation: Evaluation) -> list[dict[str, object]]:
         for name, values in (("return", returns), ("success", wins)):
             estimate = mean(values)
             figures = {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-            line |= {key: round(float(np.round(value, 4)), 4) for key, value in figures.items()}
+            line |= {key: round(value, 4) for key, value in figures.items()}
         found.append({**line, "goals": evaluation.num_tasks, "fingerprint": evaluation.fingerprint})
     return found
 
@@ -163,7 +164,7 @@ def record(options: Options, name: str, comparison: Comparison) -> None:
 def show(table: pd.DataFrame, options: Options, console: Console) -> None:
     """Print the table."""
     shown = Table(
-        "agent", "episode", "return", "success", title=f"ML1 {options.task}, {options.horizon} steps an episode, {GOALS} test goals"
+        "agent", "episode", "return", "success", title=f"ML1 {options.task}, {options.horizon} steps an episode, {options.goals} test goals"
     )
     for row in table.to_dict("records"):
         interval = f"{row['return']:.1f} [{row['return_low']:.1f}, {row['return_high']:.1f}]"
