@@ -20,6 +20,7 @@ from metarl.tasks.grid_maze import GridMaze
 from metarl.tasks.grid_navi import GridNavi
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.identity import Identity
+from metarl.tasks.meta_world import MetaWorldML1
 from metarl.tasks.random_mdp import RandomMDP
 from metarl.tasks.registry import DISTRIBUTIONS, make
 from metarl.tasks.reveal import reveal
@@ -49,6 +50,7 @@ PLAYED = {  # what agents are checked on: small, since they play a thousand task
     "told-grid": (reveal(GridNavi(3, horizon=6)), Episodes(2, 0)),
     "identity": (Identity(3, 4), Episodes(2, 0)),
     "gymnasium": (FAMILIES["gymnasium"](), Episodes(2, 0)),
+    "arm": (MetaWorldML1(horizon=3, goal_visible=True), Episodes(2, 0)),
 }
 AGENT_CASES = {
     f"{agent}-{name}": (partial(make_agent, agent), distribution, budget)
@@ -61,7 +63,7 @@ PPO = PPOConfig(minibatches=2, epochs=2, lr=1e-2)
 SMALL = {  # a learner that isn't named here is checked with its default settings
     "rl2": {
         core: RL2Config(episodes=2, num_envs=64, iterations=128, act="sample", network=NetworkConfig(core=core, units=16), ppo=PPO)
-        for core in ("gru", "lstm", "attention")
+        for core in ("gru", "lstm", "attention", "none")
     },
 }
 IDENTITY, BUDGET = Identity(3, 4), Episodes(2, 0)

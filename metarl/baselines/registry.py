@@ -14,6 +14,7 @@ GROUP = "metarl.agents"
 
 AGENTS = {
     "random": "metarl.baselines.random:RandomAgent",
+    "do-nothing": "metarl.baselines.do_nothing:DoNothing",
     "bandit-greedy": "metarl.baselines.bandit_greedy:BanditGreedy",
     "bandit-epsilon-greedy": "metarl.baselines.bandit_greedy:BanditEpsilonGreedy",
     "ucb1": "metarl.baselines.bandit_ucb1:UCB1",
@@ -32,6 +33,7 @@ AGENTS = {
     "known-goal": "metarl.baselines.known_goal:KnownGoal",
     "known-maze": "metarl.baselines.known_maze:KnownMaze",
     "maze-explorer": "metarl.baselines.maze_explorer:MazeExplorer",
+    "scripted-expert": "metarl.baselines.scripted_expert:ScriptedExpert",
 }
 
 

@@ -43,14 +43,25 @@ class StepInputs(nn.Module):
         observation_space, action_space: of one task.
         previous_observation: also read the observation before this one, so that one step holds a whole transition.
         encoded: leave the observation out, since an encoder reads it.
+        observation_only: read nothing but the current observation, as a policy without memory does.
     """
 
-    def __init__(self, observation_space: gym.Space, action_space: gym.Space, previous_observation: bool = False, encoded: bool = False):
+    def __init__(
+        self,
+        observation_space: gym.Space,
+        action_space: gym.Space,
+        previous_observation: bool = False,
+        encoded: bool = False,
+        observation_only: bool = False,
+    ):
         super().__init__()
+        self.observation_only = observation_only
         self.space, self.actions, self.previous_observation = observation_space, action_distribution(action_space), previous_observation
         self.encoded = encoded
         self.observation_size = 0 if encoded else observation_features(observation_space)
-        self.size = self.observation_size * (1 + previous_observation) + self.actions.num_features + 2
+        self.size = self.observation_size
+        if not observation_only:
+            self.size += self.observation_size * previous_observation + self.actions.num_features + 2
         self.reward_moments = RunningMoments(())
         self.normalises = isinstance(observation_space, gym.spaces.Box) and not encoded
         if self.normalises:
@@ -58,6 +69,8 @@ class StepInputs(nn.Module):
 
     def forward(self, step: Step, previous: Tensor | None = None) -> Tensor:
         """Features [..., F] of `step`; `previous` [..., *obs] is the observation before it (ignored at a meta-episode's start)."""
+        if self.observation_only:
+            return step.prev_reward.new_zeros((*step.prev_reward.shape, 0)) if self.encoded else self.encode(step.observation)
         alive = ~step.meta_episode_start[..., None]
         parts = [] if self.encoded else [self.encode(step.observation)]
         if self.previous_observation:

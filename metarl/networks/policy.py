@@ -16,6 +16,7 @@ from metarl.envs.meta_episode import Step
 from metarl.networks.actions import action_distribution
 from metarl.networks.attention import Attention
 from metarl.networks.encoders import ENCODERS, make_encoder
+from metarl.networks.feed_forward import FeedForward
 from metarl.networks.gru import GRU
 from metarl.networks.inputs import StepInputs
 from metarl.networks.layers import linear
@@ -24,8 +25,8 @@ from metarl.tasks.spaces import action_dtype, observation_dtype
 
 __all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "Seen", "check_policy", "unroll"]
 
-CORES = ("gru", "lstm", "attention")  # of `Policy`
-OTHERS = ("arms", "places")  # with policies of their own, see `metarl.networks.build`
+CORES = ("gru", "lstm", "attention")  # with memory, of `Policy`
+OTHERS = ("none", "arms", "places")  # without memory; with policies of their own, see `metarl.networks.build`
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class NetworkConfig:
     Attributes:
         core: what remembers: a GRU, an LSTM, causal attention over the meta-episode, a GRU for each pair of observation
             and action ("arms", for bandits and small MDPs), or for each place beside one that goes along ("places", for mazes).
-        units: size of the hidden vector, width of the attention, or size of each pair's memory.
+            "none" remembers nothing and reads the current observation only, with no previous action, reward or
+            episode start: to compare with.
+        units: size of the hidden vector, width of the attention, size of each pair's memory, or of both hidden layers.
         layers: attention layers; recurrent cores have one.
         heads: attention heads.
         previous_observation: read the observation before the current one too, so that a step holds a whole transition.
@@ -43,7 +46,7 @@ class NetworkConfig:
             numbers); "auto" takes RL²'s for images of 13x13 pixels or more, and nothing for other observations.
     """
 
-    core: Literal["gru", "lstm", "attention", "arms", "places"] = "gru"
+    core: Literal["gru", "lstm", "attention", "none", "arms", "places"] = "gru"
     units: int = 64
     layers: int = 2
     heads: int = 4
@@ -52,13 +55,17 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         if self.core not in (*CORES, *OTHERS):
-            raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join((*CORES, 'arms'))}.")
+            raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join((*CORES, *OTHERS))}.")
         if min(self.units, self.layers, self.heads) < 1:
             raise ValueError(f"units, layers and heads must be at least 1, not {self.units}, {self.layers} and {self.heads}.")
         if self.encoder not in ("auto", "none", *ENCODERS):
             raise ValueError(f"There is no encoder {self.encoder!r}; choose one of {', '.join(('auto', 'none', *ENCODERS))}.")
-        if self.core == "arms" and self.encoder in ENCODERS:
-            raise ValueError(f"The core 'arms' reads no images; for the encoder {self.encoder!r} choose {', '.join(CORES)}.")
+        if self.core in ("arms", "places") and self.encoder in ENCODERS:
+            raise ValueError(f"The core {self.core!r} reads no images; for the encoder {self.encoder!r} choose {', '.join(CORES)}.")
+        if self.core == "none" and self.previous_observation:
+            raise ValueError(
+                "A policy without memory can't read the previous observation; leave previous_observation off, or choose a core."
+            )
 
 
 class PolicyOutput(NamedTuple):
@@ -102,12 +109,13 @@ class Policy(nn.Module):
         self.encoder = make_encoder(config.encoder, observation_space, rng)
         if self.encoder is not None and config.previous_observation:
             raise ValueError("Encoded images are read once, and remembered by the core; leave previous_observation out.")
-        self.inputs = StepInputs(observation_space, action_space, config.previous_observation, encoded=self.encoder is not None)
+        encoded, memoryless = self.encoder is not None, config.core == "none"
+        self.inputs = StepInputs(observation_space, action_space, config.previous_observation, encoded, memoryless)
         size = self.inputs.size if self.encoder is None else self.encoder.size + self.inputs.size
         if config.core == "attention":
             self.core: Any = Attention(size, config.units, rng, max_steps, config.layers, config.heads)
         else:
-            self.core = {"gru": GRU, "lstm": LSTM}[config.core](size, config.units, rng)
+            self.core = {"gru": GRU, "lstm": LSTM, "none": FeedForward}[config.core](size, config.units, rng)
         num_parameters = action_distribution(action_space).num_parameters
         self.heads = linear(config.units, num_parameters + 1, rng)  # the action distribution's parameters, then the value
         with torch.no_grad():

@@ -5,6 +5,7 @@ import pytest
 from metarl.networks.arms import ArmsPolicy
 from metarl.networks.attention import Attention
 from metarl.networks.build import build_policy
+from metarl.networks.feed_forward import FeedForward
 from metarl.networks.gru import GRU
 from metarl.networks.lstm import LSTM
 from metarl.networks.places import PlacesPolicy
@@ -16,7 +17,7 @@ from metarl.tasks.seeding import torch_generator
 BANDIT = BernoulliBandit(3)
 
 
-@pytest.mark.parametrize(("core", "kind"), [("gru", GRU), ("lstm", LSTM), ("attention", Attention)])
+@pytest.mark.parametrize(("core", "kind"), [("gru", GRU), ("lstm", LSTM), ("attention", Attention), ("none", FeedForward)])
 def test_cores_of_the_general_policy(core, kind):
     policy = build_policy(BANDIT, NetworkConfig(core, units=8), 10, torch_generator(0))
     assert isinstance(policy, Policy)
