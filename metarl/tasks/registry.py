@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # the ids must be known without importing PyTorch
 __all__ = ["DISTRIBUTIONS", "GROUP", "distribution_ids", "distribution_class", "make"]
 
 GROUP = "metarl.distributions"
+REVEALED = "/revealed"
 
 DISTRIBUTIONS = {
     "Acrobot-v0": "metarl.tasks.acrobot:Acrobot",
@@ -50,9 +51,15 @@ def distribution_class(id: str) -> Any:
 def make(id: str, **arguments: Any) -> "TaskDistribution":
     """Build the distribution registered under `id`, such as `make("BernoulliBandit-v0", arms=10)`.
 
+    "BernoulliBandit-v0/revealed" is that distribution with each task told to the agent (`metarl.tasks.reveal`).
+
     Raises:
         ValueError: unknown id, or arguments that the distribution refuses.
     """
+    if id.endswith(REVEALED):
+        from metarl.tasks.reveal import reveal  # the ids must be known without importing PyTorch
+
+        return reveal(make(id.removesuffix(REVEALED), **arguments))
     factory = distribution_class(id)
     _check_arguments(id, factory, arguments)
     try:
