@@ -82,6 +82,7 @@ def main(options: Options, console: Console) -> None:
     for family in families:
         for policy in POLICIES:
             check_folder(physics_run(family, policy, device=options.device), *options.places(family, policy))
+    options.folder.mkdir(parents=True, exist_ok=True)
     for family in families:
         console.rule(family)
         compare(family, options, console)

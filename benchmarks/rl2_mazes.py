@@ -98,6 +98,7 @@ def main(options: Options, console: Console) -> None:
         for name in names.get(part, [part]):
             for seed in TRAININGS[name].seeds:
                 check_folder(maze_run(name, seed, options.device), *options.places(name, seed))
+    options.folder.mkdir(parents=True, exist_ok=True)
     for part in parts:
         console.rule(part)
         {"grid-maze": grid_mazes, "gap": gap, "visual-maze": visual_mazes, "grid-navi": grid_navi}[part](options, console)
@@ -235,7 +236,7 @@ def gap(options: Options, console: Console) -> None:
         own = own[: min(count, options.num_tasks)]  # each training maze once
         difference = generalisation_gap(own, fresh).difference
         put(
-            f"GridMaze 5x5, generalisation gap in return, trained in {count} mazes",
+            name_of_gap,
             "shown",
             difference,
             None,
