@@ -6,7 +6,6 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from metarl.evaluation.recording import RecordedEpisode, Recording, shows_images
-from metarl.tasks.physics_drawings import DRAWINGS
 
 __all__ = ["MOMENTS", "TILE", "beside", "episode_picture", "fit", "moment_picture"]
 
@@ -73,8 +72,6 @@ def _drawn(recording: Recording, episode: RecordedEpisode, moment: int) -> np.nd
         return picture.numpy()
     state = tree_map(lambda tensor: tensor[moment : moment + 1], episode.states)
     pictures = distribution.render(task, state)
-    if pictures is None and distribution.id in DRAWINGS:
-        pictures = DRAWINGS[distribution.id](task, state)
     return None if pictures is None else pictures[0].numpy()
 
 

@@ -18,7 +18,6 @@ from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget
 from metarl.evaluation.protocol import CHUNK, Evaluation, evaluate
 from metarl.tasks.contract import EpisodeRows, PlugInError, TaskDistribution, Tasks, TensorRows, Transition
-from metarl.tasks.physics_drawings import DRAWINGS
 
 __all__ = ["MOST_PICTURES", "RecordedEpisode", "Recording", "record", "shows_images"]
 
@@ -206,7 +205,7 @@ class _WatchedRows(EpisodeRows):
         if isinstance(self.inner, TensorRows):
             one, state = tasks[:1].to("cpu"), _stacked([_row_of(self.inner.state, 0)])
             drawn = self.distribution.render_path(one, state, 0), self.distribution.render(one, state)
-            shows = self.distribution.id in DRAWINGS or any(picture is not None for picture in drawn)
+            shows = any(picture is not None for picture in drawn)
             why = "it defines neither render nor render_path, and its observations aren't images."
         else:
             shows = self.draws_itself = _picture(self.distribution, self.inner, 0) is not None

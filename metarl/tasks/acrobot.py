@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.physics_drawings import draw_acrobot
 from metarl.tasks.physics_range import PhysicsRange, check_horizon
 from metarl.tasks.seeding import numpy_generator
 
@@ -121,6 +122,9 @@ class Acrobot(TaskDistribution):
         following = torch.stack([*angles, *speeds])
         reached = -angles[0].cos() - (angles[0] + angles[1]).cos() > 1
         return Transition(following.T, _shown(following), reached.to(start.dtype) - 1, reached, reached)
+
+    def render(self, tasks: AcrobotTasks, state: Tensor) -> Tensor:
+        return draw_acrobot(state, tasks.upper_length, tasks.lower_length)
 
     def upper_bound(self, tasks: AcrobotTasks, episodes: int) -> Tensor:
         return torch.zeros_like(tasks.gravity)

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.physics_drawings import draw_cart_pole
 from metarl.tasks.physics_range import PhysicsRange, check_horizon
 from metarl.tasks.seeding import numpy_generator
 
@@ -122,6 +123,9 @@ class CartPole(TaskDistribution):
             [position.clamp(-2 * MOST_POSITION, 2 * MOST_POSITION), velocity, angle.clamp(-2 * MOST_ANGLE, 2 * MOST_ANGLE), spin], 1
         )
         return Transition(shown, shown, torch.ones_like(position), terminated, torch.zeros_like(terminated))
+
+    def render(self, tasks: CartPoleTasks, state: Tensor) -> Tensor:
+        return draw_cart_pole(state, HALF_LENGTH * tasks.length)
 
     def upper_bound(self, tasks: CartPoleTasks, episodes: int) -> Tensor:
         return torch.full_like(tasks.gravity, float(episodes * self.horizon))

@@ -8,6 +8,8 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.maze_drawings import draw_maze
+from metarl.tasks.maze_layouts import MazeTasks
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["MOVES", "GridNavi", "GridNaviTasks"]
@@ -75,6 +77,14 @@ class GridNavi(TaskDistribution):
         arrived = (place == tasks.goal).all(1)
         reward = torch.where(arrived, 1.0, -0.1)
         return Transition(place, place, reward, torch.zeros_like(arrived), arrived)
+
+    def render_path(self, tasks: GridNaviTasks, states: Tensor, moment: int) -> Tensor:
+        walls = torch.zeros(1, 2 * self.size + 1, 2 * self.size + 1, dtype=torch.bool)
+        walls[:, [0, -1]] = walls[:, :, [0, -1]] = True
+        places = torch.stack([self.size - 1 - states[:, 1], states[:, 0]], 1)  # rows from above, columns
+        goal = (self.size - 1 - tasks.goal[:, 1]) * self.size + tasks.goal[:, 0]
+        corner = torch.tensor([(self.size - 1) * self.size])
+        return draw_maze(MazeTasks(walls, corner, goal, torch.zeros(1, dtype=torch.int64)), places, moment)
 
     def upper_bound(self, tasks: GridNaviTasks, episodes: int) -> Tensor:
         away = (tasks.goal.sum(1) - 1).clamp_max(self.horizon).to(torch.float64)  # steps that end elsewhere

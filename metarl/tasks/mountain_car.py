@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.physics_drawings import draw_mountain_car
 from metarl.tasks.physics_range import PhysicsRange, check_horizon
 from metarl.tasks.seeding import numpy_generator
 
@@ -109,6 +110,9 @@ class MountainCar(TaskDistribution):
         reached = (position >= GOAL) & (velocity >= 0)
         state = torch.stack([position, velocity], 1)
         return Transition(state, state, -torch.ones_like(position), reached, reached)
+
+    def render(self, tasks: MountainCarTasks, state: Tensor) -> Tensor:
+        return draw_mountain_car(state)
 
     def upper_bound(self, tasks: MountainCarTasks, episodes: int) -> Tensor:
         push = FORCE * tasks.force.abs() + GRAVITY * tasks.gravity  # [n]

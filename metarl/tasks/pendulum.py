@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.physics_drawings import draw_pendulum
 from metarl.tasks.physics_range import PhysicsRange, check_horizon
 from metarl.tasks.seeding import numpy_generator
 
@@ -112,6 +113,9 @@ class Pendulum(TaskDistribution):
         state = torch.stack([angle, speed], 1)
         never = torch.zeros_like(angle, dtype=torch.bool)
         return Transition(state, _shown(state), -cost, never, never)
+
+    def render(self, tasks: PendulumTasks, state: Tensor) -> Tensor:
+        return draw_pendulum(state, LENGTH * tasks.length)
 
     def upper_bound(self, tasks: PendulumTasks, episodes: int) -> Tensor:
         """At most how close to upright each step can be: with |angle| uniform in [0, pi] at the start and s covered since, the expected

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from metarl.tasks.contract import EpisodeRows, TaskDistribution, Tasks, TensorRows, Transition, where_rows
 from metarl.tasks.grid_maze import GOAL_REWARD, STEP_REWARD, WALL_REWARD, default_horizon, path_bound
+from metarl.tasks.maze_drawings import draw_maze
 from metarl.tasks.maze_layouts import DIRECTIONS, MazeTasks, passages
 from metarl.tasks.maze_splits import MazeSplits
 from metarl.tasks.ray_caster import COLUMNS, ROWS, WALL, cast, draw_views
@@ -127,6 +128,10 @@ class VisualMaze(TaskDistribution):
 
     def open(self, num_rows: int, rng: Generator) -> EpisodeRows:
         return (VisualRows if rng.device.type == "cpu" else TensorRows)(self, num_rows, rng)
+
+    def render_path(self, tasks: MazeTasks, states: Pose, moment: int) -> Tensor:
+        nearest = round(float(states.heading[moment]) * 4 / self.turns) % 4
+        return draw_maze(tasks, states.position - 0.5, moment, nearest)
 
     def upper_bound(self, tasks: MazeTasks, episodes: int) -> Tensor:
         rows = torch.arange(len(tasks), device=tasks.start.device)

@@ -5,7 +5,6 @@ import torch
 from metarl.analysis.episode_pictures import MOMENTS, TILE, beside, episode_picture, fit, moment_picture
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.maze_drawings import draw_maze, places_of
-from metarl.tasks.physics_drawings import draw_pendulum
 from tests.analysis.recorded_episodes import of_random, of_script
 from tests.evaluation.drawing_envs import DrawsItself
 from tests.evaluation.test_recording import ASTRAY, STRAIGHT
@@ -57,12 +56,6 @@ def test_episodes_of_few_steps_leave_room_so_that_columns_stay_in_line():
     short, long = (episode_picture(recording, episodes[0]) for episodes in recording.episodes)
     assert recording.episodes[0][0].length == 2
     assert short.shape == long.shape
-
-
-def test_families_without_a_drawing_are_drawn_by_their_id():
-    recording = of_random(Swinging(), 1)
-    wanted = draw_pendulum(None, torch.tensor([[1.0, 1.0]]))[0].numpy()
-    np.testing.assert_array_equal(moment_picture(recording, recording.episodes[0][0], 1), fit(wanted))
 
 
 def test_images_that_agents_see_stand_beside_the_drawing_or_alone():

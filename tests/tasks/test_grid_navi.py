@@ -43,3 +43,14 @@ def test_bad_arguments_get_a_sentence():
     for arguments in ({"size": 2}, {"horizon": 0}):
         with pytest.raises(ValueError, match="at least"):
             GridNavi(**arguments)
+
+
+def test_a_path_is_drawn_with_y_upwards():
+    distribution = GridNavi(3)
+    task = GridNaviTasks(torch.tensor([[2, 2]]))
+    states = torch.tensor([[0, 0], [0, 1], [0, 2]])
+    start, end = (distribution.render_path(task, states, moment).numpy().astype(int) for moment in (0, 2))
+    rows, columns = ((start - end) != 0).any(-1).nonzero()
+    side = len(start)
+    assert columns.max() < side / 3  # the walk stays in the left column
+    assert rows.min() < side / 3  # and ends in the top row

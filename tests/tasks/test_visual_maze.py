@@ -186,3 +186,14 @@ def test_it_is_made_by_its_id():
 def test_bad_settings_are_refused(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         VisualMaze(**arguments)
+
+
+def test_the_path_is_drawn_from_above():
+    maze = VisualMaze(3)
+    tasks = maze.sample(1, "test", 0)
+    pose, _ = maze.reset(tasks, torch.Generator())
+    picture = maze.render_path(tasks, pose, 0)
+    assert picture.dtype == torch.uint8
+    assert picture.shape == GridMaze(3).render_path(tasks, tasks.start, 0).shape
+    turned = maze.render_path(tasks, pose._replace(heading=(pose.heading + 1) % 4), 0)
+    assert not torch.equal(picture, turned)  # the wedge shows where it faces
