@@ -46,6 +46,12 @@ def test_a_memory_for_each_pair_explores_unknown_mdps():
     assert score > 54.9  # posterior sampling; random play gets 39.8, posterior-mean greedy planning 59.3
 
 
+def test_a_memory_for_each_place_finds_its_way():
+    maze = metarl.make("GridMaze-v0", size=3, horizon=20)
+    (score,) = scores(maze, 2, 50, core="places", num_envs=64, lr=1e-2, gae_lambda=0.95)
+    assert score > 1.3  # random play gets -0.3, a systematic explorer 1.65, one who knows the maze 1.75
+
+
 def test_members_learn_side_by_side():
     both = scores(metarl.make("BernoulliBandit-v0", arms=2), 10, 30, seed=(0, 1))
     assert min(both) > 5.6
