@@ -14,10 +14,20 @@ __all__ = ["DISTRIBUTIONS", "GROUP", "distribution_ids", "distribution_class", "
 GROUP = "metarl.distributions"
 
 DISTRIBUTIONS = {
+    "AntDirection-0to360-h200-v0": "metarl.tasks.mujoco_goals:ant_any_direction",
+    "AntDirection-2way-h200-v0": "metarl.tasks.mujoco_goals:AntDirection",
+    "AntGoal-radius3-h200-v0": "metarl.tasks.mujoco_goals:AntGoal",
+    "AntPhysics-v0": "metarl.tasks.mujoco_physics:ant_physics",
     "BernoulliBandit-v0": "metarl.tasks.bernoulli_bandit:BernoulliBandit",
     "GaussianBandit-v0": "metarl.tasks.gaussian_bandit:GaussianBandit",
+    "HalfCheetahDirection-2way-h200-v0": "metarl.tasks.mujoco_goals:HalfCheetahDirection",
+    "HalfCheetahPhysics-v0": "metarl.tasks.mujoco_physics:half_cheetah_physics",
+    "HalfCheetahVelocity-0to2-h200-v0": "metarl.tasks.mujoco_goals:half_cheetah_velocity_0to2",
+    "HalfCheetahVelocity-0to3-h200-v0": "metarl.tasks.mujoco_goals:HalfCheetahVelocity",
+    "HopperPhysics-v0": "metarl.tasks.mujoco_physics:hopper_physics",
     "Identity-v0": "metarl.tasks.identity:Identity",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
+    "Walker2dPhysics-v0": "metarl.tasks.mujoco_physics:walker2d_physics",
 }
 
 KINDS: dict[Any, tuple[str, type]] = {  # what a distribution's arguments are declared as, in words and as values may be
