@@ -90,28 +90,27 @@ class MujocoFamily(TaskDistribution):
         control, torso_before = action.detach().cpu().numpy(), state.torso.cpu().numpy()
         moved = self._simulator.step(self.models_of(tasks), before, control, contacts=robot.contact_cost > 0)
         position, velocity = moved.state[:, :nq], moved.state[:, nq:]
-        place = position[:, : robot.places] if moved.torso is None else moved.torso
-        torso = np.where(moved.sound[:, None], place, torso_before)
+        torso = position[:, : robot.places] if moved.torso is None else np.where(moved.sound[:, None], moved.torso, torso_before)
         contact = np.zeros(len(torso)) if moved.contact is None else np.where(moved.sound, moved.contact, 0.0)
-        motion = Motion(
-            (torso - torso_before) / self.step_seconds, torso, np.square(control).sum(-1), contact, robot.healthy(position, velocity)
-        )
-        reward = np.asarray(self.rewards(tasks, motion), dtype=np.float64)
-        terminated = ~moved.sound | (~motion.healthy if self.terminates else False)
+        speed, effort = (torso - torso_before) / self.step_seconds, np.square(control).sum(-1)
+        motion = Motion(speed, torso, effort, contact, robot.healthy(position, velocity))
+        reward = self.rewards(tasks, motion)
+        terminated = ~(moved.sound & motion.healthy) if self.terminates else ~moved.sound
         reached = MujocoState(*(torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in (position, velocity, torso)))
-        never = torch.zeros(len(torso), dtype=torch.bool, device=device)
         return Transition(
             reached,
             self._observe(tasks, reached.position, reached.velocity),
             torch.from_numpy(reward).to(device, self._dtype(tasks)),
             torch.from_numpy(terminated).to(device),
-            never,
+            torch.zeros(len(torso), dtype=torch.bool, device=device),
         )
 
     def _observe(self, tasks: Tasks, position: Tensor, velocity: Tensor) -> Tensor:
         limit = self.robot.velocity_limit
-        return torch.cat([position[:, self._hidden :], velocity.clamp(-limit, limit)], 1).to(self._dtype(tasks))
+        shown = velocity if limit == np.inf else velocity.clamp(-limit, limit)
+        return torch.cat([position[:, self._hidden :], shown], 1).to(self._dtype(tasks))
 
     @staticmethod
     def _dtype(tasks: Any) -> torch.dtype:
-        return next(value.dtype for value in vars(tasks).values())  # every field is a floating one
+        first: Tensor = next(iter(vars(tasks).values()))  # every field is a floating one
+        return first.dtype

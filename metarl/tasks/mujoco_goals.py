@@ -101,7 +101,7 @@ class HalfCheetahVelocity(MujocoFamily):
     | observation | Box(17), as HalfCheetah-v5's: height, pitch, 6 joint angles (m, rad), 9 velocities (m/s, rad/s); not the goal |
     | action | Box(6) in [-1, 1]: torques of back thigh, shin, foot, front thigh, shin, foot, in units of their gears (30 to 120 N m) |
     | task | velocity, uniform in [low, high] m/s |
-    | reward | -abs(x velocity - the task's) (m/s) - 0.05 × squared action; never above 0 |
+    | reward | -abs(x velocity - the task's) (m/s) - 0.05 × squared action |
     | start | standing, positions ± 0.1 uniform, velocities normal with standard deviation 0.1 |
     | end | truncated at the horizon |
     | splits | train, test: independent streams |
@@ -197,12 +197,12 @@ class AntGoal(MujocoFamily):
     | observation | Box(29): place x, y and height (m), the torso's quaternion, 8 joint angles (rad), 14 velocities; not the goal |
     | action | Box(8) in [-1, 1]: torques of 4 hips and 4 ankles, in units of 150 N m |
     | task | the goal, uniform in the disc of `radius` m around the start |
-    | reward | -(abs(x - the goal's) + abs(y - the goal's)) (m) - 0.1 × squared action - 0.0005 × squared contact forces, each clipped to [-1, 1]; never above 0 |
+    | reward | -(abs(x - goal x) + abs(y - goal y)) (m) - 0.1 × squared action - 0.0005 × squared contact forces, each clipped to [-1, 1] |
     | start | standing, positions ± 0.1 uniform, velocities normal with standard deviation 0.1 |
     | end | truncated at the horizon |
     | splits | train, test: independent streams |
     | optimum | not computable |
-    | bound | no reward exceeds 0, which is loose: the goal is some way off |
+    | bound | no reward exceeds 0, which is loose: the ant has to get there first |
     | versions | v0 |
 
     `AntGoal-radius3-h200-v0` has the range and costs of Rothfuss et al. 2019 (ProMP, arXiv 1810.06784) and Rakelly et al. 2019

@@ -45,7 +45,9 @@ class Robot:
     limit: float = inf
 
     def healthy(self, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-        """Whether each of n robots is healthy [n], by positions [n, nq] and velocities [n, nv]."""
+        """Whether each of n robots is healthy [n], by positions [n, nq] and velocities [n, nv]; always, where health brings no reward."""
+        if self.healthy_reward == 0:
+            return np.ones(len(position), dtype=bool)
         height, angle = position[:, self.places], position[:, self.places + 1]
         rest = np.concatenate([position[:, 2:], velocity], 1)
         upright = (self.height[0] < height) & (height < self.height[1]) & (self.angle[0] < angle) & (angle < self.angle[1])

@@ -68,7 +68,8 @@ class Simulator:
         last = reached[:, -1]
         due = self.frame_skip * self.base.opt.timestep  # when the integration breaks down, MuJoCo starts time anew and the rollout stops
         sound = (np.abs(last[:, 0] - due) < 1e-9) & np.isfinite(last).all(1)
-        return Moved(np.where(sound[:, None], last[:, 1:], state), sound, torso, contact)
+        reached_state = last[:, 1:] if sound.all() else np.where(sound[:, None], last[:, 1:], state)
+        return Moved(reached_state, sound, torso, contact)
 
     def _one_by_one(
         self, worker: int, rows: range, models: Sequence[Any], start: np.ndarray, controls: np.ndarray, reached: np.ndarray
