@@ -1,7 +1,8 @@
 """How fast MuJoCo tasks are played, against Gymnasium's vector environments on the same cores, turn about in one sitting.
 
-Each measurement is a process of its own. Ours plays randomised physics through MetaEpisodeEnv, a model of its own in every row and
-new ones after each meta-episode; Gymnasium's plays its one fixed model. Opponents get the number of environments that suits them best.
+Each measurement is a process of its own. Ours plays through MetaEpisodeEnv, with fresh tasks after each meta-episode; where physics are
+randomised, every row has a model of its own. Gymnasium's plays its one fixed model. Opponents get the number of environments that
+suits them best.
 
     python benchmarks/mujoco_throughput.py --publish
 
@@ -24,8 +25,9 @@ from throughput import Options as Timing
 
 from metarl.results import record_figure, write_csv
 
-ROBOTS = {
+ROBOTS = {  # our family -> Gymnasium's environment of the same robot
     "HalfCheetahPhysics-v0": "HalfCheetah-v5",
+    "HalfCheetahVelocity-0to3-h200-v0": "HalfCheetah-v5",
     "HopperPhysics-v0": "Hopper-v5",
     "Walker2dPhysics-v0": "Walker2d-v5",
     "AntPhysics-v0": "Ant-v5",
@@ -40,12 +42,19 @@ class Options:
     Attributes:
         preset: smoke only shows that everything runs.
         repeats: measurements of each subject.
+        families: which of our families; all that have an opponent if left out.
         publish: write to results/mujoco_throughput rather than runs/mujoco_throughput.
     """
 
     preset: Literal["smoke", "cpu"] = "cpu"
     repeats: int = 5
+    families: tuple[str, ...] = tuple(ROBOTS)
     publish: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = set(self.families) - set(ROBOTS)
+        if unknown:
+            raise ValueError(f"There is no opponent for {', '.join(sorted(unknown))}; choose among {', '.join(ROBOTS)}.")
 
     @property
     def folder(self) -> Path:
@@ -78,8 +87,9 @@ def main(options: Options) -> None:
     """Measure, print, save."""
     console = Console(highlight=False)
     console.print(f"{cpu_model()}, {os.cpu_count()} cores, Python {platform.python_version()}; busy at the start: {os.getloadavg()[0]:.1f}")
+    options.folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
-    for id in ROBOTS:
+    for id in options.families:
         chosen = {
             name: max((subject(name, id, envs) for envs in numbers), key=lambda each: measure(each, options.timing))
             if len(numbers) > 1

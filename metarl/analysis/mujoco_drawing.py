@@ -76,7 +76,7 @@ class MujocoPainter:
             axes.plot([mark, mark], [LOW, 0], color="#6b6b6b", linewidth=0.8)
             axes.text(mark + 0.03, LOW + 0.02, f"{mark:g} m", fontsize=6, color="#6b6b6b")
         pixels_per_metre = self.width / (2 * reach)
-        axes.add_collection(LineCollection(segments, linewidths=widths * pixels_per_metre * 0.72, colors="#D55E00", capstyle="round"))
+        axes.add_collection(LineCollection(list(segments), linewidths=widths * pixels_per_metre * 0.72, colors="#D55E00", capstyle="round"))
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 

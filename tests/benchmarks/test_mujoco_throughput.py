@@ -23,3 +23,8 @@ def test_every_figure_is_recorded_with_its_measurements(tmp_path, monkeypatch):
     slower = figures.loc["AntPhysics-v0: times the rate of Gymnasium's AsyncVectorEnv of Ant-v5"]
     assert (slower.value, str(slower.reached)) == (0.75, "False")
     assert len(pd.read_csv(folder / "throughput.csv")) == 2 * 3 * len(ROBOTS)
+
+
+def test_a_family_without_an_opponent_is_refused():
+    with pytest.raises(ValueError, match="no opponent for BernoulliBandit-v0; choose among HalfCheetahPhysics-v0"):
+        Options(families=("BernoulliBandit-v0",))
