@@ -72,7 +72,7 @@ class Options:
         if self.preset == "smoke":
             return {"metarl": (4,), "sync": (2,), "async": (2,)}
         cores = os.cpu_count() or 1
-        return {"metarl": (256,), "sync": (4, 16, 64), "async": (cores, 2 * cores, 8 * cores)}
+        return {"metarl": (64, 128, 256, 512), "sync": (4, 16, 64), "async": (cores, 2 * cores, 8 * cores)}
 
 
 def subject(name: str, id: str, envs: int) -> Subject:
