@@ -51,6 +51,8 @@ class RandomisedPhysics(MujocoFamily):
             raise ValueError(f"{id}: the factors' range needs 0 < low <= high, both finite, not low = {low} and high = {high}.")
         super().__init__(id, robot, horizon, terminates=robot.healthy_reward > 0)
         self.low, self.high = float(low), float(high)
+        if low == high:  # one robot, and nothing outside of it
+            self.splits, self.finite = ("train", "test"), True
         self.margin = (self.high / self.low) ** 0.25
         check_factors(id, robot.xml, self.low / self.margin, self.high * self.margin)
         self._latest: tuple[Any, list[Any]] = (None, [])

@@ -78,3 +78,4 @@ def test_the_default_range_is_simulated_without_a_breakdown():
 def test_one_point_ranges_are_one_robot():
     family = half_cheetah_physics(1.0, 1.0)
     assert (table(family.sample(5, "train", 0)) == 1.0).all()
+    assert (family.finite, family.splits) == (True, ("train", "test"))
