@@ -26,12 +26,12 @@ from metarl.baselines.registry import agent_class, make_agent
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
 from metarl.evaluation.statistics import Estimate, beats, mean, median_over_seeds, paired_difference
+from metarl.experiments.finished import check_folder, finished
+from metarl.experiments.finished import trained as trained_run
 from metarl.experiments.load import load_agent
 from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_run, start_row
-from metarl.experiments.run import train
-from metarl.experiments.run_config import RunConfig
 from metarl.reference.duan2016 import NUM_TASKS, rl2_table
-from metarl.results import MAX_PUBLISHED_BYTES, RunFolder, publish, record_figure, write_csv, write_file
+from metarl.results import MAX_PUBLISHED_BYTES, record_figure, write_csv, write_file
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.reveal import reveal
 from metarl.tasks.seeding import numpy_generator
@@ -211,34 +211,19 @@ def check_runs(row: Row, options: Options) -> None:
         check_runs(before, options)
     for seed in options.run_seeds:
         run, (own, published) = rl2_run(row, options.preset, seed, options.device), places(row, seed, options)
-        if (own / "run.json").exists() and not same_run(own, run) and not finished(published, run):
-            raise ValueError(f"{own} holds a run with other settings than rl2_config gives; move it away, or choose another --runs.")
+        check_folder(run, own, published)
 
 
 def trained(row: Row, seed: int, options: Options, console: Console) -> Path | None:
     """The folder of RL²'s finished run: one of our own, else a published one, else trained now; None where that isn't wanted."""
     run, (own, published) = rl2_run(row, options.preset, seed, options.device), places(row, seed, options)
-    folder = own if finished(own, run) else published
-    if not finished(folder, run):
-        if not options.train:
-            return None
-        before = start_row(row)
-        start = None if before is None else trained(before, seed, options, console)
-        train(run, own, start=start)
-        folder = own
-    console.print(f"RL², seed {seed}: {folder.as_posix()}", highlight=False)
-    return publish(own, published.parent) if options.publish and folder == own else folder
-
-
-def finished(folder: Path, run: RunConfig) -> bool:
-    """Whether the folder has the weights of `run`."""
-    return RunFolder(folder).weights().exists() and same_run(folder, run)
-
-
-def same_run(folder: Path, run: RunConfig) -> bool:
-    """Whether the folder holds `run`, on whatever device it was trained."""
-    stored = RunConfig.from_identity(RunFolder(folder).identity).identity()
-    return {**stored, "device": ""} == {**run.identity(), "device": ""}
+    before = start_row(row)
+    needs_start = options.train and before is not None and not finished(own, run) and not finished(published, run)
+    start = trained(before, seed, options, console) if needs_start and before is not None else None
+    folder = trained_run(run, own, published, start=start, train_missing=options.train, publishes=options.publish)
+    if folder is not None:
+        console.print(f"RL², seed {seed}: {folder.as_posix()}", highlight=False)
+    return folder
 
 
 def write_line(ground: Ground, column: Column, cell: Cell | None, options: Options) -> None:

@@ -51,6 +51,24 @@ def evaluate(words: Sequence[str]) -> None:
     tyro.cli(flags, prog="metarl evaluate", args=list(words))
 
 
+def watch(words: Sequence[str]) -> None:
+    """Draw an agent at play: a contact sheet and an animation."""
+    from metarl.analysis.watching import WatchOptions
+    from metarl.analysis.watching import watch as write_pictures
+
+    def flags(
+        folder: tyro.conf.Positional[Path | None] = None, options: Annotated[WatchOptions, tyro.conf.arg(name="")] = WatchOptions()
+    ) -> None:
+        """Draw an agent at play: a contact sheet, a task a row and an episode a column, and an animation of the same.
+
+        Args:
+            folder: the run's, as `metarl train` wrote it, or a published one's; none plays --agent on --distribution.
+        """
+        print(f"Look at {' and '.join(map(str, write_pictures(folder, options)))}")
+
+    tyro.cli(flags, prog="metarl watch", args=list(words))
+
+
 def list_everything(words: Sequence[str]) -> None:
     """Show all task distributions, learners and agents, a line each."""
 
@@ -66,7 +84,12 @@ def list_everything(words: Sequence[str]) -> None:
     tyro.cli(flags, prog="metarl list", args=list(words))
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"train": train, "evaluate": evaluate, "list": list_everything}
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "watch": watch,
+    "list": list_everything,
+}
 
 
 def main(words: Sequence[str] | None = None) -> None:

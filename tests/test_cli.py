@@ -44,7 +44,7 @@ def test_flags_are_the_configs_fields_with_their_help(capsys):
     for piece in (
         "--episodes",
         "K, episodes in a meta-episode",
-        "--network.core {gru,lstm,attention,arms}",
+        "--network.core {gru,lstm,attention,none,arms}",
         "--distribution-args",
         "--seed",
     ):
@@ -84,9 +84,25 @@ def test_the_folder_is_named_for_the_run(tmp_path, monkeypatch):
     main(["evaluate", "runs/rl2-BernoulliBandit-v0-arms=3-seed1+2", "--num-tasks", "10", "--member", "1"])
 
 
+def test_watch_a_run_and_an_agent(tmp_path, capsys):
+    maze = ["--distribution", "GridMaze-v0", "--distribution-args", "size=3", "horizon=8"]
+    main(["train", "rl2", *maze, *SMALL[2:], "--folder", str(tmp_path)])
+    main(["watch", str(tmp_path), "--split", "test", "--tasks", "2", "--seed", "1", "--episodes", "2"])
+    shown = capsys.readouterr().out
+    for kind in ("png", "gif"):
+        file = tmp_path / "watched" / f"test-2tasks-2episodes-seed1.{kind}"
+        assert str(file) in shown
+        assert file.stat().st_size > 1000
+    main(["watch", "--agent", "random", *maze, "--num-tasks", "1", "--format", "mp4", "--out", str(tmp_path / "out")])
+    assert (tmp_path / "out" / "test-1tasks-2episodes-seed0.mp4").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (["watch"], "Name a run's folder, or --agent and --distribution"),
+        (["watch", "nowhere"], "holds no run"),
+        (["watch", "--agent", "random", "--distribution", "BernoulliBandit-v0"], "has nothing to show"),
         (["train", "nope", "--distribution", "BernoulliBandit-v0"], "There is no learner 'nope'."),
         (["train", "nope"], "Known: rl2."),
         (["train", "rl2", "--distribution", "BernouliBandit-v0"], "Did you mean 'BernoulliBandit-v0'?"),
@@ -107,7 +123,9 @@ def test_bad_input_ends_with_a_sentence_and_status_1(words, sentence, capsys, tm
     assert "Traceback" not in shown
 
 
-@pytest.mark.parametrize("words", [["learn"], ["train", "rl2", "--flag"], ["evaluate"], ["list", "all"]])
+@pytest.mark.parametrize(
+    "words", [["learn"], ["train", "rl2", "--flag"], ["watch", "nowhere", "--format", "avi"], ["evaluate"], ["list", "all"]]
+)
 def test_unknown_words_end_with_status_2(words):
     assert exits(words) == 2
 

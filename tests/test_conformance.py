@@ -16,16 +16,21 @@ from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.gaussian_bandit import GaussianBandit
+from metarl.tasks.grid_maze import GridMaze
+from metarl.tasks.grid_navi import GridNavi
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.identity import Identity
+from metarl.tasks.meta_world import MetaWorldML1
 from metarl.tasks.random_mdp import RandomMDP
 from metarl.tasks.registry import DISTRIBUTIONS, make
 from metarl.tasks.reveal import reveal
 from tests.checks.line import Line
 
 SETTINGS = {  # beside the defaults
+    "CartPole-v0": {"usual": {"low": 1, "high": 1, "friction": 0, "reversals": False, "horizon": 30}},
     "GaussianBandit-v0": {"one-arm": {"arms": 1}},
     "Identity-v0": {"terminates": {"terminates": True}},
+    "GridMaze-v0": {"loops": {"size": 3, "loops": 0.5, "algorithm": "kruskal", "window": 2, "train_mazes": 0}},
     "RandomMDP-v0": {"small": {"states": 3, "actions": 2, "horizon": 3, "transition_concentration": 0.3}},
 }
 FAMILIES = {id: partial(make, id) for id in DISTRIBUTIONS}
@@ -40,8 +45,12 @@ PLAYED = {  # what agents are checked on: small, since they play a thousand task
     "mdp-cut": (RandomMDP(states=3, actions=2, horizon=3), Steps(8)),
     "told-bandit": (reveal(BernoulliBandit(3)), Episodes(6, 0)),
     "told-mdp": (reveal(RandomMDP(states=3, actions=2, horizon=3)), Episodes(3, 0)),
+    "maze": (GridMaze(3, horizon=20), Episodes(2, 0)),
+    "told-maze": (reveal(GridMaze(3, horizon=20)), Episodes(2, 0)),
+    "told-grid": (reveal(GridNavi(3, horizon=6)), Episodes(2, 0)),
     "identity": (Identity(3, 4), Episodes(2, 0)),
     "gymnasium": (FAMILIES["gymnasium"](), Episodes(2, 0)),
+    "arm": (MetaWorldML1(horizon=3, goal_visible=True), Episodes(2, 0)),
 }
 AGENT_CASES = {
     f"{agent}-{name}": (partial(make_agent, agent), distribution, budget)
@@ -54,7 +63,7 @@ PPO = PPOConfig(minibatches=2, epochs=2, lr=1e-2)
 SMALL = {  # a learner that isn't named here is checked with its default settings
     "rl2": {
         core: RL2Config(episodes=2, num_envs=64, iterations=128, act="sample", network=NetworkConfig(core=core, units=16), ppo=PPO)
-        for core in ("gru", "lstm", "attention")
+        for core in ("gru", "lstm", "attention", "none")
     },
 }
 IDENTITY, BUDGET = Identity(3, 4), Episodes(2, 0)

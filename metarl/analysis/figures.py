@@ -12,14 +12,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, ScalarFormatter
 
 from metarl.evaluation.protocol import Evaluation
-from metarl.evaluation.statistics import mean
+from metarl.evaluation.statistics import Estimate, mean
 from metarl.results import write_file
 from metarl.tasks.contract import TaskDistribution
 
-__all__ = ["COLOURS", "heatmaps", "learning_curve", "mean_curves", "regret_figure", "save", "scores_figure"]
+__all__ = [
+    "COLOURS",
+    "heatmaps",
+    "intervals_figure",
+    "learning_curve",
+    "mean_curves",
+    "named_curves",
+    "regret_figure",
+    "save",
+    "scores_figure",
+]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008, yellow left out
 DASHES = ("-", "--", "-.", ":")
@@ -145,13 +155,14 @@ def regret_figure(entries: Sequence[tuple[str, Evaluation]], distribution: TaskD
     return mean_curves(regrets, x=one, y=f"regret per {one} (reward)", title=title)
 
 
-def mean_curves(curves: Mapping[str, np.ndarray], *, x: str, y: str, first: int = 1, title: str = "") -> Figure:
+def mean_curves(curves: Mapping[str, np.ndarray], *, x: str, y: str, first: int = 1, title: str = "", from_zero: bool = True) -> Figure:
     """Means over tasks, pull by pull or episode by episode, with their 95 % intervals as bands.
 
     Args:
         curves: by label, a matrix [tasks, points]; NaN where a task has no value at a point. A point without any value is left out.
         x: what the points are. y: what is averaged, with its unit.
         first: the number of the first point.
+        from_zero: start the vertical axis at 0.
     """
     figure, axes = _axes(7.0, 4.2)
     for i, (label, matrix) in enumerate(curves.items()):
@@ -167,7 +178,54 @@ def mean_curves(curves: Mapping[str, np.ndarray], *, x: str, y: str, first: int 
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(bottom=0)
+    if from_zero:
+        axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=9)
+    _title(axes, title)
+    return figure
+
+
+def named_curves(curves: Mapping[str, Mapping[float, float]], *, x: str, y: str, title: str = "") -> Figure:
+    """Plain curves by label, from points {x: y}; those whose labels begin alike, up to a comma, share a colour.
+
+    Args:
+        x, y: what the axes are, with units.
+    """
+    figure, axes = _axes(7.0, 4.2)
+    colours = {begin: COLOURS[i % len(COLOURS)] for i, begin in enumerate(dict.fromkeys(label.partition(",")[0] for label in curves))}
+    drawn: dict[str, int] = {}
+    for label, points in curves.items():
+        begin = label.partition(",")[0]
+        dash = DASHES[drawn.setdefault(begin, 0) % len(DASHES)]
+        drawn[begin] += 1
+        axes.plot(list(points), list(points.values()), color=colours[begin], linestyle=dash, marker="o", markersize=3, label=label)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.set_xscale("symlog", linthresh=1)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    _title(axes, title)
+    return figure
+
+
+def intervals_figure(levels: Mapping[str, Mapping[str, Estimate]], *, x: str, y: str, title: str = "") -> Figure:
+    """Estimates with their intervals, by label along named points, such as a score against the number of training tasks.
+
+    Args:
+        levels: by label, an estimate at each named point; a label may lack some.
+        x: what the points are. y: what is estimated, with its unit.
+    """
+    figure, axes = _axes(6.0, 4.0)
+    points = list(dict.fromkeys(point for each in levels.values() for point in each))
+    for i, (label, each) in enumerate(levels.items()):
+        places = np.array([points.index(point) for point in each]) + 0.04 * (i - (len(levels) - 1) / 2)
+        values = np.array([estimate[:3] for estimate in each.values()]).reshape(-1, 3)
+        errors = np.abs(values[:, 1:] - values[:, :1]).T
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        axes.errorbar(places, values[:, 0], errors, color=colour, marker=marker, linestyle=DASHES[i % len(DASHES)], capsize=3, label=label)
+    axes.set_xticks(range(len(points)), points)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
     axes.legend(frameon=False, fontsize=9)
     _title(axes, title)
     return figure

@@ -14,6 +14,7 @@ GROUP = "metarl.agents"
 
 AGENTS = {
     "random": "metarl.baselines.random:RandomAgent",
+    "do-nothing": "metarl.baselines.do_nothing:DoNothing",
     "bandit-greedy": "metarl.baselines.bandit_greedy:BanditGreedy",
     "bandit-epsilon-greedy": "metarl.baselines.bandit_greedy:BanditEpsilonGreedy",
     "ucb1": "metarl.baselines.bandit_ucb1:UCB1",
@@ -29,6 +30,10 @@ AGENTS = {
     "ucrl2": "metarl.baselines.ucrl2:UCRL2",
     "beb": "metarl.baselines.beb:BEB",
     "known-model": "metarl.baselines.known_model:KnownModel",
+    "known-goal": "metarl.baselines.known_goal:KnownGoal",
+    "known-maze": "metarl.baselines.known_maze:KnownMaze",
+    "maze-explorer": "metarl.baselines.maze_explorer:MazeExplorer",
+    "scripted-expert": "metarl.baselines.scripted_expert:ScriptedExpert",
 }
 
 

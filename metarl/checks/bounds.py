@@ -7,7 +7,7 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from metarl.checks.playing import actions_for, play
+from metarl.checks.playing import actions_for, first_returns
 from metarl.checks.require import require
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.seeding import torch_generator
@@ -79,10 +79,8 @@ def check_random_play_is_below_the_bounds(make_distribution: Make) -> None:
     bound, optimum = distribution.upper_bound(tasks, 1), distribution.optimum(1)
     if bound is None and optimum is None:
         return
-    played = play(distribution, tasks, actions_for(distribution, distribution.horizon, TASKS, 0), torch_generator(0, "checks", "noise"))
-    ended = (played.terminated | played.truncated).to(torch.int64)
-    first = ended.cumsum(0) - ended == 0  # [T, n] steps of the first episode
-    scores = torch.where(first, played.reward, 0).sum(0)
+    actions = actions_for(distribution, distribution.horizon, TASKS, 0)
+    scores = first_returns(distribution, tasks, actions, torch_generator(0, "checks", "noise"))
     for name, limit in (("upper bound", bound), ("optimum", optimum)):
         if limit is None:
             continue

@@ -10,6 +10,7 @@ from metarl.checks.boundary import BOUNDARY_CHECKS, TENSOR_BOUNDARY_CHECKS
 from metarl.checks.bounds import BOUND_CHECKS
 from metarl.checks.information import INFORMATION_CHECKS
 from metarl.checks.learning import LEARNING_CHECKS, MakeLearner
+from metarl.checks.pictures import PICTURE_CHECKS
 from metarl.checks.playing import has_tensor_steps
 from metarl.checks.sampling import SAMPLING_CHECKS
 from metarl.checks.stepping import STEPPING_CHECKS
@@ -38,6 +39,7 @@ def distribution_checks(distribution: TaskDistribution | None = None) -> Iterabl
         yield from STEPPING_CHECKS
         yield from TENSOR_BOUNDARY_CHECKS
         yield from BOUND_CHECKS
+        yield from PICTURE_CHECKS
     if distribution is None or isinstance(distribution, GymnasiumDistribution):
         yield from ADAPTED_CHECKS
 

@@ -9,7 +9,7 @@ from metarl.checks.spaces import random_actions
 from metarl.tasks.contract import TaskDistribution, Tasks, where_rows
 from metarl.tasks.seeding import torch_generator
 
-__all__ = ["Play", "actions_for", "has_tensor_steps", "play"]
+__all__ = ["Play", "actions_for", "first_returns", "has_tensor_steps", "play"]
 
 
 class Play(NamedTuple):
@@ -53,3 +53,17 @@ def play(distribution: TaskDistribution, tasks: Tasks, actions: Tensor, rng: Gen
         observation = where_rows(ended, fresh_observation, transition.observation)
         clock = torch.where(ended, 0, clock)
     return Play(*(torch.stack(parts) for parts in zip(*steps, strict=True)))
+
+
+def first_returns(distribution: TaskDistribution, tasks: Tasks, actions: Tensor, rng: Generator) -> Tensor:
+    """Return [n] of each row's first episode under `actions` [T, n, *act]; keeps no observations, which may be large."""
+    start, _ = distribution.reset(tasks, rng)
+    state: Any = start
+    playing, total = torch.ones(len(tasks), dtype=torch.bool), torch.zeros(len(tasks))
+    for action in actions:
+        transition = distribution.step(tasks, state, action, rng)
+        total = total + torch.where(playing, transition.reward, 0)
+        ended = transition.terminated if transition.truncated is None else transition.terminated | transition.truncated
+        playing = playing & ~ended
+        state = where_rows(playing, transition.state, start)  # rows that are done aren't stepped past their end
+    return total

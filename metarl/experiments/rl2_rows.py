@@ -299,7 +299,7 @@ def bandit_config(n: int, k: int) -> RL2Config:
     network, ppo = NetworkConfig("arms", units=32), PPOConfig(discount=1.0, gae_lambda=0.95)
     if n <= 100:
         return RL2Config(episodes=n, num_envs=512, iterations=200, network=network, ppo=replace(ppo, lr=1e-2))
-    return RL2Config(episodes=n, num_envs=256, iterations=60, network=network, ppo=replace(ppo, lr=1e-3, gae_lambda=0.97, entropy=0.005))
+    return RL2Config(episodes=n, num_envs=256, iterations=60, network=network, ppo=replace(ppo, lr=1e-3, gae_lambda=0.9, entropy=0.005))
 
 
 def mdp_config(n: int) -> RL2Config:

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_map
 from metarl.envs.meta_episode import Step
 from metarl.learners.crew import ALONE, Share, added
 from metarl.networks.actions import ActionDistribution
-from metarl.networks.policy import unroll
+from metarl.networks.policy import Seen, unroll
 
 __all__ = ["PPOConfig", "PPOMetrics", "annealed", "gae", "minibatches", "ppo_loss", "ppo_update"]
 
@@ -115,7 +115,7 @@ def minibatches(columns: int, members: int, parts: int, rng: Generator) -> list[
 class Batch(NamedTuple):
     """What the loss reads, [T, S x B, ...]."""
 
-    steps: Step | Tensor  # or what the policy's `read` made of them [T, S x B, F]
+    steps: Step | Tensor | Seen  # or what the policy's `read` made of them
     action: Tensor
     log_prob: Tensor
     advantage: Tensor  # normalised
@@ -123,8 +123,9 @@ class Batch(NamedTuple):
     valid: Tensor
 
     def columns(self, index: Tensor) -> "Batch":
-        """The columns at `index`."""
-        return tree_map(lambda field: field.index_select(1, index), self)
+        """The columns at `index`, as long as the longest of them is valid."""
+        length = int(self.valid.index_select(1, index).any(1).sum())
+        return tree_map(lambda field: field[:length].index_select(1, index), self)
 
 
 def ppo_loss(

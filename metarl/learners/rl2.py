@@ -200,7 +200,7 @@ class RL2:
             self.learn_first_baseline(rollout)
         batch = self.batch(rollout)
         if isinstance(self.policy, Policy):
-            batch = batch._replace(steps=self.policy.read(rollout.steps))
+            batch = batch._replace(steps=self.policy.read(rollout.steps, rollout.valid))
         metrics = ppo_update(
             self.policy,
             self.optimizer,
@@ -341,8 +341,7 @@ class RL2:
 
     def _new_policy(self, seed: int, make_policy: Callable[[TaskDistribution, int], nn.Module] | None) -> nn.Module:
         if make_policy is None:
-            space, action_space = self.distribution.observation_space, self.distribution.action_space
-            return build_policy(space, action_space, self.config.network, self.max_steps, torch_generator(seed, "weights"))
+            return build_policy(self.distribution, self.config.network, self.max_steps, torch_generator(seed, "weights"))
         with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
             torch.default_generator.manual_seed(derive_seed(seed, "weights"))
             return make_policy(self.distribution, self.max_steps)

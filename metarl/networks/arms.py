@@ -14,7 +14,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from metarl.envs.meta_episode import Step
-from metarl.networks.gru import GRU, accumulate, advance, over_steps, retrace, with_one
+from metarl.networks.gru import GRU
+from metarl.networks.keyed_memory import KeyedMemory, one_by_one, places_of
 from metarl.networks.layers import linear
 from metarl.networks.normalisation import RunningMoments
 from metarl.networks.policy import PolicyOutput
@@ -98,7 +99,7 @@ class ArmsPolicy(nn.Module):
         clock = self.clock(torch.arange(len(steps.prev_reward), device=steps.prev_reward.device))
         pair = self.pair(torch.cat([steps.observation[:1], steps.observation[:-1]]), steps.prev_action)
         pairs, gru = self.num_observations * self.num_actions, self.gru
-        hidden = ArmsMemory.apply(self.features(steps), pair, pairs, gru.weight_input, gru.weight_hidden, gru.bias, gru.bias_hidden)[0]
+        hidden = KeyedMemory.apply(self.features(steps), pair, pairs, gru.weight_input, gru.weight_hidden, gru.bias, gru.bias_hidden)[0]
         seen = LatestReadouts.apply(self.read_out(hidden), pair, pairs, clock[:, :-1].unflatten(-1, (self.RANK, self.roles)))[0]
         return self.output(seen, steps.observation, clock[:, -1:])
 
@@ -145,62 +146,6 @@ def clock_features(played: Tensor, max_steps: int) -> Tensor:
     scale = 1 / math.log(1000)
     whole = torch.full_like(played, math.log(max_steps) * scale)
     return torch.stack([played / max_steps, left / max_steps, torch.log1p(played) * scale, left.log() * scale, whole], -1)
-
-
-class ArmsMemory(torch.autograd.Function):
-    """Memories [T, B, H] of the actions that were just taken, from reward features [T, B, F] and actions [T, B].
-
-    The first row is no action. The GRU of `metarl.networks.gru`, but each step goes on from the step that last took the same action.
-    """
-
-    @staticmethod
-    def forward(
-        features: Tensor, action: Tensor, num_actions: int, weight_input: Tensor, weight_hidden: Tensor, bias: Tensor, bias_hidden: Tensor
-    ) -> tuple[Tensor, ...]:
-        length, rows, units = *action.shape, bias.shape[-1]
-        gates = features.new_empty((3, length, rows, units))
-        inputs, weight_input = with_one(features), torch.cat([weight_input, bias[:, None]], 1)
-        for g, scale in enumerate((1, 1, 2)):  # the candidate's is doubled, as in `advance`
-            torch.matmul(inputs, scale * weight_input[g], out=gates[g])
-        hidden, recurrent, olds = (features.new_zeros((length, rows, units)) for _ in range(3))
-        weights, places = [weight.contiguous() for weight in weight_hidden], places_of(action, num_actions)
-        latest = features.new_zeros(rows * num_actions, units)
-        for t in range(1, length):
-            torch.index_select(latest, 0, places[t], out=olds[t])
-            advance(gates[:, t], recurrent[t], olds[t], hidden[t], weights, bias_hidden)
-            latest.index_copy_(0, places[t], hidden[t])
-        return hidden, gates, recurrent, olds
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        features, action, ctx.num_actions, _, weight_hidden, _, _ = inputs
-        ctx.mark_non_differentiable(*output[1:])
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(features, action, weight_hidden, *output)
-
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor | None, *_: Any) -> tuple[Any, ...]:
-        if grad_output is None:
-            return (None,) * 7
-        features, action, weight_hidden, hidden, gates, recurrent, olds = ctx.saved_tensors
-        grads, grad_recurrent = torch.zeros_like(gates), torch.zeros_like(recurrent)
-        weights, places = [weight.t().contiguous() for weight in weight_hidden], places_of(action, ctx.num_actions)
-        latest = hidden.new_zeros(action.shape[1] * ctx.num_actions, hidden.shape[-1])
-        for t in reversed(range(1, len(hidden))):
-            grad = latest.index_select(0, places[t]).add_(grad_output[t])
-            retrace(grad, gates[:, t], recurrent[t], hidden[t], grads[:, t], grad_recurrent[t])
-            grad *= gates[1, t]
-            for part, weight in zip((grads[0, t], grads[1, t], grad_recurrent[t]), weights, strict=True):
-                accumulate(grad, part, weight)
-            latest.index_copy_(0, places[t], grad)
-        grad_hidden = torch.stack([over_steps(olds, part) for part in (grads[0], grads[1], grad_recurrent)])
-        grad_input = torch.stack([over_steps(with_one(features), grads[g]) for g in range(3)])
-        return None, None, None, grad_input[:, :-1], grad_hidden, grad_input[:, -1], grad_recurrent.sum((0, 1))
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        """Stacked networks, one after another."""
-        return one_by_one(ArmsMemory, info, in_dims, arguments)
 
 
 class LatestReadouts(torch.autograd.Function):
@@ -252,20 +197,3 @@ class LatestReadouts(torch.autograd.Function):
     def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
         """Stacked networks, one after another."""
         return one_by_one(LatestReadouts, info, in_dims, arguments)
-
-
-def places_of(action: Tensor, num_actions: int) -> Tensor:
-    """Where the rows' actions [T, B] lie among B k memories."""
-    return action + num_actions * torch.arange(action.shape[1], device=action.device)
-
-
-def one_by_one(
-    function: Any, info: Any, in_dims: tuple[int | None, ...], arguments: tuple[Any, ...]
-) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-    """A function under vmap as a loop, stacked along a new first dimension."""
-    members = [
-        function.apply(*(part if dim is None else part.select(dim, i) for part, dim in zip(arguments, in_dims, strict=True)))
-        for i in range(info.batch_size)
-    ]
-    outputs = tuple(torch.stack(parts) for parts in zip(*members, strict=True))
-    return outputs, (0,) * len(outputs)

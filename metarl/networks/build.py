@@ -2,20 +2,21 @@
 
 from typing import Any
 
-import gymnasium as gym
 from torch import Generator
 
 from metarl.networks.arms import ArmsPolicy
+from metarl.networks.places import PlacesPolicy
 from metarl.networks.policy import NetworkConfig, Policy
+from metarl.tasks.contract import TaskDistribution
 
 __all__ = ["build_policy"]
 
 
-def build_policy(observation_space: gym.Space, action_space: gym.Space, config: NetworkConfig, max_steps: int, rng: Generator) -> Any:
+def build_policy(distribution: TaskDistribution, config: NetworkConfig, max_steps: int, rng: Generator) -> Any:
     """A new policy.
 
     Args:
-        observation_space, action_space: of one task.
+        distribution: what it plays.
         config: its shape.
         max_steps: most steps in a meta-episode.
         rng: draws the initial weights.
@@ -23,6 +24,9 @@ def build_policy(observation_space: gym.Space, action_space: gym.Space, config: 
     Raises:
         ValueError: spaces that the policy can't read or act in.
     """
+    observation_space, action_space = distribution.observation_space, distribution.action_space
     if config.core == "arms":
         return ArmsPolicy(observation_space, action_space, config.units, max_steps, rng)
+    if config.core == "places":
+        return PlacesPolicy(observation_space, action_space, getattr(distribution, "moved", None), config.units, rng)
     return Policy(observation_space, action_space, config, max_steps, rng)

@@ -13,7 +13,7 @@ from metarl.envs.meta_episode import Step
 from metarl.networks.actions import action_distribution, one_hot
 from metarl.networks.normalisation import RunningMoments
 
-__all__ = ["StepInputs", "observation_features"]
+__all__ = ["StepInputs", "is_image", "observation_features"]
 
 
 def observation_features(space: gym.Space) -> int:
@@ -31,28 +31,48 @@ def observation_features(space: gym.Space) -> int:
     raise ValueError(f"Observations of {space} aren't supported; flatten them to Discrete, MultiDiscrete, MultiBinary or Box.")
 
 
+def is_image(space: gym.Space) -> bool:
+    """Whether observations are images of bytes: a Box of uint8 with three dimensions."""
+    return isinstance(space, gym.spaces.Box) and space.dtype == "uint8" and len(space.shape) == 3
+
+
 class StepInputs(nn.Module):
     """Turns a Step into features [..., F]; boxes and rewards are normalised by running moments that are saved with the policy.
 
     Args:
         observation_space, action_space: of one task.
         previous_observation: also read the observation before this one, so that one step holds a whole transition.
+        encoded: leave the observation out, since an encoder reads it.
+        observation_only: read nothing but the current observation, as a policy without memory does.
     """
 
-    def __init__(self, observation_space: gym.Space, action_space: gym.Space, previous_observation: bool = False):
+    def __init__(
+        self,
+        observation_space: gym.Space,
+        action_space: gym.Space,
+        previous_observation: bool = False,
+        encoded: bool = False,
+        observation_only: bool = False,
+    ):
         super().__init__()
+        self.observation_only = observation_only
         self.space, self.actions, self.previous_observation = observation_space, action_distribution(action_space), previous_observation
-        self.observation_size = observation_features(observation_space)
-        self.size = self.observation_size * (1 + previous_observation) + self.actions.num_features + 2
+        self.encoded = encoded
+        self.observation_size = 0 if encoded else observation_features(observation_space)
+        self.size = self.observation_size
+        if not observation_only:
+            self.size += self.observation_size * previous_observation + self.actions.num_features + 2
         self.reward_moments = RunningMoments(())
-        self.normalises = isinstance(observation_space, gym.spaces.Box)
+        self.normalises = isinstance(observation_space, gym.spaces.Box) and not encoded
         if self.normalises:
             self.observation_moments = RunningMoments(tuple(observation_space.shape or ()))
 
     def forward(self, step: Step, previous: Tensor | None = None) -> Tensor:
         """Features [..., F] of `step`; `previous` [..., *obs] is the observation before it (ignored at a meta-episode's start)."""
+        if self.observation_only:
+            return step.prev_reward.new_zeros((*step.prev_reward.shape, 0)) if self.encoded else self.encode(step.observation)
         alive = ~step.meta_episode_start[..., None]
-        parts = [self.encode(step.observation)]
+        parts = [] if self.encoded else [self.encode(step.observation)]
         if self.previous_observation:
             assert previous is not None, "this policy reads the previous observation too"
             parts.append(self.encode(previous) * alive)

@@ -15,15 +15,18 @@ from torch import Generator, Tensor, nn
 from metarl.envs.meta_episode import Step
 from metarl.networks.actions import action_distribution
 from metarl.networks.attention import Attention
+from metarl.networks.encoders import ENCODERS, make_encoder
+from metarl.networks.feed_forward import FeedForward
 from metarl.networks.gru import GRU
 from metarl.networks.inputs import StepInputs
 from metarl.networks.layers import linear
 from metarl.networks.lstm import LSTM
 from metarl.tasks.spaces import action_dtype, observation_dtype
 
-__all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "check_policy", "unroll"]
+__all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "Seen", "check_policy", "unroll"]
 
-CORES = ("gru", "lstm", "attention")  # of `Policy`; `metarl.networks.arms` has a policy of its own
+CORES = ("gru", "lstm", "attention")  # with memory, of `Policy`
+OTHERS = ("none", "arms", "places")  # without memory; with policies of their own, see `metarl.networks.build`
 
 
 @dataclass(frozen=True)
@@ -31,25 +34,38 @@ class NetworkConfig:
     """The shape of a policy with memory.
 
     Attributes:
-        core: what remembers: a GRU, an LSTM, causal attention over the meta-episode, or a GRU for each
-            pair of observation and action ("arms", for bandits and small MDPs).
-        units: size of the hidden vector, width of the attention, or size of each pair's memory.
+        core: what remembers: a GRU, an LSTM, causal attention over the meta-episode, a GRU for each pair of observation
+            and action ("arms", for bandits and small MDPs), or for each place beside one that goes along ("places", for mazes).
+            "none" remembers nothing and reads the current observation only, with no previous action, reward or
+            episode start: to compare with.
+        units: size of the hidden vector, width of the attention, size of each pair's memory, or of both hidden layers.
         layers: attention layers; recurrent cores have one.
         heads: attention heads.
         previous_observation: read the observation before the current one too, so that a step holds a whole transition.
+        encoder: what images are read by: RL²'s two convolutions, the Nature network, IMPALA's residual one, or nothing (pixels as
+            numbers); "auto" takes RL²'s for images of 13x13 pixels or more, and nothing for other observations.
     """
 
-    core: Literal["gru", "lstm", "attention", "arms"] = "gru"
+    core: Literal["gru", "lstm", "attention", "none", "arms", "places"] = "gru"
     units: int = 64
     layers: int = 2
     heads: int = 4
     previous_observation: bool = False
+    encoder: Literal["auto", "none", "rl2", "nature", "impala"] = "auto"
 
     def __post_init__(self) -> None:
-        if self.core not in (*CORES, "arms"):
-            raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join((*CORES, 'arms'))}.")
+        if self.core not in (*CORES, *OTHERS):
+            raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join((*CORES, *OTHERS))}.")
         if min(self.units, self.layers, self.heads) < 1:
             raise ValueError(f"units, layers and heads must be at least 1, not {self.units}, {self.layers} and {self.heads}.")
+        if self.encoder not in ("auto", "none", *ENCODERS):
+            raise ValueError(f"There is no encoder {self.encoder!r}; choose one of {', '.join(('auto', 'none', *ENCODERS))}.")
+        if self.core in ("arms", "places") and self.encoder in ENCODERS:
+            raise ValueError(f"The core {self.core!r} reads no images; for the encoder {self.encoder!r} choose {', '.join(CORES)}.")
+        if self.core == "none" and self.previous_observation:
+            raise ValueError(
+                "A policy without memory can't read the previous observation; leave previous_observation off, or choose a core."
+            )
 
 
 class PolicyOutput(NamedTuple):
@@ -57,6 +73,14 @@ class PolicyOutput(NamedTuple):
 
     parameters: Tensor  # [..., B, P] of the action distribution
     value: Tensor  # [..., B] return to go, as the learner normalises it
+
+
+class Seen(NamedTuple):
+    """What a policy with an encoder reads of steps, before any weight is involved."""
+
+    images: Tensor  # [..., B, H, W, C] bytes
+    rest: Tensor  # [..., B, F] features of the rest
+    counts: Tensor  # [..., B] bool: where not, nobody asks for what the policy says, and the image isn't looked at
 
 
 class PolicyState(NamedTuple):
@@ -67,22 +91,31 @@ class PolicyState(NamedTuple):
 
 
 class Policy(nn.Module):
-    """Inputs, core, heads.
+    """Inputs, for images an encoder, core, heads.
 
     Args:
         observation_space, action_space: of one task.
         config: the shape.
         max_steps: most steps in a meta-episode.
         rng: draws the initial weights.
+
+    Raises:
+        ValueError: spaces that the policy or its encoder can't read or act in.
     """
 
     def __init__(self, observation_space: gym.Space, action_space: gym.Space, config: NetworkConfig, max_steps: int, rng: Generator):
         super().__init__()
-        self.inputs = StepInputs(observation_space, action_space, config.previous_observation)
+        self.static_shapes = False  # true: don't look at a value to save work
+        self.encoder = make_encoder(config.encoder, observation_space, rng)
+        if self.encoder is not None and config.previous_observation:
+            raise ValueError("Encoded images are read once, and remembered by the core; leave previous_observation out.")
+        encoded, memoryless = self.encoder is not None, config.core == "none"
+        self.inputs = StepInputs(observation_space, action_space, config.previous_observation, encoded, memoryless)
+        size = self.inputs.size if self.encoder is None else self.encoder.size + self.inputs.size
         if config.core == "attention":
-            self.core: Any = Attention(self.inputs.size, config.units, rng, max_steps, config.layers, config.heads)
+            self.core: Any = Attention(size, config.units, rng, max_steps, config.layers, config.heads)
         else:
-            self.core = {"gru": GRU, "lstm": LSTM}[config.core](self.inputs.size, config.units, rng)
+            self.core = {"gru": GRU, "lstm": LSTM, "none": FeedForward}[config.core](size, config.units, rng)
         num_parameters = action_distribution(action_space).num_parameters
         self.heads = linear(config.units, num_parameters + 1, rng)  # the action distribution's parameters, then the value
         with torch.no_grad():
@@ -96,24 +129,44 @@ class Policy(nn.Module):
 
     def forward(self, step: Step, state: PolicyState) -> tuple[PolicyOutput, PolicyState]:
         """One step of B rows; rows that start a meta-episode forget first."""
-        output, core = self.core(self.inputs(step, state.observation), forget(state.core, step.meta_episode_start))
+        features = self.inputs(step, state.observation)
+        if self.encoder is not None:
+            features = torch.cat([self.encoder(step.observation), features], -1)
+        output, core = self.core(features, forget(state.core, step.meta_episode_start))
         return self._heads(output), PolicyState(core, step.observation)
 
-    def sequence(self, steps: Step | Tensor) -> PolicyOutput:
+    def sequence(self, steps: Step | Tensor | Seen) -> PolicyOutput:
         """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals `forward` step by step.
 
         `steps` may also be what `read` made of them.
         """
-        return self._heads(self.core.sequence(steps if isinstance(steps, Tensor) else self.read(steps)))
+        seen = self.read(steps) if isinstance(steps, Step) else steps
+        return self._heads(self.core.sequence(self._encoded(seen) if isinstance(seen, Seen) else seen))
 
-    def read(self, steps: Step) -> Tensor:
-        """Features [T, B, F] of whole meta-episodes. No weights are involved, so that a learner can keep them for a whole update."""
+    def read(self, steps: Step, valid: Tensor | None = None) -> Tensor | Seen:
+        """What there is to read in whole meta-episodes: features [T, B, F], for an encoder its images and features of the rest.
+
+        No weights are involved, so that a learner can keep it for a whole update. What the policy says after a row's meta-episode is
+        over, where `valid` [T, B] is false, must not be used then.
+        """
         previous = torch.cat([steps.observation[:1], steps.observation[:-1]]) if self.inputs.previous_observation else None
-        return self.inputs(steps, previous)
+        features = self.inputs(steps, previous)
+        if self.encoder is None:
+            return features
+        return Seen(steps.observation, features, torch.ones_like(steps.meta_episode_start) if valid is None else valid)
 
     def learn_moments(self, steps: Step, valid: Tensor) -> None:
         """Take a rollout [T, B] into the running moments of the inputs; call it between updates, never within one."""
         self.inputs.learn_moments(steps, valid)
+
+    def _encoded(self, seen: Seen) -> Tensor:
+        """Features [T, B, F]: the encoder's, zeros where steps don't count, and the rest."""
+        assert self.encoder is not None
+        if self.static_shapes or bool(seen.counts.all()):
+            return torch.cat([self.encoder(seen.images), seen.rest], -1)
+        encoded = self.encoder(seen.images[seen.counts])  # [n, E]
+        spread = encoded.new_zeros((*seen.counts.shape, self.encoder.size)).index_put((seen.counts,), encoded)
+        return torch.cat([spread, seen.rest], -1)
 
     def _heads(self, output: Tensor) -> PolicyOutput:
         heads = self.heads(output)
@@ -149,7 +202,7 @@ def check_policy(policy: Any, observation_space: gym.Space, action_space: gym.Sp
         )
 
 
-def unroll(policy: Any, steps: Step | Tensor) -> PolicyOutput:
+def unroll(policy: Any, steps: Step | Tensor | Seen) -> PolicyOutput:
     """What `policy` says along whole meta-episodes [T, B, ...]: in parallel if it can, else step by step."""
     if hasattr(policy, "sequence"):
         return policy.sequence(steps)

@@ -9,10 +9,11 @@ from typing import Literal
 
 import pandas as pd
 
-__all__ = ["NUM_TASKS", "TABLES", "rl2_reproductions", "rl2_table"]
+__all__ = ["MAZE_IMPROVED", "NUM_TASKS", "TABLES", "rl2_mazes", "rl2_reproductions", "rl2_table"]
 
 TABLES = ("bandits", "mdps")
 NUM_TASKS = 1000  # behind each of the paper's scores
+MAZE_IMPROVED = {"small": 0.917, "large": 0.714}  # share of all mazes whose second episode is shorter than the first (section 3.3)
 
 
 def rl2_table(table: Literal["bandits", "mdps"]) -> pd.DataFrame:
@@ -32,6 +33,12 @@ def rl2_table(table: Literal["bandits", "mdps"]) -> pd.DataFrame:
 def rl2_reproductions() -> pd.DataFrame:
     """What others report in the same settings. Columns: table, n, k, agent, figure (mean total reward), source, trust."""
     return _read("duan2016_reproductions.csv").astype({"k": "Int64"})
+
+
+def rl2_mazes() -> pd.DataFrame:
+    """Table 3: the best run, trained in small mazes. Columns: maze ("small" 5x5, "large" 9x9), episode, length (mean steps of successful
+    episodes), length_error (as printed after ±), success (share), source, trust."""
+    return _read("duan2016_mazes.csv")
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -152,6 +152,13 @@ class GymnasiumRows(EpisodeRows):
     def play_only(self, mask: Tensor) -> None:
         self.arrays.wanted[:] = mask.cpu().numpy()
 
+    def render(self, row: int) -> Tensor | None:
+        """What the row's environment draws, if `make_env` made it with render_mode="rgb_array"."""
+        if isinstance(self.host, WorkerPool):
+            raise ValueError(f"{self.recipe.id}: worker processes send no pictures; make the distribution with workers=0 to watch it.")
+        picture = self.host.render(row)
+        return None if picture is None else torch.from_numpy(picture)
+
     def describe(self, row: int) -> str:
         return self.recipe.name_task(self.arrays, row)
 

@@ -44,7 +44,7 @@ class RandomisedPhysics(MujocoFamily):
         ValueError: a range that isn't positive and growing, or models that MuJoCo can't simulate, in its own words.
     """
 
-    splits = ("train", "test", "extrapolate")
+    splits: tuple[str, ...] = ("train", "test", "extrapolate")
 
     def __init__(self, id: str, robot: Robot, low: float, high: float, horizon: int):
         if not (0 < low <= high < math.inf):

@@ -70,6 +70,12 @@ class Revealed(TaskDistribution):
     def upper_bound(self, tasks: Tasks, episodes: int) -> Tensor | None:
         return self.wrapped.upper_bound(tasks, episodes)
 
+    def render(self, tasks: Tasks, state: Any) -> Tensor | None:
+        return self.wrapped.render(tasks, state)
+
+    def render_path(self, tasks: Tasks, states: Any, moment: int) -> Tensor | None:
+        return self.wrapped.render_path(tasks, states, moment)
+
     def observation_of(self, revealed: Tensor) -> Tensor:
         """The wrapped observation within `revealed` [n, size], as numbers [n, observation_size]."""
         return revealed[:, : self.observation_size]

@@ -173,6 +173,19 @@ class RowPlayer:
         self._check_observations()
         arrays.at[part.start] = -1
 
+    def render(self, row: int) -> np.ndarray | None:
+        """The picture [H, W, 3] uint8 that the row's environment draws now; None if it wasn't made with render_mode="rgb_array"."""
+        env = self._envs[row]
+        if env.render_mode != "rgb_array":
+            return None
+        try:
+            picture = np.array(env.render())
+        except Exception as error:
+            raise self._broken(row, f"raised {type(error).__name__} while being drawn: {error}") from error
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            raise self._broken(row, f"drew {picture.dtype} of shape {picture.shape}; a picture is uint8 [height, width, 3]")
+        return picture
+
     def close(self) -> None:
         """Close all environments."""
         while self._envs:

@@ -10,7 +10,18 @@ import torch
 from matplotlib.colors import to_hex
 
 import metarl
-from metarl.analysis.figures import COLOURS, heatmaps, learning_curve, mean_curves, regret_figure, save, scores_figure
+from metarl.analysis.figures import (
+    COLOURS,
+    heatmaps,
+    intervals_figure,
+    learning_curve,
+    mean_curves,
+    named_curves,
+    regret_figure,
+    save,
+    scores_figure,
+)
+from metarl.evaluation.statistics import Estimate
 
 
 class Pull:
@@ -155,6 +166,35 @@ def test_tasks_without_a_value_are_left_out_of_a_point_and_points_without_one_of
     assert list(line.get_xdata()) == [2, 3]
     assert list(line.get_ydata()) == [2.0, 5.0]
     assert len(mean_curves({"A": matrix[:, :1]}, x="pull", y="rate").axes[0].lines[0].get_xdata()) == 0
+
+
+def test_curves_of_negative_scores_need_not_start_at_0():
+    matrix = np.full((3, 2), -50.0) + np.arange(3)[:, None]
+    assert mean_curves({"A": matrix}, x="episode", y="return", from_zero=False).axes[0].get_ylim()[1] < 0
+
+
+def test_intervals_stand_at_their_points_and_a_label_may_lack_some():
+    levels = {
+        "train": {"10": Estimate(1.0, 0.5, 1.5, 9, 0.95), "100": Estimate(2.0, 1.0, 4.0, 9, 0.95)},
+        "test": {"100": Estimate(3.0, 2.0, 4.0, 9, 0.95)},
+    }
+    axes = intervals_figure(levels, x="tasks", y="return").axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "100"]
+    first, second = axes.containers
+    assert first.lines[0].get_ydata().tolist() == [1.0, 2.0]
+    assert [np.ptp(path.vertices[:, 1]) for path in first.lines[2][0].get_paths()] == [1.0, 3.0]
+    assert second.lines[0].get_xdata().tolist() == pytest.approx([1.02])
+
+
+def test_named_curves_that_begin_alike_share_a_colour():
+    lines = (
+        named_curves({"mass, trained": {0: 0.1, 10: 0.9}, "mass, not": {0: 0.0, 10: 0.2}, "force": {0: 1.0}}, x="step", y="R²")
+        .axes[0]
+        .lines
+    )
+    assert lines[0].get_color() == lines[1].get_color() != lines[2].get_color()
+    assert lines[0].get_linestyle() != lines[1].get_linestyle()
+    assert list(lines[0].get_xdata()) == [0, 10]
 
 
 def test_heatmaps_share_one_scale_and_name_their_rows():

@@ -12,12 +12,14 @@ from metarl.envs.budget import Episodes
 from metarl.tasks import entries
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.gaussian_bandit import GaussianBandit
+from metarl.tasks.meta_world import MetaWorldML1
 from metarl.tasks.random_mdp import RandomMDP
 from metarl.tasks.reveal import reveal
 from tests.tasks.test_entries import Point
 
 BUDGET = Episodes(4, 0)
 PLAYED = [BernoulliBandit(3), GaussianBandit(3), RandomMDP(), reveal(BernoulliBandit(3)), reveal(RandomMDP())]
+ARM = MetaWorldML1(horizon=2, goal_visible=True)
 
 
 @pytest.mark.parametrize("id", AGENTS)
@@ -25,7 +27,7 @@ def test_every_id_makes_an_agent_of_that_id_with_any_parameters_of_its_grid(id):
     kind = agent_class(id)
     assert kind.id == id
     assert kind.label
-    playable = [distribution for distribution in PLAYED if kind.supports(distribution)]
+    playable = [distribution for distribution in [*PLAYED, ARM] if kind.supports(distribution)]
     assert playable
     for name, values in kind.grid.items():
         assert len(set(values)) == len(values) > 1
@@ -41,6 +43,7 @@ def test_names_of_the_agents_that_can_play():
     assert set(agent_names(reveal(BernoulliBandit(3)))) == {"random", "known-arm"}
     mdp = {"random", "mdp-greedy", "mdp-epsilon-greedy", "psrl", "opsrl", "ucrl2", "beb"}
     assert set(agent_names(RandomMDP())) == mdp
+    assert set(agent_names(ARM)) == {"random", "do-nothing", "scripted-expert"}
     assert set(agent_names()) >= set(AGENTS)
 
 

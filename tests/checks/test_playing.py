@@ -2,7 +2,7 @@
 
 import torch
 
-from metarl.checks.playing import actions_for, has_tensor_steps, play
+from metarl.checks.playing import actions_for, first_returns, has_tensor_steps, play
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.identity import Identity
 from metarl.tasks.seeding import torch_generator
@@ -36,3 +36,10 @@ def test_a_perfect_play_of_the_identity_task():
         assert torch.equal(played.terminated, ends if terminates else nothing)
         assert torch.equal(played.truncated, nothing if terminates else ends)
         assert torch.equal(played.final_observation[:3], shown[1:4])
+
+
+def test_first_returns_are_those_of_a_play():
+    identity = Identity(3, 4, terminates=True)
+    tasks, actions = identity.sample(6, "train", 0), actions_for(identity, 11, 6, 0)
+    played = play(identity, tasks, actions[:4], torch_generator(0))
+    assert torch.equal(first_returns(identity, tasks, actions, torch_generator(0)), played.reward.sum(0))

@@ -223,9 +223,11 @@ def test_minibatches_are_drawn_anew_and_from_the_generator():
 def test_columns_pick_whole_meta_episodes():
     batch = made_batch()
     picked = batch.columns(torch.tensor([5, 1]))
-    assert torch.equal(picked.steps.observation, batch.steps.observation[:, [5, 1]])
+    longest = int(batch.valid.sum(0)[[5, 1]].max())
+    assert longest < LENGTH  # what comes after the longest of them is left out
+    assert torch.equal(picked.steps.observation, batch.steps.observation[:longest, [5, 1]])
     for name in ("action", "log_prob", "advantage", "target", "valid"):
-        assert torch.equal(getattr(picked, name), getattr(batch, name)[:, [5, 1]])
+        assert torch.equal(getattr(picked, name), getattr(batch, name)[:longest, [5, 1]])
 
 
 @pytest.mark.parametrize(("share", "wanted"), [(-1, 5), (0, 5), (0.25, 4), (1, 1), (2, 1)])

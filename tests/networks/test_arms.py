@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from metarl.envs.meta_episode import Step
-from metarl.networks.arms import ArmsMemory, ArmsPolicy, LatestReadouts
-from metarl.networks.build import build_policy
-from metarl.networks.policy import NetworkConfig, PolicyOutput
+from metarl.networks.arms import ArmsPolicy, LatestReadouts
+from metarl.networks.keyed_memory import KeyedMemory
+from metarl.networks.policy import PolicyOutput
 from metarl.networks.stacked import StackedPolicy
 from metarl.tasks.seeding import torch_generator
 
@@ -74,7 +74,7 @@ def test_written_out_gradients_equal_numerical_ones(length):
     action = torch.randint(3, (length, 2), generator=rng)
     features = torch.randn(length, 2, 1, generator=rng, dtype=torch.float64)
     weights = [torch.randn(shape, generator=rng, dtype=torch.float64).requires_grad_() for shape in ((3, 1, 4), (3, 4, 4), (3, 4), (4,))]
-    assert torch.autograd.gradcheck(lambda *own: ArmsMemory.apply(features, action, 3, *own)[0], weights)
+    assert torch.autograd.gradcheck(lambda *own: KeyedMemory.apply(features, action, 3, *own)[0], weights)
     readout = torch.randn(length, 1, 3, generator=rng, dtype=torch.float64).expand(length, 2, 3).clone().requires_grad_()
     weight = torch.randn(length, 3, 2, generator=rng, dtype=torch.float64).requires_grad_()
 
@@ -145,6 +145,5 @@ def test_stacked_members_equal_each_alone():
 
 
 def test_other_spaces_get_a_sentence():
-    config = NetworkConfig("arms", units=8)
     with pytest.raises(ValueError, match="choose gru, lstm or attention"):
-        build_policy(gym.spaces.Box(0, 1, (2,)), gym.spaces.Discrete(5), config, 10, torch_generator(0))
+        ArmsPolicy(gym.spaces.Box(0, 1, (2,)), gym.spaces.Discrete(5), 8, 10, torch_generator(0))

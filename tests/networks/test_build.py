@@ -1,28 +1,37 @@
 """The policy that a config describes."""
 
-import gymnasium as gym
 import pytest
 
 from metarl.networks.arms import ArmsPolicy
 from metarl.networks.attention import Attention
 from metarl.networks.build import build_policy
+from metarl.networks.feed_forward import FeedForward
 from metarl.networks.gru import GRU
 from metarl.networks.lstm import LSTM
+from metarl.networks.places import PlacesPolicy
 from metarl.networks.policy import NetworkConfig, Policy
+from metarl.tasks.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.grid_maze import GridMaze
 from metarl.tasks.seeding import torch_generator
 
-SPACES = gym.spaces.Discrete(1), gym.spaces.Discrete(3)
+BANDIT = BernoulliBandit(3)
 
 
-@pytest.mark.parametrize(("core", "kind"), [("gru", GRU), ("lstm", LSTM), ("attention", Attention)])
+@pytest.mark.parametrize(("core", "kind"), [("gru", GRU), ("lstm", LSTM), ("attention", Attention), ("none", FeedForward)])
 def test_cores_of_the_general_policy(core, kind):
-    policy = build_policy(*SPACES, NetworkConfig(core, units=8), 10, torch_generator(0))
+    policy = build_policy(BANDIT, NetworkConfig(core, units=8), 10, torch_generator(0))
     assert isinstance(policy, Policy)
     assert isinstance(policy.core, kind)
     assert policy.core.size == 8
 
 
 def test_memories_for_each_pair():
-    policy = build_policy(*SPACES, NetworkConfig("arms", units=8), 10, torch_generator(0))
+    policy = build_policy(BANDIT, NetworkConfig("arms", units=8), 10, torch_generator(0))
     assert isinstance(policy, ArmsPolicy)
     assert (policy.gru.size, policy.num_actions, policy.max_steps) == (8, 3, 10)
+
+
+def test_memories_for_each_place():
+    policy = build_policy(GridMaze(), NetworkConfig("places", units=8), 10, torch_generator(0))
+    assert isinstance(policy, PlacesPolicy)
+    assert (policy.core.size, policy.places.size) == (8, 4)

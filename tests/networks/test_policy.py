@@ -208,6 +208,7 @@ def test_spaces_that_do_not_fit_get_a_sentence(space):
         ({"layers": 0}, "must be at least 1"),
         ({"heads": -1}, "must be at least 1"),
         ({"core": "attention", "units": 10, "heads": 4}, "multiple of its heads"),
+        ({"core": "none", "previous_observation": True}, "without memory can't read the previous observation"),
     ],
 )
 def test_bad_settings_get_a_sentence(settings, sentence):

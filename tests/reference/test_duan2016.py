@@ -5,6 +5,7 @@ import pytest
 
 import metarl
 from metarl.reference import rl2_reproductions, rl2_table
+from metarl.reference.duan2016 import MAZE_IMPROVED, rl2_mazes
 
 BANDITS, MDPS = rl2_table("bandits"), rl2_table("mdps")
 
@@ -69,3 +70,13 @@ def test_sources_and_trust_are_named():
 def test_an_unknown_table_is_refused():
     with pytest.raises(ValueError, match="choose bandits or mdps"):
         rl2_table("mazes")
+
+
+def test_table_3_has_two_mazes_of_five_episodes():
+    mazes = rl2_mazes()
+    assert mazes.columns.tolist() == ["maze", "episode", "length", "length_error", "success", "source", "trust"]
+    assert mazes.groupby("maze")["episode"].apply(list).to_dict() == {"small": [1, 2, 3, 4, 5], "large": [1, 2, 3, 4, 5]}
+    second = mazes[mazes["episode"] == 2].set_index("maze")
+    assert second["length"].to_dict() == {"small": 39.1, "large": 151.8}
+    assert second["success"].to_dict() == {"small": 0.996, "large": 0.967}
+    assert MAZE_IMPROVED == {"small": 0.917, "large": 0.714}

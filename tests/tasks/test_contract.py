@@ -107,6 +107,18 @@ def ask(source, rows, counts):
     return source(torch.tensor(rows), torch.tensor(counts)).means
 
 
+@pytest.mark.parametrize("shape", [(30, 40, 3), (3, 3, 3), (8,), ()])
+def test_where_rows_of_bytes(shape):
+    one, other = torch.full((5, *shape), 7, dtype=torch.uint8), torch.full((5, *shape), 9, dtype=torch.uint8)
+    mask = torch.tensor([True, False, True, True, False])
+    for chosen in (one, torch.full((6, *shape), 7, dtype=torch.uint8)[1:]):  # where they lie in memory is nothing
+        merged = where_rows(mask, chosen, other)
+        assert merged.shape == one.shape
+        assert merged.dtype == torch.uint8
+        assert merged.reshape(5, -1)[:, 0].tolist() == [7, 9, 7, 7, 9]
+        assert torch.equal(merged, torch.stack([(one if row else other)[0] for row in mask]))
+
+
 def test_a_rows_tasks_depend_on_seed_row_and_count_alone():
     bandit = metarl.make("BernoulliBandit-v0", arms=3)
     source = fresh_tasks(bandit, "train", 6, seed=4)

@@ -9,6 +9,7 @@ import metarl
 from metarl.tasks import entries
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.registry import DISTRIBUTIONS, distribution_class, distribution_ids, make
+from metarl.tasks.reveal import Revealed
 from tests.tasks.test_entries import Point
 
 
@@ -68,3 +69,11 @@ def test_other_packages_register_theirs_by_entry_point(monkeypatch):
     monkeypatch.setattr(entries, "entry_points", lambda group: [Point("TwoArms-v0", lambda: BernoulliBandit(2))])
     assert "TwoArms-v0" in distribution_ids()
     assert make("TwoArms-v0").arms == 2
+
+
+def test_a_distribution_with_its_tasks_told_has_an_id_too():
+    told = make("BernoulliBandit-v0/revealed", arms=2)
+    assert isinstance(told, Revealed)
+    assert (told.id, told.config()) == ("BernoulliBandit-v0/revealed", {"arms": 2})
+    with pytest.raises(ValueError, match="no argument legs"):
+        make("BernoulliBandit-v0/revealed", legs=2)

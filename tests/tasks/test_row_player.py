@@ -249,3 +249,37 @@ def test_tasks_are_named_by_split_place_and_value():
     one = player(1, range(1))
     one.arrays.split[:] = 1
     assert one.recipe.name_task(one.arrays, 0) == "test task 0 (1.0)"
+
+
+@pytest.mark.parametrize(("mode", "drawn"), [("rgb_array", True), ("ansi", False), (None, False)])
+def test_rows_draw_what_their_environment_draws(mode, drawn):
+    class Drawing(Spy):
+        render_mode = mode
+
+        def render(self):
+            return np.full((2, 3, 3), self.task, dtype=np.uint8)
+
+    distribution = GymnasiumDistribution("Drawing-v0", Drawing, {"train": [5, 7]})
+    env = MetaEpisodeEnv(distribution, Steps(3), 2, generator())
+    env.reset(in_order(distribution, [[0], [1]]))
+    pictures = [env._rows.render(row) for row in range(2)]
+    if drawn:
+        assert [picture.unique().tolist() for picture in pictures] == [[5], [7]]
+        assert pictures[0].shape == (2, 3, 3)
+    else:
+        assert pictures == [None, None]
+
+
+@pytest.mark.parametrize("picture", [None, np.zeros((2, 3)), np.zeros((2, 3, 3)), [np.zeros((2, 3, 3), np.uint8)] * 2])
+def test_pictures_of_another_form_are_refused(picture):
+    class Odd(Spy):
+        render_mode = "rgb_array"
+
+        def render(self):
+            return picture
+
+    distribution = GymnasiumDistribution("Odd-v0", Odd, {"train": [5]})
+    env = MetaEpisodeEnv(distribution, Steps(3), 1, generator())
+    env.reset(fresh_tasks(distribution, "train", 1, 0))
+    with pytest.raises(PlugInError, match=r"Odd-v0: train task 0 \(5\), in row 0.*a picture is uint8 \[height, width, 3\]"):
+        env._rows.render(0)

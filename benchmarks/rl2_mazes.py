@@ -1,0 +1,367 @@
+"""RL² in mazes and grids: does it explore in the first episode and go straight in the second, in mazes that it has never seen?
+
+    python benchmarks/rl2_mazes.py                       # everything; finished runs and published weights are used as they are
+    python benchmarks/rl2_mazes.py --parts grid-maze gap --publish
+
+The part "visual-maze" fills Table 3 of Duan et al. 2016. RL² is trained, or gone on with, in runs/rl2_mazes. With --publish, tables,
+figures and weights go to results/rl2_mazes; otherwise all but the runs goes to runs/rl2_mazes/tables.
+"""
+
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from metarl.analysis.figures import intervals_figure, mean_curves, save
+from metarl.baselines.registry import make_agent
+from metarl.envs.budget import Episodes
+from metarl.evaluation.episodes import episode_lengths, episode_successes, shortened
+from metarl.evaluation.protocol import Evaluation, evaluate
+from metarl.evaluation.statistics import Estimate, generalisation_gap, mean, median_over_seeds, paired_difference
+from metarl.experiments.finished import check_folder, trained
+from metarl.experiments.load import load_agent
+from metarl.experiments.rl2_maze_runs import TRAININGS, maze_run
+from metarl.reference.duan2016 import MAZE_IMPROVED, rl2_mazes
+from metarl.results import record_figure, write_csv
+from metarl.tasks.grid_maze import GOAL_REWARD, STEP_REWARD, GridMaze
+from metarl.tasks.registry import make
+from metarl.tasks.reveal import reveal
+from metarl.tasks.seeding import numpy_generator
+
+TEST_SEED = 1611  # of the test mazes' order, and of everything random while they are played
+SUCCESS = "GridMaze 5x5, RL², success, median over seeds"
+FIRST = "GridMaze 5x5, RL² minus systematic explorer, steps of episode 1, paired, median seed"
+SECOND = "GridMaze 5x5, RL², mean steps of episode 2 over the mean shortest path, median over seeds"
+PAPER = "RL² in the paper (ViZDoom)"
+PARTS = ("grid-maze", "gap", "visual-maze", "grid-navi")
+
+# What the agents that were trained in 5x5 mazes and two episodes are scored in: name -> (arguments, episodes).
+GRID_SETTINGS: dict[str, tuple[dict[str, Any], int]] = {
+    "5x5": ({}, 2),
+    "5x5, 5 episodes": ({}, 5),
+    "5x5, Kruskal's": ({"algorithm": "kruskal"}, 2),
+    "5x5, loops": ({"loops": 0.2}, 2),
+    "9x9, 5 episodes": ({"size": 9}, 5),
+    "9x9, loops, 5 episodes": ({"size": 9, "loops": 0.2}, 5),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to compute.
+
+    Attributes:
+        parts: of the benchmark; all if left out.
+        num_tasks: test tasks; there are 1,000 frozen test mazes.
+        publish: write to results/ and copy the weights there.
+        train: train what isn't trained; otherwise its figures are missing.
+        device: where RL² trains.
+        runs: folder of the training runs.
+        results: folder of published results.
+    """
+
+    parts: tuple[Literal["grid-maze", "gap", "visual-maze", "grid-navi"], ...] = ()
+    num_tasks: int = 1000
+    publish: bool = False
+    train: bool = True
+    device: str = "cpu"
+    runs: Path = field(default=Path("runs"))
+    results: Path = field(default=Path("results"))
+
+    @property
+    def folder(self) -> Path:
+        """Where tables and figures go."""
+        return self.results / "rl2_mazes" if self.publish else self.runs / "rl2_mazes" / "tables"
+
+    def command(self, part: str) -> str:
+        """What reruns a part."""
+        tasks = [] if self.num_tasks == 1000 else ["--num-tasks", str(self.num_tasks)]
+        return shlex.join(["python", "benchmarks/rl2_mazes.py", "--parts", part, *tasks, *(["--publish"] if self.publish else [])])
+
+    def places(self, name: str, seed: int) -> tuple[Path, Path]:
+        """Where a run lies: our own, and the published one."""
+        return self.runs / "rl2_mazes" / name / f"seed{seed}", self.results / "rl2_mazes" / "weights" / name / f"seed{seed}"
+
+
+def main(options: Options, console: Console) -> None:
+    """Every part asked for."""
+    parts = options.parts or PARTS
+    names = {"grid-maze": ["grid-maze"], "gap": ["grid-maze-10", "grid-maze-100", "grid-maze"]}
+    for part in parts:
+        for name in names.get(part, [part]):
+            for seed in TRAININGS[name].seeds:
+                check_folder(maze_run(name, seed, options.device), *options.places(name, seed))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for part in parts:
+        console.rule(part)
+        {"grid-maze": grid_mazes, "gap": gap, "visual-maze": visual_mazes, "grid-navi": grid_navi}[part](options, console)
+
+
+def folders_of(name: str, options: Options, console: Console) -> list[Path]:
+    """The finished runs of a training."""
+    found = []
+    for seed in TRAININGS[name].seeds:
+        run, (own, published) = maze_run(name, seed, options.device), options.places(name, seed)
+        folder = trained(run, own, published, train_missing=options.train, publishes=options.publish)
+        if folder is not None:
+            console.print(f"{name}, seed {seed}: {folder.as_posix()}", highlight=False)
+            found.append(folder)
+    return found
+
+
+def play(agents: dict[str, list[Any]], budget: Episodes, options: Options) -> dict[str, list[Evaluation]]:
+    """Every agent on the test tasks of what it plays; what is told is played in the same tasks."""
+    return {
+        label: [evaluate(agent, place, "test", options.num_tasks, TEST_SEED, budget) for agent, place in each]
+        for label, each in agents.items()
+    }
+
+
+def lines_of(setting: str, label: str, evaluations: list[Evaluation], shortest: np.ndarray) -> list[dict[str, Any]]:
+    """One line an episode: of a learner with several seeds, of the seed whose total is the median."""
+    evaluation = median_seed(evaluations)
+    lengths, successes = episode_lengths(evaluation), episode_successes(evaluation)
+    improved = shortened(lengths, shortest)
+    lines = []
+    for episode in range(lengths.shape[1]):
+        reached = successes[:, episode]
+        estimate, ratio = mean(lengths[reached, episode]) if reached.sum() > 1 else None, mean(lengths[:, episode] / shortest)
+        line = {"setting": setting, "agent": label, "episode": episode + 1, "success": round(float(reached.mean()), 4)}
+        line |= {
+            name: None if estimate is None else round(estimate[i], 3) for i, name in enumerate(("length", "length_low", "length_high"))
+        }
+        line |= {"to_shortest": round(ratio.value, 4), "num_tasks": len(lengths), "num_seeds": len(evaluations)}
+        line |= {"fingerprint": evaluation.fingerprint}
+        if episode == 1:
+            line |= {"shorter": round(improved.of_all.value, 4)}
+            line |= {} if improved.of_improvable is None else {"shorter_of_improvable": round(improved.of_improvable.value, 4)}
+        lines.append(line)
+    return lines
+
+
+def median_seed(evaluations: list[Evaluation]) -> Evaluation:
+    """The one whose mean total is the median (the lower of two)."""
+    order = np.argsort([evaluation.scores().mean() for evaluation in evaluations], kind="stable")
+    return evaluations[order[(len(evaluations) - 1) // 2]]
+
+
+def maze_agents(distribution: Any, budget: Episodes, folders: list[Path]) -> dict[str, list[Any]]:
+    """By label, (agent, what it plays) of RL²'s seeds and of those that were designed."""
+    told = reveal(distribution)
+    designed = ["random", *(["maze-explorer"] if isinstance(distribution, GridMaze) else [])]
+    agents = {label_of(id): [(make_agent(id, distribution, budget), distribution)] for id in designed}
+    if isinstance(distribution, GridMaze):
+        agents["Known maze"] = [(make_agent("known-maze", told, budget), told)]
+    return agents | ({"RL²": [(load_agent(folder, budget), distribution) for folder in folders]} if folders else {})
+
+
+def label_of(id: str) -> str:
+    """As tables print an agent."""
+    return {"random": "Random", "maze-explorer": "Systematic explorer"}[id]
+
+
+def grid_mazes(options: Options, console: Console) -> None:
+    """GridMaze 5x5, and what was never trained: larger mazes, loops, more episodes."""
+    folders = folders_of("grid-maze", options, console)
+    tables = []
+    for setting, (arguments, episodes) in GRID_SETTINGS.items():
+        distribution, budget = make("GridMaze-v0", **arguments), Episodes(episodes, 0)
+        played = play(maze_agents(distribution, budget, folders), budget, options)
+        shortest = episode_lengths(played["Known maze"][0])[:, 0]
+        lines = [line for label, evaluations in played.items() for line in lines_of(setting, label, evaluations, shortest)]
+        tables.append(pd.DataFrame(lines))
+        show(tables[-1], f"GridMaze, {setting}: mean steps of an episode", console)
+        if setting == "5x5":
+            record_grid(played, shortest, options)
+        if setting in ("5x5, 5 episodes", "9x9, 5 episodes"):
+            curves = {label: episode_lengths(median_seed(each)) for label, each in played.items() if label != "Random"}
+            size = setting.partition(",")[0]
+            save(
+                mean_curves(curves, x="episode", y="mean steps", title=f"GridMaze {size}, {options.num_tasks:,} test mazes"),
+                options.folder / f"grid-maze-{size}.png",
+            )
+    write_csv(options.folder / "grid_mazes.csv", pd.concat(tables))
+
+
+def record_grid(played: dict[str, list[Evaluation]], shortest: np.ndarray, options: Options) -> None:
+    """The figures of merit in 5x5 mazes: of the median over seeds."""
+    command, rng = options.command("grid-maze"), numpy_generator(TEST_SEED, "median over seeds")
+    if "RL²" not in played:
+        for name, wanted in ((SUCCESS, ">= 0.99"), (FIRST, "<= 0"), (SECOND, "<= 1.1")):
+            missing(name, wanted, command, options)
+        return
+    successes = np.stack([episode_successes(each).mean(1) for each in played["RL²"]])
+    lengths = np.stack([episode_lengths(each) for each in played["RL²"]])  # [seeds, tasks, episodes]
+    reached = median_over_seeds(successes, rng)
+    put(SUCCESS, ">= 0.99", reached, reached.value >= 0.99, command, options)
+    explorer = episode_lengths(played["Systematic explorer"][0])[:, 0]
+    middle = lengths[np.argsort(lengths[:, :, 0].mean(1), kind="stable")[(len(lengths) - 1) // 2]]
+    lead = paired_difference(middle[:, 0], explorer).difference
+    put(
+        FIRST,
+        "<= 0",
+        lead,
+        lead.value <= 0,
+        command,
+        options,
+    )
+    ratio = median_over_seeds(lengths[:, :, 1] / shortest.mean(), rng)
+    put(SECOND, "<= 1.1", ratio, ratio.value <= 1.1, command, options)
+    improved = shortened(middle, shortest)
+    put("GridMaze 5x5, RL², share of mazes with a shorter second episode, of all", "shown", improved.of_all, None, command, options)
+    if improved.of_improvable is not None:
+        name = "GridMaze 5x5, RL², the same, of mazes whose first episode exceeded the shortest path"
+        put(name, "shown", improved.of_improvable, None, command, options)
+
+
+def gap(options: Options, console: Console) -> None:
+    """Trained in 10, 100 and 1,000 mazes: return in those mazes and in the test mazes."""
+    budget, lines = Episodes(2, 0), []
+    curves: dict[str, dict[int, np.ndarray]] = {"training mazes": {}, "test mazes": {}}
+    for count, name in ((10, "grid-maze-10"), (100, "grid-maze-100"), (1000, "grid-maze")):
+        folders = folders_of(name, options, console)[:1]
+        distribution, name_of_gap = make("GridMaze-v0", train_mazes=count), f"GridMaze 5x5, generalisation gap in return, {count} mazes"
+        if not folders:
+            missing(name_of_gap, "shown", options.command("gap"), options)
+            continue
+        agent = load_agent(folders[0], budget)
+        own, fresh = (evaluate(agent, distribution, split, options.num_tasks, TEST_SEED, budget).scores() for split in ("train", "test"))
+        own = own[: min(count, options.num_tasks)]  # each training maze once
+        difference = generalisation_gap(own, fresh).difference
+        put(
+            name_of_gap,
+            "shown",
+            difference,
+            None,
+            options.command("gap"),
+            options,
+        )
+        for where, scores in zip(curves, (own, fresh), strict=True):
+            curves[where][count] = scores
+            estimate = mean(scores)
+            lines.append({"train_mazes": count, "tasks": where, "return": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high})
+    if not lines:
+        return
+    table = pd.DataFrame(lines).round(4)
+    write_csv(options.folder / "gap.csv", table)
+    console.print(table.to_string(index=False), highlight=False)
+    levels = {where: {str(count): mean(scores) for count, scores in each.items()} for where, each in curves.items()}
+    save(intervals_figure(levels, x="mazes in training", y="mean return of two episodes"), options.folder / "gap.png")
+
+
+def visual_mazes(options: Options, console: Console) -> None:
+    """Table 3: lengths and successes by episode in small and large mazes, trained in small ones."""
+    folders, paper, tables = folders_of("visual-maze", options, console), rl2_mazes(), []
+    command = options.command("visual-maze")
+    for maze, size in (("small", 5), ("large", 9)):
+        distribution, budget = make("VisualMaze-v0", size=size), Episodes(5, 0)
+        played = play(maze_agents(distribution, budget, folders), budget, options)
+        tasks = distribution.sample(options.num_tasks, "test", TEST_SEED)
+        bound = distribution.upper_bound(tasks, 1)
+        assert bound is not None, "mazes have a bound"
+        shortest = ((GOAL_REWARD - bound) / -STEP_REWARD).round().numpy()  # steps, turns included
+        lines = [line for label, evaluations in played.items() for line in lines_of(f"{size}x{size}", label, evaluations, shortest)]
+        theirs: list[dict[str, Any]] = paper[paper["maze"] == maze].to_dict("records")  # type: ignore[assignment]
+        for each in theirs:
+            line = {
+                "setting": f"{size}x{size}",
+                "agent": PAPER,
+                "episode": each["episode"],
+                "success": each["success"],
+            }
+            low, high = (each["length"] + sign * each["length_error"] for sign in (-1, 1))
+            line |= {"length": each["length"], "length_low": low, "length_high": high}
+            lines.append(line | ({"shorter": MAZE_IMPROVED[maze]} if each["episode"] == 2 else {}))
+        tables.append(pd.DataFrame(lines))
+        show(tables[-1], f"VisualMaze, {size}x{size}: mean steps of successful episodes", console)
+        if maze == "large":
+            continue
+        if "RL²" not in played:
+            missing("VisualMaze 5x5, RL², success", ">= 0.9", command, options)
+            missing("VisualMaze 5x5, RL², steps of episode 2 minus episode 1", "< 0", command, options)
+            continue
+        evaluation = median_seed(played["RL²"])
+        lengths, reached = episode_lengths(evaluation), mean(episode_successes(evaluation).mean(1))
+        put("VisualMaze 5x5, RL², success over five episodes", ">= 0.9", reached, reached.value >= 0.9, command, options)
+        change = paired_difference(lengths[:, 1], lengths[:, 0]).difference
+        put("VisualMaze 5x5, RL², steps of episode 2 minus episode 1, paired", "< 0", change, change.high < 0, command, options)
+    write_csv(options.folder / "table3.csv", pd.concat(tables))
+
+
+def grid_navi(options: Options, console: Console) -> None:
+    """GridNavi: return of each episode against the known goal's."""
+    folders, distribution, budget = folders_of("grid-navi", options, console), make("GridNavi-v0"), Episodes(4, 0)
+    told, command = reveal(distribution), options.command("grid-navi")
+    agents = {"Random": [(make_agent("random", distribution, budget), distribution)]}
+    agents |= {"RL²": [(load_agent(folder, budget), distribution) for folder in folders]} if folders else {}
+    agents["Known goal"] = [(make_agent("known-goal", told, budget), told)]
+    played = play(agents, budget, options)
+    returns = {label: median_seed(each).matrix() for label, each in played.items()}
+    lines = [
+        {"agent": label, "episode": episode + 1, **dict(zip(("return", "ci_low", "ci_high"), mean(column)[:3], strict=True))}
+        for label, matrix in returns.items()
+        for episode, column in enumerate(matrix.T)
+    ]
+    table = pd.DataFrame(lines).round(4)
+    write_csv(options.folder / "grid_navi.csv", table)
+    console.print(table.pivot(index="agent", columns="episode", values="return").to_string(), highlight=False)
+    curves = {label: matrix for label, matrix in returns.items() if label != "Random"}
+    save(mean_curves(curves, x="episode", y="mean return", title="GridNavi 5x5, horizon 15"), options.folder / "grid-navi.png")
+    name = "GridNavi, RL², mean return of episodes 2 to 4 over the known goal's, median over seeds"
+    if not folders:
+        missing(name, ">= 0.9", command, options)
+        return
+    later = np.stack([each.matrix()[:, 1:].mean(1) for each in played["RL²"]]) / returns["Known goal"].mean()
+    share = median_over_seeds(later, numpy_generator(TEST_SEED, "median over seeds"))
+    put(name, ">= 0.9", share, share.value >= 0.9, command, options)
+
+
+def show(table: pd.DataFrame, title: str, console: Console) -> None:
+    """Print one setting: an agent a row, an episode a column."""
+    episodes = sorted(table["episode"].unique())
+    printed = Table("agent", *(f"episode {episode}" for episode in episodes), "success", "2nd shorter", "of improvable", title=title)
+    for label, part in table.groupby("agent", sort=False):
+        lines = {int(line["episode"]): line for line in part.to_dict("records")}
+        cells = [with_error(lines[episode]) for episode in episodes]
+        shares = [lines.get(2, {}).get(name, np.nan) for name in ("shorter", "shorter_of_improvable")]
+        printed.add_row(str(label), *cells, f"{part['success'].mean():.1%}", *map(percent, shares))
+    console.print(printed)
+
+
+def with_error(line: dict[Any, Any]) -> str:
+    """Such as "7.53 ± 0.21"."""
+    if np.isnan(line["length"]):
+        return ""
+    return f"{line['length']:.2f} ± {(line['length_high'] - line['length_low']) / 2:.2f}"
+
+
+def percent(share: float) -> str:
+    """Such as "91.7%"; nothing where it is missing."""
+    return "" if np.isnan(share) else f"{share:.1%}"
+
+
+def put(name: str, wanted: str, value: Estimate, reached: bool | None, command: str, options: Options) -> None:
+    """One line of figures.csv."""
+    figures = {"value": round(value.value, 4), "ci_low": round(value.low, 4), "ci_high": round(value.high, 4)}
+    record_figure(
+        options.folder, name, wanted=wanted, **figures, n=value.n, reached=None if reached is None else bool(reached), command=command
+    )
+
+
+def missing(name: str, wanted: str, command: str, options: Options) -> None:
+    """A figure that wasn't measured."""
+    record_figure(options.folder, name, wanted=wanted, value=np.nan, ci_low=np.nan, ci_high=np.nan, n=0, reached=None, command=command)
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))

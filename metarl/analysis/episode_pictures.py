@@ -1,0 +1,83 @@
+"""Pictures of recorded episodes: of one moment, and of a whole episode."""
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from metarl.evaluation.recording import RecordedEpisode, Recording, shows_images
+from metarl.tasks.physics_drawings import DRAWINGS
+
+__all__ = ["MOMENTS", "TILE", "beside", "episode_picture", "fit", "moment_picture"]
+
+TILE = 160  # most pixels that a picture is high; mazes are a little smaller, so that they are shown as drawn
+MOMENTS = 4  # that a whole episode is shown by where it isn't a path
+BETWEEN = (200, 200, 200)
+
+
+def moment_picture(recording: Recording, episode: RecordedEpisode, moment: int) -> np.ndarray:
+    """How `episode` stands after `moment` steps, with its path so far where it has one: [H, W, 3] uint8.
+
+    Where observations are images and the family draws itself too, what the agent saw stands beside its picture.
+    """
+    drawn = _drawn(recording, episode, moment)
+    seen = fit(_latest(episode.observations, moment)) if episode.observations else None
+    if drawn is None:
+        assert seen is not None, "a recording has something to show"
+        return seen
+    return beside([fit(drawn), seen]) if seen is not None and episode.states is not None else fit(drawn)
+
+
+def episode_picture(recording: Recording, episode: RecordedEpisode) -> np.ndarray:
+    """All of `episode` in one picture [H, W, 3] uint8: its path, or moments from start to end side by side."""
+    if episode.states is not None:
+        path = recording.distribution.render_path(recording.tasks[episode.task], episode.states, episode.length)
+        if path is not None:
+            return fit(path.numpy())
+    moments = np.unique(np.linspace(0, episode.length, MOMENTS).round().astype(int)).tolist()
+    only = shows_images(recording.distribution) and _drawn(recording, episode, 0) is None
+    pictures = [_latest(episode.observations, moment) if only else _drawn(recording, episode, moment) for moment in moments]
+    shown = [fit(picture, TILE * 2 // 3) for picture in pictures if picture is not None]
+    return beside(shown + [np.full_like(shown[0], 255)] * (MOMENTS - len(shown)))
+
+
+def fit(picture: np.ndarray, height: int = TILE) -> np.ndarray:
+    """The picture at most `height` pixels high; small ones as many whole times larger as fit."""
+    rows, columns = picture.shape[:2]
+    if rows <= height:
+        return picture.repeat(height // rows, 0).repeat(height // rows, 1)
+    return np.asarray(Image.fromarray(picture).resize((max(1, round(columns * height / rows)), height), Image.Resampling.LANCZOS))
+
+
+def beside(pictures: list[np.ndarray], gap: int = 2) -> np.ndarray:
+    """Pictures in a row, a thin line between them, the lower ones in the middle."""
+    height = max(len(picture) for picture in pictures)
+    width = sum(picture.shape[1] for picture in pictures) + gap * (len(pictures) - 1)
+    row, left = np.full((height, width, 3), BETWEEN, dtype=np.uint8), 0
+    for picture in pictures:
+        above = (height - len(picture)) // 2
+        row[above : above + len(picture), left : left + picture.shape[1]] = picture
+        left += picture.shape[1] + gap
+    return row
+
+
+def _drawn(recording: Recording, episode: RecordedEpisode, moment: int) -> np.ndarray | None:
+    """What the environment or its family draws of a moment; None where only observations can be shown."""
+    if episode.pictures:
+        return _latest(episode.pictures, moment)
+    if episode.states is None:
+        return None
+    distribution, task = recording.distribution, recording.tasks[episode.task]
+    picture = distribution.render_path(task, episode.states, moment)
+    if picture is not None:
+        return picture.numpy()
+    state = tree_map(lambda tensor: tensor[moment : moment + 1], episode.states)
+    pictures = distribution.render(task, state)
+    if pictures is None and distribution.id in DRAWINGS:
+        pictures = DRAWINGS[distribution.id](task, state)
+    return None if pictures is None else pictures[0].numpy()
+
+
+def _latest(kept: dict[int, Tensor], moment: int) -> np.ndarray:
+    """The picture kept of `moment`, or of the last one before it."""
+    return kept[max(kept_moment for kept_moment in kept if kept_moment <= moment)].numpy()

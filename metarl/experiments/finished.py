@@ -1,0 +1,52 @@
+"""Runs that benchmarks need: taken from disk where they are finished, trained where they aren't."""
+
+from pathlib import Path
+
+from metarl.experiments.run import train
+from metarl.experiments.run_config import RunConfig
+from metarl.results import RunFolder, publish
+
+__all__ = ["check_folder", "finished", "trained"]
+
+
+def trained(
+    run: RunConfig, own: Path, published: Path, *, start: Path | None = None, train_missing: bool = True, publishes: bool = False
+) -> Path | None:
+    """The folder of `run` with its weights: our own, else the published one, else trained (or gone on with) now.
+
+    Args:
+        run: what is wanted.
+        own: where it is trained.
+        published: where its published copy lies.
+        start: folder of the run whose weights training begins with.
+        train_missing: otherwise None is returned where neither folder has the weights.
+        publishes: copy a run of our own to `published`, and return that.
+    """
+    folder = own if finished(own, run) else published
+    if not finished(folder, run):
+        if not train_missing:
+            return None
+        train(run, own, start=start)
+        folder = own
+    return publish(own, published.parent) if publishes and folder == own else folder
+
+
+def finished(folder: Path, run: RunConfig) -> bool:
+    """Whether the folder has the weights of `run`, on whatever device it was trained."""
+    return RunFolder(folder).weights().exists() and same_run(folder, run)
+
+
+def check_folder(run: RunConfig, own: Path, published: Path) -> None:
+    """Before anything is computed, refuse a folder that holds a run with other settings.
+
+    Raises:
+        ValueError: it does, and there are no published weights of the right settings.
+    """
+    if (own / "run.json").exists() and not same_run(own, run) and not finished(published, run):
+        raise ValueError(f"{own} holds a run with other settings than wanted now; move it away, or choose another folder for runs.")
+
+
+def same_run(folder: Path, run: RunConfig) -> bool:
+    """Whether the folder holds `run`, on whatever device it was trained."""
+    stored = RunConfig.from_identity(RunFolder(folder).identity).identity()
+    return {**stored, "device": ""} == {**run.identity(), "device": ""}

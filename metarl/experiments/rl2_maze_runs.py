@@ -1,0 +1,73 @@
+"""The trainings of RL² in mazes and grids, and all their settings."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from metarl.experiments.run_config import RunConfig
+from metarl.learners.ppo import PPOConfig
+from metarl.learners.rl2 import RL2Config
+from metarl.networks.policy import NetworkConfig
+
+__all__ = ["TRAININGS", "Training", "maze_run"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One setting that RL² is trained in.
+
+    Attributes:
+        id: the distribution.
+        config: RL²'s.
+        arguments: of the distribution in training.
+        seeds: of its runs.
+    """
+
+    id: str
+    config: RL2Config
+    arguments: dict[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+
+
+# Episodes are cut after 60 steps in training: a systematic explorer needs 48 at most, and scores are taken at the full horizon.
+SHORT = {"horizon": 60}
+GRID_MAZE = RL2Config(
+    episodes=2,
+    num_envs=256,
+    iterations=200,
+    network=NetworkConfig("places", units=64),
+    ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy=0.02, entropy_until=0.8),
+)
+VISUAL_MAZE = RL2Config(
+    episodes=2,
+    num_envs=128,
+    iterations=600,
+    network=NetworkConfig("gru", units=128),
+    ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=1e-3, entropy=0.02, entropy_until=0.8),
+)
+GRID_NAVI = RL2Config(
+    episodes=4,
+    num_envs=512,
+    iterations=200,
+    network=NetworkConfig("gru", units=64),
+    ppo=PPOConfig(discount=0.97, gae_lambda=0.9, lr=3e-3, entropy=0.05, entropy_until=0.8),
+)
+
+TRAININGS: dict[str, Training] = {
+    "grid-maze": Training("GridMaze-v0", GRID_MAZE, SHORT, (0, 1, 2)),
+    "grid-maze-10": Training("GridMaze-v0", GRID_MAZE, {**SHORT, "train_mazes": 10}),
+    "grid-maze-100": Training("GridMaze-v0", GRID_MAZE, {**SHORT, "train_mazes": 100}),
+    "visual-maze": Training("VisualMaze-v0", VISUAL_MAZE, {"horizon": 100}),
+    "grid-navi": Training("GridNavi-v0", GRID_NAVI, {}, (0, 1, 2)),
+}
+
+
+def maze_run(name: str, seed: int, device: str = "cpu") -> RunConfig:
+    """One run of a training.
+
+    Raises:
+        ValueError: there is no training of that name.
+    """
+    if name not in TRAININGS:
+        raise ValueError(f"There is no training {name!r}; choose one of {', '.join(TRAININGS)}.")
+    training = TRAININGS[name]
+    return RunConfig("rl2", training.config, training.id, training.arguments, seed, device)

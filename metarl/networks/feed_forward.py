@@ -1,0 +1,40 @@
+"""A core that remembers nothing: what memory is worth is measured against it."""
+
+import math
+
+import torch
+from torch import Generator, Tensor, nn
+
+from metarl.networks.layers import orthogonal
+
+__all__ = ["FeedForward"]
+
+
+class FeedForward(nn.Module):
+    """Two hidden layers with tanh, in place of a core with memory; its state is empty.
+
+    Args:
+        inputs: F, size of a step's features.
+        units: H, size of both hidden layers.
+        rng: draws the initial weights.
+    """
+
+    def __init__(self, inputs: int, units: int, rng: Generator):
+        super().__init__()
+        self.size = units
+        self.weights = nn.ParameterList([orthogonal(inputs, units, rng, math.sqrt(2)), orthogonal(units, units, rng, math.sqrt(2))])
+        self.biases = nn.ParameterList([nn.Parameter(torch.zeros(units)) for _ in range(2)])
+
+    def initial_state(self, batch_size: int) -> tuple[()]:
+        """Nothing."""
+        return ()
+
+    def forward(self, features: Tensor, state: tuple[()]) -> tuple[Tensor, tuple[()]]:
+        """One step: features [B, F] give (output [B, H], nothing)."""
+        return self.sequence(features), state
+
+    def sequence(self, features: Tensor) -> Tensor:
+        """Any number of steps at once: features [..., F] give outputs [..., H]."""
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            features = torch.tanh(features @ weight + bias)
+        return features

@@ -1,0 +1,127 @@
+"""Mazes seen from above through a small window: explore in the first episode, walk straight to the goal in the next."""
+
+from typing import Any
+
+import gymnasium as gym
+import torch
+from torch import Generator, Tensor
+
+from metarl.tasks.contract import TaskDistribution, Transition
+from metarl.tasks.maze_drawings import draw_maze, places_of
+from metarl.tasks.maze_layouts import DIRECTIONS, MazeTasks, between, distances
+from metarl.tasks.maze_splits import MazeSplits
+
+__all__ = ["GOAL_REWARD", "STEP_REWARD", "WALL_REWARD", "GridMaze", "default_horizon", "path_bound"]
+
+GOAL_REWARD, WALL_REWARD, STEP_REWARD = 1.0, -0.001, -0.04
+
+
+class GridMaze(TaskDistribution):
+    """A maze of cells whose walls are sensed nearby; neither the agent's place nor the goal is ever shown.
+
+    | part | value |
+    |---|---|
+    | observation | MultiBinary(2 window + 1, 2 window + 1): walls of the drawing around the agent; radius 1 shows the cell's own four |
+    | action | Discrete(4): north, east, south, west |
+    | reward | -0.04 a step, -0.001 more for walking into a wall (and staying), +1 on the goal |
+    | start | the task's start cell, in every episode of a meta-episode |
+    | end | terminated on the goal; truncated at the horizon |
+    | success | the goal was reached |
+    | splits | train, test: frozen sets of mazes, or new ones without end; disjoint by a hash of the maze, its start and its goal |
+    | optimum | not computable |
+    | upper bound | the shortest path, known from the start |
+    | versions | v0 |
+
+    Args:
+        size: S, cells along a side.
+        window: radius of what is seen, in squares of the drawing (two to a cell).
+        algorithm: "depth-first" or "kruskal".
+        loops: chance of each wall between two cells to be opened beyond the perfect maze.
+        horizon: steps an episode; 0 takes 250 up to 5 cells a side and 1,000 beyond, as in the paper.
+        train_mazes, test_mazes: size of the frozen sets; 0 draws new mazes without end.
+
+    Source: rewards and horizons of Duan et al. 2016, section 3.3 (arXiv 1611.02779), whose mazes are seen in first person.
+    """
+
+    id = "GridMaze-v0"
+    reveals = True  # the walls around the start
+
+    def __init__(
+        self,
+        size: int = 5,
+        window: int = 1,
+        algorithm: str = "depth-first",
+        loops: float = 0.0,
+        horizon: int = 0,
+        train_mazes: int = 1000,
+        test_mazes: int = 1000,
+    ):
+        self.mazes = MazeSplits(size, algorithm, loops, train_mazes, test_mazes)
+        if window < 1:
+            raise ValueError(f"window must be at least 1, so that a cell's own walls are seen, not {window}.")
+        if horizon < 0:
+            raise ValueError(f"horizon must be at least 1, or 0 for the paper's, not {horizon}.")
+        self.size, self.window = size, window
+        self.horizon = horizon or default_horizon(size)
+        self.observation_space = gym.spaces.MultiBinary((2 * window + 1, 2 * window + 1))
+        self.action_space = gym.spaces.Discrete(4)
+        self._crossed = between(size)  # [S S, 4]
+        self._seen = window_squares(size, window)  # [S S, (2 window + 1)^2]
+
+    def config(self) -> dict[str, Any]:
+        return {"window": self.window, "horizon": self.horizon, **self.mazes.config()}
+
+    def sample(self, n: int, split: str, seed: int) -> MazeTasks:
+        return self.mazes.sample(self, n, split, seed)
+
+    def reset(self, tasks: MazeTasks, rng: Generator) -> tuple[Tensor, Tensor]:
+        return tasks.start, self._look(tasks, tasks.start)
+
+    def step(self, tasks: MazeTasks, state: Tensor, action: Tensor, rng: Generator) -> Transition:
+        crossed = self._crossed.to(state.device)[state].gather(1, action[:, None])
+        blocked = tasks.walls.flatten(1).gather(1, crossed)[:, 0]
+        offsets = torch.tensor([down * self.size + right for down, right in DIRECTIONS], device=state.device)
+        cell = torch.where(blocked, state, state + offsets[action])
+        arrived = cell == tasks.goal
+        reward = STEP_REWARD + WALL_REWARD * blocked + GOAL_REWARD * arrived
+        return Transition(cell, self._look(tasks, cell), reward.to(torch.float32), arrived, arrived)
+
+    def moved(self, observation: Tensor, action: Tensor) -> Tensor:
+        """Rows and columns [..., 2] that `action` [...], taken on `observation` [..., *obs], moved the agent: 0 into a wall that it saw."""
+        directions = torch.tensor(DIRECTIONS, device=action.device)
+        index = (directions + self.window) @ torch.tensor([2 * self.window + 1, 1], device=action.device)  # of the four nearest squares
+        blocked = observation.flatten(-2)[..., index].gather(-1, action[..., None])
+        return torch.where(blocked > 0, 0, directions[action])
+
+    def upper_bound(self, tasks: MazeTasks, episodes: int) -> Tensor:
+        apart = distances(tasks.walls, tasks.goal).gather(1, tasks.start[:, None])[:, 0]
+        return path_bound(apart, self.horizon, episodes)
+
+    def render(self, tasks: MazeTasks, state: Tensor) -> Tensor:
+        return torch.stack([draw_maze(tasks[i], places_of(state[i : i + 1], self.size), 0) for i in range(len(tasks))])
+
+    def render_path(self, tasks: MazeTasks, states: Tensor, moment: int) -> Tensor:
+        return draw_maze(tasks, places_of(states, self.size), moment)
+
+    def _look(self, tasks: MazeTasks, cell: Tensor) -> Tensor:
+        squares = tasks.walls.flatten(1).gather(1, self._seen.to(cell.device)[cell])
+        return squares.unflatten(1, self.observation_space.shape).to(torch.int64)
+
+
+def window_squares(size: int, window: int) -> Tensor:
+    """Squares of the flattened drawing within `window` of each cell: [S S, (2 window + 1)^2]; beyond the border lies more wall."""
+    cell, reach = torch.arange(size * size), torch.arange(-window, window + 1)
+    row = (2 * (cell // size) + 1)[:, None] + reach  # [S S, 2 window + 1]
+    column = (2 * (cell % size) + 1)[:, None] + reach
+    squares = row.clamp(0, 2 * size)[:, :, None] * (2 * size + 1) + column.clamp(0, 2 * size)[:, None, :]
+    return squares.flatten(1)
+
+
+def default_horizon(size: int) -> int:
+    """Steps an episode in Duan et al. 2016: 250 in the small mazes, 1,000 in the large ones."""
+    return 250 if size <= 5 else 1000
+
+
+def path_bound(steps: Tensor, horizon: int, episodes: int) -> Tensor:
+    """The best return [n] of `episodes` episodes where the goal is `steps` [n] away."""
+    return episodes * torch.where(steps <= horizon, GOAL_REWARD + STEP_REWARD * steps, STEP_REWARD * horizon)

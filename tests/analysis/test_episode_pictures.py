@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+import torch
+
+from metarl.analysis.episode_pictures import MOMENTS, TILE, beside, episode_picture, fit, moment_picture
+from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.maze_drawings import draw_maze, places_of
+from metarl.tasks.physics_drawings import draw_pendulum
+from tests.analysis.recorded_episodes import of_random, of_script
+from tests.evaluation.drawing_envs import DrawsItself
+from tests.evaluation.test_recording import ASTRAY, STRAIGHT
+from tests.evaluation.watched_agents import Counting, DrawnCounting, ImageCounting
+
+
+class Swinging(Counting):
+    """States as a pendulum's, under its id, and no drawing of its own."""
+
+    id = "Pendulum-v0"
+
+    def reset(self, tasks, rng):
+        (count, _), shown = super().reset(tasks, rng)
+        return torch.stack([count.float(), count.float()], 1), shown
+
+    def step(self, tasks, state, action, rng):
+        transition = super().step(tasks, (state[:, 0].long(), None), action, rng)
+        return transition._replace(state=state + 1)
+
+
+class SeenAndDrawn(ImageCounting):
+    """Observations are images, and the family draws itself too."""
+
+    def render(self, tasks, state):
+        return DrawnCounting.render(self, tasks, state)
+
+
+def test_a_mazes_episode_is_its_path():
+    recording = of_script([ASTRAY + STRAIGHT])
+    episode = recording.episodes[0][0]
+    path = places_of(torch.tensor([0, 0, 1, 0, 1, 2, 5, 8, 7]), 3)
+    whole = draw_maze(recording.tasks, path, 8).numpy()
+    np.testing.assert_array_equal(episode_picture(recording, episode), fit(whole))
+    np.testing.assert_array_equal(moment_picture(recording, episode, 3), fit(draw_maze(recording.tasks, path, 3).numpy()))
+
+
+def test_others_are_shown_by_moments_from_start_to_end():
+    recording = of_random(DrawnCounting(), 3)
+    episode = recording.episodes[2][0]  # of four steps
+    strip = episode_picture(recording, episode)
+    each = (strip.shape[1] - 2 * (MOMENTS - 1)) // MOMENTS
+    shades = [strip[:, i * (each + 2) + each // 2, 0] for i in range(MOMENTS)]
+    rows = [int((shade == 127).sum()) * 8 // len(shade) for shade in shades]
+    assert rows == [0, 1, 3, 4]
+
+
+def test_episodes_of_few_steps_leave_room_so_that_columns_stay_in_line():
+    recording = of_random(DrawnCounting(), 2)
+    short, long = (episode_picture(recording, episodes[0]) for episodes in recording.episodes)
+    assert recording.episodes[0][0].length == 2
+    assert short.shape == long.shape
+
+
+def test_families_without_a_drawing_are_drawn_by_their_id():
+    recording = of_random(Swinging(), 1)
+    wanted = draw_pendulum(None, torch.tensor([[1.0, 1.0]]))[0].numpy()
+    np.testing.assert_array_equal(moment_picture(recording, recording.episodes[0][0], 1), fit(wanted))
+
+
+def test_images_that_agents_see_stand_beside_the_drawing_or_alone():
+    alone, both = (of_random(family(), 1) for family in (ImageCounting, SeenAndDrawn))
+    seen = moment_picture(alone, alone.episodes[0][0], 1)
+    assert np.unique(seen).tolist() == [1]
+    drawn = fit(DrawnCounting().render(None, (None, (torch.tensor([1]),)))[0].numpy())
+    np.testing.assert_array_equal(moment_picture(both, both.episodes[0][0], 1), beside([drawn, seen]))
+    assert np.unique(episode_picture(alone, alone.episodes[0][0])).tolist() == [0, 1, 2, 200, 255]  # moments, lines, room
+
+
+def test_environments_pictures_are_those_kept_last():
+    distribution = GymnasiumDistribution("Own-v0", DrawsItself, {"test": [10]}, 250)  # keeps every third
+    recording = of_random(distribution, 1)
+    shades = [int(moment_picture(recording, recording.episodes[0][0], moment)[0, 0, 0]) for moment in (0, 2, 3, 9, 10)]
+    assert shades == [0, 0, 30, 90, 100]
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [((10, 20), (160, 320)), ((100, 60), (100, 60)), ((160, 10), (160, 10)), ((320, 400), (160, 200))]
+)
+def test_pictures_are_brought_to_about_one_height(size, shown):
+    fitted = fit(np.full((*size, 3), 77, dtype=np.uint8), TILE)
+    assert fitted.shape == (*shown, 3)
+    assert (fitted == 77).all()
+
+
+def test_beside_keeps_every_pixel():
+    one, other = np.full((4, 3, 3), 10, dtype=np.uint8), np.full((2, 5, 3), 20, dtype=np.uint8)
+    row = beside([one, other])
+    assert row.shape == (4, 10, 3)
+    assert ((row == 10).all(-1).sum(), (row == 20).all(-1).sum()) == (12, 10)

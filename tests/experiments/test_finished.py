@@ -1,0 +1,45 @@
+"""Runs that benchmarks need: found where they are finished, trained where they aren't, never mistaken for others."""
+
+from dataclasses import replace
+
+import pytest
+
+from metarl.experiments.finished import check_folder, finished, trained
+from metarl.experiments.run_config import RunConfig
+from metarl.learners.rl2 import RL2Config
+
+RUN = RunConfig("rl2", RL2Config(episodes=2, num_envs=8, iterations=1), "BernoulliBandit-v0", {"arms": 2})
+OTHER = replace(RUN, seed=5)
+
+
+def test_a_run_is_trained_once_then_found(tmp_path):
+    own, published = tmp_path / "own", tmp_path / "results" / "own"
+    assert trained(RUN, own, published, train_missing=False) is None
+    assert not own.exists()
+    assert trained(RUN, own, published) == own
+    assert finished(own, RUN)
+    written = (own / "weights.safetensors").stat().st_mtime_ns
+    assert trained(RUN, own, published) == own
+    assert (own / "weights.safetensors").stat().st_mtime_ns == written
+
+
+def test_a_published_copy_serves_where_ours_is_missing(tmp_path):
+    own, published = tmp_path / "own", tmp_path / "results" / "own"
+    assert trained(RUN, own, published, publishes=True) == published
+    assert trained(RUN, tmp_path / "elsewhere", published, train_missing=False) == published
+
+
+def test_a_run_of_other_settings_is_neither_taken_nor_overwritten(tmp_path):
+    own, published = tmp_path / "own", tmp_path / "results" / "own"
+    trained(RUN, own, published)
+    assert not finished(own, OTHER)
+    with pytest.raises(ValueError, match="other settings"):
+        check_folder(OTHER, own, published)
+    check_folder(RUN, own, published)
+    check_folder(OTHER, tmp_path / "nothing", published)
+
+
+def test_the_device_makes_no_other_run(tmp_path):
+    own = tmp_path / "own"
+    trained(RUN, own, tmp_path / "none")
+    assert finished(own, replace(RUN, device="cuda"))

@@ -1,0 +1,25 @@
+"""Trainings in randomised physics: the policies differ in what they read, and in nothing else."""
+
+import pytest
+
+from metarl.experiments.physics_runs import FAMILIES, POLICIES, physics_run
+from metarl.tasks.reveal import Revealed
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_equal_cost(family):
+    runs = {policy: physics_run(family, policy) for policy in POLICIES}
+    budgets = {(run.config.episodes, run.config.num_envs, run.config.iterations, run.config.ppo) for run in runs.values()}
+    assert len(budgets) == 1
+    assert [runs[policy].config.network.core == "none" for policy in POLICIES] == [False, True, True]
+    told = runs["told"].make_distribution()
+    assert isinstance(told, Revealed)
+    plain = runs["memoryless"].make_distribution()
+    assert told.sample(5, "extrapolate", 0).fingerprint == plain.sample(5, "extrapolate", 0).fingerprint
+
+
+def test_unknown_names_get_a_sentence():
+    with pytest.raises(ValueError, match="Choose a family of cart-pole"):
+        physics_run("cart", "told")
+    with pytest.raises(ValueError, match="a policy of recurrent"):
+        physics_run("cart-pole", "blind")
