@@ -16,11 +16,20 @@ REVEALED = "/revealed"
 
 DISTRIBUTIONS = {
     "Acrobot-v0": "metarl.tasks.acrobot:Acrobot",
+    "AntDirection-0to360-h200-v0": "metarl.tasks.mujoco_goals:ant_any_direction",
+    "AntDirection-2way-h200-v0": "metarl.tasks.mujoco_goals:AntDirection",
+    "AntGoal-radius3-h200-v0": "metarl.tasks.mujoco_goals:AntGoal",
+    "AntPhysics-v0": "metarl.tasks.mujoco_physics:ant_physics",
     "BernoulliBandit-v0": "metarl.tasks.bernoulli_bandit:BernoulliBandit",
     "CartPole-v0": "metarl.tasks.cart_pole:CartPole",
     "GaussianBandit-v0": "metarl.tasks.gaussian_bandit:GaussianBandit",
     "GridMaze-v0": "metarl.tasks.grid_maze:GridMaze",
     "GridNavi-v0": "metarl.tasks.grid_navi:GridNavi",
+    "HalfCheetahDirection-2way-h200-v0": "metarl.tasks.mujoco_goals:HalfCheetahDirection",
+    "HalfCheetahPhysics-v0": "metarl.tasks.mujoco_physics:half_cheetah_physics",
+    "HalfCheetahVelocity-0to2-h200-v0": "metarl.tasks.mujoco_goals:half_cheetah_velocity_0to2",
+    "HalfCheetahVelocity-0to3-h200-v0": "metarl.tasks.mujoco_goals:HalfCheetahVelocity",
+    "HopperPhysics-v0": "metarl.tasks.mujoco_physics:hopper_physics",
     "Identity-v0": "metarl.tasks.identity:Identity",
     "MetaWorldML1-v0": "metarl.tasks.meta_world:MetaWorldML1",
     "MetaWorldML10-v0": "metarl.tasks.meta_world:MetaWorldML10",
@@ -29,6 +38,7 @@ DISTRIBUTIONS = {
     "Pendulum-v0": "metarl.tasks.pendulum:Pendulum",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
     "VisualMaze-v0": "metarl.tasks.visual_maze:VisualMaze",
+    "Walker2dPhysics-v0": "metarl.tasks.mujoco_physics:walker2d_physics",
 }
 
 KINDS: dict[Any, tuple[str, type]] = {  # what a distribution's arguments are declared as, in words and as values may be

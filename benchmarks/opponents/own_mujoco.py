@@ -1,0 +1,38 @@
+"""metarl's own side of `mujoco_throughput.py`, started as a user would start it; prints one JSON line."""
+
+import argparse
+import json
+import time
+
+import metarl  # before torch: it sets how long PyTorch's threads spin  # isort: skip
+
+from metarl.checks.playing import actions_for
+from metarl.envs.budget import Episodes
+from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.tasks.contract import fresh_tasks
+from metarl.tasks.registry import make
+from metarl.tasks.seeding import torch_generator
+
+
+def main() -> None:
+    """Play meta-episodes of two episodes in `--envs` rows for `--seconds`, with fresh tasks after each, under actions drawn beforehand."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--id", default="HalfCheetahPhysics-v0")
+    parser.add_argument("--envs", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    chosen = parser.parse_args()
+    distribution = make(chosen.id)
+    env = MetaEpisodeEnv(distribution, Episodes(2, after=0), chosen.envs, torch_generator(0))
+    env.reset(fresh_tasks(distribution, "train", chosen.envs, 0))
+    actions = actions_for(distribution, 50, chosen.envs, 1)
+    for action in actions[:10]:
+        env.step(action)
+    steps, start = 0, time.perf_counter()
+    while time.perf_counter() - start < chosen.seconds:
+        env.step(actions[(steps // chosen.envs) % len(actions)])
+        steps += chosen.envs
+    print(json.dumps({"steps": steps, "seconds": time.perf_counter() - start, "version": f"metarl {metarl.__version__}"}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""MuJoCo models of tasks: Gymnasium's own XML files, with masses, inertias, damping, friction and gears scaled per task."""
+
+import copy
+import importlib
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+__all__ = ["FACTORS", "ModelStore", "asset", "check_factors", "import_mujoco", "load_model", "scaled_model"]
+
+FACTORS = ("mass", "inertia", "damping", "friction", "gear")
+TRIAL_STEPS = 50  # of MuJoCo, in `check_factors`
+
+
+def import_mujoco(who: str = "This family") -> Any:
+    """The module `mujoco`, with its `rollout`.
+
+    Raises:
+        ValueError: it isn't installed.
+    """
+    try:
+        importlib.import_module("mujoco.rollout")
+        return importlib.import_module("mujoco")
+    except ImportError as error:
+        raise ValueError(f"{who} needs MuJoCo, which isn't installed: pip install 'metarl-lab[mujoco]'.") from error
+
+
+def asset(xml: str) -> Path:
+    """Where Gymnasium keeps the model file `xml`; an absolute path stays as it is."""
+    return Path(gym.__file__).parent / "envs" / "mujoco" / "assets" / xml
+
+
+def load_model(xml: str, textures: bool = False) -> Any:
+    """The model in the file `xml` of Gymnasium's, or at an absolute path.
+
+    Args:
+        xml: the file's name.
+        textures: keep materials and textures, which only drawings need and which are 96 % of a model's memory.
+
+    Raises:
+        ValueError: MuJoCo isn't there or refuses the file; the sentence holds what MuJoCo said.
+    """
+    mujoco = import_mujoco(f"The model {xml}")
+    try:
+        specification = mujoco.MjSpec.from_file(str(asset(xml)))
+        if not textures:
+            for geom in specification.geoms:
+                geom.material = ""
+            for item in [*specification.materials, *specification.textures]:
+                item.delete()
+        return specification.compile()
+    except (ValueError, OSError) as error:
+        raise ValueError(f"MuJoCo refuses the model {xml}: {' '.join(str(error).split())}") from error
+
+
+def scaled_model(base: Any, data: Any, factors: np.ndarray) -> Any:
+    """A copy of the model `base` with its physics scaled, and what MuJoCo derives from them computed anew.
+
+    Args:
+        base: the unscaled model. data: an MjData of it, as a place to work in.
+        factors: [5] of every body's mass and inertia, every joint's damping, every geom's friction, every actuator's gear.
+    """
+    model = copy.copy(base)
+    mass, inertia, damping, friction, gear = (float(factor) for factor in factors)
+    model.body_mass[:] *= mass
+    model.body_inertia[:] *= inertia
+    model.dof_damping[:] *= damping
+    model.geom_friction[:] *= friction
+    model.actuator_gear[:] *= gear
+    import_mujoco().mj_setConst(model, data)
+    return model
+
+
+class ModelStore:
+    """The scaled models in use, each built once; asking again for the same factors gives the same model."""
+
+    def __init__(self, xml: str):
+        self.xml, self.base = xml, load_model(xml)
+        self._data = import_mujoco().MjData(self.base)
+        self._models: dict[bytes, Any] = {}
+
+    def __call__(self, factors: np.ndarray) -> list[Any]:
+        """A model for each row of `factors` [n, 5]."""
+        keys = [row.tobytes() for row in np.ascontiguousarray(factors, dtype=np.float64)]
+        if len(self._models) > 2 * len(keys) + 256:  # tasks of the past
+            self._models = {key: self._models[key] for key in keys if key in self._models}
+        for key, row in zip(keys, factors, strict=True):
+            if key not in self._models:
+                self._models[key] = scaled_model(self.base, self._data, row)
+        return [self._models[key] for key in keys]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ModelStore, (self.xml,)  # models are built again where they're needed
+
+
+def check_factors(who: str, xml: str, low: float, high: float) -> None:
+    """Let MuJoCo step the 32 models whose factors are all `low` or `high`, under full actions.
+
+    Raises:
+        ValueError: MuJoCo can't simulate one of them; the sentence holds what MuJoCo said.
+    """
+    mujoco = import_mujoco(who)
+    base = load_model(xml)
+    data = mujoco.MjData(base)
+    moving = base.body_mass[1:] > 0
+    for factors in itertools.product((low, high), repeat=len(FACTORS)):
+        model = scaled_model(base, data, np.asarray(factors))
+        named = ", ".join(f"{name} × {factor:g}" for name, factor in zip(FACTORS, factors, strict=True))
+        remedy = "choose low and high nearer to 1."
+        if not (model.body_mass[1:][moving] > mujoco.mjMINVAL).all():
+            raise ValueError(f"{who}: with {named} a moving body weighs less than MuJoCo takes ({mujoco.mjMINVAL:g} kg); {remedy}")
+        mujoco.mj_resetData(model, data)
+        with _warnings(mujoco) as said:
+            for step in range(TRIAL_STEPS):
+                data.ctrl[:] = 1 if step % 20 < 10 else -1
+                mujoco.mj_step(model, data)
+        if said:
+            raise ValueError(f"{who}: MuJoCo can't simulate {named} ({' '.join(said[0].split())}); {remedy}")
+
+
+@contextmanager
+def _warnings(mujoco: Any) -> Iterator[list[str]]:
+    """What MuJoCo warns of meanwhile, instead of its log file."""
+    said: list[str] = []
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(said.append)
+    try:
+        yield said
+    finally:
+        mujoco.set_mju_user_warning(before)
