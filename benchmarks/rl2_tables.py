@@ -37,6 +37,7 @@ from metarl.tasks.reveal import reveal
 from metarl.tasks.seeding import numpy_generator
 
 TEST_SEED, SEARCH_SEED = 1611, 2779  # of the test tasks that all agents share, and of the training tasks that parameters are searched on
+SLOW_TASKS = 1000  # of slow agents in the longest rows
 NO_RIVALS = ("rl2", "random", "known-model", "bayes-optimal")  # columns that are no hand-designed agents
 FIGURES = ["mean", "ci_low", "ci_high", "optimum", "upper_bound", "paper", "num_tasks", "num_seeds", "fingerprint", "run"]
 
@@ -185,12 +186,14 @@ def play(column: Column, ground: Ground, options: Options, console: Console) -> 
     if column.agent == "known-model":
         distribution = reveal(distribution)
     parameters = dict(column.parameters)
+    most = SLOW_TASKS if column.slow and row.n > 50 else ground.num_tasks
+    num_tasks, num_searched = min(most, ground.num_tasks), min(most, row.search_tasks(preset))
     if not parameters and agent_class(column.agent).grid:
-        parameters = search(column.agent, distribution, budget, num_tasks=row.search_tasks(preset), seed=SEARCH_SEED).best
-        text = f"{column.label}: {described(parameters)} is best on {row.search_tasks(preset):,} training tasks"
+        parameters = search(column.agent, distribution, budget, num_tasks=num_searched, seed=SEARCH_SEED).best
+        text = f"{column.label}: {described(parameters)} is best on {num_searched:,} training tasks"
         console.print(text, highlight=False)
     agent = make_agent(column.agent, distribution, budget, **parameters)
-    scores = evaluate(agent, distribution, "test", ground.num_tasks, TEST_SEED, budget).scores()
+    scores = evaluate(agent, distribution, "test", num_tasks, TEST_SEED, budget).scores()
     return Cell(column, scores[None], mean(scores), f"{column.agent}({described(parameters)})" if parameters else column.agent)
 
 
@@ -236,8 +239,12 @@ def write_line(ground: Ground, column: Column, cell: Cell | None, options: Optio
     if cell is not None:
         figures = {"mean": cell.estimate.value, "ci_low": cell.estimate.low, "ci_high": cell.estimate.high}
         line |= {name: round(value, 6) for name, value in figures.items()}
-        line |= {"num_tasks": ground.num_tasks, "num_seeds": len(cell.scores), "fingerprint": ground.fingerprint, "run": cell.run}
-        write_totals(cell, ground, options)
+        line |= {"num_tasks": cell.estimate.n, "num_seeds": len(cell.scores), "run": cell.run}
+        if cell.estimate.n == ground.num_tasks:
+            line["fingerprint"] = ground.fingerprint
+            write_totals(cell, ground, options)
+        else:
+            line["fingerprint"] = ground.distribution.sample(cell.estimate.n, "test", TEST_SEED).fingerprint
     merge_lines(options.folder / f"{row.table}.csv", pd.DataFrame([line]), keys, [each.label for each in COLUMNS[row.table]])
 
 

@@ -16,6 +16,7 @@ from metarl.experiments.rl2_rows import Preset, parse_row
 from metarl.experiments.run_config import RunConfig
 from metarl.results import RunFolder
 
+SLOW = ["UCRL2", "UCRL2, random ties", "UCRL2, prior mean 0"]
 COLUMNS = [
     "n",
     "k",
@@ -235,3 +236,13 @@ def test_all_rows_and_columns_are_the_default():
     options = rl2_tables.Options("bandits")
     assert [row.name for row in options.chosen_rows()] == [f"bandits-n{n}-k{k}" for n in (10, 100, 500) for k in (5, 10, 50)]
     assert options.chosen_columns() == list(rl2_rows.COLUMNS["bandits"])
+
+
+def test_slow_agents_play_fewer_tasks_in_the_longest_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(rl2_tables, "SLOW_TASKS", 6)
+    options, _ = compute(tmp_path, table="mdps", rows=("75",), agents=("psrl", "ucrl2"))
+    table = pd.read_csv(options.folder / "mdps.csv").set_index("agent")
+    assert table["num_tasks"].to_dict() == {"PSRL": 20, "PSRL, prior mean 0": 20, **dict.fromkeys(SLOW, 6)}
+    assert table["fingerprint"].nunique() == 2
+    with np.load(options.folder / "totals" / "mdps-n75.npz") as totals:
+        assert sorted(name for name in totals if totals[name].ndim) == ["psrl", "psrl-0.0"]
