@@ -35,6 +35,10 @@ class Family:
 PPO = PPOConfig(discount=0.99, gae_lambda=0.95, lr=3e-3)
 FAMILIES: dict[str, Family] = {
     "cart-pole": Family("CartPole-v0", RL2Config(episodes=2, num_envs=256, iterations=60, ppo=PPO)),
+    "half-cheetah": Family(
+        "HalfCheetahPhysics-v0",
+        RL2Config(episodes=2, num_envs=128, iterations=100, ppo=replace(PPO, lr=1e-3, entropy=0.0, minibatches=8)),
+    ),
     "pendulum": Family("Pendulum-v0", RL2Config(episodes=2, num_envs=256, iterations=120, ppo=PPO)),
 }
 
