@@ -105,6 +105,12 @@ class MujocoFamily(TaskDistribution):
             torch.zeros(len(torso), dtype=torch.bool, device=device),
         )
 
+    def render(self, tasks: Tasks, state: MujocoState) -> Tensor:
+        from metarl.tasks.mujoco_drawing import painter_of  # opens a renderer, which only pictures need
+
+        painter = painter_of(self)
+        return torch.from_numpy(np.stack([painter(state, row) for row in range(len(state.position))]))
+
     def _observe(self, tasks: Tasks, position: Tensor, velocity: Tensor) -> Tensor:
         limit = self.robot.velocity_limit
         shown = velocity if limit == np.inf else velocity.clamp(-limit, limit)

@@ -1,16 +1,22 @@
 """Frames of MuJoCo robots, by MuJoCo's renderer where EGL is there (no display is needed), else as stick figures by matplotlib."""
 
-from typing import Any, Literal
+from __future__ import annotations
+
+import atexit
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from metarl.tasks.mujoco_family import MujocoFamily, MujocoState
 from metarl.tasks.mujoco_models import import_mujoco, load_model
 
-__all__ = ["MujocoPainter", "stick_segments"]
+if TYPE_CHECKING:  # families draw themselves by this file
+    from metarl.tasks.mujoco_family import MujocoFamily, MujocoState
+
+__all__ = ["MujocoPainter", "painter_of", "stick_segments"]
 
 CAMERA = {"distance": 4.0, "elevation": -15.0, "azimuth": 90.0, "height": 0.8}  # from the side, which is where the planar robots move
 LOW, HIGH, REACH = -0.2, 2.0, 1.6  # m: what a stick figure shows of height, and to both sides of the torso
@@ -61,6 +67,7 @@ class MujocoPainter:
         """Release the renderer."""
         if self._renderer is not None:
             self._renderer.close()
+            self._renderer = None
 
     def _sticks(self) -> np.ndarray:
         segments, widths = stick_segments(self._mujoco, self.model, self._data)
@@ -79,6 +86,14 @@ class MujocoPainter:
         axes.add_collection(LineCollection(list(segments), linewidths=widths * pixels_per_metre * 0.72, colors="#D55E00", capstyle="round"))
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+@lru_cache(maxsize=1)
+def painter_of(family: MujocoFamily) -> MujocoPainter:
+    """The painter of a family, kept for its next picture: opening a renderer takes longer than drawing."""
+    painter = MujocoPainter(family, 200, 150)
+    atexit.register(painter.close)  # before the library that draws is gone
+    return painter
 
 
 def stick_segments(mujoco: Any, model: Any, data: Any) -> tuple[np.ndarray, np.ndarray]:

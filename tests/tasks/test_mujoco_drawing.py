@@ -5,9 +5,10 @@ import sys
 import mujoco
 import numpy as np
 import pytest
+import torch
 
 import metarl
-from metarl.analysis.mujoco_drawing import MujocoPainter, stick_segments
+from metarl.tasks.mujoco_drawing import MujocoPainter, painter_of, stick_segments
 from metarl.tasks.mujoco_models import load_model
 from metarl.tasks.seeding import torch_generator
 
@@ -77,3 +78,13 @@ def test_settings_that_make_no_image_are_refused(arguments):
     family, _ = start("HopperPhysics-v0")
     with pytest.raises(ValueError, match="how is auto, renderer or sticks, at 16 pixels or more"):
         MujocoPainter(family, **arguments)
+
+
+def test_families_draw_themselves():
+    family = metarl.make("HopperPhysics-v0", horizon=5)
+    tasks = family.sample(2, "test", 0)
+    state, _ = family.reset(tasks, torch_generator(0))
+    pictures = family.render(tasks, state)
+    assert (pictures.shape, pictures.dtype) == ((2, 150, 200, 3), torch.uint8)
+    assert pictures.float().std() > 10
+    assert painter_of(family) is painter_of(family)
