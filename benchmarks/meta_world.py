@@ -5,7 +5,7 @@
 Both policies are trained by the same algorithm on the same training goals, for as many steps; one has a GRU, the other reads the current
 observation only. The goal isn't shown. All agents play the 50 test goals at a fixed horizon; success is reported apart from return. Beside
 them: doing nothing, random actions, and Meta-World's scripted expert, which is shown the goal. Trainings lie in runs/meta_world and go on
-from there. With --publish, figures.csv, table.csv and the weights go to results/meta_world.
+from there; published ones are used as they are. With --publish, figures.csv, table.csv and the weights go to results/meta_world.
 """
 
 import shlex
@@ -24,12 +24,14 @@ from metarl.envs.agent import Agent
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Comparison, mean, paired_difference
-from metarl.experiments.run import train
+from metarl.experiments.finished import check_folder
+from metarl.experiments.finished import trained as run_of
+from metarl.experiments.load import load_agent
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.ppo import PPOConfig
-from metarl.learners.rl2 import RL2, RL2Config
+from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
-from metarl.results import RunFolder, publish, record_figure, write_csv
+from metarl.results import RunFolder, record_figure, write_csv
 from metarl.tasks.meta_world import MetaWorldML1
 
 CORES = {"gru": "RL² (GRU)", "none": "Without memory"}  # as tables print them
@@ -124,13 +126,13 @@ def trained(options: Options, distribution: MetaWorldML1, console: Console) -> d
     """Label -> agent at its training's end, for each core; published where that is wanted."""
     agents: dict[str, Agent] = {}
     for core, label in CORES.items():
-        folder = options.runs / "meta_world" / f"{options.task}-{core}-seed{options.seed}"
-        learner = train(options.run(core), folder)
-        assert isinstance(learner, RL2)
-        agents[label] = learner.agent(options.budget)
+        name = f"{options.task}-{core}-seed{options.seed}"
+        own, published = options.runs / "meta_world" / name, options.results / "meta_world" / "weights" / name
+        check_folder(options.run(core), own, published)
+        folder = run_of(options.run(core), own, published, publishes=options.publish)
+        assert folder is not None, "what isn't trained yet is trained"
+        agents[label] = load_agent(folder, options.budget)
         console.print(f"{label}: {folder.as_posix()}, {int(RunFolder(folder).metrics['steps'].iloc[-1]):,} steps", highlight=False)
-        if options.publish:
-            publish(folder, options.folder / "weights")
     return agents
 
 
