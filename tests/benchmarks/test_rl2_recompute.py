@@ -39,3 +39,10 @@ def test_published_cells_come_out_again_and_wrong_ones_are_found(published, full
     table.to_csv(file, index=False)
     assert not rl2_recompute.main(options, Console(file=stream, width=120))
     assert "NO" in stream.getvalue()
+
+
+def test_rows_can_be_chosen(published):
+    stream = io.StringIO()
+    assert rl2_recompute.main(rl2_recompute.Options(rows=("mdps-n10",), tasks=50, results=published), Console(file=stream, width=120))
+    assert stream.getvalue().count("yes") == 1
+    assert "mdps-n10" in stream.getvalue()
