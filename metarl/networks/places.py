@@ -52,6 +52,7 @@ class PlacesPolicy(nn.Module):
     """
 
     SIDE = 21  # places that many apart are one to it
+    offsets: Tensor
 
     def __init__(self, observation_space: gym.Space, action_space: gym.Space, moved: Moved | None, units: int, rng: Generator):
         super().__init__()
@@ -60,6 +61,7 @@ class PlacesPolicy(nn.Module):
                 "The core 'places' is for distributions that say how actions move the agent (`moved`); choose gru, lstm or attention."
             )
         self.moved = moved
+        self.register_buffer("offsets", torch.tensor(NEARBY), persistent=False)
         self.inputs = StepInputs(observation_space, action_space)
         self.places = GRU(2 + self.inputs.size, units // 2, rng)
         self.look = linear(len(NEARBY) * self.places.size, units, rng, 2**0.5)
@@ -120,7 +122,7 @@ class PlacesPolicy(nn.Module):
 
     def nearby(self, position: Tensor) -> Tensor:
         """Keys [..., 5] of the places that are read at positions [..., 2]."""
-        return self.place(position[..., None, :] + torch.tensor(NEARBY, device=position.device))
+        return self.place(position[..., None, :] + self.offsets)
 
     def latest_writes(self, keys: Tensor, read: Tensor) -> Tensor:
         """Which row of the flattened writes [2 T B] the places `read` [T, B, K] hold after each step; an empty memory is row 0."""

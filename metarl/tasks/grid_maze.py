@@ -1,6 +1,7 @@
 """Mazes seen from above through a small window: explore in the first episode, walk straight to the goal in the next."""
 
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import torch
@@ -65,8 +66,6 @@ class GridMaze(TaskDistribution):
         self.horizon = horizon or default_horizon(size)
         self.observation_space = gym.spaces.MultiBinary((2 * window + 1, 2 * window + 1))
         self.action_space = gym.spaces.Discrete(4)
-        self._crossed = between(size)  # [S S, 4]
-        self._seen = window_squares(size, window)  # [S S, (2 window + 1)^2]
 
     def config(self) -> dict[str, Any]:
         return {"window": self.window, "horizon": self.horizon, **self.mazes.config()}
@@ -78,20 +77,19 @@ class GridMaze(TaskDistribution):
         return tasks.start, self._look(tasks, tasks.start)
 
     def step(self, tasks: MazeTasks, state: Tensor, action: Tensor, rng: Generator) -> Transition:
-        crossed = self._crossed.to(state.device)[state].gather(1, action[:, None])
+        tables = tables_of(self.size, self.window, state.device)
+        crossed = tables.crossed[state].gather(1, action[:, None])
         blocked = tasks.walls.flatten(1).gather(1, crossed)[:, 0]
-        offsets = torch.tensor([down * self.size + right for down, right in DIRECTIONS], device=state.device)
-        cell = torch.where(blocked, state, state + offsets[action])
+        cell = torch.where(blocked, state, state + tables.offsets[action])
         arrived = cell == tasks.goal
         reward = STEP_REWARD + WALL_REWARD * blocked + GOAL_REWARD * arrived
         return Transition(cell, self._look(tasks, cell), reward.to(torch.float32), arrived, arrived)
 
     def moved(self, observation: Tensor, action: Tensor) -> Tensor:
         """Rows and columns [..., 2] that `action` [...], taken on `observation` [..., *obs], moved the agent: 0 into a wall that it saw."""
-        directions = torch.tensor(DIRECTIONS, device=action.device)
-        index = (directions + self.window) @ torch.tensor([2 * self.window + 1, 1], device=action.device)  # of the four nearest squares
-        blocked = observation.flatten(-2)[..., index].gather(-1, action[..., None])
-        return torch.where(blocked > 0, 0, directions[action])
+        tables = tables_of(self.size, self.window, action.device)
+        blocked = observation.flatten(-2)[..., tables.nearest].gather(-1, action[..., None])
+        return torch.where(blocked > 0, 0, tables.directions[action])
 
     def upper_bound(self, tasks: MazeTasks, episodes: int) -> Tensor:
         apart = distances(tasks.walls, tasks.goal).gather(1, tasks.start[:, None])[:, 0]
@@ -104,8 +102,32 @@ class GridMaze(TaskDistribution):
         return draw_maze(tasks, places_of(states, self.size), moment)
 
     def _look(self, tasks: MazeTasks, cell: Tensor) -> Tensor:
-        squares = tasks.walls.flatten(1).gather(1, self._seen.to(cell.device)[cell])
+        squares = tasks.walls.flatten(1).gather(1, tables_of(self.size, self.window, cell.device).seen[cell])
         return squares.unflatten(1, self.observation_space.shape).to(torch.int64)
+
+
+class Tables(NamedTuple):
+    """What a step looks up, on one device."""
+
+    crossed: Tensor  # [S S, 4] square of the flattened drawing that a move crosses
+    seen: Tensor  # [S S, (2 window + 1)^2] squares that are seen from a cell
+    offsets: Tensor  # [4] from a cell to the next one in each direction
+    directions: Tensor  # [4, 2]
+    nearest: Tensor  # [4] where in the flattened window the cell's own walls are
+
+
+@cache
+def tables_of(size: int, window: int, device: torch.device) -> Tables:
+    """The tables of mazes of a size; made once, so that a step copies nothing to its device."""
+    directions = torch.tensor(DIRECTIONS)
+    tables = Tables(
+        between(size),
+        window_squares(size, window),
+        directions @ torch.tensor([size, 1]),
+        directions,
+        (directions + window) @ torch.tensor([2 * window + 1, 1]),
+    )
+    return Tables(*(table.to(device) for table in tables))
 
 
 def window_squares(size: int, window: int) -> Tensor:
