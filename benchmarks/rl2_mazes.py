@@ -25,7 +25,7 @@ from metarl.envs.budget import Episodes
 from metarl.evaluation.episodes import episode_lengths, episode_successes, shortened
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Estimate, generalisation_gap, mean, median_over_seeds, paired_difference
-from metarl.experiments.finished import check_folder, trained
+from metarl.experiments.finished import check_folder, finished, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.rl2_maze_runs import TRAININGS, maze_run
 from metarl.reference.duan2016 import MAZE_IMPROVED, rl2_mazes
@@ -40,6 +40,7 @@ SUCCESS = "GridMaze 5x5, RL², success, median over seeds"
 FIRST = "GridMaze 5x5, RL² minus systematic explorer, steps of episode 1, paired, median seed"
 SECOND = "GridMaze 5x5, RL², mean steps of episode 2 over the mean shortest path, median over seeds"
 PAPER = "RL² in the paper (ViZDoom)"
+LOOPED = "RL², trained on with 5 episodes and loops"
 PARTS = ("grid-maze", "gap", "visual-maze", "grid-navi")
 
 # What the agents that were trained in 5x5 mazes and two episodes are scored in: name -> (arguments, episodes).
@@ -93,7 +94,7 @@ class Options:
 def main(options: Options, console: Console) -> None:
     """Every part asked for."""
     parts = options.parts or PARTS
-    names = {"grid-maze": ["grid-maze"], "gap": ["grid-maze-10", "grid-maze-100", "grid-maze"]}
+    names = {"grid-maze": ["grid-maze", "grid-maze-loops"], "gap": ["grid-maze-10", "grid-maze-100", "grid-maze"]}
     for part in parts:
         for name in names.get(part, [part]):
             for seed in TRAININGS[name].seeds:
@@ -108,12 +109,19 @@ def folders_of(name: str, options: Options, console: Console) -> list[Path]:
     """The finished runs of a training."""
     found = []
     for seed in TRAININGS[name].seeds:
-        run, (own, published) = maze_run(name, seed, options.device), options.places(name, seed)
-        folder = trained(run, own, published, train_missing=options.train, publishes=options.publish)
+        folder = folder_of(name, seed, options)
         if folder is not None:
             console.print(f"{name}, seed {seed}: {folder.as_posix()}", highlight=False)
             found.append(folder)
     return found
+
+
+def folder_of(name: str, seed: int, options: Options) -> Path | None:
+    """A finished run, after the one that it begins with."""
+    run, (own, published), before = maze_run(name, seed, options.device), options.places(name, seed), TRAININGS[name].start
+    needs_start = options.train and before is not None and not finished(own, run) and not finished(published, run)
+    start = folder_of(before, seed, options) if needs_start and before is not None else None
+    return trained(run, own, published, start=start, train_missing=options.train, publishes=options.publish)
 
 
 def play(agents: dict[str, list[Any]], budget: Episodes, options: Options) -> dict[str, list[Evaluation]]:
@@ -169,11 +177,13 @@ def label_of(id: str) -> str:
 
 def grid_mazes(options: Options, console: Console) -> None:
     """GridMaze 5x5, and what was never trained: larger mazes, loops, more episodes."""
-    folders = folders_of("grid-maze", options, console)
-    tables = []
+    folders, tables = folders_of("grid-maze", options, console), []
+    looped = folders_of("grid-maze-loops", options, console)
     for setting, (arguments, episodes) in GRID_SETTINGS.items():
         distribution, budget = make("GridMaze-v0", **arguments), Episodes(episodes, 0)
-        played = play(maze_agents(distribution, budget, folders), budget, options)
+        agents = maze_agents(distribution, budget, folders)
+        agents |= {LOOPED: [(load_agent(folder, budget), distribution) for folder in looped]} if looped else {}
+        played = play(agents, budget, options)
         shortest = episode_lengths(played["Known maze"][0])[:, 0]
         lines = [line for label, evaluations in played.items() for line in lines_of(setting, label, evaluations, shortest)]
         tables.append(pd.DataFrame(lines))
