@@ -3,9 +3,9 @@
     python benchmarks/randomised_physics.py                        # every family; finished runs and published weights are used
     python benchmarks/randomised_physics.py --families cart-pole --publish
 
-Three policies are trained for as many steps: recurrent (RL²), memoryless, and recurrent but told the physics. They are scored on test tasks,
-whose physics lie in the range of training, and on tasks outside it. A linear probe reads the physics out of the hidden state, beside the
-same probe on a network that was never trained. Runs lie in runs/randomised_physics; with --publish, tables, figures and weights go to
+Three policies are trained for as many steps: recurrent (RL²), memoryless, and recurrent but told the physics. They are scored on test
+tasks, whose physics lie in the range of training, and on tasks outside it. A linear probe reads the physics out of the hidden state, beside
+the same probe on a network that was never trained. Runs lie in runs/randomised_physics; with --publish, tables, figures and weights go to
 results/randomised_physics.
 """
 
