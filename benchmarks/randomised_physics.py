@@ -160,7 +160,7 @@ def read_memory(family: str, options: Options, console: Console) -> None:
         f"{name}, {label}": dict(zip(part["step"], part["r2"].clip(lower=0), strict=True))
         for (name, label), part in table.groupby(["parameter", "network"], sort=False)
     }
-    figure = named_curves(curves, x="step of the meta-episode", y="R² of a linear probe", title=FAMILIES[family].id)
+    figure = named_curves(curves, x="step of the meta-episode", y="R² of a linear probe (0 where below)", title=FAMILIES[family].id)
     save(figure, options.folder / f"{family}-probe.png")
 
 
