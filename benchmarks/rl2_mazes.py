@@ -94,7 +94,7 @@ class Options:
 def main(options: Options, console: Console) -> None:
     """Every part asked for."""
     parts = options.parts or PARTS
-    names = {"grid-maze": ["grid-maze", "grid-maze-loops"], "gap": ["grid-maze-10", "grid-maze-100", "grid-maze"]}
+    names = {"grid-maze": ["grid-maze", "grid-maze-loops"], "gap": ["grid-maze-10", "grid-maze-100", "grid-maze-1000"]}
     for part in parts:
         for name in names.get(part, [part]):
             for seed in TRAININGS[name].seeds:
@@ -235,8 +235,8 @@ def gap(options: Options, console: Console) -> None:
     """Trained in 10, 100 and 1,000 mazes: return in those mazes and in the test mazes."""
     budget, lines = Episodes(2, 0), []
     curves: dict[str, dict[int, np.ndarray]] = {"training mazes": {}, "test mazes": {}}
-    for count, name in ((10, "grid-maze-10"), (100, "grid-maze-100"), (1000, "grid-maze")):
-        folders = folders_of(name, options, console)[:1]
+    for count in (10, 100, 1000):
+        folders = folders_of(f"grid-maze-{count}", options, console)[:1]
         distribution, name_of_gap = make("GridMaze-v0", train_mazes=count), f"GridMaze 5x5, generalisation gap in return, {count} mazes"
         if not folders:
             missing(name_of_gap, "shown", options.command("gap"), options)
