@@ -51,10 +51,8 @@ class Options:
 def main(options: Options, console: Console) -> bool:
     """Recompute and print; whether everything fits."""
     fits = True
-    tables = [pd.read_csv(options.results / "rl2_tables" / f"{name}.csv") for name in ("bandits", "mdps")]
-    known = [
-        row_of(name, entry).name for name, table in zip(("bandits", "mdps"), tables, strict=True) for entry in table.to_dict("records")
-    ]
+    tables = {name: pd.read_csv(options.results / "rl2_tables" / f"{name}.csv") for name in ("bandits", "mdps")}
+    known = [row_of(name, entry).name for name, table in tables.items() for entry in table.to_dict("records")]
     if unknown := sorted(set(options.rows) - set(known)):
         raise ValueError(f"No row {unknown[0]!r} was published; choose of {', '.join(dict.fromkeys(known))}.")
     for name in tables:
