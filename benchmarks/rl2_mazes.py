@@ -43,14 +43,14 @@ PAPER = "RL² in the paper (ViZDoom)"
 LOOPED = "RL², trained on with 5 episodes and loops"
 PARTS = ("grid-maze", "gap", "visual-maze", "grid-navi")
 
-# What the agents that were trained in 5x5 mazes and two episodes are scored in: name -> (arguments, episodes).
-GRID_SETTINGS: dict[str, tuple[dict[str, Any], int]] = {
-    "5x5": ({}, 2),
-    "5x5, 5 episodes": ({}, 5),
-    "5x5, Kruskal's": ({"algorithm": "kruskal"}, 2),
-    "5x5, loops": ({"loops": 0.2}, 2),
-    "9x9, 5 episodes": ({"size": 9}, 5),
-    "9x9, loops, 5 episodes": ({"size": 9, "loops": 0.2}, 5),
+# What the agents that were trained in 5x5 mazes and two episodes are scored in: name -> (arguments, episodes, most tasks).
+GRID_SETTINGS: dict[str, tuple[dict[str, Any], int, int]] = {
+    "5x5": ({}, 2, 1000),
+    "5x5, 5 episodes": ({}, 5, 1000),
+    "5x5, Kruskal's": ({"algorithm": "kruskal"}, 2, 1000),
+    "5x5, loops": ({"loops": 0.2}, 2, 1000),
+    "9x9, 5 episodes": ({"size": 9}, 5, 200),
+    "9x9, loops, 5 episodes": ({"size": 9, "loops": 0.2}, 5, 200),
 }
 
 
@@ -124,11 +124,10 @@ def folder_of(name: str, seed: int, options: Options) -> Path | None:
     return trained(run, own, published, start=start, train_missing=options.train, publishes=options.publish)
 
 
-def play(agents: dict[str, list[Any]], budget: Episodes, options: Options) -> dict[str, list[Evaluation]]:
+def play(agents: dict[str, list[Any]], budget: Episodes, num_tasks: int) -> dict[str, list[Evaluation]]:
     """Every agent on the test tasks of what it plays; what is told is played in the same tasks."""
     return {
-        label: [evaluate(agent, place, "test", options.num_tasks, TEST_SEED, budget) for agent, place in each]
-        for label, each in agents.items()
+        label: [evaluate(agent, place, "test", num_tasks, TEST_SEED, budget) for agent, place in each] for label, each in agents.items()
     }
 
 
@@ -179,11 +178,12 @@ def grid_mazes(options: Options, console: Console) -> None:
     """GridMaze 5x5, and what was never trained: larger mazes, loops, more episodes."""
     folders, tables = folders_of("grid-maze", options, console), []
     looped = folders_of("grid-maze-loops", options, console)
-    for setting, (arguments, episodes) in GRID_SETTINGS.items():
+    for setting, (arguments, episodes, most) in GRID_SETTINGS.items():
+        num_tasks = min(most, options.num_tasks)
         distribution, budget = make("GridMaze-v0", **arguments), Episodes(episodes, 0)
         agents = maze_agents(distribution, budget, folders)
         agents |= {LOOPED: [(load_agent(folder, budget), distribution) for folder in looped]} if looped else {}
-        played = play(agents, budget, options)
+        played = play(agents, budget, num_tasks)
         shortest = episode_lengths(played["Known maze"][0])[:, 0]
         lines = [line for label, evaluations in played.items() for line in lines_of(setting, label, evaluations, shortest)]
         tables.append(pd.DataFrame(lines))
@@ -194,7 +194,7 @@ def grid_mazes(options: Options, console: Console) -> None:
             curves = {label: episode_lengths(median_seed(each)) for label, each in played.items() if label != "Random"}
             size = setting.partition(",")[0]
             save(
-                mean_curves(curves, x="episode", y="mean steps", title=f"GridMaze {size}, {options.num_tasks:,} test mazes"),
+                mean_curves(curves, x="episode", y="mean steps", title=f"GridMaze {size}, {num_tasks:,} test mazes"),
                 options.folder / f"grid-maze-{size}.png",
             )
     write_csv(options.folder / "grid_mazes.csv", pd.concat(tables))
@@ -272,7 +272,7 @@ def visual_mazes(options: Options, console: Console) -> None:
     command = options.command("visual-maze")
     for maze, size in (("small", 5), ("large", 9)):
         distribution, budget = make("VisualMaze-v0", size=size), Episodes(5, 0)
-        played = play(maze_agents(distribution, budget, folders), budget, options)
+        played = play(maze_agents(distribution, budget, folders), budget, options.num_tasks)
         tasks = distribution.sample(options.num_tasks, "test", TEST_SEED)
         bound = distribution.upper_bound(tasks, 1)
         assert bound is not None, "mazes have a bound"
@@ -312,7 +312,7 @@ def grid_navi(options: Options, console: Console) -> None:
     agents = {"Random": [(make_agent("random", distribution, budget), distribution)]}
     agents |= {"RL²": [(load_agent(folder, budget), distribution) for folder in folders]} if folders else {}
     agents["Known goal"] = [(make_agent("known-goal", told, budget), told)]
-    played = play(agents, budget, options)
+    played = play(agents, budget, options.num_tasks)
     returns = {label: median_seed(each).matrix() for label, each in played.items()}
     lines = [
         {"agent": label, "episode": episode + 1, **dict(zip(("return", "ci_low", "ci_high"), mean(column)[:3], strict=True))}
