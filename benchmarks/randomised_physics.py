@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 import tyro
 from rich.console import Console
 
@@ -145,7 +144,7 @@ def read_memory(family: str, options: Options, console: Console) -> None:
     distribution, budget = run.make_distribution(), Episodes(run.config.episodes, 0)
     tasks = distribution.sample(2 * options.num_tasks, "test", PROBE_SEED)
     agent, untrained = load_agent(folder, budget), run.make_learner(distribution).agent(budget)
-    steps = played_steps(agent, distribution, tasks.to("cpu", torch.float32), budget, PROBE_SEED)
+    steps = played_steps(agent, distribution, tasks, budget, PROBE_SEED)
     times = [t for t in (0, 1, 2, 5, 10, 20, 50, 100, 200, 300, 400, 600) if t < len(steps)]
     targets, lines = parameters_of(tasks), []
     for label, policy in (("trained", agent.policy), ("never trained", untrained.policy)):  # type: ignore[attr-defined]
