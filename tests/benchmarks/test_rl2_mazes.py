@@ -40,7 +40,7 @@ def test_grid_mazes(tmp_path):
     assert explorer["to_shortest"].tolist()[1] == 1
     assert explorer["shorter_of_improvable"].tolist()[1] == 1
     assert (options.folder / "grid-maze-5x5.png").stat().st_size > 0
-    assert (tmp_path / "results/rl2_mazes/weights/grid-maze/seed1/weights.safetensors").exists()
+    assert (tmp_path / "results/rl2_mazes/weights/grid-maze/seed0/weights.safetensors").exists()
     assert figures.loc[rl2_mazes.SUCCESS, "wanted"] == ">= 0.99"
     assert not figures.loc[rl2_mazes.SUCCESS, "reached"]  # of a training of a moment
     assert "Systematic explorer" in printed
