@@ -75,7 +75,7 @@ def all_rows_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     axes.tick_params(axis="y", length=0)
     most = table[["learned_high", "rival", "paper"]].max().max()
     axes.set_xlim(0.0, max(1.0, most if pd.notna(most) else 1.0) + 0.01)
-    axes.set_xlabel("share of the way from random play (0) to the ceiling (1); the paper's 1,000 tasks can fall beyond it by luck")
+    axes.set_xlabel("share of the way from random play (0) to the ceiling (1)")
     axes.set_ylim(-0.7, len(table) - 0.3)
     figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)
     return figure
