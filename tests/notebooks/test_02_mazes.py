@@ -51,7 +51,6 @@ def test_its_numbers_hold_together(executed):
     assert numbers["forgetful"] == [0, 0], "nothing is random, so an emptied memory repeats the first episode"
 
 
-@pytest.mark.skipif(not NOTEBOOK.is_published(), reason="a small RL² shows nothing of this")
 def test_the_published_agents_remember(executed):
     numbers = numbers_of(executed)
     steps, known = numbers["steps"]["RL²"], numbers["steps"]["known maze"][0]

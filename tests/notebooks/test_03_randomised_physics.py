@@ -50,7 +50,6 @@ def test_its_numbers_hold_together(executed):
     check_numbers(numbers_of(executed))
 
 
-@pytest.mark.skipif(not NOTEBOOK.is_published(), reason="small policies show nothing of this")
 def test_the_published_policies_differ_by_memory(executed):
     numbers = numbers_of(executed)
     assert numbers["lead"][0] > 0
