@@ -14,7 +14,6 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import tyro
 from rich.console import Console
@@ -26,8 +25,9 @@ from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import mean, paired_difference
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
+from metarl.experiments.merit import record_estimate
 from metarl.experiments.physics_runs import FAMILIES, POLICIES, physics_run
-from metarl.results import record_figure, write_csv
+from metarl.results import write_csv
 
 TEST_SEED, PROBE_SEED = 1611, 1612
 
@@ -125,14 +125,10 @@ def record_lead(family: str, split: str, played: dict[str, Evaluation], options:
     """The recurrent policy's lead over the memoryless one, and what the told one gets beyond it."""
     for better, worse, wanted in (("recurrent", "memoryless", "> 0"), ("told", "recurrent", "shown")):
         name = f"{family}, {split}: mean return of a meta-episode, {POLICIES[better]} minus {POLICIES[worse]}, paired"
-        if better not in played or worse not in played:
-            nothing = {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "n": 0}
-            record_figure(options.folder, name, wanted=wanted, **nothing, reached=None, command=options.command(family))  # type: ignore[arg-type]
-            continue
-        lead = paired_difference(played[better].scores(), played[worse].scores()).difference
-        figures = {"value": round(lead.value, 3), "ci_low": round(lead.low, 3), "ci_high": round(lead.high, 3)}
-        reached = bool(lead.low > 0) if wanted == "> 0" else None
-        record_figure(options.folder, name, wanted=wanted, **figures, n=lead.n, reached=reached, command=options.command(family))
+        both = better in played and worse in played
+        lead = paired_difference(played[better].scores(), played[worse].scores()).difference if both else None
+        reached = lead.low > 0 if lead is not None and wanted == "> 0" else None
+        record_estimate(options.folder, name, wanted, lead, reached, options.command(family))
 
 
 def read_memory(family: str, options: Options, console: Console) -> None:

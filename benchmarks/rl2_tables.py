@@ -10,6 +10,7 @@ results/rl2_tables; otherwise all but the runs goes to runs/rl2_tables/PRESET/ta
 import shlex
 import sys
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -24,14 +25,15 @@ from metarl.analysis.paper_tables import merge_lines, paper_note, render_beside_
 from metarl.baselines.registry import agent_class, make_agent
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
-from metarl.evaluation.statistics import Estimate, beats, mean, median_over_seeds, paired_difference
-from metarl.experiments.finished import check_folder, finished
+from metarl.evaluation.statistics import Estimate, beats, mean, median_member, median_over_seeds, paired_difference
+from metarl.experiments.finished import check_folder
 from metarl.experiments.finished import trained as trained_run
 from metarl.experiments.load import load_agent
+from metarl.experiments.merit import record_estimate
 from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, RL2_LABEL, WANTED, Column, Row, parse_row, rl2_run, start_row
 from metarl.experiments.totals import write_totals
 from metarl.reference.duan2016 import NUM_TASKS, rl2_table
-from metarl.results import RunFolder, record_figure, write_csv
+from metarl.results import RunFolder, write_csv
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.reveal import reveal
 from metarl.tasks.seeding import numpy_generator
@@ -234,8 +236,7 @@ def trained(row: Row, seed: int, options: Options, console: Console) -> Path | N
     """The folder of RL²'s finished run: one of our own, else a published one, else trained now; None where that isn't wanted."""
     run, (own, published) = rl2_run(row, options.preset, seed, options.device), places(row, seed, options)
     before = start_row(row)
-    needs_start = options.train and before is not None and not finished(own, run) and not finished(published, run)
-    start = trained(before, seed, options, console) if needs_start and before is not None else None
+    start = None if before is None else partial(trained, before, seed, options, console)
     folder = trained_run(run, own, published, start=start, train_missing=options.train, publishes=options.publish)
     if folder is not None:
         console.print(f"RL², seed {seed}: {folder.as_posix()}", highlight=False)
@@ -334,13 +335,8 @@ def record(row: Row, cells: list[Cell], options: Options) -> None:
     where, command = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}", replace(options, rows=(row.text,), agents=(RL2_ID,)).command
     for called, wanted in WANTED.get(row.name, ()):
         name, goal = f"RL² mean total reward, {row.table} {where}, median over seeds, against {called}", f">= {wanted:g}"
-        if learned is None:
-            missing: dict[str, Any] = {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "n": 0, "reached": None}
-            record_figure(options.folder, name, wanted=goal, **missing, command=command)
-            continue
-        value = learned.estimate
-        figures = {"value": round(value.value, 4), "ci_low": round(value.low, 4), "ci_high": round(value.high, 4), "n": value.n}
-        record_figure(options.folder, name, wanted=goal, **figures, reached=bool(value.value >= wanted), command=command)  # type: ignore[arg-type]
+        value = None if learned is None else learned.estimate
+        record_estimate(options.folder, name, goal, value, None if value is None else value.value >= wanted, command)
 
 
 def record_lead(ground: Ground, options: Options) -> None:
@@ -356,23 +352,15 @@ def record_lead(ground: Ground, options: Options) -> None:
         rivals = {key: totals[key] for key in columns}
     if not rivals:
         return
-    learned = seeds[np.argsort(seeds.mean(1, dtype=np.float64), kind="stable")[(len(seeds) - 1) // 2]]
+    learned = seeds[median_member(seeds)]
     best = max(rivals, key=lambda key: rivals[key].mean(dtype=np.float64))
     where = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}"
     others = {"the best hand-designed agent": best} | ({"posterior-mean Greedy": "mdp-greedy"} if "mdp-greedy" in rivals else {})
     for called, key in others.items():
         lead = paired_difference(learned, rivals[key]).difference
-        record_figure(
-            options.folder,
-            f"RL² minus {called}, {row.table} {where}, paired, median seed",
-            wanted=f"shown (over {columns[key].label})",
-            value=round(lead.value, 4),
-            ci_low=round(lead.low, 4),
-            ci_high=round(lead.high, 4),
-            n=lead.n,
-            reached=None,
-            command=replace(options, rows=(row.text,), agents=(columns[key].agent, RL2_ID)).command,
-        )
+        name = f"RL² minus {called}, {row.table} {where}, paired, median seed"
+        command = replace(options, rows=(row.text,), agents=(columns[key].agent, RL2_ID)).command
+        record_estimate(options.folder, name, f"shown (over {columns[key].label})", lead, None, command)
 
 
 def show(ground: Ground, lines: pd.DataFrame, notes: dict[str, str], console: Console) -> None:
