@@ -108,6 +108,7 @@ def main(options: Options, console: Console) -> None:
     played[agent_class("scripted-expert").label] = play(expert, shown, options)
     table = pd.DataFrame([line for label, evaluation in played.items() for line in lines(label, evaluation)])
     options.folder.mkdir(parents=True, exist_ok=True)
+    write_episodes(options.folder / "episodes.npz", {label: [evaluation] for label, evaluation in played.items()})
     write_csv(options.folder / "table.csv", table.assign(task=options.task, horizon=options.horizon, command=options.command))
     show(table, options, console)
     where = f"ML1 {options.task}, {options.episodes} episodes of {options.horizon} steps, test goals"

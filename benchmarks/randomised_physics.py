@@ -27,6 +27,7 @@ from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
 from metarl.experiments.physics_runs import FAMILIES, POLICIES, physics_run
+from metarl.experiments.totals import write_episodes
 from metarl.results import write_csv
 
 TEST_SEED, PROBE_SEED = 1611, 1612
@@ -108,9 +109,11 @@ def compare(family: str, options: Options, console: Console) -> None:
             for episode, column in enumerate(played[policy].matrix().T):
                 estimate = mean(column)
                 line = {"family": family, "split": split, "policy": POLICIES[policy], "episode": episode + 1, "return": estimate.value}
-                lines.append(line | {"ci_low": estimate.low, "ci_high": estimate.high, "num_tasks": options.num_tasks})
+                line |= {"ci_low": estimate.low, "ci_high": estimate.high, "num_tasks": options.num_tasks}
+                lines.append(line | {"fingerprint": played[policy].fingerprint})
         record_lead(family, split, played, options)
         if played:
+            write_episodes(options.folder / f"{family}-{split}.npz", {POLICIES[policy]: [each] for policy, each in played.items()})
             curves = {POLICIES[policy]: each.matrix() for policy, each in played.items()}
             title = f"{FAMILIES[family].id}, {split}"
             save(mean_curves(curves, x="episode", y="mean return", title=title, from_zero=False), options.folder / f"{family}-{split}.png")

@@ -35,6 +35,7 @@ from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
 from metarl.experiments.rl2_maze_runs import TRAININGS, maze_run
 from metarl.experiments.rl2_rows import RL2_LABEL
+from metarl.experiments.totals import write_episodes
 from metarl.reference.duan2016 import MAZE_IMPROVED, rl2_mazes
 from metarl.results import write_csv
 from metarl.tasks.grid_maze import GOAL_REWARD, STEP_REWARD, GridMaze
@@ -51,6 +52,7 @@ VISUAL_CHANGE = "VisualMaze 5x5, RL², steps of episode 2 minus episode 1, paire
 SHORTER = "GridMaze 5x5, RL², share of mazes with a shorter second episode, of all"
 PAPER = "RL² in the paper (ViZDoom)"
 LOOPED = "RL², trained on with 5 episodes and loops"
+FILE_NAME = str.maketrans({" ": "-", ",": None, "'": None})
 PARTS = ("grid-maze", "gap", "visual-maze", "grid-navi")
 
 # What the agents that were trained in 5x5 mazes and two episodes are scored in: name -> (arguments, episodes, most tasks).
@@ -190,6 +192,7 @@ def grid_mazes(options: Options, console: Console) -> None:
         shortest = episode_lengths(played[KnownMaze.label][0])[:, 0]
         lines = [line for label, evaluations in played.items() for line in lines_of(setting, label, evaluations, shortest)]
         tables.append(pd.DataFrame(lines))
+        write_episodes(options.folder / f"grid-maze-{setting.translate(FILE_NAME)}.npz", played)
         show(tables[-1], f"GridMaze, {setting}: mean steps of an episode", console)
         if setting == "5x5":
             record_grid(played, shortest, options)
@@ -238,14 +241,17 @@ def gap(options: Options, console: Console) -> None:
             record_estimate(options.folder, name_of_gap, "shown", None, None, options.command("gap"))
             continue
         agent = load_agent(folders[0], budget)
-        own, fresh = (evaluate(agent, distribution, split, options.num_tasks, TEST_SEED, budget).scores() for split in ("train", "test"))
+        played = {split: evaluate(agent, distribution, split, options.num_tasks, TEST_SEED, budget) for split in ("train", "test")}
+        own, fresh = (evaluation.scores() for evaluation in played.values())
         own = own[: min(count, options.num_tasks)]  # each training maze once
         difference = generalisation_gap(own, fresh).difference
         record_estimate(options.folder, name_of_gap, "shown", difference, None, options.command("gap"))
-        for where, scores in zip(curves, (own, fresh), strict=True):
+        for where, scores, evaluation in zip(curves, (own, fresh), played.values(), strict=True):
             curves[where][count] = scores
             estimate = mean(scores)
-            lines.append({"train_mazes": count, "tasks": where, "return": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high})
+            line = {"train_mazes": count, "tasks": where, "return": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high}
+            lines.append(line | {"num_tasks": len(scores), "fingerprint": evaluation.fingerprint})
+            write_episodes(options.folder / f"gap-{count}-{evaluation.split}.npz", {RL2_LABEL: [evaluation]})
     if not lines:
         return
     table = pd.DataFrame(lines).round(4)
@@ -279,6 +285,7 @@ def visual_mazes(options: Options, console: Console) -> None:
             line |= {"length": each["length"], "length_low": low, "length_high": high}
             lines.append(line | ({"shorter": MAZE_IMPROVED[maze]} if each["episode"] == 2 else {}))
         tables.append(pd.DataFrame(lines))
+        write_episodes(options.folder / f"visual-maze-{size}x{size}.npz", played)
         show(tables[-1], f"VisualMaze, {size}x{size}: mean steps of successful episodes", console)
         if maze == "large":
             continue
@@ -302,9 +309,11 @@ def grid_navi(options: Options, console: Console) -> None:
     agents |= {RL2_LABEL: [(load_agent(folder, budget), distribution) for folder in folders]} if folders else {}
     agents[KnownGoal.label] = [(make_agent("known-goal", told, budget), told)]
     played = play(agents, budget, options.num_tasks)
+    write_episodes(options.folder / "grid-navi.npz", played)
     returns = {label: median_seed(each).matrix() for label, each in played.items()}
     lines = [
         {"agent": label, "episode": episode + 1, **dict(zip(("return", "ci_low", "ci_high"), mean(column)[:3], strict=True))}
+        | {"num_tasks": len(matrix), "fingerprint": played[label][0].fingerprint}
         for label, matrix in returns.items()
         for episode, column in enumerate(matrix.T)
     ]

@@ -40,8 +40,8 @@ GRID_MAZE = RL2Config(
     ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy=0.02, entropy_until=0.8),
 )
 # Trained in 1,000 mazes first, then in mazes without end: a small gap is left that only more mazes close.
-GRID_MAZE_ON = replace(GRID_MAZE, iterations=100, ppo=replace(GRID_MAZE.ppo, lr=1e-3))
-GRID_MAZE_LOOPS = replace(GRID_MAZE_ON, episodes=5, iterations=60)  # what two episodes in perfect mazes don't teach
+GRID_MAZE_ON = replace(GRID_MAZE, num_envs=512, iterations=400, ppo=replace(GRID_MAZE.ppo, lr=1e-3))
+GRID_MAZE_LOOPS = replace(GRID_MAZE_ON, num_envs=256, episodes=5, iterations=60)  # what two episodes in perfect mazes don't teach
 VISUAL_MAZE = RL2Config(
     episodes=2,
     num_envs=128,
