@@ -49,7 +49,7 @@ FAMILIES: dict[str, Family] = {
     "pendulum-one-way": Family("Pendulum-v0", PENDULUM, ONE_WAY),
     "half-cheetah": Family(
         "HalfCheetahPhysics-v0",
-        RL2Config(episodes=2, num_envs=128, iterations=250, ppo=replace(PPO, lr=1e-3, entropy=0.0, minibatches=8)),
+        RL2Config(episodes=2, num_envs=128, iterations=100, ppo=replace(PPO, lr=1e-3, entropy=0.0, minibatches=8)),
     ),
 }
 
