@@ -136,6 +136,9 @@ class HalfCheetahVelocity(MujocoFamily):
     def rewards(self, tasks: VelocityTasks, motion: Motion) -> np.ndarray:
         return -np.abs(motion.velocity[:, 0] - tasks.velocity.cpu().numpy()) - CHEETAH_CONTROL_COST * motion.control
 
+    def upper_bound(self, tasks: VelocityTasks, episodes: int) -> Tensor:
+        return torch.zeros_like(tasks.velocity)
+
 
 def half_cheetah_velocity_0to2(low: float = 0.0, high: float = 2.0, horizon: int = 200) -> HalfCheetahVelocity:
     """A half-cheetah that should run at a velocity from MAML's range, 0 to 2 m/s; see `HalfCheetahVelocity`."""
@@ -234,3 +237,6 @@ class AntGoal(MujocoFamily):
     def rewards(self, tasks: GoalTasks, motion: Motion) -> np.ndarray:
         distance = np.abs(motion.torso - tasks.goal.cpu().numpy()).sum(-1)
         return -distance - GOAL_CONTROL_COST * motion.control - self.robot.contact_cost * motion.contact
+
+    def upper_bound(self, tasks: GoalTasks, episodes: int) -> Tensor:
+        return torch.zeros_like(tasks.goal[:, 0])
