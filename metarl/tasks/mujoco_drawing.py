@@ -10,10 +10,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from metarl.tasks.mujoco_models import import_mujoco, load_model
+from metarl.tasks.mujoco_renderer import OffscreenRenderer
 
 __all__ = ["MujocoPainter", "painter_of", "stick_segments"]
 
-CAMERA = {"distance": 4.0, "elevation": -15.0, "azimuth": 90.0, "height": 0.8}  # from the side, which is where the planar robots move
+CAMERA = {"distance": 4.0, "elevation": -15.0, "azimuth": 90.0}  # from the side, which is where the planar robots move
+EYE_HEIGHT = 0.8  # m, where it looks
 LOW, HIGH, REACH = -0.2, 2.0, 1.6  # m: what a stick figure shows of height, and to both sides of the torso
 
 
@@ -39,16 +41,13 @@ class MujocoPainter:
         self.family, self.width, self.height = family, width, height
         self.model = load_model(family.robot.xml, textures=True)
         self._data = self._mujoco.MjData(self.model)
-        self._renderer: _Renderer | None = None
+        self._renderer: OffscreenRenderer | None = None
         if how != "sticks":
             try:
-                self._renderer = _Renderer(self._mujoco, self.model, width, height)
-            except Exception as error:  # whatever a missing driver or library raises
+                self._renderer = OffscreenRenderer(self.model, width, height, **CAMERA)
+            except ValueError as error:
                 if how == "renderer":
-                    raise ValueError(
-                        f"MuJoCo can't draw here without a display: EGL gave {type(error).__name__} ({error}). Install a driver with EGL "
-                        "(Debian: apt-get install libegl1 libgl1-mesa-dri), or use how='sticks'."
-                    ) from error
+                    raise ValueError(f"{error} Or use how='sticks'.") from error
         self.how = "sticks" if self._renderer is None else "renderer"
 
     def __call__(self, state: Any, row: int = 0) -> np.ndarray:
@@ -56,7 +55,10 @@ class MujocoPainter:
         self._data.qpos[:] = state.position[row].cpu().numpy()
         self._data.qvel[:] = 0
         self._mujoco.mj_forward(self.model, self._data)
-        return self._sticks() if self._renderer is None else self._renderer.draw(self._data)
+        if self._renderer is None:
+            return self._sticks()
+        across, along = self._data.xpos[1, :2]
+        return self._renderer.draw(self._data, (float(across), float(along), EYE_HEIGHT))
 
     def close(self) -> None:
         """Release the renderer."""
@@ -100,40 +102,3 @@ def stick_segments(mujoco: Any, model: Any, data: Any) -> tuple[np.ndarray, np.n
         axis = data.geom_xmat[i].reshape(3, 3)[:, 2] * half  # a capsule lies along its own z axis
         segments[at] = np.stack([data.geom_xpos[i] - axis, data.geom_xpos[i] + axis])[:, [0, 2]]
     return segments, 2 * model.geom_size[shown, 0]
-
-
-class _Renderer:
-    """MuJoCo's renderer on an EGL context of its own, whatever MUJOCO_GL said when MuJoCo was imported."""
-
-    def __init__(self, mujoco: Any, model: Any, width: int, height: int):
-        from mujoco.egl import GLContext
-
-        model.vis.global_.offwidth, model.vis.global_.offheight = width, height
-        self._mujoco, self._model, self._size = mujoco, model, (height, width, 3)
-        self._context = GLContext(width, height)
-        self._context.make_current()
-        self._scene = mujoco.MjvScene(model, maxgeom=1000)
-        self._target = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
-        self._viewport = mujoco.MjrRect(0, 0, width, height)
-        self._camera = mujoco.MjvCamera()
-        self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE  # a tracking one would follow smoothly, so that frames depend on the last
-        self._camera.distance, self._camera.elevation, self._camera.azimuth = CAMERA["distance"], CAMERA["elevation"], CAMERA["azimuth"]
-
-    def draw(self, data: Any) -> np.ndarray:
-        """An image [height, width, 3] of `data`."""
-        mujoco = self._mujoco
-        self._context.make_current()
-        self._camera.lookat[:] = *data.xpos[1, :2], CAMERA["height"]
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._target)
-        everything = mujoco.mjtCatBit.mjCAT_ALL.value
-        mujoco.mjv_updateScene(self._model, data, mujoco.MjvOption(), mujoco.MjvPerturb(), self._camera, everything, self._scene)
-        mujoco.mjr_render(self._viewport, self._scene, self._target)
-        image = np.zeros(self._size, np.uint8)
-        mujoco.mjr_readPixels(image, None, self._viewport, self._target)
-        return image[::-1].copy()  # OpenGL's first line is the lowest
-
-    def close(self) -> None:
-        """Free the context."""
-        self._context.make_current()
-        self._target.free()
-        self._context.free()
