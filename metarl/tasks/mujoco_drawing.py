@@ -16,6 +16,9 @@ __all__ = ["MujocoPainter", "painter_of", "stick_segments"]
 
 CAMERA = {"distance": 4.0, "elevation": -15.0, "azimuth": 90.0}  # from the side, which is where the planar robots move
 EYE_HEIGHT = 0.8  # m, where it looks
+OVERVIEW = {"distance": 9.0, "elevation": -50.0, "azimuth": 90.0}  # of a place to go to, with the start in the middle
+FLOOR = 1000.0  # m to each side; Gymnasium's ends after 40 m, and a fast robot would hang in the air
+GREEN = (0.0, 0.62, 0.45, 1.0)
 LOW, HIGH, REACH = -0.2, 2.0, 1.6  # m: what a stick figure shows of height, and to both sides of the torso
 
 
@@ -40,23 +43,29 @@ class MujocoPainter:
         self._mujoco = import_mujoco(family.id)
         self.family, self.width, self.height = family, width, height
         self.model = load_model(family.robot.xml, textures=True)
+        lengthen_floor(self.model, self._mujoco)
         self._data = self._mujoco.MjData(self.model)
         self._renderer: OffscreenRenderer | None = None
         if how != "sticks":
             try:
-                self._renderer = OffscreenRenderer(self.model, width, height, **CAMERA)
+                self._renderer = OffscreenRenderer(self.model, width, height, **(OVERVIEW if family.has_goal else CAMERA))
             except ValueError as error:
                 if how == "renderer":
                     raise ValueError(f"{error} Or use how='sticks'.") from error
         self.how = "sticks" if self._renderer is None else "renderer"
 
-    def __call__(self, state: Any, row: int = 0) -> np.ndarray:
-        """The robot of `row` of `state`, as an image [height, width, 3] uint8, with the torso in the middle."""
+    def __call__(self, state: Any, row: int = 0, goal: tuple[float, float] | None = None) -> np.ndarray:
+        """The robot of `row` of `state`, as an image [height, width, 3] uint8, with the torso in the middle.
+
+        Where there is a `goal` (x and y, in m), it is marked green; in a family of goals, the start is in the middle and all around shows.
+        """
         self._data.qpos[:] = state.position[row].cpu().numpy()
         self._data.qvel[:] = 0
         self._mujoco.mj_forward(self.model, self._data)
         if self._renderer is None:
-            return self._sticks()
+            return self._sticks(goal)
+        if goal is not None:
+            return self._renderer.draw(self._data, (0.0, 0.0, 0.0), [((*goal, 0.25), 0.25, GREEN)])
         across, along = self._data.xpos[1, :2]
         return self._renderer.draw(self._data, (float(across), float(along), EYE_HEIGHT))
 
@@ -66,7 +75,7 @@ class MujocoPainter:
             self._renderer.close()
             self._renderer = None
 
-    def _sticks(self) -> np.ndarray:
+    def _sticks(self, goal: tuple[float, float] | None) -> np.ndarray:
         segments, widths = stick_segments(self._mujoco, self.model, self._data)
         figure = Figure((self.width / 100, self.height / 100), dpi=100)
         canvas = FigureCanvasAgg(figure)
@@ -79,6 +88,8 @@ class MujocoPainter:
         for mark in np.arange(np.floor(middle - reach), np.ceil(middle + reach) + 1):  # every metre, so that motion shows
             axes.plot([mark, mark], [LOW, 0], color="#6b6b6b", linewidth=0.8)
             axes.text(mark + 0.03, LOW + 0.02, f"{mark:g} m", fontsize=6, color="#6b6b6b")
+        if goal is not None:
+            axes.plot([goal[0]], [0.25], marker="o", markersize=10, color=GREEN)  # how far away in y doesn't show
         pixels_per_metre = self.width / (2 * reach)
         axes.add_collection(LineCollection(list(segments), linewidths=widths * pixels_per_metre * 0.72, colors="#D55E00", capstyle="round"))
         canvas.draw()
@@ -91,6 +102,14 @@ def painter_of(family: Any) -> MujocoPainter:
     painter = MujocoPainter(family, 200, 150)
     atexit.register(painter.close)  # before the library that draws is gone
     return painter
+
+
+def lengthen_floor(model: Any, mujoco: Any) -> None:
+    """Make the floor of a robot's model so long that no robot leaves it, its pattern unchanged; for drawings only."""
+    floor = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, "floor")
+    if floor >= 0 and model.geom_matid[floor] >= 0:
+        model.mat_texrepeat[model.geom_matid[floor]] *= FLOOR / model.geom_size[floor, :2]
+        model.geom_size[floor, :2] = FLOOR
 
 
 def stick_segments(mujoco: Any, model: Any, data: Any) -> tuple[np.ndarray, np.ndarray]:

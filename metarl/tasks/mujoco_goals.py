@@ -218,6 +218,8 @@ class AntGoal(MujocoFamily):
         ValueError: a radius that isn't positive and finite.
     """
 
+    has_goal = True
+
     def __init__(self, radius: float = 3.0, horizon: int = 200):
         id = f"AntGoal-radius{radius:g}-h{horizon}-v0"
         if not (0 < radius < math.inf):
@@ -237,6 +239,9 @@ class AntGoal(MujocoFamily):
     def rewards(self, tasks: GoalTasks, motion: Motion) -> np.ndarray:
         distance = np.abs(motion.torso - tasks.goal.cpu().numpy()).sum(-1)
         return -distance - GOAL_CONTROL_COST * motion.control - self.robot.contact_cost * motion.contact
+
+    def goals_of(self, tasks: GoalTasks) -> list[tuple[float, float]]:
+        return [(float(x), float(y)) for x, y in tasks.goal]
 
     def upper_bound(self, tasks: GoalTasks, episodes: int) -> Tensor:
         return torch.zeros_like(tasks.goal[:, 0])

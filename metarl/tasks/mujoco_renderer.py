@@ -1,10 +1,15 @@
 """MuJoCo's renderer without a display: an EGL context of its own, whatever MUJOCO_GL said when MuJoCo was imported."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["OffscreenRenderer"]
+__all__ = ["Mark", "OffscreenRenderer"]
+
+Mark = tuple[tuple[float, float, float], float, tuple[float, float, float, float]]  # a ball: place and radius in m, colour from 0 to 1
+    tuple[float, float, float], float, tuple[float, float, float, float]
+]  # a ball: its place and radius in m, its colour from 0 to 1
 
 
 class OffscreenRenderer:
@@ -40,14 +45,19 @@ class OffscreenRenderer:
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE  # a tracking one would follow smoothly, so that frames depend on the last
         self._camera.distance, self._camera.elevation, self._camera.azimuth = distance, elevation, azimuth
 
-    def draw(self, data: Any, at: tuple[float, float, float]) -> np.ndarray:
-        """An image [height, width, 3] uint8 of `data`; the camera looks at the place `at`, in m."""
+    def draw(self, data: Any, at: tuple[float, float, float], marks: Sequence[Mark] = ()) -> np.ndarray:
+        """An image [height, width, 3] uint8 of `data`; the camera looks at the place `at`, in m; `marks` are no part of the model."""
         mujoco = self._mujoco
         self._context.make_current()
         self._camera.lookat[:] = at
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._target)
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(self._model, data, mujoco.MjvOption(), mujoco.MjvPerturb(), self._camera, everything, self._scene)
+        for place, radius, colour in marks:
+            ball = self._scene.geoms[self._scene.ngeom]
+            size, turn = np.full(3, radius), np.eye(3).flatten()
+            mujoco.mjv_initGeom(ball, mujoco.mjtGeom.mjGEOM_SPHERE, size, np.array(place), turn, np.array(colour, np.float32))
+            self._scene.ngeom += 1
         mujoco.mjr_render(self._viewport, self._scene, self._target)
         image = np.zeros(self._size, np.uint8)
         mujoco.mjr_readPixels(image, None, self._viewport, self._target)
