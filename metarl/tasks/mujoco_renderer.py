@@ -8,8 +8,6 @@ import numpy as np
 __all__ = ["Mark", "OffscreenRenderer"]
 
 Mark = tuple[tuple[float, float, float], float, tuple[float, float, float, float]]  # a ball: place and radius in m, colour from 0 to 1
-    tuple[float, float, float], float, tuple[float, float, float, float]
-]  # a ball: its place and radius in m, its colour from 0 to 1
 
 
 class OffscreenRenderer:
