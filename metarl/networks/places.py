@@ -9,7 +9,6 @@ Spatial memories for agents in mazes: Parisotto and Salakhutdinov 2018 (arXiv 17
 they are.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import gymnasium as gym
@@ -24,12 +23,11 @@ from metarl.networks.inputs import StepInputs
 from metarl.networks.keyed_memory import KeyedMemory, places_of
 from metarl.networks.layers import linear
 from metarl.networks.policy import NetworkConfig, PolicyOutput
+from metarl.tasks.contract import Reckon
 from metarl.tasks.spaces import observation_dtype
 
-__all__ = ["PlacesPolicy", "PlacesSeen", "PlacesState", "Reckon"]
+__all__ = ["PlacesPolicy", "PlacesSeen", "PlacesState"]
 
-# (pose [..., 3] int64: row, column, heading clockwise; observation [..., *obs]; the action taken on it [...]) -> the next pose [..., 3]
-Reckon = Callable[[Tensor, Tensor, Tensor], Tensor]
 AROUND = ((-1, 0), (0, 1), (1, 0), (0, -1))  # ahead, right, behind and left of an agent that faces north
 
 

@@ -8,7 +8,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Transition
+from metarl.tasks.contract import Reckon, TaskDistribution, Transition
 from metarl.tasks.maze_drawings import draw_maze, places_of
 from metarl.tasks.maze_layouts import DIRECTIONS, MazeTasks, between, distances
 from metarl.tasks.maze_splits import MazeSplits
@@ -54,6 +54,7 @@ class GridMaze(TaskDistribution):
 
     id = "GridMaze-v0"
     reveals = True  # the walls around the start
+    hides = ("goal", "heading")
 
     def __init__(
         self,
@@ -95,12 +96,12 @@ class GridMaze(TaskDistribution):
         reward = STEP_REWARD + WALL_REWARD * blocked + GOAL_REWARD * arrived
         return Transition(cell, self._look(tasks, cell), reward.to(torch.float32), arrived, arrived)
 
-    def reckon(self, pose: Tensor, observation: Tensor, action: Tensor) -> Tensor:
-        """What an agent can tell of where `action` [...], taken on `observation` [..., *obs], brings it: on, or into a wall that it saw.
+    @property
+    def reckon(self) -> Reckon:
+        """An action leads on, or into a wall that the agent saw; headings are always 0."""
+        return self._reckoned
 
-        Args:
-            pose: [..., 3] row, column and heading, from wherever it counts; headings are always 0 here.
-        """
+    def _reckoned(self, pose: Tensor, observation: Tensor, action: Tensor) -> Tensor:
         tables = tables_of(self.size, self.window, action.device)
         blocked = observation.flatten(-2)[..., tables.nearest].gather(-1, action[..., None])
         moved = torch.where(blocked > 0, 0, tables.directions[action])

@@ -77,6 +77,7 @@ class HalfCheetahDirection(MujocoFamily):
     """
 
     finite = True
+    hides = ("direction",)
 
     def __init__(self, horizon: int = 200):
         super().__init__(f"HalfCheetahDirection-2way-h{horizon}-v0", HALF_CHEETAH, horizon, terminates=False)
@@ -118,6 +119,8 @@ class HalfCheetahVelocity(MujocoFamily):
     Raises:
         ValueError: a range that isn't finite or falls.
     """
+
+    hides = ("velocity",)
 
     def __init__(self, low: float = 0.0, high: float = 3.0, horizon: int = 200):
         id = f"HalfCheetahVelocity-{low:g}to{high:g}-h{horizon}-v0"
@@ -167,6 +170,8 @@ class AntDirection(MujocoFamily):
     Args:
         all_around: any direction rather than two. horizon: steps an episode, of 0.05 s each.
     """
+
+    hides = ("direction",)
 
     def __init__(self, all_around: bool = False, horizon: int = 200):
         super().__init__(f"AntDirection-{'0to360' if all_around else '2way'}-h{horizon}-v0", ANT, horizon, terminates=True)
@@ -219,6 +224,7 @@ class AntGoal(MujocoFamily):
     """
 
     has_goal = True
+    hides = ("goal",)
 
     def __init__(self, radius: float = 3.0, horizon: int = 200):
         id = f"AntGoal-radius{radius:g}-h{horizon}-v0"

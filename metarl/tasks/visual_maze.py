@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import EpisodeRows, TaskDistribution, Tasks, TensorRows, Transition, where_rows
+from metarl.tasks.contract import EpisodeRows, Reckon, TaskDistribution, Tasks, TensorRows, Transition, where_rows
 from metarl.tasks.grid_maze import GOAL_REWARD, STEP_REWARD, WALL_REWARD, default_horizon, path_bound
 from metarl.tasks.maze_drawings import draw_maze
 from metarl.tasks.maze_layouts import DIRECTIONS, MazeTasks, passages
@@ -143,8 +143,8 @@ class VisualMaze(TaskDistribution):
         return (VisualRows if rng.device.type == "cpu" else TensorRows)(self, num_rows, rng)
 
     @property
-    def reckon(self) -> Any:
-        """How an agent can tell where its moves bring it, as `GridMaze.reckon` does; None unless a turn is 90 degrees and a step one cell.
+    def reckon(self) -> Reckon | None:
+        """None unless a turn is 90 degrees and a step one cell.
 
         Headings are counted clockwise from the one at the episode's start. A wall straight ahead fills the view, so a blocked step shows.
         """
