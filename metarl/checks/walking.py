@@ -30,7 +30,7 @@ def check_reckoned_poses(make_distribution: Callable[[], TaskDistribution]) -> N
             before = known.setdefault(tuple(pose[row].tolist()), observation[row])
             require(
                 torch.equal(before, observation[row]),
-                f"{distribution.id}: by reckon, task {row} is at {tuple(pose[row].tolist())} again after {t} steps, but it looks different.",
+                f"{distribution.id}: by reckon, task {row} is at {tuple(pose[row].tolist())} again after {t} steps, and looks different.",
                 "Correct reckon, or return None where what is seen doesn't depend on task and pose alone.",
             )
         last, pose = pose, reckon(pose, observation, action)

@@ -58,7 +58,7 @@ def test_right_ones_pass(sound):
     ("wrong", "words"),
     [
         (ThroughWalls, "looks different|a step leads from"),
-        (Stays, "again after .* steps, but it looks different"),
+        (Stays, "again after .* steps, and looks different"),
         (Leaps, "a step leads from"),
         (Wanders, "a step leads from|looks different"),
         (OneTooMany, "reckon gave torch.int64 of shape"),
