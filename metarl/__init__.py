@@ -45,6 +45,7 @@ _EXPORTS = {
     "Tasks": "metarl.tasks.contract",
     "Transition": "metarl.tasks.contract",
     "evaluate": "metarl.evaluation.protocol",
+    "evaluate_supervised": "metarl.evaluation.supervised",
     "load_agent": "metarl.experiments.load",
     "make": "metarl.tasks.registry",
     "make_agent": "metarl.baselines.registry",

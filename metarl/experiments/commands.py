@@ -15,7 +15,7 @@ from metarl.learners.registry import learner_class, learner_names
 from metarl.results import RunFolder, write_evaluation
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.devices import check_device
-from metarl.tasks.registry import distribution_class, distribution_ids
+from metarl.tasks.registry import distribution_class, distribution_ids, supervised_ids
 
 __all__ = ["Catalogue", "EvaluateOptions", "Scored", "TrainOptions", "catalogue", "first_sentence", "save_scores", "score_run", "train_run"]
 
@@ -138,7 +138,7 @@ def catalogue(only: str | None = None) -> list[Catalogue]:
     """Every distribution, learner and agent, or those of one kind, with a sentence about each; other packages' included."""
     lines = []
     for kind, ids, look_up in (
-        ("distribution", distribution_ids(), distribution_class),
+        ("distribution", distribution_ids() + supervised_ids(), distribution_class),
         ("learner", learner_names(), learner_class),
         ("agent", agent_names(), agent_class),
     ):
