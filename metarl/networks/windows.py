@@ -45,9 +45,8 @@ class _Windows(torch.autograd.Function):
 
     @staticmethod
     def forward(images: Tensor, stride: int) -> Tensor:
-        n, channels, m, height, width = images.shape
-        padded = pad(images, (1, 1, 1, 1))
-        views = padded.unfold(3, KERNEL, stride).unfold(4, KERNEL, stride)  # [n, C, m, H', W', 3, 3]
+        n, channels = images.shape[:2]
+        views = pad(images, (1, 1, 1, 1)).unfold(3, KERNEL, stride).unfold(4, KERNEL, stride)  # [n, C, m, H', W', 3, 3]
         return views.permute(0, 1, 5, 6, 2, 3, 4).reshape(n, channels * KERNEL**2, -1)
 
     @staticmethod

@@ -50,7 +50,7 @@ def test_a_shared_tail_is_a_minibatch_that_no_inner_step_saw():
     support = distribution.support(tasks, torch.Generator().manual_seed(0))
     learner.meta_gradient(support, support)
     assert [len(batch) for batch in seen] == [5] * 4
-    assert sorted(sum(seen, [])) == sorted(support.targets[0, :, 0].tolist())
+    assert sorted(value for batch in seen for value in batch) == sorted(support.targets[0, :, 0].tolist())
 
 
 def test_an_unknown_tail_gets_a_sentence():

@@ -70,7 +70,8 @@ class Convolutional(nn.Module):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(1000, (1,), generator=rng)))
-            self.layers = nn.Sequential(
+            first, second = nn.Conv2d(2, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1)
+            self.layers = nn.Sequential(first, nn.ReLU(), second, nn.Tanh(), nn.Flatten(), nn.Linear(16, 5))
                 nn.Conv2d(2, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 4, 3, 2, 1), nn.Tanh(), nn.Flatten(), nn.Linear(16, 5)
             )
 
