@@ -51,10 +51,27 @@ def task_losses(problem: Problem, weights: Sequence[Tensor], examples: Examples)
 
 def task_gradients(problem: Problem, weights: Sequence[Tensor], examples: Examples, create_graph: bool = False) -> Gradients:
     """Each task's loss and its gradient by that task's weights; with `create_graph`, gradients can be differentiated again."""
+    if problem.network.gradients is not None and not create_graph:
+        return _direct_gradients(problem, list(weights), examples)
     leaves = [weight.detach().requires_grad_() for weight in weights]
     losses = task_losses(problem, leaves, examples)
     gradients = torch.autograd.grad(losses.sum(), leaves, create_graph=create_graph)
     return Gradients(losses.detach(), list(gradients), leaves)
+
+
+def _direct_gradients(problem: Problem, weights: list[Tensor], examples: Examples) -> Gradients:
+    """The same by the network's own method; only the loss goes through autograd."""
+    losses = torch.empty(0)
+
+    def pull(outputs: Tensor) -> Tensor:
+        nonlocal losses
+        with torch.enable_grad():
+            leaf = outputs.detach().requires_grad_()
+            losses = problem.loss(leaf, examples.targets).mean(-1)
+            return torch.autograd.grad(losses.sum(), leaf)[0]
+
+    gradients = problem.network.gradients(weights, examples.inputs, pull)
+    return Gradients(losses.detach(), gradients, weights)
 
 
 def adapt(problem: Problem, initial: Sequence[Tensor], batches: Sequence[Examples], optimizer: Optimizer) -> Adapted:

@@ -1,7 +1,8 @@
 """One network with weights of its own for each of n tasks, computed for all tasks at once.
 
 Weights are a list of tensors [n, ...], one entry a parameter. A network may have a method `stacked(weights, inputs)`, which is then
-called; small networks are fastest so (`torch.baddbmm`). Any other module goes through `torch.func.vmap`.
+called; small networks are fastest so (`torch.baddbmm`). Any other module goes through `torch.func.vmap`. A further method
+`stacked_gradients(weights, inputs, pull)` gives gradients without autograd, where they needn't be differentiated again.
 """
 
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ class PerTask:
         if not self.names:
             raise ValueError(f"{type(network).__name__} has no parameters: there is nothing to train.")
         self._stacked: Any = getattr(network, "stacked", None)
+        self.gradients: Any = getattr(network, "stacked_gradients", None)
 
     def weights(self) -> list[Tensor]:
         """A copy of the network's own weights, one tensor a parameter."""

@@ -43,6 +43,18 @@ def test_gradients_without_a_graph_leave_none():
     assert all(g.requires_grad for g in task_gradients(problem, weights, support, create_graph=True).gradients)
 
 
+@pytest.mark.parametrize("shape", [((8, 8), "tanh"), ((8,), "relu"), ((), "tanh"), ((1, 3), "relu")])
+def test_gradients_without_autograd_are_autograds(shape):
+    family, rng = SineRegression(), torch_generator(0)
+    problem = Problem(PerTask(Perceptron(1, 1, PerceptronConfig(*shape), rng).double()), family.loss)
+    support = family.support(family.sample(4, "train", 0), rng)
+    weights = [torch.randn(4, *w.shape, generator=rng, dtype=w.dtype) for w in problem.network.weights()]
+    direct, through = (task_gradients(problem, weights, support, create_graph=graph) for graph in (False, True))
+    torch.testing.assert_close(direct.loss, through.loss)
+    for one, other in zip(direct.gradients, through.gradients, strict=True):
+        torch.testing.assert_close(one, other.detach())
+
+
 def test_minibatches_deal_out_all_examples_before_any_comes_again():
     examples = Examples(torch.arange(12.0).view(2, 6, 1), torch.arange(12.0).view(2, 6, 1))
     batches = minibatches(examples, 2, 6, torch_generator(0))

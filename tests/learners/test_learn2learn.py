@@ -72,8 +72,6 @@ class Convolutional(nn.Module):
             torch.manual_seed(int(torch.randint(1000, (1,), generator=rng)))
             first, second = nn.Conv2d(2, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1)
             self.layers = nn.Sequential(first, nn.ReLU(), second, nn.Tanh(), nn.Flatten(), nn.Linear(16, 5))
-                nn.Conv2d(2, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 4, 3, 2, 1), nn.Tanh(), nn.Flatten(), nn.Linear(16, 5)
-            )
 
     def forward(self, images):
         return self.layers(images)
