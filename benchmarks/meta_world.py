@@ -27,11 +27,12 @@ from metarl.evaluation.statistics import Comparison, mean, paired_difference
 from metarl.experiments.finished import check_folder
 from metarl.experiments.finished import trained as run_of
 from metarl.experiments.load import load_agent
+from metarl.experiments.merit import record_estimate
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.ppo import PPOConfig
 from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
-from metarl.results import RunFolder, record_figure, write_csv
+from metarl.results import RunFolder, write_csv
 from metarl.tasks.meta_world import MetaWorldML1
 
 CORES = {"gru": "RL² (GRU)", "none": "Without memory"}  # as tables print them
@@ -107,6 +108,7 @@ def main(options: Options, console: Console) -> None:
     played[agent_class("scripted-expert").label] = play(expert, shown, options)
     table = pd.DataFrame([line for label, evaluation in played.items() for line in lines(label, evaluation)])
     options.folder.mkdir(parents=True, exist_ok=True)
+    write_episodes(options.folder / "episodes.npz", {label: [evaluation] for label, evaluation in played.items()})
     write_csv(options.folder / "table.csv", table.assign(task=options.task, horizon=options.horizon, command=options.command))
     show(table, options, console)
     where = f"ML1 {options.task}, {options.episodes} episodes of {options.horizon} steps, test goals"
@@ -157,10 +159,8 @@ def lines(label: str, evaluation: Evaluation) -> list[dict[str, object]]:
 
 def record(options: Options, name: str, comparison: Comparison) -> None:
     """A line of figures.csv: a difference that should lie above 0, its whole interval included."""
-    value, low, high, n = (round(float(part), 4) for part in comparison.difference[:4])
-    record_figure(
-        options.folder, name, wanted="> 0", value=value, ci_low=low, ci_high=high, n=int(n), reached=low > 0, command=options.command
-    )
+    difference = comparison.difference
+    record_estimate(options.folder, name, "> 0", difference, difference.low > 0, options.command)
 
 
 def show(table: pd.DataFrame, options: Options, console: Console) -> None:

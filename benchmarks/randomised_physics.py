@@ -3,9 +3,9 @@
     python benchmarks/randomised_physics.py                        # every family; finished runs and published weights are used
     python benchmarks/randomised_physics.py --families cart-pole --publish
 
-Three policies are trained at equal cost: recurrent (RL²), memoryless, and memoryless but told the physics. They are scored on test tasks,
-whose physics lie in the range of training, and on tasks outside it. A linear probe reads the physics out of the hidden state, beside the
-same probe on a network that was never trained. Runs lie in runs/randomised_physics; with --publish, tables, figures and weights go to
+Three policies are trained for as many steps: recurrent (RL²), memoryless, and recurrent but told the physics. They are scored on test
+tasks, whose physics lie in the range of training, and on tasks outside it. A linear probe reads the physics out of the hidden state, beside
+the same probe on a network that was never trained. Runs lie in runs/randomised_physics; with --publish, tables, figures and weights go to
 results/randomised_physics.
 """
 
@@ -14,9 +14,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import torch
 import tyro
 from rich.console import Console
 
@@ -27,8 +25,10 @@ from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import mean, paired_difference
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
+from metarl.experiments.merit import record_estimate
 from metarl.experiments.physics_runs import FAMILIES, POLICIES, physics_run
-from metarl.results import record_figure, write_csv
+from metarl.experiments.totals import write_episodes
+from metarl.results import write_csv
 
 TEST_SEED, PROBE_SEED = 1611, 1612
 
@@ -109,9 +109,11 @@ def compare(family: str, options: Options, console: Console) -> None:
             for episode, column in enumerate(played[policy].matrix().T):
                 estimate = mean(column)
                 line = {"family": family, "split": split, "policy": POLICIES[policy], "episode": episode + 1, "return": estimate.value}
-                lines.append(line | {"ci_low": estimate.low, "ci_high": estimate.high, "num_tasks": options.num_tasks})
+                line |= {"ci_low": estimate.low, "ci_high": estimate.high, "num_tasks": options.num_tasks}
+                lines.append(line | {"fingerprint": played[policy].fingerprint})
         record_lead(family, split, played, options)
         if played:
+            write_episodes(options.folder / f"{family}-{split}.npz", {POLICIES[policy]: [each] for policy, each in played.items()})
             curves = {POLICIES[policy]: each.matrix() for policy, each in played.items()}
             title = f"{FAMILIES[family].id}, {split}"
             save(mean_curves(curves, x="episode", y="mean return", title=title, from_zero=False), options.folder / f"{family}-{split}.png")
@@ -126,14 +128,10 @@ def record_lead(family: str, split: str, played: dict[str, Evaluation], options:
     """The recurrent policy's lead over the memoryless one, and what the told one gets beyond it."""
     for better, worse, wanted in (("recurrent", "memoryless", "> 0"), ("told", "recurrent", "shown")):
         name = f"{family}, {split}: mean return of a meta-episode, {POLICIES[better]} minus {POLICIES[worse]}, paired"
-        if better not in played or worse not in played:
-            nothing = {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "n": 0}
-            record_figure(options.folder, name, wanted=wanted, **nothing, reached=None, command=options.command(family))  # type: ignore[arg-type]
-            continue
-        lead = paired_difference(played[better].scores(), played[worse].scores()).difference
-        figures = {"value": round(lead.value, 3), "ci_low": round(lead.low, 3), "ci_high": round(lead.high, 3)}
-        reached = bool(lead.low > 0) if wanted == "> 0" else None
-        record_figure(options.folder, name, wanted=wanted, **figures, n=lead.n, reached=reached, command=options.command(family))
+        both = better in played and worse in played
+        lead = paired_difference(played[better].scores(), played[worse].scores()).difference if both else None
+        reached = lead.low > 0 if lead is not None and wanted == "> 0" else None
+        record_estimate(options.folder, name, wanted, lead, reached, options.command(family))
 
 
 def read_memory(family: str, options: Options, console: Console) -> None:
@@ -145,7 +143,7 @@ def read_memory(family: str, options: Options, console: Console) -> None:
     distribution, budget = run.make_distribution(), Episodes(run.config.episodes, 0)
     tasks = distribution.sample(2 * options.num_tasks, "test", PROBE_SEED)
     agent, untrained = load_agent(folder, budget), run.make_learner(distribution).agent(budget)
-    steps = played_steps(agent, distribution, tasks.to("cpu", torch.float32), budget, PROBE_SEED)
+    steps = played_steps(agent, distribution, tasks, budget, PROBE_SEED)
     times = [t for t in (0, 1, 2, 5, 10, 20, 50, 100, 200, 300, 400, 600) if t < len(steps)]
     targets, lines = parameters_of(tasks), []
     for label, policy in (("trained", agent.policy), ("never trained", untrained.policy)):  # type: ignore[attr-defined]
@@ -160,7 +158,7 @@ def read_memory(family: str, options: Options, console: Console) -> None:
         f"{name}, {label}": dict(zip(part["step"], part["r2"].clip(lower=0), strict=True))
         for (name, label), part in table.groupby(["parameter", "network"], sort=False)
     }
-    figure = named_curves(curves, x="step of the meta-episode", y="R² of a linear probe", title=FAMILIES[family].id)
+    figure = named_curves(curves, x="step of the meta-episode", y="R² of a linear probe (0 where below)", title=FAMILIES[family].id)
     save(figure, options.folder / f"{family}-probe.png")
 
 

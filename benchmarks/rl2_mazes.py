@@ -10,6 +10,7 @@ figures and weights go to results/rl2_mazes; otherwise all but the runs goes to 
 import shlex
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,16 +21,23 @@ from rich.console import Console
 from rich.table import Table
 
 from metarl.analysis.figures import intervals_figure, mean_curves, save
-from metarl.baselines.registry import make_agent
+from metarl.baselines.known_goal import KnownGoal
+from metarl.baselines.known_maze import KnownMaze
+from metarl.baselines.maze_explorer import MazeExplorer
+from metarl.baselines.random import RandomAgent
+from metarl.baselines.registry import agent_class, make_agent
 from metarl.envs.budget import Episodes
 from metarl.evaluation.episodes import episode_lengths, episode_successes, shortened
 from metarl.evaluation.protocol import Evaluation, evaluate
-from metarl.evaluation.statistics import Estimate, generalisation_gap, mean, median_over_seeds, paired_difference
+from metarl.evaluation.statistics import generalisation_gap, mean, median_member, median_over_seeds, paired_difference
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
+from metarl.experiments.merit import record_estimate
 from metarl.experiments.rl2_maze_runs import TRAININGS, maze_run
+from metarl.experiments.rl2_rows import RL2_LABEL
+from metarl.experiments.totals import write_episodes
 from metarl.reference.duan2016 import MAZE_IMPROVED, rl2_mazes
-from metarl.results import record_figure, write_csv
+from metarl.results import write_csv
 from metarl.tasks.grid_maze import GOAL_REWARD, STEP_REWARD, GridMaze
 from metarl.tasks.registry import make
 from metarl.tasks.reveal import reveal
@@ -39,17 +47,22 @@ TEST_SEED = 1611  # of the test mazes' order, and of everything random while the
 SUCCESS = "GridMaze 5x5, RL², success, median over seeds"
 FIRST = "GridMaze 5x5, RL² minus systematic explorer, steps of episode 1, paired, median seed"
 SECOND = "GridMaze 5x5, RL², mean steps of episode 2 over the mean shortest path, median over seeds"
+VISUAL_SUCCESS = "VisualMaze 5x5, RL², success over five episodes"
+VISUAL_CHANGE = "VisualMaze 5x5, RL², steps of episode 2 minus episode 1, paired"
+SHORTER = "GridMaze 5x5, RL², share of mazes with a shorter second episode, of all"
 PAPER = "RL² in the paper (ViZDoom)"
+LOOPED = "RL², trained on with 5 episodes and loops"
+FILE_NAME = str.maketrans({" ": "-", ",": None, "'": None})
 PARTS = ("grid-maze", "gap", "visual-maze", "grid-navi")
 
-# What the agents that were trained in 5x5 mazes and two episodes are scored in: name -> (arguments, episodes).
-GRID_SETTINGS: dict[str, tuple[dict[str, Any], int]] = {
-    "5x5": ({}, 2),
-    "5x5, 5 episodes": ({}, 5),
-    "5x5, Kruskal's": ({"algorithm": "kruskal"}, 2),
-    "5x5, loops": ({"loops": 0.2}, 2),
-    "9x9, 5 episodes": ({"size": 9}, 5),
-    "9x9, loops, 5 episodes": ({"size": 9, "loops": 0.2}, 5),
+# What the agents that were trained in 5x5 mazes and two episodes are scored in: name -> (arguments, episodes, most tasks).
+GRID_SETTINGS: dict[str, tuple[dict[str, Any], int, int]] = {
+    "5x5": ({}, 2, 1000),
+    "5x5, 5 episodes": ({}, 5, 1000),
+    "5x5, Kruskal's": ({"algorithm": "kruskal"}, 2, 1000),
+    "5x5, loops": ({"loops": 0.2}, 2, 1000),
+    "9x9, 5 episodes": ({"size": 9}, 5, 200),
+    "9x9, loops, 5 episodes": ({"size": 9, "loops": 0.2}, 5, 200),
 }
 
 
@@ -93,7 +106,7 @@ class Options:
 def main(options: Options, console: Console) -> None:
     """Every part asked for."""
     parts = options.parts or PARTS
-    names = {"grid-maze": ["grid-maze"], "gap": ["grid-maze-10", "grid-maze-100", "grid-maze"]}
+    names = {"grid-maze": ["grid-maze", "grid-maze-loops"], "gap": ["grid-maze-10", "grid-maze-100", "grid-maze-1000"]}
     for part in parts:
         for name in names.get(part, [part]):
             for seed in TRAININGS[name].seeds:
@@ -108,19 +121,24 @@ def folders_of(name: str, options: Options, console: Console) -> list[Path]:
     """The finished runs of a training."""
     found = []
     for seed in TRAININGS[name].seeds:
-        run, (own, published) = maze_run(name, seed, options.device), options.places(name, seed)
-        folder = trained(run, own, published, train_missing=options.train, publishes=options.publish)
+        folder = folder_of(name, seed, options)
         if folder is not None:
             console.print(f"{name}, seed {seed}: {folder.as_posix()}", highlight=False)
             found.append(folder)
     return found
 
 
-def play(agents: dict[str, list[Any]], budget: Episodes, options: Options) -> dict[str, list[Evaluation]]:
+def folder_of(name: str, seed: int, options: Options) -> Path | None:
+    """A finished run, after the one that it begins with."""
+    run, (own, published), before = maze_run(name, seed, options.device), options.places(name, seed), TRAININGS[name].start
+    start = None if before is None else partial(folder_of, before, seed, options)
+    return trained(run, own, published, start=start, train_missing=options.train, publishes=options.publish)
+
+
+def play(agents: dict[str, list[Any]], budget: Episodes, num_tasks: int) -> dict[str, list[Evaluation]]:
     """Every agent on the test tasks of what it plays; what is told is played in the same tasks."""
     return {
-        label: [evaluate(agent, place, "test", options.num_tasks, TEST_SEED, budget) for agent, place in each]
-        for label, each in agents.items()
+        label: [evaluate(agent, place, "test", num_tasks, TEST_SEED, budget) for agent, place in each] for label, each in agents.items()
     }
 
 
@@ -148,43 +166,41 @@ def lines_of(setting: str, label: str, evaluations: list[Evaluation], shortest: 
 
 def median_seed(evaluations: list[Evaluation]) -> Evaluation:
     """The one whose mean total is the median (the lower of two)."""
-    order = np.argsort([evaluation.scores().mean() for evaluation in evaluations], kind="stable")
-    return evaluations[order[(len(evaluations) - 1) // 2]]
+    return evaluations[median_member([evaluation.scores() for evaluation in evaluations])]
 
 
 def maze_agents(distribution: Any, budget: Episodes, folders: list[Path]) -> dict[str, list[Any]]:
     """By label, (agent, what it plays) of RL²'s seeds and of those that were designed."""
     told = reveal(distribution)
     designed = ["random", *(["maze-explorer"] if isinstance(distribution, GridMaze) else [])]
-    agents = {label_of(id): [(make_agent(id, distribution, budget), distribution)] for id in designed}
+    agents = {agent_class(id).label: [(make_agent(id, distribution, budget), distribution)] for id in designed}
     if isinstance(distribution, GridMaze):
-        agents["Known maze"] = [(make_agent("known-maze", told, budget), told)]
-    return agents | ({"RL²": [(load_agent(folder, budget), distribution) for folder in folders]} if folders else {})
-
-
-def label_of(id: str) -> str:
-    """As tables print an agent."""
-    return {"random": "Random", "maze-explorer": "Systematic explorer"}[id]
+        agents[KnownMaze.label] = [(make_agent("known-maze", told, budget), told)]
+    return agents | ({RL2_LABEL: [(load_agent(folder, budget), distribution) for folder in folders]} if folders else {})
 
 
 def grid_mazes(options: Options, console: Console) -> None:
     """GridMaze 5x5, and what was never trained: larger mazes, loops, more episodes."""
-    folders = folders_of("grid-maze", options, console)
-    tables = []
-    for setting, (arguments, episodes) in GRID_SETTINGS.items():
+    folders, tables = folders_of("grid-maze", options, console), []
+    looped = folders_of("grid-maze-loops", options, console)
+    for setting, (arguments, episodes, most) in GRID_SETTINGS.items():
+        num_tasks = min(most, options.num_tasks)
         distribution, budget = make("GridMaze-v0", **arguments), Episodes(episodes, 0)
-        played = play(maze_agents(distribution, budget, folders), budget, options)
-        shortest = episode_lengths(played["Known maze"][0])[:, 0]
+        agents = maze_agents(distribution, budget, folders)
+        agents |= {LOOPED: [(load_agent(folder, budget), distribution) for folder in looped]} if looped else {}
+        played = play(agents, budget, num_tasks)
+        shortest = episode_lengths(played[KnownMaze.label][0])[:, 0]
         lines = [line for label, evaluations in played.items() for line in lines_of(setting, label, evaluations, shortest)]
         tables.append(pd.DataFrame(lines))
+        write_episodes(options.folder / f"grid-maze-{setting.translate(FILE_NAME)}.npz", played)
         show(tables[-1], f"GridMaze, {setting}: mean steps of an episode", console)
         if setting == "5x5":
             record_grid(played, shortest, options)
         if setting in ("5x5, 5 episodes", "9x9, 5 episodes"):
-            curves = {label: episode_lengths(median_seed(each)) for label, each in played.items() if label != "Random"}
+            curves = {label: episode_lengths(median_seed(each)) for label, each in played.items() if label != RandomAgent.label}
             size = setting.partition(",")[0]
             save(
-                mean_curves(curves, x="episode", y="mean steps", title=f"GridMaze {size}, {options.num_tasks:,} test mazes"),
+                mean_curves(curves, x="episode", y="mean steps", title=f"GridMaze {size}, {num_tasks:,} test mazes"),
                 options.folder / f"grid-maze-{size}.png",
             )
     write_csv(options.folder / "grid_mazes.csv", pd.concat(tables))
@@ -193,60 +209,49 @@ def grid_mazes(options: Options, console: Console) -> None:
 def record_grid(played: dict[str, list[Evaluation]], shortest: np.ndarray, options: Options) -> None:
     """The figures of merit in 5x5 mazes: of the median over seeds."""
     command, rng = options.command("grid-maze"), numpy_generator(TEST_SEED, "median over seeds")
-    if "RL²" not in played:
+    if RL2_LABEL not in played:
         for name, wanted in ((SUCCESS, ">= 0.99"), (FIRST, "<= 0"), (SECOND, "<= 1.1")):
-            missing(name, wanted, command, options)
+            record_estimate(options.folder, name, wanted, None, None, command)
         return
-    successes = np.stack([episode_successes(each).mean(1) for each in played["RL²"]])
-    lengths = np.stack([episode_lengths(each) for each in played["RL²"]])  # [seeds, tasks, episodes]
+    successes = np.stack([episode_successes(each).mean(1) for each in played[RL2_LABEL]])
+    lengths = np.stack([episode_lengths(each) for each in played[RL2_LABEL]])  # [seeds, tasks, episodes]
     reached = median_over_seeds(successes, rng)
-    put(SUCCESS, ">= 0.99", reached, reached.value >= 0.99, command, options)
-    explorer = episode_lengths(played["Systematic explorer"][0])[:, 0]
-    middle = lengths[np.argsort(lengths[:, :, 0].mean(1), kind="stable")[(len(lengths) - 1) // 2]]
+    record_estimate(options.folder, SUCCESS, ">= 0.99", reached, reached.value >= 0.99, command)
+    explorer = episode_lengths(played[MazeExplorer.label][0])[:, 0]
+    middle = lengths[median_member(lengths[:, :, 0])]
     lead = paired_difference(middle[:, 0], explorer).difference
-    put(
-        FIRST,
-        "<= 0",
-        lead,
-        lead.value <= 0,
-        command,
-        options,
-    )
+    record_estimate(options.folder, FIRST, "<= 0", lead, lead.value <= 0, command)
     ratio = median_over_seeds(lengths[:, :, 1] / shortest.mean(), rng)
-    put(SECOND, "<= 1.1", ratio, ratio.value <= 1.1, command, options)
+    record_estimate(options.folder, SECOND, "<= 1.1", ratio, ratio.value <= 1.1, command)
     improved = shortened(middle, shortest)
-    put("GridMaze 5x5, RL², share of mazes with a shorter second episode, of all", "shown", improved.of_all, None, command, options)
+    record_estimate(options.folder, SHORTER, "shown", improved.of_all, None, command)
     if improved.of_improvable is not None:
         name = "GridMaze 5x5, RL², the same, of mazes whose first episode exceeded the shortest path"
-        put(name, "shown", improved.of_improvable, None, command, options)
+        record_estimate(options.folder, name, "shown", improved.of_improvable, None, command)
 
 
 def gap(options: Options, console: Console) -> None:
     """Trained in 10, 100 and 1,000 mazes: return in those mazes and in the test mazes."""
     budget, lines = Episodes(2, 0), []
     curves: dict[str, dict[int, np.ndarray]] = {"training mazes": {}, "test mazes": {}}
-    for count, name in ((10, "grid-maze-10"), (100, "grid-maze-100"), (1000, "grid-maze")):
-        folders = folders_of(name, options, console)[:1]
+    for count in (10, 100, 1000):
+        folders = folders_of(f"grid-maze-{count}", options, console)[:1]
         distribution, name_of_gap = make("GridMaze-v0", train_mazes=count), f"GridMaze 5x5, generalisation gap in return, {count} mazes"
         if not folders:
-            missing(name_of_gap, "shown", options.command("gap"), options)
+            record_estimate(options.folder, name_of_gap, "shown", None, None, options.command("gap"))
             continue
         agent = load_agent(folders[0], budget)
-        own, fresh = (evaluate(agent, distribution, split, options.num_tasks, TEST_SEED, budget).scores() for split in ("train", "test"))
+        played = {split: evaluate(agent, distribution, split, options.num_tasks, TEST_SEED, budget) for split in ("train", "test")}
+        own, fresh = (evaluation.scores() for evaluation in played.values())
         own = own[: min(count, options.num_tasks)]  # each training maze once
         difference = generalisation_gap(own, fresh).difference
-        put(
-            name_of_gap,
-            "shown",
-            difference,
-            None,
-            options.command("gap"),
-            options,
-        )
-        for where, scores in zip(curves, (own, fresh), strict=True):
+        record_estimate(options.folder, name_of_gap, "shown", difference, None, options.command("gap"))
+        for where, scores, evaluation in zip(curves, (own, fresh), played.values(), strict=True):
             curves[where][count] = scores
             estimate = mean(scores)
-            lines.append({"train_mazes": count, "tasks": where, "return": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high})
+            line = {"train_mazes": count, "tasks": where, "return": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high}
+            lines.append(line | {"num_tasks": len(scores), "fingerprint": evaluation.fingerprint})
+            write_episodes(options.folder / f"gap-{count}-{evaluation.split}.npz", {RL2_LABEL: [evaluation]})
     if not lines:
         return
     table = pd.DataFrame(lines).round(4)
@@ -262,7 +267,7 @@ def visual_mazes(options: Options, console: Console) -> None:
     command = options.command("visual-maze")
     for maze, size in (("small", 5), ("large", 9)):
         distribution, budget = make("VisualMaze-v0", size=size), Episodes(5, 0)
-        played = play(maze_agents(distribution, budget, folders), budget, options)
+        played = play(maze_agents(distribution, budget, folders), budget, options.num_tasks)
         tasks = distribution.sample(options.num_tasks, "test", TEST_SEED)
         bound = distribution.upper_bound(tasks, 1)
         assert bound is not None, "mazes have a bound"
@@ -280,18 +285,19 @@ def visual_mazes(options: Options, console: Console) -> None:
             line |= {"length": each["length"], "length_low": low, "length_high": high}
             lines.append(line | ({"shorter": MAZE_IMPROVED[maze]} if each["episode"] == 2 else {}))
         tables.append(pd.DataFrame(lines))
+        write_episodes(options.folder / f"visual-maze-{size}x{size}.npz", played)
         show(tables[-1], f"VisualMaze, {size}x{size}: mean steps of successful episodes", console)
         if maze == "large":
             continue
-        if "RL²" not in played:
-            missing("VisualMaze 5x5, RL², success", ">= 0.9", command, options)
-            missing("VisualMaze 5x5, RL², steps of episode 2 minus episode 1", "< 0", command, options)
+        if RL2_LABEL not in played:
+            record_estimate(options.folder, VISUAL_SUCCESS, ">= 0.9", None, None, command)
+            record_estimate(options.folder, VISUAL_CHANGE, "< 0", None, None, command)
             continue
-        evaluation = median_seed(played["RL²"])
+        evaluation = median_seed(played[RL2_LABEL])
         lengths, reached = episode_lengths(evaluation), mean(episode_successes(evaluation).mean(1))
-        put("VisualMaze 5x5, RL², success over five episodes", ">= 0.9", reached, reached.value >= 0.9, command, options)
+        record_estimate(options.folder, VISUAL_SUCCESS, ">= 0.9", reached, reached.value >= 0.9, command)
         change = paired_difference(lengths[:, 1], lengths[:, 0]).difference
-        put("VisualMaze 5x5, RL², steps of episode 2 minus episode 1, paired", "< 0", change, change.high < 0, command, options)
+        record_estimate(options.folder, VISUAL_CHANGE, "< 0", change, change.high < 0, command)
     write_csv(options.folder / "table3.csv", pd.concat(tables))
 
 
@@ -299,28 +305,30 @@ def grid_navi(options: Options, console: Console) -> None:
     """GridNavi: return of each episode against the known goal's."""
     folders, distribution, budget = folders_of("grid-navi", options, console), make("GridNavi-v0"), Episodes(4, 0)
     told, command = reveal(distribution), options.command("grid-navi")
-    agents = {"Random": [(make_agent("random", distribution, budget), distribution)]}
-    agents |= {"RL²": [(load_agent(folder, budget), distribution) for folder in folders]} if folders else {}
-    agents["Known goal"] = [(make_agent("known-goal", told, budget), told)]
-    played = play(agents, budget, options)
+    agents = {RandomAgent.label: [(make_agent("random", distribution, budget), distribution)]}
+    agents |= {RL2_LABEL: [(load_agent(folder, budget), distribution) for folder in folders]} if folders else {}
+    agents[KnownGoal.label] = [(make_agent("known-goal", told, budget), told)]
+    played = play(agents, budget, options.num_tasks)
+    write_episodes(options.folder / "grid-navi.npz", played)
     returns = {label: median_seed(each).matrix() for label, each in played.items()}
     lines = [
         {"agent": label, "episode": episode + 1, **dict(zip(("return", "ci_low", "ci_high"), mean(column)[:3], strict=True))}
+        | {"num_tasks": len(matrix), "fingerprint": played[label][0].fingerprint}
         for label, matrix in returns.items()
         for episode, column in enumerate(matrix.T)
     ]
     table = pd.DataFrame(lines).round(4)
     write_csv(options.folder / "grid_navi.csv", table)
     console.print(table.pivot(index="agent", columns="episode", values="return").to_string(), highlight=False)
-    curves = {label: matrix for label, matrix in returns.items() if label != "Random"}
+    curves = {label: matrix for label, matrix in returns.items() if label != RandomAgent.label}
     save(mean_curves(curves, x="episode", y="mean return", title="GridNavi 5x5, horizon 15"), options.folder / "grid-navi.png")
     name = "GridNavi, RL², mean return of episodes 2 to 4 over the known goal's, median over seeds"
     if not folders:
-        missing(name, ">= 0.9", command, options)
+        record_estimate(options.folder, name, ">= 0.9", None, None, command)
         return
-    later = np.stack([each.matrix()[:, 1:].mean(1) for each in played["RL²"]]) / returns["Known goal"].mean()
+    later = np.stack([each.matrix()[:, 1:].mean(1) for each in played[RL2_LABEL]]) / returns[KnownGoal.label].mean()
     share = median_over_seeds(later, numpy_generator(TEST_SEED, "median over seeds"))
-    put(name, ">= 0.9", share, share.value >= 0.9, command, options)
+    record_estimate(options.folder, name, ">= 0.9", share, share.value >= 0.9, command)
 
 
 def show(table: pd.DataFrame, title: str, console: Console) -> None:
@@ -345,19 +353,6 @@ def with_error(line: dict[Any, Any]) -> str:
 def percent(share: float) -> str:
     """Such as "91.7%"; nothing where it is missing."""
     return "" if np.isnan(share) else f"{share:.1%}"
-
-
-def put(name: str, wanted: str, value: Estimate, reached: bool | None, command: str, options: Options) -> None:
-    """One line of figures.csv."""
-    figures = {"value": round(value.value, 4), "ci_low": round(value.low, 4), "ci_high": round(value.high, 4)}
-    record_figure(
-        options.folder, name, wanted=wanted, **figures, n=value.n, reached=None if reached is None else bool(reached), command=command
-    )
-
-
-def missing(name: str, wanted: str, command: str, options: Options) -> None:
-    """A figure that wasn't measured."""
-    record_figure(options.folder, name, wanted=wanted, value=np.nan, ci_low=np.nan, ci_high=np.nan, n=0, reached=None, command=command)
 
 
 if __name__ == "__main__":

@@ -51,8 +51,12 @@ class Options:
 def main(options: Options, console: Console) -> bool:
     """Recompute and print; whether everything fits."""
     fits = True
-    for name in ("bandits", "mdps"):
-        published = pd.read_csv(options.results / "rl2_tables" / f"{name}.csv").dropna(subset=["mean"])
+    tables = {name: pd.read_csv(options.results / "rl2_tables" / f"{name}.csv") for name in ("bandits", "mdps")}
+    known = [row_of(name, entry).name for name, table in tables.items() for entry in table.to_dict("records")]
+    if unknown := sorted(set(options.rows) - set(known)):
+        raise ValueError(f"No row {unknown[0]!r} was published; choose of {', '.join(dict.fromkeys(known))}.")
+    for name in tables:
+        published = tables[name].dropna(subset=["mean"])
         if not options.full:
             published = published[published["agent"] == RL2_LABEL]
         if options.rows:

@@ -7,10 +7,10 @@ published weights of the same settings are used as they are. With --publish, tab
 results/rl2_tables; otherwise all but the runs goes to runs/rl2_tables/PRESET/tables. Rows and agents left out keep their old cells.
 """
 
-import io
 import shlex
 import sys
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,19 +19,21 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
-from metarl.analysis.all_rows import all_rows_figure, shares
-from metarl.analysis.figures import save, scores_figure
+from metarl.analysis.all_rows import NOT_RIVALS, all_rows_figure, shares
+from metarl.analysis.figures import learning_curve, save, scores_figure
 from metarl.analysis.paper_tables import merge_lines, paper_note, render_beside_paper
 from metarl.baselines.registry import agent_class, make_agent
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
-from metarl.evaluation.statistics import Estimate, beats, mean, median_over_seeds, paired_difference
-from metarl.experiments.finished import check_folder, finished
+from metarl.evaluation.statistics import Estimate, beats, mean, median_member, median_over_seeds, paired_difference
+from metarl.experiments.finished import check_folder
 from metarl.experiments.finished import trained as trained_run
 from metarl.experiments.load import load_agent
-from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_run, start_row
+from metarl.experiments.merit import record_estimate
+from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, RL2_LABEL, WANTED, Column, Row, parse_row, rl2_run, start_row
+from metarl.experiments.totals import write_totals
 from metarl.reference.duan2016 import NUM_TASKS, rl2_table
-from metarl.results import MAX_PUBLISHED_BYTES, record_figure, write_csv, write_file
+from metarl.results import RunFolder, write_csv
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.reveal import reveal
 from metarl.tasks.seeding import numpy_generator
@@ -39,7 +41,20 @@ from metarl.tasks.seeding import numpy_generator
 TEST_SEED, SEARCH_SEED = 1611, 2779  # of the test tasks that all agents share, and of the training tasks that parameters are searched on
 SLOW_TASKS = 1000  # of slow agents in the longest rows
 NO_RIVALS = ("rl2", "random", "known-model", "bayes-optimal")  # columns that are no hand-designed agents
-FIGURES = ["mean", "ci_low", "ci_high", "optimum", "upper_bound", "paper", "num_tasks", "num_seeds", "fingerprint", "run"]
+FIGURES = [
+    "mean",
+    "ci_low",
+    "ci_high",
+    "optimum",
+    "upper_bound",
+    "paper",
+    "num_tasks",
+    "num_seeds",
+    "seed_low",
+    "seed_high",
+    "fingerprint",
+    "run",
+]
 
 
 @dataclass(frozen=True)
@@ -188,8 +203,8 @@ def play(column: Column, ground: Ground, options: Options, console: Console) -> 
     parameters = dict(column.parameters)
     most = SLOW_TASKS if column.slow and row.n > 50 else ground.num_tasks
     num_tasks, num_searched = min(most, ground.num_tasks), min(most, row.search_tasks(preset))
-    if not parameters and agent_class(column.agent).grid:
-        parameters = search(column.agent, distribution, budget, num_tasks=num_searched, seed=SEARCH_SEED).best
+    if set(agent_class(column.agent).grid) - set(parameters):
+        parameters |= search(column.agent, distribution, budget, num_searched, SEARCH_SEED, fixed=parameters).best
         text = f"{column.label}: {described(parameters)} is best on {num_searched:,} training tasks"
         console.print(text, highlight=False)
     agent = make_agent(column.agent, distribution, budget, **parameters)
@@ -221,8 +236,7 @@ def trained(row: Row, seed: int, options: Options, console: Console) -> Path | N
     """The folder of RL²'s finished run: one of our own, else a published one, else trained now; None where that isn't wanted."""
     run, (own, published) = rl2_run(row, options.preset, seed, options.device), places(row, seed, options)
     before = start_row(row)
-    needs_start = options.train and before is not None and not finished(own, run) and not finished(published, run)
-    start = trained(before, seed, options, console) if needs_start and before is not None else None
+    start = None if before is None else partial(trained, before, seed, options, console)
     folder = trained_run(run, own, published, start=start, train_missing=options.train, publishes=options.publish)
     if folder is not None:
         console.print(f"RL², seed {seed}: {folder.as_posix()}", highlight=False)
@@ -240,11 +254,14 @@ def write_line(ground: Ground, column: Column, cell: Cell | None, options: Optio
         figures = {"mean": cell.estimate.value, "ci_low": cell.estimate.low, "ci_high": cell.estimate.high}
         line |= {name: round(value, 6) for name, value in figures.items()}
         line |= {"num_tasks": cell.estimate.n, "num_seeds": len(cell.scores), "run": cell.run}
-        if cell.estimate.n == ground.num_tasks:
-            line["fingerprint"] = ground.fingerprint
-            write_totals(cell, ground, options)
-        else:
-            line["fingerprint"] = ground.distribution.sample(cell.estimate.n, "test", TEST_SEED).fingerprint
+        few = cell.estimate.n < ground.num_tasks  # a slow agent, on tasks of its own
+        tasks = ground.distribution.sample(cell.estimate.n, "test", TEST_SEED).fingerprint if few else ground.fingerprint
+        scores = cell.scores if column.agent == RL2_ID else cell.scores[0]
+        file = totals_file(row, options)
+        write_totals(file.with_stem(f"{file.stem}-{cell.estimate.n}-tasks") if few else file, column.key, scores, tasks, TEST_SEED)
+        line["fingerprint"] = tasks
+        if column.agent == RL2_ID:
+            line |= {"seed_low": round(float(scores.mean(1).min()), 6), "seed_high": round(float(scores.mean(1).max()), 6)}
     merge_lines(options.folder / f"{row.table}.csv", pd.DataFrame([line]), keys, [each.label for each in COLUMNS[row.table]])
 
 
@@ -269,6 +286,13 @@ def draw(ground: Ground, lines: pd.DataFrame, options: Options) -> None:
     levels = {"upper bound": ground.upper_bound} if ground.optimum is None else {"optimum": ground.optimum}
     unit = f"rewards in {row.n} pulls" if row.k else f"rewards in {row.n} episodes"
     save(scores_figure(lines, levels=levels, unit=unit, title=row.title), options.folder / f"{row.name}.png")
+    found = [published for seed in options.run_seeds if (published := places(row, seed, options)[1] / "metrics.csv").exists()]
+    means = lines.set_index("agent")["mean"]
+    if found and len(rivals := means.drop([label for label in (RL2_LABEL, *NOT_RIVALS) if label in means])):
+        levels |= {str(rivals.idxmax()): float(rivals.max())}
+        curves = {RL2_LABEL: [RunFolder(file.parent).metrics for file in found]}
+        figure = learning_curve(curves, levels=levels, label=f"{unit}, training tasks, actions drawn", smooth=3, title=row.title)
+        save(figure, options.folder / f"{row.name}-training.png")
 
 
 def draw_all(options: Options) -> None:
@@ -277,25 +301,6 @@ def draw_all(options: Options) -> None:
     tables = {table: pd.read_csv(file) for table, file in files.items() if file.exists()}
     if len(shares(tables)):
         save(all_rows_figure(tables), options.folder / "all_rows.png")
-
-
-def write_totals(cell: Cell, ground: Ground, options: Options) -> None:
-    """Every task's total under the agent's key ([tasks], or [seeds, tasks] of a learner), beside other agents' of the same tasks."""
-    file = totals_file(ground.row, options)
-    arrays: dict[str, np.ndarray] = {}
-    if file.exists():
-        with np.load(file) as old:
-            if str(old["fingerprint"]) == ground.fingerprint:
-                arrays = dict(old)
-    scores = cell.scores if cell.column.agent == RL2_ID else cell.scores[0]
-    counts = (scores == np.round(scores)).all() and scores.min() >= 0 and scores.max() < 2**16
-    arrays[cell.column.key] = scores.astype((np.uint8 if scores.max() < 2**8 else np.uint16) if counts else np.float32)
-    arrays |= {"fingerprint": np.array(ground.fingerprint), "split": np.array("test"), "seed": np.array(TEST_SEED)}
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
-    if stream.tell() <= MAX_PUBLISHED_BYTES:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_file(file, stream.getvalue())
 
 
 def notes_of(ground: Ground, cells: list[Cell]) -> dict[str, str]:
@@ -327,16 +332,11 @@ def record(row: Row, cells: list[Cell], options: Options) -> None:
     if RL2_ID not in [column.agent for column in options.chosen_columns()]:
         return
     learned = next((cell for cell in cells if cell.column.agent == RL2_ID), None)
-    where = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}"
+    where, command = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}", replace(options, rows=(row.text,), agents=(RL2_ID,)).command
     for called, wanted in WANTED.get(row.name, ()):
         name, goal = f"RL² mean total reward, {row.table} {where}, median over seeds, against {called}", f">= {wanted:g}"
-        if learned is None:
-            missing: dict[str, Any] = {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "n": 0, "reached": None}
-            record_figure(options.folder, name, wanted=goal, **missing, command=options.command)
-            continue
-        value = learned.estimate
-        figures = {"value": round(value.value, 4), "ci_low": round(value.low, 4), "ci_high": round(value.high, 4), "n": value.n}
-        record_figure(options.folder, name, wanted=goal, **figures, reached=bool(value.value >= wanted), command=options.command)  # type: ignore[arg-type]
+        value = None if learned is None else learned.estimate
+        record_estimate(options.folder, name, goal, value, None if value is None else value.value >= wanted, command)
 
 
 def record_lead(ground: Ground, options: Options) -> None:
@@ -352,23 +352,15 @@ def record_lead(ground: Ground, options: Options) -> None:
         rivals = {key: totals[key] for key in columns}
     if not rivals:
         return
-    learned = seeds[np.argsort(seeds.mean(1, dtype=np.float64), kind="stable")[(len(seeds) - 1) // 2]]
+    learned = seeds[median_member(seeds)]
     best = max(rivals, key=lambda key: rivals[key].mean(dtype=np.float64))
     where = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}"
     others = {"the best hand-designed agent": best} | ({"posterior-mean Greedy": "mdp-greedy"} if "mdp-greedy" in rivals else {})
     for called, key in others.items():
         lead = paired_difference(learned, rivals[key]).difference
-        record_figure(
-            options.folder,
-            f"RL² minus {called}, {row.table} {where}, paired, median seed",
-            wanted=f"> 0 (over {columns[key].label})",
-            value=round(lead.value, 4),
-            ci_low=round(lead.low, 4),
-            ci_high=round(lead.high, 4),
-            n=lead.n,
-            reached=lead.low > 0,
-            command=replace(options, agents=(columns[key].agent, RL2_ID)).command,
-        )
+        name = f"RL² minus {called}, {row.table} {where}, paired, median seed"
+        command = replace(options, rows=(row.text,), agents=(columns[key].agent, RL2_ID)).command
+        record_estimate(options.folder, name, f"shown (over {columns[key].label})", lead, None, command)
 
 
 def show(ground: Ground, lines: pd.DataFrame, notes: dict[str, str], console: Console) -> None:

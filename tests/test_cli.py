@@ -44,7 +44,7 @@ def test_flags_are_the_configs_fields_with_their_help(capsys):
     for piece in (
         "--episodes",
         "K, episodes in a meta-episode",
-        "--network.core {gru,lstm,attention,none,arms}",
+        "--network.core {gru,lstm,attention,none,arms,places}",
         "--distribution-args",
         "--seed",
     ):

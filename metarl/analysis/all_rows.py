@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-__all__ = ["all_rows_figure", "shares"]
+__all__ = ["NOT_RIVALS", "all_rows_figure", "shares"]
 
 NOT_RIVALS = ("Random", "Known model", "Bayes-optimal")  # neither learned nor designed by hand
 LEARNED = "RL²"
@@ -63,18 +63,18 @@ def all_rows_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     places = range(len(table) - 1, -1, -1)
     spread = [table["learned"] - table["learned_low"], table["learned_high"] - table["learned"]]
     axes.hlines(places, 0, 1, color="#e5e5e5", linewidth=1, zorder=0)
-    axes.plot(table["paper"], places, "s", markersize=9, markerfacecolor="none", markeredgecolor="#777777", label="RL² in the paper")
-    axes.plot(table["rival"], places, "o", markersize=6, color="#0072b2", label="best hand-designed agent here")
-    axes.errorbar(table["learned"], places, xerr=spread, fmt="D", markersize=6, color="#d55e00", capsize=3, label="RL² here, 95 % interval")
+    above, below = [place + 0.16 for place in places], [place - 0.16 for place in places]
+    axes.plot(table["paper"], above, "s", markersize=6, markerfacecolor="none", markeredgecolor="#777777", label="RL² in the paper")
+    axes.plot(table["rival"], below, "o", markersize=5, color="#0072b2", label="best hand-designed agent here")
+    axes.errorbar(table["learned"], places, xerr=spread, fmt="D", markersize=4, color="#d55e00", capsize=3, label="RL² here, 95 % interval")
     axes.axvline(1, color="black", linewidth=1.2)
     for place, entry in zip(places, table.to_dict("records"), strict=True):
         place_right: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
         axes.annotate(entry["ceiling"], (1, place), (4, 0), fontsize=8, color="#555555", **place_right)
     axes.set_yticks(list(places), table["row"])
     axes.tick_params(axis="y", length=0)
-    least = table[["learned", "rival", "paper"]].min().min()
     most = table[["learned_high", "rival", "paper"]].max().max()
-    axes.set_xlim(max(0.0, min(0.9, least - 0.05)) if pd.notna(least) else 0.0, max(1.0, most if pd.notna(most) else 1.0) + 0.01)
+    axes.set_xlim(0.0, max(1.0, most if pd.notna(most) else 1.0) + 0.01)
     axes.set_xlabel("share of the way from random play (0) to the ceiling (1)")
     axes.set_ylim(-0.7, len(table) - 0.3)
     figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)

@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_map
 from metarl.envs.agent import Agent
 from metarl.envs.meta_episode import Step
 
-__all__ = ["DISTURBANCES", "Disturbance", "DisturbedAgent"]
+__all__ = ["DISTURBANCES", "Disturbance", "DisturbedAgent", "ForgetfulAgent"]
 
 Disturbance = Literal["emptied", "swapped", "misled"]
 DISTURBANCES: dict[Disturbance, str] = {
@@ -60,6 +60,27 @@ class DisturbedAgent:
             own = tree_map(lambda tensor: torch.where(now.reshape(-1, *[1] * (tensor.dim() - 1)), tensor.roll(-1, 0), tensor), own)
         action, own = self.agent.act(step, own, rng)
         return action, DisturbedState(own, played + 1)
+
+
+class ForgetfulAgent:
+    """Another agent whose memory is emptied before every episode, however long the one before it was: each time, its task seems new.
+
+    It also forgets how many steps are left. If neither it nor the task's episodes are random, all its episodes in a task are the same.
+
+    Args:
+        agent: the agent.
+    """
+
+    def __init__(self, agent: Agent):
+        self.agent = agent
+
+    def initial_state(self, batch_size: int) -> Any:
+        """The agent's own."""
+        return self.agent.initial_state(batch_size)
+
+    def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
+        """One step of B rows; the first of an episode as if it were the meta-episode's."""
+        return self.agent.act(first_step(step, step.episode_start), state, rng)
 
 
 def first_step(step: Step, rows: Tensor) -> Step:

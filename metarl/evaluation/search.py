@@ -1,5 +1,6 @@
 """Search an agent's free parameters on training tasks, as Duan et al. 2016 did for their baselines."""
 
+from collections.abc import Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ def search(
     *,
     score: str = "total",
     device: str | torch.device = "cpu",
+    fixed: Mapping[str, Any] | None = None,
 ) -> Search:
     """Score every point of the agent's grid on the same training tasks with the same noise; the best mean wins.
 
@@ -43,15 +45,17 @@ def search(
         seed: names the tasks and the noise.
         score: what to maximise, as for `Evaluation.scores`.
         device: where to play.
+        fixed: parameters that aren't searched.
 
     Raises:
         ValueError: unknown agent, one that can't play the distribution, or unknown score.
     """
-    grid: dict[str, tuple[float, ...]] = agent_class(agent_id).grid
+    given = dict(fixed or {})
+    grid = {name: values for name, values in agent_class(agent_id).grid.items() if name not in given}
     points: list[dict[str, Any]] = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())] if grid else []
     rows = []
     for point in points:
-        agent = make_agent(agent_id, distribution, budget, **point)
+        agent = make_agent(agent_id, distribution, budget, **given, **point)
         scores = evaluate(agent, distribution, "train", num_tasks, seed, budget, device=device).scores(score)
         rows.append({**point, "mean": float(scores.mean()), "std_error": float(scores.std() / np.sqrt(num_tasks))})
     table = pd.DataFrame(rows, columns=[*grid, "mean", "std_error"])

@@ -85,6 +85,12 @@ def median_over_seeds(scores: ArrayLike, rng: np.random.Generator, level: float 
     return Estimate(value, float(low), float(high), tasks, level)
 
 
+def median_member(scores: ArrayLike) -> int:
+    """Which row of [seeds, tasks] has the median mean (the lower of two): the seed that stands for all where one must be shown."""
+    means = np.asarray(scores).mean(1, dtype=np.float64)
+    return int(np.argsort(means, kind="stable")[(len(means) - 1) // 2])
+
+
 def paired_difference(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> Comparison:
     """The mean of x - y over the same tasks [n], its t interval, and the one-sided p-value of "x scores more than y"."""
     a, b = checked(x), checked(y)

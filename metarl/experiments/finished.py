@@ -1,5 +1,6 @@
 """Runs that benchmarks need: taken from disk where they are finished, trained where they aren't."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from metarl.experiments.run import train
@@ -10,7 +11,13 @@ __all__ = ["check_folder", "finished", "trained"]
 
 
 def trained(
-    run: RunConfig, own: Path, published: Path, *, start: Path | None = None, train_missing: bool = True, publishes: bool = False
+    run: RunConfig,
+    own: Path,
+    published: Path,
+    *,
+    start: Callable[[], Path | None] | None = None,
+    train_missing: bool = True,
+    publishes: bool = False,
 ) -> Path | None:
     """The folder of `run` with its weights: our own, else the published one, else trained (or gone on with) now.
 
@@ -18,7 +25,7 @@ def trained(
         run: what is wanted.
         own: where it is trained.
         published: where its published copy lies.
-        start: folder of the run whose weights training begins with.
+        start: gives the folder of the run whose weights training begins with; asked only where this run must be trained.
         train_missing: otherwise None is returned where neither folder has the weights.
         publishes: copy a run of our own to `published`, and return that.
     """
@@ -26,7 +33,7 @@ def trained(
     if not finished(folder, run):
         if not train_missing:
             return None
-        train(run, own, start=start)
+        train(run, own, start=None if start is None else start())
         folder = own
     return publish(own, published.parent) if publishes and folder == own else folder
 

@@ -1,4 +1,4 @@
-"""The trainings in randomised physics: a policy with memory, one without, and one that is told the physics, at equal cost."""
+"""The trainings in randomised physics: a policy with memory, one without, and one that is told the physics too, for as many steps."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["FAMILIES", "POLICIES", "Family", "physics_run"]
 POLICIES = {  # how tables name them
     "recurrent": "RL², with memory",
     "memoryless": "without memory",
-    "told": "without memory, told the physics",
+    "told": "with memory, told the physics",
 }
 
 
@@ -23,7 +23,7 @@ class Family:
 
     Attributes:
         id: the distribution.
-        config: of the recurrent policy; the others differ in the network only.
+        config: of the policies with memory; the other differs in the network only.
         arguments: of the distribution.
     """
 
@@ -52,5 +52,6 @@ def physics_run(family: str, policy: str, seed: int = 0, device: str = "cpu") ->
     if family not in FAMILIES or policy not in POLICIES:
         raise ValueError(f"Choose a family of {', '.join(FAMILIES)} and a policy of {', '.join(POLICIES)}, not {family!r} and {policy!r}.")
     chosen = FAMILIES[family]
-    config = chosen.config if policy == "recurrent" else replace(chosen.config, network=NetworkConfig("none", chosen.config.network.units))
+    forgetful = NetworkConfig("none", chosen.config.network.units)
+    config = replace(chosen.config, network=forgetful) if policy == "memoryless" else chosen.config
     return RunConfig("rl2", config, chosen.id + ("/revealed" if policy == "told" else ""), chosen.arguments, seed, device)

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_map
 from metarl.envs.meta_episode import Step
 from metarl.learners.crew import ALONE, Share, added
 from metarl.networks.actions import ActionDistribution
+from metarl.networks.places import PlacesSeen
 from metarl.networks.policy import Seen, unroll
 
 __all__ = ["PPOConfig", "PPOMetrics", "annealed", "gae", "minibatches", "ppo_loss", "ppo_update"]
@@ -115,7 +116,7 @@ def minibatches(columns: int, members: int, parts: int, rng: Generator) -> list[
 class Batch(NamedTuple):
     """What the loss reads, [T, S x B, ...]."""
 
-    steps: Step | Tensor | Seen  # or what the policy's `read` made of them
+    steps: Step | Tensor | Seen | PlacesSeen  # or what the policy's `read` made of them
     action: Tensor
     log_prob: Tensor
     advantage: Tensor  # normalised

@@ -24,6 +24,7 @@ from metarl.networks.actions import action_distribution
 from metarl.networks.arms import ArmsPolicy
 from metarl.networks.build import build_policy
 from metarl.networks.normalisation import ReturnNormaliser
+from metarl.networks.places import PlacesPolicy
 from metarl.networks.policy import NetworkConfig, Policy, check_policy
 from metarl.networks.products import fast_products
 from metarl.networks.stacked import StackedPolicy
@@ -199,7 +200,7 @@ class RL2:
         if self.iteration == 0:
             self.learn_first_baseline(rollout)
         batch = self.batch(rollout)
-        if isinstance(self.policy, Policy):
+        if isinstance(self.policy, Policy | PlacesPolicy):
             batch = batch._replace(steps=self.policy.read(rollout.steps, rollout.valid))
         metrics = ppo_update(
             self.policy,

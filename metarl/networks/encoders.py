@@ -108,6 +108,14 @@ def scaled(images: Tensor) -> Tensor:
     return images.to(torch.float32).mul_(1 / 255)
 
 
+def encode_counted(encoder: nn.Module, images: Tensor, counts: Tensor) -> Tensor:
+    """Features [T, B, E] of images [T, B, H, W, C] where `counts` [T, B] is true; zeros elsewhere, at no cost."""
+    if bool(counts.all()):
+        return encoder(images)
+    encoded = encoder(images[counts])  # [n, E]
+    return encoded.new_zeros((*counts.shape, encoded.shape[-1])).index_put((counts,), encoded)
+
+
 def make_encoder(name: str, space: gym.Space, rng: Generator) -> Plain | Impala | None:
     """The encoder called `name` for observations of `space`; None where they are read as they are.
 

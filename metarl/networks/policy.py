@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 from metarl.envs.meta_episode import Step
 from metarl.networks.actions import action_distribution
 from metarl.networks.attention import Attention
-from metarl.networks.encoders import ENCODERS, make_encoder
+from metarl.networks.encoders import ENCODERS, encode_counted, make_encoder
 from metarl.networks.feed_forward import FeedForward
 from metarl.networks.gru import GRU
 from metarl.networks.inputs import StepInputs
@@ -60,7 +60,7 @@ class NetworkConfig:
             raise ValueError(f"units, layers and heads must be at least 1, not {self.units}, {self.layers} and {self.heads}.")
         if self.encoder not in ("auto", "none", *ENCODERS):
             raise ValueError(f"There is no encoder {self.encoder!r}; choose one of {', '.join(('auto', 'none', *ENCODERS))}.")
-        if self.core in ("arms", "places") and self.encoder in ENCODERS:
+        if self.core == "arms" and self.encoder in ENCODERS:
             raise ValueError(f"The core {self.core!r} reads no images; for the encoder {self.encoder!r} choose {', '.join(CORES)}.")
         if self.core == "none" and self.previous_observation:
             raise ValueError(
@@ -162,11 +162,9 @@ class Policy(nn.Module):
     def _encoded(self, seen: Seen) -> Tensor:
         """Features [T, B, F]: the encoder's, zeros where steps don't count, and the rest."""
         assert self.encoder is not None
-        if self.static_shapes or bool(seen.counts.all()):
+        if self.static_shapes:
             return torch.cat([self.encoder(seen.images), seen.rest], -1)
-        encoded = self.encoder(seen.images[seen.counts])  # [n, E]
-        spread = encoded.new_zeros((*seen.counts.shape, self.encoder.size)).index_put((seen.counts,), encoded)
-        return torch.cat([spread, seen.rest], -1)
+        return torch.cat([encode_counted(self.encoder, seen.images, seen.counts), seen.rest], -1)
 
     def _heads(self, output: Tensor) -> PolicyOutput:
         heads = self.heads(output)
@@ -202,7 +200,7 @@ def check_policy(policy: Any, observation_space: gym.Space, action_space: gym.Sp
         )
 
 
-def unroll(policy: Any, steps: Step | Tensor | Seen) -> PolicyOutput:
+def unroll(policy: Any, steps: Any) -> PolicyOutput:
     """What `policy` says along whole meta-episodes [T, B, ...]: in parallel if it can, else step by step."""
     if hasattr(policy, "sequence"):
         return policy.sequence(steps)

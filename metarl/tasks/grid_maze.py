@@ -85,11 +85,16 @@ class GridMaze(TaskDistribution):
         reward = STEP_REWARD + WALL_REWARD * blocked + GOAL_REWARD * arrived
         return Transition(cell, self._look(tasks, cell), reward.to(torch.float32), arrived, arrived)
 
-    def moved(self, observation: Tensor, action: Tensor) -> Tensor:
-        """Rows and columns [..., 2] that `action` [...], taken on `observation` [..., *obs], moved the agent: 0 into a wall that it saw."""
+    def reckon(self, pose: Tensor, observation: Tensor, action: Tensor) -> Tensor:
+        """What an agent can tell of where `action` [...], taken on `observation` [..., *obs], brings it: on, or into a wall that it saw.
+
+        Args:
+            pose: [..., 3] row, column and heading, from wherever it counts; headings are always 0 here.
+        """
         tables = tables_of(self.size, self.window, action.device)
         blocked = observation.flatten(-2)[..., tables.nearest].gather(-1, action[..., None])
-        return torch.where(blocked > 0, 0, tables.directions[action])
+        moved = torch.where(blocked > 0, 0, tables.directions[action])
+        return torch.cat([pose[..., :2] + moved, pose[..., 2:]], -1)
 
     def upper_bound(self, tasks: MazeTasks, episodes: int) -> Tensor:
         apart = distances(tasks.walls, tasks.goal).gather(1, tasks.start[:, None])[:, 0]

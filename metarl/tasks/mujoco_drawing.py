@@ -1,10 +1,8 @@
 """Frames of MuJoCo robots, by MuJoCo's renderer where EGL is there (no display is needed), else as stick figures by matplotlib."""
 
-from __future__ import annotations
-
 import atexit
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,9 +10,6 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from metarl.tasks.mujoco_models import import_mujoco, load_model
-
-if TYPE_CHECKING:  # families draw themselves by this file
-    from metarl.tasks.mujoco_family import MujocoFamily, MujocoState
 
 __all__ = ["MujocoPainter", "painter_of", "stick_segments"]
 
@@ -26,7 +21,7 @@ class MujocoPainter:
     """Draws a family's robots as images; close it when done.
 
     Args:
-        family: whose robot.
+        family: a `MujocoFamily`, whose robot is drawn.
         width, height: of an image, in pixels.
         how: "renderer" (MuJoCo's, through EGL), "sticks" (capsules' axes, projected on the x-z plane), or "auto", the first that works.
 
@@ -37,7 +32,7 @@ class MujocoPainter:
         ValueError: no renderer works here and `how` asks for it.
     """
 
-    def __init__(self, family: MujocoFamily, width: int = 320, height: int = 240, how: Literal["auto", "renderer", "sticks"] = "auto"):
+    def __init__(self, family: Any, width: int = 320, height: int = 240, how: Literal["auto", "renderer", "sticks"] = "auto"):
         if how not in ("auto", "renderer", "sticks") or min(width, height) < 16:
             raise ValueError(f"how is auto, renderer or sticks, at 16 pixels or more; not {how!r} at {width} x {height}.")
         self._mujoco = import_mujoco(family.id)
@@ -56,7 +51,7 @@ class MujocoPainter:
                     ) from error
         self.how = "sticks" if self._renderer is None else "renderer"
 
-    def __call__(self, state: MujocoState, row: int = 0) -> np.ndarray:
+    def __call__(self, state: Any, row: int = 0) -> np.ndarray:
         """The robot of `row` of `state`, as an image [height, width, 3] uint8, with the torso in the middle."""
         self._data.qpos[:] = state.position[row].cpu().numpy()
         self._data.qvel[:] = 0
@@ -89,7 +84,7 @@ class MujocoPainter:
 
 
 @lru_cache(maxsize=1)
-def painter_of(family: MujocoFamily) -> MujocoPainter:
+def painter_of(family: Any) -> MujocoPainter:
     """The painter of a family, kept for its next picture: opening a renderer takes longer than drawing."""
     painter = MujocoPainter(family, 200, 150)
     atexit.register(painter.close)  # before the library that draws is gone

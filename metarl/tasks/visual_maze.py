@@ -14,13 +14,14 @@ from metarl.tasks.grid_maze import GOAL_REWARD, STEP_REWARD, WALL_REWARD, defaul
 from metarl.tasks.maze_drawings import draw_maze
 from metarl.tasks.maze_layouts import DIRECTIONS, MazeTasks, passages
 from metarl.tasks.maze_splits import MazeSplits
-from metarl.tasks.ray_caster import COLUMNS, ROWS, WALL, cast, draw_views
+from metarl.tasks.ray_caster import COLUMNS, ROWS, WALL, cast, column_table, draw_views
 
 __all__ = ["FORWARD", "LEFT", "RIGHT", "Pose", "VisualMaze", "cheapest_ways"]
 
 LEFT, RIGHT, FORWARD = range(3)
 CLEARANCE = 0.02  # cells that a step leaves between the eye and a wall ahead
 REACH = 0.5  # cells from the goal's middle
+SKY_ROW = 7  # a row of pixels that walls reach which stand less than 0.7 cells ahead, and others don't
 
 
 class Pose(NamedTuple):
@@ -69,6 +70,7 @@ class VisualMaze(TaskDistribution):
 
     id = "VisualMaze-v0"
     reveals = True
+    headings = 4  # that `reckon` tells apart
 
     def __init__(
         self,
@@ -129,6 +131,14 @@ class VisualMaze(TaskDistribution):
     def open(self, num_rows: int, rng: Generator) -> EpisodeRows:
         return (VisualRows if rng.device.type == "cpu" else TensorRows)(self, num_rows, rng)
 
+    @property
+    def reckon(self) -> Any:
+        """How an agent can tell where its moves bring it, as `GridMaze.reckon` does; None unless a turn is 90 degrees and a step one cell.
+
+        Headings are counted clockwise from the one at the episode's start. A wall straight ahead fills the view, so a blocked step shows.
+        """
+        return reckoned if (self.turns, self.strides) == (4, 1) else None
+
     def render_path(self, tasks: MazeTasks, states: Pose, moment: int) -> Tensor:
         nearest = round(float(states.heading[moment]) * 4 / self.turns) % 4
         return draw_maze(tasks, states.position - 0.5, moment, nearest)
@@ -164,6 +174,21 @@ class VisualRows(TensorRows):
 def middle(cell: Tensor, size: int) -> Tensor:
     """Points [n, 2] float32 in the middle of cells [n]."""
     return torch.stack([cell // size, cell % size], 1).to(torch.float32) + 0.5
+
+
+def reckoned(pose: Tensor, observation: Tensor, action: Tensor) -> Tensor:
+    """The next pose [..., 3] (row, column, heading) after `action` [...] on the view `observation` [..., 30, 40, 3]."""
+    blocked = (observation[..., SKY_ROW, COLUMNS // 2, :] != sky_on(pose.device)).any(-1)
+    walks = (action == FORWARD) & ~blocked
+    ahead = compass(4, pose.device)[pose[..., 2]].to(torch.int64)
+    heading = (pose[..., 2] + (action == RIGHT).long() - (action == LEFT).long()) % 4
+    return torch.cat([pose[..., :2] + walks[..., None] * ahead, heading[..., None]], -1)
+
+
+@cache
+def sky_on(device: torch.device) -> Tensor:
+    """The colour [3] uint8 of SKY_ROW where no wall stands near."""
+    return torch.from_numpy(column_table(np.zeros((1, 3)))[0, 0, SKY_ROW]).to(device)
 
 
 @cache

@@ -12,13 +12,16 @@ from metarl.envs.budget import Episodes
 from metarl.tasks import entries
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.gaussian_bandit import GaussianBandit
+from metarl.tasks.grid_maze import GridMaze
+from metarl.tasks.grid_navi import GridNavi
 from metarl.tasks.meta_world import MetaWorldML1
 from metarl.tasks.random_mdp import RandomMDP
 from metarl.tasks.reveal import reveal
 from tests.tasks.test_entries import Point
 
 BUDGET = Episodes(4, 0)
-PLAYED = [BernoulliBandit(3), GaussianBandit(3), RandomMDP(), reveal(BernoulliBandit(3)), reveal(RandomMDP())]
+PLAYED = [BernoulliBandit(3), GaussianBandit(3), RandomMDP(), GridMaze(3)]
+PLAYED += [reveal(each) for each in (BernoulliBandit(3), RandomMDP(), GridMaze(3), GridNavi(3))]
 ARM = MetaWorldML1(horizon=2, goal_visible=True)
 
 

@@ -19,7 +19,7 @@ def moments(monkeypatch):
         config = replace(training.config, num_envs=8, iterations=1, network=network)
         short = replace(training, config=config, arguments={**training.arguments, "horizon": 8}, seeds=training.seeds[:2])
         monkeypatch.setitem(rl2_maze_runs.TRAININGS, name, short)
-    monkeypatch.setattr(rl2_mazes, "GRID_SETTINGS", {"5x5": ({}, 2), "5x5, 5 episodes": ({"horizon": 12}, 5)})
+    monkeypatch.setattr(rl2_mazes, "GRID_SETTINGS", {"5x5": ({}, 2, 12), "5x5, 5 episodes": ({"horizon": 12}, 5, 6)})
 
 
 def run(tmp_path, *parts, **more):
@@ -33,14 +33,14 @@ def run(tmp_path, *parts, **more):
 def test_grid_mazes(tmp_path):
     options, printed, figures = run(tmp_path, "grid-maze", publish=True)
     table = pd.read_csv(options.folder / "grid_mazes.csv")
-    assert set(table["agent"]) == {"Random", "Systematic explorer", "Known maze", "RL²"}
+    assert set(table["agent"]) == {"Random", "Systematic explorer", "Known maze", "RL²", rl2_mazes.LOOPED}
     known = table[table["agent"] == "Known maze"]
     assert (known["to_shortest"] == 1).all()
     explorer = table[(table["agent"] == "Systematic explorer") & (table["setting"] == "5x5")]
     assert explorer["to_shortest"].tolist()[1] == 1
     assert explorer["shorter_of_improvable"].tolist()[1] == 1
     assert (options.folder / "grid-maze-5x5.png").stat().st_size > 0
-    assert (tmp_path / "results/rl2_mazes/weights/grid-maze/seed1/weights.safetensors").exists()
+    assert (tmp_path / "results/rl2_mazes/weights/grid-maze/seed0/weights.safetensors").exists()
     assert figures.loc[rl2_mazes.SUCCESS, "wanted"] == ">= 0.99"
     assert not figures.loc[rl2_mazes.SUCCESS, "reached"]  # of a training of a moment
     assert "Systematic explorer" in printed

@@ -46,3 +46,8 @@ def test_rows_can_be_chosen(published):
     assert rl2_recompute.main(rl2_recompute.Options(rows=("mdps-n10",), tasks=50, results=published), Console(file=stream, width=120))
     assert stream.getvalue().count("yes") == 1
     assert "mdps-n10" in stream.getvalue()
+
+
+def test_an_unknown_row_gets_a_sentence(published):
+    with pytest.raises(ValueError, match="No row 'mdps-n11' was published; choose of bandits-n10-k5, mdps-n10"):
+        rl2_recompute.main(rl2_recompute.Options(rows=("mdps-n11",), results=published), Console(quiet=True))

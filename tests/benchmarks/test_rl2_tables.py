@@ -14,6 +14,7 @@ from metarl.evaluation.statistics import mean, median_over_seeds
 from metarl.experiments import rl2_rows
 from metarl.experiments.rl2_rows import Preset, parse_row
 from metarl.experiments.run_config import RunConfig
+from metarl.experiments.totals import write_totals
 from metarl.results import RunFolder
 
 SLOW = ["UCRL2", "UCRL2, random ties", "UCRL2, prior mean 0"]
@@ -29,6 +30,8 @@ COLUMNS = [
     "paper",
     "num_tasks",
     "num_seeds",
+    "seed_low",
+    "seed_high",
     "fingerprint",
     "run",
 ]
@@ -163,21 +166,21 @@ def test_leads_are_paired_and_come_from_totals_on_disk(tmp_path):
     rng = np.random.default_rng(0)
     greedy = rng.normal(150, 25, 20)
     seeds = np.stack([greedy + 9, greedy + rng.normal(2, 1, 20), greedy - 9])
-    columns = {column.key: column for column in rl2_rows.COLUMNS["mdps"]}
-    for key, scores in (("mdp-greedy", greedy[None]), ("mdp-greedy-random", greedy[None] + 5), ("known-model", greedy[None] + 50)):
-        rl2_tables.write_totals(rl2_tables.Cell(columns[key], scores, mean(scores[0]), ""), ground, options)
+    file = rl2_tables.totals_file(ground.row, options)
+    for key, scores in (("mdp-greedy", greedy), ("mdp-greedy-random", greedy + 5), ("known-model", greedy + 50)):
+        write_totals(file, key, scores, ground.fingerprint, rl2_tables.TEST_SEED)
     rl2_tables.record_lead(ground, options)
     assert not (options.folder / "figures.csv").exists()  # RL² has none
-    rl2_tables.write_totals(rl2_tables.Cell(columns["rl2"], seeds, mean(seeds[1]), ""), ground, options)
+    write_totals(file, "rl2", seeds, ground.fingerprint, rl2_tables.TEST_SEED)
     rl2_tables.record_lead(ground, options)
     best, first = pd.read_csv(options.folder / "figures.csv").to_dict("records")
     assert best["figure"] == "RL² minus the best hand-designed agent, mdps n=10, paired, median seed"
     assert first["figure"] == "RL² minus posterior-mean Greedy, mdps n=10, paired, median seed"
     assert [first[name] for name in ("value", "ci_low", "ci_high")] == pytest.approx(mean(seeds[1] - greedy)[:3], abs=1e-3)
-    assert (first["wanted"], first["reached"], first["n"]) == ("> 0 (over Greedy)", True, 20)
+    assert (first["wanted"], first["n"]) == ("shown (over Greedy)", 20)
     assert first["command"] == "python benchmarks/rl2_tables.py --table mdps --rows 10 --preset smoke --agents mdp-greedy rl2"
     assert best["value"] == pytest.approx(first["value"] - 5, abs=1e-3)
-    assert (best["wanted"], best["reached"]) == ("> 0 (over Greedy, random ties)", False)
+    assert best["wanted"] == "shown (over Greedy, random ties)"
 
 
 def test_a_figure_above_the_optimum_is_called_wrong(tmp_path):
@@ -246,3 +249,5 @@ def test_slow_agents_play_fewer_tasks_in_the_longest_rows(tmp_path, monkeypatch)
     assert table["fingerprint"].nunique() == 2
     with np.load(options.folder / "totals" / "mdps-n75.npz") as totals:
         assert sorted(name for name in totals if totals[name].ndim) == ["psrl", "psrl-0.0"]
+    with np.load(options.folder / "totals" / "mdps-n75-6-tasks.npz") as totals:
+        assert len([name for name in totals if totals[name].shape == (6,)]) == 3

@@ -5,7 +5,8 @@ import torch
 
 import metarl
 from metarl.envs.budget import Episodes
-from metarl.evaluation.memory import DISTURBANCES, DisturbedAgent
+from metarl.evaluation.episodes import episode_lengths
+from metarl.evaluation.memory import DISTURBANCES, DisturbedAgent, ForgetfulAgent
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean
 
@@ -68,6 +69,34 @@ def test_swapping_gives_each_row_its_neighbours_memory():
     seen = []
     evaluate(DisturbedAgent(Remembers(), "swapped", 3), BANDITS, "test", 4, 0, Episodes(5, after=0))
     assert [state.tolist() for state in seen] == [[0, 1, 2, 3]] * 3 + [[1, 2, 3, 0]] * 2
+
+
+def test_a_forgetful_agent_is_in_every_episode_where_it_was_in_the_first():
+    class Counts:
+        """Goes east until the third step of its memory, then south, and so on: deterministic, but for its memory."""
+
+        def initial_state(self, batch_size):
+            return torch.zeros(batch_size, dtype=torch.int64)
+
+        def act(self, step, state, rng):
+            state = torch.where(step.meta_episode_start, 0, state) + 1
+            return state // 3 % 4, state
+
+    mazes, budget = metarl.make("GridMaze-v0", size=3, horizon=20), Episodes(4, after=0)
+    intact = evaluate(Counts(), mazes, "test", 60, 0, budget).matrix()
+    forgetful = evaluate(ForgetfulAgent(Counts()), mazes, "test", 60, 0, budget).matrix()
+    assert (forgetful == intact[:, :1]).all()
+    assert not (intact == intact[:, :1]).all()
+
+
+def test_a_forgetful_agent_gains_nothing_by_a_second_walk():
+    mazes, budget = metarl.make("GridMaze-v0"), Episodes(2, after=0)
+    explorer = metarl.make_agent("maze-explorer", mazes, budget)
+    intact, forgetful = (episode_lengths(evaluate(agent, mazes, "test", 300, 0, budget)) for agent in (explorer, ForgetfulAgent(explorer)))
+    assert (intact[:, 0] == forgetful[:, 0]).all(), "the first episode is the same"
+    assert mean(forgetful[:, 1] - intact[:, 1]).low > 0
+    lost = mean(forgetful[:, 1] - forgetful[:, 0])
+    assert lost.low < 0 < lost.high, "the second is another try of the first"
 
 
 def test_unknown_disturbances_and_steps_get_a_sentence():

@@ -11,6 +11,7 @@ from metarl.evaluation.statistics import (
     generalisation_gap,
     interquartile_mean,
     mean,
+    median_member,
     median_over_seeds,
     paired_difference,
     probability_of_improvement,
@@ -224,3 +225,8 @@ def test_bad_scores_get_a_sentence():
 
 def test_an_estimate_prints_with_its_interval():
     assert str(Estimate(6.5944, 6.5832, 6.6056, 100)) == "6.594 [6.583, 6.606]"
+
+
+@pytest.mark.parametrize(("means", "wanted"), [([3, 1, 2], 2), ([5], 0), ([4, 1, 3, 2], 3), ([2, 2, 2], 1)])
+def test_the_median_member_stands_for_all_seeds(means, wanted):
+    assert median_member(np.array(means)[:, None] + np.array([-1.0, 1.0])) == wanted

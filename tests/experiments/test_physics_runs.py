@@ -11,7 +11,7 @@ def test_equal_cost(family):
     runs = {policy: physics_run(family, policy) for policy in POLICIES}
     budgets = {(run.config.episodes, run.config.num_envs, run.config.iterations, run.config.ppo) for run in runs.values()}
     assert len(budgets) == 1
-    assert [runs[policy].config.network.core == "none" for policy in POLICIES] == [False, True, True]
+    assert [runs[policy].config.network.core == "none" for policy in POLICIES] == [False, True, False]
     told = runs["told"].make_distribution()
     assert isinstance(told, Revealed)
     plain = runs["memoryless"].make_distribution()

@@ -8,39 +8,43 @@ from metarl.envs.budget import Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.networks.actions import action_distribution
 from metarl.networks.build import build_policy
-from metarl.networks.places import PlacesPolicy
+from metarl.networks.places import PlacesPolicy, nearby_offsets
 from metarl.networks.policy import NetworkConfig
 from metarl.rollout import collect
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.contract import fresh_tasks
 from metarl.tasks.grid_maze import GridMaze
 from metarl.tasks.seeding import torch_generator
+from metarl.tasks.visual_maze import VisualMaze
 from tests.networks.made_steps import at
 
 MAZE = GridMaze(4, horizon=12)
 
 
-def policy_of(seed=0):
-    policy = build_policy(MAZE, NetworkConfig("places", units=8), 36, torch_generator(seed))
+def policy_of(seed=0, maze=MAZE):
+    policy = build_policy(maze, NetworkConfig("places", units=8), 36, torch_generator(seed))
     with torch.no_grad():
         for parameter in policy.parameters():
             parameter.add_(0.3 * torch.randn(parameter.shape, generator=torch_generator(seed, "noise")))
     return policy
 
 
-def played(policy, rows=16, seed=0):
-    env = MetaEpisodeEnv(MAZE, Episodes(3, 0), rows, torch_generator(seed), refill=False)
+def played(policy, rows=16, seed=0, maze=MAZE):
+    env = MetaEpisodeEnv(maze, Episodes(3, 0), rows, torch_generator(seed), refill=False)
     return collect(
-        env, policy, action_distribution(MAZE.action_space), fresh_tasks(MAZE, "train", rows, seed), torch_generator(seed, "actions")
+        env, policy, action_distribution(maze.action_space), fresh_tasks(maze, "train", rows, seed), torch_generator(seed, "actions")
     )
 
 
-def test_step_by_step_equals_the_whole_sequence():
-    policy = policy_of()
-    rollout = played(policy)
+@pytest.mark.parametrize("maze", [MAZE, VisualMaze(3, horizon=8)], ids=["from above", "in first person"])
+def test_step_by_step_equals_the_whole_sequence(maze):
+    policy = policy_of(maze=maze)
+    rollout = played(policy, maze=maze)
     with torch.no_grad():
         output = policy.sequence(rollout.steps)
-    log_prob = action_distribution(MAZE.action_space).log_prob(output.parameters, rollout.action)
+        read = policy.sequence(policy.read(rollout.steps, rollout.valid))
+    torch.testing.assert_close(read.value[rollout.valid], output.value[rollout.valid])
+    log_prob = action_distribution(maze.action_space).log_prob(output.parameters, rollout.action)
     torch.testing.assert_close(log_prob[rollout.valid], rollout.log_prob[rollout.valid], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(output.value[rollout.valid], rollout.value[rollout.valid], rtol=1e-4, atol=1e-5)
     assert output.value.std() > 0.05  # not equal for want of anything to differ in
@@ -87,11 +91,11 @@ def test_positions_are_those_in_the_maze():
         valid.append(env._valid)
         cells.append(torch.stack([env._rows.state // 4 - tasks.start // 4, env._rows.state % 4 - tasks.start % 4], 1))
         steps.append(step)
-        assert torch.equal(state.position[env._valid], cells[-1][env._valid])
+        assert torch.equal(state.pose[env._valid, :2], cells[-1][env._valid])
         step, _ = env.step(torch.randint(4, (16,), generator=rng))
     whole = Step(*(torch.stack(field) for field in zip(*steps, strict=True)))
     played_on = torch.stack(valid)
-    assert torch.equal(policy.reckon(whole)[played_on], torch.stack(cells)[played_on])
+    assert torch.equal(policy.poses(whole)[..., :2][played_on], torch.stack(cells)[played_on])
     assert played_on.sum() > 300
 
 
@@ -101,7 +105,7 @@ def test_what_was_seen_far_away_is_not_read():
     state = policy.initial_state(1)
     with torch.no_grad():
         state = state._replace(memory=torch.randn(state.memory.shape, generator=torch_generator(1)))
-        near = policy.nearby(state.position)[0]
+        near = policy.nearby(state.pose)[0]
         far = torch.ones(policy.SIDE**2, dtype=torch.bool)
         far[near] = False
         changed = state._replace(memory=torch.where(far[None, :, None], 0.0, state.memory).clone(), hidden=state.hidden.clone())
@@ -116,4 +120,16 @@ def test_distributions_that_do_not_say_how_agents_move_get_a_sentence():
     with pytest.raises(ValueError, match="how actions move the agent"):
         build_policy(BernoulliBandit(3), NetworkConfig("places"), 10, torch_generator(0))
     with pytest.raises(ValueError, match="how actions move the agent"):
-        PlacesPolicy(gym.spaces.MultiBinary(9), gym.spaces.Box(-1, 1, (2,)), MAZE.moved, 8, torch_generator(0))
+        PlacesPolicy(gym.spaces.MultiBinary(9), gym.spaces.Box(-1, 1, (2,)), MAZE.reckon, 1, NetworkConfig("places"), torch_generator(0))
+
+
+def test_what_is_around_turns_with_the_agent():
+    offsets = nearby_offsets()
+    assert offsets.shape == (4, 5, 2)
+    assert offsets[0].tolist() == [[0, 0], [-1, 0], [0, 1], [1, 0], [0, -1]]  # facing north: ahead is north, right is east
+    assert offsets[1].tolist() == [[0, 0], [0, 1], [1, 0], [0, -1], [-1, 0]]  # facing east: ahead is east, right is south
+
+
+def test_turns_and_strides_that_cannot_be_reckoned_get_a_sentence():
+    with pytest.raises(ValueError, match="how actions move the agent"):
+        build_policy(VisualMaze(turns=12), NetworkConfig("places"), 10, torch_generator(0))

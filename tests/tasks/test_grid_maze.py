@@ -63,10 +63,10 @@ def test_what_an_agent_can_tell_of_its_moves_is_right(window):
     state, observation = distribution.reset(tasks, rng)
     for _ in range(30):
         action = torch.randint(4, (300,), generator=rng)
-        moved = distribution.moved(observation, action)
+        pose = torch.stack([state // 4, state % 4, torch.zeros_like(state)], 1)
+        reckoned = distribution.reckon(pose, observation, action)
         transition = distribution.step(tasks, state, action, rng)
-        before, after = (torch.stack([cell // 4, cell % 4], 1) for cell in (state, transition.state))
-        assert torch.equal(before + moved, after)
+        assert torch.equal(reckoned, torch.stack([transition.state // 4, transition.state % 4, torch.zeros_like(state)], 1))
         state, observation = transition.state, transition.observation
 
 

@@ -197,3 +197,38 @@ def test_the_path_is_drawn_from_above():
     assert picture.shape == GridMaze(3).render_path(tasks, tasks.start, 0).shape
     turned = maze.render_path(tasks, pose._replace(heading=(pose.heading + 1) % 4), 0)
     assert not torch.equal(picture, turned)  # the wedge shows where it faces
+
+
+@pytest.mark.parametrize(("loops", "landmarks"), [(0.0, True), (0.3, False)])
+def test_what_an_agent_can_tell_of_its_moves_is_right(loops, landmarks):
+    maze, rng = VisualMaze(4, loops=loops, landmarks=landmarks, train_mazes=0), torch.Generator().manual_seed(0)
+    tasks = maze.sample(300, "train", 0)
+    pose, view = maze.reset(tasks, rng)
+    reckoned = torch.zeros(300, 3, dtype=torch.int64)
+    playing = torch.ones(300, dtype=torch.bool)
+    for _ in range(60):
+        action = torch.randint(3, (300,), generator=rng)
+        reckoned = maze.reckon(reckoned, view, action)
+        transition = maze.step(tasks, pose, action, rng)
+        pose, view = transition.state, transition.observation
+        apart = pose.position - maze.first_pose(tasks).position
+        turns = tasks.heading  # poses count from the first heading
+        north = torch.stack([reckoned_rows(reckoned, turns), reckoned_columns(reckoned, turns)], 1)
+        playing &= ~transition.terminated
+        torch.testing.assert_close(north[playing].float(), apart[playing].float())
+        assert torch.equal(((reckoned[:, 2] + turns) % 4)[playing], pose.heading[playing])
+    assert playing.sum() > 30
+
+
+def reckoned_rows(pose, turns):
+    """Rows downwards of poses that count from an agent which faced `turns` times clockwise from north."""
+    return torch.stack([pose[:, 0], pose[:, 1], -pose[:, 0], -pose[:, 1]], 1).gather(1, turns[:, None])[:, 0]
+
+
+def reckoned_columns(pose, turns):
+    return torch.stack([pose[:, 1], -pose[:, 0], -pose[:, 1], pose[:, 0]], 1).gather(1, turns[:, None])[:, 0]
+
+
+def test_other_turns_and_strides_cannot_be_reckoned():
+    assert VisualMaze(turns=12).reckon is None
+    assert VisualMaze(strides=3).reckon is None
