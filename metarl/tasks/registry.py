@@ -33,6 +33,7 @@ DISTRIBUTIONS = {
     "MetaWorldML45-v0": "metarl.tasks.meta_world:MetaWorldML45",
     "MountainCar-v0": "metarl.tasks.mountain_car:MountainCar",
     "Pendulum-v0": "metarl.tasks.pendulum:Pendulum",
+    "PointNavigation-v0": "metarl.tasks.point_navigation:PointNavigation",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
     "VisualMaze-v0": "metarl.tasks.visual_maze:VisualMaze",
     "Walker2dPhysics-v0": "metarl.tasks.mujoco_physics:walker2d_physics",

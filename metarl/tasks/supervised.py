@@ -18,7 +18,7 @@ class Examples(NamedTuple):
     """m labelled examples of each of n tasks."""
 
     inputs: Tensor  # [n, m, *input]
-    targets: Tensor  # [n, m, *target]
+    targets: Any  # [n, m, *target], or a named tuple of such tensors
 
 
 class SupervisedDistribution(ABC):
