@@ -72,11 +72,27 @@ class FastPolicy:
         return PolicyOutput(self.network(self.weights, features).flatten(0, 1), torch.zeros_like(step.prev_reward)), ()
 
 
+class Collected(NamedTuple):
+    """The episodes of B tasks since the last update, up to H steps each, filled as they are played; see `TaskEpisodes`."""
+
+    features: Tensor  # [B, H, E, F]
+    action: Tensor  # [B, H, E, *act]
+    log_prob: Tensor  # [B, H, E]
+    reward: Tensor  # [B, H, E]
+    valid: Tensor  # [B, H, E] bool
+    terminated: Tensor  # [B, E] bool
+    final: Tensor  # [B, E, F]
+
+    def of(self, rows: Tensor) -> TaskEpisodes:
+        """Those of some rows, as they are judged: time first."""
+        return TaskEpisodes(*(part[rows].transpose(0, 1) for part in self[:5]), *(part[rows] for part in self[5:]))
+
+
 class AdaptingState(NamedTuple):
     """What an agent holds of B tasks: fast weights, and the episodes since the last update."""
 
     weights: list[Tensor]  # [B, ...] each
-    episodes: TaskEpisodes  # [H, B, E, ...], filled as they are played
+    episodes: Collected
     collected: Tensor  # [B] int64, episodes since the last update
     clock: Tensor  # [B] int64, steps of this episode so far
     played: Tensor  # [B] int64, episodes of the meta-episode that are over
@@ -111,15 +127,15 @@ class AdaptingPolicyAgent:
     def initial_state(self, batch_size: int) -> AdaptingState:
         """Shared weights, nothing played."""
         device, each, shape = self.initial[0].device, self.adaptation.episodes, self.action_space.shape or ()
-        grid = (self.horizon, batch_size, each)
-        numbers = [torch.zeros(grid, device=device) for _ in range(2)]
-        episodes = TaskEpisodes(
+        grid = (batch_size, self.horizon, each)
+        episodes = Collected(
             torch.zeros(*grid, self.inputs.size, device=device),
             torch.zeros(*grid, *shape, dtype=action_dtype(self.action_space), device=device),
-            *numbers,
+            torch.zeros(grid, device=device),
+            torch.zeros(grid, device=device),
             torch.zeros(grid, dtype=torch.bool, device=device),
-            torch.zeros(grid[1:], dtype=torch.bool, device=device),
-            torch.zeros(*grid[1:], self.inputs.size, device=device),
+            torch.zeros(batch_size, each, dtype=torch.bool, device=device),
+            torch.zeros(batch_size, each, self.inputs.size, device=device),
         )
         counts = [torch.zeros(batch_size, dtype=torch.int64, device=device) for _ in range(3)]
         return AdaptingState([weight.clone() for weight in broadcast(self.initial, batch_size)], episodes, *counts)
@@ -133,7 +149,7 @@ class AdaptingPolicyAgent:
         parameters = self.problem.network(state.weights, features[:, None])[:, 0]
         action = self.actions.sample(parameters, rng)
         rows, episodes = torch.arange(len(features), device=features.device), state.episodes
-        place = (state.clock.clamp_max(self.horizon - 1), rows, state.collected)
+        place = (rows, state.clock.clamp_max(self.horizon - 1), state.collected)
         episodes.features[place] = features
         episodes.action[place] = action
         episodes.log_prob[place] = self.actions.log_prob(parameters, action)
@@ -148,7 +164,7 @@ class AdaptingPolicyAgent:
         if not bool(start.any()):
             return state
         weights = [where_rows(start, shared.expand_as(own), own) for shared, own in zip(self.initial, state.weights, strict=True)]
-        state.episodes.valid[:, start] = False
+        state.episodes.valid[start] = False
         collected, clock, played = (torch.where(start, 0, count) for count in state[2:])
         return AdaptingState(weights, state.episodes, collected, clock, played)
 
@@ -156,7 +172,7 @@ class AdaptingPolicyAgent:
         """The last action's reward, and how its episode ended if it did."""
         rows, episodes = torch.arange(len(state.clock), device=state.clock.device), state.episodes
         acted = state.clock > 0
-        before = ((state.clock - 1).clamp(0, self.horizon - 1), rows, state.collected)  # rows that are finished count on
+        before = (rows, (state.clock - 1).clamp(0, self.horizon - 1), state.collected)  # rows that are finished count on
         episodes.reward[before] = torch.where(acted, step.prev_reward.to(episodes.reward.dtype), episodes.reward[before])
         over = acted & (step.prev_terminated | step.prev_truncated)
         if not bool(over.any()):
@@ -173,14 +189,14 @@ class AdaptingPolicyAgent:
             return state
         learns = due if self.learning is None else due & (state.played <= self.learning)
         self.improve(torch.nonzero(learns).flatten(), state)
-        state.episodes.valid[:, due] = False
+        state.episodes.valid[due] = False
         return state._replace(collected=torch.where(due, 0, state.collected))
 
     def improve(self, chosen: Tensor, state: AdaptingState) -> None:
         """One gradient step for the rows `chosen`, in place."""
         if not len(chosen):
             return
-        episodes = TaskEpisodes(*(part[:, chosen] for part in state.episodes[:5]), *(part[chosen] for part in state.episodes[5:]))
+        episodes = state.episodes.of(chosen)
         weights = [weight[chosen] for weight in state.weights]
         found = task_gradients(self.problem, weights, judge(episodes, self.adaptation.discount, self.adaptation.gae_lambda))
         moved = SGD(self.adaptation.inner_lr).step(weights, found.gradients, {})[0]

@@ -5,6 +5,7 @@ algorithm's own file says what its meta-gradient is, in the very functions that 
 surrogate loss in place of a supervised one. Outer steps are TRPO's or PPO's.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -266,8 +267,8 @@ class PolicyInitialisation(ABC):
         """The agent that adapts from the weights trained so far, which it copies."""
         if member:
             raise ValueError(f"There is no member {member}; this learner trains one seed.")
-        weights = [weight.clone() for weight in self.initial]
-        return AdaptingPolicyAgent(self.problem, weights, self.inputs, self.config.adaptation, self.distribution, budget)
+        weights, inputs = [weight.clone() for weight in self.initial], copy.deepcopy(self.inputs)
+        return AdaptingPolicyAgent(self.problem, weights, inputs, self.config.adaptation, self.distribution, budget)
 
     def weights(self, member: int = 0) -> dict[str, Any]:
         """What `agent` needs: the initial weights and the moments of observations."""
