@@ -169,7 +169,8 @@ class PolicyInitialisation(ABC):
         """
         config, adaptation = self.config, self.config.adaptation
         tasks = self.distribution.sample(config.tasks, "train", derive_seed(self.task_seed, self.iteration))
-        weights, batches, returns, seen = broadcast(self.initial, config.tasks), list[Examples](), list[float](), list[Tensor]()
+        weights, batches, returns = broadcast(self.initial, config.tasks), list[Examples](), list[float]()
+        seen, losses = list[Tensor](), list[Tensor]()
         for step in range(self.inner_steps + 1):
             episodes, observations = self.play(tasks, weights)
             returns.append(float(torch.where(episodes.valid, episodes.reward, 0).sum(0).mean()))
@@ -179,7 +180,9 @@ class PolicyInitialisation(ABC):
             if step < self.inner_steps:
                 found = task_gradients(self.problem, weights, batches[-1])
                 weights = SGD(adaptation.inner_lr).step(weights, found.gradients, {})[0]
-                check_converges(torch.stack([gradient.flatten(1).sum(1) for gradient in found.gradients]), f"in iteration {self.iteration}")
+                total = torch.stack([weight.flatten(1).sum(1) for weight in weights]).sum(0)  # [n], finite where all weights are
+                losses += [found.loss]
+                check_converges(torch.stack([*losses, 0 * total]), f"in iteration {self.iteration + 1}")
         outer = self.outer_step(batches[:-1], batches[-1])
         if self.inputs.normalises:
             self.inputs.observation_moments.update(torch.cat(seen))
