@@ -40,6 +40,8 @@ DISTRIBUTIONS = {
 }
 
 SUPERVISED = {  # families of examples rather than episodes: no environments, so Gymnasium isn't told of them
+    "GlyphClassification-v0": "metarl.tasks.glyph_classification:GlyphClassification",
+    "ImageClassification-v0": "metarl.tasks.image_classification:ImageClassification",
     "SineRegression-v0": "metarl.tasks.sine_regression:SineRegression",
 }
 
