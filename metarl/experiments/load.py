@@ -7,6 +7,7 @@ from metarl.envs.budget import Budget, Episodes
 from metarl.experiments.checkpoint import CheckpointError, load_state
 from metarl.experiments.run import check_belongs, resume
 from metarl.experiments.run_config import RunConfig
+from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.contract import Learner
 from metarl.results import RunFolder, RunFolderError
 
@@ -70,11 +71,14 @@ def load_learner(folder: str | Path, member: int = 0, device: str = "cpu") -> Le
 
 
 def default_budget(run: RunConfig) -> Budget:
-    """What the run's agent was trained for: its config's `episodes`, all of them scored.
+    """What the run's agent was trained for: its config's `episodes`, all of them scored; or its updates, and as many episodes after.
 
     Raises:
         ValueError: the learner doesn't train for a number of episodes.
     """
+    adaptation = getattr(run.config, "adaptation", None)
+    if isinstance(adaptation, Adaptation):
+        return Episodes(adaptation.episodes * getattr(run.config, "inner_steps", 1), after=adaptation.episodes)
     episodes = getattr(run.config, "episodes", None)
     if not isinstance(episodes, int):
         raise ValueError(f"The learner {run.learner!r} isn't trained for a number of episodes; say for how long the agent will play.")

@@ -146,5 +146,9 @@ def rotated(labelled: LabelledImages) -> LabelledImages:
     own, rest = labelled.images[:end], labelled.images[end:]
     images = torch.cat([*(own.rot90(turns, (2, 3)) for turns in range(4)), rest])
     counts = torch.cat([labelled.counts[: labelled.train].repeat(4), labelled.counts[labelled.train :]])
-    names = [f"{name}, turned by {degrees} degrees" if degrees else name for degrees in (0, 90, 180, 270) for name in labelled.names[: labelled.train]]
+    names = [
+        f"{name}, turned by {degrees} degrees" if degrees else name
+        for degrees in (0, 90, 180, 270)
+        for name in labelled.names[: labelled.train]
+    ]
     return LabelledImages(images, counts, (*names, *labelled.names[labelled.train :]), 4 * labelled.train)
