@@ -1,4 +1,4 @@
-"""The benchmark of sine regression, small: every figure has a row, published weights are used as they are, a missing one shows as missing."""
+"""The benchmark of sine regression, small: a row for every figure; published weights are used as they are; the missing is missing."""
 
 import numpy as np
 import pandas as pd
