@@ -1,4 +1,4 @@
-"""The trainings of policies that adapt by gradients, and of what they are compared with: RL², and one policy trained on all tasks jointly."""
+"""The trainings of policies that adapt by gradients, and of what they are held against: RL², and a policy trained on all tasks jointly."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -50,9 +50,9 @@ class Family:
 
 # Inner steps are as many as are scored; their size was chosen on training tasks, of 0.1, 0.2, 0.5 and 1.
 STEP = Adaptation(episodes=20, inner_lr=0.1)
-MAML, FOMAML = MAMLRLConfig(inner_steps=3, adaptation=STEP), FOMAMLRLConfig(inner_steps=3, adaptation=STEP, iterations=300)
+MAML, FOMAML = MAMLRLConfig(inner_steps=3, adaptation=STEP, iterations=100), FOMAMLRLConfig(inner_steps=3, adaptation=STEP, iterations=200)
 REPTILE = ReptileRLConfig(inner_steps=3, adaptation=STEP)
-JOINT = JointRLConfig(iterations=800, adaptation=STEP)  # as many environment steps as MAML, which plays every task four times
+JOINT = JointRLConfig(iterations=400, adaptation=STEP)  # as many environment steps as MAML, which plays every task four times
 BY_PPO = ClippedPPO(epochs=5, adam=Adam(1e-3))
 NAVIGATING_RL2 = RL2Config(
     episodes=4,
@@ -65,7 +65,7 @@ NAVIGATION = {
     "MAML, TRPO": Plan("maml-rl", MAML),
     "FOMAML, TRPO": Plan("fomaml-rl", FOMAML),
     "Reptile, TRPO": Plan("reptile-rl", REPTILE),
-    "MAML, PPO": Plan("maml-rl", replace(MAML, outer=BY_PPO, iterations=300)),
+    "MAML, PPO": Plan("maml-rl", replace(MAML, outer=BY_PPO, iterations=200)),
     "FOMAML, PPO": Plan("fomaml-rl", replace(FOMAML, outer=BY_PPO)),
     "Reptile, PPO": Plan("reptile-rl", replace(REPTILE, outer=BY_PPO)),
     "Joint training, fine-tuned": Plan("joint-rl", JOINT),
