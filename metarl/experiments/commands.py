@@ -58,6 +58,7 @@ class EvaluateOptions:
         beside: ids of agents to score on the same tasks, such as gittins; `metarl list` shows them.
         member: which of the run's seeds.
         device: cpu or cuda.
+        inner_steps: of a run that learned from examples: steps on each task.
     """
 
     split: str = "test"
@@ -70,6 +71,7 @@ class EvaluateOptions:
     beside: tuple[str, ...] = ()
     member: int = 0
     device: str = "cpu"
+    inner_steps: int = 32
 
 
 class Scored(NamedTuple):
