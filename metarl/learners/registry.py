@@ -16,6 +16,7 @@ LEARNERS = {
 }
 SUPERVISED_LEARNERS = {  # of examples rather than episodes: they yield adapters, not agents
     "fomaml": "metarl.learners.fomaml:FOMAML",
+    "learn2learn": "metarl.learners.learn2learn:Learn2Learn",
     "maml": "metarl.learners.maml:MAML",
     "meta-sgd": "metarl.learners.meta_sgd:MetaSGD",
     "reptile": "metarl.learners.reptile:Reptile",
