@@ -17,6 +17,7 @@ from metarl.learners.adapter import GradientAdapter, Stepper
 from metarl.learners.contract import Metrics
 from metarl.learners.inner_loop import Problem, check_converges
 from metarl.learners.optimizers import Optimizer
+from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
 from metarl.tasks.devices import check_device
@@ -63,7 +64,7 @@ class Settings(Protocol):
         """Whether the outer step shrinks linearly to nothing."""
 
     @property
-    def network(self) -> PerceptronConfig:
+    def network(self) -> PerceptronConfig | ImageNetworkConfig:
         """The network's shape."""
 
 

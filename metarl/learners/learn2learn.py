@@ -20,6 +20,7 @@ from metarl.learners.contract import Metrics
 from metarl.learners.initialisation import MetaGradient, check_settings
 from metarl.learners.inner_loop import check_converges, minibatches
 from metarl.learners.optimizers import SGD, Adam
+from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
@@ -33,12 +34,12 @@ class Learn2LearnConfig:
     """Settings of learn2learn's algorithms.
 
     Attributes:
-        algorithm: which of them; with an algorithm of your own, it and the next five say nothing.
+        algorithm: which of them. It and the five settings after it aren't read where the learner is given an algorithm.
         inner_lr: size of the inner steps; Meta-SGD's as they begin.
         first_order: take inner gradients as constants.
         transform: what GBML does to a gradient: a factor for each entry, or a Kronecker product of two matrices (Arnold et al. 2021).
         adapt_transform: let inner steps move GBML's transform too; not with first_order.
-        network: the shape of the network.
+        network: the shape of the network, of vectors or of images.
         iterations: outer steps.
         tasks: tasks in an outer step, one after the other.
         inner_steps: steps on each task.
@@ -52,7 +53,7 @@ class Learn2LearnConfig:
     first_order: bool = False
     transform: Literal["scale", "kronecker"] = "scale"
     adapt_transform: bool = False
-    network: PerceptronConfig = field(default_factory=PerceptronConfig)
+    network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
     iterations: int = 3000
     tasks: int = 25
     inner_steps: int = 5
@@ -76,6 +77,7 @@ class CloneStates(NamedTuple):
 
     clones: list[Any]  # n of the algorithm's
     waiting: list[Examples]  # minibatches of the steps to come
+    support: Examples  # [n, s, ...]
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class CloneAdapter:
         """Every task at the shared weights."""
         like = _parameters(self.algorithm)[0]
         support = Examples(*(_cast(part, like) for part in support))
-        return CloneStates([self.algorithm.clone() for _ in support.inputs], minibatches(support, self.batch, steps, rng))
+        clones = [self.algorithm.clone() for _ in support.inputs]
+        return CloneStates(clones, minibatches(support, self.batch, steps, rng), support)
 
     def step(self, state: CloneStates) -> CloneStates:
         """One `adapt` of each clone on the next minibatch."""
@@ -108,13 +111,16 @@ class CloneAdapter:
             else:
                 clone.adapt(loss, first_order=True)  # the same step, with less to remember
                 detach_module(clone, keep_requires_grad=True)
-        return CloneStates(state.clones, state.waiting[1:])
+        return CloneStates(state.clones, state.waiting[1:], state.support)
 
     @torch.no_grad()
-    def predict(self, state: CloneStates, inputs: Tensor) -> Tensor:
-        """What the clones say as they stand."""
+    def predict(self, state: CloneStates, inputs: Tensor, transductive: bool = True) -> Tensor:
+        """What the clones say as they stand, of a task's inputs as one batch or of each of them beside the support alone."""
         inputs = _cast(inputs, _parameters(self.algorithm)[0])
-        return torch.stack([clone(each) for clone, each in zip(state.clones, inputs, strict=True)])
+        said = []
+        for clone, each, beside in zip(state.clones, inputs, state.support.inputs, strict=True):
+            said.append(clone(each) if transductive else torch.stack([clone(torch.cat([beside, one[None]]))[-1] for one in each]))
+        return torch.stack(said)
 
 
 class Learn2Learn:
@@ -265,12 +271,15 @@ class Learn2Learn:
 
 
 def _network(config: Learn2LearnConfig, distribution: SupervisedDistribution, rng: Generator) -> nn.Module:
-    if len(distribution.input_shape) != 1:
-        raise ValueError(
-            f"A perceptron reads vectors; the inputs of {distribution.id} have shape {distribution.input_shape}. "
-            "Give an algorithm around a network of your own."
-        )
-    return Perceptron(distribution.input_shape[0], distribution.outputs, config.network, rng)
+    shape, network = distribution.input_shape, config.network
+    if isinstance(network, PerceptronConfig) and len(shape) == 1:
+        return Perceptron(shape[0], distribution.outputs, network, rng)
+    if isinstance(network, ImageNetworkConfig) and len(shape) == 3:
+        return ImageNetwork((shape[0], shape[1], shape[2]), distribution.outputs, network, rng)
+    raise ValueError(
+        f"The inputs of {distribution.id} have shape {shape}: give network=PerceptronConfig() for vectors, ImageNetworkConfig() for images "
+        "[channels, height, width], or an algorithm around a network of your own."
+    )
 
 
 def _algorithm(config: Learn2LearnConfig, network: nn.Module) -> Any:
