@@ -21,7 +21,7 @@ __all__ = ["TaskSet", "meta_dataset"]
 
 
 class TaskSet:
-    """Tasks of a supervised distribution, one at a time; has the methods of `learn2learn.data.TaskDataset` and needs no learn2learn.
+    """Tasks of a supervised distribution, one at a time; has the methods of `learn2learn.data.Taskset` and needs no learn2learn.
 
     Task number i, its examples included, is a pure function of (distribution, split, seed, i).
 

@@ -258,9 +258,9 @@ def test_a_guest_goes_on_bit_for_bit_and_touches_no_global_generator(config, tmp
     assert RunConfig.from_identity(run.identity()).config == config
 
 
-@pytest.mark.parametrize("name", ["MAML", "Meta-SGD", "GBML", "GBML, Kronecker"])
+@pytest.mark.parametrize("name", ["MAML", "GBML, Kronecker"])
 def test_a_guest_learns_sines(name):
-    settings = {**SMALL, "iterations": 80, "tasks": 8, "inner_steps": 5, "outer": Adam(0.01), "network": PerceptronConfig((32, 32))}
+    settings = {**SMALL, "iterations": 60, "tasks": 8, "outer": Adam(0.01), "network": PerceptronConfig((32, 32))}
     config = Learn2LearnConfig(ALGORITHMS[name].algorithm, transform=ALGORITHMS[name].transform, **settings)
     guest = Learn2Learn(config, SINES)
     before = metarl.evaluate_supervised(guest.adapter(), SINES, "test", 100, 0, 5).scores()
