@@ -7,6 +7,7 @@ are those of our own learners (`metarl.learners.initialisation`) for the same se
 """
 
 import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, Literal, NamedTuple, NoReturn
@@ -26,7 +27,9 @@ from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
 
-__all__ = ["CloneAdapter", "Learn2Learn", "Learn2LearnConfig"]
+__all__ = ["CloneAdapter", "Learn2Learn", "Learn2LearnConfig", "learn2learn_gradient"]
+
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Learn2LearnConfig:
         algorithm: which of them. It and the five settings after it aren't read where the learner is given an algorithm.
         inner_lr: size of the inner steps; Meta-SGD's as they begin.
         first_order: take inner gradients as constants.
-        transform: what GBML does to a gradient: a factor for each entry, or a Kronecker product of two matrices (Arnold et al. 2021).
+        transform: what GBML does to a gradient: a factor for each entry, or a Kronecker product of two matrices (Arnold et al. 2021,
+            arXiv 1910.13603).
         adapt_transform: let inner steps move GBML's transform too; not with first_order.
         network: the shape of the network, of vectors or of images.
         iterations: outer steps.
@@ -72,6 +76,29 @@ class Learn2LearnConfig:
             raise ValueError("learn2learn's GBML can't adapt its transform by first-order gradients: leave out one of the two.")
 
 
+def learn2learn_gradient(algorithm: Any, loss: Loss, batches: Sequence[Examples], query: Examples) -> MetaGradient:
+    """The mean over tasks of the gradient, by everything that the algorithm trains, of the query's loss after the inner loop.
+
+    Args:
+        algorithm: of learn2learn's; each task adapts a clone of it.
+        loss: outputs [m, ...] and targets [m, ...] give [m].
+        batches: the examples of each inner step. query: those of the loss after them.
+    """
+    trained, n = _parameters(algorithm), len(query.inputs)
+    algorithm.zero_grad()
+    losses = torch.empty(len(batches) + 1, n, dtype=trained[0].dtype, device=trained[0].device)
+    for i in range(n):
+        clone = algorithm.clone()
+        for step, batch in enumerate(batches):
+            before = _loss(loss, clone, batch, i)
+            clone.adapt(before)
+            losses[step, i] = before.detach()
+        last = _loss(loss, clone, query, i)
+        losses[-1, i] = last.detach()
+        (last / n).backward()
+    return MetaGradient([torch.zeros_like(each) if each.grad is None else each.grad for each in trained], losses)
+
+
 class CloneStates(NamedTuple):
     """Where the inner loops of n tasks stand."""
 
@@ -86,12 +113,12 @@ class CloneAdapter:
 
     Attributes:
         algorithm: what clones are made of; evaluation leaves it as it is.
-        distribution: whose loss is descended on.
+        loss: what is descended on; outputs [m, ...] and targets [m, ...] give [m].
         batch: examples of each task in a step; None for all.
     """
 
     algorithm: Any
-    distribution: SupervisedDistribution
+    loss: Loss
     batch: int | None = None
 
     def begin(self, support: Examples, steps: int, rng: Generator) -> CloneStates:
@@ -105,7 +132,7 @@ class CloneAdapter:
         """One `adapt` of each clone on the next minibatch."""
         detach_module = import_learn2learn("This adapter").detach_module
         for i, clone in enumerate(state.clones):
-            loss = _loss(self.distribution, clone, state.waiting[0], i)
+            loss = _loss(self.loss, clone, state.waiting[0], i)
             if getattr(clone, "adapt_transform", False):  # the transform's step goes back through the weights' last one
                 clone.adapt(loss)
             else:
@@ -164,6 +191,8 @@ class Learn2Learn:
             raise ValueError(f"algorithm must be one of learn2learn's, such as MAML(model, lr=0.02), not a {type(algorithm).__name__}.")
         self.algorithm: Any = algorithm.to(self.device)
         self.trained = _parameters(self.algorithm)
+        if not self.trained:
+            raise ValueError("This algorithm's network has no parameters that are trained: there is nothing to learn.")
         self._check_outputs(torch_generator(streams, "trial", device=self.device))
         self.outer_state = config.outer.start(self.trained)
         self.iteration = self.steps = 0
@@ -186,21 +215,9 @@ class Learn2Learn:
         return self.distribution.sample(n, "train", seed).to(self.device, self.trained[0].dtype)
 
     def meta_gradient(self, support: Examples, query: Examples) -> MetaGradient:
-        """The mean over tasks of the gradient of the query's loss after the inner loop, by everything that the algorithm trains."""
+        """Inner steps on the support, the loss after them on the query."""
         batches = minibatches(support, self.config.batch, self.config.inner_steps, self.rng)
-        self.algorithm.zero_grad()
-        losses = torch.empty(len(batches) + 1, len(query.inputs), dtype=self.trained[0].dtype, device=self.device)
-        for i in range(len(query.inputs)):
-            clone = self.algorithm.clone()
-            for step, batch in enumerate(batches):
-                loss = _loss(self.distribution, clone, batch, i)
-                clone.adapt(loss)
-                losses[step, i] = loss.detach()
-            last = _loss(self.distribution, clone, query, i)
-            losses[-1, i] = last.detach()
-            (last / len(query.inputs)).backward()
-        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in self.trained]
-        return MetaGradient(gradients, losses)
+        return learn2learn_gradient(self.algorithm, self.distribution.loss, batches, query)
 
     def update(self) -> Metrics:
         """One outer step on fresh tasks.
@@ -229,7 +246,7 @@ class Learn2Learn:
 
     def adapter(self, batch: int | None = None) -> CloneAdapter:
         """What adapts to tasks from what is trained so far, which it copies; by `batch` examples a step, or the whole support."""
-        return CloneAdapter(copy.deepcopy(self.algorithm), self.distribution, batch)
+        return CloneAdapter(copy.deepcopy(self.algorithm), self.distribution.loss, batch)
 
     def agent(self, budget: Budget, member: int = 0) -> NoReturn:
         """There is none.
@@ -312,6 +329,6 @@ def _cast(values: Tensor, like: Tensor) -> Tensor:
     return values.to(like.dtype) if values.is_floating_point() else values
 
 
-def _loss(distribution: SupervisedDistribution, clone: Any, examples: Examples, task: int) -> Tensor:
+def _loss(loss: Loss, clone: Any, examples: Examples, task: int) -> Tensor:
     """The mean loss of one task's examples."""
-    return distribution.loss(clone(examples.inputs[task]), examples.targets[task]).mean()
+    return loss(clone(examples.inputs[task]), examples.targets[task]).mean()

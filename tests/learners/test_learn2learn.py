@@ -348,6 +348,8 @@ def test_what_does_not_fit_gets_a_sentence(algorithms, monkeypatch):
         Learn2Learn(config, SINES, (0, 1))
     with pytest.raises(ValueError, match=r"one of learn2learn's, such as MAML\(model, lr=0.02\), not a Sequential"):
         Learn2Learn(config, SINES, algorithm=sequential())
+    with pytest.raises(ValueError, match="no parameters that are trained"):
+        Learn2Learn(config, SINES, algorithm=algorithms.MAML(nn.Flatten(), lr=0.1))
     with pytest.raises(ValueError, match=r"Linear gives \(50, 3\) for inputs \(50, 1\), not \(50, 1\); change its last layer"):
         Learn2Learn(config, SINES, algorithm=algorithms.MAML(nn.Linear(1, 3), lr=0.1))
     with pytest.raises(ValueError, match="Linear can't compute inputs"):
