@@ -29,6 +29,7 @@ from metarl.experiments.finished import trained as run_of
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
 from metarl.experiments.run_config import RunConfig
+from metarl.experiments.totals import write_episodes
 from metarl.learners.ppo import PPOConfig
 from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig

@@ -25,8 +25,13 @@ class Adapter(Protocol):
         """The state after one inner step."""
         ...
 
-    def predict(self, state: Any, inputs: Tensor) -> Tensor:
-        """Outputs [n, m, outputs] for inputs [n, m, *input]."""
+    def predict(self, state: Any, inputs: Tensor, transductive: bool = True) -> Tensor:
+        """Outputs [n, m, outputs] for inputs [n, m, *input].
+
+        Transductive: a task's inputs are computed as one batch, so that they may have a say in each other's outputs, as where batch
+        normalisation takes a batch's own moments. Otherwise each of them is computed beside the support alone (Nichol et al. 2018,
+        section 6.1).
+        """
         ...
 
 
@@ -48,6 +53,7 @@ class AdapterState(NamedTuple):
     weights: list[Tensor]  # [n, ...] each
     optimizer: State
     waiting: list[Examples]  # minibatches of the steps to come
+    support: Examples  # [n, s, ...]
 
 
 @dataclass(frozen=True)
@@ -69,15 +75,19 @@ class GradientAdapter:
     def begin(self, support: Examples, steps: int, rng: Generator) -> AdapterState:
         """Every task at the shared weights."""
         weights = broadcast(self.initial, len(support.inputs))
-        return AdapterState(weights, self.optimizer.start(weights), minibatches(support, self.batch, steps, rng))
+        return AdapterState(weights, self.optimizer.start(weights), minibatches(support, self.batch, steps, rng), support)
 
     def step(self, state: AdapterState) -> AdapterState:
         """One step of the optimiser on the next minibatch."""
         found = task_gradients(self.problem, state.weights, state.waiting[0])
         weights, optimizer = self.optimizer.step(state.weights, found.gradients, state.optimizer)
-        return AdapterState(weights, optimizer, state.waiting[1:])
+        return AdapterState(weights, optimizer, state.waiting[1:], state.support)
 
     @torch.no_grad()
-    def predict(self, state: AdapterState, inputs: Tensor) -> Tensor:
+    def predict(self, state: AdapterState, inputs: Tensor, transductive: bool = True) -> Tensor:
         """What the networks say as they stand."""
-        return self.problem.network(state.weights, inputs)
+        network, beside = self.problem.network, state.support.inputs
+        if transductive:
+            return network(state.weights, inputs)
+        alone = [network(state.weights, torch.cat([beside, inputs[:, i : i + 1]], 1))[:, -1:] for i in range(inputs.shape[1])]
+        return torch.cat(alone, 1)

@@ -17,7 +17,7 @@ from metarl.learners.adapter import GradientAdapter, Stepper
 from metarl.learners.contract import Metrics
 from metarl.learners.inner_loop import Problem, check_converges
 from metarl.learners.optimizers import Optimizer
-from metarl.networks.image_network import ImageNetworkConfig
+from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
 from metarl.tasks.devices import check_device
@@ -110,7 +110,7 @@ class InitialisationLearner(ABC):
         streams = derive_seed(int(only), "initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
-        network = (make_network or self._perceptron)(distribution, torch_generator(streams, "weights")).to(self.device, torch.float32)
+        network = (make_network or self._network)(distribution, torch_generator(streams, "weights")).to(self.device, torch.float32)
         self.problem = Problem(PerTask(network), distribution.loss)
         trial = distribution.sample(2, "train", self.task_seed).to(self.device, torch.float32)
         noise = torch_generator(streams, "trial", device=self.device)
@@ -120,12 +120,17 @@ class InitialisationLearner(ABC):
         self.outer_state = config.outer.start(self.trained)
         self.iteration = self.steps = 0
 
-    def _perceptron(self, distribution: SupervisedDistribution, rng: Generator) -> nn.Module:
-        if len(distribution.input_shape) != 1:
-            raise ValueError(
-                f"A perceptron reads vectors; the inputs of {distribution.id} have shape {distribution.input_shape}. Give make_network."
-            )
-        return Perceptron(distribution.input_shape[0], distribution.outputs, self.config.network, rng)
+    def _network(self, distribution: SupervisedDistribution, rng: Generator) -> nn.Module:
+        shape, config = distribution.input_shape, self.config.network
+        if isinstance(config, ImageNetworkConfig) and len(shape) == 3:
+            return ImageNetwork((shape[0], shape[1], shape[2]), distribution.outputs, config, rng)
+        if isinstance(config, PerceptronConfig) and len(shape) == 1:
+            return Perceptron(shape[0], distribution.outputs, config, rng)
+        kind = "An image network reads images" if isinstance(config, ImageNetworkConfig) else "A perceptron reads vectors"
+        raise ValueError(
+            f"{kind}; the inputs of {distribution.id} have shape {shape}. Give network=ImageNetworkConfig() for images [channels, height, "
+            "width], PerceptronConfig() for vectors, or make_network for anything else."
+        )
 
     def start(self) -> dict[str, Tensor]:
         """Everything that is trained, by name, as it begins: the network's weights come first."""

@@ -5,7 +5,7 @@ gradient in its row, since no task's loss depends on another's weights: one back
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -21,7 +21,7 @@ class Problem(NamedTuple):
     """What inner loops descend on."""
 
     network: PerTask
-    loss: Callable[[Tensor, Tensor], Tensor]  # outputs and targets [n, m, ...] give [n, m]
+    loss: Callable[[Tensor, Any], Tensor]  # outputs and targets [n, m, ...] give [n, m]
 
 
 class Gradients(NamedTuple):

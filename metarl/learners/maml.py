@@ -17,10 +17,11 @@ from metarl.learners.adapter import Stepper
 from metarl.learners.initialisation import InitialisationLearner, MetaGradient, check_settings
 from metarl.learners.inner_loop import Gradients, Problem, broadcast, minibatches, task_gradients
 from metarl.learners.optimizers import SGD, Adam
+from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.supervised import Examples
 
-__all__ = ["MAML", "MAMLConfig", "hessian_products", "maml_gradient"]
+__all__ = ["MAML", "MAMLConfig", "hessian_products", "inner_path", "maml_gradient"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class MAMLConfig:
         batch: examples in an inner step; None for the whole support.
         outer: the optimiser of the outer steps.
         anneal: shrink the outer step linearly to nothing.
-        network: the shape of the network.
+        network: the shape of the network, of vectors or of images.
     """
 
     iterations: int = 3000
@@ -45,7 +46,7 @@ class MAMLConfig:
     batch: int | None = None
     outer: SGD | Adam = field(default_factory=lambda: Adam(1e-3))
     anneal: bool = True
-    network: PerceptronConfig = field(default_factory=PerceptronConfig)
+    network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -62,11 +63,7 @@ def maml_gradient(
         initial: phi, one tensor a parameter.
         batches: the examples of each inner step. query: those of the loss after them.
     """
-    weights, path = broadcast(initial, len(query.inputs)), []
-    for batch in batches:
-        step = task_gradients(problem, weights, batch, create_graph=True)
-        weights = list(torch._foreach_add([w.detach() for w in step.weights], [g.detach() for g in step.gradients], alpha=-inner_lr))
-        path.append(step)
+    weights, path = inner_path(problem, broadcast(initial, len(query.inputs)), batches, inner_lr)
     last = task_gradients(problem, weights, query)
     back = last.gradients
     for step in reversed(path):
@@ -74,9 +71,21 @@ def maml_gradient(
     return MetaGradient([gradient.mean(0) for gradient in back], torch.stack([*(step.loss for step in path), last.loss]))
 
 
-def hessian_products(step: Gradients, vectors: Sequence[Tensor]) -> list[Tensor]:
-    """H v of each task for `vectors` [n, ...]; `step` holds the graph of its gradients, which is used up."""
-    return list(torch.autograd.grad(step.gradients, step.weights, vectors, materialize_grads=True))
+def inner_path(
+    problem: Problem, weights: list[Tensor], batches: Sequence[Examples], inner_lr: float
+) -> tuple[list[Tensor], list[Gradients]]:
+    """The weights [n, ...] after the inner loop, and its steps with the graphs of their gradients."""
+    path = []
+    for batch in batches:
+        step = task_gradients(problem, weights, batch, create_graph=True)
+        weights = list(torch._foreach_add([w.detach() for w in step.weights], [g.detach() for g in step.gradients], alpha=-inner_lr))
+        path.append(step)
+    return weights, path
+
+
+def hessian_products(step: Gradients, vectors: Sequence[Tensor], keep: bool = False) -> list[Tensor]:
+    """H v of each task for `vectors` [n, ...]; `step` holds the graph of its gradients, which is used up unless it is to be kept."""
+    return list(torch.autograd.grad(step.gradients, step.weights, vectors, retain_graph=keep, materialize_grads=True))
 
 
 class MAML(InitialisationLearner):

@@ -16,6 +16,7 @@ from metarl.learners.initialisation import InitialisationLearner, MetaGradient, 
 from metarl.learners.inner_loop import Problem, broadcast, minibatches, task_gradients
 from metarl.learners.maml import hessian_products
 from metarl.learners.optimizers import SGD, Adam, State
+from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.supervised import Examples
 
@@ -34,7 +35,7 @@ class MetaSGDConfig:
         batch: examples in an inner step; None for the whole support.
         outer: the optimiser of the outer steps.
         anneal: shrink the outer step linearly to nothing.
-        network: the shape of the network.
+        network: the shape of the network, of vectors or of images.
     """
 
     iterations: int = 3000
@@ -44,7 +45,7 @@ class MetaSGDConfig:
     batch: int | None = None
     outer: SGD | Adam = field(default_factory=lambda: Adam(1e-3))
     anneal: bool = True
-    network: PerceptronConfig = field(default_factory=PerceptronConfig)
+    network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
         check_settings(self)

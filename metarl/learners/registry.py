@@ -12,6 +12,10 @@ __all__ = ["GROUP", "LEARNERS", "SUPERVISED_LEARNERS", "check_fits", "learner_cl
 GROUP = "metarl.learners"
 
 LEARNERS = {
+    "fomaml-rl": "metarl.learners.fomaml_rl:FOMAMLRL",
+    "joint-rl": "metarl.learners.joint_rl:JointRL",
+    "maml-rl": "metarl.learners.maml_rl:MAMLRL",
+    "reptile-rl": "metarl.learners.reptile_rl:ReptileRL",
     "rl2": "metarl.learners.rl2:RL2",
 }
 SUPERVISED_LEARNERS = {  # of examples rather than episodes: they yield adapters, not agents
@@ -41,7 +45,10 @@ def check_fits(name: str, distribution: Any) -> None:
             f"The learner {name!r} plays episodes; {distribution.id} has none. Choose one of {', '.join(SUPERVISED_LEARNERS)}."
         )
     if not supervised and name in SUPERVISED_LEARNERS:
-        raise ValueError(f"The learner {name!r} learns from examples; {distribution.id} has episodes. Choose a supervised distribution.")
+        other = f" or the learner {name}-rl" if f"{name}-rl" in LEARNERS else ""
+        raise ValueError(
+            f"The learner {name!r} learns from examples; {distribution.id} has episodes. Choose a supervised distribution{other}."
+        )
 
 
 def make_learner(

@@ -18,6 +18,7 @@ from metarl.learners.adapter import Stepper
 from metarl.learners.initialisation import InitialisationLearner, MetaGradient, check_settings
 from metarl.learners.inner_loop import Problem, adapt, minibatches
 from metarl.learners.optimizers import SGD, Adam
+from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.supervised import Examples
 
@@ -36,7 +37,7 @@ class ReptileConfig:
         inner: the optimiser of the inner steps, anew for each task.
         outer: the optimiser of the outer steps; gradient descent with lr = epsilon in the paper.
         anneal: shrink the outer step linearly to nothing.
-        network: the shape of the network.
+        network: the shape of the network, of vectors or of images.
     """
 
     iterations: int = 3000
@@ -46,7 +47,7 @@ class ReptileConfig:
     inner: SGD | Adam = field(default_factory=lambda: SGD(0.02))
     outer: SGD | Adam = field(default_factory=lambda: SGD(1.0))
     anneal: bool = True
-    network: PerceptronConfig = field(default_factory=PerceptronConfig)
+    network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
         check_settings(self)

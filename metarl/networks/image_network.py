@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import batch_norm, conv2d
+from torch.nn.functional import batch_norm, conv2d, max_pool2d
 
 from metarl.networks.perceptron import uniform_linear
 from metarl.networks.windows import convolve, places
@@ -25,11 +25,13 @@ class ImageNetworkConfig:
         filters: of each layer.
         layers: of convolution, normalisation and rectifier.
         stride: pixels from one window to the next.
+        pool: halve each layer's sides by the largest of 2 x 2 neighbours, before the rectifier.
     """
 
     filters: int = 64
     layers: int = 4
     stride: int = 2
+    pool: bool = False
 
     def __post_init__(self) -> None:
         if min(self.filters, self.layers, self.stride) < 1:
@@ -54,6 +56,10 @@ class ImageNetwork(nn.Module):
         for _ in range(config.layers):
             self.layers.append(_Layer(channels, config.filters, rng))
             channels, height, width = config.filters, places(height, config.stride), places(width, config.stride)
+            if config.pool:
+                height, width = height // 2, width // 2
+        if min(height, width) < 1:
+            raise ValueError(f"{config.layers} layers leave nothing of images of {shape[1]} x {shape[2]} pixels; use fewer, or larger images.")
         self.last = uniform_linear(channels * height * width, outputs, rng)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -61,7 +67,8 @@ class ImageNetwork(nn.Module):
         layer: Any
         for layer in self.layers:
             out = conv2d(images, layer.weight, layer.bias, self.config.stride, 1)
-            images = torch.relu(batch_norm(out, None, None, layer.scale, layer.shift, True, 0.0, EPSILON))
+            out = batch_norm(out, None, None, layer.scale, layer.shift, True, 0.0, EPSILON)
+            images = torch.relu(max_pool2d(out, 2) if self.config.pool else out)
         outputs: Tensor = self.last(images.flatten(1))
         return outputs
 
@@ -74,7 +81,9 @@ class ImageNetwork(nn.Module):
             out = convolve(images, weight, bias, self.config.stride)
             each = out.reshape(1, -1, *out.shape[2:])  # tasks' filters as channels of one image: moments are of each alone
             normed = batch_norm(each, None, None, scale.reshape(-1), shift.reshape(-1), True, 0.0, EPSILON)
-            images = torch.relu(normed).view(out.shape)
+            if self.config.pool:
+                normed = max_pool2d(normed.flatten(0, 1), 2)
+            images = torch.relu(normed).view(*out.shape[:3], *normed.shape[-2:])
         features = images.transpose(1, 2).reshape(n, m, -1)
         return torch.baddbmm(weights[-1][:, None], features, weights[-2].transpose(1, 2))
 

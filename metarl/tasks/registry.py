@@ -33,12 +33,15 @@ DISTRIBUTIONS = {
     "MetaWorldML45-v0": "metarl.tasks.meta_world:MetaWorldML45",
     "MountainCar-v0": "metarl.tasks.mountain_car:MountainCar",
     "Pendulum-v0": "metarl.tasks.pendulum:Pendulum",
+    "PointNavigation-v0": "metarl.tasks.point_navigation:PointNavigation",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
     "VisualMaze-v0": "metarl.tasks.visual_maze:VisualMaze",
     "Walker2dPhysics-v0": "metarl.tasks.mujoco_physics:walker2d_physics",
 }
 
 SUPERVISED = {  # families of examples rather than episodes: no environments, so Gymnasium isn't told of them
+    "GlyphClassification-v0": "metarl.tasks.glyph_classification:GlyphClassification",
+    "ImageClassification-v0": "metarl.tasks.image_classification:ImageClassification",
     "SineRegression-v0": "metarl.tasks.sine_regression:SineRegression",
 }
 

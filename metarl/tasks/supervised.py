@@ -1,7 +1,7 @@
 """What a supervised task distribution is: tasks with examples to learn from and examples to be scored on, many tasks at once.
 
 Where a `TaskDistribution` has episodes, this has `support` and `query`; both kinds draw frozen `Tasks` by split and seed. It is scored by
-`metarl.evaluation.supervised.evaluate_supervised`, as the loss after each inner step.
+`metarl.evaluation.supervised.evaluate_supervised`, as the loss after each inner step, and the accuracy where answers are right or wrong.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ class Examples(NamedTuple):
     """m labelled examples of each of n tasks."""
 
     inputs: Tensor  # [n, m, *input]
-    targets: Tensor  # [n, m, *target]
+    targets: Any  # [n, m, *target], or a named tuple of such tensors
 
 
 class SupervisedDistribution(ABC):
@@ -53,6 +53,10 @@ class SupervisedDistribution(ABC):
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss [..., m] of each example, for predictions [..., m, outputs] and targets [..., m, *target]."""
+
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
+        """Whether each example's answer is right [..., m] bool; None where answers aren't right or wrong but near or far."""
+        return None
 
     def config(self) -> dict[str, Any]:
         """The keyword arguments that `metarl.make(id, ...)` needs to build this distribution again (JSON values)."""
