@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.utils._pytree import tree_map
 
 from metarl.envs.budget import Budget
 from metarl.envs.learn2learn import import_learn2learn
@@ -330,5 +331,5 @@ def _cast(values: Tensor, like: Tensor) -> Tensor:
 
 
 def _loss(loss: Loss, clone: Any, examples: Examples, task: int) -> Tensor:
-    """The mean loss of one task's examples."""
-    return loss(clone(examples.inputs[task]), examples.targets[task]).mean()
+    """The mean loss of one task's examples; targets may be a named tuple of tensors."""
+    return loss(clone(examples.inputs[task]), tree_map(lambda part: part[task], examples.targets)).mean()

@@ -14,6 +14,7 @@ GROUP = "metarl.learners"
 LEARNERS = {
     "fomaml-rl": "metarl.learners.fomaml_rl:FOMAMLRL",
     "joint-rl": "metarl.learners.joint_rl:JointRL",
+    "learn2learn-rl": "metarl.learners.learn2learn_rl:Learn2LearnRL",
     "maml-rl": "metarl.learners.maml_rl:MAMLRL",
     "reptile-rl": "metarl.learners.reptile_rl:ReptileRL",
     "rl2": "metarl.learners.rl2:RL2",
