@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 from torch.utils.data import DataLoader
 
+import metarl
 from metarl.checks.global_generators import global_generators_untouched
 from metarl.envs.learn2learn import import_learn2learn
 from metarl.envs.learn2learn_tasks import TaskSet, meta_dataset
@@ -95,6 +96,19 @@ def test_learn2learns_own_ways_of_dividing_a_task(learn2learn):
     data, labels = TaskSet(Blobs(), num_tasks=3, alternate=True)[1]
     for found, wanted in zip((data[::2], labels[::2], data[1::2], labels[1::2]), (*support, *query), strict=True):
         assert torch.equal(found, wanted[0])
+
+
+def test_images_of_our_classes_become_tasks_of_either_side(learn2learn):
+    """A family's own tasks, and learn2learn's over the same images."""
+    glyphs = metarl.make("GlyphClassification-v0", ways=3, shots=2, queries=2)
+    data, labels = TaskSet(glyphs, num_tasks=2)[0]
+    (shown, _), (asked, told) = learn2learn.data.partition_task(data, labels, shots=2)
+    assert shown.shape == asked.shape == (6, 1, 28, 28)
+    assert told.tolist() == [0, 0, 1, 1, 2, 2]
+    images, counts, _, train = glyphs.images
+    dataset = meta_dataset(images[: counts[:train].sum()], torch.arange(train).repeat_interleave(counts[:train]))
+    assert len(dataset.labels) == train
+    assert len(dataset.labels_to_indices[train - 1]) == counts[train - 1]
 
 
 def test_it_serves_loaders_and_learn2learns_endless_iterator(learn2learn):

@@ -29,7 +29,7 @@ from metarl.networks.perceptron import Perceptron, PerceptronConfig
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.seeding import derive_seed, torch_generator
 from metarl.tasks.sine_regression import SineRegression
-from metarl.tasks.supervised import Examples, SupervisedDistribution
+from metarl.tasks.supervised import Examples
 from tests.learners.recurrent import Recurrent
 
 TASKS, STEPS, LR = 3, 3, 0.1
@@ -305,39 +305,23 @@ def test_a_users_own_algorithm_is_trained_in_place(algorithms, kind):
     assert len({*scored.losses[0]}) == 4
 
 
-class Blots(SupervisedDistribution):
-    """Tell bright from dark images [1, 8, 8]; which of them is class 0 is the task."""
-
-    id, input_shape, outputs = "Blots", (1, 8, 8), 2
-
-    def sample(self, n, split, seed):
-        return SINES.sample(n, split, seed)
-
-    def support(self, tasks, rng):
-        bright = torch.rand(len(tasks), 6, generator=rng) < 0.5
-        noise = torch.rand(len(tasks), 6, 1, 8, 8, generator=rng)
-        return Examples((noise + bright[..., None, None, None]).to(tasks.phase.dtype), (bright ^ (tasks.phase > 3)[:, None]).long())
-
-    query = support
-
-    def loss(self, outputs, targets):
-        return cross_entropy(outputs.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape)
-
-
-def test_image_networks_and_predictions_beside_the_support_alone():
-    config = Learn2LearnConfig(iterations=2, tasks=2, inner_steps=2, network=ImageNetworkConfig(4, layers=2))
-    guest = Learn2Learn(config, Blots())
-    guest.update()
-    adapter = guest.adapter()
-    tasks = Blots().sample(3, "test", 0).to("cpu", torch.float32)
-    support, query = Blots().support(tasks, torch_generator(0)), Blots().query(tasks, torch_generator(1))
-    state = adapter.step(adapter.begin(support, 1, torch_generator(0)))
-    together, alone = (adapter.predict(state, query.inputs, transductive) for transductive in (True, False))
-    assert together.shape == alone.shape == (3, 6, 2)
-    assert not torch.allclose(together, alone)
-    assert torch.allclose(adapter.predict(state, query.inputs[:, :2], False), alone[:, :2], atol=1e-6)
+def test_on_glyphs_a_guest_is_our_own_learner():
+    """Images, accuracies, and queries beside the support alone as well as in one batch."""
+    glyphs = metarl.make("GlyphClassification-v0")
+    settings = {**SMALL, "tasks": 2, "inner_lr": 0.2, "network": ImageNetworkConfig(4, layers=3)}
+    learners = MAML(MAMLConfig(**settings), glyphs, 1), Learn2Learn(Learn2LearnConfig(**settings), glyphs, 1)
+    for _ in range(5):
+        wanted, found = (learner.update() for learner in learners)
+        assert found == pytest.approx(wanted, rel=1e-3)
+    for transductive in (True, False):
+        wanted, found = (
+            metarl.evaluate_supervised(learner.adapter(), glyphs, "test", 10, 0, 3, transductive=transductive) for learner in learners
+        )
+        assert found.losses == pytest.approx(wanted.losses, rel=1e-3)
+        assert (found.accuracies == wanted.accuracies).mean() > 0.9
+        assert found.scores().mean() < found.scores(0).mean()
     with pytest.raises(ValueError, match="ImageNetworkConfig.. for images"):
-        Learn2Learn(Learn2LearnConfig(), Blots())
+        Learn2Learn(Learn2LearnConfig(), glyphs)
 
 
 def test_what_does_not_fit_gets_a_sentence(algorithms, monkeypatch):
