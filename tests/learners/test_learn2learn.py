@@ -258,6 +258,16 @@ def test_a_guest_goes_on_bit_for_bit_and_touches_no_global_generator(config, tmp
     assert RunConfig.from_identity(run.identity()).config == config
 
 
+@every_algorithm
+def test_an_adapter_keeps_what_it_was_made_with(config):
+    guest = Learn2Learn(config, SINES)
+    adapter = guest.adapter()
+    before = metarl.evaluate_supervised(adapter, SINES, "test", 3, 0, 2).losses
+    guest.update()
+    assert (metarl.evaluate_supervised(adapter, SINES, "test", 3, 0, 2).losses == before).all()
+    assert (metarl.evaluate_supervised(guest.adapter(), SINES, "test", 3, 0, 2).losses != before).any()
+
+
 @pytest.mark.parametrize("name", ["MAML", "GBML, Kronecker"])
 def test_a_guest_learns_sines(name):
     settings = {**SMALL, "iterations": 60, "tasks": 8, "outer": Adam(0.01), "network": PerceptronConfig((32, 32))}
