@@ -36,7 +36,7 @@ notebooks: $(VENV)/.installed-notebooks  ## open the notebooks in JupyterLab
 
 install: $(VENV)/.installed  ## install the package into .venv
 dev: $(VENV)/.installed-dev  ## the same with the tools for development
-learn2learn: $(VENV)/.installed-learn2learn  ## the same with learn2learn, which tests and benchmarks compare with
+learn2learn: $(VENV)/.installed-learn2learn  ## the same with learn2learn, as a guest and to compare with
 
 clean:  ## remove .venv and caches; runs and results stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info build dist

@@ -74,7 +74,7 @@ SMALL = {  # a learner that isn't named here is checked with its default setting
     },
 }
 OUTER = {"trpo": TRPO(max_kl=0.05), "ppo": ClippedPPO(epochs=4, adam=Adam(1e-2))}
-for learner in ("fomaml-rl", "joint-rl", "maml-rl", "reptile-rl"):
+for learner in ("fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "reptile-rl"):
     SMALL[learner] = {
         name: learner_class(learner).Config(
             tasks=8, adaptation=Adaptation(episodes=8, inner_lr=0.5), outer=outer, network=PerceptronConfig(hidden=(16,))

@@ -14,12 +14,14 @@ GROUP = "metarl.learners"
 LEARNERS = {
     "fomaml-rl": "metarl.learners.fomaml_rl:FOMAMLRL",
     "joint-rl": "metarl.learners.joint_rl:JointRL",
+    "learn2learn-rl": "metarl.learners.learn2learn_rl:Learn2LearnRL",
     "maml-rl": "metarl.learners.maml_rl:MAMLRL",
     "reptile-rl": "metarl.learners.reptile_rl:ReptileRL",
     "rl2": "metarl.learners.rl2:RL2",
 }
 SUPERVISED_LEARNERS = {  # of examples rather than episodes: they yield adapters, not agents
     "fomaml": "metarl.learners.fomaml:FOMAML",
+    "learn2learn": "metarl.learners.learn2learn:Learn2Learn",
     "maml": "metarl.learners.maml:MAML",
     "meta-sgd": "metarl.learners.meta_sgd:MetaSGD",
     "reptile": "metarl.learners.reptile:Reptile",

@@ -12,6 +12,7 @@ from metarl.experiments.run import train
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.contract import Learner
 from metarl.learners.fomaml import FOMAMLConfig
+from metarl.learners.learn2learn import Learn2LearnConfig
 from metarl.learners.maml import MAML, MAMLConfig
 from metarl.learners.meta_sgd import MetaSGDConfig
 from metarl.learners.optimizers import SGD, Adam
@@ -24,6 +25,7 @@ from metarl.tasks.sine_regression import SineRegression
 NETWORK = PerceptronConfig((8,))
 SMALL = {
     "fomaml": FOMAMLConfig(iterations=6, tasks=4, inner_steps=2, network=NETWORK),
+    "learn2learn": Learn2LearnConfig(iterations=6, tasks=4, inner_steps=2, network=NETWORK),
     "maml": MAMLConfig(iterations=6, tasks=4, inner_steps=2, network=NETWORK),
     "meta-sgd": MetaSGDConfig(iterations=6, tasks=4, inner_steps=2, network=NETWORK),
     "reptile": ReptileConfig(
@@ -124,7 +126,7 @@ def test_a_diverging_inner_loop_is_named_by_task_and_step():
 def test_what_does_not_fit_gets_a_sentence():
     with pytest.raises(ValueError, match="'maml' learns from examples; BernoulliBandit-v0 has episodes"):
         make_learner("maml", BernoulliBandit())
-    with pytest.raises(ValueError, match="'rl2' plays episodes; SineRegression-v0 has none. Choose one of fomaml, maml"):
+    with pytest.raises(ValueError, match="'rl2' plays episodes; SineRegression-v0 has none. Choose one of fomaml, learn2learn, maml"):
         make_learner("rl2", SineRegression())
     with pytest.raises(ValueError, match="MAML learns supervised tasks"):
         MAML(MAMLConfig(), BernoulliBandit())
