@@ -104,7 +104,7 @@ def test_watch_a_run_and_an_agent(tmp_path, capsys):
         (["watch", "nowhere"], "holds no run"),
         (["watch", "--agent", "random", "--distribution", "BernoulliBandit-v0"], "has nothing to show"),
         (["train", "nope", "--distribution", "BernoulliBandit-v0"], "There is no learner 'nope'."),
-        (["train", "nope"], "Known: rl2."),
+        (["train", "nope"], "Known: fomaml"),
         (["train", "rl2", "--distribution", "BernouliBandit-v0"], "Did you mean 'BernoulliBandit-v0'?"),
         (["train", "rl2", "--distribution-args", "arms"], "as NAME=VALUE"),
         (["train", "rl2", "--distribution-args", "legs=5"], "can't be made with"),
