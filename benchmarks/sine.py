@@ -20,7 +20,7 @@ import tyro
 from rich.console import Console
 
 from metarl.analysis.figures import mean_curves, save
-from metarl.analysis.sine_fits import fit_wave, fits_figure
+from metarl.analysis.sine_fits import Fits, fit_wave, fits_figure
 from metarl.evaluation.statistics import Estimate, mean, median_member, ratio_of_means
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
 from metarl.experiments.finished import check_folder, trained
@@ -94,7 +94,7 @@ def main(options: Options, console: Console) -> None:
     for label in SINE_TRAININGS:
         for seed in options.seeds:
             check_folder(sine_run(label, seed, options.iterations), *options.places(label, seed))
-    distribution, played, fits = SineRegression(POINTS), dict[str, list[SupervisedEvaluation]](), {}
+    distribution, played, fits = SineRegression(POINTS), dict[str, list[SupervisedEvaluation]](), dict[str, Fits]()
     for label in SINE_TRAININGS:
         for seed in options.seeds:
             run = sine_run(label, seed, options.iterations)
@@ -132,7 +132,8 @@ def write_table(
         )
     table = pd.DataFrame(lines).round(5)
     write_csv(options.folder / "table.csv", table)
-    shown = table.assign(error=[f"{row.error:.3f} ± {(row.ci_high - row.ci_low) / 2:.3f}" for row in table.itertuples()])
+    halves = (table["ci_high"] - table["ci_low"]) / 2
+    shown = table.assign(error=[f"{error:.3f} ± {half:.3f}" for error, half in zip(table["error"], halves, strict=True)])
     console.print(shown.pivot(index="learner", columns="inner_step", values="error").loc[list(middle)].to_string(), highlight=False)
 
 

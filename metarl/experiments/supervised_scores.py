@@ -33,7 +33,7 @@ def score_supervised_run(folder: Path, options: EvaluateOptions) -> dict[str, Su
     assert isinstance(distribution, SupervisedDistribution), "the caller looked"
     learners = {
         getattr(learner_class(run.learner), "label", run.learner): load_learner(folder, options.member, options.device),
-        UNTRAINED: run.make_learner(distribution),  # type: ignore[arg-type]
+        UNTRAINED: run.make_learner(distribution),
     }
     return {
         label: evaluate_supervised(
