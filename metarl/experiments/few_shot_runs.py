@@ -1,4 +1,4 @@
-"""The trainings and scorings of few-shot classification: what Nichol et al. 2018 and Finn et al. 2017 set, and a preset for one processor core.
+"""The trainings and scorings of few-shot classification: what Nichol et al. 2018 and Finn et al. 2017 set, and a preset for one core.
 
 The paper's settings of Reptile are those of the commands released with it; those of MAML and first-order MAML are of Finn et al.'s own
 (github.com/cbfinn/maml, main.py). The preset "paper" needs Omniglot or miniImageNet on disk; "cpu" and "smoke" take glyphs.

@@ -59,7 +59,9 @@ class ImageNetwork(nn.Module):
             if config.pool:
                 height, width = height // 2, width // 2
         if min(height, width) < 1:
-            raise ValueError(f"{config.layers} layers leave nothing of images of {shape[1]} x {shape[2]} pixels; use fewer, or larger images.")
+            raise ValueError(
+                f"{config.layers} layers leave nothing of images of {shape[1]} x {shape[2]} pixels; use fewer, or larger images."
+            )
         self.last = uniform_linear(channels * height * width, outputs, rng)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -50,8 +50,8 @@ def read_folder(folder: str | Path, size: int, channels: int, rotations: bool = 
 def find_classes(folder: Path, train_classes: int | None = None) -> Classes:
     """A class is a folder that holds images, at any depth, named by its path: Omniglot's characters lie within alphabets.
 
-    Where `folder` has the subfolders train and test, as miniImageNet has, they are the splits, and anything beside them is left out (such as
-    val). Otherwise classes are ordered by a hash of their names, and the first are for training: `train_classes`, or three quarters.
+    Where `folder` has the subfolders train and test, as miniImageNet has, they are the splits, and anything beside them, such as val, is
+    left out. Otherwise classes are ordered by a hash of their names, and the first are for training: `train_classes`, or three quarters.
     """
     if not folder.is_dir():
         raise ValueError(f"There is no folder {str(folder)!r}; name one that holds a folder of images for each class.")
@@ -66,14 +66,18 @@ def find_classes(folder: Path, train_classes: int | None = None) -> Classes:
         found = [{name: files for name, files in classes.items() if (name in train) == first} for first in (True, False)]
     for name, part in zip(("train", "test"), found, strict=True):
         if not part:
-            raise ValueError(f"{folder} leaves no class for the split {name}; each class needs a folder with images, and each split a class.")
+            raise ValueError(
+                f"{folder} leaves no class for the split {name}; each class needs a folder with images, and each split a class."
+            )
     return Classes(*found)
 
 
 def split_by_name(names: list[str], count: int) -> set[str]:
     """The `count` names that come first in the order of a hash, which no other name has a say in."""
     if not 0 <= count <= len(names):
-        raise ValueError(f"train_classes must lie between 1 and {len(names) - 1}, since there are {len(names)} classes; it can't be {count}.")
+        raise ValueError(
+            f"train_classes must lie between 1 and {len(names) - 1}, since there are {len(names)} classes; it can't be {count}."
+        )
     return set(sorted(names, key=lambda name: derive_seed(0, "split of classes", name))[:count])
 
 
