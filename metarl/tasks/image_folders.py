@@ -85,6 +85,8 @@ def _classes_below(folder: Path) -> dict[str, tuple[Path, ...]]:
     classes: dict[str, list[Path]] = {}
     for file in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.is_dir() and not hidden and not any(file.iterdir()):
+            raise ValueError(f"The folder {file} is empty; put a class's images into it, or take it away.")
         if file.suffix.lower() in SUFFIXES and file.is_file() and file.parent != folder and not hidden:
             classes.setdefault(file.parent.relative_to(folder).as_posix(), []).append(file)
     if not classes:

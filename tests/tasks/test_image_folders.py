@@ -98,6 +98,9 @@ def test_folders_without_images_get_a_sentence(tmp_path):
     write_image(tmp_path / "loose.png", 0)
     with pytest.raises(ValueError, match="holds no images in folders of their own; put each class's images"):
         read_folder(tmp_path, 28, 1)
+    (flat(tmp_path) / "class99").mkdir()
+    with pytest.raises(ValueError, match="class99 is empty; put a class's images into it, or take it away"):
+        read_folder(tmp_path, 28, 1)
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + b"\0" * 20])
