@@ -129,7 +129,7 @@ class InitialisationLearner(ABC):
         kind = "An image network reads images" if isinstance(config, ImageNetworkConfig) else "A perceptron reads vectors"
         raise ValueError(
             f"{kind}; the inputs of {distribution.id} have shape {shape}. Give network=ImageNetworkConfig() for images [channels, height, "
-            "width], PerceptronConfig() for vectors, or make_network for anything else."
+            "width] (as a flag: network:image-network-config), PerceptronConfig() for vectors, or make_network for anything else."
         )
 
     def start(self) -> dict[str, Tensor]:
