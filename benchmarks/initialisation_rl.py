@@ -3,8 +3,8 @@
     python benchmarks/initialisation_rl.py --publish
     python benchmarks/initialisation_rl.py --families point-navigation --learners "MAML, TRPO" "FOMAML, TRPO"
 
-Every learner plays the same test tasks as an agent: it draws its actions for three updates (E episodes each), then is scored on E more by
-its most likely ones. Beside: one policy trained on all tasks jointly and fine-tuned by as many updates, RL² at its own number of episodes,
+Every learner plays the same test tasks as an agent: E episodes before each of three updates, and E more, which are scored. Actions are drawn
+throughout: on training tasks that scores more than the most likely ones, which may stop short of a goal. Beside: one policy trained on all tasks jointly and fine-tuned by as many updates, RL² at its own number of episodes,
 the known goal where an agent for it exists, and doing nothing. Runs lie in runs/initialisation_rl; with --publish, tables, every episode,
 figures and weights go to results/initialisation_rl.
 """
@@ -118,7 +118,7 @@ def play(family: str, label: str, options: Options) -> Evaluation | None:
         budget = Episodes(run.config.episodes, after=0)
     else:
         each = run.config.adaptation.episodes
-        budget = Episodes(FAMILIES[family].updates * each, after=each)
+        budget = Episodes((FAMILIES[family].updates + 1) * each, after=0)
     return evaluate(load_agent(folder, budget), run.make_distribution(), "test", options.tasks(family), TEST_SEED, budget)
 
 
