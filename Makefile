@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 INPUTS := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev quickstart test test-slow lint format notebooks clean
+.PHONY: help install dev learn2learn quickstart test test-slow lint format notebooks clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -16,10 +16,10 @@ help:  ## show this list
 quickstart: $(VENV)/.installed  ## train RL² on bandits for about a minute and compare it with exact agents
 	$(BIN)/python benchmarks/quickstart.py $(ARGS)
 
-test: $(VENV)/.installed-test  ## run the tests, all but the slow ones (ARGS="-k bandit" picks some)
+test: $(VENV)/.installed-test $(VENV)/.installed-learn2learn  ## run the tests, all but the slow ones (ARGS="-k bandit" picks some)
 	$(BIN)/python -m pytest -q $(ARGS)
 
-test-slow: $(VENV)/.installed-test  ## run the slow tests
+test-slow: $(VENV)/.installed-test $(VENV)/.installed-learn2learn  ## run the slow tests
 	$(BIN)/python -m pytest -q -m slow $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## check style (ruff) and types (mypy)
@@ -36,6 +36,7 @@ notebooks: $(VENV)/.installed-notebooks  ## open the notebooks in JupyterLab
 
 install: $(VENV)/.installed  ## install the package into .venv
 dev: $(VENV)/.installed-dev  ## the same with the tools for development
+learn2learn: $(VENV)/.installed-learn2learn  ## the same with learn2learn, as a guest and to compare with
 
 clean:  ## remove .venv and caches; runs and results stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info build dist
@@ -50,6 +51,14 @@ $(BIN)/python:
 
 $(VENV)/.installed: $(INPUTS) | $(BIN)/python
 	$(PIP) --editable .
+	@touch $@
+
+# learn2learn's release has C files of an older Cython, which Python 3.11 can't compile: they are made anew. The torchvision that it
+# imports must be one that accepts any torch; only its Python part is used.
+$(VENV)/.installed-learn2learn: $(VENV)/.installed
+	$(PIP) 'cython<3' wheel setuptools gym==0.26.2 requests tqdm scipy pillow
+	$(PIP) --no-deps torchvision==0.16.2
+	CYTHON_FORCE_REGEN=1 $(PIP) --no-deps --no-build-isolation --use-pep517 -C--global-option=build_ext learn2learn==0.2.0
 	@touch $@
 
 $(VENV)/.installed-%: $(VENV)/.installed

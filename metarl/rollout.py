@@ -24,15 +24,19 @@ class Rollout(NamedTuple):
     truncated: Tensor  # [T, B] bool
     meta_episode_end: Tensor  # [T, B] bool
     valid: Tensor  # [T, B] bool: false after a row's meta-episode is over
+    final_observation: Tensor | None = None  # [T, B, *obs] what each step showed, before any reset; kept where it is asked for
 
 
 @torch.no_grad()
-def collect(env: MetaEpisodeEnv, policy: Any, actions: ActionDistribution, source: TaskSource, rng: Generator) -> Rollout:
+def collect(
+    env: MetaEpisodeEnv, policy: Any, actions: ActionDistribution, source: TaskSource, rng: Generator, final_observations: bool = False
+) -> Rollout:
     """Play one meta-episode in every row of `env` (made with refill=False), drawing actions from `policy`.
 
     Args:
         env: the rows. policy: initial_state and forward. actions: distributions over the action space.
         source: tasks. rng: draws the actions.
+        final_observations: keep what each step showed, which learners of single episodes value where an episode is truncated.
     """
     step = env.reset(source)
     state = policy.initial_state(env.num_envs)
@@ -59,4 +63,5 @@ def collect(env: MetaEpisodeEnv, policy: Any, actions: ActionDistribution, sourc
         torch.stack([outcome.truncated for outcome in outcomes]),
         torch.stack([outcome.meta_episode_end for outcome in outcomes]),
         torch.stack([outcome.valid for outcome in outcomes]),
+        torch.stack([outcome.final_observation for outcome in outcomes]) if final_observations else None,
     )

@@ -10,9 +10,14 @@ import pytest
 from metarl.baselines.registry import AGENTS, agent_class, make_agent
 from metarl.checks import parametrize_agent_checks, parametrize_distribution_checks, parametrize_learner_checks
 from metarl.envs.budget import Episodes, Steps
+from metarl.learners.adapting_policy import Adaptation
+from metarl.learners.optimizers import Adam
+from metarl.learners.policy_initialisation import ClippedPPO
 from metarl.learners.ppo import PPOConfig
-from metarl.learners.registry import LEARNERS, make_learner
+from metarl.learners.registry import LEARNERS, learner_class, make_learner
 from metarl.learners.rl2 import RL2Config
+from metarl.learners.trust_region import TRPO
+from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy import NetworkConfig
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.gaussian_bandit import GaussianBandit
@@ -21,6 +26,7 @@ from metarl.tasks.grid_navi import GridNavi
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.identity import Identity
 from metarl.tasks.meta_world import MetaWorldML1
+from metarl.tasks.point_navigation import PointNavigation
 from metarl.tasks.random_mdp import RandomMDP
 from metarl.tasks.registry import DISTRIBUTIONS, make
 from metarl.tasks.reveal import reveal
@@ -50,6 +56,7 @@ PLAYED = {  # what agents are checked on: small, since they play a thousand task
     "told-maze": (reveal(GridMaze(3, horizon=20)), Episodes(2, 0)),
     "told-views": (reveal(VisualMaze(2, horizon=8)), Episodes(2, 0)),
     "told-grid": (reveal(GridNavi(3, horizon=6)), Episodes(2, 0)),
+    "told-plane": (reveal(PointNavigation(horizon=6)), Episodes(2, 0)),
     "identity": (Identity(3, 4), Episodes(2, 0)),
     "gymnasium": (FAMILIES["gymnasium"](), Episodes(2, 0)),
     "arm": (MetaWorldML1(horizon=3, goal_visible=True), Episodes(2, 0)),
@@ -68,6 +75,14 @@ SMALL = {  # a learner that isn't named here is checked with its default setting
         for core in ("gru", "lstm", "attention", "none")
     },
 }
+OUTER = {"trpo": TRPO(max_kl=0.05), "ppo": ClippedPPO(epochs=4, adam=Adam(1e-2))}
+for learner in ("fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "reptile-rl"):
+    SMALL[learner] = {
+        name: learner_class(learner).Config(
+            tasks=8, adaptation=Adaptation(episodes=8, inner_lr=0.5), outer=outer, network=PerceptronConfig(hidden=(16,))
+        )
+        for name, outer in OUTER.items()
+    }
 IDENTITY, BUDGET = Identity(3, 4), Episodes(2, 0)
 
 

@@ -135,7 +135,7 @@ def test_a_step_budget_cuts_the_last_episode():
 
 def test_the_same_generators_give_the_same_rollout():
     first, again, other = (rollout_of(Ragged(), seed=seed)[0] for seed in (1, 1, 2))
-    for ours, theirs in zip(first[1:], again[1:], strict=True):
+    for ours, theirs in zip(first[1:-1], again[1:-1], strict=True):  # what wasn't asked for comes last
         assert torch.equal(ours, theirs)
     assert first.action.shape != other.action.shape or not torch.equal(first.action, other.action)
 
@@ -163,3 +163,15 @@ def test_on_a_gpu_rollouts_keep_the_same_rules():
     assert (rollout.terminated | rollout.truncated).sum(0).eq(EPISODES).all()
     played = rollout.valid[1:]
     assert torch.equal(rollout.steps.prev_reward[1:][played], rollout.reward[:-1][played])
+
+
+def test_what_each_step_showed_is_kept_where_it_is_asked_for():
+    distribution = Ragged()
+    actions, budget = action_distribution(distribution.action_space), Episodes(1, after=0)
+    env = MetaEpisodeEnv(distribution, budget, ROWS, torch.Generator().manual_seed(0), refill=False)
+    policy, source = Watching(actions.num_parameters), fresh_tasks(distribution, "train", ROWS, 0)
+    rollout = collect(env, policy, actions, source, torch.Generator().manual_seed(1), final_observations=True)
+    going_on = rollout.valid[:-1] & ~rollout.meta_episode_end[:-1]
+    assert torch.equal(rollout.final_observation[:-1][going_on], rollout.steps.observation[1:][going_on])
+    assert (rollout.final_observation[rollout.meta_episode_end] != rollout.steps.observation[rollout.meta_episode_end]).any()
+    assert rollout_of(distribution)[0].final_observation is None

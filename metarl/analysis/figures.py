@@ -21,6 +21,7 @@ from metarl.tasks.contract import TaskDistribution
 
 __all__ = [
     "COLOURS",
+    "curves_against_steps",
     "heatmaps",
     "intervals_figure",
     "learning_curve",
@@ -203,6 +204,32 @@ def named_curves(curves: Mapping[str, Mapping[float, float]], *, x: str, y: str,
     axes.set_ylabel(y)
     axes.set_xscale("symlog", linthresh=1)
     axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    _title(axes, title)
+    return figure
+
+
+def curves_against_steps(
+    curves: Mapping[str, Mapping[float, Estimate]], *, levels: Mapping[str, float] | None = None, y: str, title: str = ""
+) -> Figure:
+    """Estimates with their intervals against environment steps, which a few thousand or a few hundred may be: the axis is logarithmic.
+
+    Args:
+        curves: by label, {steps: estimate}. levels: horizontal lines, by name. y: what is estimated, with its unit.
+    """
+    figure, axes = _axes(8.0, 4.4)
+    for i, (label, points) in enumerate(curves.items()):
+        values = np.array([estimate[:3] for estimate in points.values()]).reshape(-1, 3)
+        colour, dash, marker = COLOURS[i % len(COLOURS)], DASHES[i // 2 % len(DASHES)], MARKERS[i % len(MARKERS)]
+        errors = np.abs(values[:, 1:] - values[:, :1]).T
+        axes.errorbar(list(points), values[:, 0], errors, color=colour, linestyle=dash, marker=marker, capsize=3, markersize=4, label=label)
+    axes.set_xscale("symlog", linthresh=100)
+    axes.set_xlabel("environment steps used in the task")
+    axes.set_ylabel(y)
+    axes.set_xlim(left=-5)
+    for name, value in (levels or {}).items():
+        axes.axhline(value, color="black", linestyle=":", linewidth=1.2)
+        axes.annotate(name, (0.5, value), xycoords=("axes fraction", "data"), ha="center", va="bottom", fontsize=8)
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     _title(axes, title)
     return figure

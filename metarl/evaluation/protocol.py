@@ -15,6 +15,7 @@ from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, check_split, where_rows
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import torch_generator
+from metarl.tasks.supervised import SupervisedDistribution
 
 __all__ = ["CHUNK", "Evaluation", "evaluate"]
 
@@ -120,6 +121,8 @@ def evaluate(
     Raises:
         ValueError: unknown split or device, no tasks, or no budget. PlugInError: the agent or the distribution broke its contract.
     """
+    if isinstance(distribution, SupervisedDistribution):
+        raise ValueError(f"{distribution!r} has examples rather than episodes; score adapters on it with metarl.evaluate_supervised.")
     check_split(distribution, split)
     check_device(device)
     if not isinstance(budget, Budget):

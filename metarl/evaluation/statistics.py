@@ -21,6 +21,7 @@ __all__ = [
     "median_over_seeds",
     "paired_difference",
     "probability_of_improvement",
+    "ratio_of_means",
     "share",
     "t_interval",
 ]
@@ -132,6 +133,17 @@ def paired_difference(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> Compar
         raise ValueError(f"A paired difference needs the same tasks on both sides, not {len(a)} and {len(b)} scores.")
     difference = mean(a - b, level)
     return Comparison(difference, _p_greater(difference.value, _standard_error(a - b), len(a) - 1))
+
+
+def ratio_of_means(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> Estimate:
+    """The mean of x over the mean of y, of the same tasks [n], with the delta method's interval for paired scores."""
+    a, b = checked(x), checked(y)
+    if len(a) != len(b):
+        raise ValueError(f"A ratio of paired scores needs the same tasks on both sides, not {len(a)} and {len(b)} scores.")
+    if b.mean() == 0:
+        raise ValueError("There is no ratio to scores whose mean is 0.")
+    value = float(a.mean() / b.mean())
+    return t_interval(value, _standard_error((a - value * b) / b.mean()), len(a) - 1, len(a), level)
 
 
 def generalisation_gap(train: ArrayLike, test: ArrayLike, level: float = 0.95) -> Comparison:

@@ -15,7 +15,7 @@ from metarl.learners.registry import learner_class, learner_names
 from metarl.results import RunFolder, write_evaluation
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.devices import check_device
-from metarl.tasks.registry import distribution_class, distribution_ids
+from metarl.tasks.registry import distribution_class, distribution_ids, supervised_ids
 
 __all__ = ["Catalogue", "EvaluateOptions", "Scored", "TrainOptions", "catalogue", "first_sentence", "save_scores", "score_run", "train_run"]
 
@@ -58,6 +58,7 @@ class EvaluateOptions:
         beside: ids of agents to score on the same tasks, such as gittins; `metarl list` shows them.
         member: which of the run's seeds.
         device: cpu or cuda.
+        inner_steps: of a run that learned from examples: steps on each task.
     """
 
     split: str = "test"
@@ -70,6 +71,7 @@ class EvaluateOptions:
     beside: tuple[str, ...] = ()
     member: int = 0
     device: str = "cpu"
+    inner_steps: int = 32
 
 
 class Scored(NamedTuple):
@@ -138,7 +140,7 @@ def catalogue(only: str | None = None) -> list[Catalogue]:
     """Every distribution, learner and agent, or those of one kind, with a sentence about each; other packages' included."""
     lines = []
     for kind, ids, look_up in (
-        ("distribution", distribution_ids(), distribution_class),
+        ("distribution", distribution_ids() + supervised_ids(), distribution_class),
         ("learner", learner_names(), learner_class),
         ("agent", agent_names(), agent_class),
     ):

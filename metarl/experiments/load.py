@@ -7,9 +7,12 @@ from metarl.envs.budget import Budget, Episodes
 from metarl.experiments.checkpoint import CheckpointError, load_state
 from metarl.experiments.run import check_belongs, resume
 from metarl.experiments.run_config import RunConfig
+from metarl.learners.adapting_policy import Adaptation
+from metarl.learners.contract import Learner
+from metarl.learners.registry import SUPERVISED_LEARNERS
 from metarl.results import RunFolder, RunFolderError
 
-__all__ = ["default_budget", "load_agent"]
+__all__ = ["default_budget", "load_agent", "load_learner"]
 
 
 def load_agent(folder: str | Path, budget: Budget | None = None, member: int = 0, device: str = "cpu") -> Agent:
@@ -25,17 +28,34 @@ def load_agent(folder: str | Path, budget: Budget | None = None, member: int = 0
         ValueError: no run, nothing trained yet, an unknown member, a damaged or foreign file.
     """
     place = RunFolder(folder)
+    budget = budget or default_budget(RunConfig.from_identity(place.identity, device))
+    if place.weights(member).exists():
+        return load_learner(folder, member, device).agent(budget)
+    return load_learner(folder, member, device).agent(budget, member)
+
+
+def load_learner(folder: str | Path, member: int = 0, device: str = "cpu") -> Learner:
+    """The learner of a run as far as it is trained: of supervised runs, whose adapters are scored in place of agents.
+
+    Where there are weights, it holds those of `member` alone; otherwise the checkpoint's, of all members.
+
+    Args:
+        folder: a run's, or a published one's. member: which of the run's seeds. device: where it computes.
+
+    Raises:
+        ValueError: no run, nothing trained yet, an unknown member, a damaged or foreign file.
+    """
+    place = RunFolder(folder)
     run = RunConfig.from_identity(place.identity, device)
     if not 0 <= member < len(run.seeds):
         raise ValueError(f"{folder} has no member {member}; it trained {len(run.seeds)}, for seeds {', '.join(map(str, run.seeds))}.")
-    budget = budget or default_budget(run)
     file = place.weights(member)
     if not file.exists():
         if not place.checkpoint.exists():
             raise RunFolderError(f"{folder} has neither weights nor a checkpoint yet: train it first.")
         learner = run.make_learner(run.make_distribution())
         resume(learner, place)
-        return learner.agent(budget, member)
+        return learner
     about, weights = load_state(file)
     check_belongs(file, about, "weights", place)
     alone = RunConfig(
@@ -48,15 +68,23 @@ def load_agent(folder: str | Path, budget: Budget | None = None, member: int = 0
         raise CheckpointError(
             f"{file} doesn't fit the learner {run.learner!r} as it is now ({error}). Use the version of metarl that run.json names."
         ) from error
-    return learner.agent(budget)
+    return learner
 
 
 def default_budget(run: RunConfig) -> Budget:
-    """What the run's agent was trained for: its config's `episodes`, all of them scored.
+    """What the run's agent was trained for: its config's `episodes`, all of them scored; or its updates, and as many episodes after.
 
     Raises:
         ValueError: the learner doesn't train for a number of episodes.
     """
+    adaptation = getattr(run.config, "adaptation", None)
+    if isinstance(adaptation, Adaptation):
+        return Episodes(adaptation.episodes * getattr(run.config, "inner_steps", 1), after=adaptation.episodes)
+    if run.learner in SUPERVISED_LEARNERS:
+        raise ValueError(
+            f"The learner {run.learner!r} learned supervised tasks: score metarl.load_learner(folder).adapter() with "
+            "metarl.evaluate_supervised."
+        )
     episodes = getattr(run.config, "episodes", None)
     if not isinstance(episodes, int):
         raise ValueError(f"The learner {run.learner!r} isn't trained for a number of episodes; say for how long the agent will play.")

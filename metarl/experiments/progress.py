@@ -52,9 +52,19 @@ class Progress:
         start: the iteration that the run goes on from.
         scale: what 0 and 1 stand for; None shows no normalised score.
         console: where to; standard error by default, so that standard output stays for results.
+        supervised: examples are learned from rather than episodes: steps are gradients, and the return is minus the loss.
     """
 
-    def __init__(self, title: str, iterations: int | None, start: int = 0, scale: Yardstick | None = None, console: Console | None = None):
+    def __init__(
+        self,
+        title: str,
+        iterations: int | None,
+        start: int = 0,
+        scale: Yardstick | None = None,
+        console: Console | None = None,
+        supervised: bool = False,
+    ):
+        self.supervised = supervised
         self.title, self.iterations, self.start, self.scale = title, iterations, start, scale
         self.console = console or Console(file=sys.stderr, highlight=False)
         self._live = Live(console=self.console, refresh_per_second=4, transient=False) if self.console.is_terminal else None
@@ -86,9 +96,9 @@ class Progress:
         of = f"/{self.iterations}" if self.iterations else ""
         figures = [
             ("iteration", f"{iteration}{of}"),
-            ("environment steps", f"{int(metrics['steps']):,}"),
-            ("steps/s", f"{metrics['steps_per_second']:,.0f}"),
-            ("return", f"{metrics['return']:.3f}"),
+            ("gradients" if self.supervised else "environment steps", f"{int(metrics['steps']):,}"),
+            ("gradients/s" if self.supervised else "steps/s", f"{metrics['steps_per_second']:,.0f}"),
+            ("loss", f"{-metrics['return']:.3f}") if self.supervised else ("return", f"{metrics['return']:.3f}"),
         ]
         if self.scale is not None:
             figures.append(("normalised", f"{self.scale(metrics['return']):.3f}"))

@@ -20,6 +20,7 @@ from metarl.experiments.run_config import RunConfig
 from metarl.learners.contract import Learner
 from metarl.results import RunFolder
 from metarl.tasks.contract import PlugInError, TaskDistribution
+from metarl.tasks.supervised import SupervisedDistribution
 
 __all__ = ["check_belongs", "resume", "train"]
 
@@ -192,7 +193,8 @@ def _progress(run: RunConfig, distribution: TaskDistribution, place: RunFolder, 
     episodes = getattr(run.config, "episodes", None)
     scale = yardstick(distribution, episodes) if isinstance(episodes, int) else None
     title = f"{run.learner} on {distribution!r}, seed {', '.join(map(str, run.seeds))} → {place.path}"
-    return Progress(title, getattr(run.config, "iterations", None), iteration, scale)
+    supervised = isinstance(distribution, SupervisedDistribution)
+    return Progress(title, getattr(run.config, "iterations", None), iteration, scale, supervised=supervised)
 
 
 @contextmanager

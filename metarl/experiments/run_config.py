@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from metarl.learners.contract import Learner
-from metarl.learners.registry import learner_class
+from metarl.learners.registry import check_fits, learner_class
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.devices import check_device
 from metarl.tasks.registry import make
@@ -63,6 +63,7 @@ class RunConfig:
             ValueError: the device isn't here, or the learner refuses the distribution.
         """
         check_device(self.device)
+        check_fits(self.learner, distribution)
         learner: Learner = learner_class(self.learner)(self.config, distribution, self.seed, self.device)
         return learner
 

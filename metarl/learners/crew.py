@@ -201,7 +201,7 @@ def everyones_rollout(share: Share, rollout: Rollout, members: int) -> Rollout:
         return rollout
     length = max(int.from_bytes(data, "little") for data in share.everyones(len(rollout.reward).to_bytes(8, "little")))
     kept = [name for name in Step._fields if name != "final_observation"]  # which only holds a place in a rollout
-    tensors = [*(getattr(rollout.steps, name) for name in kept), *rollout[1:]]
+    tensors = [*(getattr(rollout.steps, name) for name in kept), *(part for part in rollout[1:] if part is not None)]
     parts = [fill(tensor, length).unflatten(1, (members, -1)) for tensor in tensors]
     whole = [part.flatten(1, 2) for part in gathered(share, parts, 2)]
     steps = dict(zip(kept, whole, strict=False))

@@ -5,24 +5,51 @@ from typing import Any
 from metarl.learners.contract import Learner
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.entries import known_ids, look_up
+from metarl.tasks.supervised import SupervisedDistribution
 
-__all__ = ["GROUP", "LEARNERS", "learner_class", "learner_names", "make_learner"]
+__all__ = ["GROUP", "LEARNERS", "SUPERVISED_LEARNERS", "check_fits", "learner_class", "learner_names", "make_learner"]
 
 GROUP = "metarl.learners"
 
 LEARNERS = {
+    "fomaml-rl": "metarl.learners.fomaml_rl:FOMAMLRL",
+    "joint-rl": "metarl.learners.joint_rl:JointRL",
+    "learn2learn-rl": "metarl.learners.learn2learn_rl:Learn2LearnRL",
+    "maml-rl": "metarl.learners.maml_rl:MAMLRL",
+    "reptile-rl": "metarl.learners.reptile_rl:ReptileRL",
     "rl2": "metarl.learners.rl2:RL2",
+}
+SUPERVISED_LEARNERS = {  # of examples rather than episodes: they yield adapters, not agents
+    "fomaml": "metarl.learners.fomaml:FOMAML",
+    "learn2learn": "metarl.learners.learn2learn:Learn2Learn",
+    "maml": "metarl.learners.maml:MAML",
+    "meta-sgd": "metarl.learners.meta_sgd:MetaSGD",
+    "reptile": "metarl.learners.reptile:Reptile",
 }
 
 
 def learner_names() -> list[str]:
     """All names that `make_learner` knows."""
-    return known_ids(LEARNERS, GROUP)
+    return known_ids({**LEARNERS, **SUPERVISED_LEARNERS}, GROUP)
 
 
 def learner_class(name: str) -> Any:
     """The class registered under `name`; its `Config` attribute is its config dataclass."""
-    return look_up("learner", name, LEARNERS, GROUP)
+    return look_up("learner", name, {**LEARNERS, **SUPERVISED_LEARNERS}, GROUP)
+
+
+def check_fits(name: str, distribution: Any) -> None:
+    """Raise ValueError if the learner `name` is of episodes and the distribution of examples, or the other way round."""
+    supervised = isinstance(distribution, SupervisedDistribution)
+    if supervised and name in LEARNERS:
+        raise ValueError(
+            f"The learner {name!r} plays episodes; {distribution.id} has none. Choose one of {', '.join(SUPERVISED_LEARNERS)}."
+        )
+    if not supervised and name in SUPERVISED_LEARNERS:
+        other = f" or the learner {name}-rl" if f"{name}-rl" in LEARNERS else ""
+        raise ValueError(
+            f"The learner {name!r} learns from examples; {distribution.id} has episodes. Choose a supervised distribution{other}."
+        )
 
 
 def make_learner(
@@ -30,4 +57,5 @@ def make_learner(
 ) -> Learner:
     """Build the learner registered under `name`; `config` is an instance of its `Config`, default settings if left out."""
     kind = learner_class(name)
+    check_fits(name, distribution)
     return kind(kind.Config() if config is None else config, distribution, seed, device)

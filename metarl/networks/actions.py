@@ -47,6 +47,10 @@ class ActionDistribution(ABC):
     def entropy(self, parameters: Tensor) -> Tensor:
         """Entropies [...] in nats."""
 
+    @abstractmethod
+    def kl(self, parameters: Tensor, other: Tensor) -> Tensor:
+        """Kullback-Leibler divergences [...] in nats of the distributions that `other` stands for from those of `parameters`."""
+
     def log_prob_and_entropy(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Both at once, for kinds that can share the work."""
         return self.log_prob(parameters, action), self.entropy(parameters)
@@ -87,6 +91,10 @@ class Categorical(ActionDistribution):
         log_probabilities = choices_first(parameters).log_softmax(0)
         return -(log_probabilities.exp() * log_probabilities).sum(0)
 
+    def kl(self, parameters: Tensor, other: Tensor) -> Tensor:
+        log_p, log_q = choices_first(parameters).log_softmax(0), choices_first(other).log_softmax(0)
+        return (log_p.exp() * (log_p - log_q)).sum(0)
+
     def encode(self, action: Tensor) -> Tensor:
         return one_hot(action, self.num_features)
 
@@ -118,6 +126,10 @@ class MultiCategorical(ActionDistribution):
     def entropy(self, parameters: Tensor) -> Tensor:
         return torch.stack([part.entropy(p) for part, p in self._split(parameters)]).sum(0)
 
+    def kl(self, parameters: Tensor, other: Tensor) -> Tensor:
+        pairs = zip(self._split(parameters), self._split(other), strict=True)
+        return torch.stack([part.kl(p, q) for (part, p), (_, q) in pairs]).sum(0)
+
     def encode(self, action: Tensor) -> Tensor:
         return torch.cat([part.encode(action[..., i]) for i, part in enumerate(self.parts)], -1)
 
@@ -146,6 +158,11 @@ class Bernoullis(ActionDistribution):
     def entropy(self, parameters: Tensor) -> Tensor:
         p = parameters.sigmoid()
         return -(p * torch.nn.functional.logsigmoid(parameters) + (1 - p) * torch.nn.functional.logsigmoid(-parameters)).sum(-1)
+
+    def kl(self, parameters: Tensor, other: Tensor) -> Tensor:
+        heads, tails = (torch.nn.functional.logsigmoid(sign * parameters) for sign in (1, -1))
+        other_heads, other_tails = (torch.nn.functional.logsigmoid(sign * other) for sign in (1, -1))
+        return (heads.exp() * (heads - other_heads) + tails.exp() * (tails - other_tails)).sum(-1)
 
     def encode(self, action: Tensor) -> Tensor:
         return action.flatten(-len(self.shape)).to(torch.float32)
@@ -185,6 +202,11 @@ class Gaussian(ActionDistribution):
     def entropy(self, parameters: Tensor) -> Tensor:
         _, log_std = self._split(parameters)
         return (log_std + 0.5 * math.log(2 * math.pi * math.e) + self.scale.to(log_std.device).log()).sum(-1)
+
+    def kl(self, parameters: Tensor, other: Tensor) -> Tensor:
+        (mean, log_std), (other_mean, other_log_std) = self._split(parameters), self._split(other)
+        squares = (2 * log_std).exp() + (mean - other_mean).square()
+        return (other_log_std - log_std + 0.5 * squares * (-2 * other_log_std).exp() - 0.5).sum(-1)
 
     def encode(self, action: Tensor) -> Tensor:
         flat = action.flatten(-len(self.shape)) if self.shape else action[..., None]

@@ -283,8 +283,8 @@ def _in_words(rows: Tensor) -> bool:
     return fits and rows[0].numel() % 8 == 0 and rows.storage_offset() % 8 == 0
 
 
-def check_split(distribution: TaskDistribution, split: str) -> None:
-    """Raise ValueError unless `distribution` has `split`."""
+def check_split(distribution: Any, split: str) -> None:
+    """Raise ValueError unless `distribution`, of episodes or of examples, has `split`."""
     if split not in distribution.splits:
         raise ValueError(f"{distribution.id} has no split {split!r}; choose one of {', '.join(distribution.splits)}.")
 

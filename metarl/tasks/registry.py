@@ -2,14 +2,11 @@
 
 from inspect import Parameter, signature
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from metarl.tasks.entries import known_ids, look_up
 
-if TYPE_CHECKING:  # the ids must be known without importing PyTorch
-    from metarl.tasks.contract import TaskDistribution
-
-__all__ = ["DISTRIBUTIONS", "GROUP", "distribution_ids", "distribution_class", "make"]
+__all__ = ["DISTRIBUTIONS", "GROUP", "SUPERVISED", "distribution_ids", "distribution_class", "make", "supervised_ids"]
 
 GROUP = "metarl.distributions"
 REVEALED = "/revealed"
@@ -36,9 +33,16 @@ DISTRIBUTIONS = {
     "MetaWorldML45-v0": "metarl.tasks.meta_world:MetaWorldML45",
     "MountainCar-v0": "metarl.tasks.mountain_car:MountainCar",
     "Pendulum-v0": "metarl.tasks.pendulum:Pendulum",
+    "PointNavigation-v0": "metarl.tasks.point_navigation:PointNavigation",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
     "VisualMaze-v0": "metarl.tasks.visual_maze:VisualMaze",
     "Walker2dPhysics-v0": "metarl.tasks.mujoco_physics:walker2d_physics",
+}
+
+SUPERVISED = {  # families of examples rather than episodes: no environments, so Gymnasium isn't told of them
+    "GlyphClassification-v0": "metarl.tasks.glyph_classification:GlyphClassification",
+    "ImageClassification-v0": "metarl.tasks.image_classification:ImageClassification",
+    "SineRegression-v0": "metarl.tasks.sine_regression:SineRegression",
 }
 
 KINDS: dict[Any, tuple[str, type]] = {  # what a distribution's arguments are declared as, in words and as values may be
@@ -49,17 +53,24 @@ KINDS: dict[Any, tuple[str, type]] = {  # what a distribution's arguments are de
 
 
 def distribution_ids() -> list[str]:
-    """All ids that `make` knows."""
+    """All ids of distributions with episodes that `make` knows."""
     return known_ids(DISTRIBUTIONS, GROUP)
+
+
+def supervised_ids() -> list[str]:
+    """All ids of supervised distributions that `make` knows."""
+    return sorted(SUPERVISED)
 
 
 def distribution_class(id: str) -> Any:
     """The class or factory registered under `id`."""
-    return look_up("distribution", id, DISTRIBUTIONS, GROUP)
+    return look_up("distribution", id, {**DISTRIBUTIONS, **SUPERVISED}, GROUP)
 
 
-def make(id: str, **arguments: Any) -> "TaskDistribution":
+def make(id: str, **arguments: Any) -> Any:
     """Build the distribution registered under `id`, such as `make("BernoulliBandit-v0", arms=10)`.
+
+    It is a `metarl.tasks.contract.TaskDistribution`, or a `metarl.tasks.supervised.SupervisedDistribution`.
 
     "BernoulliBandit-v0/revealed" is that distribution with each task told to the agent (`metarl.tasks.reveal`).
 

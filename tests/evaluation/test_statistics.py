@@ -15,6 +15,7 @@ from metarl.evaluation.statistics import (
     median_over_seeds,
     paired_difference,
     probability_of_improvement,
+    ratio_of_means,
     share,
 )
 
@@ -271,3 +272,16 @@ def test_an_estimate_prints_with_its_interval():
 @pytest.mark.parametrize(("means", "wanted"), [([3, 1, 2], 2), ([5], 0), ([4, 1, 3, 2], 3), ([2, 2, 2], 1)])
 def test_the_median_member_stands_for_all_seeds(means, wanted):
     assert median_member(np.array(means)[:, None] + np.array([-1.0, 1.0])) == wanted
+
+
+def test_a_ratio_of_paired_means_is_exact_where_scores_are_proportional_and_covers_where_they_are_not():
+    rng = np.random.default_rng(0)
+    y = rng.gamma(2, 1, 400)
+    exact = ratio_of_means(3 * y, y)
+    assert exact[:3] == pytest.approx((3, 3, 3))
+    found = [ratio_of_means(0.5 * (y := rng.gamma(2, 1, 200)) + rng.normal(1, 1, 200), y) for _ in range(500)]
+    assert 0.92 < np.mean([estimate.low < 1.0 < estimate.high for estimate in found]) < 0.98
+    with pytest.raises(ValueError, match="same tasks"):
+        ratio_of_means([1, 2], [1, 2, 3])
+    with pytest.raises(ValueError, match="mean is 0"):
+        ratio_of_means([1, 2], [1, -1])

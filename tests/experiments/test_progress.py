@@ -48,3 +48,11 @@ def test_every_figure_is_shown(terminal):
 
 def test_plain_lines_are_few():
     assert show(False).count("\n") == 3  # title, first, last
+
+
+def test_supervised_runs_count_gradients_and_show_the_loss():
+    stream = io.StringIO()
+    with Progress("title", 1, console=Console(file=stream, width=120, highlight=False), supervised=True) as progress:
+        progress.show(1, {"steps": 1000.0, "return": -0.25, "steps_per_second": 1234.5})
+    assert "gradients 1,000 · gradients/s 1,234 · loss 0.250" in stream.getvalue()
+    assert "environment" not in stream.getvalue()

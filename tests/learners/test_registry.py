@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 import metarl
-from metarl.learners.registry import GROUP, LEARNERS, learner_class, learner_names, make_learner
+from metarl.learners.registry import GROUP, LEARNERS, SUPERVISED_LEARNERS, learner_class, learner_names, make_learner
 from metarl.learners.rl2 import RL2, RL2Config
 from metarl.tasks import entries
 from tests.learners.made_tasks import Ragged
@@ -31,7 +31,7 @@ class Theirs:
         self.given = config, distribution, seed, device
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", [*LEARNERS, *SUPERVISED_LEARNERS])
 def test_every_learner_has_a_config_with_default_settings(name):
     assert name in learner_names()
     assert learner_class(name).Config() is not None
@@ -57,6 +57,6 @@ def test_an_unknown_name_gets_a_sentence():
 
 def test_learners_of_other_packages(monkeypatch):
     monkeypatch.setattr(entries, "entry_points", lambda group: [Point("theirs", Theirs)] if group == GROUP else [])
-    assert learner_names() == sorted([*LEARNERS, "theirs"])
+    assert learner_names() == sorted([*LEARNERS, *SUPERVISED_LEARNERS, "theirs"])
     distribution = Ragged()
     assert make_learner("theirs", distribution, seed=3, device="cpu").given == ({}, distribution, 3, "cpu")

@@ -45,7 +45,7 @@ SPACES = {
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_log_probabilities_and_entropies_equal_pytorchs(name):
+def test_log_probabilities_entropies_and_divergences_equal_pytorchs(name):
     space, actions = SPACES[name], action_distribution(SPACES[name])
     rng = torch.Generator().manual_seed(1)
     parameters = torch.randn(4, 6, actions.num_parameters, generator=rng, dtype=torch.float64).clamp(-2, 0.9)
@@ -55,6 +55,9 @@ def test_log_probabilities_and_entropies_equal_pytorchs(name):
     assert actions.log_prob(parameters, action).shape == (4, 6)
     torch.testing.assert_close(actions.log_prob(parameters, action), wanted.log_prob(flat(action)), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(actions.entropy(parameters), wanted.entropy(), rtol=1e-6, atol=1e-6)
+    other = torch.randn(parameters.shape, generator=rng, dtype=torch.float64).clamp(-2, 0.9)
+    divergence = distributions.kl_divergence(wanted, reference(space, other)[0])
+    torch.testing.assert_close(actions.kl(parameters, other), divergence, rtol=1e-6, atol=1e-6)
     both = actions.log_prob_and_entropy(parameters, action)
     torch.testing.assert_close(both, (actions.log_prob(parameters, action), actions.entropy(parameters)))
 
@@ -68,6 +71,9 @@ def test_multi_discrete_is_the_sum_of_independent_choices():
     log_prob = sum(part.log_prob(action[:, i]) for i, part in enumerate(parts))
     torch.testing.assert_close(actions.log_prob(parameters, action), log_prob)
     torch.testing.assert_close(actions.entropy(parameters), sum(part.entropy() for part in parts))
+    others = [distributions.Categorical(logits=logits) for logits in (2 * parameters).split([2, 4, 3], -1)]
+    divergence = sum(distributions.kl_divergence(part, other) for part, other in zip(parts, others, strict=True))
+    torch.testing.assert_close(actions.kl(parameters, 2 * parameters), divergence)
 
 
 @pytest.mark.parametrize("name", ["discrete", "binary matrix", "matrix"])

@@ -1,0 +1,172 @@
+"""The one loop that scores adapters on supervised tasks: loss and accuracy on the query after each inner step, for the same examples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from metarl.evaluation.statistics import Estimate, mean
+from metarl.learners.adapter import Adapter
+from metarl.tasks.contract import PlugInError, check_split
+from metarl.tasks.devices import check_device
+from metarl.tasks.seeding import torch_generator
+from metarl.tasks.supervised import Examples, SupervisedDistribution
+
+__all__ = ["CHUNK", "SupervisedEvaluation", "evaluate_supervised"]
+
+CHUNK = 1024  # tasks adapted to side by side; part of the protocol, since examples are drawn for a whole chunk
+
+Score = Literal["loss", "accuracy"]
+
+
+@dataclass(frozen=True, eq=False)
+class SupervisedEvaluation:
+    """Every loss, and every accuracy where there is one, that an adapter was scored by.
+
+    Attributes:
+        distribution: id of the task distribution, with its arguments in `config`.
+        config, split, seed, num_tasks: what was learned.
+        fingerprint: of the tasks.
+        finite: train and test may overlap, because the family has few tasks by nature.
+        losses: [num_tasks, len(inner_steps)] float64, mean loss of the query after so many inner steps.
+        accuracies: likewise, the share of the query that is right; None where answers aren't right or wrong.
+        inner_steps: after which the query was scored, in order; 0 is before the first.
+        transductive: a task's queries were computed as one batch; otherwise each one beside the support alone.
+    """
+
+    distribution: str
+    config: dict[str, Any]
+    split: str
+    seed: int
+    num_tasks: int
+    fingerprint: str
+    finite: bool
+    losses: np.ndarray
+    accuracies: np.ndarray | None
+    inner_steps: tuple[int, ...]
+    transductive: bool
+
+    @property
+    def steps(self) -> int:
+        """Inner steps taken in each task before it was scored last."""
+        return self.inner_steps[-1]
+
+    def rows(self) -> pd.DataFrame:
+        """One row a scored inner step of a task, 0 being before the first: task, inner_step, loss, and accuracy where there is one."""
+        task, place = np.indices(self.losses.shape)
+        rows = pd.DataFrame({"task": task.ravel(), "inner_step": np.asarray(self.inner_steps)[place.ravel()], "loss": self.losses.ravel()})
+        return rows if self.accuracies is None else rows.assign(accuracy=self.accuracies.ravel())
+
+    def scores(self, step: int | None = None, score: Score = "loss") -> np.ndarray:
+        """The score of each task [num_tasks] after `step` inner steps, the last one if left out.
+
+        Args:
+            score: loss (lower is better), or accuracy (from 0 to 1).
+
+        Raises:
+            ValueError: the query wasn't scored after so many steps, or answers aren't right or wrong.
+        """
+        matrix = self.losses if score == "loss" else self.accuracies
+        if matrix is None:
+            raise ValueError(f"{self.distribution} has no accuracy: its answers aren't right or wrong. Ask for the loss.")
+        if step is not None and step not in self.inner_steps:
+            after = ", ".join(map(str, self.inner_steps)) if len(self.inner_steps) < 9 else f"0 to {self.steps}"
+            raise ValueError(f"The query was scored after {after} inner steps; step can't be {step}.")
+        return np.array(matrix[:, -1 if step is None else self.inner_steps.index(step)])
+
+    def curve(self, level: float = 0.95, score: Score = "loss") -> list[Estimate]:
+        """The mean score after each of `inner_steps`, with intervals over tasks."""
+        return [mean(self.scores(step, score), level) for step in self.inner_steps]
+
+
+def evaluate_supervised(
+    adapter: Adapter,
+    distribution: SupervisedDistribution,
+    split: str,
+    num_tasks: int,
+    seed: int,
+    steps: int = 32,
+    *,
+    device: str | torch.device = "cpu",
+    transductive: bool = True,
+    score_after: Sequence[int] | None = None,
+    chunk: int = CHUNK,
+) -> SupervisedEvaluation:
+    """Adapt to each of `num_tasks` tasks of `split` by `steps` inner steps on its support, and score its query after each of them.
+
+    Tasks and examples depend on (split, num_tasks, seed) alone, so that differences between adapters are paired; the adapter draws from a
+    stream of its own.
+
+    Args:
+        transductive: compute a task's queries as one batch; otherwise each one beside the support alone.
+        score_after: score the query after these inner steps only, 0 being before the first; predictions may cost more than steps.
+        chunk: tasks adapted to side by side; fewer need less memory. Examples and the adapter's numbers are drawn chunk by chunk.
+
+    Raises:
+        ValueError: unknown split or device, no tasks or steps, a family that isn't supervised, or an inner loop that diverges, named by
+            task and step. PlugInError: predictions of a shape that the loss can't read.
+    """
+    if not isinstance(distribution, SupervisedDistribution):
+        raise ValueError(f"{distribution!r} has episodes rather than examples; score agents on it with metarl.evaluate.")
+    check_split(distribution, split)
+    check_device(device)
+    for name, value, least in (("num_tasks", num_tasks, 1), ("steps", steps, 1), ("seed", seed, None), ("chunk", chunk, 1)):
+        if not isinstance(value, Integral):
+            raise ValueError(f"{name} must be a whole number, not {value!r}.")
+        if least is not None and value < least:
+            raise ValueError(f"{name} must be at least {least}, not {value}.")
+    inner_steps = tuple(range(steps + 1)) if score_after is None else tuple(sorted(set(score_after)))
+    if not inner_steps or not 0 <= inner_steps[0] <= inner_steps[-1] <= steps:
+        raise ValueError(f"score_after names inner steps between 0 and {steps}, one at least, not {score_after}.")
+    tasks = distribution.sample(num_tasks, split, seed)
+    losses, accuracies = (np.full((num_tasks, len(inner_steps)), np.nan) for _ in range(2))
+    flag = {} if transductive else {"transductive": False}  # adapters that know of no other way needn't know the word
+    for first in range(0, num_tasks, chunk):
+        part = tasks[first : first + chunk].to(device, torch.float32)
+        noise = torch_generator(seed, "examples", split, first, device=device)
+        support, query = distribution.support(part, noise), distribution.query(part, noise)
+        state = adapter.begin(support, steps, torch_generator(seed, "adapter", split, first, device=device))
+        for step in range(inner_steps[-1] + 1):
+            state = adapter.step(state) if step else state
+            if step not in inner_steps:
+                continue
+            place = slice(first, first + len(part)), inner_steps.index(step)
+            outputs = adapter.predict(state, query.inputs, **flag)
+            losses[place] = _mean_loss(distribution, outputs, query, type(adapter).__name__)
+            if (right := distribution.correct(outputs, query.targets)) is not None:
+                accuracies[place] = right.double().mean(1).cpu().numpy()
+    bad = np.argwhere(~np.isfinite(losses))
+    if len(bad):
+        task, column = bad[bad[:, 1].argmin()]
+        after, loss = inner_steps[column], losses[task, column]
+        raise ValueError(f"The inner loop diverged: after {after} steps in task {task} the loss is {loss}. Use a smaller inner lr.")
+    return SupervisedEvaluation(
+        distribution=distribution.id,
+        config=distribution.config(),
+        split=split,
+        seed=seed,
+        num_tasks=num_tasks,
+        fingerprint=tasks.fingerprint,
+        finite=distribution.finite,
+        losses=losses,
+        accuracies=None if np.isnan(accuracies).any() else accuracies,
+        inner_steps=inner_steps,
+        transductive=transductive,
+    )
+
+
+def _mean_loss(distribution: SupervisedDistribution, outputs: Tensor, query: Examples, name: str) -> np.ndarray:
+    """The mean loss [n] of each task's query, for the outputs of the adapter called `name`."""
+    each = distribution.loss(outputs, query.targets)
+    if each.shape != query.inputs.shape[:2]:
+        raise PlugInError(
+            f"{distribution.id} has a loss of shape {tuple(each.shape)} for the predictions of {name}; "
+            f"it takes one loss an example, {tuple(query.inputs.shape[:2])}."
+        )
+    averages: np.ndarray = each.double().mean(1).cpu().numpy()
+    return averages

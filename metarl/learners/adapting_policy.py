@@ -1,0 +1,211 @@
+"""An agent that adapts by policy gradients: it plays E episodes, takes one step, and plays on with weights that are the task's own."""
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from metarl.envs.budget import Budget, Episodes
+from metarl.envs.meta_episode import Step
+from metarl.learners.inner_loop import Problem, broadcast, task_gradients
+from metarl.learners.optimizers import SGD
+from metarl.learners.policy_episodes import TaskEpisodes, judge
+from metarl.networks.actions import action_distribution
+from metarl.networks.inputs import StepInputs
+from metarl.networks.per_task import PerTask
+from metarl.networks.policy import PolicyOutput
+from metarl.tasks.contract import TaskDistribution, where_rows
+from metarl.tasks.spaces import action_dtype
+
+__all__ = ["Adaptation", "AdaptingPolicyAgent", "AdaptingState", "FastPolicy"]
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """One update of a policy in a task, in training as at test.
+
+    Attributes:
+        episodes: E, played between updates.
+        inner_lr: size of the gradient step.
+        discount, gae_lambda: of the generalised advantages.
+        log_std: logarithm of a box's deviations before training, in units of half the box.
+        act: how an agent chooses in the episodes that are scored after the last of learning: draw from the policy, or its most
+            likely action. It always draws while it learns.
+    """
+
+    episodes: int = 20
+    inner_lr: float = 0.1
+    discount: float = 0.99
+    gae_lambda: float = 1.0
+    log_std: float = 0.0
+    act: Literal["sample", "mode"] = "mode"
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise ValueError(f"episodes must be at least 1, not {self.episodes}.")
+        if self.inner_lr <= 0:
+            raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
+        if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
+            raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
+        if self.act not in ("sample", "mode"):
+            raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
+
+
+class FastPolicy:
+    """A policy with weights of their own for each of n tasks, as `collect` plays it: rows of a task lie side by side.
+
+    Args:
+        inputs: reads observations. network: the policy. weights: [n, ...] each.
+    """
+
+    def __init__(self, inputs: StepInputs, network: PerTask, weights: list[Tensor]):
+        self.inputs, self.network, self.weights = inputs, network, weights
+
+    def initial_state(self, batch_size: int) -> tuple[()]:
+        """Nothing is remembered."""
+        return ()
+
+    def __call__(self, step: Step, state: tuple[()]) -> tuple[PolicyOutput, tuple[()]]:
+        """Parameters [B, P] for B rows; it values nothing."""
+        features = self.inputs(step).unflatten(0, (len(self.weights[0]), -1))
+        return PolicyOutput(self.network(self.weights, features).flatten(0, 1), torch.zeros_like(step.prev_reward)), ()
+
+
+class Collected(NamedTuple):
+    """The episodes of B tasks since the last update, up to H steps each, filled as they are played; see `TaskEpisodes`."""
+
+    features: Tensor  # [B, H, E, F]
+    action: Tensor  # [B, H, E, *act]
+    log_prob: Tensor  # [B, H, E]
+    reward: Tensor  # [B, H, E]
+    valid: Tensor  # [B, H, E] bool
+    terminated: Tensor  # [B, E] bool
+    final: Tensor  # [B, E, F]
+
+    def of(self, rows: Tensor) -> TaskEpisodes:
+        """Those of some rows, as they are judged: time first."""
+        return TaskEpisodes(*(part[rows].transpose(0, 1) for part in self[:5]), *(part[rows] for part in self[5:]))
+
+
+class AdaptingState(NamedTuple):
+    """What an agent holds of B tasks: fast weights, and the episodes since the last update."""
+
+    weights: list[Tensor]  # [B, ...] each
+    episodes: Collected
+    collected: Tensor  # [B] int64, episodes since the last update
+    clock: Tensor  # [B] int64, steps of this episode so far
+    played: Tensor  # [B] int64, episodes of the meta-episode that are over
+
+
+class AdaptingPolicyAgent:
+    """Takes a gradient step on every E episodes, from weights that all tasks share.
+
+    Args:
+        problem: the policy and its surrogate loss.
+        initial: the weights, one tensor a parameter.
+        inputs: reads observations.
+        adaptation: the steps.
+        distribution: for its spaces and horizon.
+        budget: the episodes after its first K are scored; whoever has none to score after draws all actions.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        initial: list[Tensor],
+        inputs: StepInputs,
+        adaptation: Adaptation,
+        distribution: TaskDistribution,
+        budget: Budget,
+    ):
+        self.observation_space, self.action_space = distribution.observation_space, distribution.action_space
+        self.problem, self.initial, self.inputs, self.adaptation = problem, initial, inputs, adaptation
+        self.actions, self.horizon = action_distribution(distribution.action_space), distribution.horizon
+        self.learning = budget.learning if isinstance(budget, Episodes) and budget.after and adaptation.act == "mode" else None
+
+    def with_inner_lr(self, inner_lr: float) -> "AdaptingPolicyAgent":
+        """The same agent, taking steps of another size."""
+        other = copy.copy(self)
+        other.adaptation = replace(self.adaptation, inner_lr=inner_lr)
+        return other
+
+    def initial_state(self, batch_size: int) -> AdaptingState:
+        """Shared weights, nothing played."""
+        device, each, shape = self.initial[0].device, self.adaptation.episodes, self.action_space.shape or ()
+        grid = (batch_size, self.horizon, each)
+        episodes = Collected(
+            torch.zeros(*grid, self.inputs.size, device=device),
+            torch.zeros(*grid, *shape, dtype=action_dtype(self.action_space), device=device),
+            torch.zeros(grid, device=device),
+            torch.zeros(grid, device=device),
+            torch.zeros(grid, dtype=torch.bool, device=device),
+            torch.zeros(batch_size, each, dtype=torch.bool, device=device),
+            torch.zeros(batch_size, each, self.inputs.size, device=device),
+        )
+        counts = [torch.zeros(batch_size, dtype=torch.int64, device=device) for _ in range(3)]
+        return AdaptingState([weight.clone() for weight in broadcast(self.initial, batch_size)], episodes, *counts)
+
+    @torch.no_grad()
+    def act(self, step: Step, state: AdaptingState, rng: Generator) -> tuple[Tensor, AdaptingState]:
+        """Note what the last action brought, adapt the rows whose E episodes are over, and act."""
+        state = self.forget(step.meta_episode_start, state)
+        state = self.adapt(self.note(step, state))
+        features = self.inputs(step)
+        parameters = self.problem.network(state.weights, features[:, None])[:, 0]
+        action = self.actions.sample(parameters, rng)
+        rows, episodes = torch.arange(len(features), device=features.device), state.episodes
+        place = (rows, state.clock.clamp_max(self.horizon - 1), state.collected)
+        episodes.features[place] = features
+        episodes.action[place] = action
+        episodes.log_prob[place] = self.actions.log_prob(parameters, action)
+        episodes.valid[place] = True
+        if self.learning is not None:
+            done = state.played >= self.learning
+            action = where_rows(done, self.actions.mode(parameters), action)
+        return self.actions.to_environment(action), state._replace(clock=state.clock + 1)
+
+    def forget(self, start: Tensor, state: AdaptingState) -> AdaptingState:
+        """Rows that start a meta-episode begin with the shared weights and no episodes."""
+        if not bool(start.any()):
+            return state
+        weights = [where_rows(start, shared.expand_as(own), own) for shared, own in zip(self.initial, state.weights, strict=True)]
+        state.episodes.valid[start] = False
+        collected, clock, played = (torch.where(start, 0, count) for count in state[2:])
+        return AdaptingState(weights, state.episodes, collected, clock, played)
+
+    def note(self, step: Step, state: AdaptingState) -> AdaptingState:
+        """The last action's reward, and how its episode ended if it did."""
+        rows, episodes = torch.arange(len(state.clock), device=state.clock.device), state.episodes
+        acted = state.clock > 0
+        before = (rows, (state.clock - 1).clamp(0, self.horizon - 1), state.collected)  # rows that are finished count on
+        episodes.reward[before] = torch.where(acted, step.prev_reward.to(episodes.reward.dtype), episodes.reward[before])
+        over = acted & (step.prev_terminated | step.prev_truncated)
+        if not bool(over.any()):
+            return state
+        ended = rows[over], state.collected[over]
+        episodes.terminated[ended] = step.prev_terminated[over]
+        episodes.final[ended] = self.inputs.encode(step.final_observation[over])
+        return state._replace(clock=torch.where(over, 0, state.clock), collected=state.collected + over, played=state.played + over)
+
+    def adapt(self, state: AdaptingState) -> AdaptingState:
+        """One gradient step for the rows that have E episodes and still learn; buffers of E episodes are then empty."""
+        due = state.collected >= self.adaptation.episodes
+        if not bool(due.any()):
+            return state
+        learns = due if self.learning is None else due & (state.played <= self.learning)
+        self.improve(torch.nonzero(learns).flatten(), state)
+        state.episodes.valid[due] = False
+        return state._replace(collected=torch.where(due, 0, state.collected))
+
+    def improve(self, chosen: Tensor, state: AdaptingState) -> None:
+        """One gradient step for the rows `chosen`, in place."""
+        if not len(chosen):
+            return
+        episodes = state.episodes.of(chosen)
+        weights = [weight[chosen] for weight in state.weights]
+        found = task_gradients(self.problem, weights, judge(episodes, self.adaptation.discount, self.adaptation.gae_lambda))
+        moved = SGD(self.adaptation.inner_lr).step(weights, found.gradients, {})[0]
+        for whole, part in zip(state.weights, moved, strict=True):
+            whole[chosen] = part

@@ -1,0 +1,221 @@
+"""What the learners of an initialisation share: networks, training tasks, the outer step, and what is saved.
+
+Each algorithm's own file says what its meta-gradient is; an outer optimiser then moves what is trained against it. They learn
+supervised tasks (`metarl.tasks.supervised`) and yield an adapter, which `metarl.evaluation.supervised` scores.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, ClassVar, NamedTuple, NoReturn, Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+
+from metarl.envs.budget import Budget
+from metarl.learners.adapter import GradientAdapter, Stepper
+from metarl.learners.contract import Metrics
+from metarl.learners.inner_loop import Problem, check_converges
+from metarl.learners.optimizers import Optimizer
+from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
+from metarl.networks.per_task import PerTask
+from metarl.networks.perceptron import Perceptron, PerceptronConfig
+from metarl.tasks.devices import check_device
+from metarl.tasks.seeding import derive_seed, torch_generator
+from metarl.tasks.supervised import Examples, SupervisedDistribution
+
+__all__ = ["InitialisationLearner", "MakeNetwork", "MetaGradient", "check_settings"]
+
+MakeNetwork = Callable[[SupervisedDistribution, Generator], nn.Module]
+
+
+class MetaGradient(NamedTuple):
+    """Against what an outer step moves."""
+
+    gradients: list[Tensor]  # one entry for everything that is trained, the mean over tasks
+    losses: Tensor  # [gradients taken of each task, n]
+
+
+class Settings(Protocol):
+    """What the configs have in common."""
+
+    @property
+    def iterations(self) -> int:
+        """Outer steps."""
+
+    @property
+    def tasks(self) -> int:
+        """Tasks in an outer step."""
+
+    @property
+    def inner_steps(self) -> int:
+        """Steps on each of them."""
+
+    @property
+    def batch(self) -> int | None:
+        """Examples in an inner step; None for the whole support."""
+
+    @property
+    def outer(self) -> Optimizer:
+        """The optimiser of the outer steps."""
+
+    @property
+    def anneal(self) -> bool:
+        """Whether the outer step shrinks linearly to nothing."""
+
+    @property
+    def network(self) -> PerceptronConfig | ImageNetworkConfig:
+        """The network's shape."""
+
+
+def check_settings(config: Settings) -> None:
+    """Raise ValueError for settings that no learner can work with."""
+    for name in ("iterations", "tasks", "inner_steps"):
+        value = getattr(config, name)
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}.")
+    if config.batch is not None and config.batch < 1:
+        raise ValueError(f"batch must be at least 1 example, or None for the whole support, not {config.batch}.")
+
+
+class InitialisationLearner(ABC):
+    """Meta-trains the weights that inner loops start from.
+
+    Args:
+        config: settings.
+        distribution: where training tasks come from (split `train` only).
+        seed: names every random stream.
+        device: "cpu" or "cuda".
+        make_network: a user's own network, called as make_network(distribution, rng); see `metarl.networks.per_task`.
+    """
+
+    Config: ClassVar[Any]
+
+    def __init__(
+        self,
+        config: Any,
+        distribution: SupervisedDistribution,
+        seed: int | tuple[int, ...] = 0,
+        device: str = "cpu",
+        make_network: MakeNetwork | None = None,
+    ):
+        check_device(device)
+        name = type(self).__name__
+        if not isinstance(distribution, SupervisedDistribution):
+            raise ValueError(f"{name} learns supervised tasks, such as SineRegression-v0; {distribution!r} isn't one.")
+        only: Any = seed[0] if isinstance(seed, tuple) and len(seed) == 1 else seed
+        if not isinstance(only, Integral):
+            raise ValueError(f"{name} trains one seed at a time; give an integer, not {seed!r}.")
+        self.config, self.distribution, self.device = config, distribution, torch.device(device)
+        streams = derive_seed(int(only), "initialisation")
+        self.task_seed = derive_seed(streams, "tasks")
+        self.rng = torch_generator(streams, "examples", device=self.device)
+        network = (make_network or self._network)(distribution, torch_generator(streams, "weights")).to(self.device, torch.float32)
+        self.problem = Problem(PerTask(network), distribution.loss, distribution.loss_and_slope)
+        trial = distribution.sample(2, "train", self.task_seed).to(self.device, torch.float32)
+        noise = torch_generator(streams, "trial", device=self.device)
+        self.problem.network.check(distribution.query(trial, noise).inputs, distribution.outputs)
+        named = self.start()
+        self.names, self.trained = list(named), list(named.values())
+        self.outer_state = config.outer.start(self.trained)
+        self.iteration = self.steps = 0
+
+    def _network(self, distribution: SupervisedDistribution, rng: Generator) -> nn.Module:
+        shape, config = distribution.input_shape, self.config.network
+        if isinstance(config, ImageNetworkConfig) and len(shape) == 3:
+            return ImageNetwork((shape[0], shape[1], shape[2]), distribution.outputs, config, rng)
+        if isinstance(config, PerceptronConfig) and len(shape) == 1:
+            return Perceptron(shape[0], distribution.outputs, config, rng)
+        kind = "An image network reads images" if isinstance(config, ImageNetworkConfig) else "A perceptron reads vectors"
+        raise ValueError(
+            f"{kind}; the inputs of {distribution.id} have shape {shape}. Give network=ImageNetworkConfig() for images [channels, height, "
+            "width] (as a flag: network:image-network-config), PerceptronConfig() for vectors, or make_network for anything else."
+        )
+
+    def start(self) -> dict[str, Tensor]:
+        """Everything that is trained, by name, as it begins: the network's weights come first."""
+        return dict(zip(self.problem.network.names, self.problem.network.weights(), strict=True))
+
+    @property
+    def initial(self) -> list[Tensor]:
+        """The weights that inner loops start from, one tensor a parameter."""
+        return self.trained[: len(self.problem.network.names)]
+
+    @abstractmethod
+    def meta_gradient(self, support: Examples, query: Examples) -> MetaGradient:
+        """The algorithm: what the examples of `config.tasks` tasks say of everything that is trained."""
+
+    @abstractmethod
+    def inner_optimizer(self) -> Stepper:
+        """What takes the inner steps when the learner is scored."""
+
+    def update(self) -> Metrics:
+        """One outer step on fresh tasks.
+
+        "steps" are gradients of single tasks so far; "return" is the negative loss at which each task's last one was taken.
+        """
+        config, distribution = self.config, self.distribution
+        tasks = distribution.sample(config.tasks, "train", derive_seed(self.task_seed, self.iteration)).to(self.device, torch.float32)
+        support = distribution.support(tasks, self.rng)
+        found = self.meta_gradient(support, distribution.query(tasks, self.rng))
+        check_converges(found.losses, f"in iteration {self.iteration + 1}")
+        scale = 1 - self.iteration / config.iterations if config.anneal else 1.0
+        self.trained, self.outer_state = config.outer.step(self.trained, found.gradients, self.outer_state, scale)
+        self.iteration += 1
+        self.steps += found.losses.numel()
+        first, last = float(found.losses[0].mean()), float(found.losses[-1].mean())
+        return {"iteration": float(self.iteration), "steps": float(self.steps), "return": -last, "loss_first": first, "loss_last": last}
+
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations are done."""
+        return self.iteration >= self.config.iterations
+
+    def adapter(self, optimizer: Stepper | None = None, batch: int | None = None) -> GradientAdapter:
+        """What adapts to tasks from the weights trained so far, which it copies.
+
+        Args:
+            optimizer: takes the inner steps; the learner's own if left out.
+            batch: examples in a step; the whole support if left out.
+        """
+        return GradientAdapter(self.problem, [weight.clone() for weight in self.initial], optimizer or self.inner_optimizer(), batch)
+
+    def agent(self, budget: Budget, member: int = 0) -> NoReturn:
+        """There is none.
+
+        Raises:
+            ValueError: always, saying what there is instead.
+        """
+        raise ValueError(f"{type(self).__name__} learned supervised tasks: score learner.adapter() with metarl.evaluate_supervised.")
+
+    def weights(self, member: int = 0) -> dict[str, Any]:
+        """Everything that is trained."""
+        return {"trained": {name: tensor.clone() for name, tensor in zip(self.names, self.trained, strict=True)}}
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """Take over what another has trained.
+
+        Raises:
+            ValueError: it was trained with another network or algorithm.
+        """
+        given = weights["trained"]
+        shapes = {name: tuple(tensor.shape) for name, tensor in zip(self.names, self.trained, strict=True)}
+        if {name: tuple(tensor.shape) for name, tensor in given.items()} != shapes:
+            raise ValueError(f"These weights are of another network or algorithm: {', '.join(given)} rather than {', '.join(self.names)}.")
+        self.trained = [given[name].to(self.device, torch.float32, copy=True) for name in self.names]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that `update` depends on; later updates change no tensor in it."""
+        counters = {"iteration": self.iteration, "steps": self.steps}
+        return {**self.weights(), "outer": dict(self.outer_state), "stream": self.rng.get_state(), **counters}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.load_weights(state)
+        moved = {
+            name: [tensor.to(self.device) for tensor in value] if isinstance(value, list) else value
+            for name, value in state["outer"].items()
+        }
+        self.outer_state = moved
+        self.rng.set_state(state["stream"].cpu())
+        self.iteration, self.steps = int(state["iteration"]), int(state["steps"])

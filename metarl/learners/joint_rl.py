@@ -1,0 +1,57 @@
+"""Joint training of one policy on all tasks, which then adapts like any other: the control for initialisation learners.
+
+Nothing is adapted in training, so the policy learns what is best on average over tasks ("pretraining" in Finn et al. 2017, section 5).
+"""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from metarl.learners.adapting_policy import Adaptation
+from metarl.learners.initialisation import MetaGradient
+from metarl.learners.inner_loop import Problem, broadcast, task_gradients
+from metarl.learners.policy_initialisation import ClippedPPO, PolicyInitialisation, check_policy_settings
+from metarl.learners.trust_region import TRPO
+from metarl.networks.perceptron import PerceptronConfig
+from metarl.tasks.supervised import Examples
+
+__all__ = ["JointRL", "JointRLConfig"]
+
+
+@dataclass(frozen=True)
+class JointRLConfig:
+    """Settings of joint training with fine-tuning.
+
+    Attributes:
+        iterations: steps of training.
+        tasks: tasks in each of them, played side by side.
+        adaptation: an update at test; the number of episodes in a task, also in training.
+        outer: how the weights are moved in training.
+        network: the shape of the policy.
+    """
+
+    iterations: int = 200
+    tasks: int = 20
+    adaptation: Adaptation = field(default_factory=Adaptation)
+    outer: TRPO | ClippedPPO = field(default_factory=TRPO)
+    network: PerceptronConfig = field(default_factory=PerceptronConfig)
+
+    def __post_init__(self) -> None:
+        check_policy_settings(self)
+
+
+class JointRL(PolicyInitialisation):
+    """Trains one policy on all tasks at once; its agent fine-tunes it by policy gradients."""
+
+    Config = JointRLConfig
+    label = "Joint training, fine-tuned"  # as tables print it
+
+    @property
+    def inner_steps(self) -> int:
+        """Nothing is adapted in training."""
+        return 0
+
+    def meta_gradient(self, problem: Problem, initial: list[Tensor], support: list[Examples], query: Examples) -> MetaGradient:
+        """The mean policy gradient."""
+        found = task_gradients(problem, broadcast(initial, self.config.tasks), query)
+        return MetaGradient([gradient.mean(0) for gradient in found.gradients], found.loss[None])

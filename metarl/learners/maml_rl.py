@@ -1,0 +1,74 @@
+"""MAML for policies: the outer step goes down the loss after adaptation, differentiated through it (Finn et al. 2017, section 5.3).
+
+Second derivatives are those of the surrogate losses on the steps that each inner update learned from. In TRPO's outer step the Fisher
+matrix of the adapted policies is carried back to the initial weights in the same way, F = mean over tasks of J' F_task J, with
+J = d phi_task / d phi the product of I - a H over inner steps.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from metarl.learners.adapting_policy import Adaptation
+from metarl.learners.initialisation import MetaGradient
+from metarl.learners.inner_loop import Problem, broadcast
+from metarl.learners.maml import hessian_products, inner_path, maml_gradient
+from metarl.learners.policy_initialisation import Carry, ClippedPPO, PolicyInitialisation, check_policy_settings
+from metarl.learners.trust_region import TRPO
+from metarl.networks.perceptron import PerceptronConfig
+from metarl.tasks.supervised import Examples
+
+__all__ = ["MAMLRL", "MAMLRLConfig"]
+
+
+@dataclass(frozen=True)
+class MAMLRLConfig:
+    """Settings of MAML for policies.
+
+    Attributes:
+        iterations: outer steps.
+        tasks: tasks in an outer step, played side by side.
+        inner_steps: K, updates of the policy in each task.
+        adaptation: an inner update, in training as at test.
+        outer: how the initial weights are moved.
+        network: the shape of the policy.
+    """
+
+    iterations: int = 200
+    tasks: int = 20
+    inner_steps: int = 1
+    adaptation: Adaptation = field(default_factory=Adaptation)
+    outer: TRPO | ClippedPPO = field(default_factory=TRPO)
+    network: PerceptronConfig = field(default_factory=PerceptronConfig)
+
+    def __post_init__(self) -> None:
+        check_policy_settings(self, inner_steps=self.inner_steps)
+
+
+class MAMLRL(PolicyInitialisation):
+    """Trains a policy's initial weights by what they lead to, differentiated through the inner updates."""
+
+    Config = MAMLRLConfig
+    label = "MAML"  # as tables print it
+
+    def meta_gradient(self, problem: Problem, initial: list[Tensor], support: list[Examples], query: Examples) -> MetaGradient:
+        """As for supervised tasks."""
+        return maml_gradient(problem, initial, support, query, self.config.adaptation.inner_lr)
+
+    def carry(self, support: list[Examples]) -> tuple[Carry, Carry]:
+        """Products with J and J', by a Hessian-vector product an inner step."""
+        lr = self.config.adaptation.inner_lr
+        _, path = inner_path(self.problem, broadcast(self.initial, self.config.tasks), support, lr)
+
+        def forth(vectors: list[Tensor]) -> list[Tensor]:
+            for step in path:
+                vectors = list(torch._foreach_add(vectors, hessian_products(step, vectors, keep=True), alpha=-lr))
+            return vectors
+
+        def back(vectors: list[Tensor]) -> list[Tensor]:
+            for step in reversed(path):
+                vectors = list(torch._foreach_add(vectors, hessian_products(step, vectors, keep=True), alpha=-lr))
+            return vectors
+
+        return forth, back

@@ -1,0 +1,87 @@
+"""What a policy-gradient step learns from: every task's episodes, judged by generalised advantages.
+
+An initialisation learner plays E episodes of a task side by side, an agent one after another; both judge and learn from them here.
+These are learners of single episodes: a terminated one is worth nothing more, a truncated one what its last observation is worth.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from metarl.learners.linear_baseline import baseline_features, fit_baseline
+from metarl.learners.ppo import gae
+from metarl.networks.actions import ActionDistribution
+from metarl.tasks.supervised import Examples
+
+__all__ = ["Judged", "TaskEpisodes", "judge", "surrogate"]
+
+
+class TaskEpisodes(NamedTuple):
+    """E episodes, of at most T steps, of each of n tasks."""
+
+    features: Tensor  # [T, n, E, F] of the observations acted on
+    action: Tensor  # [T, n, E, *act] as drawn
+    log_prob: Tensor  # [T, n, E] of the action when it was drawn
+    reward: Tensor  # [T, n, E]
+    valid: Tensor  # [T, n, E] bool: false after an episode's end
+    terminated: Tensor  # [n, E] bool: how each episode ended; if not so, it was truncated
+    final: Tensor  # [n, E, F] features of what an episode's last step showed
+
+
+class Judged(NamedTuple):
+    """What a policy's loss reads beside observations, m steps of each of n tasks."""
+
+    action: Tensor  # [n, m, *act]
+    log_prob: Tensor  # [n, m]
+    gain: Tensor  # [n, m] advantage, normalised within each task, times weight
+    weight: Tensor  # [n, m] 0 for steps that don't count, and else such that its mean over m is 1
+
+
+@torch.no_grad()
+def judge(episodes: TaskEpisodes, discount: float, gae_lambda: float) -> Examples:
+    """Every step with its advantage: inputs [n, m, F], targets a `Judged`, m = T E."""
+    valid, reward = episodes.valid, torch.where(episodes.valid, episodes.reward, 0)
+    times = torch.arange(len(valid) + 1, device=valid.device)[:, None, None].expand(-1, *valid.shape[1:])
+    described = baseline_features(episodes.features, times[:-1])
+    nothing, following = torch.zeros_like(reward), torch.zeros_like(valid)
+    following[:-1] = valid[1:]
+    returns = gae(reward, nothing, nothing, following, discount, 1.0)
+    coefficients = fit_baseline(by_task(described), by_task(returns), by_task(valid)).to(described.dtype)  # [n, D]
+    value = torch.einsum("tned,nd->tne", described, coefficients)
+    last = baseline_features(episodes.final, valid.sum(0))
+    final_value = torch.where(episodes.terminated, 0, torch.einsum("ned,nd->ne", last, coefficients))
+    next_value = torch.where(following, torch.cat([value[1:], value[-1:]]), final_value)
+    advantage = gae(reward, value, next_value, following, discount, gae_lambda)
+    counted = by_task(valid)
+    weight = counted * (counted.shape[1] / counted.sum(1, keepdim=True).clamp_min(1))
+    gain = normalised(by_task(advantage), weight) * weight
+    return Examples(by_task(episodes.features), Judged(by_task(episodes.action), by_task(episodes.log_prob), gain, weight))
+
+
+def normalised(advantage: Tensor, weight: Tensor) -> Tensor:
+    """Advantages [n, m] moved and scaled, task by task, to mean 0 and deviation 1 over the steps that count."""
+    advantage = torch.where(weight > 0, advantage, 0)
+    away = advantage - (weight * advantage).mean(1, keepdim=True)
+    return away / ((weight * away.square()).mean(1, keepdim=True).sqrt() + 1e-8)
+
+
+def by_task(part: Tensor) -> Tensor:
+    """[n, T E, ...] of [T, n, E, ...]."""
+    return part.transpose(0, 1).flatten(1, 2)
+
+
+def surrogate(actions: ActionDistribution, clip: float | None = None) -> Callable[[Tensor, Judged], Tensor]:
+    """The loss [n, m] of steps, minus gains times probability ratios, for parameters [n, m, P] and what was judged.
+
+    Its derivative where the actions were drawn is the policy gradient's. With `clip` it is PPO's (Schulman et al. 2017, equation 7).
+    """
+
+    def loss(parameters: Tensor, judged: Judged) -> Tensor:
+        ratio = (actions.log_prob(parameters, judged.action) - judged.log_prob).exp()
+        if clip is None:
+            return -ratio * judged.gain
+        return -torch.minimum(ratio * judged.gain, ratio.clamp(1 - clip, 1 + clip) * judged.gain)
+
+    return loss

@@ -1,0 +1,309 @@
+"""What the learners of a policy's initialisation share: playing, adapting, the outer step, and what is saved.
+
+They meta-train the weights from which policy gradients adapt to a task within a few updates (Finn et al. 2017, section 3.2). Each
+algorithm's own file says what its meta-gradient is, in the very functions that learn supervised tasks; inner steps descend on a policy's
+surrogate loss in place of a supervised one. Outer steps are TRPO's or PPO's.
+"""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from numbers import Integral
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from metarl.envs.budget import Budget, Episodes
+from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.learners.adapting_policy import Adaptation, AdaptingPolicyAgent, FastPolicy
+from metarl.learners.contract import Metrics
+from metarl.learners.initialisation import MetaGradient
+from metarl.learners.inner_loop import Problem, adapt, broadcast, check_converges, task_gradients, task_losses
+from metarl.learners.optimizers import SGD, Adam
+from metarl.learners.policy_episodes import Judged, TaskEpisodes, judge, surrogate
+from metarl.learners.trust_region import TRPO, trust_region_step
+from metarl.networks.actions import action_distribution
+from metarl.networks.inputs import StepInputs
+from metarl.networks.per_task import PerTask
+from metarl.networks.perceptron import PerceptronConfig
+from metarl.networks.policy_perceptron import PolicyPerceptron
+from metarl.rollout import collect
+from metarl.tasks.contract import TaskDistribution, Tasks
+from metarl.tasks.devices import check_device
+from metarl.tasks.seeding import derive_seed, torch_generator
+from metarl.tasks.supervised import Examples
+
+__all__ = ["ClippedPPO", "PolicyInitialisation", "check_policy_settings"]
+
+Carry = Callable[[list[Tensor]], list[Tensor]]
+
+
+@dataclass(frozen=True)
+class ClippedPPO:
+    """An outer step by PPO: several steps of Adam on the clipped surrogate (Schulman et al. 2017), all tasks in each of them.
+
+    Attributes:
+        epochs: steps on one batch of episodes.
+        clip: of the probability ratio.
+        adam: takes the steps.
+    """
+
+    epochs: int = 5
+    clip: float = 0.2
+    adam: Adam = field(default_factory=lambda: Adam(1e-3))
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.clip <= 0:
+            raise ValueError(f"epochs must be at least 1 and clip positive, not {self.epochs} and {self.clip}.")
+
+
+class Settings(Protocol):
+    """What the configs have in common."""
+
+    @property
+    def iterations(self) -> int:
+        """Outer steps."""
+
+    @property
+    def tasks(self) -> int:
+        """Tasks in an outer step."""
+
+    @property
+    def adaptation(self) -> Adaptation:
+        """An inner step."""
+
+    @property
+    def outer(self) -> TRPO | ClippedPPO:
+        """The outer steps."""
+
+    @property
+    def network(self) -> PerceptronConfig:
+        """The policy's shape."""
+
+
+class Outer(NamedTuple):
+    """What an outer step did."""
+
+    kl: float  # mean divergence of the policies after adaptation, new from old, in nats
+    share: float  # of the longest step that the trust region allows; 1 for PPO
+
+
+def check_policy_settings(config: Settings, **steps: int) -> None:
+    """Raise ValueError for settings that no learner can work with; `steps` are further numbers that must be at least 1."""
+    for name, value in {"iterations": config.iterations, "tasks": config.tasks, **steps}.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}.")
+
+
+class PolicyInitialisation(ABC):
+    """Meta-trains the weights that policy gradients start from in a new task.
+
+    Args:
+        config: settings.
+        distribution: where training tasks come from (split `train` only).
+        seed: names every random stream.
+        device: "cpu" or "cuda", environments included.
+    """
+
+    Config: ClassVar[Any]
+
+    def __init__(self, config: Any, distribution: TaskDistribution, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
+        check_device(device)
+        only: Any = seed[0] if isinstance(seed, tuple) and len(seed) == 1 else seed
+        if not isinstance(only, Integral):
+            raise ValueError(f"{type(self).__name__} trains one seed at a time; give an integer, not {seed!r}.")
+        self.config, self.distribution, self.device = config, distribution, torch.device(device)
+        streams = derive_seed(int(only), "policy initialisation")
+        self.task_seed = derive_seed(streams, "tasks")
+        self.env_rng, self.action_rng = (torch_generator(streams, name, device=self.device) for name in ("environment", "actions"))
+        self.actions = action_distribution(distribution.action_space)
+        self.inputs = StepInputs(distribution.observation_space, distribution.action_space, observation_only=True).to(self.device)
+        network = PolicyPerceptron(
+            self.inputs.size, distribution.action_space, config.network, torch_generator(streams, "weights"), config.adaptation.log_std
+        ).to(self.device)
+        self.network = PerTask(network)
+        self.problem = Problem(self.network, surrogate(self.actions))
+        self.initial = self.network.weights()
+        self.adam_state = config.outer.adam.start(self.initial) if isinstance(config.outer, ClippedPPO) else {}
+        self.iteration = self.steps = 0
+
+    @abstractmethod
+    def meta_gradient(self, problem: Problem, initial: list[Tensor], support: list[Examples], query: Examples) -> MetaGradient:
+        """The algorithm: what the steps that each inner update learned from, and those after the last, say of the initial weights."""
+
+    @property
+    def inner_steps(self) -> int:
+        """Updates of the policy in each training task."""
+        return int(self.config.inner_steps)
+
+    @property
+    def descends(self) -> bool:
+        """Whether the meta-gradient is of the loss after adaptation."""
+        return True
+
+    def carry(self, support: list[Examples]) -> tuple[Carry, Carry]:
+        """The derivative of each task's adapted weights by the initial ones, and its transpose, as products with vectors [n, ...].
+
+        The identity, to first order.
+        """
+        return (lambda vectors: vectors), (lambda vectors: vectors)
+
+    @cached_property
+    def env(self) -> MetaEpisodeEnv:
+        """Rows for E episodes of each task side by side; opened by the first update, since acting needs none."""
+        rows = self.config.tasks * self.config.adaptation.episodes
+        return MetaEpisodeEnv(self.distribution, Episodes(1, after=0), rows, self.env_rng, refill=False)
+
+    def close(self) -> None:
+        """Release the environments' workers."""
+        if "env" in self.__dict__:
+            self.__dict__.pop("env").close()
+
+    def update(self) -> Metrics:
+        """Play and adapt in fresh tasks, then one outer step.
+
+        "return" is the mean return of an episode after the last inner update, "return_before" that before the first.
+        """
+        config, adaptation = self.config, self.config.adaptation
+        tasks = self.distribution.sample(config.tasks, "train", derive_seed(self.task_seed, self.iteration))
+        weights, batches, returns = broadcast(self.initial, config.tasks), list[Examples](), list[float]()
+        seen, losses = list[Tensor](), list[Tensor]()
+        for step in range(self.inner_steps + 1):
+            episodes, observations = self.play(tasks, weights)
+            returns.append(float(torch.where(episodes.valid, episodes.reward, 0).sum(0).mean()))
+            batches.append(judge(episodes, adaptation.discount, adaptation.gae_lambda))
+            seen.append(observations)
+            self.steps += int(episodes.valid.sum())
+            if step < self.inner_steps:
+                found = task_gradients(self.problem, weights, batches[-1])
+                weights = SGD(adaptation.inner_lr).step(weights, found.gradients, {})[0]
+                total = torch.stack([weight.flatten(1).sum(1) for weight in weights]).sum(0)  # [n], finite where all weights are
+                losses += [found.loss]
+                check_converges(torch.stack([*losses, 0 * total]), f"in iteration {self.iteration + 1}")
+        outer = self.outer_step(batches[:-1], batches[-1])
+        if self.inputs.normalises:
+            self.inputs.observation_moments.update(torch.cat(seen))
+        self.iteration += 1
+        metrics = {"iteration": float(self.iteration), "steps": float(self.steps), "return": returns[-1], "return_before": returns[0]}
+        return {**metrics, "kl": outer.kl, "share": outer.share}
+
+    @torch.no_grad()
+    def play(self, tasks: Tasks, weights: list[Tensor]) -> tuple[TaskEpisodes, Tensor]:
+        """E episodes of each of n tasks with that task's weights [n, ...], and all observations acted on [k, *obs]."""
+        n, each = len(tasks), self.config.adaptation.episodes
+        policy = FastPolicy(self.inputs, self.network, weights)
+        rollout = collect(self.env, policy, self.actions, lambda rows, counts: tasks[rows // each], self.action_rng, True)
+        assert rollout.final_observation is not None, "it was asked for"
+        features = self.inputs.encode(rollout.steps.observation)  # [T, n E, F]
+        last = (rollout.valid.sum(0) - 1).clamp_min(0)  # [n E]
+        rows = torch.arange(len(last), device=last.device)
+        final = self.inputs.encode(rollout.final_observation[last, rows])
+        parts = features, rollout.action, rollout.log_prob, rollout.reward, rollout.valid
+        by_task = [part.unflatten(1, (n, each)) for part in parts]
+        ends = [part.unflatten(0, (n, each)) for part in (rollout.terminated.any(0), final)]
+        return TaskEpisodes(*by_task, *ends), rollout.steps.observation[rollout.valid]
+
+    def outer_step(self, support: list[Examples], query: Examples) -> Outer:
+        """Move the initial weights by what `support` and `query` say of them."""
+        outer = self.config.outer
+        if isinstance(outer, ClippedPPO):
+            problem, weights = Problem(self.network, surrogate(self.actions, outer.clip)), self.initial
+            for _ in range(outer.epochs):
+                found = self.meta_gradient(problem, weights, support, query)
+                weights, self.adam_state = outer.adam.step(weights, found.gradients, self.adam_state)
+            _, kl = self.measure(support, query)(weights)
+            self.initial = weights
+            return Outer(kl, 1.0)
+        found = self.meta_gradient(self.problem, self.initial, support, query)
+        check_converges(found.losses, f"in iteration {self.iteration + 1}")
+        measure = self.measure(support, query)
+        loss = float(found.losses[-1].mean()) if self.descends else None
+        taken = trust_region_step(self.initial, found.gradients, self.fisher_product(support, query), measure, outer, loss)
+        self.initial = taken.weights
+        return Outer(taken.kl, taken.share)
+
+    def adapted(self, initial: list[Tensor], support: list[Examples]) -> list[Tensor]:
+        """Each task's weights [n, ...] after the inner updates from `initial`, on steps played before."""
+        if not support:
+            return broadcast(initial, self.config.tasks)
+        return adapt(self.problem, initial, support, SGD(self.config.adaptation.inner_lr)).weights
+
+    def measure(self, support: list[Examples], query: Examples) -> Callable[[list[Tensor]], tuple[float, float]]:
+        """Of other initial weights: the loss after adaptation, and how far policies diverge then from those adapted from ours."""
+        judged: Judged = query.targets
+        with torch.no_grad():
+            old = self.network(self.adapted(self.initial, support), query.inputs)
+
+        def of(initial: list[Tensor]) -> tuple[float, float]:
+            weights = self.adapted(initial, support)
+            with torch.no_grad():
+                kl = (judged.weight * self.actions.kl(old, self.network(weights, query.inputs))).mean()
+                return float(task_losses(self.problem, weights, query).mean()), float(kl)
+
+        return of
+
+    def fisher_product(self, support: list[Examples], query: Examples) -> Carry:
+        """The matrix of second derivatives, by the initial weights, of the mean divergence after adaptation, times a vector."""
+        judged: Judged = query.targets
+        forth, back = self.carry(support)
+        leaves = [weight.detach().clone().requires_grad_() for weight in self.adapted(self.initial, support)]
+        parameters = self.network(leaves, query.inputs)
+        divergence = (judged.weight * self.actions.kl(parameters.detach(), parameters)).mean(1).sum()
+        slopes = torch.autograd.grad(divergence, leaves, create_graph=True)
+
+        def product(vector: list[Tensor]) -> list[Tensor]:
+            carried = forth(broadcast(vector, self.config.tasks))
+            curved = torch.autograd.grad(slopes, leaves, carried, retain_graph=True, materialize_grads=True)
+            return [part.mean(0) for part in back(list(curved))]
+
+        return product
+
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations are done."""
+        return bool(self.iteration >= self.config.iterations)
+
+    def agent(self, budget: Budget, member: int = 0) -> AdaptingPolicyAgent:
+        """The agent that adapts from the weights trained so far, which it copies."""
+        if member:
+            raise ValueError(f"There is no member {member}; this learner trains one seed.")
+        weights, inputs = [weight.clone() for weight in self.initial], copy.deepcopy(self.inputs)
+        return AdaptingPolicyAgent(self.problem, weights, inputs, self.config.adaptation, self.distribution, budget)
+
+    def weights(self, member: int = 0) -> dict[str, Any]:
+        """What `agent` needs: the initial weights and the moments of observations."""
+        return {
+            "initial": {name: tensor.clone() for name, tensor in zip(self.network.names, self.initial, strict=True)},
+            "inputs": {name: tensor.clone() for name, tensor in self.inputs.state_dict().items()},
+        }
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """Take over what another has trained.
+
+        Raises:
+            ValueError: it was trained with another network.
+        """
+        given = weights["initial"]
+        shapes = {name: tuple(tensor.shape) for name, tensor in zip(self.network.names, self.initial, strict=True)}
+        if {name: tuple(tensor.shape) for name, tensor in given.items()} != shapes:
+            raise ValueError(f"These weights are of another network: {', '.join(given)} rather than {', '.join(shapes)}.")
+        self.initial = [given[name].to(self.device, torch.float32, copy=True) for name in self.network.names]
+        self.inputs.load_state_dict(weights["inputs"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that `update` depends on; later updates change no tensor in it."""
+        streams = {name: getattr(self, name).get_state() for name in ("env_rng", "action_rng")}
+        return {**self.weights(), "adam": dict(self.adam_state), "streams": streams, "iteration": self.iteration, "steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.load_weights(state)
+        self.adam_state = {
+            name: [tensor.to(self.device) for tensor in part] if isinstance(part, list) else part for name, part in state["adam"].items()
+        }
+        for name, stream in state["streams"].items():
+            getattr(self, name).set_state(stream.cpu())
+        self.iteration, self.steps = int(state["iteration"]), int(state["steps"])

@@ -1,0 +1,109 @@
+"""Labelled images from folders: which files are of which class, which classes are for training, and all of them in one tensor."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from metarl.tasks.few_shot import LabelledImages, rotated
+from metarl.tasks.seeding import derive_seed
+
+__all__ = ["SUFFIXES", "find_classes", "read_folder", "split_by_name"]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pgm", ".ppm")
+TRAIN_SHARE = 0.75  # of the classes, where neither the folder nor the caller says
+MODES = {1: "L", 3: "RGB"}  # as Pillow names them, by channels
+
+
+class Classes(NamedTuple):
+    """Files by class, for each split."""
+
+    train: dict[str, tuple[Path, ...]]
+    test: dict[str, tuple[Path, ...]]
+
+
+def read_folder(folder: str | Path, size: int, channels: int, rotations: bool = False, train_classes: int | None = None) -> LabelledImages:
+    """All images below `folder`, stretched to `size` x `size` pixels.
+
+    Args:
+        channels: 1 for grey, 3 for red, green and blue.
+        rotations: have each training class four times, turned by quarters.
+        train_classes: how many classes are for training, where the folder doesn't say.
+
+    Raises:
+        ValueError: no such folder, no images in it, nothing left for a split, or an image that can't be read, by name.
+    """
+    if size < 1 or channels not in MODES:
+        raise ValueError(f"Images have a size of at least 1 pixel and 1 or 3 channels, not {size} and {channels}.")
+    classes = find_classes(Path(folder), train_classes)
+    named = {**classes.train, **{name if name not in classes.train else f"test/{name}": files for name, files in classes.test.items()}}
+    stamped = tuple((str(file), file.stat().st_mtime_ns) for files in named.values() for file in files)
+    counts = torch.tensor([len(files) for files in named.values()])
+    labelled = LabelledImages(_read(stamped, size, channels), counts, tuple(named), len(classes.train))
+    return rotated(labelled) if rotations else labelled
+
+
+def find_classes(folder: Path, train_classes: int | None = None) -> Classes:
+    """A class is a folder that holds images, at any depth, named by its path: Omniglot's characters lie within alphabets.
+
+    Where `folder` has the subfolders train and test, as miniImageNet has, they are the splits, and anything beside them, such as val, is
+    left out. Otherwise classes are ordered by a hash of their names, and the first are for training: `train_classes`, or three quarters.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {str(folder)!r}; name one that holds a folder of images for each class.")
+    splits = [folder / name for name in ("train", "test")]
+    if all(split.is_dir() for split in splits):
+        if train_classes is not None:
+            raise ValueError(f"{folder} has the folders train and test already; leave train_classes out.")
+        found = [_classes_below(split) for split in splits]
+    else:
+        classes = _classes_below(folder)
+        train = split_by_name(list(classes), round(TRAIN_SHARE * len(classes)) if train_classes is None else train_classes)
+        found = [{name: files for name, files in classes.items() if (name in train) == first} for first in (True, False)]
+    for name, part in zip(("train", "test"), found, strict=True):
+        if not part:
+            raise ValueError(
+                f"{folder} leaves no class for the split {name}; each class needs a folder with images, and each split a class."
+            )
+    return Classes(*found)
+
+
+def split_by_name(names: list[str], count: int) -> set[str]:
+    """The `count` names that come first in the order of a hash, which no other name has a say in."""
+    if not 0 <= count <= len(names):
+        raise ValueError(
+            f"train_classes must lie between 1 and {len(names) - 1}, since there are {len(names)} classes; it can't be {count}."
+        )
+    return set(sorted(names, key=lambda name: derive_seed(0, "split of classes", name))[:count])
+
+
+def _classes_below(folder: Path) -> dict[str, tuple[Path, ...]]:
+    classes: dict[str, list[Path]] = {}
+    for file in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.is_dir() and not hidden and not any(file.iterdir()):
+            raise ValueError(f"The folder {file} is empty; put a class's images into it, or take it away.")
+        if file.suffix.lower() in SUFFIXES and file.is_file() and file.parent != folder and not hidden:
+            classes.setdefault(file.parent.relative_to(folder).as_posix(), []).append(file)
+    if not classes:
+        raise ValueError(f"{folder} holds no images in folders of their own; put each class's images ({', '.join(SUFFIXES)}) into one.")
+    return {name: tuple(files) for name, files in classes.items()}
+
+
+@lru_cache(maxsize=2)
+def _read(stamped: tuple[tuple[str, int], ...], size: int, channels: int) -> Tensor:
+    """The images of files, with the times at which they changed last; kept, since decoding takes a while."""
+    images = np.empty((len(stamped), size, size, channels), np.uint8)
+    for i, (file, _) in enumerate(stamped):
+        try:
+            with Image.open(file) as image:
+                image.draft(MODES[channels], (size, size))  # large JPEGs are decoded at a fraction of their size
+                small = image.convert(MODES[channels]).resize((size, size), Image.Resampling.BILINEAR)
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f"{file} can't be read as an image ({error}). Restore it from a copy, or take it away.") from error
+        images[i] = np.asarray(small).reshape(size, size, channels)
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()

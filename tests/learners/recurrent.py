@@ -1,0 +1,25 @@
+"""A recurrent network of plain layers (Elman 1990), which a user might bring: PyTorch's own recurrent layers can't be vectorised."""
+
+import torch
+from torch import Generator, Tensor, nn
+
+from metarl.networks.perceptron import uniform_linear
+
+
+class Recurrent(nn.Module):
+    """Sequences [m, T, inputs] give [m, outputs], read off the last state."""
+
+    def __init__(self, inputs: int, units: int, outputs: int, rng: Generator):
+        super().__init__()
+        self.reads, self.keeps, self.says = (
+            uniform_linear(inputs, units, rng),
+            uniform_linear(units, units, rng),
+            uniform_linear(units, outputs, rng),
+        )
+        self.units = units
+
+    def forward(self, sequences: Tensor) -> Tensor:
+        state = sequences.new_zeros(len(sequences), self.units)
+        for t in range(sequences.shape[1]):
+            state = torch.tanh(self.reads(sequences[:, t]) + self.keeps(state))
+        return self.says(state)

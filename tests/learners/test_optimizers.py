@@ -1,0 +1,56 @@
+"""Optimisers as functions: the same steps as PyTorch's own."""
+
+import pytest
+import torch
+
+from metarl.learners.optimizers import SGD, Adam
+from metarl.tasks.seeding import torch_generator
+
+RNG = torch_generator(0)
+START = [torch.randn(3, 4, 2, generator=RNG, dtype=torch.float64), torch.randn(3, 5, generator=RNG, dtype=torch.float64)]
+GRADIENTS = [[torch.randn(w.shape, generator=RNG, dtype=w.dtype) for w in START] for _ in range(4)]
+PAIRS = {
+    "sgd": (SGD(0.1), lambda p: torch.optim.SGD(p, 0.1)),
+    "momentum": (SGD(0.1, 0.9), lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)),
+    "adam": (Adam(0.01), lambda p: torch.optim.Adam(p, 0.01)),
+    "adam without a first moment": (Adam(0.01, beta1=0.0), lambda p: torch.optim.Adam(p, 0.01, betas=(0.0, 0.999))),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_steps_are_those_of_pytorch(name):
+    ours, make = PAIRS[name]
+    theirs = [torch.nn.Parameter(w.clone()) for w in START]
+    optimizer, weights, state = make(theirs), [w.clone() for w in START], ours.start(START)
+    for gradients in GRADIENTS:
+        kept = [w.clone() for w in weights]
+        before, (weights, state) = weights, ours.step(weights, gradients, state)
+        assert all(torch.equal(a, b) for a, b in zip(kept, before, strict=True))  # nothing is changed in place
+        for parameter, gradient in zip(theirs, gradients, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+    for a, b in zip(weights, theirs, strict=True):
+        torch.testing.assert_close(a, b.detach(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.2), SGD(0.2, 0.5), Adam(0.2)])
+def test_scale_multiplies_the_step(optimizer):
+    half, _ = optimizer.step(START, GRADIENTS[0], optimizer.start(START), 0.5)
+    whole, _ = optimizer.step(START, GRADIENTS[0], optimizer.start(START))
+    for start, a, b in zip(START, half, whole, strict=True):
+        torch.testing.assert_close(2 * (a - start), b - start)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: SGD(0.0), "lr must be positive"),
+        (lambda: SGD(0.1, 1.0), "momentum must lie in"),
+        (lambda: Adam(-1.0), "lr must be positive"),
+        (lambda: Adam(beta1=1.0), "beta1 must lie in"),
+        (lambda: Adam(epsilon=0.0), "epsilon must be positive"),
+    ],
+)
+def test_bad_settings_get_a_sentence(make, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make()

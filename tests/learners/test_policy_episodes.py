@@ -1,0 +1,92 @@
+"""Episodes of different lengths and ends, judged as loops would judge them; the surrogate's gradient is the policy gradient."""
+
+import pytest
+import torch
+
+from metarl.learners.linear_baseline import baseline_features, fit_baseline
+from metarl.learners.policy_episodes import Judged, TaskEpisodes, judge, surrogate
+from metarl.networks.actions import action_distribution
+from metarl.tasks.point_navigation import PointNavigation
+from metarl.tasks.seeding import torch_generator
+
+STEPS, TASKS, EPISODES, FEATURES = 6, 3, 4, 2
+DISCOUNT, LAMBDA = 0.9, 0.8
+ACTIONS = action_distribution(PointNavigation().action_space)
+
+
+def made_episodes():
+    """Episodes of 1 to 6 steps, half of them terminated."""
+    rng = torch_generator(3)
+    lengths = torch.randint(1, STEPS + 1, (TASKS, EPISODES), generator=rng)
+    grid = (STEPS, TASKS, EPISODES)
+    return lengths, TaskEpisodes(
+        torch.randn(*grid, FEATURES, generator=rng),
+        0.1 * torch.randn(*grid, 2, generator=rng),
+        torch.randn(grid, generator=rng),
+        torch.randn(grid, generator=rng),
+        torch.arange(STEPS)[:, None, None] < lengths,
+        torch.rand(TASKS, EPISODES, generator=rng) < 0.5,
+        torch.randn(TASKS, EPISODES, FEATURES, generator=rng),
+    )
+
+
+def test_advantages_are_those_of_a_loop_over_single_episodes():
+    lengths, episodes = made_episodes()
+    judged = judge(episodes, DISCOUNT, LAMBDA).targets
+    for task in range(TASKS):
+        features, returns = [], []
+        for e in range(EPISODES):
+            n = int(lengths[task, e])
+            rewards = episodes.reward[:n, task, e]
+            features.append(baseline_features(episodes.features[:n, task, e], torch.arange(n)))
+            returns.append(torch.stack([sum(DISCOUNT ** (k - t) * rewards[k] for k in range(t, n)) for t in range(n)]))
+        all_features, all_returns = torch.cat(features), torch.cat(returns)
+        fitted = fit_baseline(all_features[None], all_returns[None], torch.ones(1, len(all_returns), dtype=torch.bool))[0].float()
+        advantages = torch.full((STEPS, EPISODES), float("nan"))
+        for e in range(EPISODES):
+            n = int(lengths[task, e])
+            values = [float(v) for v in features[e] @ fitted]
+            last = float(baseline_features(episodes.final[task, e], torch.tensor(n)) @ fitted)
+            values.append(0.0 if episodes.terminated[task, e] else last)
+            running = 0.0
+            for t in reversed(range(n)):
+                running = float(episodes.reward[t, task, e]) + DISCOUNT * values[t + 1] - values[t] + DISCOUNT * LAMBDA * running
+                advantages[t, e] = running
+        counted = advantages[~advantages.isnan()]
+        wanted = ((advantages - counted.mean()) / counted.std(correction=0)).nan_to_num(0).flatten()
+        share = len(counted) / (STEPS * EPISODES)
+        assert torch.allclose(judged.gain[task] * share, wanted, atol=2e-3)
+        assert torch.allclose(judged.weight[task] * share, (~advantages.isnan()).float().flatten())
+
+
+def test_what_lies_after_an_episodes_end_changes_nothing():
+    _, episodes = made_episodes()
+    after = ~episodes.valid
+    other = episodes._replace(reward=episodes.reward.masked_fill(after, 1e3), features=episodes.features.masked_fill(after[..., None], 50))
+    assert torch.equal(judge(episodes, DISCOUNT, LAMBDA).targets.gain, judge(other, DISCOUNT, LAMBDA).targets.gain)
+
+
+def judged_steps(parameters):
+    rng = torch_generator(1)
+    action = ACTIONS.sample(parameters, rng)
+    gain = torch.randn(action.shape[:2], generator=rng)
+    return Judged(action, ACTIONS.log_prob(parameters, action), gain, torch.ones_like(gain))
+
+
+@pytest.mark.parametrize("clip", [None, 0.2])
+def test_the_surrogates_gradient_is_the_policy_gradient_where_actions_were_drawn(clip):
+    parameters = torch.randn(2, 5, 4, generator=torch_generator(0)).requires_grad_()
+    judged = judged_steps(parameters.detach())
+    (found,) = torch.autograd.grad(surrogate(ACTIONS, clip)(parameters, judged).sum(), parameters)
+    (wanted,) = torch.autograd.grad(-(ACTIONS.log_prob(parameters, judged.action) * judged.gain).sum(), parameters)
+    assert torch.allclose(found, wanted, atol=1e-5)
+
+
+def test_the_clipped_surrogate_stops_where_a_ratio_has_gone_far_enough():
+    judged = Judged(torch.zeros(1, 4, 2), torch.zeros(1, 4), torch.tensor([[1.0, 1.0, -1.0, -1.0]]), torch.ones(1, 4))
+    parameters = torch.zeros(1, 4, 4)
+    likely, unlikely = ACTIONS.log_prob(parameters, judged.action) - 0.5, ACTIONS.log_prob(parameters, judged.action) + 0.5
+    judged = judged._replace(log_prob=torch.where(torch.tensor([[True, False, True, False]]), likely, unlikely))
+    loss = surrogate(ACTIONS, 0.2)(parameters, judged)[0]
+    more, less = torch.tensor(0.5).exp(), torch.tensor(-0.5).exp()
+    assert torch.allclose(loss, torch.stack([-torch.tensor(1.2), -less, more, torch.tensor(0.8)]), atol=1e-5)
