@@ -125,7 +125,7 @@ def compare(family: str, options: Options, console: Console) -> None:
         if played:
             write_episodes(options.folder / f"{family}-{split}.npz", {label: [each] for label, each in played.items()})
             curves = {label: each.matrix() for label, each in played.items() if label != EMPTIED}
-            title = f"{FAMILIES[family].id}, {split}"
+            title = f"{family} ({FAMILIES[family].id}), {split}"
             save(mean_curves(curves, x="episode", y="mean return", title=title, from_zero=False), options.folder / f"{family}-{split}.png")
     if lines:
         table = pd.DataFrame(lines).round(3)
@@ -197,7 +197,7 @@ def read_memory(family: str, options: Options, console: Console) -> None:
         f"{name}, {label}": dict(zip(part["step"], part["r2"].clip(lower=0), strict=True))
         for (name, label), part in table[table["parameter"].isin(apart)].groupby(["parameter", "network"], sort=False)
     }
-    figure = named_curves(curves, x="step of the meta-episode", y="R² of a linear probe (0 where below)", title=FAMILIES[family].id)
+    figure = named_curves(curves, x="step of the meta-episode", y="R² of a linear probe (0 where below)", title=f"{family} ({FAMILIES[family].id}), test")
     save(figure, options.folder / f"{family}-probe.png")
 
 
