@@ -54,6 +54,7 @@ SHORTER = "GridMaze 5x5, RL², share of mazes with a shorter second episode, of 
 IMPROVABLE = "GridMaze 5x5, RL², the same, of mazes whose first episode exceeded the shortest path"
 PAPER = "RL² in the paper (ViZDoom)"
 LOOPED = "RL², trained on with 5 episodes and loops"
+GRU = "RL² (GRU), without a memory for each place"
 FILE_NAME = str.maketrans({" ": "-", ",": None, "'": None})
 PARTS = ("grid-maze", "gap", "visual-maze", "grid-navi")
 
@@ -108,7 +109,7 @@ class Options:
 def main(options: Options, console: Console) -> None:
     """Every part asked for."""
     parts = options.parts or PARTS
-    names = {"grid-maze": ["grid-maze", "grid-maze-loops"], "gap": ["grid-maze-10", "grid-maze-100", "grid-maze-1000"]}
+    names = {"grid-maze": ["grid-maze", "grid-maze-loops", "grid-maze-gru"], "gap": ["grid-maze-10", "grid-maze-100", "grid-maze-1000"]}
     for part in parts:
         for name in names.get(part, [part]):
             for seed in TRAININGS[name].seeds:
@@ -190,12 +191,13 @@ def maze_agents(distribution: Any, budget: Episodes, folders: list[Path]) -> dic
 def grid_mazes(options: Options, console: Console) -> None:
     """GridMaze 5x5, and what was never trained: larger mazes, loops, more episodes."""
     folders, tables = folders_of("grid-maze", options, console), []
-    looped = folders_of("grid-maze-loops", options, console)
+    others = {LOOPED: folders_of("grid-maze-loops", options, console), GRU: folders_of("grid-maze-gru", options, console)}
     for setting, (arguments, episodes, most) in GRID_SETTINGS.items():
         num_tasks = min(most, options.num_tasks)
         distribution, budget = make("GridMaze-v0", **arguments), Episodes(episodes, 0)
         agents = maze_agents(distribution, budget, folders)
-        agents |= {LOOPED: [(load_agent(folder, budget), distribution) for folder in looped]} if looped else {}
+        for label, found in others.items():
+            agents |= {label: [(load_agent(folder, budget), distribution) for folder in found]} if found else {}
         played = play(agents, budget, num_tasks)
         shortest = episode_lengths(played[KnownMaze.label][0])[:, 0]
         lines = [line for label, evaluations in played.items() for line in lines_of(setting, label, evaluations, shortest)]

@@ -33,7 +33,7 @@ def run(tmp_path, *parts, **more):
 def test_grid_mazes(tmp_path):
     options, printed, figures = run(tmp_path, "grid-maze", publish=True)
     table = pd.read_csv(options.folder / "grid_mazes.csv")
-    assert set(table["agent"]) == {"Random", "Systematic explorer", "Known maze", "RL²", rl2_mazes.LOOPED}
+    assert set(table["agent"]) == {"Random", "Systematic explorer", "Known maze", "RL²", rl2_mazes.LOOPED, rl2_mazes.GRU}
     known = table[table["agent"] == "Known maze"]
     assert (known["to_shortest"] == 1).all()
     explorer = table[(table["agent"] == "Systematic explorer") & (table["setting"] == "5x5")]
