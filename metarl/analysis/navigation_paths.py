@@ -1,4 +1,4 @@
-"""The paths of policies that adapt in PointNavigation, goal by goal: before the first update and after each (Finn et al. 2017, figure 4)."""
+"""Paths of policies that adapt in PointNavigation, goal by goal: before the first update and after each (Finn et al. 2017, figure 4)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from metarl.tasks.seeding import torch_generator
 
 __all__ = ["Walks", "paths_figure", "walk"]
 
-MARGIN = 1.5  # a panel's half side, in units of the goals' farthest
+MARGIN = 1.25  # a panel's half side, in units of the goals' farthest
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ def paths_figure(rows: Mapping[str, Walks], goals: Sequence[int]) -> Figure:
     """
     if not goals or len({walks.goals.tobytes() for walks in rows.values()}) != 1:
         raise ValueError("Paths stand side by side if they were walked towards the same goals, one at least.")
-    figure = Figure(figsize=(0.4 + 2.1 * len(goals), 0.6 + 2.4 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(0.5 + 2.2 * len(goals), 0.6 + 2.35 * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), len(goals), sharex=True, sharey=True, squeeze=False)
     for panels, (label, walks) in zip(grid, rows.items(), strict=True):
         for axes, goal in zip(panels, goals, strict=True):
@@ -106,11 +106,11 @@ def _draw(axes: Axes, walks: Walks, goal: int) -> None:
     axes.plot([-EDGE, EDGE, EDGE, -EDGE, -EDGE], [-EDGE, -EDGE, EDGE, EDGE, -EDGE], color="#d0d0d0", linewidth=1)
     for i, (update, paths) in enumerate(walks.places.items()):
         name = f"after {update} update" + "s" * (update > 1) if update else "before"
-        thin = max(1.0, 2.5 - 0.5 * i)  # later ones are thinner, so that paths which coincide all show
+        thin = max(1.2, 3.6 - 0.8 * i)  # later ones are thinner, so that paths which coincide all show
         colour, dash = COLOURS[i % len(COLOURS)], "-" if update else ":"
         axes.plot(*paths[goal].T, linestyle=dash, color=colour, linewidth=thin, marker="o", markevery=[-1], markersize=5, label=name)
     axes.plot(0, 0, linestyle="", marker="o", markersize=8, markerfacecolor="none", markeredgecolor="#6b6b6b", label="start")
-    axes.plot(*walks.goals[goal], linestyle="", marker="*", markersize=14, markerfacecolor="none", markeredgecolor="black", label="goal")
+    axes.plot(*walks.goals[goal], linestyle="", marker="*", markersize=12, markerfacecolor="none", markeredgecolor="black", label="goal")
     before, after = (walks.returns(update)[goal] for update in (min(walks.places), max(walks.places)))
     axes.set_title(f"{before:.1f} → {after:.1f}", loc="left", fontsize=9)
     axes.set_aspect("equal")
