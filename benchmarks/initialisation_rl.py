@@ -3,10 +3,11 @@
     python benchmarks/initialisation_rl.py --publish
     python benchmarks/initialisation_rl.py --families point-navigation --learners "MAML, TRPO" "FOMAML, TRPO"
 
-Every learner plays the same test tasks as an agent: it draws its actions for three updates (E episodes each), then is scored on E more by
-its most likely ones. Beside: one policy trained on all tasks jointly and fine-tuned by as many updates, RL² at its own number of episodes,
-the known goal where an agent for it exists, and doing nothing. Runs lie in runs/initialisation_rl; with --publish, tables, every episode,
-figures and weights go to results/initialisation_rl.
+Every learner plays the same test tasks as an agent: E episodes before each of three updates, and E more, which are scored. The size of
+its updates is that of four which is best on training tasks. It draws its actions throughout: on training tasks that scores more than
+taking the most likely ones, which may stop short of a goal. Beside: one policy trained on all tasks jointly and fine-tuned by as many
+updates, RL² at its own number of episodes, the known goal where an agent for it exists, and doing nothing. Runs lie in
+runs/initialisation_rl; with --publish, tables, every episode, figures and weights go to results/initialisation_rl.
 """
 
 import shlex
@@ -29,11 +30,12 @@ from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
 from metarl.experiments.totals import write_episodes
+from metarl.learners.adapting_policy import AdaptingPolicyAgent
 from metarl.results import write_csv
 from metarl.tasks.registry import make
 from metarl.tasks.reveal import reveal
 
-TEST_SEED = 1703
+TEST_SEED, TRAIN_SEED = 1703, 1704
 KNOWN_GOAL, DO_NOTHING = "Known goal", "Do nothing"
 CONTROL = "Joint training, fine-tuned"
 
@@ -100,26 +102,35 @@ def main(options: Options, console: Console) -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     for family, labels in plans.items():
         console.rule(family)
-        played = {label: each for label in labels if (each := play(family, label, options)) is not None}
+        sizes: dict[str, float] = {}  # of each learner's updates
+        played = {label: each for label in labels if (each := play(family, label, options, sizes)) is not None}
         if played:
             played |= designed(family, options)
-            write_table(family, played, options, console)
+            write_table(family, played, sizes, options, console)
             draw(family, played, options)
         record(family, labels, played, options)
 
 
-def play(family: str, label: str, options: Options) -> Evaluation | None:
-    """A trained learner on the test tasks; None where it isn't trained."""
+def play(family: str, label: str, options: Options, sizes: dict[str, float]) -> Evaluation | None:
+    """A trained learner on the test tasks; None where it isn't trained. The size of its updates goes to `sizes`."""
     run = adaptation_run(family, label, device=options.device)
     folder = trained(run, *options.places(family, label), train_missing=options.train, publishes=options.publish)
     if folder is None:
         return None
+    distribution, chosen = run.make_distribution(), FAMILIES[family]
     if label == RL2_NAME:
         budget = Episodes(run.config.episodes, after=0)
-    else:
-        each = run.config.adaptation.episodes
-        budget = Episodes(FAMILIES[family].updates * each, after=each)
-    return evaluate(load_agent(folder, budget), run.make_distribution(), "test", options.tasks(family), TEST_SEED, budget)
+        return evaluate(load_agent(folder, budget), distribution, "test", options.tasks(family), TEST_SEED, budget)
+    budget = Episodes((chosen.updates + 1) * run.config.adaptation.episodes, after=0)
+    agent = load_agent(folder, budget)
+    assert isinstance(agent, AdaptingPolicyAgent), "every other learner adapts by gradients"
+    few = max(1, options.tasks(family) // 5)
+    scores = {
+        lr: float(stages(family, label, evaluate(agent.with_inner_lr(lr), distribution, "train", few, TRAIN_SEED, budget))[:, -1].mean())
+        for lr in chosen.inner_lrs
+    }
+    sizes[label] = max(scores, key=lambda lr: scores[lr])
+    return evaluate(agent.with_inner_lr(sizes[label]), distribution, "test", options.tasks(family), TEST_SEED, budget)
 
 
 def designed(family: str, options: Options) -> dict[str, Evaluation]:
@@ -141,7 +152,7 @@ def stages(family: str, label: str, evaluation: Evaluation) -> np.ndarray:
     return returns.reshape(len(returns), FAMILIES[family].updates + 1, -1).mean(2)
 
 
-def write_table(family: str, played: dict[str, Evaluation], options: Options, console: Console) -> None:
+def write_table(family: str, played: dict[str, Evaluation], sizes: dict[str, float], options: Options, console: Console) -> None:
     """Returns by update, with the environment steps used by then, and every episode beside."""
     lines = []
     for label, evaluation in played.items():
@@ -149,7 +160,13 @@ def write_table(family: str, played: dict[str, Evaluation], options: Options, co
         lengths = evaluation.length.reshape(len(parts), parts.shape[1], -1).sum(2).mean(0)
         for i, column in enumerate(parts.T):
             estimate = mean(column)
-            line = {"family": family, "agent": label, "stage": i, "episodes_before": i * (evaluation.matrix().shape[1] // parts.shape[1])}
+            line = {
+                "family": family,
+                "agent": label,
+                "inner_lr": sizes.get(label),
+                "stage": i,
+                "episodes_before": i * (evaluation.matrix().shape[1] // parts.shape[1]),
+            }
             line |= {"steps_before": float(lengths[:i].sum()), "return": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high}
             line |= {"success": float(evaluation.success.reshape(len(parts), parts.shape[1], -1)[:, i].mean())}
             lines.append(line | {"num_tasks": len(parts), "fingerprint": evaluation.fingerprint})

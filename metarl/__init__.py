@@ -47,6 +47,7 @@ _EXPORTS = {
     "evaluate": "metarl.evaluation.protocol",
     "evaluate_supervised": "metarl.evaluation.supervised",
     "load_agent": "metarl.experiments.load",
+    "load_learner": "metarl.experiments.load",
     "make": "metarl.tasks.registry",
     "make_agent": "metarl.baselines.registry",
     "make_learner": "metarl.learners.registry",

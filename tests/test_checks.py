@@ -6,6 +6,7 @@ from metarl.checks import (
     check_agent,
     check_distribution,
     check_learner,
+    check_supervised_distribution,
     parametrize_agent_checks,
     parametrize_distribution_checks,
     parametrize_learner_checks,
@@ -13,6 +14,7 @@ from metarl.checks import (
 from metarl.envs.budget import Episodes
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.contract import PlugInError
+from metarl.tasks.sine_regression import SineRegression
 from tests.checks.families import Counter, Walk
 from tests.checks.tiny_learner import TinyLearner
 
@@ -35,6 +37,7 @@ def test_sound_ones_pass():
     check_distribution(Walk)
     check_agent(Counter, BernoulliBandit(3), Episodes(5, 0))
     check_learner(TinyLearner)
+    check_supervised_distribution(SineRegression)
 
 
 def test_broken_ones_fail_with_a_sentence():

@@ -222,9 +222,7 @@ def curves_against_steps(
         values = np.array([estimate[:3] for estimate in points.values()]).reshape(-1, 3)
         colour, dash, marker = COLOURS[i % len(COLOURS)], DASHES[i // 2 % len(DASHES)], MARKERS[i % len(MARKERS)]
         errors = np.abs(values[:, 1:] - values[:, :1]).T
-        axes.errorbar(
-            list(points), values[:, 0], errors, color=colour, linestyle=dash, marker=marker, capsize=3, markersize=4, label=label
-        )
+        axes.errorbar(list(points), values[:, 0], errors, color=colour, linestyle=dash, marker=marker, capsize=3, markersize=4, label=label)
     axes.set_xscale("symlog", linthresh=100)
     axes.set_xlabel("environment steps used in the task")
     axes.set_ylabel(y)

@@ -24,21 +24,27 @@ from metarl.checks.parametrize import (
     parametrize_agent_checks,
     parametrize_distribution_checks,
     parametrize_learner_checks,
+    parametrize_supervised_checks,
+    supervised_checks,
 )
 from metarl.envs.budget import Budget, Episodes
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.identity import Identity
+from metarl.tasks.supervised import SupervisedDistribution
 
 __all__ = [
     "agent_checks",
     "check_agent",
     "check_distribution",
     "check_learner",
+    "check_supervised_distribution",
     "distribution_checks",
     "learner_checks",
     "parametrize_agent_checks",
     "parametrize_distribution_checks",
     "parametrize_learner_checks",
+    "parametrize_supervised_checks",
+    "supervised_checks",
 ]
 
 
@@ -52,6 +58,19 @@ def check_distribution(make: Callable[[], TaskDistribution]) -> None:
         PlugInError: the first check that failed.
     """
     for check in distribution_checks(make()):
+        check(make)
+
+
+def check_supervised_distribution(make: Callable[[], SupervisedDistribution]) -> None:
+    """Run every check of supervised distributions: those of examples rather than episodes.
+
+    Args:
+        make: builds the distribution, alike at every call: a class whose arguments all have defaults, or a lambda.
+
+    Raises:
+        PlugInError: the first check that failed.
+    """
+    for check in supervised_checks():
         check(make)
 
 

@@ -14,9 +14,11 @@ from metarl.checks.pictures import PICTURE_CHECKS
 from metarl.checks.playing import has_tensor_steps
 from metarl.checks.sampling import SAMPLING_CHECKS
 from metarl.checks.stepping import STEPPING_CHECKS
+from metarl.checks.supervised import SUPERVISED_CHECKS
 from metarl.envs.budget import Budget
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.supervised import SupervisedDistribution
 
 __all__ = [
     "agent_checks",
@@ -25,6 +27,8 @@ __all__ = [
     "parametrize_agent_checks",
     "parametrize_distribution_checks",
     "parametrize_learner_checks",
+    "parametrize_supervised_checks",
+    "supervised_checks",
 ]
 
 Check = Callable[..., None]
@@ -44,6 +48,11 @@ def distribution_checks(distribution: TaskDistribution | None = None) -> Iterabl
         yield from ADAPTED_CHECKS
 
 
+def supervised_checks() -> Iterable[Check]:
+    """Every check(make_distribution) of supervised distributions."""
+    yield from SUPERVISED_CHECKS
+
+
 def agent_checks() -> Iterable[Check]:
     """Every check(make_agent, distribution, budget)."""
     yield from ACTING_CHECKS
@@ -57,6 +66,11 @@ def learner_checks() -> Iterable[Check]:
 def parametrize_distribution_checks(makes: Mapping[str, Callable[[], TaskDistribution]]) -> Any:
     """Decorate `def test_...(check): check()`; `makes` maps a name for the test's id to a function that builds the distribution."""
     return _parametrize([(name, check, (make,)) for name, make in makes.items() for check in distribution_checks(make())])
+
+
+def parametrize_supervised_checks(makes: Mapping[str, Callable[[], SupervisedDistribution]]) -> Any:
+    """The same for supervised distributions."""
+    return _parametrize([(name, check, (make,)) for name, make in makes.items() for check in supervised_checks()])
 
 
 def parametrize_agent_checks(cases: Mapping[str, tuple[MakeAgent, TaskDistribution, Budget]]) -> Any:

@@ -40,17 +40,19 @@ class Family:
     Attributes:
         id: the distribution. plans: the learners, as tables name them.
         updates: gradient steps that are scored. arguments: of the distribution.
+        inner_lrs: sizes of the scored steps, of which each learner gets the one that is best on training tasks.
     """
 
     id: str
     plans: dict[str, Plan]
     updates: int = 3
     arguments: dict[str, Any] = field(default_factory=dict)
+    inner_lrs: tuple[float, ...] = (0.025, 0.05, 0.1, 0.2)
 
 
-# Inner steps are as many as are scored; their size was chosen on training tasks, of 0.1, 0.2, 0.5 and 1.
+# Inner steps are as many as are scored; their size in training was chosen on training tasks, of 0.1, 0.2, 0.5 and 1.
 STEP = Adaptation(episodes=20, inner_lr=0.1)
-MAML, FOMAML = MAMLRLConfig(inner_steps=3, adaptation=STEP, iterations=100), FOMAMLRLConfig(inner_steps=3, adaptation=STEP, iterations=200)
+MAML, FOMAML = MAMLRLConfig(inner_steps=3, adaptation=STEP, iterations=100), FOMAMLRLConfig(inner_steps=3, adaptation=STEP, iterations=100)
 REPTILE = ReptileRLConfig(inner_steps=3, adaptation=STEP)
 JOINT = JointRLConfig(iterations=400, adaptation=STEP)  # as many environment steps as MAML, which plays every task four times
 BY_PPO = ClippedPPO(epochs=5, adam=Adam(1e-3))

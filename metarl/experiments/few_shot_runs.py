@@ -1,4 +1,4 @@
-"""The trainings and scorings of few-shot classification: what Nichol et al. 2018 and Finn et al. 2017 set, and a preset for one processor core.
+"""The trainings and scorings of few-shot classification: what Nichol et al. 2018 and Finn et al. 2017 set, and a preset for one core.
 
 The paper's settings of Reptile are those of the commands released with it; those of MAML and first-order MAML are of Finn et al.'s own
 (github.com/cbfinn/maml, main.py). The preset "paper" needs Omniglot or miniImageNet on disk; "cpu" and "smoke" take glyphs.
@@ -119,7 +119,7 @@ REPTILE: dict[tuple[DataName, int], ReptileCommand] = {  # by data and ways
 }
 MAMLS: dict[tuple[DataName, int, int], MAMLCommand] = {  # by data, ways and shots; the released ones name no command for 5-shot Omniglot
     ("glyphs", 5, 1): MAMLCommand(16, 0.4, 1, 2500, 5),
-    ("glyphs", 5, 5): MAMLCommand(8, 0.4, 1, 2500, 5),
+    ("glyphs", 5, 5): MAMLCommand(8, 0.4, 1, 800, 5),
     **{("omniglot", 5, shots): MAMLCommand(32, 0.4, 1, 40_000) for shots in (1, 5)},
     **{("omniglot", 20, shots): MAMLCommand(16, 0.1, 5, 40_000) for shots in (1, 5)},
     **{("miniimagenet", 5, shots): MAMLCommand(4, 0.01, 5, 60_000, 15) for shots in (1, 5)},

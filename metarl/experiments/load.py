@@ -9,6 +9,7 @@ from metarl.experiments.run import check_belongs, resume
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.contract import Learner
+from metarl.learners.registry import SUPERVISED_LEARNERS
 from metarl.results import RunFolder, RunFolderError
 
 __all__ = ["default_budget", "load_agent", "load_learner"]
@@ -79,6 +80,11 @@ def default_budget(run: RunConfig) -> Budget:
     adaptation = getattr(run.config, "adaptation", None)
     if isinstance(adaptation, Adaptation):
         return Episodes(adaptation.episodes * getattr(run.config, "inner_steps", 1), after=adaptation.episodes)
+    if run.learner in SUPERVISED_LEARNERS:
+        raise ValueError(
+            f"The learner {run.learner!r} learned supervised tasks: score metarl.load_learner(folder).adapter() with "
+            "metarl.evaluate_supervised."
+        )
     episodes = getattr(run.config, "episodes", None)
     if not isinstance(episodes, int):
         raise ValueError(f"The learner {run.learner!r} isn't trained for a number of episodes; say for how long the agent will play.")

@@ -1,6 +1,7 @@
 """An agent that adapts by policy gradients: it plays E episodes, takes one step, and plays on with weights that are the task's own."""
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -123,6 +124,12 @@ class AdaptingPolicyAgent:
         self.problem, self.initial, self.inputs, self.adaptation = problem, initial, inputs, adaptation
         self.actions, self.horizon = action_distribution(distribution.action_space), distribution.horizon
         self.learning = budget.learning if isinstance(budget, Episodes) and budget.after and adaptation.act == "mode" else None
+
+    def with_inner_lr(self, inner_lr: float) -> "AdaptingPolicyAgent":
+        """The same agent, taking steps of another size."""
+        other = copy.copy(self)
+        other.adaptation = replace(self.adaptation, inner_lr=inner_lr)
+        return other
 
     def initial_state(self, batch_size: int) -> AdaptingState:
         """Shared weights, nothing played."""

@@ -111,7 +111,7 @@ class InitialisationLearner(ABC):
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
         network = (make_network or self._network)(distribution, torch_generator(streams, "weights")).to(self.device, torch.float32)
-        self.problem = Problem(PerTask(network), distribution.loss)
+        self.problem = Problem(PerTask(network), distribution.loss, distribution.loss_and_slope)
         trial = distribution.sample(2, "train", self.task_seed).to(self.device, torch.float32)
         noise = torch_generator(streams, "trial", device=self.device)
         self.problem.network.check(distribution.query(trial, noise).inputs, distribution.outputs)
@@ -129,7 +129,7 @@ class InitialisationLearner(ABC):
         kind = "An image network reads images" if isinstance(config, ImageNetworkConfig) else "A perceptron reads vectors"
         raise ValueError(
             f"{kind}; the inputs of {distribution.id} have shape {shape}. Give network=ImageNetworkConfig() for images [channels, height, "
-            "width], PerceptronConfig() for vectors, or make_network for anything else."
+            "width] (as a flag: network:image-network-config), PerceptronConfig() for vectors, or make_network for anything else."
         )
 
     def start(self) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""N-way K-shot classification: tell N classes apart after K images of each (Lake et al. 2015; settings as in Nichol et al. 2018, section 6).
+"""N-way K-shot classification: tell N classes apart after K images of each (Lake et al. 2015; as in Nichol et al. 2018, section 6.1).
 
 `FewShotClassification` makes tasks of any labelled images; the families differ in where their images come from.
 """
@@ -41,7 +41,7 @@ class FewShotClassification(SupervisedDistribution):
     """Tasks of `ways` classes, drawn without repetition from the split's, with `shots` + `queries` different images of each.
 
     Inputs are images [C, H, W] in [0, 1], targets are labels from 0 to ways - 1 (int64), outputs one logit a label, and the loss is
-    cross-entropy in nats. Examples come class by class. The same arguments of `sample` give the same classes whatever shots and queries are.
+    cross-entropy in nats. Examples come class by class. The same arguments of `sample` give the same classes, whatever shots and queries.
 
     Args:
         images: what tasks are made of.
@@ -85,8 +85,8 @@ class FewShotClassification(SupervisedDistribution):
         for name, count in zip(self.images.names[first:end], self.images.counts[first:end].tolist(), strict=True):
             if count < shots + queries:
                 raise ValueError(
-                    f"{self.id}: the class {name!r} has {count} images, too few for tasks of the split {split}, which take {shots} to learn "
-                    f"from and {queries} to be scored on. Ask for fewer, or take the class away."
+                    f"{self.id}: the class {name!r} has {count} images, too few for tasks of the split {split}, which take {shots} to "
+                    f"learn from and {queries} to be scored on. Ask for fewer, or take the class away."
                 )
 
     def config(self) -> dict[str, Any]:

@@ -15,8 +15,8 @@ class GlyphClassification(FewShotClassification):
     |---|---|
     | class | a letter or digit of any alphabet that at least `least_faces` typefaces have; accented ones are left out |
     | twins | characters that look alike, such as Latin A, Greek Alpha and Cyrillic A, are one class |
-    | example | 20 of each class: the faces in turn, upright 28 x 28 drawings turned by at most 10 degrees, scaled by 0.85 to 1.1 and moved |
-    | | by at most 1.5 pixels, by numbers fixed for each character. 8 to 16 faces have a character, so some faces draw two or three examples |
+    | example | 20 of each class: the faces in turn, each drawing turned by at most 10 degrees, scaled by 0.85 to 1.1 and moved by at |
+    | | most 1.5 pixels, by numbers fixed for each character. 8 to 16 faces have a character, so some faces draw two or three examples |
     | input | an image [1, 28, 28], from 0 (paper) to 1 (ink); the character's longer side is about 19 pixels, whatever its size in print |
     | target | the label, from 0 to ways - 1; a class's label is drawn anew in each task |
     | support | `shots` images of each class |

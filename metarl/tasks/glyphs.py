@@ -85,20 +85,25 @@ def glyph_images(fonts: str | None = None, least_faces: int = 8) -> LabelledImag
         least_faces: how many faces must have a character.
 
     Raises:
-        ValueError: no typefaces, or one that can't be read.
+        ValueError: no typefaces, one that can't be read, or no character that so many of them have.
     """
     faces = default_faces() if fonts is None else faces_in(fonts)
     owned = [characters_in(face) for face in faces]
     counts = {character: sum(character in own for own in owned) for character in sorted(set().union(*owned))}
     characters = [character for character, count in counts.items() if count >= least_faces]
+    if least_faces < 1 or not characters:
+        raise ValueError(
+            f"There are {len(faces)} typefaces in {fonts or 'matplotlib'}, and no letter or digit that {least_faces} of them have; "
+            "give least_faces a number from 1 to theirs, or name a folder with more."
+        )
     drawn = drawings(characters, faces, owned)
     kept = kept_characters(drawn)
+    kept = [i for i in kept if bool(drawn.present[i].any())]
     training = [derive_seed(0, "split of glyphs", ord(characters[i])) % 100 < TRAIN_PERCENT for i in kept]
     order = [i for wanted in (True, False) for i, trains in zip(kept, training, strict=True) if trains == wanted]
     images = [moved(drawn.pixels[i, drawn.present[i]], ord(characters[i])) for i in order]
     names = tuple(f"{characters[i]} {unicodedata.name(characters[i], '')}".strip() for i in order)
-    pixels = torch.cat(images) if images else torch.zeros(0, 1, SIZE, SIZE, dtype=torch.uint8)
-    return LabelledImages(pixels, torch.full((len(order),), EXAMPLES), names, sum(training))
+    return LabelledImages(torch.cat(images), torch.full((len(order),), EXAMPLES), names, sum(training))
 
 
 def drawings(characters: list[str], faces: list[Path], owned: list[set[str]]) -> Drawings:
@@ -110,7 +115,7 @@ def drawings(characters: list[str], faces: list[Path], owned: list[set[str]]) ->
             if character in owned[j]:
                 _draw(character, font, pixels[i, j])
     drawn = torch.from_numpy(pixels)
-    return Drawings(drawn, drawn.flatten(2).amax(2) > 0 if len(characters) else torch.zeros(0, len(faces), dtype=torch.bool))
+    return Drawings(drawn, drawn.flatten(2).amax(2) > 0)
 
 
 def _draw(character: str, font: ImageFont.FreeTypeFont, canvas: np.ndarray) -> None:

@@ -50,8 +50,8 @@ def read_folder(folder: str | Path, size: int, channels: int, rotations: bool = 
 def find_classes(folder: Path, train_classes: int | None = None) -> Classes:
     """A class is a folder that holds images, at any depth, named by its path: Omniglot's characters lie within alphabets.
 
-    Where `folder` has the subfolders train and test, as miniImageNet has, they are the splits, and anything beside them is left out (such as
-    val). Otherwise classes are ordered by a hash of their names, and the first are for training: `train_classes`, or three quarters.
+    Where `folder` has the subfolders train and test, as miniImageNet has, they are the splits, and anything beside them, such as val, is
+    left out. Otherwise classes are ordered by a hash of their names, and the first are for training: `train_classes`, or three quarters.
     """
     if not folder.is_dir():
         raise ValueError(f"There is no folder {str(folder)!r}; name one that holds a folder of images for each class.")
@@ -85,6 +85,8 @@ def _classes_below(folder: Path) -> dict[str, tuple[Path, ...]]:
     classes: dict[str, list[Path]] = {}
     for file in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.is_dir() and not hidden and not any(file.iterdir()):
+            raise ValueError(f"The folder {file} is empty; put a class's images into it, or take it away.")
         if file.suffix.lower() in SUFFIXES and file.is_file() and file.parent != folder and not hidden:
             classes.setdefault(file.parent.relative_to(folder).as_posix(), []).append(file)
     if not classes:

@@ -7,6 +7,7 @@ Where a `TaskDistribution` has episodes, this has `support` and `query`; both ki
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
+import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.contract import Tasks
@@ -53,6 +54,14 @@ class SupervisedDistribution(ABC):
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss [..., m] of each example, for predictions [..., m, outputs] and targets [..., m, *target]."""
+
+    def loss_and_slope(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses [..., m] and their derivatives by the outputs [..., m, outputs]; families override autograd where they know better."""
+        with torch.enable_grad():
+            leaf = outputs.detach().requires_grad_()
+            losses = self.loss(leaf, targets)
+            (slope,) = torch.autograd.grad(losses.sum(), leaf)
+        return losses.detach(), slope
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
         """Whether each example's answer is right [..., m] bool; None where answers aren't right or wrong but near or far."""

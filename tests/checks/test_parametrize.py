@@ -15,10 +15,13 @@ from metarl.checks.parametrize import (
     parametrize_agent_checks,
     parametrize_distribution_checks,
     parametrize_learner_checks,
+    parametrize_supervised_checks,
+    supervised_checks,
 )
 from metarl.envs.budget import Episodes
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.sine_regression import SineRegression
 from tests.checks.families import Counter, Walk
 from tests.checks.line import Line
 from tests.checks.tiny_learner import TinyLearner
@@ -38,7 +41,7 @@ def test_tensor_families_and_adapted_ones_have_their_own_checks():
     assert set(distribution_checks()) == set(tensor) | set(adapted)
 
 
-@pytest.mark.parametrize("checks", [distribution_checks, agent_checks, learner_checks])
+@pytest.mark.parametrize("checks", [distribution_checks, agent_checks, learner_checks, supervised_checks])
 def test_every_check_has_a_name_and_a_sentence(checks):
     listed = list(checks())
     assert len({check.__name__ for check in listed}) == len(listed) > 8
@@ -56,6 +59,8 @@ def test_one_id_for_each_check_and_each_thing():
     assert agents == [f"counter-{check.__name__}" for check in agent_checks()]
     learners = ids(parametrize_learner_checks({"tiny": (TinyLearner, BernoulliBandit(2), Episodes(2, 0))}))
     assert learners == [f"tiny-{check.__name__}" for check in learner_checks()]
+    supervised = ids(parametrize_supervised_checks({"sines": SineRegression}))
+    assert supervised == [f"sines-{check.__name__}" for check in supervised_checks()]
 
 
 def test_a_parametrised_check_runs_without_arguments():

@@ -72,7 +72,7 @@ def test_rows_and_curve():
     assert [estimate.n for estimate in curve] == [7] * 5
     assert curve[2].value == pytest.approx(scored.scores(2).mean())
     assert curve[2].low < curve[2].value < curve[2].high
-    with pytest.raises(ValueError, match="4 inner steps were taken, so step lies between 0 and 4; it can't be 5"):
+    with pytest.raises(ValueError, match="The query was scored after 0, 1, 2, 3, 4 inner steps; step can't be 5"):
         scored.scores(5)
 
 
@@ -109,6 +109,9 @@ def test_divergence_is_named_by_task_and_step():
     [
         ({"split": "validation"}, "has no split 'validation'; choose one of train, test"),
         ({"steps": 0}, "steps must be at least 1, not 0"),
+        ({"chunk": 0}, "chunk must be at least 1, not 0"),
+        ({"score_after": (3,)}, r"score_after names inner steps between 0 and 2, one at least, not \(3,\)"),
+        ({"score_after": ()}, "one at least"),
         ({"num_tasks": 0}, "num_tasks must be at least 1, not 0"),
         ({"num_tasks": 2.5}, "num_tasks must be a whole number"),
         ({"seed": "a"}, "seed must be a whole number"),
@@ -135,3 +138,49 @@ def test_agents_are_not_scored_on_examples():
     agent = make_agent("random", BernoulliBandit(), metarl.Episodes(2))
     with pytest.raises(ValueError, match="examples rather than episodes; score adapters on it with metarl.evaluate_supervised"):
         metarl.evaluate(agent, SINES, "test", 3, 0)
+
+
+def test_only_the_steps_asked_for_are_scored():
+    whole = evaluate_supervised(Halving(), SINES, "test", 7, 3, steps=4)
+    some = evaluate_supervised(Halving(), SINES, "test", 7, 3, steps=4, score_after=(3, 0, 3))
+    assert some.inner_steps == (0, 3)
+    assert some.steps == 3
+    for step in (0, 3):
+        assert np.array_equal(some.scores(step), whole.scores(step))
+    assert list(some.rows().inner_step[:2]) == [0, 3]
+    assert [estimate.n for estimate in some.curve()] == [7, 7]
+    with pytest.raises(ValueError, match="The query was scored after 0, 3 inner steps; step can't be 4"):
+        some.scores(4)
+
+
+class Signs(SineRegression):
+    """Sine regression in which the sign is right or wrong."""
+
+    def correct(self, outputs, targets):
+        return ((outputs > 0) == (targets > 0)).squeeze(-1)
+
+
+def test_accuracy_stands_beside_the_loss_where_answers_are_right_or_wrong():
+    scored = evaluate_supervised(FitsSines(), Signs(), "test", 100, 0, steps=1)
+    assert list(scored.rows().columns) == ["task", "inner_step", "loss", "accuracy"]
+    assert scored.scores(score="accuracy") == pytest.approx(1.0)
+    tasks = SINES.sample(100, "test", 0)
+    targets = SINES.query(tasks, None).targets
+    assert scored.scores(0, "accuracy") == pytest.approx((targets <= 0).double().mean((1, 2)).numpy())
+    curve = scored.curve(score="accuracy")
+    assert curve[0].low < curve[0].value < curve[0].high
+    with pytest.raises(ValueError, match="SineRegression-v0 has no accuracy: its answers aren't right or wrong"):
+        evaluate_supervised(FitsSines(), SINES, "test", 3, 0, steps=1).scores(score="accuracy")
+
+
+def test_adapters_are_told_how_queries_are_batched():
+    told = []
+
+    class Told(Halving):
+        def predict(self, state, inputs, transductive=True):
+            told.append(transductive)
+            return super().predict(state, inputs)
+
+    for transductive in (True, False):
+        assert evaluate_supervised(Told(), SINES, "test", 3, 0, 1, transductive=transductive).transductive == transductive
+    assert told == [True, True, False, False]

@@ -3,10 +3,12 @@ import pytest
 from metarl import load_agent
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import evaluate
+from metarl.evaluation.supervised import evaluate_supervised
 from metarl.experiments.checkpoint import CheckpointError, load_state, save_state
-from metarl.experiments.load import default_budget
+from metarl.experiments.load import default_budget, load_learner
 from metarl.experiments.run import train
 from metarl.experiments.run_config import RunConfig
+from metarl.learners.reptile import ReptileConfig
 from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
 from metarl.results import RunFolder, RunFolderError, publish
@@ -83,3 +85,13 @@ def test_the_default_budget_is_what_was_trained_for():
     object.__setattr__(endless, "config", object())
     with pytest.raises(ValueError, match="say for how long"):
         default_budget(endless)
+
+
+def test_a_supervised_runs_learner_comes_back_and_yields_its_adapter(tmp_path):
+    run = RunConfig("reptile", ReptileConfig(iterations=2, tasks=2), "SineRegression-v0")
+    sines = run.make_distribution()
+    trained = train(run, tmp_path, show=False)
+    wanted = evaluate_supervised(trained.adapter(), sines, "test", 5, 0, 2).losses
+    assert (evaluate_supervised(load_learner(tmp_path).adapter(), sines, "test", 5, 0, 2).losses == wanted).all()
+    RunFolder(tmp_path).weights().unlink()
+    assert (evaluate_supervised(load_learner(tmp_path).adapter(), sines, "test", 5, 0, 2).losses == wanted).all()  # from the checkpoint

@@ -5,8 +5,10 @@ import torch
 from metarl.learners.adapter import GradientAdapter
 from metarl.learners.inner_loop import adapt
 from metarl.learners.maml import MAML, MAMLConfig
-from metarl.learners.optimizers import Adam
-from metarl.networks.perceptron import PerceptronConfig
+from metarl.learners.optimizers import SGD, Adam
+from metarl.networks.image_network import ImageNetworkConfig
+from metarl.networks.perceptron import Perceptron, PerceptronConfig
+from metarl.tasks.few_shot import FewShotClassification, LabelledImages
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.sine_regression import SineRegression
 
@@ -48,3 +50,42 @@ def test_an_adapter_keeps_its_weights_while_the_learner_goes_on():
     before = said()
     learner.update()
     assert torch.equal(before, said())
+
+
+class Noise(FewShotClassification):
+    """Ten classes of noisy pictures."""
+
+    id = "Noise-v0"
+
+    def __init__(self):
+        pixels = torch.randint(0, 256, (40, 1, 8, 8), generator=torch_generator(0), dtype=torch.uint8)
+        super().__init__(LabelledImages(pixels, torch.full((10,), 4), tuple("abcdefghij"), 5), ways=3, shots=2, queries=2)
+
+
+def outputs(network, make_network=None):
+    """Of the same queries in the same adapted networks: transductive, alone, and alone with the other queries changed."""
+    family = Noise()
+    tasks = family.sample(3, "test", 0).to("cpu", torch.float32)
+    support, query = family.support(tasks, torch_generator(0)), family.query(tasks, torch_generator(0)).inputs
+    config = MAMLConfig(iterations=2, tasks=2, network=network)
+    adapter = MAML(config, family, 0, make_network=make_network).adapter(SGD(0.1))
+    state = adapter.step(adapter.begin(support, 1, torch_generator(0)))
+    changed = torch.cat([query[:, :1], 1 - query[:, 1:]], 1)
+    said = adapter.predict(state, query), adapter.predict(state, query, False), adapter.predict(state, changed, False)
+    return *said, adapter.problem.network(state.weights, torch.cat([support.inputs, query[:, :1]], 1))[:, -1]
+
+
+def test_alone_a_query_is_computed_beside_the_support_and_no_other_query():
+    transductive, alone, others_changed, by_hand = outputs(ImageNetworkConfig(4, layers=2))
+    assert transductive.shape == alone.shape == (3, 6, 3)
+    assert not torch.allclose(transductive, alone, atol=1e-3), "the batch's moments differ"
+    torch.testing.assert_close(alone[:, 0], by_hand)
+    torch.testing.assert_close(alone[:, 0], others_changed[:, 0])
+
+
+def test_without_batch_normalisation_company_makes_no_difference():
+    def plain(distribution, rng):
+        return torch.nn.Sequential(torch.nn.Flatten(), Perceptron(64, 3, PerceptronConfig((8,)), rng))
+
+    transductive, alone, _, _ = outputs(PerceptronConfig(), plain)
+    torch.testing.assert_close(transductive, alone)

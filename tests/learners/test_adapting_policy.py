@@ -105,6 +105,17 @@ def test_after_the_episodes_of_learning_it_acts_by_the_mode_and_changes_no_more(
     assert not torch.allclose(drawn[1], mode)
 
 
+def test_steps_may_have_another_size():
+    agent, budget = made().agent(Episodes(2 * EACH, 0)), Episodes(2 * EACH, 0)
+    moves = []
+    for each in (agent, agent.with_inner_lr(0.25)):
+        history = play(each, budget)
+        moves.append([after - before for before, after in zip(history[0][3], history[-1][3], strict=True)])
+    for whole, half in zip(*moves, strict=True):
+        assert torch.allclose(whole, 2 * half, atol=1e-5)
+    assert agent.adaptation.inner_lr == 0.5
+
+
 def test_a_new_task_finds_the_shared_weights():
     learner = made()
     agent, budget = learner.agent(Steps(40)), Steps(40)

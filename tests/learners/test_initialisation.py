@@ -1,5 +1,6 @@
 """What the learners of an initialisation share: they learn, resume bit for bit, take a user's network, and refuse what doesn't fit."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -18,9 +19,11 @@ from metarl.learners.meta_sgd import MetaSGDConfig
 from metarl.learners.optimizers import SGD, Adam
 from metarl.learners.registry import SUPERVISED_LEARNERS, make_learner
 from metarl.learners.reptile import ReptileConfig
+from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.sine_regression import SineRegression
+from tests.tasks.made_folders import flat
 
 NETWORK = PerceptronConfig((8,))
 SMALL = {
@@ -115,6 +118,25 @@ def test_a_network_of_the_users_own():
     wrong = Perceptron(1, 3, NETWORK, torch.Generator())
     with pytest.raises(ValueError, match="gives .* not .*; change its last layer"):
         MAML(SMALL["maml"], SineRegression(), 0, make_network=lambda distribution, rng: wrong)
+
+
+@every_learner
+def test_images_are_learned_by_an_image_network_that_the_config_names(name, tmp_path):
+    arguments = {"folder": str(flat(tmp_path / "images", 12)), "ways": 2, "size": 8}
+    config = replace(SMALL[name], iterations=1, network=ImageNetworkConfig(4, layers=2))
+    run = RunConfig(name, config, "ImageClassification-v0", arguments)
+    assert RunConfig.from_identity(run.identity()).config == config
+    learner = train(run, tmp_path / "run", show=False)
+    scored = metarl.evaluate_supervised(learner.adapter(), run.make_distribution(), "test", 4, 0, 2, transductive=False)
+    assert scored.scores(score="accuracy").shape == (4,)
+
+
+def test_a_network_of_another_kind_is_refused(tmp_path):
+    images = metarl.make("ImageClassification-v0", folder=str(flat(tmp_path, 12)), ways=2)
+    with pytest.raises(ValueError, match=r"A perceptron reads vectors; .* have shape \(1, 28, 28\). Give network=ImageNetworkConfig"):
+        MAML(SMALL["maml"], images)
+    with pytest.raises(ValueError, match=r"An image network reads images; the inputs of SineRegression-v0 have shape \(1,\)"):
+        MAML(replace(SMALL["maml"], network=ImageNetworkConfig()), SineRegression())
 
 
 def test_a_diverging_inner_loop_is_named_by_task_and_step():

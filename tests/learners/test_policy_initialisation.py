@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from metarl.envs.budget import Episodes
+from metarl.evaluation.protocol import evaluate
 from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.inner_loop import broadcast
 from metarl.learners.maml_rl import MAMLRL, MAMLRLConfig
@@ -76,3 +77,15 @@ def test_a_diverging_inner_loop_is_named_by_task_and_step():
 def test_bad_settings_get_a_sentence(settings):
     with pytest.raises(ValueError, match="must|positive"):
         ClippedPPO(**settings)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_it_learns_and_acts_there():
+    config = MAMLRLConfig(tasks=3, adaptation=Adaptation(episodes=4), network=PerceptronConfig((8,)))
+    learner = MAMLRL(config, PLANE, device="cuda")
+    metrics = [learner.update() for _ in range(2)]
+    assert metrics[-1]["kl"] <= config.outer.max_kl
+    assert learner.initial[0].is_cuda
+    budget = Episodes(8, after=4)
+    result = evaluate(learner.agent(budget), PLANE, "test", 5, 0, budget, device="cuda")
+    assert result.matrix().shape == (5, 12)

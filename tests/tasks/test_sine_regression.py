@@ -7,6 +7,7 @@ import torch
 
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.sine_regression import SineRegression, SineRegressionTasks
+from metarl.tasks.supervised import SupervisedDistribution
 
 
 def test_targets_are_the_wave_at_fifty_places():
@@ -57,3 +58,13 @@ def test_the_same_waves_whatever_the_points():
 def test_points_out_of_range_get_a_sentence(points):
     with pytest.raises(ValueError, match=f"points must lie between 1 and 50, .* not {points}"):
         SineRegression(points)
+
+
+def test_the_losss_derivative_is_autograds():
+    outputs, targets = (torch.randn(3, 5, 1, dtype=torch.float64, generator=torch_generator(seed)) for seed in (0, 1))
+    found, wanted = (
+        SineRegression().loss_and_slope(outputs, targets),
+        SupervisedDistribution.loss_and_slope(SineRegression(), outputs, targets),
+    )
+    for one, other in zip(found, wanted, strict=True):
+        assert torch.allclose(one, other)

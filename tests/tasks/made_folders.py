@@ -1,0 +1,32 @@
+"""Folders of tiny images, class by class, for tests."""
+
+import numpy as np
+from PIL import Image
+
+__all__ = ["flat", "omniglot", "write_image"]
+
+
+def write_image(file, value, size=6):
+    """A grey image that is `value` throughout, but for its upper left corner, which is white."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full((size, size), value, np.uint8)
+    pixels[: size // 2, : size // 2] = 255
+    Image.fromarray(pixels).save(file)
+
+
+def flat(folder, classes=8, images=4, first=0):
+    """Class folders side by side; image j of class i is of grey 10 i + j."""
+    for i in range(first, first + classes):
+        for j in range(images):
+            write_image(folder / f"class{i:02}" / f"{j}.png", 10 * i + j)
+    return folder
+
+
+def omniglot(folder, images=3):
+    """images_background and images_evaluation with two alphabets each of two characters each."""
+    for i, part in enumerate(("images_background", "images_evaluation")):
+        for j in range(2):
+            for k in range(2):
+                for m in range(images):
+                    write_image(folder / part / f"Alphabet_{i}{j}" / f"character{k:02}" / f"{m}.png", 100 * i + 40 * j + 20 * k + m)
+    return folder
