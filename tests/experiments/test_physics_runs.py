@@ -9,8 +9,11 @@ from metarl.tasks.reveal import Revealed
 @pytest.mark.parametrize("family", FAMILIES)
 def test_equal_cost(family):
     runs = {policy: physics_run(family, policy) for policy in POLICIES}
-    budgets = {(run.config.episodes, run.config.num_envs, run.config.iterations, run.config.ppo) for run in runs.values()}
+    budgets = {(run.config.episodes, run.config.num_envs, run.config.ppo) for run in runs.values()}
     assert len(budgets) == 1
+    iterations = {policy: run.config.iterations for policy, run in runs.items()}
+    assert iterations["told"] == iterations["recurrent"]
+    assert iterations["memoryless"] == (FAMILIES[family].memoryless_iterations or iterations["recurrent"]) >= iterations["recurrent"]
     assert [runs[policy].config.network.core == "none" for policy in POLICIES] == [False, True, False]
     told = runs["told"].make_distribution()
     assert isinstance(told, Revealed)
