@@ -15,13 +15,14 @@ print(json.dumps({
     "first_step_on_the_points": {label: float(losses.support[1] - losses.support[0]) for label, losses in inside.items()},
     "one_point": {label: [float(move[np.abs(told_once[label].x - told_once[label].shown[0, 0]).argmin()]),
                           float(told_once[label].shown[0, 1])] for label, move in moved.items()},
-    "adapted": {label: matrix.mean(0).tolist() for label, matrix in adapted.items()},
-    "above_goal": max(float((matrix - goal[:, None]).max()) for matrix in adapted.values()),
+    "drawn": {label: matrix.mean(0).tolist() for label, matrix in drawn.items()},
+    "above_goal": max(float((matrix - goal[:, None]).max()) for matrix in ways.values()),
     "longest": max(len(path) for each in walks.values() for paths in each.places.values() for path in paths),
     "ends": {label: [misses(label, update).mean() for update in updates] for label in walks},
-    "closed": {label: list(rows_of_goals[label]["gap closed"][:3]) for label in adapted},
+    "closed": {label: list(closed[label, "drawn"][:3]) for label in policies},
     "lead": [lead.low, lead.value],
     "agents": sorted(set(scores["agent"])),
+    "table": scores.groupby("agent")["return"].apply(list).to_dict(),
     "steps": scores.groupby("agent")["steps_before"].apply(list).to_dict(),
 }))
 """
@@ -79,12 +80,15 @@ def test_the_published_learners_adapt(executed):
     value, low, _ = numbers["closed"]["MAML, TRPO"]
     assert low < value
     assert value > 0.8
+    assert value > numbers["closed"]["Joint training, fine-tuned"][0]
     assert numbers["lead"][0] > 0, "three updates lead further from MAML's weights than from joint training's"
     assert numbers["ends"]["MAML, TRPO"][-1] < numbers["ends"]["MAML, TRPO"][0] / 2
 
 
 def test_without_published_learners_it_trains_small_ones_and_says_so(tmp_path):
-    parameters = 'PUBLISHED, NUM_WAVES, NUM_GOALS, TRAINED, SMALL_SINE = "results/nowhere", 300, 6, (0,), {"iterations": 100}'
+    parameters = (
+        'PUBLISHED, NUM_WAVES, NUM_GOALS, NUM_TUNING = "results/nowhere", 300, 6, 4; TRAINED, SMALL_SINE = (0,), {"iterations": 100}'
+    )
     notebook = NOTEBOOK.run(tmp_path, parameters)
     NOTEBOOK.check_clean(notebook)
     said = printed(notebook)
@@ -95,6 +99,8 @@ def test_without_published_learners_it_trains_small_ones_and_says_so(tmp_path):
     numbers = numbers_of(notebook)
     check_numbers(numbers)
     assert len(numbers["agents"]) == 3
+    for label, returns in numbers["drawn"].items():
+        assert numbers["table"][label] == pytest.approx(returns), "the table that stands in says what the figure shows"
 
 
 def test_what_is_committed_is_executed_and_clean():
