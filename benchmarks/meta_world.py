@@ -23,7 +23,7 @@ from metarl.baselines.registry import agent_class, make_agent
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
-from metarl.evaluation.statistics import Comparison, mean, paired_difference
+from metarl.evaluation.statistics import Comparison, mean, paired_difference, share
 from metarl.experiments.finished import check_folder
 from metarl.experiments.finished import trained as run_of
 from metarl.experiments.load import load_agent
@@ -150,8 +150,7 @@ def lines(label: str, evaluation: Evaluation) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for episode, (returns, wins) in enumerate(zip(evaluation.matrix().T, success.T, strict=True), 1):
         line: dict[str, object] = {"agent": label, "episode": episode}
-        for name, values in (("return", returns), ("success", wins)):
-            estimate = mean(values)
+        for name, estimate in (("return", mean(returns)), ("success", share(wins))):
             figures = {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
             line |= {key: round(value, 4) for key, value in figures.items()}
         found.append({**line, "goals": evaluation.num_tasks, "fingerprint": evaluation.fingerprint})

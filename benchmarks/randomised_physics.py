@@ -4,8 +4,9 @@
     python benchmarks/randomised_physics.py --families cart-pole --publish
 
 Three policies are trained for as many steps: recurrent (RL²), memoryless, and recurrent but told the physics. They are scored on test
-tasks, whose physics lie in the range of training, and on tasks outside it. A linear probe reads the physics out of the hidden state, beside
-the same probe on a network that was never trained. Runs lie in runs/randomised_physics; with --publish, tables, figures and weights go to
+tasks, whose physics lie in the range of training, and on tasks outside it; the recurrent one also with its memory emptied between episodes.
+A linear probe reads the physics out of the hidden state, beside the same probe on a network that was never trained and on one that knows
+nothing but an actuator's direction. Runs lie in runs/randomised_physics; with --publish, tables, figures and weights go to
 results/randomised_physics.
 """
 
@@ -14,13 +15,15 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import tyro
 from rich.console import Console
 
 from metarl.analysis.figures import mean_curves, named_curves, save
-from metarl.analysis.probe import hidden_states, parameters_of, played_steps, probe
+from metarl.analysis.probe import hidden_states, parameters_of, played_steps, probe, signs_apart
 from metarl.envs.budget import Episodes
+from metarl.evaluation.memory import ForgetfulAgent
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import mean, paired_difference
 from metarl.experiments.finished import check_folder, trained
@@ -31,6 +34,9 @@ from metarl.experiments.totals import write_episodes
 from metarl.results import write_csv
 
 TEST_SEED, PROBE_SEED = 1611, 1612
+EMPTIED = "RL², memory emptied between episodes"
+PROBED = (0, 1, 2, 5, 10, 20, 50, 100, 200, 300, 400, 600)  # steps of the meta-episode
+LEAST_PLAYING = 0.1  # of the tasks: where fewer still play, a probe has too few to go by, and they are a selection
 
 
 @dataclass(frozen=True)
@@ -105,16 +111,20 @@ def compare(family: str, options: Options, console: Console) -> None:
         played: dict[str, Evaluation] = {}
         for policy, folder in folders.items():
             distribution = physics_run(family, policy).make_distribution()
-            played[policy] = evaluate(load_agent(folder, budget), distribution, split, options.num_tasks, TEST_SEED, budget)
-            for episode, column in enumerate(played[policy].matrix().T):
+            agent = load_agent(folder, budget)
+            played[POLICIES[policy]] = evaluate(agent, distribution, split, options.num_tasks, TEST_SEED, budget)
+            if policy == "recurrent":
+                played[EMPTIED] = evaluate(ForgetfulAgent(agent), distribution, split, options.num_tasks, TEST_SEED, budget)
+        for label, evaluation in played.items():
+            for episode, column in enumerate(evaluation.matrix().T):
                 estimate = mean(column)
-                line = {"family": family, "split": split, "policy": POLICIES[policy], "episode": episode + 1, "return": estimate.value}
+                line = {"family": family, "split": split, "policy": label, "episode": episode + 1, "return": estimate.value}
                 line |= {"ci_low": estimate.low, "ci_high": estimate.high, "num_tasks": options.num_tasks}
-                lines.append(line | {"fingerprint": played[policy].fingerprint})
-        record_lead(family, split, played, options)
+                lines.append(line | {"fingerprint": evaluation.fingerprint})
+        record_leads(family, split, played, options, console)
         if played:
-            write_episodes(options.folder / f"{family}-{split}.npz", {POLICIES[policy]: [each] for policy, each in played.items()})
-            curves = {POLICIES[policy]: each.matrix() for policy, each in played.items()}
+            write_episodes(options.folder / f"{family}-{split}.npz", {label: [each] for label, each in played.items()})
+            curves = {label: each.matrix() for label, each in played.items() if label != EMPTIED}
             title = f"{FAMILIES[family].id}, {split}"
             save(mean_curves(curves, x="episode", y="mean return", title=title, from_zero=False), options.folder / f"{family}-{split}.png")
     if lines:
@@ -124,18 +134,41 @@ def compare(family: str, options: Options, console: Console) -> None:
         console.print(shown.pivot(index=["split", "policy"], columns="episode", values="score").to_string(), highlight=False)
 
 
-def record_lead(family: str, split: str, played: dict[str, Evaluation], options: Options) -> None:
-    """The recurrent policy's lead over the memoryless one, and what the told one gets beyond it."""
-    for better, worse, wanted in (("recurrent", "memoryless", "> 0"), ("told", "recurrent", "shown")):
-        name = f"{family}, {split}: mean return of a meta-episode, {POLICIES[better]} minus {POLICIES[worse]}, paired"
-        both = better in played and worse in played
-        lead = paired_difference(played[better].scores(), played[worse].scores()).difference if both else None
+def record_leads(family: str, split: str, played: dict[str, Evaluation], options: Options, console: Console) -> None:
+    """The recurrent policy's lead over the memoryless one, what the told one gets beyond it, and what it carries into later episodes."""
+    rl2, without, told = POLICIES.values()
+    totals = {label: evaluation.scores() for label, evaluation in played.items()}
+    later = {label: evaluation.matrix()[:, 1:].mean(1) for label, evaluation in played.items()}
+    first = {rl2: played[rl2].matrix()[:, 0]} if rl2 in played else {}
+    for name, wanted, better, worse in (
+        (f"mean return of a meta-episode, {rl2} minus {without}, paired", "> 0", totals.get(rl2), totals.get(without)),
+        (f"mean return of a meta-episode, {told} minus {rl2}, paired", "shown", totals.get(told), totals.get(rl2)),
+        (
+            "mean return of an episode after the first, RL² with its memory kept minus emptied between episodes, paired",
+            "shown",
+            later.get(rl2),
+            later.get(EMPTIED),
+        ),
+        ("mean return of RL², episode 2 minus episode 1, paired", "shown", second_of(played.get(rl2)), first.get(rl2)),
+    ):
+        lead = None if better is None or worse is None else paired_difference(better, worse).difference
         reached = lead.low > 0 if lead is not None and wanted == "> 0" else None
-        record_estimate(options.folder, name, wanted, lead, reached, options.command(family))
+        record_estimate(options.folder, f"{family}, {split}: {name}", wanted, lead, reached, options.command(family))
+        if lead is not None:
+            console.print(f"{split}: {name}: {lead}", highlight=False)
+
+
+def second_of(evaluation: Evaluation | None) -> np.ndarray | None:
+    """The return [tasks] of each second episode."""
+    return None if evaluation is None else evaluation.matrix()[:, 1]
 
 
 def read_memory(family: str, options: Options, console: Console) -> None:
-    """R² of the probe over time, of the trained network and of one that was never trained; both read the trained one's steps."""
+    """R² of the probe over time, of the trained network and of one that was never trained; both read the trained one's steps.
+
+    An actuator's direction and strength are read separately. Its signed torque is read too, beside what its true direction alone would
+    tell of it. Only tasks whose meta-episode isn't over at a step are read there.
+    """
     folder = folder_of(family, "recurrent", options)
     if folder is None:
         return
@@ -143,23 +176,38 @@ def read_memory(family: str, options: Options, console: Console) -> None:
     distribution, budget = run.make_distribution(), Episodes(run.config.episodes, 0)
     tasks = distribution.sample(2 * options.num_tasks, "test", PROBE_SEED)
     agent, untrained = load_agent(folder, budget), run.make_learner(distribution).agent(budget)
-    steps = played_steps(agent, distribution, tasks, budget, PROBE_SEED)
-    times = [t for t in (0, 1, 2, 5, 10, 20, 50, 100, 200, 300, 400, 600) if t < len(steps)]
-    targets, lines = parameters_of(tasks), []
+    played = played_steps(agent, distribution, tasks, budget, PROBE_SEED)
+    playing = played.playing.numpy()
+    times = [t for t in PROBED if t < len(playing) and playing[t].sum() >= max(4, LEAST_PLAYING * len(tasks))]
+    signed = parameters_of(tasks)
+    apart = signs_apart(signed)
+    targets = apart | {name: values for name, values in signed.items() if name not in apart}
+    lines = []
     for label, policy in (("trained", agent.policy), ("never trained", untrained.policy)):  # type: ignore[attr-defined]
         policy.inputs.load_state_dict(agent.policy.inputs.state_dict())  # type: ignore[attr-defined]
-        for t, hidden in hidden_states(policy, steps, times).items():
-            scores = probe(hidden.double().numpy(), targets)
-            lines += [{"network": label, "step": t, "parameter": name, "r2": round(score, 4)} for name, score in scores.items()]
+        for t, hidden in hidden_states(policy, played.steps, times).items():
+            lines += lines_of(label, t, hidden.double().numpy(), targets, playing[t])
+    for name in signed.keys() - apart.keys():
+        for t in times:
+            lines += lines_of("the true direction alone", t, apart[f"{name}, direction"][:, None], {name: signed[name]}, playing[t])
     table = pd.DataFrame(lines)
     write_csv(options.folder / f"{family}-probe.csv", table)
-    console.print(table.pivot(index=["network", "parameter"], columns="step", values="r2").to_string(), highlight=False)
+    console.print(table.pivot(index=["parameter", "network"], columns="step", values="r2").to_string(), highlight=False)
     curves: dict[str, dict[float, float]] = {
         f"{name}, {label}": dict(zip(part["step"], part["r2"].clip(lower=0), strict=True))
-        for (name, label), part in table.groupby(["parameter", "network"], sort=False)
+        for (name, label), part in table[table["parameter"].isin(apart)].groupby(["parameter", "network"], sort=False)
     }
     figure = named_curves(curves, x="step of the meta-episode", y="R² of a linear probe (0 where below)", title=FAMILIES[family].id)
     save(figure, options.folder / f"{family}-probe.png")
+
+
+def lines_of(label: str, step: int, known: np.ndarray, targets: dict[str, np.ndarray], rows: np.ndarray) -> list[dict[str, object]]:
+    """A line a parameter: how well it is read out of what is `known` [tasks, H] at a step, among the tasks of `rows` [tasks]."""
+    scores = probe(known[rows], {name: values[rows] for name, values in targets.items()})
+    return [
+        {"network": label, "step": step, "parameter": name, "r2": round(score, 4), "num_tasks": int(rows.sum())}
+        for name, score in scores.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import torch
 import metarl
 from metarl.baselines.registry import make_agent
 from metarl.envs.budget import Episodes, Steps
+from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.evaluation.protocol import evaluate
 from metarl.experiments.checkpoint import CheckpointError
 from metarl.experiments.load import load_agent
@@ -25,8 +26,10 @@ from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
 from metarl.results import RunFolder, RunFolderError, StorageError
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.contract import PlugInError, Transition
+from metarl.tasks.contract import PlugInError, Transition, fresh_tasks
+from metarl.tasks.grid_maze import GridMaze
 from metarl.tasks.registry import DISTRIBUTIONS
+from metarl.tasks.seeding import torch_generator
 
 
 def small(**changes):
@@ -217,3 +220,11 @@ def test_nothing_global_is_left_behind(tmp_path):
     before = torch.get_rng_state()
     train(RunConfig("rl2", small()), tmp_path, show=False)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("wrong", [7, -5])
+def test_an_action_that_there_is_not_gets_a_sentence(wrong):
+    env = MetaEpisodeEnv(GridMaze(), Episodes(1), 3, torch_generator(0))
+    env.reset(fresh_tasks(GridMaze(), "train", 3, 0))
+    with pytest.raises(PlugInError, match=f"GridMaze-v0: row 1 was given the action {wrong}; there are actions 0 to 3"):
+        env.step(torch.tensor([0, wrong, 2]))

@@ -30,6 +30,7 @@ from metarl.tasks.point_navigation import PointNavigation
 from metarl.tasks.random_mdp import RandomMDP
 from metarl.tasks.registry import DISTRIBUTIONS, make
 from metarl.tasks.reveal import reveal
+from metarl.tasks.visual_maze import VisualMaze
 from tests.checks.line import Line
 
 SETTINGS = {  # beside the defaults
@@ -53,6 +54,7 @@ PLAYED = {  # what agents are checked on: small, since they play a thousand task
     "told-mdp": (reveal(RandomMDP(states=3, actions=2, horizon=3)), Episodes(3, 0)),
     "maze": (GridMaze(3, horizon=20), Episodes(2, 0)),
     "told-maze": (reveal(GridMaze(3, horizon=20)), Episodes(2, 0)),
+    "told-views": (reveal(VisualMaze(2, horizon=8)), Episodes(2, 0)),
     "told-grid": (reveal(GridNavi(3, horizon=6)), Episodes(2, 0)),
     "told-plane": (reveal(PointNavigation(horizon=6)), Episodes(2, 0)),
     "identity": (Identity(3, 4), Episodes(2, 0)),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from metarl.analysis.contact_sheet import Grid, caption, chosen_episodes, lay_out
+from metarl.analysis.contact_sheet import Grid, caption, chosen_episodes, labels_of, lay_out
 from metarl.analysis.episode_pictures import moment_picture
 from metarl.evaluation.recording import Recording
 
@@ -38,7 +38,7 @@ def shown_moments(recording: Recording) -> list[int]:
 
 def frames(recording: Recording, title: str = "") -> list[np.ndarray]:
     """One picture [H, W, 3] uint8 for each of `shown_moments`; an episode that is over stands still."""
-    columns = chosen_episodes(recording)
+    columns, labels = chosen_episodes(recording), labels_of(recording)
     latest: dict[tuple[int, int], tuple[int, np.ndarray]] = {}
 
     def cell(task: int, number: int, moment: int) -> tuple[np.ndarray, list[str]] | None:
@@ -53,7 +53,7 @@ def frames(recording: Recording, title: str = "") -> list[np.ndarray]:
     made = []
     for moment in shown_moments(recording):
         grid: Grid = [[cell(task, number, moment) for number in columns] for task in range(len(recording.episodes))]
-        made.append(lay_out(grid, columns, title))
+        made.append(lay_out(grid, columns, title, labels))
     return made
 
 

@@ -1,6 +1,7 @@
 """Recorded episodes on one sheet: a task a row, an episode a column, steps and return below each picture."""
 
 import io
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from metarl.analysis.episode_pictures import episode_picture
+from metarl.analysis.task_labels import task_label
 from metarl.evaluation.recording import RecordedEpisode, Recording
 
-__all__ = ["MOST_COLUMNS", "Grid", "caption", "chosen_episodes", "contact_sheet", "lay_out", "png_bytes"]
+__all__ = ["MOST_COLUMNS", "Grid", "caption", "chosen_episodes", "contact_sheet", "labels_of", "lay_out", "png_bytes"]
 
 MOST_COLUMNS = 6  # further episodes are left out, evenly
-MARGIN, LINE = 8, 15  # pixels between pictures, and of a line of text
+MARGIN, LINE, SMALL_LINE = 8, 15, 12  # pixels between pictures, and of a line of text, in the margin of a small one
 BORDER = (215, 215, 215)
 MINUS = "\N{MINUS SIGN}"
 
@@ -33,7 +35,12 @@ def contact_sheet(recording: Recording, title: str = "") -> np.ndarray:
         ]
         for episodes in recording.episodes
     ]
-    return lay_out(grid, columns, title)
+    return lay_out(grid, columns, title, labels_of(recording))
+
+
+def labels_of(recording: Recording) -> list[list[str]]:
+    """Lines that tell which task each row shows."""
+    return [task_label(recording.distribution, recording.tasks[i]) for i in range(len(recording.episodes))]
 
 
 def chosen_episodes(recording: Recording) -> list[int]:
@@ -52,16 +59,19 @@ def caption(episode: RecordedEpisode, moment: int) -> list[str]:
     return [steps, f"{total}, success" if episode.success else total]
 
 
-def lay_out(grid: Grid, columns: list[int], title: str) -> np.ndarray:
+def lay_out(grid: Grid, columns: list[int], title: str, labels: Sequence[Sequence[str]] = ()) -> np.ndarray:
     """Put pictures on a white sheet: [H, W, 3] uint8, both sides even, as video needs.
 
     Args:
         grid: a row for each task. columns: each column's episode, counted from 0. title: above all.
+        labels: lines for each row's margin, below the task's number.
     """
     cells = [cell for row in grid for cell in row if cell is not None]
     wide = max(110, *(picture.shape[1] for picture, _ in cells)) + MARGIN
-    high = max(picture.shape[0] for picture, _ in cells) + 2 * LINE + MARGIN
-    left, top = 48, MARGIN + (LINE + 4 if title else 0) + LINE + 2
+    told = max((len(lines) for lines in labels), default=0)
+    high = max(max(picture.shape[0] for picture, _ in cells) + 2 * LINE, LINE + 2 + told * SMALL_LINE) + MARGIN
+    longest = max((_font(9).getlength(line) for lines in labels for line in lines), default=0.0)
+    left, top = max(48, round(longest) + 2 * MARGIN), MARGIN + (LINE + 4 if title else 0) + LINE + 2
     needed = max(left + wide * len(columns) + MARGIN, round(_font(13).getlength(title)) + 2 * MARGIN)
     sheet = Image.new("RGB", (needed + needed % 2, (top + high * len(grid) + 1) // 2 * 2), "white")
     pen = ImageDraw.Draw(sheet)
@@ -70,6 +80,8 @@ def lay_out(grid: Grid, columns: list[int], title: str) -> np.ndarray:
         pen.text((left + wide * column, top - LINE - 4), f"episode {number + 1}", "black", _font(11))
     for task, row in enumerate(grid):
         pen.text((MARGIN, top + high * task), f"task {task + 1}", "black", _font(11))
+        for i, line in enumerate(labels[task] if labels else ()):
+            pen.text((MARGIN, top + high * task + LINE + 2 + i * SMALL_LINE), line, "black", _font(9))
         for column, cell in enumerate(row):
             if cell is None:
                 continue

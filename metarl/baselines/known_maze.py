@@ -9,22 +9,23 @@ from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution, where_rows
 from metarl.tasks.grid_maze import GridMaze
-from metarl.tasks.maze_layouts import distances, neighbours, passages
+from metarl.tasks.maze_layouts import neighbours, passages
 from metarl.tasks.reveal import Revealed
+from metarl.tasks.visual_maze import FORWARD, LEFT, RIGHT, VisualMaze, cheapest_ways, exact_costs
 
 __all__ = ["KnownMaze", "KnownPath"]
 
 
 class KnownPath(NamedTuple):
-    """The best direction from every cell of each row's maze, and where the row is."""
+    """The best direction from every cell and heading of each row's maze, and where the row is."""
 
-    direction: Tensor  # [B, S S] int64
-    start: Tensor  # [B] int64
-    cell: Tensor  # [B] int64
+    direction: Tensor  # [B, S S, 4] int64
+    start: Tensor  # [B, 2] int64, cell and heading
+    pose: Tensor  # [B, 2] int64
 
 
 class KnownMaze:
-    """Plays `reveal(GridMaze(...))` along the shortest path."""
+    """Plays `reveal(GridMaze(...))` and `reveal(VisualMaze(...))` along the shortest path; in first person, turns count as steps."""
 
     id = "known-maze"
     label = "Known maze"
@@ -32,20 +33,27 @@ class KnownMaze:
 
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not self.supports(distribution):
-            raise ValueError(f"KnownMaze plays grid mazes that are told to it, reveal(GridMaze(...)), not {distribution.id}.")
+            raise ValueError(
+                f"KnownMaze plays mazes that are told to it, reveal(GridMaze(...)) or reveal(VisualMaze(...)) with 4 turns and 1 stride, "
+                f"not {distribution!r}."
+            )
         assert isinstance(distribution, Revealed)
-        assert isinstance(distribution.wrapped, GridMaze)
-        self.distribution, self.size = distribution, distribution.wrapped.size
+        assert isinstance(distribution.wrapped, GridMaze | VisualMaze)
+        self.distribution, self.size, self.turns = distribution, distribution.wrapped.size, isinstance(distribution.wrapped, VisualMaze)
+        self.costs = exact_costs() if self.turns else torch.ones(4, 4, dtype=torch.float64)
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: revealed grid mazes only."""
-        return isinstance(distribution, Revealed) and isinstance(distribution.wrapped, GridMaze)
+        """Whether this agent can play `distribution`: revealed mazes only, in first person those whose turns are right angles."""
+        if not isinstance(distribution, Revealed):
+            return False
+        maze = distribution.wrapped
+        return isinstance(maze, GridMaze) or (isinstance(maze, VisualMaze) and (maze.turns, maze.strides) == (4, 1))
 
     def initial_state(self, batch_size: int) -> KnownPath:
         """Nothing told."""
-        none = torch.zeros(batch_size, dtype=torch.int64)
-        return KnownPath(torch.zeros(batch_size, self.size**2, dtype=torch.int64), none, none)
+        nowhere = torch.zeros(batch_size, 2, dtype=torch.int64)
+        return KnownPath(torch.zeros(batch_size, self.size**2, 4, dtype=torch.int64), nowhere, nowhere)
 
     @torch.no_grad()
     def act(self, step: Step, state: KnownPath, rng: Generator) -> tuple[Tensor, KnownPath]:
@@ -55,11 +63,20 @@ class KnownMaze:
         around = neighbours(self.size).to(device)
         if bool(step.meta_episode_start.any()):
             told = self.distribution.parameters_of(step.observation)
-            walls, goal = told["walls"] > 0.5, told["goal"].to(torch.int64)
-            lengths = torch.where(passages(walls), distances(walls, goal)[:, around], torch.inf)
-            start = told["start"].to(torch.int64)
-            state = where_rows(step.meta_episode_start, KnownPath(lengths.argmin(-1), start, start), state)
-        cell = torch.where(step.episode_start, state.start, state.cell)
-        action = state.direction.gather(1, cell[:, None])[:, 0]
-        following = around[cell, action]  # where the step leads, which no wall stops
-        return action, state._replace(cell=following)
+            start = torch.stack([told["start"], told["heading"]], 1).to(torch.int64)
+            direction = self.directions(told["walls"] > 0.5, told["goal"].to(torch.int64), around)
+            state = where_rows(step.meta_episode_start, KnownPath(direction, start, start), state)
+        cell, heading = torch.where(step.episode_start[:, None], state.start, state.pose).unbind(1)
+        wanted = state.direction[torch.arange(len(cell), device=device), cell, heading]
+        if not self.turns:
+            return wanted, state._replace(pose=torch.stack([around[cell, wanted], heading], 1))  # no wall stops it
+        apart = (wanted - heading) % 4
+        action = torch.where(apart == 0, FORWARD, torch.where(apart == 3, LEFT, RIGHT))
+        heading = torch.where(apart == 0, heading, (heading + torch.where(apart == 3, -1, 1)) % 4)
+        return action, state._replace(pose=torch.stack([torch.where(apart == 0, around[cell, wanted], cell), heading], 1))
+
+    def directions(self, walls: Tensor, goal: Tensor, around: Tensor) -> Tensor:
+        """The direction [B, S S, 4] in which to leave each cell, by heading, on a cheapest way to the goal."""
+        onward = cheapest_ways(walls, goal, self.costs)[:, around, torch.arange(4, device=walls.device)]  # after leaving by each direction
+        onward = torch.where(passages(walls), onward, torch.inf)
+        return (onward[:, :, None] + self.costs.to(walls.device)).argmin(-1)

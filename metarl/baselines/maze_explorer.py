@@ -9,7 +9,7 @@ from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution, where_rows
 from metarl.tasks.grid_maze import GridMaze
-from metarl.tasks.maze_layouts import neighbours, path_lengths
+from metarl.tasks.maze_layouts import DIRECTIONS, neighbours, path_lengths
 
 __all__ = ["MazeExplorer", "MazeMap"]
 
@@ -19,7 +19,7 @@ class MazeMap(NamedTuple):
 
     is_open: Tensor  # [B, P, 4] bool, passages seen
     visited: Tensor  # [B, P] bool
-    noticed: Tensor  # [B, P] float, when a place was last seen through a passage; below 0: never
+    noticed: Tensor  # [B, P] float, when a place was last seen from beside it, or first from further away; below 0: never
     goal: Tensor  # [B] int64 place, -1 until it is found
     place: Tensor  # [B] int64
     observation: Tensor  # [B, *obs] the last one seen
@@ -30,7 +30,8 @@ class MazeExplorer:
     """Depth-first search by its own map, which lasts from episode to episode; the goal once found, it takes the shortest known path.
 
     It goes to the unvisited place that it noticed last, by the shortest known path (in a perfect maze: on, or back the way it came), and
-    among places noticed together to a random one. It knows what an agent may know: its moves, and the walls of the cells where it stood.
+    among places noticed together to the nearest, or a random one of these. It knows what an agent may know: its moves, and all walls that
+    its window has shown; wider windows show walls and passages of cells further away, too.
     """
 
     id = "maze-explorer"
@@ -43,6 +44,7 @@ class MazeExplorer:
         self.distribution, self.side = distribution, 2 * distribution.size - 1
         self.neighbours = neighbours(self.side)
         self.opposite = torch.tensor([2, 3, 0, 1])
+        self.visible = visible_passages(distribution.window)
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
@@ -78,24 +80,52 @@ class MazeExplorer:
         start = torch.full_like(reached, self.side**2 // 2)
         state = state._replace(place=torch.where(step.episode_start, start, reached), observation=step.observation, clock=state.clock + 1)
         state = self.drawn(state, rows, rng)
-        frontier = torch.where(state.visited, -1.0, state.noticed).argmax(1)
+        within = torch.isfinite(path_lengths(state.is_open, state.place))  # a wide window may show passages that no known way leads to
+        frontier = torch.where(state.visited | ~within, -1.0, state.noticed).argmax(1)
         lengths = path_lengths(state.is_open, torch.where(state.goal >= 0, state.goal, frontier))
         following = lengths[rows[:, None], self.neighbours.to(device)[state.place]]  # [B, 4]
         return torch.where(state.is_open[rows, state.place], following, torch.inf).argmin(1), state
 
     def drawn(self, state: MazeMap, rows: Tensor, rng: Generator) -> MazeMap:
         """The map with the passages seen from where each row stands."""
-        device, radius = rows.device, self.distribution.window
-        squares = [(radius - 1, radius), (radius, radius + 1), (radius + 1, radius), (radius, radius - 1)]
-        passage = torch.stack([state.observation[:, row, column] == 0 for row, column in squares], 1)  # [B, 4]
-        around = self.neighbours.to(device)[state.place]
+        device, places, visible = rows.device, self.side**2, self.visible
+        squares = state.observation.flatten(1)
+        luck = torch.rand((len(rows), len(visible)), generator=rng, device=device)
+        furthest = max(each.steps for each in visible)
         is_open, visited, noticed = state.is_open.clone(), state.visited.clone(), state.noticed.clone()
-        is_open[rows, state.place] = passage
-        luck = torch.rand(passage.shape, generator=rng, device=device)
-        for direction in range(4):  # a passage leads both ways
-            there, back = around[:, direction], self.opposite[direction]
-            is_open[rows, there, back] |= passage[:, direction]
-            seen = state.clock + luck[:, direction]
-            noticed[rows, there] = torch.where(passage[:, direction], seen, noticed[rows, there])
+        for i, each in enumerate(visible):
+            passage = squares[:, each.square] == 0
+            here = (state.place + each.down * self.side + each.right).clamp(0, places - 1)  # beyond the maze all is closed
+            there, back = self.neighbours.to(device)[here, each.direction], self.opposite[each.direction]
+            is_open[rows, here, each.direction] |= passage
+            is_open[rows, there, back] |= passage  # a passage leads both ways
+            seen = state.clock + (luck[:, i] + furthest - each.steps) / furthest
+            before = noticed[rows, there]  # far places count from when they were first seen: else it might go to and fro between two
+            news = passage if (each.down, each.right) == (0, 0) else passage & (before < 0)
+            noticed[rows, there] = torch.where(news, torch.maximum(seen, before), before)
         visited[rows, state.place] = True
         return state._replace(is_open=is_open, visited=visited, noticed=noticed)
+
+
+class Visible(NamedTuple):
+    """A passage, or a wall, that a window shows."""
+
+    down: int  # cells from the agent's to the one that it leads out of
+    right: int
+    direction: int
+    square: int  # of the flattened window
+    steps: int  # at least so many lead through it
+
+
+def visible_passages(window: int) -> list[Visible]:
+    """What a window of that radius, in squares of the drawing, shows of which cells; each passage from both of its cells."""
+    reach, width, found = range(-(window // 2) - 1, window // 2 + 2), 2 * window + 1, []
+    for down in reach:
+        for right in reach:
+            for direction, (rows, columns) in enumerate(DIRECTIONS):
+                row, column = 2 * down + rows, 2 * right + columns
+                if max(abs(row), abs(column)) <= window:
+                    steps = abs(down + rows) + abs(right + columns)
+                    if (down, right) == (0, 0) or window > 1:
+                        found.append(Visible(down, right, direction, (row + window) * width + column + window, max(steps, 1)))
+    return found

@@ -7,6 +7,7 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
+from metarl.checks.nested import difference
 from metarl.checks.playing import actions_for, first_returns
 from metarl.checks.require import require
 from metarl.tasks.contract import TaskDistribution
@@ -16,7 +17,8 @@ __all__ = ["BOUND_CHECKS", "ONE_SIDED", "check_optimum_is_below_the_upper_bound"
 
 Make = Callable[[], TaskDistribution]
 ONE_SIDED = float(norm.ppf(0.999))
-TASKS = 4096
+TASKS, FEWEST_TASKS, STEPS = 4096, 256, 200_000  # a long episode is played in fewer tasks
+NOISE_STEPS = 40
 
 
 def excess(scores: Tensor, bound: Tensor | float) -> float:
@@ -72,13 +74,14 @@ def check_optimum_is_below_the_upper_bound(make_distribution: Make) -> None:
 
 
 def check_random_play_is_below_the_bounds(make_distribution: Make) -> None:
-    """Random actions don't beat the upper bound (paired) nor the optimum, one-sided at 99.9 %."""
+    """Random actions don't beat the upper bound (paired) nor the optimum, one-sided at 99.9 %; without noise, in no task."""
     distribution = make_distribution()
-    tasks = distribution.sample(TASKS, "test", 1)
+    num_tasks = min(TASKS, max(FEWEST_TASKS, STEPS // distribution.horizon))
+    tasks = distribution.sample(num_tasks, "test", 1)
     bound, optimum = distribution.upper_bound(tasks, 1), distribution.optimum(1)
     if bound is None and optimum is None:
         return
-    actions = actions_for(distribution, distribution.horizon, TASKS, 0)
+    actions = actions_for(distribution, distribution.horizon, num_tasks, 0)
     scores = first_returns(distribution, tasks, actions, torch_generator(0, "checks", "noise"))
     for name, limit in (("upper bound", bound), ("optimum", optimum)):
         if limit is None:
@@ -89,6 +92,30 @@ def check_random_play_is_below_the_bounds(make_distribution: Make) -> None:
             f"{distribution.id}: random actions score {float(scores.mean()):.6g}, {above:.1f} standard errors above the {name}.",
             f"Correct the {name}, or the rewards: nothing may beat it.",
         )
+    if bound is not None and without_noise(distribution):
+        worst = int((scores.to(torch.float64) - bound).argmax())
+        score, most = float(scores[worst]), float(bound[worst])
+        require(
+            score <= most + 1e-4 * (1 + abs(most)),
+            f"{distribution.id}: in a task whose upper bound is {most:.6g}, random actions score {score:.6g}.",
+            "Nothing is left to chance here, so the bound must hold in every single task: correct it, or the rewards.",
+        )
+
+
+def without_noise(distribution: TaskDistribution) -> bool:
+    """Whether starts and steps of some tasks are the same, states and rewards included, whatever the generator."""
+    n = 64
+    tasks = distribution.sample(n, "test", 2)
+    rngs = [torch_generator(seed, "checks", "noise") for seed in (1, 2)]
+    states = [distribution.reset(tasks, rng)[0] for rng in rngs]
+    for action in actions_for(distribution, min(NOISE_STEPS, distribution.horizon), n, 1):
+        if difference(*states) is not None:
+            return False
+        one, other = (distribution.step(tasks, state, action, rng) for state, rng in zip(states, rngs, strict=True))
+        if difference((one.reward, one.terminated), (other.reward, other.terminated)) is not None:
+            return False
+        states = [one.state, other.state]
+    return difference(*states) is None
 
 
 BOUND_CHECKS = (check_optimum_is_below_the_upper_bound, check_random_play_is_below_the_bounds)

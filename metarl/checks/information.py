@@ -1,6 +1,7 @@
-"""Check that an episode's first observation doesn't give the task away."""
+"""Check that observations don't give away what is to be found out: the first of an episode, and all where a family says so."""
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 
 import numpy as np
 import torch
@@ -14,10 +15,10 @@ from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.seeding import torch_generator
 
-__all__ = ["INFORMATION_CHECKS", "check_first_observation_hides_the_task", "dependence"]
+__all__ = ["INFORMATION_CHECKS", "check_first_observation_hides_the_task", "check_hidden_fields_stay_hidden", "dependence"]
 
 Make = Callable[[], TaskDistribution]
-TASKS, STARTS = 32, 32
+TASKS, STARTS, STEPS = 32, 32, 40
 ADAPTED_TASKS, ADAPTED_STARTS = 8, 8  # adapted environments may be slow simulators
 MOST_FEATURES = 2048
 
@@ -48,7 +49,34 @@ def check_first_observation_hides_the_task(make_distribution: Make) -> None:
     )
 
 
-INFORMATION_CHECKS = (check_first_observation_hides_the_task,)
+def check_hidden_fields_stay_hidden(make_distribution: Make) -> None:
+    """Of fields that a family declares in `hides`, no observation tells: those of another task change nothing but rewards and ends."""
+    distribution = make_distribution()
+    if not distribution.hides or not has_tensor_steps(distribution):
+        return
+    tasks = distribution.sample(TASKS, "train", 0)
+    known = {field.name for field in fields(tasks)}
+    unknown = [name for name in distribution.hides if name not in known]
+    require(not unknown, f"{distribution.id}: hides names {unknown}.", f"Name fields of its tasks, which are {', '.join(sorted(known))}.")
+    others = replace(tasks, **{name: getattr(tasks, name).roll(1, 0) for name in distribution.hides})
+    actions = actions_for(distribution, min(STEPS, distribution.horizon), TASKS, 0)
+    rngs = [torch_generator(0, "checks", "noise") for _ in range(2)]
+    (state, one), (other_state, other) = (distribution.reset(each, rng) for each, rng in zip((tasks, others), rngs, strict=True))
+    playing = torch.ones(TASKS, dtype=torch.bool)
+    for t, action in enumerate([None, *actions]):
+        if action is not None:
+            first, second = distribution.step(tasks, state, action, rngs[0]), distribution.step(others, other_state, action, rngs[1])
+            playing = playing & ~(first.terminated | second.terminated)
+            state, one, other_state, other = first.state, first.observation, second.state, second.observation
+        same = (one == other).flatten(1).all(1) | ~playing
+        require(
+            bool(same.all()),
+            f"{distribution.id}: with another task's {', '.join(distribution.hides)}, the observation after {t} steps is another one.",
+            "Leave it out of the observation, or out of `hides`.",
+        )
+
+
+INFORMATION_CHECKS = (check_first_observation_hides_the_task, check_hidden_fields_stay_hidden)
 
 
 def dependence(values: np.ndarray, groups: int) -> tuple[float, int]:

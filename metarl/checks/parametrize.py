@@ -15,6 +15,7 @@ from metarl.checks.playing import has_tensor_steps
 from metarl.checks.sampling import SAMPLING_CHECKS
 from metarl.checks.stepping import STEPPING_CHECKS
 from metarl.checks.supervised import SUPERVISED_CHECKS
+from metarl.checks.walking import WALKING_CHECKS
 from metarl.envs.budget import Budget
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
@@ -44,6 +45,7 @@ def distribution_checks(distribution: TaskDistribution | None = None) -> Iterabl
         yield from TENSOR_BOUNDARY_CHECKS
         yield from BOUND_CHECKS
         yield from PICTURE_CHECKS
+        yield from WALKING_CHECKS
     if distribution is None or isinstance(distribution, GymnasiumDistribution):
         yield from ADAPTED_CHECKS
 

@@ -7,6 +7,7 @@ reward, both end flags and the observation that the ended episode showed last. S
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
@@ -119,7 +120,11 @@ class MetaEpisodeEnv:
             )
         if action.dtype != self._action_dtype:
             raise PlugInError(f"Actions of {self.distribution.action_space} must be {self._action_dtype}, not {action.dtype}.")
-        transition = self._rows.step(action)
+        try:
+            transition = self._rows.step(action)
+        except (RuntimeError, IndexError) as error:  # looked at only now, since looking at every step's actions would take time
+            self._check_actions(action, error)
+            raise
         self.episode_step = self.episode_step + 1
         self.meta_step = self.meta_step + 1
         self._check_shapes(transition)
@@ -214,6 +219,19 @@ class MetaEpisodeEnv:
         self._bad_task = torch.where(bad, self.task, self._bad_task)
         if self._checks_now:
             self.check()
+
+    def _check_actions(self, action: Tensor, error: Exception) -> None:
+        """Raise PlugInError if `error` comes of actions that a Discrete space doesn't have."""
+        space = self.distribution.action_space
+        if not isinstance(space, gym.spaces.Discrete):
+            return
+        first, last = int(space.start), int(space.start + space.n) - 1
+        beyond = ((action < first) | (action > last)).nonzero()
+        if len(beyond):
+            row = int(beyond[0, 0])
+            raise PlugInError(
+                f"{self.distribution.id}: row {row} was given the action {int(action[row])}; there are actions {first} to {last}."
+            ) from error
 
     def _check_shapes(self, transition: Transition) -> None:
         for name, value in zip(transition._fields[1:], transition[1:], strict=True):

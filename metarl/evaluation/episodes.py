@@ -6,7 +6,7 @@ import numpy as np
 
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation
-from metarl.evaluation.statistics import Estimate, mean
+from metarl.evaluation.statistics import Estimate, share
 
 __all__ = ["Shortened", "episode_lengths", "episode_successes", "shortened"]
 
@@ -37,7 +37,7 @@ def shortened(lengths: np.ndarray, shortest: np.ndarray) -> Shortened:
         lengths: [num_tasks, at least 2 episodes]. shortest: [num_tasks], fewest steps with the task known.
     """
     shorter, improvable = lengths[:, 1] < lengths[:, 0], lengths[:, 0] > shortest
-    return Shortened(mean(shorter.astype(float)), mean(shorter[improvable].astype(float)) if improvable.any() else None)
+    return Shortened(share(shorter), share(shorter[improvable]) if improvable.any() else None)
 
 
 def _matrix(evaluation: Evaluation, values: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ The evaluation itself is `evaluate`'s: a distribution that passes everything on 
 remember what they pass on. So what is watched is what is scored, for the same split, number of tasks and seed.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,8 +25,9 @@ __all__ = ["MOST_PICTURES", "RecordedEpisode", "Recording", "record", "shows_ima
 MOST_PICTURES = 100  # kept of one episode where an environment draws itself; states are kept of every step
 
 
+ABOUT_DISPLAYS = re.compile(r"display|opengl|\bE?GL\b|osmesa|glfw|glx", re.IGNORECASE)
 NO_DISPLAY = (
-    "On a machine without a display, MuJoCo draws with the environment variable MUJOCO_GL=egl (EGL, of a GPU's driver or of Mesa) or "
+    " On a machine without a display, MuJoCo draws with the environment variable MUJOCO_GL=egl (EGL, of a GPU's driver or of Mesa) or "
     "MUJOCO_GL=osmesa (the library OSMesa), set before Python starts."
 )
 
@@ -224,9 +226,15 @@ def _picture(distribution: TaskDistribution, rows: EpisodeRows, row: int) -> Ten
     except ValueError as error:
         if error.__cause__ is None:  # not an environment's own trouble
             raise
-        raise PlugInError(f"{error} {NO_DISPLAY}") from error
+        raise PlugInError(f"{error}{_advice(error)}") from error
     except Exception as error:
-        raise PlugInError(f"{distribution.id} can't be drawn ({type(error).__name__}: {error}). {NO_DISPLAY}") from error
+        raise PlugInError(f"{distribution.id} can't be drawn ({type(error).__name__}: {error}).{_advice(error)}") from error
+
+
+def _advice(error: Exception) -> str:
+    """What to do about a display that is missing, where that is what the error is about and it doesn't say so itself."""
+    said = str(error)
+    return NO_DISPLAY if ABOUT_DISPLAYS.search(said) and "EGL gave" not in said else ""
 
 
 def _row_of(state: Any, row: int) -> Any:

@@ -22,6 +22,7 @@ __all__ = [
     "paired_difference",
     "probability_of_improvement",
     "ratio_of_means",
+    "share",
     "t_interval",
 ]
 
@@ -65,7 +66,24 @@ def interquartile_mean(scores: ArrayLike, level: float = 0.95) -> Estimate:
     return t_interval(value, _standard_error(kept) / 0.5, n - 2 * int(cut) - 1, n, level)
 
 
-def median_over_seeds(scores: ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 10_000) -> Estimate:
+def share(scores: ArrayLike, level: float = 0.95) -> Estimate:
+    """The mean of `scores` [n] between 0 and 1, with an interval that stays there (Wilson 1927).
+
+    Scores of 0 and 1 are tosses of a coin. Where a task's score is itself a share, of its episodes say, the interval is that of as many
+    tosses as have the variance of the mean; where all scores are alike, of n.
+
+    Raises:
+        ValueError: a score that isn't between 0 and 1.
+    """
+    x = checked(scores)
+    if x.min() < 0 or x.max() > 1:
+        raise ValueError(f"A share is the mean of scores between 0 and 1, not between {x.min():g} and {x.max():g}; use mean.")
+    return _wilson(float(x.mean()), float(x.var()) / len(x), len(x), level)
+
+
+def median_over_seeds(
+    scores: ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 10_000, relative_to: ArrayLike | None = None
+) -> Estimate:
     """The median over seeds of the mean over tasks: a learner's figure from several trainings.
 
     The interval covers the draw of the tasks, for these trained agents; it says nothing of further seeds. Tasks are shared by the seeds, so
@@ -74,14 +92,30 @@ def median_over_seeds(scores: ArrayLike, rng: np.random.Generator, level: float 
     Args:
         scores: [seeds, tasks], every seed on the same tasks.
         rng: draws the resamples.
+        relative_to: scores [tasks] of another agent on the same tasks; each seed's mean is divided by theirs, and as hard tasks are hard
+            for both, their mean is drawn together with the seeds'.
+
+    Raises:
+        ValueError: `relative_to` of other tasks, or with a mean that can't be told from 0.
     """
     x = np.stack([checked(row) for row in np.atleast_2d(np.asarray(scores, float))])
-    means, tasks = x.mean(1), x.shape[1]
-    value = float(np.median(means))
+    seeds, tasks = x.shape
+    if relative_to is not None:
+        other = checked(relative_to)
+        if len(other) != tasks:
+            raise ValueError(f"A ratio needs the same tasks above and below, not {tasks} and {len(other)} scores.")
+        if abs(other.mean()) <= 3 * np.nan_to_num(_standard_error(other), posinf=0.0):
+            raise ValueError(f"A ratio needs a mean to divide by that differs clearly from 0, not {mean(other)}.")
+        x = np.concatenate([x, other[None]])
+
+    def figure(means: np.ndarray) -> np.ndarray:  # [..., seeds] and, last, what they are divided by
+        return np.median(means if relative_to is None else means[..., :seeds] / means[..., seeds:], -1)
+
+    value = float(figure(x.mean(1)))
     if tasks == 1:
         return Estimate(value, -np.inf, np.inf, 1, level)
     covariance = np.atleast_2d(np.cov(x)) / tasks
-    draws = np.median(rng.multivariate_normal(means, covariance, resamples, method="eigh"), 1)
+    draws = figure(rng.multivariate_normal(x.mean(1), covariance, resamples, method="eigh"))
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(low), float(high), tasks, level)
 
@@ -149,13 +183,7 @@ def probability_of_improvement(x: ArrayLike, y: ArrayLike, *, paired: bool = Tru
     else:
         over, under = _placements(a, b), 1 - _placements(b, a)
         value, variance, n = float(over.mean()), _standard_error(over) ** 2 + _standard_error(under) ** 2, min(len(a), len(b))
-    if n == 1:
-        return Estimate(value, 0.0, 1.0, n, level)
-    effective = value * (1 - value) / variance if variance > 0 and 0 < value < 1 else n  # coin tosses of the same variance
-    z = float(stats.norm.ppf((1 + level) / 2))
-    centre = (value + z * z / (2 * effective)) / (1 + z * z / effective)
-    half = z / (1 + z * z / effective) * np.sqrt(value * (1 - value) / effective + (z / (2 * effective)) ** 2)
-    return Estimate(value, float(max(0.0, centre - half)), float(min(1.0, centre + half)), n, level)
+    return _wilson(value, variance, n, level)
 
 
 def beats(scores: ArrayLike, ceiling: ArrayLike, level: float = 0.999) -> bool:
@@ -196,6 +224,17 @@ def t_interval(value: float, error: float, degrees: float, n: int, level: float)
         return Estimate(value, -np.inf, np.inf, n, level)
     half = float(stats.t.ppf((1 + level) / 2, degrees)) * error
     return Estimate(value, value - half, value + half, n, level)
+
+
+def _wilson(value: float, variance: float, n: int, level: float) -> Estimate:
+    """The share `value` of n scores, whose mean has that variance, with the interval of Wilson 1927."""
+    if n == 1:
+        return Estimate(value, 0.0, 1.0, n, level)
+    effective = value * (1 - value) / variance if variance > 0 and 0 < value < 1 else n  # coin tosses of the same variance
+    z = float(stats.norm.ppf((1 + level) / 2))
+    centre = (value + z * z / (2 * effective)) / (1 + z * z / effective)
+    half = z / (1 + z * z / effective) * np.sqrt(value * (1 - value) / effective + (z / (2 * effective)) ** 2)
+    return Estimate(value, float(max(0.0, centre - half)), float(min(1.0, centre + half)), n, level)
 
 
 def _p_greater(value: float, error: float, degrees: float) -> float:

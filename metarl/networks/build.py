@@ -28,6 +28,6 @@ def build_policy(distribution: TaskDistribution, config: NetworkConfig, max_step
     if config.core == "arms":
         return ArmsPolicy(observation_space, action_space, config.units, max_steps, rng)
     if config.core == "places":
-        reckon, headings = getattr(distribution, "reckon", None), getattr(distribution, "headings", 1)
-        return PlacesPolicy(observation_space, action_space, reckon, headings, config, rng)
+        size = int(getattr(distribution, "size", 0))
+        return PlacesPolicy(observation_space, action_space, distribution.reckon, distribution.headings, config, rng, size)
     return Policy(observation_space, action_space, config, max_steps, rng)

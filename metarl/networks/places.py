@@ -9,7 +9,6 @@ Spatial memories for agents in mazes: Parisotto and Salakhutdinov 2018 (arXiv 17
 they are.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import gymnasium as gym
@@ -24,12 +23,11 @@ from metarl.networks.inputs import StepInputs
 from metarl.networks.keyed_memory import KeyedMemory, places_of
 from metarl.networks.layers import linear
 from metarl.networks.policy import NetworkConfig, PolicyOutput
+from metarl.tasks.contract import Reckon
 from metarl.tasks.spaces import observation_dtype
 
-__all__ = ["PlacesPolicy", "PlacesSeen", "PlacesState", "Reckon"]
+__all__ = ["PlacesPolicy", "PlacesSeen", "PlacesState"]
 
-# (pose [..., 3] int64: row, column, heading clockwise; observation [..., *obs]; the action taken on it [...]) -> the next pose [..., 3]
-Reckon = Callable[[Tensor, Tensor, Tensor], Tensor]
 AROUND = ((-1, 0), (0, 1), (1, 0), (0, -1))  # ahead, right, behind and left of an agent that faces north
 
 
@@ -62,12 +60,13 @@ class PlacesPolicy(nn.Module):
         headings: ways that an agent may face, 1 or 4.
         config: `units` is the size of the memory that goes along, a place's has half as many; `encoder` reads images.
         rng: draws the initial weights.
+        size: places along a side of where the agent may go; 0 where that isn't known. Weights don't depend on it.
 
     Raises:
         ValueError: other spaces, or no `reckon`.
     """
 
-    SIDE = 21  # places that many apart are one to it
+    SIDE = 21  # places along a side that it holds at least; those that many apart are one to it
     around: Tensor
 
     def __init__(
@@ -78,8 +77,10 @@ class PlacesPolicy(nn.Module):
         headings: int,
         config: NetworkConfig,
         rng: Generator,
+        size: int = 0,
     ):
         super().__init__()
+        self.side = max(self.SIDE, 2 * size + 1)  # to both sides of the start, and what is read beyond the edge
         if reckon is None or not isinstance(action_space, gym.spaces.Discrete):
             raise ValueError(
                 "The core 'places' is for distributions that say how actions move the agent (`reckon`); choose gru, lstm or attention."
@@ -99,7 +100,7 @@ class PlacesPolicy(nn.Module):
 
     def initial_state(self, batch_size: int) -> PlacesState:
         """Nothing seen."""
-        memory = self.heads.weight.new_zeros(batch_size, self.SIDE**2, self.places.size)
+        memory = self.heads.weight.new_zeros(batch_size, self.side**2, self.places.size)
         pose = torch.zeros(batch_size, 3, dtype=torch.int64, device=memory.device)
         space = self.inputs.space
         observation = torch.zeros((batch_size, *(space.shape or ())), dtype=observation_dtype(space), device=memory.device)
@@ -133,7 +134,7 @@ class PlacesPolicy(nn.Module):
             features = torch.cat([encode_counted(self.encoder, seen.images, seen.counts), features], -1)
         writes = torch.stack([written(features, True), written(features, False)], 1).flatten(0, 1)
         keys, gru = torch.stack([seen.left, seen.here], 1).flatten(0, 1), self.places  # [2 T, B]
-        memories = KeyedMemory.apply(writes, keys, self.SIDE**2, gru.weight_input, gru.weight_hidden, gru.bias, gru.bias_hidden)[0]
+        memories = KeyedMemory.apply(writes, keys, self.side**2, gru.weight_input, gru.weight_hidden, gru.bias, gru.bias_hidden)[0]
         rows = torch.arange(keys.shape[1], device=keys.device)
         found = memories.flatten(0, 1).index_select(0, (seen.read * keys.shape[1] + rows[:, None]).flatten())
         looked = torch.relu(self.look(found.view(*seen.here.shape, -1)))
@@ -165,7 +166,7 @@ class PlacesPolicy(nn.Module):
 
     def place(self, pose: Tensor) -> Tensor:
         """Key [...] of where poses [..., 3] are."""
-        return (pose[..., 0] % self.SIDE) * self.SIDE + pose[..., 1] % self.SIDE
+        return (pose[..., 0] % self.side) * self.side + pose[..., 1] % self.side
 
     def nearby(self, pose: Tensor) -> Tensor:
         """Keys [..., 5] of the places here, ahead, right, behind and left."""
@@ -174,9 +175,9 @@ class PlacesPolicy(nn.Module):
 
     def latest_writes(self, left: Tensor, here: Tensor, read: Tensor) -> Tensor:
         """Which write each of the places `read` [T, B, 5] holds after each step: 2 t on leaving, 2 t + 1 on reaching, 0 for none."""
-        latest = torch.zeros(here.shape[1] * self.SIDE**2, dtype=torch.int64, device=here.device)
-        rows = self.SIDE**2 * torch.arange(here.shape[1], device=here.device)
-        left, here, read = places_of(left, self.SIDE**2), places_of(here, self.SIDE**2), read + rows[:, None]
+        latest = torch.zeros(here.shape[1] * self.side**2, dtype=torch.int64, device=here.device)
+        rows = self.side**2 * torch.arange(here.shape[1], device=here.device)
+        left, here, read = places_of(left, self.side**2), places_of(here, self.side**2), read + rows[:, None]
         found = torch.empty_like(read)
         for t in range(len(read)):
             if t > 0:  # before the first step no place was left

@@ -43,7 +43,8 @@ class NetworkConfig:
         heads: attention heads.
         previous_observation: read the observation before the current one too, so that a step holds a whole transition.
         encoder: what images are read by: RL²'s two convolutions, the Nature network, IMPALA's residual one, or nothing (pixels as
-            numbers); "auto" takes RL²'s for images of 13x13 pixels or more, and nothing for other observations.
+            numbers); "auto" takes RL²'s for images of 13x13 pixels or more, and nothing for other observations. All work with every
+            core but "arms", which reads no images.
     """
 
     core: Literal["gru", "lstm", "attention", "none", "arms", "places"] = "gru"
@@ -61,7 +62,8 @@ class NetworkConfig:
         if self.encoder not in ("auto", "none", *ENCODERS):
             raise ValueError(f"There is no encoder {self.encoder!r}; choose one of {', '.join(('auto', 'none', *ENCODERS))}.")
         if self.core == "arms" and self.encoder in ENCODERS:
-            raise ValueError(f"The core {self.core!r} reads no images; for the encoder {self.encoder!r} choose {', '.join(CORES)}.")
+            able = [core for core in (*CORES, *OTHERS) if core != "arms"]
+            raise ValueError(f"The core {self.core!r} reads no images; for the encoder {self.encoder!r} choose {', '.join(able)}.")
         if self.core == "none" and self.previous_observation:
             raise ValueError(
                 "A policy without memory can't read the previous observation; leave previous_observation off, or choose a core."

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
 from metarl.tasks.physics_drawings import draw_acrobot
-from metarl.tasks.physics_range import PhysicsRange, check_horizon
+from metarl.tasks.physics_range import PhysicsRange, check_horizon, check_reach
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["Acrobot", "AcrobotTasks"]
@@ -19,6 +19,7 @@ __all__ = ["Acrobot", "AcrobotTasks"]
 GRAVITY = 9.8  # m/s²; both links: 1 kg, 1 m, centre of mass half-way, moment of inertia 1 kg m²
 FRICTION = 0.05  # N m s, in either joint, at friction 1
 SECONDS = 0.2  # a step
+MOST_RATIO = 30.0  # to the usual physics; with stiffer ones, Runge-Kutta steps of this length grow without bounds
 MOST_SPEEDS = (4 * math.pi, 9 * math.pi)  # rad/s
 
 
@@ -91,6 +92,7 @@ class Acrobot(TaskDistribution):
     def __init__(self, low: float = 0.7, high: float = 1.4, friction: float = 1.0, reversals: bool = True, horizon: int = 200):
         check_horizon(horizon)
         self.physics, self.horizon = PhysicsRange(low, high, friction, reversals), horizon
+        check_reach(self.id, self.physics, MOST_RATIO)
         self.finite, self.splits = not self.physics.varies, self.physics.splits
         most = np.array([1, 1, 1, 1, *MOST_SPEEDS], np.float32)
         self.observation_space = gym.spaces.Box(-most, most, dtype=np.float32)

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
 from metarl.tasks.physics_drawings import draw_cart_pole
-from metarl.tasks.physics_range import PhysicsRange, check_horizon
+from metarl.tasks.physics_range import PhysicsRange, check_horizon, check_reach
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["CartPole", "CartPoleTasks"]
@@ -88,6 +88,7 @@ class CartPole(TaskDistribution):
     def __init__(self, low: float = 1 / 3, high: float = 3.0, friction: float = 1.0, reversals: bool = True, horizon: int = 200):
         check_horizon(horizon)
         self.physics, self.horizon = PhysicsRange(low, high, friction, reversals), horizon
+        check_reach(self.id, self.physics)
         self.finite, self.splits = not self.physics.varies, self.physics.splits
         most = np.array([2 * MOST_POSITION, np.inf, 2 * MOST_ANGLE, np.inf], np.float32)
         self.observation_space = gym.spaces.Box(-most, most, dtype=np.float32)

@@ -21,6 +21,7 @@ __all__ = [
     "SPLITS",
     "EpisodeRows",
     "PlugInError",
+    "Reckon",
     "TaskDistribution",
     "TaskSource",
     "Tasks",
@@ -32,6 +33,9 @@ __all__ = [
 ]
 
 SomeTasks = TypeVar("SomeTasks", bound="Tasks")
+
+# (pose [..., 3] int64: row, column, heading; observation [..., *obs]; the action taken on it [...]) -> the next pose [..., 3]
+Reckon = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 SPLITS = ("train", "test", "extrapolate")
 
@@ -99,6 +103,8 @@ class TaskDistribution(ABC):
         horizon: most steps in one episode.
         finite: the family has few tasks by nature, so train and test may overlap; scores say so.
         reveals: an episode's first observation is meant to tell something of the task.
+        hides: fields of its tasks that no observation of an unfinished episode depends on; only rewards, successes and ends do.
+        headings: ways that an agent which walks about may face, as `reckon` counts them.
         splits: the splits it can sample.
     """
 
@@ -108,6 +114,8 @@ class TaskDistribution(ABC):
     horizon: int
     finite: bool = False
     reveals: ClassVar[bool] = False
+    hides: ClassVar[tuple[str, ...]] = ()
+    headings: int = 1
     splits: tuple[str, ...] = ("train", "test")
 
     @abstractmethod
@@ -132,6 +140,17 @@ class TaskDistribution(ABC):
 
     def relaxation(self, episodes: int) -> float | None:
         """An upper bound on the optimum that may be tighter than the mean of `upper_bound`, where the family has one."""
+        return None
+
+    @property
+    def reckon(self) -> "Reckon | None":
+        """How an agent that walks about can tell where its moves bring it; None where it can't, or where it doesn't walk.
+
+        A function of its pose, its observation and the action taken on it: the next pose. Poses [..., 3] int64 are row, column and heading
+        (clockwise, below `headings`), counted from where each episode begins, which is the same place in all episodes of a task. A step
+        leads at most one place on. What is seen depends on task and pose only. Where the attribute `size` says how many places there are
+        along a side, no pose is `size` or more away. Memories of places and maps are built on this (`metarl.networks.places`).
+        """
         return None
 
     def render(self, tasks: Any, state: Any) -> Tensor | None:

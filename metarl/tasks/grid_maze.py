@@ -1,5 +1,6 @@
 """Mazes seen from above through a small window: explore in the first episode, walk straight to the goal in the next."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -7,7 +8,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Transition
+from metarl.tasks.contract import Reckon, TaskDistribution, Transition
 from metarl.tasks.maze_drawings import draw_maze, places_of
 from metarl.tasks.maze_layouts import DIRECTIONS, MazeTasks, between, distances
 from metarl.tasks.maze_splits import MazeSplits
@@ -18,7 +19,7 @@ GOAL_REWARD, WALL_REWARD, STEP_REWARD = 1.0, -0.001, -0.04
 
 
 class GridMaze(TaskDistribution):
-    """A maze of cells whose walls are sensed nearby; neither the agent's place nor the goal is ever shown.
+    r"""A maze of cells whose walls are sensed nearby; neither the agent's place nor the goal is ever shown.
 
     | part | value |
     |---|---|
@@ -28,7 +29,7 @@ class GridMaze(TaskDistribution):
     | start | the task's start cell, in every episode of a meta-episode |
     | end | terminated on the goal; truncated at the horizon |
     | success | the goal was reached |
-    | splits | train, test: frozen sets of mazes, or new ones without end; disjoint by a hash of the maze, its start and its goal |
+    | splits | train, test: frozen sets of mazes, or new ones without end; disjoint by a hash of maze, start and goal; or your own |
     | optimum | not computable |
     | upper bound | the shortest path, known from the start |
     | versions | v0 |
@@ -40,12 +41,20 @@ class GridMaze(TaskDistribution):
         loops: chance of each wall between two cells to be opened beyond the perfect maze.
         horizon: steps an episode; 0 takes 250 up to 5 cells a side and 1,000 beyond, as in the paper.
         train_mazes, test_mazes: size of the frozen sets; 0 draws new mazes without end.
+        drawings: your own mazes for training, one text each: 2 S + 1 lines of 2 S + 1 squares, where "#" is a wall, "S" the start, "G"
+            the goal and anything else is open, such as "#####\n#S..#\n###.#\n#G..#\n#####". Size, algorithm, loops and numbers of
+            mazes are then theirs. All of one size.
+        test_drawings: those for tests, none of them among `drawings`; if left out, tests are on `drawings` too, and `finite` says so.
+
+    Raises:
+        ValueError: arguments that no maze fits, or a drawing that is none, such as one whose goal can't be reached.
 
     Source: rewards and horizons of Duan et al. 2016, section 3.3 (arXiv 1611.02779), whose mazes are seen in first person.
     """
 
     id = "GridMaze-v0"
     reveals = True  # the walls around the start
+    hides = ("goal", "heading")
 
     def __init__(
         self,
@@ -56,14 +65,16 @@ class GridMaze(TaskDistribution):
         horizon: int = 0,
         train_mazes: int = 1000,
         test_mazes: int = 1000,
+        drawings: Sequence[str] = (),
+        test_drawings: Sequence[str] = (),
     ):
-        self.mazes = MazeSplits(size, algorithm, loops, train_mazes, test_mazes)
+        self.mazes = MazeSplits(size, algorithm, loops, train_mazes, test_mazes, drawings, test_drawings)
         if window < 1:
             raise ValueError(f"window must be at least 1, so that a cell's own walls are seen, not {window}.")
         if horizon < 0:
             raise ValueError(f"horizon must be at least 1, or 0 for the paper's, not {horizon}.")
-        self.size, self.window = size, window
-        self.horizon = horizon or default_horizon(size)
+        self.size, self.finite, self.window = self.mazes.size, self.mazes.finite, window
+        self.horizon = horizon or default_horizon(self.size)
         self.observation_space = gym.spaces.MultiBinary((2 * window + 1, 2 * window + 1))
         self.action_space = gym.spaces.Discrete(4)
 
@@ -85,12 +96,12 @@ class GridMaze(TaskDistribution):
         reward = STEP_REWARD + WALL_REWARD * blocked + GOAL_REWARD * arrived
         return Transition(cell, self._look(tasks, cell), reward.to(torch.float32), arrived, arrived)
 
-    def reckon(self, pose: Tensor, observation: Tensor, action: Tensor) -> Tensor:
-        """What an agent can tell of where `action` [...], taken on `observation` [..., *obs], brings it: on, or into a wall that it saw.
+    @property
+    def reckon(self) -> Reckon:
+        """An action leads on, or into a wall that the agent saw; headings are always 0."""
+        return self._reckoned
 
-        Args:
-            pose: [..., 3] row, column and heading, from wherever it counts; headings are always 0 here.
-        """
+    def _reckoned(self, pose: Tensor, observation: Tensor, action: Tensor) -> Tensor:
         tables = tables_of(self.size, self.window, action.device)
         blocked = observation.flatten(-2)[..., tables.nearest].gather(-1, action[..., None])
         moved = torch.where(blocked > 0, 0, tables.directions[action])

@@ -48,6 +48,7 @@ class GridNavi(TaskDistribution):
     """
 
     id = "GridNavi-v0"
+    hides = ("goal",)
     finite = True
 
     def __init__(self, size: int = 5, horizon: int = 15):

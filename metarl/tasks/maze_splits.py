@@ -1,12 +1,13 @@
-"""Which mazes are for training and which for tests: frozen sets, or as many as wanted, and never one in both."""
+"""Which mazes are for training and which for tests: frozen sets, as many as wanted, or your own, and never one in both."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from metarl.tasks.contract import check_split, join_tasks
-from metarl.tasks.maze_layouts import ALGORITHMS, MazeTasks, draw_mazes, maze_bits
+from metarl.tasks.maze_layouts import ALGORITHMS, MazeTasks, draw_mazes, maze_bits, parse_drawings
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["MazeSplits"]
@@ -15,19 +16,30 @@ BLOCK = 500  # frozen mazes are drawn in blocks, so that the first 10 of 1,000 a
 
 
 class MazeSplits:
-    """Mazes of one kind, split by a hash of their walls, start and goal: one in four is for tests.
+    """Mazes of one kind, split by a hash of their walls, start and goal: one in four is for tests. Or mazes drawn by hand.
 
     Args:
-        size: S, cells along a side.
+        size: S, cells along a side; of mazes drawn by hand, theirs.
         algorithm: "depth-first" or "kruskal".
         loops: chance of a wall between two cells to be opened beyond the perfect maze.
         train_mazes, test_mazes: how many frozen mazes each split has; 0 for as many as are drawn.
+        drawings, test_drawings: mazes drawn by hand, as `parse_drawings` reads them, in place of all that; without test_drawings the
+            same ones are for training and for tests, which is declared as `finite`.
 
     Raises:
-        ValueError: arguments that no maze fits.
+        ValueError: arguments that no maze fits, a drawing that is no maze, or the same one in both splits.
     """
 
-    def __init__(self, size: int, algorithm: str, loops: float, train_mazes: int, test_mazes: int):
+    def __init__(
+        self,
+        size: int,
+        algorithm: str,
+        loops: float,
+        train_mazes: int,
+        test_mazes: int,
+        drawings: Sequence[str] = (),
+        test_drawings: Sequence[str] = (),
+    ):
         if size < 2:
             raise ValueError(f"A maze needs a size of at least 2 cells a side, for a start and a goal, not {size}.")
         if algorithm not in ALGORITHMS:
@@ -41,9 +53,16 @@ class MazeSplits:
         self.size, self.algorithm, self.loops = size, algorithm, loops
         self.frozen = {"train": train_mazes, "test": test_mazes}
         self._sets: dict[str, MazeTasks] = {}
+        self.drawings = {name: _texts(name, texts) for name, texts in (("drawings", drawings), ("test_drawings", test_drawings)) if texts}
+        self.finite = "drawings" in self.drawings and "test_drawings" not in self.drawings
+        if self.drawings:
+            self._sets = _drawn_by_hand(self.drawings)
+            self.size, self.frozen = self._sets["train"].size, {split: len(mazes) for split, mazes in self._sets.items()}
 
     def config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The arguments; those that mazes drawn by hand leave without effect are left out."""
+        if self.drawings:
+            return {name: list(texts) for name, texts in self.drawings.items()}
         counts = {"train_mazes": self.frozen["train"], "test_mazes": self.frozen["test"]}
         return {"size": self.size, "algorithm": self.algorithm, "loops": self.loops, **counts}
 
@@ -73,3 +92,29 @@ class MazeSplits:
             for_tests = (maze_bits(drawn) >> np.uint64(40)) % np.uint64(4) == 0
             parts.append(drawn[torch.from_numpy(for_tests == (split == "test"))])
         return join_tasks(parts)[:n]
+
+
+def _texts(name: str, texts: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{name} must be a list of texts, one a maze with a line a row, not {texts!r:.80}.")
+    return tuple(texts)
+
+
+def _drawn_by_hand(drawings: dict[str, tuple[str, ...]]) -> dict[str, MazeTasks]:
+    """Split -> its mazes."""
+    if "drawings" not in drawings:
+        raise ValueError("test_drawings are the tests of those who train on drawings; give drawings too.")
+    read = {}
+    for name, texts in drawings.items():
+        try:
+            read[name] = parse_drawings(texts)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    train, test = read["drawings"], read.get("test_drawings", read["drawings"])
+    if train.size != test.size:
+        raise ValueError(f"drawings have {train.size} cells a side and test_drawings {test.size}; draw all mazes in the same size.")
+    if "test_drawings" in read:
+        both = np.isin(maze_bits(test), maze_bits(train))
+        if both.any():
+            raise ValueError(f"test_drawings: maze {int(both.argmax())} is among drawings too; keep mazes for tests apart.")
+    return {"train": train, "test": test}

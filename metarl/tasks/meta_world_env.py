@@ -15,6 +15,8 @@ __all__ = ["ACTIONS", "LONGEST", "OBSERVATIONS", "MakeEnvironment", "MetaWorldEn
 OBSERVATIONS = gym.spaces.Box(-np.inf, np.inf, (39,), np.float32)
 ACTIONS = gym.spaces.Box(-1.0, 1.0, (4,), np.float32)
 LONGEST = 500  # Meta-World ends an episode here
+CAMERA = {"distance": 1.6, "elevation": -25.0, "azimuth": 135.0}  # from the left behind the arm
+TABLE = (0.0, 0.65, 0.15)  # m, where the camera looks
 MOST_IDLE = 50  # environments kept for reuse, at about 20 MB each
 
 
@@ -83,10 +85,12 @@ class MetaWorldEnvironment(gym.Env):
     """
 
     observation_space, action_space = OBSERVATIONS, ACTIONS
+    render_mode = "rgb_array"
 
     def __init__(self, maker: MakeEnvironment, variation: Variation):
         from metaworld.types import Task
 
+        self._renderer: Any = None
         self.maker, self.variation, self.env = maker, variation, maker.take(variation.name)
         self._observe(goal=False)  # as set_task leaves it
         self.env.set_task(Task(variation.name, variation.data))
@@ -106,8 +110,23 @@ class MetaWorldEnvironment(gym.Env):
         observation, reward, _, truncated, info = self.env.step(action)
         return observation.astype(np.float32), float(reward), False, bool(truncated), {"success": bool(info["success"])}
 
+    def render(self) -> np.ndarray:
+        """The arm and the table [150, 200, 3] uint8.
+
+        Raises:
+            ValueError: EGL isn't there.
+        """
+        if self._renderer is None:
+            from metarl.tasks.mujoco_renderer import OffscreenRenderer  # opens OpenGL, which only pictures need
+
+            self._renderer = OffscreenRenderer(self.env.model, 200, 150, **CAMERA)
+        return self._renderer.draw(self.env.data, TABLE)
+
     def close(self) -> None:
         """Let another variation have Meta-World's environment."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
         if self.env is not None:
             self.maker.give_back(self.variation.name, self.env)
             self.env = None

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
 from metarl.tasks.physics_drawings import draw_mountain_car
-from metarl.tasks.physics_range import PhysicsRange, check_horizon
+from metarl.tasks.physics_range import PhysicsRange, check_horizon, check_reach
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["MountainCar", "MountainCarTasks"]
@@ -81,6 +81,7 @@ class MountainCar(TaskDistribution):
     def __init__(self, low: float = 1 / 3, high: float = 3.0, friction: float = 1.0, reversals: bool = True, horizon: int = 200):
         check_horizon(horizon)
         self.physics, self.horizon = PhysicsRange(low, high, friction, reversals), horizon
+        check_reach(self.id, self.physics)
         self.finite, self.splits = not self.physics.varies, self.physics.splits
         least, most = np.array([LEFT, -MOST_SPEED], np.float32), np.array([RIGHT, MOST_SPEED], np.float32)
         self.observation_space = gym.spaces.Box(least, most, dtype=np.float32)

@@ -10,10 +10,15 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from metarl.tasks.mujoco_models import import_mujoco, load_model
+from metarl.tasks.mujoco_renderer import OffscreenRenderer
 
 __all__ = ["MujocoPainter", "painter_of", "stick_segments"]
 
-CAMERA = {"distance": 4.0, "elevation": -15.0, "azimuth": 90.0, "height": 0.8}  # from the side, which is where the planar robots move
+CAMERA = {"distance": 4.0, "elevation": -15.0, "azimuth": 90.0}  # from the side, which is where the planar robots move
+EYE_HEIGHT = 0.8  # m, where it looks
+OVERVIEW = {"distance": 9.0, "elevation": -50.0, "azimuth": 90.0}  # of a place to go to, with the start in the middle
+FLOOR = 1000.0  # m to each side; Gymnasium's ends after 40 m, and a fast robot would hang in the air
+GREEN = (0.0, 0.62, 0.45, 1.0)
 LOW, HIGH, REACH = -0.2, 2.0, 1.6  # m: what a stick figure shows of height, and to both sides of the torso
 
 
@@ -38,25 +43,31 @@ class MujocoPainter:
         self._mujoco = import_mujoco(family.id)
         self.family, self.width, self.height = family, width, height
         self.model = load_model(family.robot.xml, textures=True)
+        lengthen_floor(self.model, self._mujoco)
         self._data = self._mujoco.MjData(self.model)
-        self._renderer: _Renderer | None = None
+        self._renderer: OffscreenRenderer | None = None
         if how != "sticks":
             try:
-                self._renderer = _Renderer(self._mujoco, self.model, width, height)
-            except Exception as error:  # whatever a missing driver or library raises
+                self._renderer = OffscreenRenderer(self.model, width, height, **(OVERVIEW if family.has_goal else CAMERA))
+            except ValueError as error:
                 if how == "renderer":
-                    raise ValueError(
-                        f"MuJoCo can't draw here without a display: EGL gave {type(error).__name__} ({error}). Install a driver with EGL "
-                        "(Debian: apt-get install libegl1 libgl1-mesa-dri), or use how='sticks'."
-                    ) from error
+                    raise ValueError(f"{error} Or use how='sticks'.") from error
         self.how = "sticks" if self._renderer is None else "renderer"
 
-    def __call__(self, state: Any, row: int = 0) -> np.ndarray:
-        """The robot of `row` of `state`, as an image [height, width, 3] uint8, with the torso in the middle."""
+    def __call__(self, state: Any, row: int = 0, goal: tuple[float, float] | None = None) -> np.ndarray:
+        """The robot of `row` of `state`, as an image [height, width, 3] uint8, with the torso in the middle.
+
+        Where there is a `goal` (x and y, in m), it is marked green; in a family of goals, the start is in the middle and all around shows.
+        """
         self._data.qpos[:] = state.position[row].cpu().numpy()
         self._data.qvel[:] = 0
         self._mujoco.mj_forward(self.model, self._data)
-        return self._sticks() if self._renderer is None else self._renderer.draw(self._data)
+        if self._renderer is None:
+            return self._sticks(goal)
+        if goal is not None:
+            return self._renderer.draw(self._data, (0.0, 0.0, 0.0), [((*goal, 0.25), 0.25, GREEN)])
+        across, along = self._data.xpos[1, :2]
+        return self._renderer.draw(self._data, (float(across), float(along), EYE_HEIGHT))
 
     def close(self) -> None:
         """Release the renderer."""
@@ -64,7 +75,7 @@ class MujocoPainter:
             self._renderer.close()
             self._renderer = None
 
-    def _sticks(self) -> np.ndarray:
+    def _sticks(self, goal: tuple[float, float] | None) -> np.ndarray:
         segments, widths = stick_segments(self._mujoco, self.model, self._data)
         figure = Figure((self.width / 100, self.height / 100), dpi=100)
         canvas = FigureCanvasAgg(figure)
@@ -77,6 +88,8 @@ class MujocoPainter:
         for mark in np.arange(np.floor(middle - reach), np.ceil(middle + reach) + 1):  # every metre, so that motion shows
             axes.plot([mark, mark], [LOW, 0], color="#6b6b6b", linewidth=0.8)
             axes.text(mark + 0.03, LOW + 0.02, f"{mark:g} m", fontsize=6, color="#6b6b6b")
+        if goal is not None:
+            axes.plot([goal[0]], [0.25], marker="o", markersize=10, color=GREEN)  # how far away in y doesn't show
         pixels_per_metre = self.width / (2 * reach)
         axes.add_collection(LineCollection(list(segments), linewidths=widths * pixels_per_metre * 0.72, colors="#D55E00", capstyle="round"))
         canvas.draw()
@@ -91,6 +104,14 @@ def painter_of(family: Any) -> MujocoPainter:
     return painter
 
 
+def lengthen_floor(model: Any, mujoco: Any) -> None:
+    """Make the floor of a robot's model so long that no robot leaves it, its pattern unchanged; for drawings only."""
+    floor = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, "floor")
+    if floor >= 0 and model.geom_matid[floor] >= 0:
+        model.mat_texrepeat[model.geom_matid[floor]] *= FLOOR / model.geom_size[floor, :2]
+        model.geom_size[floor, :2] = FLOOR
+
+
 def stick_segments(mujoco: Any, model: Any, data: Any) -> tuple[np.ndarray, np.ndarray]:
     """The axes of a model's capsules and spheres seen from the side: ends [geoms, 2, (x, z)] in m, and thickness [geoms] in m."""
     shown = [i for i in range(model.ngeom) if model.geom_type[i] in (mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_SPHERE)]
@@ -100,40 +121,3 @@ def stick_segments(mujoco: Any, model: Any, data: Any) -> tuple[np.ndarray, np.n
         axis = data.geom_xmat[i].reshape(3, 3)[:, 2] * half  # a capsule lies along its own z axis
         segments[at] = np.stack([data.geom_xpos[i] - axis, data.geom_xpos[i] + axis])[:, [0, 2]]
     return segments, 2 * model.geom_size[shown, 0]
-
-
-class _Renderer:
-    """MuJoCo's renderer on an EGL context of its own, whatever MUJOCO_GL said when MuJoCo was imported."""
-
-    def __init__(self, mujoco: Any, model: Any, width: int, height: int):
-        from mujoco.egl import GLContext
-
-        model.vis.global_.offwidth, model.vis.global_.offheight = width, height
-        self._mujoco, self._model, self._size = mujoco, model, (height, width, 3)
-        self._context = GLContext(width, height)
-        self._context.make_current()
-        self._scene = mujoco.MjvScene(model, maxgeom=1000)
-        self._target = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
-        self._viewport = mujoco.MjrRect(0, 0, width, height)
-        self._camera = mujoco.MjvCamera()
-        self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE  # a tracking one would follow smoothly, so that frames depend on the last
-        self._camera.distance, self._camera.elevation, self._camera.azimuth = CAMERA["distance"], CAMERA["elevation"], CAMERA["azimuth"]
-
-    def draw(self, data: Any) -> np.ndarray:
-        """An image [height, width, 3] of `data`."""
-        mujoco = self._mujoco
-        self._context.make_current()
-        self._camera.lookat[:] = *data.xpos[1, :2], CAMERA["height"]
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._target)
-        everything = mujoco.mjtCatBit.mjCAT_ALL.value
-        mujoco.mjv_updateScene(self._model, data, mujoco.MjvOption(), mujoco.MjvPerturb(), self._camera, everything, self._scene)
-        mujoco.mjr_render(self._viewport, self._scene, self._target)
-        image = np.zeros(self._size, np.uint8)
-        mujoco.mjr_readPixels(image, None, self._viewport, self._target)
-        return image[::-1].copy()  # OpenGL's first line is the lowest
-
-    def close(self) -> None:
-        """Free the context."""
-        self._context.make_current()
-        self._target.free()
-        self._context.free()

@@ -1,7 +1,7 @@
 """What families of MuJoCo tasks share: starts, steps, observations and ends as in Gymnasium's environments; rewards are the family's."""
 
 from abc import abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -66,6 +66,8 @@ class MujocoFamily(TaskDistribution):
         low, high = base.actuator_ctrlrange.T
         self.action_space = gym.spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
 
+    has_goal: ClassVar[bool] = False
+
     @abstractmethod
     def rewards(self, tasks: Any, motion: Motion) -> np.ndarray:
         """The reward [n] of a step that did `motion`."""
@@ -108,8 +110,13 @@ class MujocoFamily(TaskDistribution):
     def render(self, tasks: Tasks, state: MujocoState) -> Tensor:
         from metarl.tasks.mujoco_drawing import painter_of  # opens a renderer, which only pictures need
 
-        painter = painter_of(self)
-        return torch.from_numpy(np.stack([painter(state, row) for row in range(len(state.position))]))
+        painter, goals = painter_of(self), self.goals_of(tasks)
+        rows = range(len(state.position))
+        return torch.from_numpy(np.stack([painter(state, row, None if goals is None else goals[row]) for row in rows]))
+
+    def goals_of(self, tasks: Any) -> list[tuple[float, float]] | None:
+        """Each task's place to go to, in m, where it has one (`has_goal`): pictures mark it."""
+        return None
 
     def _observe(self, tasks: Tasks, position: Tensor, velocity: Tensor) -> Tensor:
         limit = self.robot.velocity_limit

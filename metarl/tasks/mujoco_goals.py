@@ -77,6 +77,7 @@ class HalfCheetahDirection(MujocoFamily):
     """
 
     finite = True
+    hides = ("direction",)
 
     def __init__(self, horizon: int = 200):
         super().__init__(f"HalfCheetahDirection-2way-h{horizon}-v0", HALF_CHEETAH, horizon, terminates=False)
@@ -119,6 +120,8 @@ class HalfCheetahVelocity(MujocoFamily):
         ValueError: a range that isn't finite or falls.
     """
 
+    hides = ("velocity",)
+
     def __init__(self, low: float = 0.0, high: float = 3.0, horizon: int = 200):
         id = f"HalfCheetahVelocity-{low:g}to{high:g}-h{horizon}-v0"
         if not (-math.inf < low <= high < math.inf):
@@ -135,6 +138,9 @@ class HalfCheetahVelocity(MujocoFamily):
 
     def rewards(self, tasks: VelocityTasks, motion: Motion) -> np.ndarray:
         return -np.abs(motion.velocity[:, 0] - tasks.velocity.cpu().numpy()) - CHEETAH_CONTROL_COST * motion.control
+
+    def upper_bound(self, tasks: VelocityTasks, episodes: int) -> Tensor:
+        return torch.zeros_like(tasks.velocity)
 
 
 def half_cheetah_velocity_0to2(low: float = 0.0, high: float = 2.0, horizon: int = 200) -> HalfCheetahVelocity:
@@ -164,6 +170,8 @@ class AntDirection(MujocoFamily):
     Args:
         all_around: any direction rather than two. horizon: steps an episode, of 0.05 s each.
     """
+
+    hides = ("direction",)
 
     def __init__(self, all_around: bool = False, horizon: int = 200):
         super().__init__(f"AntDirection-{'0to360' if all_around else '2way'}-h{horizon}-v0", ANT, horizon, terminates=True)
@@ -215,6 +223,9 @@ class AntGoal(MujocoFamily):
         ValueError: a radius that isn't positive and finite.
     """
 
+    has_goal = True
+    hides = ("goal",)
+
     def __init__(self, radius: float = 3.0, horizon: int = 200):
         id = f"AntGoal-radius{radius:g}-h{horizon}-v0"
         if not (0 < radius < math.inf):
@@ -234,3 +245,9 @@ class AntGoal(MujocoFamily):
     def rewards(self, tasks: GoalTasks, motion: Motion) -> np.ndarray:
         distance = np.abs(motion.torso - tasks.goal.cpu().numpy()).sum(-1)
         return -distance - GOAL_CONTROL_COST * motion.control - self.robot.contact_cost * motion.contact
+
+    def goals_of(self, tasks: GoalTasks) -> list[tuple[float, float]]:
+        return [(float(x), float(y)) for x, y in tasks.goal]
+
+    def upper_bound(self, tasks: GoalTasks, episodes: int) -> Tensor:
+        return torch.zeros_like(tasks.goal[:, 0])

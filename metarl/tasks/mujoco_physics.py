@@ -103,7 +103,8 @@ def half_cheetah_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200
     One step of 0.05 s is 5 of MuJoCo's. At factors of 1 a step equals HalfCheetah-v5's.
 
     Args:
-        low, high: range of the factors. horizon: steps an episode.
+        low, high: range of the factors. horizon: steps an episode. The id names neither: they are part of what is scored, so give
+            them beside a score; they are in every run's and every result's `config`.
 
     Source: HalfCheetah-v5 of Gymnasium (Towers et al. 2024, arXiv 2407.17032); randomised dynamics as in Rakelly et al. 2019
     (arXiv 1903.08254), there with a factor for each body and joint rather than one for each kind.
@@ -129,7 +130,8 @@ def hopper_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200) -> R
     One step of 0.008 s is 4 of MuJoCo's. At factors of 1 a step equals Hopper-v5's.
 
     Args:
-        low, high: range of the factors. horizon: steps an episode.
+        low, high: range of the factors. horizon: steps an episode. The id names neither: they are part of what is scored, so give
+            them beside a score; they are in every run's and every result's `config`.
 
     Source: Hopper-v5 of Gymnasium (Towers et al. 2024, arXiv 2407.17032).
     """
@@ -154,7 +156,8 @@ def walker2d_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200) ->
     One step of 0.008 s is 4 of MuJoCo's. At factors of 1 a step equals Walker2d-v5's.
 
     Args:
-        low, high: range of the factors. horizon: steps an episode.
+        low, high: range of the factors. horizon: steps an episode. The id names neither: they are part of what is scored, so give
+            them beside a score; they are in every run's and every result's `config`.
 
     Source: Walker2d-v5 of Gymnasium (Towers et al. 2024, arXiv 2407.17032).
     """
@@ -179,7 +182,8 @@ def ant_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200) -> Rand
     One step of 0.05 s is 5 of MuJoCo's. At factors of 1 a step equals Ant-v5's with `include_cfrc_ext_in_observation=False`.
 
     Args:
-        low, high: range of the factors. horizon: steps an episode.
+        low, high: range of the factors. horizon: steps an episode. The id names neither: they are part of what is scored, so give
+            them beside a score; they are in every run's and every result's `config`.
 
     Source: Ant-v5 of Gymnasium (Towers et al. 2024, arXiv 2407.17032).
     """

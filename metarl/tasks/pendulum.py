@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
 from metarl.tasks.physics_drawings import draw_pendulum
-from metarl.tasks.physics_range import PhysicsRange, check_horizon
+from metarl.tasks.physics_range import PhysicsRange, check_horizon, check_reach
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["Pendulum", "PendulumTasks"]
@@ -82,6 +82,7 @@ class Pendulum(TaskDistribution):
     def __init__(self, low: float = 0.5, high: float = 2.0, friction: float = 1.0, reversals: bool = True, horizon: int = 200):
         check_horizon(horizon)
         self.physics, self.horizon = PhysicsRange(low, high, friction, reversals), horizon
+        check_reach(self.id, self.physics)
         self.finite, self.splits = not self.physics.varies, self.physics.splits
         most = np.array([1, 1, MOST_SPEED], np.float32)
         self.observation_space = gym.spaces.Box(-most, most, dtype=np.float32)
@@ -103,13 +104,14 @@ class Pendulum(TaskDistribution):
 
     def step(self, tasks: PendulumTasks, state: Tensor, action: Tensor, rng: Generator) -> Transition:
         angle, speed = state.unbind(1)  # [n] each
+        angle = torch.where(angle.abs() > math.pi, _wrapped(angle), angle)  # of a state from elsewhere; ours lie within
         asked = action[:, 0].to(angle.dtype).clamp(-MOST_TORQUE, MOST_TORQUE)
         cost = angle.square() + 0.1 * speed.square() + 0.001 * asked.square()
         per_torque = 3 / (MASS * LENGTH**2 * tasks.mass * tasks.length.square())  # a rod turning about its end
         pull = 1.5 * GRAVITY / LENGTH * tasks.gravity / tasks.length
         speed = speed + SECONDS * (pull * angle.sin() + per_torque * tasks.torque * asked)
         speed = (speed / (1 + SECONDS * per_torque * FRICTION * tasks.friction)).clamp(-MOST_SPEED, MOST_SPEED)
-        angle = torch.remainder(angle + SECONDS * speed + math.pi, 2 * math.pi) - math.pi
+        angle = _wrapped(angle + SECONDS * speed)
         state = torch.stack([angle, speed], 1)
         never = torch.zeros_like(angle, dtype=torch.bool)
         return Transition(state, _shown(state), -cost, never, never)
@@ -127,6 +129,11 @@ class Pendulum(TaskDistribution):
         covered = SECONDS * (speed.cumsum(1) - speed[:, :1])  # by step t
         angles = (math.pi - covered).clamp_min(0).pow(3).sum(1) / (3 * math.pi)
         return -episodes * (angles + 0.1 * START_SPEED**2 / 3)
+
+
+def _wrapped(angle: Tensor) -> Tensor:
+    """The same angle in [-pi, pi)."""
+    return torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
 
 
 def _shown(state: Tensor) -> Tensor:

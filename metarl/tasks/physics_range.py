@@ -10,7 +10,9 @@ from torch import Tensor
 
 from metarl.tasks.contract import SPLITS
 
-__all__ = ["PhysicsDraw", "PhysicsRange", "check_horizon"]
+__all__ = ["PhysicsDraw", "PhysicsRange", "check_horizon", "check_reach"]
+
+MOST_RATIO = 100.0
 
 
 class PhysicsDraw(NamedTuple):
@@ -80,6 +82,24 @@ class PhysicsRange:
         return PhysicsDraw(
             tuple(torch.from_numpy(row) for row in scales), torch.from_numpy(np.where(backwards, -1.0, 1.0)), torch.from_numpy(friction)
         )
+
+
+def check_reach(id: str, physics: PhysicsRange, most: float = MOST_RATIO) -> None:
+    """Raise ValueError where tasks, those outside the range included, would be too far from the usual physics to be simulated.
+
+    Args:
+        id: of the family. physics: its range.
+        most: largest ratio to the usual physics, either way, at which the family's steps stay finite; twice that, of friction.
+    """
+    margin = (physics.high / physics.low) ** 0.25 if physics.low < physics.high and physics.high / physics.low < math.inf else 1.0
+    least, greatest = physics.low / margin, physics.high * margin
+    if least < 1 / most or greatest > most:
+        raise ValueError(
+            f"{id}: from low={physics.low:g} to high={physics.high:g}, ratios reach {least:.3g} to {greatest:.3g} (extrapolate included), "
+            f"where steps of this length can't be simulated any more; keep them between {1 / most:.3g} and {most:g}."
+        )
+    if physics.friction > most:
+        raise ValueError(f"{id}: friction={physics.friction:g} can't be simulated; give at most {most:g} times the usual one.")
 
 
 def check_horizon(horizon: int) -> None:

@@ -1,6 +1,7 @@
 """Mazes seen in first person: the tasks of `GridMaze`, walked and turned through with nothing but a small image to go by."""
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import EpisodeRows, TaskDistribution, Tasks, TensorRows, Transition, where_rows
+from metarl.tasks.contract import EpisodeRows, Reckon, TaskDistribution, Tasks, TensorRows, Transition, where_rows
 from metarl.tasks.grid_maze import GOAL_REWARD, STEP_REWARD, WALL_REWARD, default_horizon, path_bound
 from metarl.tasks.maze_drawings import draw_maze
 from metarl.tasks.maze_layouts import DIRECTIONS, MazeTasks, passages
@@ -32,7 +33,7 @@ class Pose(NamedTuple):
 
 
 class VisualMaze(TaskDistribution):
-    """A maze in first person: the same tasks, rewards and ends as `GridMaze` with the same arguments, but one must look, turn and walk.
+    r"""A maze in first person: the same tasks, rewards and ends as `GridMaze` with the same arguments, but one must look, turn and walk.
 
     | part | value |
     |---|---|
@@ -42,7 +43,7 @@ class VisualMaze(TaskDistribution):
     | start | the middle of the task's start cell, with the task's heading, in every episode of a meta-episode |
     | end | terminated within half a cell of the goal cell's middle; truncated at the horizon |
     | success | the goal was reached |
-    | splits | train, test: frozen sets of mazes, or new ones without end; disjoint by a hash of the maze, its start and its goal |
+    | splits | train, test: frozen sets of mazes, or new ones without end; disjoint by a hash of maze, start and goal; or your own |
     | optimum | not computable |
     | upper bound | with 4 turns and 1 stride the shortest way, turns counted; otherwise a lower bound on its length, turns not counted |
     | versions | v0 |
@@ -61,9 +62,16 @@ class VisualMaze(TaskDistribution):
         loops: chance of each wall between two cells to be opened beyond the perfect maze.
         horizon: steps an episode; 0 takes 250 up to 5 cells a side and 1,000 beyond, as in the paper.
         train_mazes, test_mazes: size of the frozen sets; 0 draws new mazes without end.
+        drawings: your own mazes for training, one text each: 2 S + 1 lines of 2 S + 1 squares, where "#" is a wall, "S" the start, "G"
+            the goal and anything else is open, such as "#####\n#S..#\n###.#\n#G..#\n#####". Size, algorithm, loops and numbers of
+            mazes are then theirs. All of one size; agents face north at the start.
+        test_drawings: those for tests, none of them among `drawings`; if left out, tests are on `drawings` too, and `finite` says so.
         turns: headings in a full circle, a multiple of 4.
         strides: steps from one cell's middle to the next; 4 turns and 1 stride make short walks, 12 and 3 long ones.
         landmarks: whether wall squares differ in tint.
+
+    Raises:
+        ValueError: arguments that no maze fits, or a drawing that is none, such as one whose goal can't be reached.
 
     Source: rewards, horizons, image size of Duan et al. 2016, section 3.3 (arXiv 1611.02779), who used ViZDoom.
     """
@@ -83,16 +91,19 @@ class VisualMaze(TaskDistribution):
         turns: int = 4,
         strides: int = 1,
         landmarks: bool = True,
+        drawings: Sequence[str] = (),
+        test_drawings: Sequence[str] = (),
     ):
-        self.mazes = MazeSplits(size, algorithm, loops, train_mazes, test_mazes)
+        self.mazes = MazeSplits(size, algorithm, loops, train_mazes, test_mazes, drawings, test_drawings)
         if horizon < 0:
             raise ValueError(f"horizon must be at least 1, or 0 for the paper's, not {horizon}.")
         if turns < 4 or turns % 4:
             raise ValueError(f"turns must be a multiple of 4, so that all four directions can be faced, not {turns}.")
         if strides < 1:
             raise ValueError(f"strides must be at least 1 step from one cell to the next, not {strides}.")
-        self.size, self.turns, self.strides, self.landmarks = size, turns, strides, landmarks
-        self.horizon = horizon or default_horizon(size)
+        self.size, self.finite = self.mazes.size, self.mazes.finite
+        self.turns, self.strides, self.landmarks = turns, strides, landmarks
+        self.horizon = horizon or default_horizon(self.size)
         self.observation_space = gym.spaces.Box(0, 255, (ROWS, COLUMNS, 3), np.uint8)
         self.action_space = gym.spaces.Discrete(3)
 
@@ -132,8 +143,8 @@ class VisualMaze(TaskDistribution):
         return (VisualRows if rng.device.type == "cpu" else TensorRows)(self, num_rows, rng)
 
     @property
-    def reckon(self) -> Any:
-        """How an agent can tell where its moves bring it, as `GridMaze.reckon` does; None unless a turn is 90 degrees and a step one cell.
+    def reckon(self) -> Reckon | None:
+        """None unless a turn is 90 degrees and a step one cell.
 
         Headings are counted clockwise from the one at the episode's start. A wall straight ahead fills the view, so a blocked step shows.
         """

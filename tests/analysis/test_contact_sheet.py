@@ -70,6 +70,19 @@ def test_sheets_have_even_sides_and_room_for_their_title(title):
     assert (sheet.shape[1] > 300) == bool(title)
 
 
+def test_labels_stand_in_the_margin_beside_their_row():
+    picture = np.full((31, 33, 3), 9, dtype=np.uint8)
+    grid = [[(picture, ["1 step", "return 0.00"])]] * 2
+    plain, told = lay_out(grid, [0], ""), lay_out(grid, [0], "", [["a"], ["a parameter of the task 1.5", "b", "c", "d", "e"]])
+    assert told.shape[1] > plain.shape[1]
+    assert told.shape[0] > plain.shape[0], "rows are high enough for their labels"
+    tops = [top for top, _ in places(told, picture)]
+    left = places(told, picture)[0][1]
+    ink = (told[:, : left - 2].min(-1) < 128).sum(1)
+    assert ink[: tops[1]].sum() < ink[tops[1] :].sum(), "the second row's label is the longer one"
+    assert (told[:, left - 6 : left - 2] == 255).all(), "no label runs into its picture"
+
+
 def test_png_files_hold_the_picture():
     picture = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png_bytes(picture)))), picture)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from metarl.analysis.probe import hidden_states, parameters_of, played_steps, probe
+from metarl.analysis.probe import hidden_states, parameters_of, played_steps, probe, signs_apart
+from metarl.baselines.registry import make_agent
 from metarl.envs.budget import Episodes
 from metarl.learners.rl2 import RL2, RL2Config
 from metarl.networks.policy import NetworkConfig
@@ -39,13 +40,47 @@ def test_parameters_that_differ_between_tasks():
     assert "friction" not in parameters_of(CartPole(low=0.5, high=2.0, friction=0.0).sample(10, "test", 0))
 
 
+def test_directions_and_strengths_are_told_apart():
+    forces = {"force": np.array([-2.0, 1.0, 3.0]), "length": np.array([1.0, 2.0, 3.0])}
+    apart = signs_apart(forces)
+    assert {name: values.tolist() for name, values in apart.items()} == {
+        "force, direction": [-1, 1, 1],
+        "force, strength": [2, 1, 3],
+        "length": [1, 2, 3],
+    }
+
+
+def test_the_direction_alone_explains_most_of_a_signed_force_and_none_of_its_strength():
+    force = CartPole().sample(20_000, "test", 0).force.numpy()
+    scores = probe(np.sign(force)[:, None], {"force": force, **signs_apart({"force": force})})
+    assert scores["force"] == pytest.approx(0.73, abs=0.02)
+    assert scores["force, direction"] > 0.99
+    assert abs(scores["force, strength"]) < 0.01
+
+
+def test_a_row_plays_until_its_meta_episode_ends():
+    distribution, budget = CartPole(horizon=40), Episodes(2, 0)
+    agent, tasks = make_agent("random", distribution, budget), distribution.sample(50, "test", 0)
+    _, playing = played_steps(agent, distribution, tasks, budget, 0)
+    assert playing[0].all()
+    lengths = playing.sum(0)
+    assert 2 < lengths.min() < lengths.max() <= 80, "poles fall sooner or later"
+    assert (playing == (torch.arange(80)[:, None] < lengths)).all(), "nothing goes on after its end"
+
+
+def test_what_does_not_differ_between_the_scored_tasks_has_no_score():
+    assert np.isnan(probe(np.random.default_rng(0).standard_normal((40, 2)), {"same": np.ones(40)})["same"])
+
+
 @pytest.mark.parametrize("core", ["gru", "lstm"])
 def test_states_are_those_of_acting(core):
     distribution, budget = BernoulliBandit(3), Episodes(6, 0)
     agent = RL2(RL2Config(episodes=6, num_envs=4, iterations=1, network=NetworkConfig(core, units=8)), distribution, 0).agent(budget)
     tasks = distribution.sample(20, "test", 0).to("cpu", torch.float32)
-    steps = played_steps(agent, distribution, tasks, budget, 0)
+    steps, playing = played_steps(agent, distribution, tasks, budget, 0)
     assert len(steps) == 6
+    assert playing.all()
+    assert playing.shape == (6, 20)
     found = hidden_states(agent.policy, steps, (0, 3))
     assert sorted(found) == [0, 3]
     state = agent.initial_state(20)

@@ -8,9 +8,10 @@ from metarl.baselines.registry import agent_names
 from metarl.envs.budget import Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.evaluation.protocol import evaluate
+from metarl.evaluation.statistics import mean
 from metarl.tasks.grid_maze import GridMaze
 from metarl.tasks.grid_navi import GridNavi
-from metarl.tasks.maze_layouts import distances, parse_drawings
+from metarl.tasks.maze_layouts import DIRECTIONS, distances, parse_drawings, passages
 from metarl.tasks.seeding import torch_generator
 
 
@@ -36,10 +37,36 @@ def test_in_perfect_mazes_the_second_episode_is_the_shortest_path(algorithm):
     assert (length[:, 0] > length[:, 1]).mean() > 0.4
 
 
-def test_loops_and_wide_windows():
-    length, success = played(GridMaze(loops=0.3, window=2), 2)
+@pytest.mark.parametrize("window", [2, 3, 5, 9])
+def test_loops_and_wide_windows(window):
+    length, success = played(GridMaze(loops=0.3, window=window), 2)
     assert success.all()
     assert (length[:, 1] <= length[:, 0]).all()
+
+
+def test_what_it_sees_further_away_shortens_later_walks():
+    near, far = (played(GridMaze(loops=0.3, window=window), 2)[0] for window in (1, 5))
+    assert mean(near[:, 1] - far[:, 1]).low > 0
+    everything = played(GridMaze(loops=0.3, window=9), 2)[0]
+    assert (everything[:, 1] == shortest(GridMaze(loops=0.3), 200)).all()
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 4])
+def test_its_map_holds_what_the_window_shows_and_no_more(window):
+    distribution = GridMaze(window=window, loops=0.2)
+    tasks, rng, budget = distribution.sample(100, "test", 0), torch_generator(0), Episodes(1, 0)
+    agent = MazeExplorer(distribution, budget)
+    env = MetaEpisodeEnv(distribution, budget, 100, rng, refill=False)
+    _, state = agent.act(env.reset(lambda rows, counts: tasks[rows]), agent.initial_state(100), rng)
+    truth, side = passages(tasks.walls), 2 * distribution.size - 1
+    for i in range(100):
+        down, right = divmod(int(tasks.start[i]), distribution.size)
+        for cell in range(distribution.size**2):
+            rows, columns = cell // distribution.size - down, cell % distribution.size - right
+            drawn = state.is_open[i, (rows + distribution.size - 1) * side + columns + distribution.size - 1]
+            for direction, (south, east) in enumerate(DIRECTIONS):
+                shown = max(abs(2 * rows + south), abs(2 * columns + east)) <= window
+                assert drawn[direction] == (truth[i, cell, direction] if shown else False)
 
 
 def test_an_episode_that_was_cut_is_gone_on_with_in_the_next():

@@ -41,8 +41,15 @@ def test_grid_mazes(tmp_path):
     assert explorer["shorter_of_improvable"].tolist()[1] == 1
     assert (options.folder / "grid-maze-5x5.png").stat().st_size > 0
     assert (tmp_path / "results/rl2_mazes/weights/grid-maze/seed0/weights.safetensors").exists()
-    assert figures.loc[rl2_mazes.SUCCESS, "wanted"] == ">= 0.99"
-    assert not figures.loc[rl2_mazes.SUCCESS, "reached"]  # of a training of a moment
+    success = f"{rl2_mazes.SUCCESS}, {rl2_mazes.seeds_of('grid-maze')}"
+    assert figures.loc[success, "wanted"] == ">= 0.99"
+    assert not figures.loc[success, "reached"]  # of a training of a moment
+    rl2 = table[(table["agent"] == "RL²") & (table["setting"] == "5x5")]
+    assert figures.loc[success, "value"] == pytest.approx(rl2["success"].mean(), abs=1e-3)
+    ratio = figures.loc[f"{rl2_mazes.SECOND}, {rl2_mazes.seeds_of('grid-maze')}", "value"]
+    shortest = known[known["setting"] == "5x5"]["steps"].mean()
+    assert ratio == pytest.approx(rl2["steps"].tolist()[1] / shortest, rel=1e-3)
+    assert (table["steps"] >= table["length"].fillna(0)).all(), "episodes that fail are longer than those that don't"
     assert "Systematic explorer" in printed
 
 
@@ -63,6 +70,9 @@ def test_table_3_stands_beside_the_papers(tmp_path):
     paper = table[table["agent"] == rl2_mazes.PAPER]
     assert paper["length"].tolist() == [52.4, 39.1, 42.6, 43.5, 43.9, 180.1, 151.8, 169.3, 162.3, 169.3]
     assert table["setting"].unique().tolist() == ["5x5", "9x9"]
+    known = table[table["agent"] == "Known maze"]
+    assert (known["to_shortest"] == 1).all(), "the bound, turns included"
+    assert (known["success"] == 1).all()
     assert len(figures) == 2
     assert "91.7%" in printed
 

@@ -10,9 +10,13 @@ from metarl.checks.bounds import (
     check_optimum_is_below_the_upper_bound,
     check_random_play_is_below_the_bounds,
     excess,
+    without_noise,
 )
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.cart_pole import CartPole
 from metarl.tasks.contract import PlugInError
+from metarl.tasks.grid_maze import GridMaze
+from metarl.tasks.grid_navi import GridNavi
 from metarl.tasks.identity import Identity
 from tests.checks.families import Walk
 
@@ -42,6 +46,13 @@ class MeanArm(BernoulliBandit):
         return 0.9 * episodes * tasks.means.mean(1)
 
 
+class ABitTooLow(GridMaze):
+    """Random play is far from it on average, but not in a maze whose goal is next to the start."""
+
+    def upper_bound(self, tasks, episodes):
+        return super().upper_bound(tasks, episodes) - 0.5 * episodes
+
+
 class LooseRelaxation(BernoulliBandit):
     def relaxation(self, episodes):
         return 0.5 * episodes - 0.1
@@ -61,7 +72,7 @@ class PessimisticOptimum(BernoulliBandit):
 
 
 @pytest.mark.parametrize("check", BOUND_CHECKS)
-@pytest.mark.parametrize("sound", [Walk, BernoulliBandit, Identity])
+@pytest.mark.parametrize("sound", [Walk, BernoulliBandit, Identity, GridMaze])
 def test_sound_bounds_pass(sound, check):
     check(sound)
 
@@ -75,12 +86,20 @@ def test_sound_bounds_pass(sound, check):
         (LooseRelaxation, check_optimum_is_below_the_upper_bound, "lies above relaxation"),
         (BoundOfAllTasks, check_optimum_is_below_the_upper_bound, "isn't one finite number a task"),
         (MeanArm, check_random_play_is_below_the_bounds, "standard errors above the upper bound"),
+        (ABitTooLow, check_random_play_is_below_the_bounds, "the bound must hold in every single task"),
         (PessimisticOptimum, check_random_play_is_below_the_bounds, "standard errors above the optimum"),
     ],
 )
 def test_wrong_bounds_are_caught(broken, check, words):
     with pytest.raises(PlugInError, match=words):
         check(broken)
+
+
+@pytest.mark.parametrize(
+    ("family", "quiet"), [(Walk, False), (BernoulliBandit, False), (GridMaze, True), (GridNavi, True), (CartPole, False)]
+)
+def test_families_without_noise_are_told_apart(family, quiet):
+    assert without_noise(family()) == quiet
 
 
 def test_excess_counts_standard_errors():

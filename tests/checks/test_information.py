@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from metarl.checks.information import check_first_observation_hides_the_task, dependence
+from metarl.checks.information import check_first_observation_hides_the_task, check_hidden_fields_stay_hidden, dependence
 from metarl.tasks.contract import PlugInError
+from metarl.tasks.grid_maze import GridMaze
+from metarl.tasks.grid_navi import GridNavi
 from tests.checks.families import Walk
 
 
@@ -53,6 +55,44 @@ class ScattersByTheGoal(Leaky):
 
 class MeantTo(ShowsTheGoal):
     reveals = True
+
+
+class Hiding(Walk):
+    hides = ("goal",)
+
+
+class ShowsTheGoalLater(Hiding):
+    def step(self, tasks, state, action, rng):
+        transition = super().step(tasks, state, action, rng)
+        return transition._replace(observation=transition.observation + 1e-3 * tasks.goal)
+
+
+class ShowsTheGoalAtOnce(Hiding):
+    def reset(self, tasks, rng):
+        state, observation = super().reset(tasks, rng)
+        return state, observation + 1e-3 * tasks.goal
+
+
+class HidesWhatThereIsnt(Walk):
+    hides = ("gaol",)
+
+
+@pytest.mark.parametrize("sound", [Walk, Hiding, GridMaze, GridNavi])
+def test_what_is_hidden_passes(sound):
+    check_hidden_fields_stay_hidden(sound)
+
+
+@pytest.mark.parametrize(
+    ("leaky", "words"),
+    [
+        (ShowsTheGoalLater, "another task's goal, the observation after 1 steps is another one"),
+        (ShowsTheGoalAtOnce, "the observation after 0 steps"),
+        (HidesWhatThereIsnt, "Name fields of its tasks, which are goal"),
+    ],
+)
+def test_what_is_hidden_and_shown_is_caught(leaky, words):
+    with pytest.raises(PlugInError, match=words):
+        check_hidden_fields_stay_hidden(leaky)
 
 
 @pytest.mark.parametrize("sound", [Walk, Leaky, MeantTo])

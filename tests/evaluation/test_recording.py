@@ -127,3 +127,13 @@ def test_rows_of_another_kind_say_what_their_renderer_said(monkeypatch):
     monkeypatch.setattr("metarl.tasks.gymnasium_adapter.GymnasiumRows.render", broken)
     with pytest.raises(PlugInError, match=r"Own-v0 can't be drawn \(OSError: no display\). On a machine without a display"):
         recorded(own(DrawsItself))
+
+
+def test_other_faults_of_a_renderer_are_not_blamed_on_the_display(monkeypatch):
+    def broken(self):
+        raise KeyError("colour")
+
+    monkeypatch.setattr(DrawsItself, "render", broken)
+    with pytest.raises(PlugInError, match="raised KeyError while being drawn: 'colour'") as caught:
+        recorded(own(DrawsItself))
+    assert "display" not in str(caught.value)

@@ -16,6 +16,7 @@ from metarl.evaluation.statistics import (
     paired_difference,
     probability_of_improvement,
     ratio_of_means,
+    share,
 )
 
 
@@ -82,6 +83,46 @@ def test_the_median_over_seeds_covers_tasks_that_the_seeds_share():
         scores = tasks + np.array([[-0.02], [0.0], [0.03]]) + rng.normal(0, 0.7, (3, 200))
         estimates.append(median_over_seeds(scores, rng, resamples=1000))
     assert 0.93 <= covered(estimates, 5.0) <= 0.97
+
+
+def test_a_ratio_to_anothers_mean_covers_tasks_that_both_share():
+    rng, estimates, unpaired = generator(4), [], []
+    for _ in range(1000):
+        tasks = rng.gamma(2.0, 4.0, 200) + 1  # long and short ones
+        scores = 1.2 * tasks + np.array([[-0.2], [0.0], [0.3]]) + rng.normal(0, 0.7, (3, 200))
+        estimates.append(median_over_seeds(scores, rng, resamples=1000, relative_to=tasks))
+        unpaired.append(median_over_seeds(scores / tasks.mean(), rng, resamples=100))
+    assert 0.93 <= covered(estimates, 1.2) <= 0.97
+    width = np.mean([estimate.high - estimate.low for estimate in estimates])
+    assert width < 0.3 * np.mean([estimate.high - estimate.low for estimate in unpaired])
+
+
+def test_a_ratio_needs_the_same_tasks_and_something_to_divide_by():
+    with pytest.raises(ValueError, match="same tasks above and below, not 3 and 2"):
+        median_over_seeds([1.0, 2.0, 3.0], generator(), relative_to=[1.0, 2.0])
+    with pytest.raises(ValueError, match="differs clearly from 0"):
+        median_over_seeds([1.0, 2.0, 3.0], generator(), relative_to=[1.0, -1.0, 0.1])
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (999, 1000), (1000, 1000)])
+def test_a_share_of_coin_tosses_has_scipys_wilson_interval(hits, n):
+    estimate = share(np.arange(n) < hits)
+    expected = stats.binomtest(hits, n).proportion_ci(method="wilson")
+    assert estimate.value == hits / n
+    assert estimate[1:3] == pytest.approx((expected.low, expected.high))
+
+
+def test_a_share_of_shares_is_covered_and_stays_between_0_and_1():
+    rng = generator(5)
+    rates = rng.beta(18, 2, (1000, 60))
+    estimates = [share(rng.binomial(5, row) / 5) for row in rates]
+    assert 0.92 <= covered(estimates, 0.9) <= 0.97
+    assert all(0 <= estimate.low <= estimate.value <= estimate.high <= 1 for estimate in estimates)
+
+
+def test_what_is_no_share_is_refused():
+    with pytest.raises(ValueError, match="between 0 and 1, not between 1 and 3; use mean"):
+        share([1.0, 3.0])
 
 
 def test_a_paired_difference_is_scipys_paired_t_test():

@@ -133,3 +133,14 @@ def test_what_is_around_turns_with_the_agent():
 def test_turns_and_strides_that_cannot_be_reckoned_get_a_sentence():
     with pytest.raises(ValueError, match="how actions move the agent"):
         build_policy(VisualMaze(turns=12), NetworkConfig("places"), 10, torch_generator(0))
+
+
+@pytest.mark.parametrize("size", [2, 10, 11, 15])
+def test_no_two_places_of_a_maze_are_one_to_it(size):
+    policy = build_policy(GridMaze(size), NetworkConfig("places", units=8), 10, torch_generator(0))
+    apart = torch.arange(-(size - 1), size)
+    poses = torch.cartesian_prod(apart, apart, torch.zeros(1, dtype=torch.int64))
+    assert len(policy.place(poses).unique()) == len(poses)
+    edge = torch.tensor([[size - 1, 0, 0]])  # whose neighbour beyond is no place of the maze
+    beyond = policy.nearby(edge)[0, 3]
+    assert beyond not in policy.place(poses)

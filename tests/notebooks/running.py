@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell
 
 from metarl.results import find_runs
 
-__all__ = ["Notebook", "code_cells", "numbers_of", "outputs_of", "printed"]
+__all__ = ["Notebook", "code_cells", "markdown_of", "numbers_of", "outputs_of", "printed"]
 
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {"IPython", "metarl", "numpy", "pandas", "pathlib", "tempfile"}  # what a notebook may import
@@ -120,6 +120,11 @@ def outputs_of(notebook: Any) -> list[Any]:
 def printed(notebook: Any) -> str:
     """All that its cells printed."""
     return "".join(output.text for output in outputs_of(notebook) if output.output_type == "stream")
+
+
+def markdown_of(notebook: Any) -> list[str]:
+    """The sentences that its cells computed."""
+    return [output.data["text/markdown"] for output in outputs_of(notebook) if "text/markdown" in output.get("data", {})]
 
 
 def numbers_of(notebook: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.notebooks.running import Notebook, numbers_of, printed
+from tests.notebooks.running import Notebook, markdown_of, numbers_of, printed
 
 PROBE = """
 import json
@@ -16,6 +16,9 @@ print(json.dumps({
     "beyond": {kind: {label: episode_lengths(each[label]).mean(0).tolist() for label in each} for kind, each in beyond.items()},
     "forgetful": [float((forgetful[:, i] - lengths["RL²"][:, 0]).mean()) for i in (0, 1)],
     "worth": [worth.low, worth.value, worth.high],
+    "training": [float(curve[0]), int(taken[-1]), bool((np.diff(taken) > 0).all())],
+    "parts": [[part.path.parent.name, int(part.metrics["steps"].iloc[-1]), float(part.metrics["return"].iloc[0])] for part in parts[0]],
+    "goalless": -0.04 * 2 * cut,
 }))
 """
 NOTEBOOK = Notebook("02_mazes.ipynb", "results/rl2_mazes/weights/grid-maze", figures=8, probe=PROBE)
@@ -49,6 +52,20 @@ def test_its_numbers_hold_together(executed):
     for each in numbers["beyond"].values():
         assert each["known maze"][0] < each["systematic explorer"][0]
     assert numbers["forgetful"] == [0, 0], "nothing is random, so an emptied memory repeats the first episode"
+
+
+def test_the_training_is_told_from_its_first_run_on(executed):
+    numbers = numbers_of(executed)
+    (first, steps, rises), parts = numbers["training"], numbers["parts"]
+    assert rises, "one run's steps come after the other's"
+    assert steps == sum(part[1] for part in parts)
+    assert first == parts[0][2]
+    assert numbers["goalless"] * 1.1 < first < 0, "an agent that hasn't learned yet finds some goals"
+    if NOTEBOOK.is_published():
+        assert [part[0] for part in parts] == ["grid-maze-1000", "grid-maze"]
+    said = next(text for text in markdown_of(executed) if "starts its training at" in text)
+    assert f"starts its training at {first:.2f}" in said
+    assert f"after {steps:,} steps in all" in said
 
 
 def test_the_published_agents_remember(executed):

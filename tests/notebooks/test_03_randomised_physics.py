@@ -13,7 +13,7 @@ print(json.dumps({
     "rising": int(sum((np.diff(matrix, axis=1) > 0).sum() for matrix in up.values())),
     "fallen": {label: fallen.loc[label].iloc[:, -1].tolist() for label in (RL2, WITHOUT, TOLD)},
     "direction": {label: frame.loc["push's direction"].tolist() for label, frame in read.items()},
-    "highest": max(float(frame.to_numpy().max()) for frame in read.values()),
+    "highest": max(float(np.nanmax(frame.to_numpy())) for frame in read.values()),
     "first_as_kept": bool((emptied.matrix()[:, 0] == kept[:, 0]).all()),
     "lead": [against("test", RL2, WITHOUT).low, against("test", RL2, WITHOUT).value],
 }))

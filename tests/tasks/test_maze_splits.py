@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+import metarl
+from metarl.experiments.run_config import RunConfig, parse_arguments
 from metarl.tasks.grid_maze import GridMaze
-from metarl.tasks.maze_layouts import maze_bits
+from metarl.tasks.maze_layouts import draw_mazes, maze_bits, parse_drawings
+from metarl.tasks.visual_maze import VisualMaze
 
 
 @pytest.mark.parametrize("frozen", [0, 1000])
@@ -56,3 +59,59 @@ def test_one_maze_in_four_is_for_tests():
 def test_bad_arguments_get_a_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         GridMaze(**arguments)
+
+
+HOOK = "#####\n#S..#\n###.#\n#G..#\n#####"
+STRAIGHT = "#####\n#S.G#\n#.###\n#...#\n#####"
+CLOSED = "#####\n#S#G#\n#####\n#...#\n#####"
+LARGER = "#######\n#S...G#\n#.#.#.#\n#.....#\n#.#.#.#\n#.....#\n#######"
+BACK = "#####\n#G.S#\n#.###\n#...#\n#####"
+
+
+@pytest.mark.parametrize("family", [GridMaze, VisualMaze])
+def test_mazes_of_ones_own_are_played(family):
+    distribution = family(drawings=[HOOK, STRAIGHT], test_drawings=[BACK])
+    assert (distribution.size, distribution.horizon, distribution.finite) == (2, 250, False)
+    drawn = distribution.sample(5, "train", 0)
+    assert sorted(drawn.goal.tolist()) in ([1, 1, 2, 2, 2], [1, 1, 1, 2, 2]), "each once before any twice"
+    assert distribution.sample(2, "test", 3).fingerprint == parse_drawings([BACK, BACK]).fingerprint
+    again = metarl.make(distribution.id, **distribution.config())
+    assert again.sample(5, "train", 0).fingerprint == drawn.fingerprint
+    RunConfig("rl2", None, distribution.id, distribution.config()).identity()  # JSON holds it
+
+
+def test_without_tests_of_their_own_mazes_drawn_by_hand_are_few_by_nature():
+    distribution = GridMaze(drawings=[HOOK, STRAIGHT])
+    assert distribution.finite
+    assert set(maze_bits(distribution.sample(2, "test", 0)).tolist()) == set(maze_bits(parse_drawings([HOOK, STRAIGHT])).tolist())
+    assert not GridMaze().finite
+
+
+def test_on_the_command_line_drawings_are_json():
+    arguments = parse_arguments(('drawings=["#####\\n#S..#\\n###.#\\n#G..#\\n#####"]',))
+    assert metarl.make("GridMaze-v0", **arguments).sample(1, "train", 0).fingerprint == parse_drawings([HOOK]).fingerprint
+
+
+@pytest.mark.parametrize("id", ["GridMaze-v0", "VisualMaze-v0"])
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"drawings": [HOOK, CLOSED]}, "drawings: In maze 1 no path leads from the start to the goal"),
+        ({"drawings": [HOOK], "test_drawings": [STRAIGHT, HOOK]}, "test_drawings: maze 1 is among drawings too"),
+        ({"test_drawings": [HOOK]}, "give drawings too"),
+        ({"drawings": HOOK}, "drawings must be a list of texts"),
+        ({"drawings": [3]}, "drawings must be a list of texts"),
+        ({"drawings": [HOOK], "test_drawings": ["###"]}, "test_drawings: Maze 0 must be a square"),
+        ({"drawings": [HOOK], "test_drawings": [LARGER]}, "2 cells a side and test_drawings 3"),
+    ],
+)
+def test_drawings_that_are_no_mazes_get_a_sentence(id, arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        metarl.make(id, **arguments)
+
+
+def test_the_frozen_test_mazes_are_the_ones_that_published_scores_are_of():
+    """Weights and scores in results/ are of these; should this fail, mazes have changed, and the id needs a new version."""
+    assert GridMaze().sample(1000, "test", 1611).fingerprint == "90188e225d54db96"
+    assert GridMaze().mazes.frozen_set("train").fingerprint == "d8ed8a1cf774c05a"
+    assert draw_mazes(50, 5, "kruskal", 0.2, np.random.default_rng(0)).fingerprint == "67978400f63c89a6"

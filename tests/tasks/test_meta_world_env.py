@@ -121,3 +121,30 @@ def test_a_variation_says_its_task_and_its_number():
 def test_workers_need_no_pytorch():
     source = "import sys, metarl.tasks.meta_world_env; assert 'torch' not in sys.modules and 'metaworld' not in sys.modules"
     subprocess.run([sys.executable, "-c", source], check=True)
+
+
+def test_it_draws_itself_and_plays_on_as_if_it_had_not():
+    env = MakeEnvironment()(REACH[4])
+    seen, rest = [env.reset(seed=0)[0]], []
+    pictures = []
+    for action in ACTIONS:
+        try:
+            pictures.append(env.render())
+        except ValueError as error:
+            pytest.skip(str(error))  # no EGL here
+        observation, *other = env.step(action)
+        seen.append(observation)
+        rest.append([*other[:3], other[3]["success"]])
+    assert same((np.stack(seen), np.array(rest, float)), theirs(REACH[4]))
+    assert {(picture.shape, picture.dtype) for picture in pictures} == {((150, 200, 3), np.dtype(np.uint8))}
+    assert all(picture.std() > 20 for picture in pictures)
+    assert not np.array_equal(pictures[0], pictures[-1]), "the arm moves"
+    env.close()
+
+
+def test_without_egl_drawing_it_gets_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mujoco.egl", None)
+    env = MakeEnvironment()(REACH[4])
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="can't draw here without a display: EGL gave .*apt-get install"):
+        env.render()

@@ -88,3 +88,33 @@ def test_families_draw_themselves():
     assert (pictures.shape, pictures.dtype) == ((2, 150, 200, 3), torch.uint8)
     assert pictures.float().std() > 10
     assert painter_of(family) is painter_of(family)
+
+
+def green(image):
+    """Where the goal's mark is, as (rows, columns)."""
+    red, green, blue = image.astype(int).transpose(2, 0, 1)
+    return np.nonzero((green > red + 40) & (green > blue + 10))
+
+
+@pytest.mark.parametrize("how", ["auto", "sticks"])
+def test_a_place_to_go_to_is_marked(how):
+    family, state = start("AntGoal-radius3-h200-v0")
+    painter = MujocoPainter(family, 200, 150, how=how)
+    columns = [green(painter(state, 0, goal))[1].mean() for goal in ((-1.2, 0.0), (0.0, 0.0), (1.2, 0.0))]
+    assert columns[0] < columns[1] < columns[2]
+    assert not np.array_equal(painter(state, 0, (1.0, 0.0)), painter(state, 0, (-1.0, 0.0)))
+    painter.close()
+    tasks = family.sample(2, "test", 0)
+    assert family.goals_of(tasks) == [tuple(goal) for goal in tasks.goal.tolist()]
+    assert metarl.make("AntPhysics-v0").goals_of(None) is None
+
+
+@pytest.mark.parametrize("id", IDS[:3])
+def test_no_robot_runs_off_its_floor(id):
+    family, state = start(id)
+    painter = MujocoPainter(family, 200, 150)
+    far = state._replace(position=state.position.clone())
+    far.position[:, 0] += 300.0
+    near, away = painter(state)[-30:].astype(int), painter(far)[-30:].astype(int)
+    painter.close()
+    assert away.std() > 0.8 * near.std(), "squares, or the marks of metres, still pass below it"

@@ -75,6 +75,18 @@ def test_actions_beyond_the_bounds_are_clipped():
         assert torch.equal(one.reward, other.reward)
 
 
+@pytest.mark.parametrize("angle", [4.0, -4.0, 3 * math.pi + 0.1, 25.0])
+def test_an_angle_of_several_turns_costs_what_gymnasium_makes_of_it(angle):
+    env = gymnasium.make("Pendulum-v1").unwrapped
+    env.reset(seed=0)
+    env.state = np.array([angle, 0.5])
+    observation, reward, *_ = env.step(np.array([0.7], np.float32))
+    usual = Pendulum(1, 1, 0, False).sample(1, "train", 0)
+    mine = Pendulum().step(usual, torch.tensor([[angle, 0.5]], dtype=torch.float64), torch.tensor([[0.7]]), torch_generator(0))
+    assert mine.reward.item() == pytest.approx(float(reward), abs=1e-6)
+    assert mine.observation[0].tolist() == pytest.approx(observation.tolist(), abs=1e-6)
+
+
 def test_torques_add_up_whatever_the_physics():
     """Moment of inertia times angular acceleration is what gravity, motor and friction turn by."""
     tasks, rng = Pendulum().sample(500, "train", 0), torch_generator(1, "states")

@@ -1,5 +1,6 @@
 """What tasks with drawn physics are like, in every classic-control family: inside the range, outside of it, or all alike."""
 
+import itertools
 from dataclasses import fields
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 import metarl
+from metarl.checks.spaces import random_actions
 from metarl.tasks.physics_range import PhysicsRange, check_horizon
 from metarl.tasks.reveal import reveal
 from metarl.tasks.seeding import numpy_generator, torch_generator
@@ -82,6 +84,10 @@ def test_a_range_without_width_gives_one_value():
         ({"high": float("inf")}, "must be finite numbers"),
         ({"friction": float("nan")}, "must be finite numbers"),
         ({"friction": -0.5}, "friction can't be negative, not -0.5"),
+        ({"low": 1e-300, "high": 1e300}, "ratios reach 1e-300 to 1e.300 .extrapolate included., where steps .* keep them between"),
+        ({"low": 0.001}, "can't be simulated any more; keep them between"),
+        ({"high": 1000.0}, "can't be simulated any more; keep them between"),
+        ({"friction": 1e6}, "friction=1e.06 can't be simulated; give at most"),
         ({"horizon": 0}, "horizon must be at least 1 step, not 0"),
         ({"horizon": -3}, "horizon must be at least 1"),
         ({"horizon": 1.5}, "horizon must be a whole number"),
@@ -223,3 +229,22 @@ def efforts(distribution, n):
     if distribution.action_space.shape:
         return [torch.from_numpy(bound).expand(n, -1) for bound in (distribution.action_space.low, distribution.action_space.high)]
     return [torch.full((n,), 0), torch.full((n,), int(distribution.action_space.n) - 1)]
+
+
+@pytest.mark.parametrize("id", FAMILIES)
+def test_the_most_extreme_physics_that_are_taken_stay_finite(id):
+    """Every combination of the least and the greatest ratio, with and without friction, at full effort and at random."""
+    most = metarl.tasks.acrobot.MOST_RATIO if id == "Acrobot-v0" else metarl.tasks.physics_range.MOST_RATIO
+    distribution = metarl.make(id)
+    one = distribution.sample(1, "test", 0)
+    corners = list(itertools.product(*[(1 / most, most)] * (len(fields(one)) - 1), (0.0, 2 * most)))  # friction comes last
+    tasks = type(one)(*torch.tensor(corners).T)
+    n, rng, choice = len(tasks), torch_generator(0, "noise"), torch_generator(0, "choice")
+    for efforts_of in [*efforts(distribution, n), None]:
+        state, observation = distribution.reset(tasks, rng)
+        for _ in range(100):
+            action = random_actions(distribution.action_space, n, choice) if efforts_of is None else efforts_of
+            state, observation, reward, terminated, _, _ = distribution.step(tasks, state, action, rng)
+            assert bool(torch.isfinite(observation).all())
+            assert bool(torch.isfinite(reward).all())
+            state = torch.where(terminated[:, None], distribution.reset(tasks, rng)[0], state)

@@ -1,0 +1,68 @@
+"""MuJoCo's renderer without a display: an EGL context of its own, whatever MUJOCO_GL said when MuJoCo was imported."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Mark", "OffscreenRenderer"]
+
+Mark = tuple[tuple[float, float, float], float, tuple[float, float, float, float]]  # a ball: place and radius in m, colour from 0 to 1
+
+
+class OffscreenRenderer:
+    """Draws one model as images from a camera that stands still; close it when done.
+
+    Args:
+        model: MuJoCo's model; the size of its offscreen buffer is set.
+        width, height: of an image, in pixels.
+        distance: m, from what the camera looks at. elevation, azimuth: of its view, in degrees.
+
+    Raises:
+        ValueError: EGL isn't there, in its own words.
+    """
+
+    def __init__(self, model: Any, width: int, height: int, distance: float, elevation: float, azimuth: float):
+        try:
+            import mujoco
+            from mujoco.egl import GLContext
+
+            self._context = GLContext(width, height)
+            self._context.make_current()
+        except Exception as error:  # whatever a missing driver or library raises
+            raise ValueError(
+                f"MuJoCo can't draw here without a display: EGL gave {type(error).__name__} ({error}). Install a driver with EGL "
+                "(Debian: apt-get install libegl1 libgl1-mesa-dri)."
+            ) from error
+        model.vis.global_.offwidth, model.vis.global_.offheight = width, height
+        self._mujoco, self._model, self._size = mujoco, model, (height, width, 3)
+        self._scene = mujoco.MjvScene(model, maxgeom=1000)
+        self._target = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        self._viewport = mujoco.MjrRect(0, 0, width, height)
+        self._camera = mujoco.MjvCamera()
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE  # a tracking one would follow smoothly, so that frames depend on the last
+        self._camera.distance, self._camera.elevation, self._camera.azimuth = distance, elevation, azimuth
+
+    def draw(self, data: Any, at: tuple[float, float, float], marks: Sequence[Mark] = ()) -> np.ndarray:
+        """An image [height, width, 3] uint8 of `data`; the camera looks at the place `at`, in m; `marks` are no part of the model."""
+        mujoco = self._mujoco
+        self._context.make_current()
+        self._camera.lookat[:] = at
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._target)
+        everything = mujoco.mjtCatBit.mjCAT_ALL.value
+        mujoco.mjv_updateScene(self._model, data, mujoco.MjvOption(), mujoco.MjvPerturb(), self._camera, everything, self._scene)
+        for place, radius, colour in marks:
+            ball = self._scene.geoms[self._scene.ngeom]
+            size, turn = np.full(3, radius), np.eye(3).flatten()
+            mujoco.mjv_initGeom(ball, mujoco.mjtGeom.mjGEOM_SPHERE, size, np.array(place), turn, np.array(colour, np.float32))
+            self._scene.ngeom += 1
+        mujoco.mjr_render(self._viewport, self._scene, self._target)
+        image = np.zeros(self._size, np.uint8)
+        mujoco.mjr_readPixels(image, None, self._viewport, self._target)
+        return image[::-1].copy()  # OpenGL's first line is the lowest
+
+    def close(self) -> None:
+        """Free the context."""
+        self._context.make_current()
+        self._target.free()
+        self._context.free()

@@ -1,0 +1,46 @@
+"""MuJoCo's renderer without a display: it looks where it is told to, and says what is missing where it can't draw."""
+
+import sys
+
+import mujoco
+import numpy as np
+import pytest
+
+from metarl.tasks.mujoco_renderer import OffscreenRenderer
+
+BALL = """<mujoco><visual><headlight ambient="1 1 1" diffuse="0 0 0" specular="0 0 0"/></visual><worldbody>
+<body pos="1 2 3"><geom type="sphere" size="0.3" rgba="1 0 0 1"/></body></worldbody></mujoco>"""
+
+
+def picture(at):
+    model = mujoco.MjModel.from_xml_string(BALL)
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    try:
+        renderer = OffscreenRenderer(model, 64, 48, distance=3.0, elevation=0.0, azimuth=90.0)
+    except ValueError as error:
+        pytest.skip(str(error))  # no EGL here
+    image = renderer.draw(data, at)
+    renderer.close()
+    return image
+
+
+def test_what_it_looks_at_is_in_the_middle():
+    image = picture((1.0, 2.0, 3.0))
+    assert (image.shape, image.dtype) == ((48, 64, 3), np.uint8)
+    down, across = np.nonzero((image[..., 0] > 150) & (image[..., 1] < 100))
+    assert len(down) > 20
+    assert down.mean() == pytest.approx(23.5, abs=1.5)
+    assert across.mean() == pytest.approx(31.5, abs=1.5)
+
+
+def test_what_lies_higher_and_to_the_right_is_drawn_there():
+    down, across = np.nonzero(picture((0.5, 2.0, 2.5))[..., 0] > 150)
+    assert down.mean() < 20
+    assert across.mean() > 38
+
+
+def test_without_egl_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mujoco.egl", None)
+    with pytest.raises(ValueError, match=r"EGL gave .* Install a driver with EGL \(Debian: apt-get install"):
+        OffscreenRenderer(mujoco.MjModel.from_xml_string(BALL), 64, 48, distance=3.0, elevation=0.0, azimuth=90.0)
