@@ -48,7 +48,7 @@ def check_numbers(numbers):
     assert numbers["above_goal"] < 1e-4, "nobody does better than with the goal known"
     assert 2 <= numbers["longest"] <= 101
     for ends in numbers["ends"].values():
-        assert all(0 <= end < 3 for end in ends)
+        assert all(0 <= end < 15 for end in ends), "the plane ends 10 from the start along each axis"
     assert numbers["lead"][0] < numbers["lead"][1]
     assert {"MAML, TRPO", "Joint training, fine-tuned", "Known goal"} <= set(numbers["agents"])
     for steps in numbers["steps"].values():
