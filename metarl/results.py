@@ -45,6 +45,7 @@ __all__ = [
     "find_runs",
     "provenance",
     "publish",
+    "published_table",
     "record_figure",
     "runs_table",
     "write_csv",
@@ -259,6 +260,12 @@ def publish(run: str | Path | RunFolder, results_folder: str | Path) -> Path:
             copy.parent.mkdir(parents=True, exist_ok=True)
         write_file(copy, file.read_bytes())
     return target
+
+
+def published_table(results: str | Path, benchmark: str, name: str) -> pd.DataFrame:
+    """The table NAME that a benchmark wrote, such as ("results", "rl2_mazes", "table3"); empty where there is none."""
+    file = Path(results) / benchmark / f"{name}.csv"
+    return pd.read_csv(file) if file.is_file() else pd.DataFrame()
 
 
 def record_figure(

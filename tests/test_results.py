@@ -20,8 +20,10 @@ from metarl.results import (
     find_runs,
     provenance,
     publish,
+    published_table,
     record_figure,
     runs_table,
+    write_csv,
     write_evaluation,
     write_file,
 )
@@ -255,6 +257,14 @@ def test_publishing_refuses_large_files_before_copying_any(run, tmp_path):
     with pytest.raises(RunFolderError, match="at most 5 MB"):
         publish(run, tmp_path / "results")
     assert not (tmp_path / "results").exists()
+
+
+def test_a_benchmarks_table_comes_back(tmp_path):
+    assert published_table(tmp_path, "sine", "table").empty
+    (tmp_path / "sine").mkdir()
+    table = pd.DataFrame({"learner": ["MAML", "Reptile"], "error": [0.25, 0.5]})
+    write_csv(tmp_path / "sine" / "table.csv", table)
+    pd.testing.assert_frame_equal(published_table(tmp_path, "sine", "table"), table)
 
 
 def test_figures_are_updated_in_place(tmp_path):

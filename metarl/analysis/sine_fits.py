@@ -45,7 +45,8 @@ def fits_figure(fits: Mapping[str, Fits]) -> Figure:
     panels = figure.subplots(1, len(fits), sharex=True, sharey=True, squeeze=False)[0]
     for axes, (label, fit) in zip(panels, fits.items(), strict=True):
         axes.plot(fit.x, fit.wave, color="black", linewidth=1.5, label="wave")
-        axes.plot(*fit.shown.T, linestyle="", marker="^", color="black", markersize=6, label=f"{len(fit.shown)} points shown")
+        points = "1 point shown" if len(fit.shown) == 1 else f"{len(fit.shown)} points shown"
+        axes.plot(*fit.shown.T, linestyle="", marker="^", color="black", markersize=6, label=points)
         for i, (step, predicted) in enumerate(fit.after.items()):
             dash, width = (":", 1.2) if step == 0 else ("-", 1.0 + 0.4 * i)
             axes.plot(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from metarl.experiments.run import train
 from metarl.experiments.run_config import RunConfig
-from metarl.results import RunFolder, publish
+from metarl.results import RunFolder, find_runs, publish
 
-__all__ = ["check_folder", "finished", "trained"]
+__all__ = ["check_folder", "find_finished", "finished", "trained"]
 
 
 def trained(
@@ -41,6 +41,16 @@ def trained(
 def finished(folder: Path, run: RunConfig) -> bool:
     """Whether the folder has the weights of `run`, on whatever device it was trained."""
     return RunFolder(folder).weights().exists() and same_run(folder, run)
+
+
+def find_finished(root: Path, run: RunConfig) -> RunFolder | None:
+    """The folder at or below `root` that has the weights of `run`, whatever its name; None where there is none."""
+    wanted = run.learner, run.distribution
+    for folder in find_runs(root):
+        identity = folder.identity
+        if (identity["learner"], identity["distribution"]) == wanted and finished(folder.path, run):
+            return folder
+    return None
 
 
 def check_folder(run: RunConfig, own: Path, published: Path) -> None:

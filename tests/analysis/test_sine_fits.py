@@ -10,8 +10,11 @@ from metarl.tasks.sine_regression import SineRegression
 class Remembering:
     """Predicts the number of steps taken, whatever the input."""
 
+    def __init__(self, points=10):
+        self.points = points
+
     def begin(self, support, steps, rng):
-        assert support.inputs.shape == (1, 10, 1)
+        assert support.inputs.shape == (1, self.points, 1)
         return 0
 
     def step(self, state):
@@ -35,3 +38,6 @@ def test_a_panel_for_each_label():
     figure = fits_figure({"one": fits, "other": fits})
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["one", "other"]
     assert [line.get_label() for line in figure.axes[0].lines][-4:] == ["before", "after 1 step", "after 8 steps", "after 32 steps"]
+    single = fits_figure({"one": fit_wave(Remembering(1), SineRegression(1), 0, 0)})
+    assert [line.get_label() for line in single.axes[0].lines][1] == "1 point shown"
+    assert [line.get_label() for line in figure.axes[0].lines][1] == "10 points shown"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from metarl.experiments.finished import check_folder, finished, trained
+from metarl.experiments.finished import check_folder, find_finished, finished, trained
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.rl2 import RL2Config
 
@@ -43,3 +43,13 @@ def test_the_device_makes_no_other_run(tmp_path):
     own = tmp_path / "own"
     trained(RUN, own, tmp_path / "none")
     assert finished(own, replace(RUN, device="cuda"))
+
+
+def test_a_run_is_found_whatever_its_folders_name(tmp_path):
+    trained(RUN, tmp_path / "some" / "where", tmp_path / "none")
+    found = find_finished(tmp_path, RUN)
+    assert found is not None
+    assert found.path == tmp_path / "some" / "where"
+    assert find_finished(tmp_path, OTHER) is None
+    found.weights().unlink()
+    assert find_finished(tmp_path, RUN) is None
