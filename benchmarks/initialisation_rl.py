@@ -4,7 +4,7 @@
     python benchmarks/initialisation_rl.py --families point-navigation --learners "MAML, TRPO" "FOMAML, TRPO"
 
 Every learner plays the same test tasks as an agent: E episodes before each of three updates, and E more, which are scored. The size of
-its updates is that of four which is best on training tasks. It draws its actions throughout: on training tasks that scores more than
+its updates is that of seven which is best on training tasks. It draws its actions throughout: on training tasks that scores more than
 taking the most likely ones, which may stop short of a goal. Beside: one policy trained on all tasks jointly and fine-tuned by as many
 updates, RL² at its own number of episodes, the known goal where an agent for it exists, and doing nothing. Runs lie in
 runs/initialisation_rl; with --publish, tables, every episode, figures and weights go to results/initialisation_rl.

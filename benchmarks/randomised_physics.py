@@ -197,7 +197,8 @@ def read_memory(family: str, options: Options, console: Console) -> None:
         f"{name}, {label}": dict(zip(part["step"], part["r2"].clip(lower=0), strict=True))
         for (name, label), part in table[table["parameter"].isin(apart)].groupby(["parameter", "network"], sort=False)
     }
-    figure = named_curves(curves, x="step of the meta-episode", y="R² of a linear probe (0 where below)", title=f"{family} ({FAMILIES[family].id}), test")
+    title = f"{family} ({FAMILIES[family].id}), test"
+    figure = named_curves(curves, x="step of the meta-episode", y="R² of a linear probe (0 where below)", title=title)
     save(figure, options.folder / f"{family}-probe.png")
 
 

@@ -47,7 +47,7 @@ class Family:
     plans: dict[str, Plan]
     updates: int = 3
     arguments: dict[str, Any] = field(default_factory=dict)
-    inner_lrs: tuple[float, ...] = (0.025, 0.05, 0.1, 0.2)
+    inner_lrs: tuple[float, ...] = (0.001, 0.003, 0.01, 0.025, 0.05, 0.1, 0.2)
 
 
 # Inner steps are as many as are scored; their size in training was chosen on training tasks, of 0.1, 0.2, 0.5 and 1.
