@@ -47,7 +47,7 @@ class Options:
     Attributes:
         families: all if left out.
         learners: as the table names them; all if left out.
-        num_tasks: test tasks; 1,000 of PointNavigation and 200 of robots if left out.
+        num_tasks: test tasks; 400 of PointNavigation and 100 of robots if left out, and a quarter as many training tasks for the sizes.
         publish: write to results/ and copy the weights there.
         train: train what isn't trained; otherwise its figures are missing.
         device: where policies train.
@@ -78,7 +78,7 @@ class Options:
 
     def tasks(self, family: str) -> int:
         """Test tasks."""
-        return self.num_tasks or (1000 if family == "point-navigation" else 200)
+        return self.num_tasks or (400 if family == "point-navigation" else 100)
 
     def command(self, family: str) -> str:
         """What reruns a family."""
@@ -124,7 +124,7 @@ def play(family: str, label: str, options: Options, sizes: dict[str, float]) -> 
     budget = Episodes((chosen.updates + 1) * run.config.adaptation.episodes, after=0)
     agent = load_agent(folder, budget)
     assert isinstance(agent, AdaptingPolicyAgent), "every other learner adapts by gradients"
-    few = max(1, options.tasks(family) // 5)
+    few = max(1, options.tasks(family) // 4)
     scores = {
         lr: float(stages(family, label, evaluate(agent.with_inner_lr(lr), distribution, "train", few, TRAIN_SEED, budget))[:, -1].mean())
         for lr in chosen.inner_lrs
