@@ -12,7 +12,7 @@ from metarl.tasks.supervised import SupervisedDistribution
 
 __all__ = ["learned_from_examples", "save_supervised_scores", "score_supervised_run"]
 
-UNTRAINED = "before training"
+UNTRAINED = "untrained"
 
 
 def learned_from_examples(folder: Path) -> bool:
