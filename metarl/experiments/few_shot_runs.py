@@ -144,7 +144,8 @@ def settings_of(preset: PresetName, data: DataName | None = None) -> list[Settin
 def plan_of(setting: Setting, learner: str) -> Plan:
     """How `learner`, a key of LABELS, is trained. Reptile and joint training are the same whatever the test tasks' shots.
 
-    Joint training takes one step for all examples together: as many images an iteration as Reptile, and as many iterations.
+    Joint training takes one step for all examples together: as many iterations as Reptile, and as many images in each (75 rather than 80
+    of miniImageNet).
 
     Raises:
         ValueError: an unknown learner.
