@@ -1,6 +1,7 @@
 """The benchmark of few-shot classification: every learner, both ways of scoring, tables and figures, with trainings of a moment."""
 
 import io
+from dataclasses import replace
 
 import few_shot
 import numpy as np
@@ -16,10 +17,10 @@ from tests.tasks.made_folders import flat
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
     monkeypatch.setattr(few_shot_runs, "NETWORKS", dict.fromkeys(few_shot_runs.DATA, ImageNetworkConfig(4)))
-    monkeypatch.setattr(few_shot_runs, "SCORED_STEPS", 3)
     monkeypatch.setattr(few_shot_runs, "MAML_STEPS", 2)
     for name in ("REPTILE", "MAMLS"):
-        commands = {key: type(command)(**{**vars(command), "iterations": 1}) for key, command in getattr(few_shot_runs, name).items()}
+        short = {"iterations": 1} | ({"eval_steps": 3} if name == "REPTILE" else {})
+        commands = {key: replace(command, **short) for key, command in getattr(few_shot_runs, name).items()}
         monkeypatch.setattr(few_shot_runs, name, commands)
 
 
