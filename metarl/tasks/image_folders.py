@@ -35,12 +35,13 @@ def read_folder(folder: str | Path, size: int, channels: int, rotations: bool = 
         train_classes: how many classes are for training, where the folder doesn't say.
 
     Raises:
-        ValueError: no such folder, no images in it, nothing left for a split, or an image that can't be read, by name.
+        ValueError: no such folder, no images in it, nothing left for a split, a class in both splits, or an image that can't be read, by
+            name.
     """
     if size < 1 or channels not in MODES:
         raise ValueError(f"Images have a size of at least 1 pixel and 1 or 3 channels, not {size} and {channels}.")
     classes = find_classes(Path(folder), train_classes)
-    named = {**classes.train, **{name if name not in classes.train else f"test/{name}": files for name, files in classes.test.items()}}
+    named = {**classes.train, **classes.test}
     stamped = tuple((str(file), file.stat().st_mtime_ns) for files in named.values() for file in files)
     counts = torch.tensor([len(files) for files in named.values()])
     labelled = LabelledImages(_read(stamped, size, channels), counts, tuple(named), len(classes.train))
@@ -60,6 +61,12 @@ def find_classes(folder: Path, train_classes: int | None = None) -> Classes:
         if train_classes is not None:
             raise ValueError(f"{folder} has the folders train and test already; leave train_classes out.")
         found = [_classes_below(split) for split in splits]
+        if shared := sorted(found[0].keys() & found[1].keys()):
+            few = ", ".join(map(repr, shared[:3])) + (f" and {len(shared) - 3} more" if len(shared) > 3 else "")
+            raise ValueError(
+                f"{folder} has classes of the same name in train and in test: {few}. A test task's classes must be new: take each out of "
+                "one of the two, or, where one name stands for two different classes, rename one."
+            )
     else:
         classes = _classes_below(folder)
         train = split_by_name(list(classes), round(TRAIN_SHARE * len(classes)) if train_classes is None else train_classes)

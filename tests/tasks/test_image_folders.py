@@ -32,9 +32,13 @@ def test_train_and_test_folders_are_the_splits(tmp_path):
         find_classes(tmp_path, 2)
 
 
-def test_a_class_name_in_both_splits_stays_two_classes(tmp_path):
+def test_a_class_name_in_both_splits_is_refused_by_name(tmp_path):
     flat(tmp_path / "train", 2), flat(tmp_path / "test", 2, first=1)
-    assert read_folder(tmp_path, 6, 1).names == ("class00", "class01", "test/class01", "class02")
+    with pytest.raises(ValueError, match=r"same name in train and in test: 'class01'\. .* take each out of one of the two, or, .* rename one"):
+        read_folder(tmp_path, 6, 1)
+    flat(tmp_path / "train", 8), flat(tmp_path / "test", 8)
+    with pytest.raises(ValueError, match="'class00', 'class01', 'class02' and 5 more"):
+        find_classes(tmp_path)
 
 
 def test_three_quarters_are_for_training_by_a_rule_that_other_classes_have_no_say_in(tmp_path):
