@@ -51,12 +51,15 @@ def task_losses(problem: Problem, weights: Sequence[Tensor], examples: Examples)
 
 
 def task_gradients(problem: Problem, weights: Sequence[Tensor], examples: Examples, create_graph: bool = False) -> Gradients:
-    """Each task's loss and its gradient by that task's weights; with `create_graph`, gradients can be differentiated again."""
+    """Each task's loss and its gradient by that task's weights; with `create_graph`, gradients can be differentiated again.
+
+    The gradient by weights that the loss doesn't depend on is zero.
+    """
     if problem.network.gradients is not None and not create_graph:
         return _direct_gradients(problem, list(weights), examples)
     leaves = [weight.detach().requires_grad_() for weight in weights]
     losses = task_losses(problem, leaves, examples)
-    gradients = torch.autograd.grad(losses.sum(), leaves, create_graph=create_graph)
+    gradients = torch.autograd.grad(losses.sum(), leaves, create_graph=create_graph, materialize_grads=True)
     return Gradients(losses.detach(), list(gradients), leaves)
 
 

@@ -85,7 +85,11 @@ def inner_path(
 
 def hessian_products(step: Gradients, vectors: Sequence[Tensor], keep: bool = False) -> list[Tensor]:
     """H v of each task for `vectors` [n, ...]; `step` holds the graph of its gradients, which is used up unless it is to be kept."""
-    return list(torch.autograd.grad(step.gradients, step.weights, vectors, retain_graph=keep, materialize_grads=True))
+    curved = [i for i, gradient in enumerate(step.gradients) if gradient.requires_grad]  # others don't depend on any weight
+    if not curved:
+        return [torch.zeros_like(vector) for vector in vectors]
+    gradients, along = [step.gradients[i] for i in curved], [vectors[i] for i in curved]
+    return list(torch.autograd.grad(gradients, step.weights, along, retain_graph=keep, materialize_grads=True))
 
 
 class MAML(InitialisationLearner):

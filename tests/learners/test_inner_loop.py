@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
 
+from metarl.learners.fomaml import fomaml_gradient
 from metarl.learners.inner_loop import Problem, adapt, check_converges, minibatches, task_gradients
+from metarl.learners.maml import maml_gradient
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
@@ -53,6 +56,33 @@ def test_gradients_without_autograd_are_autograds(shape):
     torch.testing.assert_close(direct.loss, through.loss)
     for one, other in zip(direct.gradients, through.gradients, strict=True):
         torch.testing.assert_close(one, other.detach())
+
+
+class Spare(nn.Module):
+    """Computes without one of its parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.spare, self.layer = nn.Parameter(torch.ones(3)), nn.Linear(1, 1)
+
+    def forward(self, inputs):
+        return self.layer(inputs)
+
+
+def test_an_unused_parameter_gets_no_gradient_and_stays_where_it_is():
+    family, rng = SineRegression(), torch_generator(0)
+    problem = Problem(PerTask(Spare().double()), family.loss)
+    support = family.support(family.sample(4, "train", 0), rng)
+    initial = problem.network.weights()
+    spare = problem.network.names.index("spare")
+    ends = adapt(problem, initial, [support] * 2, SGD(0.1)).weights
+    assert torch.equal(ends[spare], torch.ones(4, 3, dtype=torch.float64))
+    first, second = (
+        fomaml_gradient(problem, initial, [support], support, SGD(0.1)),
+        maml_gradient(problem, initial, [support], support, 0.1),
+    )
+    for found in (first, second):
+        assert [bool(gradient.any()) for gradient in found.gradients] == [name != "spare" for name in problem.network.names]
 
 
 def test_minibatches_deal_out_all_examples_before_any_comes_again():

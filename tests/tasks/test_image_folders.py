@@ -34,7 +34,9 @@ def test_train_and_test_folders_are_the_splits(tmp_path):
 
 def test_a_class_name_in_both_splits_is_refused_by_name(tmp_path):
     flat(tmp_path / "train", 2), flat(tmp_path / "test", 2, first=1)
-    with pytest.raises(ValueError, match=r"same name in train and in test: 'class01'\. .* take each out of one of the two, or, .* rename one"):
+    with pytest.raises(
+        ValueError, match=r"same name in train and in test: 'class01'\. .* take each out of one of the two, or, .* rename one"
+    ):
         read_folder(tmp_path, 6, 1)
     flat(tmp_path / "train", 8), flat(tmp_path / "test", 8)
     with pytest.raises(ValueError, match="'class00', 'class01', 'class02' and 5 more"):
