@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Literal, NamedTuple
 
 import torch
@@ -43,9 +44,11 @@ class Adaptation:
     act: Literal["sample", "mode"] = "mode"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.episodes, Integral):
+            raise ValueError(f"episodes must be a whole number, not {self.episodes!r}.")
         if self.episodes < 1:
             raise ValueError(f"episodes must be at least 1, not {self.episodes}.")
-        if self.inner_lr <= 0:
+        if not self.inner_lr > 0:
             raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
             raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")

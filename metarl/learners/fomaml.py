@@ -55,6 +55,11 @@ class FOMAMLConfig:
         check_settings(self)
         if self.tail not in ("query", "shared"):
             raise ValueError(f"tail must be 'query' or 'shared', not {self.tail!r}.")
+        if self.tail == "shared" and self.batch is None:
+            raise ValueError(
+                "tail='shared' takes a further minibatch of the support, but with batch=None every inner step takes the whole support: "
+                "give batch, fewer examples than a task's support has, or take tail='query'."
+            )
 
 
 def fomaml_gradient(

@@ -72,10 +72,12 @@ def check_settings(config: Settings) -> None:
     """Raise ValueError for settings that no learner can work with."""
     for name in ("iterations", "tasks", "inner_steps"):
         value = getattr(config, name)
+        if not isinstance(value, Integral):
+            raise ValueError(f"{name} must be a whole number, not {value!r}.")
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}.")
-    if config.batch is not None and config.batch < 1:
-        raise ValueError(f"batch must be at least 1 example, or None for the whole support, not {config.batch}.")
+    if config.batch is not None and not (isinstance(config.batch, Integral) and config.batch >= 1):
+        raise ValueError(f"batch must be a whole number of examples, at least 1, or None for the whole support, not {config.batch!r}.")
 
 
 class InitialisationLearner(ABC):
@@ -86,7 +88,8 @@ class InitialisationLearner(ABC):
         distribution: where training tasks come from (split `train` only).
         seed: names every random stream.
         device: "cpu" or "cuda".
-        make_network: a user's own network, called as make_network(distribution, rng); see `metarl.networks.per_task`.
+        make_network: a user's own network, called as make_network(distribution, rng); see `metarl.networks.per_task`. The seed decides
+            what it draws, from `rng` as from the global generator, which is put back afterwards.
     """
 
     Config: ClassVar[Any]
@@ -110,7 +113,10 @@ class InitialisationLearner(ABC):
         streams = derive_seed(int(only), "initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
-        network = (make_network or self._network)(distribution, torch_generator(streams, "weights")).to(self.device, torch.float32)
+        with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
+            torch.default_generator.manual_seed(derive_seed(streams, "weights"))
+            network = (make_network or self._network)(distribution, torch_generator(streams, "weights"))
+        network = network.to(self.device, torch.float32)
         self.problem = Problem(PerTask(network), distribution.loss, distribution.loss_and_slope)
         trial = distribution.sample(2, "train", self.task_seed).to(self.device, torch.float32)
         noise = torch_generator(streams, "trial", device=self.device)

@@ -68,7 +68,7 @@ class Learn2LearnConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if self.inner_lr <= 0:
+        if not self.inner_lr > 0:
             raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
         for name, known in (("algorithm", ("maml", "meta-sgd", "gbml")), ("transform", ("scale", "kronecker"))):
             if getattr(self, name) not in known:

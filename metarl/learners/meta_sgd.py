@@ -49,7 +49,7 @@ class MetaSGDConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if self.inner_lr <= 0:
+        if not self.inner_lr > 0:
             raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
 
 

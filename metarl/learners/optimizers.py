@@ -63,7 +63,7 @@ class Adam:
         _check_lr(self.lr)
         _check_share("beta1", self.beta1)
         _check_share("beta2", self.beta2)
-        if self.epsilon <= 0:
+        if not self.epsilon > 0:
             raise ValueError(f"epsilon must be positive, not {self.epsilon}.")
 
     def start(self, weights: Sequence[Tensor]) -> State:
@@ -86,7 +86,7 @@ Optimizer = SGD | Adam
 
 
 def _check_lr(lr: float) -> None:
-    if lr <= 0:
+    if not lr > 0:
         raise ValueError(f"lr must be positive, not {lr}.")
 
 

@@ -94,6 +94,8 @@ class Outer(NamedTuple):
 def check_policy_settings(config: Settings, **steps: int) -> None:
     """Raise ValueError for settings that no learner can work with; `steps` are further numbers that must be at least 1."""
     for name, value in {"iterations": config.iterations, "tasks": config.tasks, **steps}.items():
+        if not isinstance(value, Integral):
+            raise ValueError(f"{name} must be a whole number, not {value!r}.")
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}.")
 

@@ -11,10 +11,12 @@ import metarl
 from metarl.experiments.checkpoint import load_state, save_state
 from metarl.experiments.run import train
 from metarl.experiments.run_config import RunConfig
+from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.contract import Learner
 from metarl.learners.fomaml import FOMAMLConfig
 from metarl.learners.learn2learn import Learn2LearnConfig
 from metarl.learners.maml import MAML, MAMLConfig
+from metarl.learners.maml_rl import MAMLRLConfig
 from metarl.learners.meta_sgd import MetaSGDConfig
 from metarl.learners.optimizers import SGD, Adam
 from metarl.learners.registry import SUPERVISED_LEARNERS, make_learner
@@ -118,6 +120,54 @@ def test_a_network_of_the_users_own():
     wrong = Perceptron(1, 3, NETWORK, torch.Generator())
     with pytest.raises(ValueError, match="gives .* not .*; change its last layer"):
         MAML(SMALL["maml"], SineRegression(), 0, make_network=lambda distribution, rng: wrong)
+
+
+def test_the_seed_decides_a_users_network_that_draws_from_the_global_generator():
+    before = torch.get_rng_state()
+    make = lambda distribution, rng: nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))  # noqa: E731
+    one = MAML(SMALL["maml"], SineRegression(), 0, make_network=make)
+    torch.rand(3)
+    again, other = (MAML(SMALL["maml"], SineRegression(), seed, make_network=make) for seed in (0, 1))
+    assert same(one, again)
+    assert not same(one, other)
+    torch.set_rng_state(before)
+    MAML(SMALL["maml"], SineRegression(), 0, make_network=make)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_users_frozen_layers_are_not_trained():
+    def make(distribution, rng):
+        network = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+        network[0].requires_grad_(False)
+        return network
+
+    learner = MAML(SMALL["maml"], SineRegression(), 0, make_network=make)
+    first = learner.problem.network.network[0].weight.clone()
+    assert learner.names == ["2.weight", "2.bias"]
+    start = learner.initial
+    learner.update()
+    assert torch.equal(learner.problem.network.network[0].weight, first)
+    assert not torch.equal(learner.initial[0], start[0])
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: MAMLConfig(inner_steps=2.5), "inner_steps must be a whole number, not 2.5"),
+        (lambda: ReptileConfig(tasks=0), "tasks must be at least 1, not 0"),
+        (lambda: FOMAMLConfig(batch=1.5), "batch must be a whole number of examples, at least 1, or None for the whole support, not 1.5"),
+        (lambda: MAMLConfig(inner_lr=float("nan")), "inner_lr must be positive, not nan"),
+        (lambda: MetaSGDConfig(inner_lr=float("nan")), "inner_lr must be positive, not nan"),
+        (lambda: Learn2LearnConfig(inner_lr=float("nan")), "inner_lr must be positive, not nan"),
+        (lambda: Adaptation(inner_lr=float("nan")), "inner_lr must be positive, not nan"),
+        (lambda: Adaptation(episodes=1.5), "episodes must be a whole number, not 1.5"),
+        (lambda: MAMLRLConfig(inner_steps=2.5), "inner_steps must be a whole number, not 2.5"),
+        (lambda: FOMAMLConfig(tail="shared"), "give batch, fewer examples than a task's support has, or take tail='query'"),
+    ],
+)
+def test_bad_settings_get_a_sentence(make, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make()
 
 
 @every_learner
