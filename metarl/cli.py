@@ -38,7 +38,7 @@ def evaluate(words: Sequence[str]) -> None:
     from metarl.analysis.supervised_tables import render_inner_steps, supervised_table
     from metarl.analysis.tables import render, score_table
     from metarl.experiments.commands import EvaluateOptions, save_scores, score_run
-    from metarl.experiments.supervised_scores import learned_from_examples, save_supervised_scores, score_supervised_run
+    from metarl.experiments.supervised_scores import learned_from_examples, save_supervised_scores, score_supervised_run, scoring_note
 
     def flags(folder: tyro.conf.Positional[Path], options: Annotated[EvaluateOptions, tyro.conf.arg(name="")] = EvaluateOptions()) -> None:
         """Score a run's agent on held-out tasks, beside the random agent and the best attainable.
@@ -48,7 +48,7 @@ def evaluate(words: Sequence[str]) -> None:
         """
         if learned_from_examples(folder):
             evaluations = score_supervised_run(folder, options)
-            Console().print(render_inner_steps(supervised_table(evaluations)))
+            Console().print(render_inner_steps(supervised_table(evaluations), scoring_note(options)))
             print(f"Scores of each task: {', '.join(map(str, save_supervised_scores(folder, evaluations, options)))}")
             return
         scored = score_run(folder, options)

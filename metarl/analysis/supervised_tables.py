@@ -37,10 +37,10 @@ def supervised_table(evaluations: Mapping[str, SupervisedEvaluation], steps: Seq
     return pd.DataFrame(rows)
 
 
-def render_inner_steps(table: pd.DataFrame) -> Table:
-    """A `supervised_table` for a terminal: an inner step a column."""
+def render_inner_steps(table: pd.DataFrame, note: str = "") -> Table:
+    """A `supervised_table` for a terminal: an inner step a column; `note` ends the caption."""
     steps = sorted(table["inner_step"].unique())
-    caption = f"After so many inner steps; mean over {int(table['num_tasks'].iloc[0]):,} tasks, with 95 % intervals."
+    caption = f"After so many inner steps; mean over {int(table['num_tasks'].iloc[0]):,} tasks, with 95 % intervals. {note}".rstrip()
     shown = Table("", "", *(str(step) for step in steps), caption=caption, caption_justify="left")
     for (label, score), part in table.groupby(["adapter", "score"], sort=False):
         cells = {int(row["inner_step"]): f"{row['mean']:.3f} ± {(row['ci_high'] - row['ci_low']) / 2:.3f}" for _, row in part.iterrows()}

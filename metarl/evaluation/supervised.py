@@ -12,14 +12,15 @@ from torch import Tensor
 
 from metarl.evaluation.statistics import Estimate, mean
 from metarl.learners.adapter import Adapter
-from metarl.tasks.contract import PlugInError, check_split
+from metarl.tasks.contract import PlugInError, Tasks, check_split
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
 
 __all__ = ["CHUNK", "SupervisedEvaluation", "evaluate_supervised"]
 
-CHUNK = 1024  # tasks adapted to side by side; part of the protocol, since examples are drawn for a whole chunk
+CHUNK = 1024  # most tasks whose examples are drawn at once; part of the protocol, since noise is drawn for a whole chunk
+MEMORY = 2**29  # bytes that a chunk's examples may take, and as many for what adapts to them: 1 GiB in all
 
 Score = Literal["loss", "accuracy"]
 
@@ -95,7 +96,7 @@ def evaluate_supervised(
     device: str | torch.device = "cpu",
     transductive: bool = True,
     score_after: Sequence[int] | None = None,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> SupervisedEvaluation:
     """Adapt to each of `num_tasks` tasks of `split` by `steps` inner steps on its support, and score its query after each of them.
 
@@ -105,7 +106,10 @@ def evaluate_supervised(
     Args:
         transductive: compute a task's queries as one batch; otherwise each one beside the support alone.
         score_after: score the query after these inner steps only, 0 being before the first; predictions may cost more than steps.
-        chunk: tasks adapted to side by side; fewer need less memory. Examples and the adapter's numbers are drawn chunk by chunk.
+        chunk: tasks adapted to side by side; fewer need less memory. Examples and the adapter's numbers are drawn chunk by chunk, so it is
+            part of the protocol: compare scores of the same chunk. Left out, examples are drawn for 1,024 tasks at once, or fewer where
+            these would take more than half a gibibyte, whatever the adapter; and it adapts to as many of them side by side as its weights
+            and activations fit into another half, if it can tell (`GradientAdapter.task_bytes`).
 
     Raises:
         ValueError: unknown split or device, no tasks or steps, a family that isn't supervised, or an inner loop that diverges, named by
@@ -115,7 +119,12 @@ def evaluate_supervised(
         raise ValueError(f"{distribution!r} has episodes rather than examples; score agents on it with metarl.evaluate.")
     check_split(distribution, split)
     check_device(device)
-    for name, value, least in (("num_tasks", num_tasks, 1), ("steps", steps, 1), ("seed", seed, None), ("chunk", chunk, 1)):
+    for name, value, least in (
+        ("num_tasks", num_tasks, 1),
+        ("steps", steps, 1),
+        ("seed", seed, None),
+        ("chunk", CHUNK if chunk is None else chunk, 1),
+    ):
         if not isinstance(value, Integral):
             raise ValueError(f"{name} must be a whole number, not {value!r}.")
         if least is not None and value < least:
@@ -126,20 +135,25 @@ def evaluate_supervised(
     tasks = distribution.sample(num_tasks, split, seed)
     losses, accuracies = (np.full((num_tasks, len(inner_steps)), np.nan) for _ in range(2))
     flag = {} if transductive else {"transductive": False}  # adapters that know of no other way needn't know the word
-    for first in range(0, num_tasks, chunk):
-        part = tasks[first : first + chunk].to(device, torch.float32)
+    drawn = _tasks_drawn(distribution, tasks[:1].to(device, torch.float32), device) if chunk is None else chunk
+    for first in range(0, num_tasks, drawn):
+        part = tasks[first : first + drawn].to(device, torch.float32)
         noise = torch_generator(seed, "examples", split, first, device=device)
         support, query = distribution.support(part, noise), distribution.query(part, noise)
-        state = adapter.begin(support, steps, torch_generator(seed, "adapter", split, first, device=device))
-        for step in range(inner_steps[-1] + 1):
-            state = adapter.step(state) if step else state
-            if step not in inner_steps:
-                continue
-            place = slice(first, first + len(part)), inner_steps.index(step)
-            outputs = adapter.predict(state, query.inputs, **flag)
-            losses[place] = _mean_loss(distribution, outputs, query, type(adapter).__name__)
-            if (right := distribution.correct(outputs, query.targets)) is not None:
-                accuracies[place] = right.double().mean(1).cpu().numpy()
+        beside = _tasks_beside(adapter, support, query) if chunk is None else drawn
+        for start in range(0, len(part), beside):
+            learned, asked = (_rows(examples, start, beside) for examples in (support, query))
+            state = adapter.begin(learned, steps, torch_generator(seed, "adapter", split, first + start, device=device))
+            rows = slice(first + start, first + start + len(learned.inputs))
+            for step in range(inner_steps[-1] + 1):
+                state = adapter.step(state) if step else state
+                if step not in inner_steps:
+                    continue
+                place = rows, inner_steps.index(step)
+                outputs = adapter.predict(state, asked.inputs, **flag)
+                losses[place] = _mean_loss(distribution, outputs, asked, type(adapter).__name__)
+                if (right := distribution.correct(outputs, asked.targets)) is not None:
+                    accuracies[place] = right.double().mean(1).cpu().numpy()
     bad = np.argwhere(~np.isfinite(losses))
     if len(bad):
         task, column = bad[bad[:, 1].argmin()]
@@ -158,6 +172,32 @@ def evaluate_supervised(
         inner_steps=inner_steps,
         transductive=transductive,
     )
+
+
+def _tasks_drawn(distribution: SupervisedDistribution, task: Tasks, device: str | torch.device) -> int:
+    """How many tasks' examples are drawn at once: a matter of the family alone, so that all adapters see the same ones."""
+    noise = torch_generator(0, "size of examples", device=device)
+    size = sum(examples.inputs.nbytes for examples in (distribution.support(task, noise), distribution.query(task, noise)))
+    return _fitting(size)
+
+
+def _tasks_beside(adapter: Adapter, support: Examples, query: Examples) -> int:
+    """How many tasks are adapted to side by side."""
+    needs: Any = getattr(adapter, "task_bytes", None)
+    return CHUNK if needs is None else _fitting(needs(support, query))
+
+
+def _fitting(size: int) -> int:
+    """The largest power of two tasks of `size` bytes each that memory holds, between 1 and CHUNK."""
+    most = MEMORY // max(size, 1)
+    return CHUNK if most >= CHUNK else 2 ** (max(most, 1).bit_length() - 1)
+
+
+def _rows(examples: Examples, start: int, count: int) -> Examples:
+    """The examples of `count` tasks."""
+    if start == 0 and count >= len(examples.inputs):
+        return examples
+    return Examples(examples.inputs[start : start + count], examples.targets[start : start + count])
 
 
 def _mean_loss(distribution: SupervisedDistribution, outputs: Tensor, query: Examples, name: str) -> np.ndarray:

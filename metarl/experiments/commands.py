@@ -59,6 +59,9 @@ class EvaluateOptions:
         member: which of the run's seeds.
         device: cpu or cuda.
         inner_steps: of a run that learned from examples: steps on each task.
+        inner_batch: of such a run: examples in an inner step; the whole support if left out.
+        transductive: of such a run: compute a task's queries as one batch, so that they may have a say in each other's answers, rather
+            than each one beside the support alone.
     """
 
     split: str = "test"
@@ -72,6 +75,8 @@ class EvaluateOptions:
     member: int = 0
     device: str = "cpu"
     inner_steps: int = 32
+    inner_batch: int | None = None
+    transductive: bool = True
 
 
 class Scored(NamedTuple):

@@ -10,7 +10,7 @@ from metarl.learners.registry import learner_class
 from metarl.results import RunFolder, write_csv
 from metarl.tasks.supervised import SupervisedDistribution
 
-__all__ = ["learned_from_examples", "save_supervised_scores", "score_supervised_run"]
+__all__ = ["learned_from_examples", "save_supervised_scores", "score_supervised_run", "scoring_note"]
 
 UNTRAINED = "untrained"
 
@@ -24,10 +24,12 @@ def score_supervised_run(folder: Path, options: EvaluateOptions) -> dict[str, Su
     """The run's adapter and one of the untrained network, by label, on the same tasks and examples.
 
     Raises:
-        ValueError: options that only agents have.
+        ValueError: options that only agents have, or no examples in an inner step.
     """
     if options.beside or options.steps is not None or options.episodes is not None or options.after:
         raise ValueError("This run learned from examples: --beside, --episodes, --after and --steps are for agents; see --inner-steps.")
+    if options.inner_batch is not None and options.inner_batch < 1:
+        raise ValueError(f"--inner-batch must be at least 1 example, not {options.inner_batch}; leave it out for the whole support.")
     run = RunConfig.from_identity(RunFolder(folder).identity, options.device)
     distribution = run.make_distribution()
     assert isinstance(distribution, SupervisedDistribution), "the caller looked"
@@ -37,16 +39,24 @@ def score_supervised_run(folder: Path, options: EvaluateOptions) -> dict[str, Su
     }
     return {
         label: evaluate_supervised(
-            learner.adapter(),  # type: ignore[attr-defined]
+            learner.adapter(batch=options.inner_batch),  # type: ignore[attr-defined]
             distribution,
             options.split,
             options.num_tasks,
             options.seed,
             options.inner_steps,
             device=options.device,
+            transductive=options.transductive,
         )
         for label, learner in learners.items()
     }
+
+
+def scoring_note(options: EvaluateOptions) -> str:
+    """How inner steps and queries were computed, for a table's caption."""
+    batch = "the whole support" if options.inner_batch is None else f"minibatches of {options.inner_batch} examples"
+    queries = "Queries as one batch (transductive)" if options.transductive else "Each query beside the support alone (not transductive)"
+    return f"{queries}; inner steps on {batch}."
 
 
 def save_supervised_scores(folder: Path, evaluations: dict[str, SupervisedEvaluation], options: EvaluateOptions) -> list[Path]:
@@ -55,11 +65,13 @@ def save_supervised_scores(folder: Path, evaluations: dict[str, SupervisedEvalua
     Raises:
         StorageError: the folder can't be written to.
     """
-    name = f"{options.split}-{options.num_tasks}tasks-{options.inner_steps}steps-seed{options.seed}"
+    batch = "" if options.inner_batch is None else f"-batch{options.inner_batch}"
+    name = f"{options.split}-{options.num_tasks}tasks-{options.inner_steps}steps{batch}-seed{options.seed}"
+    name += "" if options.transductive else "-not-transductive"
     place = RunFolder(folder).path / "evaluations"
     place.mkdir(parents=True, exist_ok=True)
     files = []
     for label, evaluation in evaluations.items():
         files.append(place / (f"{name}-untrained.csv" if label == UNTRAINED else f"{name}.csv"))
-        write_csv(files[-1], evaluation.rows().assign(fingerprint=evaluation.fingerprint))
+        write_csv(files[-1], evaluation.rows().assign(fingerprint=evaluation.fingerprint, transductive=evaluation.transductive))
     return files

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor
+from torch.autograd.graph import saved_tensors_hooks
 
 from metarl.learners.inner_loop import Problem, broadcast, minibatches, task_gradients
 from metarl.learners.optimizers import State
@@ -13,9 +14,15 @@ from metarl.tasks.supervised import Examples
 
 __all__ = ["Adapter", "GradientAdapter", "Stepper"]
 
+COPIES = 6  # of the weights, in a step of Adam's: old and new, gradients, two moments and a root
+
 
 class Adapter(Protocol):
-    """Adaptation is a state transition, as for agents; the caller never reuses a state that it passed to `step`."""
+    """Adaptation is a state transition, as for agents; the caller never reuses a state that it passed to `step`.
+
+    An adapter may have a method `task_bytes(support, query)`, as `GradientAdapter` has: evaluation then adapts to as many tasks side by
+    side as memory holds.
+    """
 
     def begin(self, support: Examples, steps: int, rng: Generator) -> Any:
         """The state before the first of at most `steps` inner steps on the n tasks of `support`."""
@@ -72,6 +79,20 @@ class GradientAdapter:
     optimizer: Stepper
     batch: int | None = None
 
+    def task_bytes(self, support: Examples, query: Examples) -> int:
+        """About how much memory adaptation to one task takes, in bytes, for examples like these: weights, and what a gradient remembers.
+
+        What is remembered of the outputs is counted for the first task; as much again is allowed for on the way.
+        """
+        weights = [weight.detach()[None].requires_grad_() for weight in self.initial]
+        remembered = []
+        for inputs in (support.inputs[:1, : self.batch], query.inputs[:1]):
+            sizes: list[int] = []
+            with torch.enable_grad(), saved_tensors_hooks(lambda saved, sizes=sizes: _noted(saved, sizes), lambda saved: saved):
+                self.problem.network(weights, inputs)
+            remembered.append(sum(sizes))
+        return COPIES * sum(weight.nbytes for weight in weights) + 2 * max(remembered)
+
     def begin(self, support: Examples, steps: int, rng: Generator) -> AdapterState:
         """Every task at the shared weights."""
         weights = broadcast(self.initial, len(support.inputs))
@@ -91,3 +112,8 @@ class GradientAdapter:
             return network(state.weights, inputs)
         alone = [network(state.weights, torch.cat([beside, inputs[:, i : i + 1]], 1))[:, -1:] for i in range(inputs.shape[1])]
         return torch.cat(alone, 1)
+
+
+def _noted(saved: Tensor, sizes: list[int]) -> Tensor:
+    sizes.append(saved.nbytes)
+    return saved

@@ -84,7 +84,12 @@ class FOMAML(InitialisationLearner):
 
     def meta_gradient(self, support: Examples, query: Examples) -> MetaGradient:
         """Inner steps on the support, the last gradient on the tail."""
-        config, shared = self.config, self.config.tail == "shared"
+        config, shared, available = self.config, self.config.tail == "shared", support.inputs.shape[1]
+        if shared and config.batch >= available:
+            raise ValueError(
+                f"tail='shared' takes a further minibatch of the support, but a task's support has {available} examples and batch is "
+                f"{config.batch}: every inner step takes them all. Give a smaller batch, or take tail='query'."
+            )
         batches = minibatches(support, config.batch, config.inner_steps + shared, self.rng)
         tail = batches.pop() if shared else query
         return fomaml_gradient(self.problem, self.initial, batches, tail, config.inner)

@@ -13,6 +13,7 @@ from metarl.evaluation import supervised
 from metarl.evaluation.supervised import evaluate_supervised
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.contract import PlugInError
+from metarl.tasks.seeding import torch_generator
 from metarl.tasks.sine_regression import SineRegression
 
 SINES = SineRegression(points=10)
@@ -91,6 +92,49 @@ def test_all_adapters_see_the_same_examples_and_chunks_keep_their_order(monkeypa
     whole = evaluate_supervised(Halving(), SINES, "test", 20, 0, 1).scores()
     monkeypatch.setattr(supervised, "CHUNK", 8)
     assert np.array_equal(evaluate_supervised(Halving(), SINES, "test", 20, 0, 1).scores(), whole)
+
+
+class Weighed(FitsSines):
+    """Says what a task takes, and remembers how many were given at once."""
+
+    def __init__(self, size):
+        self.size, self.given, self.drawn = size, [], []
+
+    def task_bytes(self, support, query):
+        self.drawn.append(len(query.inputs))
+        return self.size
+
+    def begin(self, support, steps, rng):
+        self.given.append(len(support.inputs))
+        return super().begin(support, steps, rng)
+
+
+def test_as_many_tasks_side_by_side_as_memory_holds_on_the_same_examples():
+    small, large = Weighed(1000), Weighed(supervised.MEMORY // 100)
+    scores = [evaluate_supervised(adapter, SINES, "test", 150, 0, 1, score_after=(0,)).scores(0) for adapter in (small, large)]
+    assert (small.given, large.given) == ([150], [64, 64, 22])
+    assert np.array_equal(*scores), "before the first step, the score tells the query"
+    huge = Weighed(10 * supervised.MEMORY)
+    evaluate_supervised(huge, SINES, "test", 3, 0, 1)
+    assert huge.given == [1, 1, 1]
+    chosen = Weighed(supervised.MEMORY)
+    evaluate_supervised(chosen, SINES, "test", 150, 0, 1, chunk=100)
+    assert (chosen.given, chosen.drawn) == ([100, 50], []), "who names a chunk gets it"
+
+
+def test_large_examples_are_drawn_for_fewer_tasks_at_once(monkeypatch):
+    monkeypatch.setattr(supervised, "MEMORY", 100 * 4 * 60)  # a task has 10 + 50 numbers or fewer
+    adapter = Weighed(1)
+    evaluate_supervised(adapter, SINES, "test", 2500, 0, 1)
+    assert sum(adapter.drawn) == 2500
+    drawn = adapter.drawn[0]
+    sizes = [each.inputs[0].nbytes for each in examples_of(SINES)]
+    assert drawn * sum(sizes) <= supervised.MEMORY < 2 * drawn * sum(sizes)
+
+
+def examples_of(family):
+    tasks, rng = family.sample(2, "test", 0).to("cpu", torch.float32), torch_generator(0)
+    return family.support(tasks, rng), family.query(tasks, rng)
 
 
 def test_divergence_is_named_by_task_and_step():

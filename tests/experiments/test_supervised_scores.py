@@ -1,5 +1,7 @@
 """`metarl evaluate` on a run that learned from examples: the trained adapter beside the untrained network, every loss saved."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -32,8 +34,25 @@ def test_training_lowers_the_loss_after_inner_steps_and_every_loss_is_saved(fold
 def test_the_command_prints_a_table(folder, capsys):
     main(["evaluate", str(folder), "--num-tasks", "20", "--inner-steps", "4"])
     printed = capsys.readouterr().out
-    for part in ("Reptile", "untrained", "20 tasks", "-untrained.csv"):
+    for part in ("Reptile", "untrained", "20 tasks", "-untrained.csv", "transductive", "the whole support"):
         assert part in printed
+
+
+def test_flags_choose_minibatches_and_queries_one_by_one(folder, capsys):
+    main(["evaluate", str(folder), "--num-tasks", "20", "--inner-steps", "4", "--inner-batch", "5", "--no-transductive"])
+    printed = " ".join(capsys.readouterr().out.split())
+    for part in ("Each query beside the support alone (not transductive)", "inner steps on minibatches of 5 examples", "-batch5-"):
+        assert part in printed
+    usual = EvaluateOptions(num_tasks=20, inner_steps=4)
+    whole, few = (next(iter(score_supervised_run(folder, replace(usual, inner_batch=batch)).values())) for batch in (None, 5))
+    assert (whole.scores(0) == few.scores(0)).all()
+    assert (whole.scores() != few.scores()).any()
+    alone = score_supervised_run(folder, replace(usual, transductive=False))
+    assert not any(evaluation.transductive for evaluation in alone.values())
+    names = {save_supervised_scores(folder, alone, replace(usual, transductive=each))[0].name for each in (True, False)}
+    assert len(names) == 2
+    with pytest.raises(ValueError, match="--inner-batch must be at least 1 example, not 0"):
+        score_supervised_run(folder, EvaluateOptions(inner_batch=0))
 
 
 def test_options_of_agents_get_a_sentence(folder):

@@ -1,6 +1,7 @@
 """Adapters: inner steps one at a time are the inner loop, and a state never shares what it learned."""
 
 import torch
+from torch import nn
 
 from metarl.learners.adapter import GradientAdapter
 from metarl.learners.inner_loop import adapt
@@ -50,6 +51,30 @@ def test_an_adapter_keeps_its_weights_while_the_learner_goes_on():
     before = said()
     learner.update()
     assert torch.equal(before, said())
+
+
+def test_what_a_task_takes_grows_with_weights_and_with_what_gradients_remember():
+    def size(hidden, examples, batch=None):
+        family = SineRegression(points=examples)
+        learner, rng = MAML(MAMLConfig(network=PerceptronConfig(hidden)), family), torch_generator(0)
+        tasks = family.sample(3, "test", 0).to("cpu", torch.float32)
+        return learner.adapter(batch=batch).task_bytes(family.support(tasks, rng), family.support(tasks, rng))
+
+    weights = 4 * (8 * 2 + 9)  # bytes of a perceptron with one hidden layer of 8 units
+    few, many = size((8,), 10), size((8,), 50)
+    assert few > 6 * weights
+    assert 2 * 8 * 4 * 40 <= many - few <= 8 * (2 * 8 * 4 * 40), "8 units are remembered of each example, in a few forms"
+    assert size((64, 64), 10) > 6 * 4 * 64 * 64
+    assert size((8,), 50, batch=10) == many, "queries are computed at once"
+
+
+def test_a_network_through_vmap_tells_what_it_takes():
+    family, rng = SineRegression(), torch_generator(0)
+    tasks = family.sample(3, "test", 0).to("cpu", torch.float32)
+    make = lambda distribution, rng: nn.Sequential(nn.Linear(1, 100), nn.Tanh(), nn.Linear(100, 1))  # noqa: E731
+    learner = MAML(CONFIG, family, 0, make_network=make)
+    taken = learner.adapter().task_bytes(family.support(tasks, rng), family.query(tasks, rng))
+    assert taken >= 6 * 4 * 301 + 2 * 4 * 100 * 10
 
 
 class Noise(FewShotClassification):

@@ -56,3 +56,9 @@ def test_a_shared_tail_is_a_minibatch_that_no_inner_step_saw():
 def test_an_unknown_tail_gets_a_sentence():
     with pytest.raises(ValueError, match="tail must be 'query' or 'shared', not 'none'"):
         FOMAMLConfig(tail="none")
+
+
+def test_a_shared_tail_needs_examples_that_the_inner_steps_leave():
+    learner = FOMAML(FOMAMLConfig(tasks=3, batch=10, tail="shared"), SineRegression(), 0)
+    with pytest.raises(ValueError, match="a task's support has 10 examples and batch is 10: .* Give a smaller batch, or take tail='query'"):
+        learner.update()
