@@ -62,3 +62,8 @@ def test_my_agent(check):
 @parametrize_learner_checks({"tiny": (TinyLearner, BernoulliBandit(3), Episodes(2, 0))})
 def test_my_learner(check):
     check()
+
+
+def test_a_family_of_examples_is_pointed_to_its_own_checks():
+    with pytest.raises(PlugInError, match=r"has examples rather than episodes; check it with metarl.checks.check_supervised_distribution"):
+        check_distribution(SineRegression)

@@ -28,7 +28,7 @@ from metarl.checks.parametrize import (
     supervised_checks,
 )
 from metarl.envs.budget import Budget, Episodes
-from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.contract import PlugInError, TaskDistribution
 from metarl.tasks.identity import Identity
 from metarl.tasks.supervised import SupervisedDistribution
 
@@ -55,8 +55,11 @@ def check_distribution(make: Callable[[], TaskDistribution]) -> None:
         make: builds the distribution, alike at every call: a class whose arguments all have defaults, or a lambda.
 
     Raises:
-        PlugInError: the first check that failed.
+        PlugInError: the first check that failed, or a family of examples, which has checks of its own.
     """
+    distribution: object = make()
+    if isinstance(distribution, SupervisedDistribution):
+        raise PlugInError(f"{distribution!r} has examples rather than episodes; check it with metarl.checks.check_supervised_distribution.")
     for check in distribution_checks(make()):
         check(make)
 
