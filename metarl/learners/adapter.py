@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -88,7 +89,7 @@ class GradientAdapter:
         remembered = []
         for inputs in (support.inputs[:1, : self.batch], query.inputs[:1]):
             sizes: list[int] = []
-            with torch.enable_grad(), saved_tensors_hooks(lambda saved, sizes=sizes: _noted(saved, sizes), lambda saved: saved):
+            with torch.enable_grad(), saved_tensors_hooks(partial(_noted, sizes), lambda saved: saved):
                 self.problem.network(weights, inputs)
             remembered.append(sum(sizes))
         return COPIES * sum(weight.nbytes for weight in weights) + 2 * max(remembered)
@@ -114,6 +115,6 @@ class GradientAdapter:
         return torch.cat(alone, 1)
 
 
-def _noted(saved: Tensor, sizes: list[int]) -> Tensor:
+def _noted(sizes: list[int], saved: Tensor) -> Tensor:
     sizes.append(saved.nbytes)
     return saved

@@ -76,8 +76,10 @@ def check_settings(config: Settings) -> None:
             raise ValueError(f"{name} must be a whole number, not {value!r}.")
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}.")
-    if config.batch is not None and not (isinstance(config.batch, Integral) and config.batch >= 1):
-        raise ValueError(f"batch must be a whole number of examples, at least 1, or None for the whole support, not {config.batch!r}.")
+    if config.batch is not None and not isinstance(config.batch, Integral):
+        raise ValueError(f"batch must be a whole number of examples, or None for the whole support, not {config.batch!r}.")
+    if config.batch is not None and config.batch < 1:
+        raise ValueError(f"batch must be at least 1 example, or None for the whole support, not {config.batch}.")
 
 
 class InitialisationLearner(ABC):

@@ -155,7 +155,7 @@ def test_a_users_frozen_layers_are_not_trained():
     [
         (lambda: MAMLConfig(inner_steps=2.5), "inner_steps must be a whole number, not 2.5"),
         (lambda: ReptileConfig(tasks=0), "tasks must be at least 1, not 0"),
-        (lambda: FOMAMLConfig(batch=1.5), "batch must be a whole number of examples, at least 1, or None for the whole support, not 1.5"),
+        (lambda: FOMAMLConfig(batch=1.5), "batch must be a whole number of examples, or None for the whole support, not 1.5"),
         (lambda: MAMLConfig(inner_lr=float("nan")), "inner_lr must be positive, not nan"),
         (lambda: MetaSGDConfig(inner_lr=float("nan")), "inner_lr must be positive, not nan"),
         (lambda: Learn2LearnConfig(inner_lr=float("nan")), "inner_lr must be positive, not nan"),
