@@ -31,6 +31,7 @@ from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
 from metarl.experiments.totals import write_episodes
 from metarl.learners.adapting_policy import AdaptingPolicyAgent
+from metarl.learners.rl2 import RL2Agent
 from metarl.results import write_csv
 from metarl.tasks.registry import make
 from metarl.tasks.reveal import reveal
@@ -120,7 +121,10 @@ def play(family: str, label: str, options: Options, sizes: dict[str, float]) -> 
     distribution, chosen = run.make_distribution(), FAMILIES[family]
     if label == RL2_NAME:
         budget = Episodes(run.config.episodes, after=0)
-        return evaluate(load_agent(folder, budget), distribution, "test", options.tasks(family), TEST_SEED, budget)
+        rl2 = load_agent(folder, budget)
+        assert isinstance(rl2, RL2Agent), "it is its learner's"
+        rl2.mode = False  # it draws its actions, too
+        return evaluate(rl2, distribution, "test", options.tasks(family), TEST_SEED, budget)
     budget = Episodes((chosen.updates + 1) * run.config.adaptation.episodes, after=0)
     agent = load_agent(folder, budget)
     assert isinstance(agent, AdaptingPolicyAgent), "every other learner adapts by gradients"
