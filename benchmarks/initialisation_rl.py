@@ -210,7 +210,7 @@ def record(family: str, labels: list[str], played: dict[str, Evaluation], option
                 goal = played[KNOWN_GOAL].matrix()[:, 0]
                 value = ratio_of_means(adapted[:, -1] - adapted[:, 0], goal - adapted[:, 0])
             name = f"{family}, {label}: share of the gap from unadapted to known goal that {updates} updates close"
-            reached = value.value >= 0.8 if value is not None and wanted != "shown" else None
+            reached = value.low >= 0.8 if value is not None and wanted != "shown" else None
             record_estimate(options.folder, name, wanted, value, reached, command)
         else:
             value = None if adapted is None else paired_difference(adapted[:, -1], adapted[:, 0]).difference
