@@ -31,6 +31,7 @@ from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
 from metarl.experiments.totals import write_episodes
 from metarl.learners.adapting_policy import AdaptingPolicyAgent
+from metarl.learners.rl2 import RL2Agent
 from metarl.results import write_csv
 from metarl.tasks.registry import make
 from metarl.tasks.reveal import reveal
@@ -120,7 +121,10 @@ def play(family: str, label: str, options: Options, sizes: dict[str, float]) -> 
     distribution, chosen = run.make_distribution(), FAMILIES[family]
     if label == RL2_NAME:
         budget = Episodes(run.config.episodes, after=0)
-        return evaluate(load_agent(folder, budget), distribution, "test", options.tasks(family), TEST_SEED, budget)
+        rl2 = load_agent(folder, budget)
+        assert isinstance(rl2, RL2Agent), "it is its learner's"
+        rl2.mode = False  # it draws its actions, too
+        return evaluate(rl2, distribution, "test", options.tasks(family), TEST_SEED, budget)
     budget = Episodes((chosen.updates + 1) * run.config.adaptation.episodes, after=0)
     agent = load_agent(folder, budget)
     assert isinstance(agent, AdaptingPolicyAgent), "every other learner adapts by gradients"
@@ -206,7 +210,7 @@ def record(family: str, labels: list[str], played: dict[str, Evaluation], option
                 goal = played[KNOWN_GOAL].matrix()[:, 0]
                 value = ratio_of_means(adapted[:, -1] - adapted[:, 0], goal - adapted[:, 0])
             name = f"{family}, {label}: share of the gap from unadapted to known goal that {updates} updates close"
-            reached = value.value >= 0.8 if value is not None and wanted != "shown" else None
+            reached = value.low >= 0.8 if value is not None and wanted != "shown" else None
             record_estimate(options.folder, name, wanted, value, reached, command)
         else:
             value = None if adapted is None else paired_difference(adapted[:, -1], adapted[:, 0]).difference

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import Step
-from metarl.learners.inner_loop import Problem, broadcast, task_gradients
+from metarl.learners.inner_loop import Problem, broadcast, task_gradients, totals
 from metarl.learners.optimizers import SGD
 from metarl.learners.policy_episodes import TaskEpisodes, judge
 from metarl.networks.actions import action_distribution
@@ -21,6 +21,8 @@ from metarl.tasks.contract import TaskDistribution, where_rows
 from metarl.tasks.spaces import action_dtype
 
 __all__ = ["Adaptation", "AdaptingPolicyAgent", "AdaptingState", "FastPolicy"]
+
+STEPS_AT_ONCE = 200_000  # of all rows that a gradient is taken for at a time
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,9 @@ class AdaptingPolicyAgent:
         adaptation: the steps.
         distribution: for its spaces and horizon.
         budget: the episodes after its first K are scored; whoever has none to score after draws all actions.
+
+    Raises:
+        ValueError: the budget scores episodes after learning, but has too few to learn from.
     """
 
     def __init__(
@@ -123,6 +128,11 @@ class AdaptingPolicyAgent:
         distribution: TaskDistribution,
         budget: Budget,
     ):
+        if isinstance(budget, Episodes) and budget.after and budget.learning < adaptation.episodes:
+            raise ValueError(
+                f"This agent adapts every {adaptation.episodes} episodes, so it wouldn't in {budget.learning}: give it that many at least, "
+                f"such as Episodes({adaptation.episodes}, after={budget.after})."
+            )
         self.observation_space, self.action_space = distribution.observation_space, distribution.action_space
         self.problem, self.initial, self.inputs, self.adaptation = problem, initial, inputs, adaptation
         self.actions, self.horizon = action_distribution(distribution.action_space), distribution.horizon
@@ -203,12 +213,26 @@ class AdaptingPolicyAgent:
         return state._replace(collected=torch.where(due, 0, state.collected))
 
     def improve(self, chosen: Tensor, state: AdaptingState) -> None:
-        """One gradient step for the rows `chosen`, in place."""
-        if not len(chosen):
-            return
+        """One gradient step for the rows `chosen`, in place, some at a time: their episodes must fit in memory, layer by layer."""
+        for rows in chosen.split(max(1, STEPS_AT_ONCE // (self.horizon * self.adaptation.episodes))):
+            self.improve_some(rows, state)
+
+    def improve_some(self, chosen: Tensor, state: AdaptingState) -> None:
+        """The same, all at once.
+
+        Raises:
+            ValueError: the weights of a row aren't finite any more.
+        """
         episodes = state.episodes.of(chosen)
         weights = [weight[chosen] for weight in state.weights]
         found = task_gradients(self.problem, weights, judge(episodes, self.adaptation.discount, self.adaptation.gae_lambda))
         moved = SGD(self.adaptation.inner_lr).step(weights, found.gradients, {})[0]
+        bad = torch.nonzero(~torch.isfinite(totals(moved))).flatten()
+        if len(bad):
+            row = int(chosen[bad[0]])
+            update = int(state.played[row]) // self.adaptation.episodes
+            raise ValueError(
+                f"Adaptation diverged: update {update} of row {row} leaves weights that aren't finite. Use a smaller inner lr."
+            )
         for whole, part in zip(state.weights, moved, strict=True):
             whole[chosen] = part

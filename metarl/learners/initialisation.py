@@ -24,7 +24,7 @@ from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
 
-__all__ = ["InitialisationLearner", "MakeNetwork", "MetaGradient", "check_settings"]
+__all__ = ["InitialisationLearner", "MakeNetwork", "MetaGradient", "check_meta_gradient", "check_settings"]
 
 MakeNetwork = Callable[[SupervisedDistribution, Generator], nn.Module]
 
@@ -34,6 +34,19 @@ class MetaGradient(NamedTuple):
 
     gradients: list[Tensor]  # one entry for everything that is trained, the mean over tasks
     losses: Tensor  # [gradients taken of each task, n]
+    totals: Tensor | None = None  # [n] of each task's own part, where that is known; not finite where that isn't
+
+
+def check_meta_gradient(found: MetaGradient, where: str) -> None:
+    """Raise ValueError unless everything in it is finite; what isn't is named by task and step."""
+    check_converges(found.losses, where)
+    if found.totals is not None and not bool(torch.isfinite(found.totals).all()):
+        task, steps = int(torch.nonzero(~torch.isfinite(found.totals))[0]), len(found.losses) - 1
+        raise ValueError(
+            f"The inner loop diverged {where}: after {steps} steps in task {task} its gradient isn't finite. Use a smaller inner lr."
+        )
+    if not all(bool(torch.isfinite(gradient).all()) for gradient in found.gradients):
+        raise ValueError(f"The meta-gradient isn't finite {where}. Use a smaller inner lr.")
 
 
 class Settings(Protocol):
@@ -166,7 +179,7 @@ class InitialisationLearner(ABC):
         tasks = distribution.sample(config.tasks, "train", derive_seed(self.task_seed, self.iteration)).to(self.device, torch.float32)
         support = distribution.support(tasks, self.rng)
         found = self.meta_gradient(support, distribution.query(tasks, self.rng))
-        check_converges(found.losses, f"in iteration {self.iteration + 1}")
+        check_meta_gradient(found, f"in iteration {self.iteration + 1}")
         scale = 1 - self.iteration / config.iterations if config.anneal else 1.0
         self.trained, self.outer_state = config.outer.step(self.trained, found.gradients, self.outer_state, scale)
         self.iteration += 1

@@ -14,7 +14,18 @@ from metarl.learners.optimizers import Optimizer
 from metarl.networks.per_task import PerTask
 from metarl.tasks.supervised import Examples
 
-__all__ = ["Adapted", "Gradients", "Problem", "adapt", "broadcast", "check_converges", "minibatches", "task_gradients", "task_losses"]
+__all__ = [
+    "Adapted",
+    "Gradients",
+    "Problem",
+    "adapt",
+    "broadcast",
+    "check_converges",
+    "minibatches",
+    "task_gradients",
+    "task_losses",
+    "totals",
+]
 
 
 class Problem(NamedTuple):
@@ -106,6 +117,11 @@ def minibatches(examples: Examples, size: int | None, count: int, rng: Generator
     order = torch.rand(n, passes, available, generator=rng, device=rng.device).argsort(2).flatten(1)[:, : count * size].to(inputs.device)
     rows = torch.arange(n, device=inputs.device)[:, None]
     return [Examples(*pair) for pair in zip(inputs[rows, order].split(size, 1), targets[rows, order].split(size, 1), strict=True)]
+
+
+def totals(tensors: Sequence[Tensor]) -> Tensor:
+    """The sum [n] of all entries of each task's tensors [n, ...]: finite where they are, as far as that goes."""
+    return torch.stack([tensor.flatten(1).sum(1) for tensor in tensors]).sum(0)
 
 
 def check_converges(losses: Tensor, where: str) -> None:

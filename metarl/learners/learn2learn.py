@@ -331,5 +331,6 @@ def _cast(values: Tensor, like: Tensor) -> Tensor:
 
 
 def _loss(loss: Loss, clone: Any, examples: Examples, task: int) -> Tensor:
-    """The mean loss of one task's examples; targets may be a named tuple of tensors."""
-    return loss(clone(examples.inputs[task]), tree_map(lambda part: part[task], examples.targets)).mean()
+    """The mean loss of one task's examples; targets may be a named tuple of tensors, and of numbers for all tasks."""
+    targets = tree_map(lambda part: part[task] if isinstance(part, Tensor) else part, examples.targets)
+    return loss(clone(examples.inputs[task]), targets).mean()

@@ -4,6 +4,7 @@ An initialisation learner plays E episodes of a task side by side, an agent one 
 These are learners of single episodes: a terminated one is worth nothing more, a truncated one what its last observation is worth.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -37,6 +38,7 @@ class Judged(NamedTuple):
     log_prob: Tensor  # [n, m]
     gain: Tensor  # [n, m] advantage, normalised within each task, times weight
     weight: Tensor  # [n, m] 0 for steps that don't count, and else such that its mean over m is 1
+    clip: float = math.inf  # how far a probability ratio may be from 1 and still be paid for
 
 
 @torch.no_grad()
@@ -72,16 +74,17 @@ def by_task(part: Tensor) -> Tensor:
     return part.transpose(0, 1).flatten(1, 2)
 
 
-def surrogate(actions: ActionDistribution, clip: float | None = None) -> Callable[[Tensor, Judged], Tensor]:
+def surrogate(actions: ActionDistribution) -> Callable[[Tensor, Judged], Tensor]:
     """The loss [n, m] of steps, minus gains times probability ratios, for parameters [n, m, P] and what was judged.
 
-    Its derivative where the actions were drawn is the policy gradient's. With `clip` it is PPO's (Schulman et al. 2017, equation 7).
+    Its derivative where the actions were drawn is the policy gradient's. Within a finite `clip` it is PPO's (Schulman et al. 2017,
+    equation 7).
     """
 
     def loss(parameters: Tensor, judged: Judged) -> Tensor:
         ratio = (actions.log_prob(parameters, judged.action) - judged.log_prob).exp()
-        if clip is None:
+        if judged.clip == math.inf:
             return -ratio * judged.gain
-        return -torch.minimum(ratio * judged.gain, ratio.clamp(1 - clip, 1 + clip) * judged.gain)
+        return -torch.minimum(ratio * judged.gain, ratio.clamp(1 - judged.clip, 1 + judged.clip) * judged.gain)
 
     return loss

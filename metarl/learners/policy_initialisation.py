@@ -20,13 +20,13 @@ from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.adapting_policy import Adaptation, AdaptingPolicyAgent, FastPolicy
 from metarl.learners.contract import Metrics
-from metarl.learners.initialisation import MetaGradient
-from metarl.learners.inner_loop import Problem, adapt, broadcast, check_converges, task_gradients, task_losses
+from metarl.learners.initialisation import MetaGradient, check_meta_gradient
+from metarl.learners.inner_loop import Problem, adapt, broadcast, check_converges, task_gradients, task_losses, totals
 from metarl.learners.optimizers import SGD, Adam
 from metarl.learners.policy_episodes import Judged, TaskEpisodes, judge, surrogate
 from metarl.learners.trust_region import TRPO, trust_region_step
 from metarl.networks.actions import action_distribution
-from metarl.networks.inputs import StepInputs
+from metarl.networks.inputs import StepInputs, is_image
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy_perceptron import PolicyPerceptron
@@ -117,6 +117,8 @@ class PolicyInitialisation(ABC):
         only: Any = seed[0] if isinstance(seed, tuple) and len(seed) == 1 else seed
         if not isinstance(only, Integral):
             raise ValueError(f"{type(self).__name__} trains one seed at a time; give an integer, not {seed!r}.")
+        if is_image(distribution.observation_space):
+            raise ValueError(f"{type(self).__name__} reads vectors; {distribution.id} shows images. Train rl2, which has encoders.")
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
         streams = derive_seed(int(only), "policy initialisation")
         self.task_seed = derive_seed(streams, "tasks")
@@ -182,9 +184,8 @@ class PolicyInitialisation(ABC):
             if step < self.inner_steps:
                 found = task_gradients(self.problem, weights, batches[-1])
                 weights = SGD(adaptation.inner_lr).step(weights, found.gradients, {})[0]
-                total = torch.stack([weight.flatten(1).sum(1) for weight in weights]).sum(0)  # [n], finite where all weights are
                 losses += [found.loss]
-                check_converges(torch.stack([*losses, 0 * total]), f"in iteration {self.iteration + 1}")
+                check_converges(torch.stack([*losses, 0 * totals(weights)]), f"in iteration {self.iteration + 1}")
         outer = self.outer_step(batches[:-1], batches[-1])
         if self.inputs.normalises:
             self.inputs.observation_moments.update(torch.cat(seen))
@@ -212,15 +213,16 @@ class PolicyInitialisation(ABC):
         """Move the initial weights by what `support` and `query` say of them."""
         outer = self.config.outer
         if isinstance(outer, ClippedPPO):
-            problem, weights = Problem(self.network, surrogate(self.actions, outer.clip)), self.initial
-            for _ in range(outer.epochs):
-                found = self.meta_gradient(problem, weights, support, query)
+            weights, clipped = self.initial, Examples(query.inputs, query.targets._replace(clip=outer.clip))
+            for _ in range(outer.epochs):  # inner updates are those of an agent: nothing is clipped in them
+                found = self.meta_gradient(self.problem, weights, support, clipped)
+                check_meta_gradient(found, f"in iteration {self.iteration + 1}")
                 weights, self.adam_state = outer.adam.step(weights, found.gradients, self.adam_state)
             _, kl = self.measure(support, query)(weights)
             self.initial = weights
             return Outer(kl, 1.0)
         found = self.meta_gradient(self.problem, self.initial, support, query)
-        check_converges(found.losses, f"in iteration {self.iteration + 1}")
+        check_meta_gradient(found, f"in iteration {self.iteration + 1}")
         measure = self.measure(support, query)
         loss = float(found.losses[-1].mean()) if self.descends else None
         taken = trust_region_step(self.initial, found.gradients, self.fisher_product(support, query), measure, outer, loss)

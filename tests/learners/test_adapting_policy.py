@@ -7,6 +7,7 @@ import torch
 
 from metarl.envs.budget import Episodes, Steps
 from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.learners import adapting_policy
 from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.inner_loop import task_gradients
 from metarl.learners.maml_rl import MAMLRL, MAMLRLConfig
@@ -134,3 +135,22 @@ def test_a_new_task_finds_the_shared_weights():
 def test_bad_settings_get_a_sentence(settings):
     with pytest.raises(ValueError, match="must"):
         Adaptation(**settings)
+
+
+def test_a_diverging_adaptation_is_named_by_row_and_update():
+    budget = Episodes(3 * EACH, 0)
+    with pytest.raises(ValueError, match=r"Adaptation diverged: update 1 of row \d leaves weights that aren't finite"):
+        play(made().agent(budget).with_inner_lr(float("inf")), budget)
+
+
+def test_too_few_episodes_to_learn_from_get_a_sentence():
+    with pytest.raises(ValueError, match=r"adapts every 3 episodes, so it wouldn't in 2: .*Episodes\(3, after=1\)"):
+        made().agent(Episodes(2, after=1))
+
+
+def test_steps_taken_some_rows_at_a_time_are_the_same(monkeypatch):
+    budget = Episodes(2 * EACH, 0)
+    whole = play(made().agent(budget), budget)[-1][3]
+    monkeypatch.setattr(adapting_policy, "STEPS_AT_ONCE", 1)
+    for one, other in zip(whole, play(made().agent(budget), budget)[-1][3], strict=True):
+        assert torch.allclose(one, other, atol=1e-6)

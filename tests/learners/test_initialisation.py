@@ -208,3 +208,24 @@ def test_what_does_not_fit_gets_a_sentence():
         built("maml").load_weights(built("meta-sgd").weights())
     with pytest.raises(ValueError, match=r"score learner.adapter\(\) with metarl.evaluate_supervised"):
         built("maml").agent(metarl.Episodes(2))
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("maml", MAMLConfig(inner_lr=30.0, tasks=4)),
+        ("reptile", ReptileConfig(inner=SGD(1e38), inner_steps=1, tasks=4)),
+        ("fomaml", FOMAMLConfig(inner=SGD(1e38), inner_steps=1, tasks=4)),
+        ("meta-sgd", MetaSGDConfig(inner_lr=1e38, tasks=4)),
+    ],
+)
+def test_an_update_never_leaves_weights_that_are_not_finite(name, config):
+    learner = make_learner(name, SineRegression(), config)
+
+    def go_on():
+        for _ in range(50):
+            learner.update()
+            assert all(torch.isfinite(weight).all() for weight in learner.trained)
+
+    with pytest.raises(ValueError, match=r"diverged in iteration \d+: after \d+ steps in task \d|meta-gradient isn't finite in iteration"):
+        go_on()

@@ -34,7 +34,7 @@ def pair(family, outer=TRPO(), inner_steps=2):
 
 
 def in_float64(batch: Examples) -> Examples:
-    targets = [part.double() if part.is_floating_point() else part for part in batch.targets]
+    targets = [part.double() if torch.is_tensor(part) and part.is_floating_point() else part for part in batch.targets]
     return Examples(batch.inputs.double(), type(batch.targets)(*targets))
 
 

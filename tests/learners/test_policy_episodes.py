@@ -1,5 +1,7 @@
 """Episodes of different lengths and ends, judged as loops would judge them; the surrogate's gradient is the policy gradient."""
 
+import math
+
 import pytest
 import torch
 
@@ -73,11 +75,11 @@ def judged_steps(parameters):
     return Judged(action, ACTIONS.log_prob(parameters, action), gain, torch.ones_like(gain))
 
 
-@pytest.mark.parametrize("clip", [None, 0.2])
+@pytest.mark.parametrize("clip", [math.inf, 0.2])
 def test_the_surrogates_gradient_is_the_policy_gradient_where_actions_were_drawn(clip):
     parameters = torch.randn(2, 5, 4, generator=torch_generator(0)).requires_grad_()
     judged = judged_steps(parameters.detach())
-    (found,) = torch.autograd.grad(surrogate(ACTIONS, clip)(parameters, judged).sum(), parameters)
+    (found,) = torch.autograd.grad(surrogate(ACTIONS)(parameters, judged._replace(clip=clip)).sum(), parameters)
     (wanted,) = torch.autograd.grad(-(ACTIONS.log_prob(parameters, judged.action) * judged.gain).sum(), parameters)
     assert torch.allclose(found, wanted, atol=1e-5)
 
@@ -87,6 +89,6 @@ def test_the_clipped_surrogate_stops_where_a_ratio_has_gone_far_enough():
     parameters = torch.zeros(1, 4, 4)
     likely, unlikely = ACTIONS.log_prob(parameters, judged.action) - 0.5, ACTIONS.log_prob(parameters, judged.action) + 0.5
     judged = judged._replace(log_prob=torch.where(torch.tensor([[True, False, True, False]]), likely, unlikely))
-    loss = surrogate(ACTIONS, 0.2)(parameters, judged)[0]
+    loss = surrogate(ACTIONS)(parameters, judged._replace(clip=0.2))[0]
     more, less = torch.tensor(0.5).exp(), torch.tensor(-0.5).exp()
     assert torch.allclose(loss, torch.stack([-torch.tensor(1.2), -less, more, torch.tensor(0.8)]), atol=1e-5)

@@ -12,6 +12,7 @@ from metarl.learners.optimizers import Adam
 from metarl.learners.policy_initialisation import ClippedPPO
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.point_navigation import PointNavigation
+from metarl.tasks.visual_maze import VisualMaze
 
 PLANE = PointNavigation(horizon=6)
 
@@ -89,3 +90,8 @@ def test_on_a_gpu_it_learns_and_acts_there():
     budget = Episodes(8, after=4)
     result = evaluate(learner.agent(budget), PLANE, "test", 5, 0, budget, device="cuda")
     assert result.matrix().shape == (5, 12)
+
+
+def test_images_get_a_sentence():
+    with pytest.raises(ValueError, match="reads vectors; VisualMaze-v0 shows images"):
+        MAMLRL(MAMLRLConfig(), VisualMaze())
