@@ -128,7 +128,7 @@ class AdaptingPolicyAgent:
         distribution: TaskDistribution,
         budget: Budget,
     ):
-        if isinstance(budget, Episodes) and budget.after and budget.learning < adaptation.episodes:
+        if isinstance(budget, Episodes) and budget.after and 0 < budget.learning < adaptation.episodes:
             raise ValueError(
                 f"This agent adapts every {adaptation.episodes} episodes, so it wouldn't in {budget.learning}: give it that many at least, "
                 f"such as Episodes({adaptation.episodes}, after={budget.after})."

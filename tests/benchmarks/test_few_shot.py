@@ -66,7 +66,7 @@ def test_what_is_not_trained_is_missing(tmp_path):
 
 def test_images_of_the_users_own(tmp_path):
     folder = flat(tmp_path / "images" / "train", 8, images=20).parent
-    flat(folder / "test", 6, images=8)
+    flat(folder / "test", 6, images=8, first=8)
     options, _ = run(tmp_path, preset="paper", data="miniimagenet", folder=folder, learners=("reptile",), num_tasks=3)
     table = pd.read_csv(options.tables / "table.csv")
     assert set(table["data"]) == {"miniimagenet"}
