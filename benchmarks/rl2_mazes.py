@@ -109,7 +109,10 @@ class Options:
 def main(options: Options, console: Console) -> None:
     """Every part asked for."""
     parts = options.parts or PARTS
-    names = {"grid-maze": ["grid-maze", "grid-maze-loops", "grid-maze-gru"], "gap": ["grid-maze-10", "grid-maze-100", "grid-maze-1000"]}
+    names = {
+        "grid-maze": ["grid-maze-endless", "grid-maze", "grid-maze-loops", "grid-maze-gru"],
+        "gap": ["grid-maze-10", "grid-maze-100", "grid-maze-1000"],
+    }
     for part in parts:
         for name in names.get(part, [part]):
             for seed in TRAININGS[name].seeds:
@@ -190,6 +193,7 @@ def maze_agents(distribution: Any, budget: Episodes, folders: list[Path]) -> dic
 
 def grid_mazes(options: Options, console: Console) -> None:
     """GridMaze 5x5, and what was never trained: larger mazes, loops, more episodes."""
+    folders_of("grid-maze-endless", options, console)  # isn't scored, but the next ones begin with it
     folders, tables = folders_of("grid-maze", options, console), []
     others = {LOOPED: folders_of("grid-maze-loops", options, console), GRU: folders_of("grid-maze-gru", options, console)}
     for setting, (arguments, episodes, most) in GRID_SETTINGS.items():

@@ -62,7 +62,7 @@ def test_the_training_is_told_from_its_first_run_on(executed):
     assert first == parts[0][2]
     assert numbers["goalless"] * 1.1 < first < 0, "an agent that hasn't learned yet finds some goals"
     if NOTEBOOK.is_published():
-        assert [part[0] for part in parts] == ["grid-maze-1000", "grid-maze"]
+        assert [part[0] for part in parts] == ["grid-maze-1000", "grid-maze-endless", "grid-maze"]
     said = next(text for text in markdown_of(executed) if "starts its training at" in text)
     assert f"starts its training at {first:.2f}" in said
     assert f"after {steps:,} steps in all" in said
