@@ -16,7 +16,7 @@ from torch import Tensor
 
 from metarl.learners.adapter import Stepper
 from metarl.learners.initialisation import InitialisationLearner, MetaGradient, check_settings
-from metarl.learners.inner_loop import Problem, adapt, minibatches, task_gradients, totals
+from metarl.learners.inner_loop import Problem, adapt, minibatches, task_gradients
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
@@ -74,7 +74,7 @@ def fomaml_gradient(
     adapted = adapt(problem, initial, batches, inner)
     last = task_gradients(problem, adapted.weights, tail)
     losses = torch.cat([adapted.losses, last.loss[None]])
-    return MetaGradient([gradient.mean(0) for gradient in last.gradients], losses, totals(last.gradients))
+    return MetaGradient([gradient.mean(0) for gradient in last.gradients], losses, last.gradients)
 
 
 class FOMAML(InitialisationLearner):

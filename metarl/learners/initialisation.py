@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 from metarl.envs.budget import Budget
 from metarl.learners.adapter import GradientAdapter, Stepper
 from metarl.learners.contract import Metrics
-from metarl.learners.inner_loop import Problem, check_converges
+from metarl.learners.inner_loop import Problem, check_converges, totals
 from metarl.learners.optimizers import Optimizer
 from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
 from metarl.networks.per_task import PerTask
@@ -34,19 +34,17 @@ class MetaGradient(NamedTuple):
 
     gradients: list[Tensor]  # one entry for everything that is trained, the mean over tasks
     losses: Tensor  # [gradients taken of each task, n]
-    totals: Tensor | None = None  # [n] of each task's own part, where that is known; not finite where that isn't
+    each: list[Tensor] | None = None  # [n, ...] each task's own part, where that is known
 
 
 def check_meta_gradient(found: MetaGradient, where: str) -> None:
     """Raise ValueError unless everything in it is finite; what isn't is named by task and step."""
     check_converges(found.losses, where)
-    if found.totals is not None and not bool(torch.isfinite(found.totals).all()):
-        task, steps = int(torch.nonzero(~torch.isfinite(found.totals))[0]), len(found.losses) - 1
-        raise ValueError(
-            f"The inner loop diverged {where}: after {steps} steps in task {task} its gradient isn't finite. Use a smaller inner lr."
-        )
-    if not all(bool(torch.isfinite(gradient).all()) for gradient in found.gradients):
-        raise ValueError(f"The meta-gradient isn't finite {where}. Use a smaller inner lr.")
+    if all(bool(torch.isfinite(gradient).all()) for gradient in found.gradients):
+        return
+    bad = [] if found.each is None else [int(i) for i in torch.nonzero(~torch.isfinite(totals(found.each)))]
+    named = f"after {len(found.losses) - 1} steps in task {bad[0]} the gradient" if bad else "the meta-gradient"
+    raise ValueError(f"The inner loop diverged {where}: {named} isn't finite. Use a smaller inner lr.")
 
 
 class Settings(Protocol):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from metarl.learners.adapter import Stepper
 from metarl.learners.initialisation import InitialisationLearner, MetaGradient, check_settings
-from metarl.learners.inner_loop import Gradients, Problem, broadcast, minibatches, task_gradients, totals
+from metarl.learners.inner_loop import Gradients, Problem, broadcast, minibatches, task_gradients
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
@@ -69,7 +69,7 @@ def maml_gradient(
     for step in reversed(path):
         back = list(torch._foreach_add(back, hessian_products(step, back), alpha=-inner_lr))
     losses = torch.stack([*(step.loss for step in path), last.loss])
-    return MetaGradient([gradient.mean(0) for gradient in back], losses, totals(back))
+    return MetaGradient([gradient.mean(0) for gradient in back], losses, back)
 
 
 def inner_path(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from metarl.learners.adapter import Stepper
 from metarl.learners.initialisation import InitialisationLearner, MetaGradient, check_settings
-from metarl.learners.inner_loop import Problem, broadcast, minibatches, task_gradients, totals
+from metarl.learners.inner_loop import Problem, broadcast, minibatches, task_gradients
 from metarl.learners.maml import hessian_products
 from metarl.learners.optimizers import SGD, Adam, State
 from metarl.networks.image_network import ImageNetworkConfig
@@ -93,7 +93,7 @@ def meta_sgd_gradient(
             total -= (gradient.detach() * vector).mean(0)
         back = list(torch._foreach_sub(back, hessian_products(step, torch._foreach_mul(back, rates))))
     losses = torch.stack([*(step.loss for step in path), last.loss])
-    return MetaGradient([*(gradient.mean(0) for gradient in back), *by_rates], losses, totals(back))
+    return MetaGradient([*(gradient.mean(0) for gradient in back), *by_rates], losses, back)
 
 
 class MetaSGD(InitialisationLearner):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from metarl.learners.adapter import Stepper
 from metarl.learners.initialisation import InitialisationLearner, MetaGradient, check_settings
-from metarl.learners.inner_loop import Problem, adapt, minibatches, totals
+from metarl.learners.inner_loop import Problem, adapt, minibatches
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
@@ -62,7 +62,7 @@ def reptile_gradient(problem: Problem, initial: Sequence[Tensor], batches: Seque
     """
     adapted = adapt(problem, initial, batches, inner)
     moves = [start - end.mean(0) for start, end in zip(initial, adapted.weights, strict=True)]
-    return MetaGradient(moves, adapted.losses, totals(adapted.weights))
+    return MetaGradient(moves, adapted.losses, adapted.weights)
 
 
 class Reptile(InitialisationLearner):

@@ -227,5 +227,5 @@ def test_an_update_never_leaves_weights_that_are_not_finite(name, config):
             learner.update()
             assert all(torch.isfinite(weight).all() for weight in learner.trained)
 
-    with pytest.raises(ValueError, match=r"diverged in iteration \d+: after \d+ steps in task \d|meta-gradient isn't finite in iteration"):
+    with pytest.raises(ValueError, match=r"diverged in iteration \d+: (after \d+ steps in task \d|the meta-gradient)"):
         go_on()
