@@ -1,8 +1,10 @@
 """Our distributions as learn2learn's meta-environments: its contract, our episodes, its processes."""
 
+import subprocess
 import sys
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -15,22 +17,19 @@ from metarl.envs.learn2learn import import_learn2learn
 from metarl.envs.learn2learn_env import meta_env
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.registry import distribution_ids, make
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.sine_regression import SineRegression
 from tests.envs.marks import TASKS, AdaptedMarks, Marks
+from tests.envs.worker_rows import FAMILIES, walks
 from tests.learners.made_tasks import Matching, Ragged
-from tests.tasks.noisy_walk import NoisyWalk
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def learn2learn():
     return import_learn2learn("This test")
-
-
-def walks():
-    return GymnasiumDistribution("NoisyWalk-v0", NoisyWalk, {"train": [0.0, 0.5, 1.0], "test": [2.0]}, 6)
 
 
 def episode(env, action):
@@ -163,28 +162,11 @@ def test_boxes_come_as_float32():
     assert env.step(torch.ones(4))[0].shape == (2, 2)  # flat, as some policies give them
 
 
-@pytest.mark.parametrize("family", [partial(make, "CartPole-v0"), walks, AdaptedMarks])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_learn2learns_worker_processes_play_them(learn2learn, family):
-    rows = learn2learn.gym.AsyncVectorEnv([partial(meta_env, family(), seed=i) for i in range(2)])
-    try:
-        task = rows.sample_tasks(2)[1]
-        rows.set_task(task)
-        alone = [meta_env(family(), seed=i) for i in range(2)]
-        for env in alone:
-            env.reset()  # as AsyncVectorEnv does when it is made
-            env.set_task(task)
-        shown = rows.reset()
-        assert np.array_equal(shown, np.stack([env.reset() for env in alone]))
-        for t in range(15):
-            actions = [t % 2, (t + 1) % 2]
-            observation, reward, done, _ = rows.step(actions)
-            wanted = [env.step(action) for env, action in zip(alone, actions, strict=True)]
-            assert reward.tolist() == [each[1] for each in wanted]
-            assert done.tolist() == [each[2] for each in wanted]
-            after = [env.reset() if each[2] else each[0] for env, each in zip(alone, wanted, strict=True)]
-            assert np.array_equal(observation, np.stack(after))
-    finally:
-        rows.close()
+    command = [sys.executable, "-m", "tests.envs.worker_rows", family]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    assert done.stdout.endswith("played\n"), done.stderr
 
 
 def test_what_does_not_fit_gets_a_sentence(monkeypatch):
