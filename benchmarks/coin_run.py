@@ -8,20 +8,14 @@ and on levels never seen, without learning on. The paper's figures (Cobbe et al.
 runs/coin_run; with --publish, table, figure, successes level by level and weights go to results/coin_run.
 """
 
-import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import tyro
 from rich.console import Console
 
-from metarl.envs.budget import Episodes
-from metarl.evaluation.protocol import Evaluation, evaluate
-from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.load import load_agent
+from metarl.experiments.finished import trained
 from metarl.experiments.transfer_runs import COIN_RUN_LEVELS, Preset, coin_run_run
 
 
