@@ -21,6 +21,7 @@ from metarl.learners.trust_region import TRPO
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy import NetworkConfig
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.coin_run import CoinRun
 from metarl.tasks.gaussian_bandit import GaussianBandit
 from metarl.tasks.grid_maze import GridMaze
 from metarl.tasks.grid_navi import GridNavi
@@ -61,6 +62,7 @@ PLAYED = {  # what agents are checked on: small, since they play a thousand task
     "told-plane": (reveal(PointNavigation(horizon=6)), Episodes(2, 0)),
     "identity": (Identity(3, 4), Episodes(2, 0)),
     "gymnasium": (FAMILIES["gymnasium"](), Episodes(2, 0)),
+    "levels": (CoinRun(levels=2, test_levels=2, horizon=4), Episodes(2, 0)),
     "arm": (MetaWorldML1(horizon=3, goal_visible=True), Episodes(2, 0)),
 }
 AGENT_CASES = {
