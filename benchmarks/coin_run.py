@@ -29,6 +29,8 @@ from metarl.experiments.totals import write_totals
 from metarl.experiments.transfer_runs import COIN_RUN_LEVELS, Preset, coin_run_run
 from metarl.reference.cobbe2018 import generalisation_table
 from metarl.results import write_csv
+from metarl.tasks.coin_run_env import LONGEST
+from metarl.tasks.registry import make
 
 TRAIN_SEED, TEST_SEED = 2603, 2604
 SPLITS = {"train": "levels of training", "test": "new levels"}
@@ -42,6 +44,7 @@ class Options:
         levels: numbers of training levels.
         preset: smoke only shows that everything runs; paper takes 256 million steps.
         num_tasks: episodes that each agent is scored on, of training levels (each as often as they go round) and of new ones, each another.
+        horizon: most steps of an episode that is scored.
         publish: write to results/ and copy the weights there.
         train: train what isn't trained; otherwise its figures are missing.
         device: where policies train.
@@ -52,6 +55,7 @@ class Options:
     levels: tuple[int, ...] = COIN_RUN_LEVELS
     preset: Preset = "cpu"
     num_tasks: int = 1000
+    horizon: int = LONGEST
     publish: bool = False
     train: bool = True
     device: str = "cpu"
@@ -100,7 +104,8 @@ def score(levels: int, options: Options) -> dict[str, Evaluation] | None:
     folder = trained(run, *options.places(levels), train_missing=options.train, publishes=options.publish)
     if folder is None:
         return None
-    distribution, budget, played = run.make_distribution(), Episodes(1, after=0), {}
+    budget, played = Episodes(1, after=0), {}
+    distribution = make(run.distribution, **{**run.arguments, "horizon": options.horizon})
     agent = load_agent(folder, budget)
     for split, seed in (("train", TRAIN_SEED), ("test", TEST_SEED)):
         played[split] = evaluate(agent, distribution, split, options.num_tasks, seed, budget)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.joint_ppo import JointPPOConfig
+from metarl.learners.ppo import PPOConfig
 from metarl.networks.actor_critic import ActorCriticConfig
 
 __all__ = ["COIN_RUN_LEVELS", "Preset", "coin_run_run"]
@@ -13,13 +14,21 @@ Preset = Literal["smoke", "cpu", "paper"]
 
 COIN_RUN_LEVELS = (10, 50, 200)  # training levels that the gap between known and new levels is measured over
 
-# Cobbe et al. 2018's settings with the Nature network, on a laptop's number of steps; rewards of 10 are learned from as 1.
-COIN_RUN = JointPPOConfig(reward_scale=0.1, network=ActorCriticConfig("nature", precision="bfloat16"))
-COIN_RUN_SETTINGS: dict[str, Any] = {}  # of the distribution, beside the number of levels
+# The Nature network; the settings that learned 10 training levels fastest, of four: Cobbe et al. 2018's own (discount 0.999, a bonus of 0.01
+# for entropy, lr 5e-4) solved half of them in 2 million steps. Rewards of 10 are learned from as 1.
+COIN_RUN_PPO = PPOConfig(
+    discount=0.995, gae_lambda=0.95, epochs=3, minibatches=8, lr=1e-3, lr_end=0.0, entropy=0.002, entropy_end=0.002, value=0.5
+)
+COIN_RUN = JointPPOConfig(
+    steps=128, iterations=500, reward_scale=0.1, network=ActorCriticConfig("nature", precision="bfloat16"), ppo=COIN_RUN_PPO
+)
+# Levels without monsters: with them, most of 10 levels aren't solved once in so many steps. Training cuts an episode after 250 steps, since
+# whoever stands still for 1,000 learns nothing; scores are taken at the full horizon.
+COIN_RUN_SETTINGS: dict[str, Any] = {"difficulty": "easy", "horizon": 250}
 SIZES: dict[str, dict[str, Any]] = {
     "smoke": {"num_envs": 4, "steps": 32, "iterations": 2},
     "cpu": {},
-    "paper": {"iterations": 31_250},  # the paper's 256 million steps
+    "paper": {"iterations": 62_500},  # the paper's 256 million steps
 }
 
 
