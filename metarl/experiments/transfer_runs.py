@@ -14,8 +14,8 @@ Preset = Literal["smoke", "cpu", "paper"]
 
 COIN_RUN_LEVELS = (10, 50, 200)  # training levels that the gap between known and new levels is measured over
 
-# The Nature network; the settings that learned 10 training levels fastest, of four: Cobbe et al. 2018's own (discount 0.999, a bonus of 0.01
-# for entropy, lr 5e-4) solved half of them in 2 million steps. Rewards of 10 are learned from as 1.
+# The Nature network, and the settings that learned 10 training levels fastest, of three: Cobbe et al. 2018's own (discount 0.999, a bonus
+# of 0.01 for entropy, lr 5e-4) solved half of them in 2 million steps, monsters included. Rewards of 10 are learned from as 1.
 COIN_RUN_PPO = PPOConfig(
     discount=0.995, gae_lambda=0.95, epochs=3, minibatches=8, lr=1e-3, lr_end=0.0, entropy=0.002, entropy_end=0.002, value=0.5
 )
