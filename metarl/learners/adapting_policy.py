@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Literal, NamedTuple
 
 import torch
@@ -13,6 +12,7 @@ from metarl.envs.meta_episode import Step
 from metarl.learners.inner_loop import Problem, broadcast, task_gradients, totals
 from metarl.learners.optimizers import SGD
 from metarl.learners.policy_episodes import TaskEpisodes, judge
+from metarl.learners.settings import check_counts
 from metarl.networks.actions import action_distribution
 from metarl.networks.inputs import StepInputs
 from metarl.networks.per_task import PerTask
@@ -46,10 +46,7 @@ class Adaptation:
     act: Literal["sample", "mode"] = "mode"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.episodes, Integral):
-            raise ValueError(f"episodes must be a whole number, not {self.episodes!r}.")
-        if self.episodes < 1:
-            raise ValueError(f"episodes must be at least 1, not {self.episodes}.")
+        check_counts(episodes=self.episodes)
         if not self.inner_lr > 0:
             raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):

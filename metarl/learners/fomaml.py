@@ -52,7 +52,7 @@ class FOMAMLConfig:
     network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
         if self.tail not in ("query", "shared"):
             raise ValueError(f"tail must be 'query' or 'shared', not {self.tail!r}.")
         if self.tail == "shared" and self.batch is None:

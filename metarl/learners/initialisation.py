@@ -7,7 +7,7 @@ supervised tasks (`metarl.tasks.supervised`) and yield an adapter, which `metarl
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from numbers import Integral
-from typing import Any, ClassVar, NamedTuple, NoReturn, Protocol
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import torch
 from torch import Generator, Tensor, nn
@@ -16,7 +16,8 @@ from metarl.envs.budget import Budget
 from metarl.learners.adapter import GradientAdapter, Stepper
 from metarl.learners.contract import Metrics
 from metarl.learners.inner_loop import Problem, check_converges, totals
-from metarl.learners.optimizers import Optimizer
+from metarl.learners.optimizers import moved_to
+from metarl.learners.settings import check_counts, only_seed
 from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
@@ -47,50 +48,13 @@ def check_meta_gradient(found: MetaGradient, where: str) -> None:
     raise ValueError(f"The inner loop diverged {where}: {named} isn't finite. Use a smaller inner lr.")
 
 
-class Settings(Protocol):
-    """What the configs have in common."""
-
-    @property
-    def iterations(self) -> int:
-        """Outer steps."""
-
-    @property
-    def tasks(self) -> int:
-        """Tasks in an outer step."""
-
-    @property
-    def inner_steps(self) -> int:
-        """Steps on each of them."""
-
-    @property
-    def batch(self) -> int | None:
-        """Examples in an inner step; None for the whole support."""
-
-    @property
-    def outer(self) -> Optimizer:
-        """The optimiser of the outer steps."""
-
-    @property
-    def anneal(self) -> bool:
-        """Whether the outer step shrinks linearly to nothing."""
-
-    @property
-    def network(self) -> PerceptronConfig | ImageNetworkConfig:
-        """The network's shape."""
-
-
-def check_settings(config: Settings) -> None:
-    """Raise ValueError for settings that no learner can work with."""
-    for name in ("iterations", "tasks", "inner_steps"):
-        value = getattr(config, name)
-        if not isinstance(value, Integral):
-            raise ValueError(f"{name} must be a whole number, not {value!r}.")
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}.")
-    if config.batch is not None and not isinstance(config.batch, Integral):
-        raise ValueError(f"batch must be a whole number of examples, or None for the whole support, not {config.batch!r}.")
-    if config.batch is not None and config.batch < 1:
-        raise ValueError(f"batch must be at least 1 example, or None for the whole support, not {config.batch}.")
+def check_settings(iterations: int, tasks: int, inner_steps: int, batch: int | None) -> None:
+    """Raise ValueError for settings that no learner can work with; None as batch is the whole support."""
+    check_counts(iterations=iterations, tasks=tasks, inner_steps=inner_steps)
+    if batch is not None and not isinstance(batch, Integral):
+        raise ValueError(f"batch must be a whole number of examples, or None for the whole support, not {batch!r}.")
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch must be at least 1 example, or None for the whole support, not {batch}.")
 
 
 class InitialisationLearner(ABC):
@@ -119,11 +83,8 @@ class InitialisationLearner(ABC):
         name = type(self).__name__
         if not isinstance(distribution, SupervisedDistribution):
             raise ValueError(f"{name} learns supervised tasks, such as SineRegression-v0; {distribution!r} isn't one.")
-        only: Any = seed[0] if isinstance(seed, tuple) and len(seed) == 1 else seed
-        if not isinstance(only, Integral):
-            raise ValueError(f"{name} trains one seed at a time; give an integer, not {seed!r}.")
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
-        streams = derive_seed(int(only), "initialisation")
+        streams = derive_seed(only_seed(name, seed), "initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
         with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
@@ -231,10 +192,6 @@ class InitialisationLearner(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.load_weights(state)
-        moved = {
-            name: [tensor.to(self.device) for tensor in value] if isinstance(value, list) else value
-            for name, value in state["outer"].items()
-        }
-        self.outer_state = moved
+        self.outer_state = moved_to(self.device, state["outer"])
         self.rng.set_state(state["stream"].cpu())
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])

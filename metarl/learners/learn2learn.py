@@ -9,7 +9,6 @@ are those of our own learners (`metarl.learners.initialisation`) for the same se
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any, Literal, NamedTuple, NoReturn
 
 import torch
@@ -21,7 +20,8 @@ from metarl.envs.learn2learn import import_learn2learn
 from metarl.learners.contract import Metrics
 from metarl.learners.initialisation import MetaGradient, check_settings
 from metarl.learners.inner_loop import check_converges, minibatches
-from metarl.learners.optimizers import SGD, Adam
+from metarl.learners.optimizers import SGD, Adam, moved_to
+from metarl.learners.settings import only_seed
 from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
 from metarl.tasks.devices import check_device
@@ -67,7 +67,7 @@ class Learn2LearnConfig:
     anneal: bool = True
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
         if not self.inner_lr > 0:
             raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
         for name, known in (("algorithm", ("maml", "meta-sgd", "gbml")), ("transform", ("scale", "kronecker"))):
@@ -179,11 +179,8 @@ class Learn2Learn:
         check_device(device)
         if not isinstance(distribution, SupervisedDistribution):
             raise ValueError(f"Learn2Learn learns supervised tasks, such as SineRegression-v0; {distribution!r} isn't one.")
-        only: Any = seed[0] if isinstance(seed, tuple) and len(seed) == 1 else seed
-        if not isinstance(only, Integral):
-            raise ValueError(f"Learn2Learn trains one seed at a time; give an integer, not {seed!r}.")
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
-        streams = derive_seed(int(only), "initialisation")
+        streams = derive_seed(only_seed("Learn2Learn", seed), "initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
         if algorithm is None:
@@ -280,10 +277,7 @@ class Learn2Learn:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.load_weights(state)
-        self.outer_state = {
-            name: [tensor.to(self.device) for tensor in value] if isinstance(value, list) else value
-            for name, value in state["outer"].items()
-        }
+        self.outer_state = moved_to(self.device, state["outer"])
         self.rng.set_state(state["stream"].cpu())
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
 

@@ -48,7 +48,7 @@ class MetaSGDConfig:
     network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
         if not self.inner_lr > 0:
             raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
 

@@ -50,7 +50,7 @@ class ReptileConfig:
     network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
 
 
 def reptile_gradient(problem: Problem, initial: Sequence[Tensor], batches: Sequence[Examples], inner: SGD | Adam) -> MetaGradient:
