@@ -6,8 +6,7 @@ Finn et al. 2017, section 5.2, drop MAML's second derivatives so; in TRPO's oute
 from torch import Tensor
 
 from metarl.learners.fomaml import fomaml_gradient
-from metarl.learners.initialisation import MetaGradient
-from metarl.learners.inner_loop import Problem
+from metarl.learners.inner_loop import MetaGradient, Problem
 from metarl.learners.optimizers import SGD
 from metarl.learners.policy_initialisation import PolicyInitialisation, PolicyInitialisationConfig
 from metarl.tasks.supervised import Examples

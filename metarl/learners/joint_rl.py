@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from metarl.learners.adapting_policy import Adaptation
-from metarl.learners.initialisation import MetaGradient
-from metarl.learners.inner_loop import Problem, broadcast, task_gradients
+from metarl.learners.inner_loop import MetaGradient, Problem, broadcast, task_gradients
 from metarl.learners.policy_initialisation import ClippedPPO, PolicyInitialisation
 from metarl.learners.settings import check_counts
 from metarl.learners.trust_region import TRPO

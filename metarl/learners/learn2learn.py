@@ -18,12 +18,12 @@ from torch.utils._pytree import tree_map
 from metarl.envs.budget import Budget
 from metarl.envs.learn2learn import import_learn2learn
 from metarl.learners.contract import Metrics
-from metarl.learners.initialisation import MetaGradient, check_settings
-from metarl.learners.inner_loop import check_converges, minibatches
+from metarl.learners.initialisation import check_settings, network_for
+from metarl.learners.inner_loop import MetaGradient, check_converges, minibatches
 from metarl.learners.optimizers import SGD, Adam, moved_to
 from metarl.learners.settings import only_seed
-from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
-from metarl.networks.perceptron import Perceptron, PerceptronConfig
+from metarl.networks.image_network import ImageNetworkConfig
+from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
@@ -184,7 +184,7 @@ class Learn2Learn:
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
         if algorithm is None:
-            algorithm = _algorithm(config, _network(config, distribution, torch_generator(streams, "weights")))
+            algorithm = _algorithm(config, network_for(config.network, distribution, torch_generator(streams, "weights")))
         if not all(hasattr(algorithm, name) for name in ("clone", "adapt", "parameters")):
             raise ValueError(f"algorithm must be one of learn2learn's, such as MAML(model, lr=0.02), not a {type(algorithm).__name__}.")
         self.algorithm: Any = algorithm.to(self.device)
@@ -280,18 +280,6 @@ class Learn2Learn:
         self.outer_state = moved_to(self.device, state["outer"])
         self.rng.set_state(state["stream"].cpu())
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
-
-
-def _network(config: Learn2LearnConfig, distribution: SupervisedDistribution, rng: Generator) -> nn.Module:
-    shape, network = distribution.input_shape, config.network
-    if isinstance(network, PerceptronConfig) and len(shape) == 1:
-        return Perceptron(shape[0], distribution.outputs, network, rng)
-    if isinstance(network, ImageNetworkConfig) and len(shape) == 3:
-        return ImageNetwork((shape[0], shape[1], shape[2]), distribution.outputs, network, rng)
-    raise ValueError(
-        f"The inputs of {distribution.id} have shape {shape}: give network=PerceptronConfig() for vectors, ImageNetworkConfig() for images "
-        "[channels, height, width], or an algorithm around a network of your own."
-    )
 
 
 def _algorithm(config: Learn2LearnConfig, network: nn.Module) -> Any:

@@ -8,8 +8,7 @@ J = d phi_task / d phi the product of I - a H over inner steps.
 import torch
 from torch import Tensor
 
-from metarl.learners.initialisation import MetaGradient
-from metarl.learners.inner_loop import Problem, broadcast
+from metarl.learners.inner_loop import MetaGradient, Problem, broadcast
 from metarl.learners.maml import hessian_products, inner_path, maml_gradient
 from metarl.learners.policy_initialisation import Carry, PolicyInitialisation, PolicyInitialisationConfig
 from metarl.tasks.supervised import Examples

@@ -16,11 +16,20 @@ import torch
 from torch import Tensor
 
 from metarl.envs.budget import Budget, Episodes
-from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.learners.adapting_policy import Adaptation, AdaptingPolicyAgent, FastPolicy
+from metarl.envs.meta_episode import MetaEpisodeEnv, Step
+from metarl.learners.adapting_policy import Adaptation, AdaptingPolicyAgent
 from metarl.learners.contract import Metrics
-from metarl.learners.initialisation import MetaGradient, check_meta_gradient
-from metarl.learners.inner_loop import Problem, adapt, broadcast, check_converges, task_gradients, task_losses, totals
+from metarl.learners.inner_loop import (
+    MetaGradient,
+    Problem,
+    adapt,
+    broadcast,
+    check_converges,
+    check_meta_gradient,
+    task_gradients,
+    task_losses,
+    totals,
+)
 from metarl.learners.optimizers import SGD, Adam, moved_to
 from metarl.learners.policy_episodes import Judged, TaskEpisodes, judge, surrogate
 from metarl.learners.settings import check_counts, only_seed
@@ -29,6 +38,7 @@ from metarl.networks.actions import action_distribution
 from metarl.networks.inputs import StepInputs, is_image
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import PerceptronConfig
+from metarl.networks.policy import PolicyOutput
 from metarl.networks.policy_perceptron import PolicyPerceptron
 from metarl.rollout import collect
 from metarl.tasks.contract import TaskDistribution, Tasks
@@ -89,6 +99,26 @@ class Outer(NamedTuple):
 
     kl: float  # mean divergence of the policies after adaptation, new from old, in nats
     share: float  # of the longest step that the trust region allows; 1 for PPO
+
+
+class FastPolicy:
+    """A policy with weights of their own for each of n tasks, as `collect` plays it: rows of a task lie side by side.
+
+    Args:
+        inputs: reads observations. network: the policy. weights: [n, ...] each.
+    """
+
+    def __init__(self, inputs: StepInputs, network: PerTask, weights: list[Tensor]):
+        self.inputs, self.network, self.weights = inputs, network, weights
+
+    def initial_state(self, batch_size: int) -> tuple[()]:
+        """Nothing is remembered."""
+        return ()
+
+    def __call__(self, step: Step, state: tuple[()]) -> tuple[PolicyOutput, tuple[()]]:
+        """Parameters [B, P] for B rows; it values nothing."""
+        features = self.inputs(step).unflatten(0, (len(self.weights[0]), -1))
+        return PolicyOutput(self.network(self.weights, features).flatten(0, 1), torch.zeros_like(step.prev_reward)), ()
 
 
 class PolicyInitialisation(ABC):

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from metarl.learners.adapter import Stepper
-from metarl.learners.initialisation import InitialisationLearner, MetaGradient, check_settings
-from metarl.learners.inner_loop import Problem, adapt, minibatches
+from metarl.learners.initialisation import InitialisationLearner, check_settings
+from metarl.learners.inner_loop import MetaGradient, Problem, adapt, minibatches
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from metarl.learners.initialisation import MetaGradient
-from metarl.learners.inner_loop import Problem
+from metarl.learners.inner_loop import MetaGradient, Problem
 from metarl.learners.optimizers import SGD
 from metarl.learners.policy_initialisation import PolicyInitialisation, PolicyInitialisationConfig
 from metarl.learners.reptile import reptile_gradient
