@@ -70,7 +70,6 @@ def test_its_numbers_hold_together(executed):
     check_numbers(numbers_of(executed))
 
 
-@pytest.mark.skipif(not NOTEBOOK.is_published(), reason="the trainings aren't published here")
 def test_the_published_learners_adapt(executed):
     numbers = numbers_of(executed)
     joint = numbers["errors"]["Joint training"][2]
