@@ -7,7 +7,6 @@ The part "visual-maze" fills Table 3 of Duan et al. 2016. RL² is trained, or go
 figures and weights go to results/rl2_mazes; otherwise all but the runs goes to runs/rl2_mazes/tables.
 """
 
-import shlex
 import sys
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +29,7 @@ from metarl.envs.budget import Episodes
 from metarl.evaluation.episodes import episode_lengths, episode_successes, shortened
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import generalisation_gap, mean, median_member, median_over_seeds, paired_difference, share
+from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
@@ -97,16 +97,16 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return self.results / "rl2_mazes" if self.publish else self.runs / "rl2_mazes" / "tables"
+        return tables_folder("rl2_mazes", self.runs, self.results, self.publish)
 
     def command(self, part: str) -> str:
         """What reruns a part."""
-        tasks = [] if self.num_tasks == 1000 else ["--num-tasks", str(self.num_tasks)]
-        return shlex.join(["python", "benchmarks/rl2_mazes.py", "--parts", part, *tasks, *(["--publish"] if self.publish else [])])
+        tasks = None if self.num_tasks == Options.num_tasks else self.num_tasks
+        return rerun_command("rl2_mazes", {"parts": part, "num_tasks": tasks}, self.publish)
 
     def places(self, name: str, seed: int) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
-        return self.runs / "rl2_mazes" / name / f"seed{seed}", self.results / "rl2_mazes" / "weights" / name / f"seed{seed}"
+        return run_folders("rl2_mazes", f"{name}/seed{seed}", self.runs, self.results)
 
 
 def main(options: Options, console: Console) -> None:
