@@ -8,7 +8,6 @@ and on levels never seen, without learning on. The paper's figures (Cobbe et al.
 runs/coin_run; with --publish, table, figure, successes level by level and weights go to results/coin_run.
 """
 
-import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from metarl.analysis.figures import intervals_figure, save
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Comparison, Estimate, generalisation_gap, share
+from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
@@ -71,18 +71,17 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return self.results / "coin_run" if self.publish else self.runs / "coin_run" / "tables"
+        return tables_folder("coin_run", self.runs, self.results, self.publish)
 
     @property
     def command(self) -> str:
         """What reruns it."""
-        own = [] if self.levels == COIN_RUN_LEVELS else ["--levels", *map(str, self.levels)]
-        return shlex.join(["python", "benchmarks/coin_run.py", *own, *(["--publish"] if self.publish else [])])
+        return rerun_command("coin_run", {"levels": None if self.levels == COIN_RUN_LEVELS else self.levels}, self.publish)
 
     def places(self, levels: int) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
         name = f"levels-{levels}-seed0" if self.preset == "cpu" else f"{self.preset}-levels-{levels}-seed0"
-        return self.runs / "coin_run" / name, self.results / "coin_run" / "weights" / name
+        return run_folders("coin_run", name, self.runs, self.results)
 
 
 def main(options: Options, console: Console) -> None:

@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_map
 from metarl.envs.meta_episode import Outcome, Step
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
+from metarl.learners.settings import check_counts
 from metarl.networks.actions import action_distribution
 from metarl.networks.actor_critic import ActorCritic, ActorCriticConfig
 from metarl.tasks.seeding import torch_generator
@@ -38,8 +39,7 @@ class OnlinePPOConfig:
     ppo: PPOConfig = field(default_factory=lambda: PPOConfig(gae_lambda=0.95, lr=5e-4, lr_end=0.0, entropy_end=0.01, value=0.5))
 
     def __post_init__(self) -> None:
-        if self.rollout_steps < 1:
-            raise ValueError(f"rollout_steps must be at least 1, not {self.rollout_steps}.")
+        check_counts(rollout_steps=self.rollout_steps)
         if not self.reward_scale > 0:
             raise ValueError(f"reward_scale must be positive, not {self.reward_scale}.")
         if self.act not in ("sample", "mode"):
