@@ -11,6 +11,7 @@ runs/coin_run; with --publish, table, figure, successes level by level and weigh
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,14 +125,14 @@ def write_table(scores: dict[int, dict[str, Evaluation]], options: Options) -> p
     for levels, played in scores.items():
         known, new = (share(played[split].success.astype(float)) for split in SPLITS)
         difference = gap(played).difference
-        line = {"levels": levels, "train": known.value, "train_low": known.low, "train_high": known.high}
+        line: dict[str, Any] = {"levels": levels, "train": known.value, "train_low": known.low, "train_high": known.high}
         line |= {"test": new.value, "test_low": new.low, "test_high": new.high}
         line |= {"gap": difference.value, "gap_low": difference.low, "gap_high": difference.high, "n": options.num_tasks, "source": "here"}
         lines.append(line)
     paper = generalisation_table()
     for _, row in paper.iterrows():
-        lines.append({"levels": row["levels"], "train": row["train"], "test": row["test"], "gap": row["train"] - row["test"]})
-        lines[-1] |= {"source": f"Cobbe et al. 2018, {row['network']}, 256 million steps ({row['trust']})"}
+        line = {"levels": row["levels"], "train": row["train"], "test": row["test"], "gap": row["train"] - row["test"]}
+        lines.append(line | {"source": f"Cobbe et al. 2018, {row['network']}, 256 million steps ({row['trust']})"})
     table = pd.DataFrame(lines).round(4)
     write_csv(options.folder / "table.csv", table)
     return table

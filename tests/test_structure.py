@@ -29,6 +29,7 @@ ORDER = (  # a row imports only from itself and from rows above
     "__main__",
 )
 FIVE_PLACES = ("metarl.learners", "metarl.rollout", "metarl.envs", "metarl.tasks", "metarl.networks")
+ONLY_IN_CHECKPOINTS = {"optimizer_state"}
 ONLY_WITH_SEVERAL_PROCESSES = {"crew"}  # of the learners' modules
 MOST_LINES = 400
 TESTED_ELSEWHERE = {  # a module without a test file of its own -> where it is tested
@@ -129,7 +130,17 @@ def learners_among(modules: set[str]) -> set[str]:
 def test_a_training_step_of_rl2_stays_within_five_places():
     reached = reached_from("rl2")
     assert {"metarl.learners.ppo", "metarl.rollout", "metarl.envs.meta_episode", "metarl.networks.policy"} <= reached
-    assert learners_among(reached) <= {"rl2", "ppo", "contract"} | ONLY_WITH_SEVERAL_PROCESSES
+    assert learners_among(reached) <= {"rl2", "ppo", "contract"} | ONLY_IN_CHECKPOINTS | ONLY_WITH_SEVERAL_PROCESSES
+
+
+def test_a_step_of_joint_ppo_stays_within_six():
+    reached = reached_from("joint_ppo")
+    assert {"metarl.envs.meta_episode", "metarl.networks.actor_critic"} <= reached
+    before = {"contract", "settings"}
+    assert (
+        learners_among(reached)
+        <= {"joint_ppo", "joint", "online", "online_ppo", "ppo"} | before | ONLY_IN_CHECKPOINTS | ONLY_WITH_SEVERAL_PROCESSES
+    )
 
 
 @pytest.mark.parametrize("learner", ["maml_rl", "fomaml_rl", "reptile_rl", "joint_rl"])
