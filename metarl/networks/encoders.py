@@ -44,7 +44,7 @@ class Plain(nn.Module):
             convolutions.append(Convolution(channels, filters, kernel, stride, 0, rng, GAIN))
             height, width, channels = (height - kernel) // stride + 1, (width - kernel) // stride + 1, filters
         self.convolutions: Any = nn.ModuleList(convolutions)
-        self.linear = linear(height * width * channels, units, rng, GAIN)
+        self.linear: nn.Linear | None = linear(height * width * channels, units, rng, GAIN)
         self.size = units
 
     def forward(self, images: Tensor) -> Tensor:
@@ -52,7 +52,15 @@ class Plain(nn.Module):
         hidden = scaled(images.reshape(-1, *images.shape[-3:]))
         for convolution in self.convolutions:
             hidden = convolution(hidden).relu_()
-        return self.linear(hidden.flatten(1)).relu_().reshape(*images.shape[:-3], self.size)
+        hidden = hidden.flatten(1)
+        features = hidden if self.linear is None else self.linear(hidden).relu_()
+        return features.reshape(*images.shape[:-3], self.size)
+
+    def without_linear(self) -> "Plain":
+        """The convolutions alone: what reads them has a layer of its own."""
+        assert self.linear is not None, "it has its linear layer until it is taken away"
+        self.size, self.linear = self.linear.in_features, None
+        return self
 
 
 RL2_LAYERS = ((16, 5, 2), (16, 5, 2))
