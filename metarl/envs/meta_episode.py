@@ -5,17 +5,20 @@ reward, both end flags and the observation that the ended episode showed last. S
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import torch
 from torch import Generator, Tensor
+from torch.utils._pytree import tree_leaves, tree_map, tree_structure, tree_unflatten
 
 from metarl.envs.budget import Budget, Steps, max_steps
-from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, TaskSource, Transition, where_rows
+from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, TaskSource, TensorRows, Transition, where_rows
 from metarl.tasks.spaces import action_dtype, observation_dtype, spaces_of
 
 __all__ = ["MetaEpisodeEnv", "Outcome", "Step", "action_dtype", "observation_dtype"]
+
+CLOCKS = ("task", "episode", "episode_step", "meta_step")
 
 
 class Step(NamedTuple):
@@ -185,6 +188,25 @@ class MetaEpisodeEnv:
                 f"{self.distribution.id}: a reward or observation is not finite (NaN or infinite) "
                 f"in {which} (its task number {task}) at step {step}."
             )
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """Where all rows stand, for `load_state_dict` after a `reset`; None where tasks are environments, which can't tell.
+
+        The generator of noise isn't in it: whoever made it keeps it.
+        """
+        if not isinstance(self._rows, TensorRows):
+            return None
+        parts = {"clocks": {name: getattr(self, name) for name in CLOCKS}, "tasks": vars(self._tasks), "state": tree_leaves(self._rows.state)}
+        return dict(tree_map(torch.clone, parts))
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let all rows stand where `state` was taken."""
+        assert isinstance(self._rows, TensorRows)
+        for name, clock in state["clocks"].items():
+            setattr(self, name, clock.to(self.device))
+        self._tasks = type(self._tasks)(**state["tasks"]).to(self.device)
+        leaves = [leaf.to(self.device) for leaf in state["state"]]
+        self._rows.tasks, self._rows.state = self._tasks, tree_unflatten(leaves, tree_structure(self._rows.state))
 
     def close(self) -> None:
         """Release worker processes and emulators."""

@@ -19,6 +19,7 @@ from metarl.envs.budget import Budget, Episodes, max_steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.learners.contract import Metrics
 from metarl.learners.crew import ALONE, Captain, Share, everyones_rollout
+from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.networks.actions import action_distribution
 from metarl.networks.arms import ArmsPolicy
@@ -297,15 +298,10 @@ class RL2:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that `update` depends on, as copies that further updates leave alone."""
-        moments = {
-            str(i): self.optimizer.state[parameter]
-            for i, parameter in enumerate(self.policy.parameters())
-            if parameter in self.optimizer.state
-        }
         tensors = {
             "policy": self.policy.state_dict(),
             "returns": self.returns.state_dict(),
-            "optimizer": moments,
+            "optimizer": optimizer_state(self.optimizer),
             "streams": {name: getattr(self, name).get_state() for name in ("env_rng", "action_rng", "batch_rng")},
         }
         if self.config.processes > 1:
@@ -320,11 +316,7 @@ class RL2:
         """Go on from `state`."""
         self.policy.load_state_dict(state["policy"])
         self.returns.load_state_dict(state["returns"])
-        self.optimizer.state.clear()
-        for i, parameter in enumerate(self.policy.parameters()):
-            if str(i) in state["optimizer"]:
-                moments = state["optimizer"][str(i)]
-                self.optimizer.state[parameter] = {name: tensor.clone().to(self.device) for name, tensor in moments.items()}
+        load_optimizer_state(self.optimizer, state["optimizer"])
         for name, stream in state["streams"].items():
             getattr(self, name).set_state(stream.cpu())
         self._crew_streams = state.get("crew", {})

@@ -19,6 +19,7 @@ DISTRIBUTIONS = {
     "AntPhysics-v0": "metarl.tasks.mujoco_physics:ant_physics",
     "BernoulliBandit-v0": "metarl.tasks.bernoulli_bandit:BernoulliBandit",
     "CartPole-v0": "metarl.tasks.cart_pole:CartPole",
+    "CoinRun-v0": "metarl.tasks.coin_run:CoinRun",
     "GaussianBandit-v0": "metarl.tasks.gaussian_bandit:GaussianBandit",
     "GridMaze-v0": "metarl.tasks.grid_maze:GridMaze",
     "GridNavi-v0": "metarl.tasks.grid_navi:GridNavi",

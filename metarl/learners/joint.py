@@ -1,0 +1,219 @@
+"""Joint training of one policy on all training tasks, to be fine-tuned on a test task by the same algorithm.
+
+The transfer experiments of Nichol et al. 2018 (arXiv 1804.03720, section 4): training tasks are played side by side, each row an episode
+at a time, and the algorithm learns from all of them at once. At test its agent begins with these weights in every task and learns alone.
+"""
+
+import copy
+from collections import deque
+from functools import cached_property
+from numbers import Integral
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from metarl.envs.budget import Budget, Episodes, Steps
+from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome, Step
+from metarl.learners.contract import Metrics
+from metarl.learners.online import FineTuningAgent, FixedAgent, OnlineLearner
+from metarl.tasks.contract import TaskDistribution, TaskSource, fresh_tasks
+from metarl.tasks.devices import check_device
+from metarl.tasks.seeding import derive_seed, torch_generator
+
+__all__ = ["ASSIGNMENTS", "JointTraining", "Scores", "check_joint_settings"]
+
+ASSIGNMENTS = ("draw", "fixed")
+RECENT = 100  # episodes whose mean return is shown while training
+
+
+def check_joint_settings(config: Any) -> None:
+    """Raise ValueError unless num_envs, steps and iterations are whole numbers from 1 on, and the assignment one there is."""
+    for name in ("num_envs", "steps", "iterations"):
+        value = getattr(config, name)
+        if not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}.")
+    if config.assignment not in ASSIGNMENTS:
+        raise ValueError(f"There is no assignment {config.assignment!r}; choose one of {', '.join(ASSIGNMENTS)}.")
+
+
+class Scores:
+    """Returns and successes of the latest episodes of B rows."""
+
+    def __init__(self, rows: int):
+        self.running, self.won = torch.zeros(rows, dtype=torch.float64), torch.zeros(rows, dtype=torch.bool)
+        self.returns: deque[float] = deque(maxlen=RECENT)
+        self.successes: deque[float] = deque(maxlen=RECENT)
+        self.episodes = 0
+
+    def note(self, outcome: Outcome) -> None:
+        """Take in a step of all rows."""
+        self.running += outcome.reward.cpu()
+        self.won |= outcome.success.cpu()
+        ended = (outcome.terminated | outcome.truncated).cpu()
+        if bool(ended.any()):
+            self.returns.extend(self.running[ended].tolist())
+            self.successes.extend(self.won[ended].double().tolist())
+            self.episodes += int(ended.sum())
+            self.running[ended], self.won[ended] = 0, False
+
+    def metrics(self) -> dict[str, float]:
+        """Means over the latest episodes; over those in progress while none has ended."""
+        returns, successes = self.returns or self.running.tolist(), self.successes or self.won.double().tolist()
+        return {
+            "return": sum(returns) / len(returns),
+            "success": sum(successes) / len(successes),
+            "episodes": float(self.episodes),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it."""
+        recent = {"returns": list(self.returns), "successes": list(self.successes)}
+        return {"running": self.running.clone(), "won": self.won.clone(), **recent, "episodes": self.episodes}
+
+    def load_state_dict(self, state: dict[str, Any], same_episodes: bool) -> None:
+        """Go on; episodes in progress only if they are the `same_episodes`."""
+        if same_episodes:
+            self.running, self.won = state["running"].clone(), state["won"].clone()
+        self.returns.extend(state["returns"])
+        self.successes.extend(state["successes"])
+        self.episodes = int(state["episodes"])
+
+
+class JointTraining:
+    """Lets one algorithm play training tasks in many rows; subclasses name the algorithm.
+
+    Resumed, tensor families go on where they stood; environments, which can't be stored, begin new episodes.
+
+    Args:
+        config: settings. distribution: where tasks come from. seed: names every random stream. device: where it learns.
+
+    Raises:
+        ValueError: several seeds, which don't share a batch here, or a device that isn't here.
+    """
+
+    Config: ClassVar[Any]
+    label: ClassVar[str]
+
+    def __init__(self, config: Any, distribution: TaskDistribution, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
+        check_device(device)
+        only: Any = seed[0] if isinstance(seed, tuple) and len(seed) == 1 else seed
+        if not isinstance(only, Integral):
+            raise ValueError(f"{type(self).__name__} trains one seed at a time; give an integer, not {seed!r}.")
+        self.config, self.distribution, self.seed, self.device = config, distribution, int(only), device
+        self.online = self.new_online(config.num_envs, derive_seed(self.seed, "joint training"), alone=False)
+        self.env_rng = torch_generator(self.seed, "joint training", "environment", device=device)
+        self.scores = Scores(config.num_envs)
+        self.iteration = self.steps = self.first_task = 0
+        self._resume: dict[str, Any] | None = None
+
+    def new_online(self, rows: int, seed: int, alone: bool) -> OnlineLearner:
+        """The algorithm, untrained: on all tasks, or `alone` in one."""
+        raise NotImplementedError
+
+    @cached_property
+    def env(self) -> MetaEpisodeEnv:
+        """The training rows, opened by the first update; an episode is a meta-episode of its own."""
+        return MetaEpisodeEnv(self.distribution, Episodes(1, after=0), self.config.num_envs, self.env_rng)
+
+    @cached_property
+    def _step(self) -> Step:
+        """What the rows show before the first step."""
+        stands = self._resume
+        step = self.env.reset(self._tasks())
+        if stands is not None:
+            self.env.load_state_dict(stands["env"])
+            step = Step(*(part.to(self.device) for part in stands["step"]))
+            self.env_rng.set_state(stands["stream"].cpu())
+            self._resume = None
+        return step
+
+    def _tasks(self) -> TaskSource:
+        """A task for each row's next episode, or the same for all of its episodes."""
+        rows, seed = self.config.num_envs, derive_seed(self.seed, "joint training", "tasks")
+        if self.config.assignment == "draw":
+            return fresh_tasks(self.distribution, "train", rows, seed, first=self.first_task)
+        tasks = self.distribution.sample(rows, "train", seed)  # as many rows for each, as far as they go round
+        return lambda wanted, counts: tasks[wanted]
+
+    def update(self) -> Metrics:
+        """Play `steps` steps in every row; the algorithm learns when it is time."""
+        self.online.progress = self.iteration / self.config.iterations
+        step = self._step
+        for _ in range(self.config.steps):
+            step, outcome = self.env.step(self.online.choose(step))
+            self.online.learn(step, outcome)
+            self.scores.note(outcome)
+        self.__dict__["_step"] = step
+        self.env.check()
+        self.iteration += 1
+        self.steps += self.config.steps * self.config.num_envs
+        return {"iteration": float(self.iteration), "steps": float(self.steps), **self.scores.metrics(), **self.online.metrics()}
+
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations are done."""
+        return bool(self.iteration >= self.config.iterations)
+
+    def close(self) -> None:
+        """Release environments and workers; a further update opens them again, with new episodes."""
+        if "env" in self.__dict__:
+            self._take_note(self._stands())
+            self.__dict__.pop("env").close()
+            self.__dict__.pop("_step", None)
+
+    def agent(self, budget: Budget, member: int = 0) -> FineTuningAgent | FixedAgent:
+        """Given steps, it learns on in each task by itself; given episodes, it plays as it was trained."""
+        if member:
+            raise ValueError(f"There is no member {member}; this learner trains one seed.")
+        weights = copy.deepcopy(self.weights())
+
+        def alone(seed: int) -> OnlineLearner:
+            learner = self.new_online(1, seed, alone=True)
+            learner.load_weights(weights)
+            return learner
+
+        spaces = self.distribution.observation_space, self.distribution.action_space
+        return FineTuningAgent(alone, *spaces) if isinstance(budget, Steps) else FixedAgent(alone(0), *spaces)
+
+    def weights(self, member: int = 0) -> dict[str, Any]:
+        """What acting needs."""
+        return self.online.weights()
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """Take over what another has trained."""
+        self.online.load_weights(weights)
+
+    def start_from(self, weights: dict[str, Any]) -> None:
+        """Begin with the weights of another run."""
+        self.load_weights(weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that `update` depends on, but the episodes of environments that can't be stored."""
+        counters = {"iteration": self.iteration, "steps": self.steps}
+        return {"online": self.online.state_dict(), "scores": self.scores.state_dict(), **counters, "stands": self._stands()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.close()
+        self.online.load_state_dict(state["online"])
+        self.scores.load_state_dict(state["scores"], same_episodes=state["stands"]["env"] is not None)
+        self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
+        self._take_note(state["stands"])
+
+    def _stands(self) -> dict[str, Any]:
+        """Where the rows stand, as far as it can be told."""
+        if "_step" not in self.__dict__:
+            return self._resume or {"env": None, "stream": self.env_rng.get_state(), "first_task": self.first_task}
+        env, most = self.env.state_dict(), int(self.env.task.max()) + 1
+        step: list[Tensor] = [] if env is None else [part.clone() for part in self._step]
+        return {"env": env, "step": step, "stream": self.env_rng.get_state(), "first_task": self.first_task, "most": most}
+
+    def _take_note(self, stands: dict[str, Any]) -> None:
+        """Let the rows stand there when they are opened next."""
+        self.env_rng.set_state(stands["stream"].cpu())
+        self.first_task = int(stands["first_task"])
+        if stands["env"] is not None:
+            self._resume = stands
+        else:
+            self.first_task += int(stands.get("most", 0))  # tasks that were begun aren't begun again
