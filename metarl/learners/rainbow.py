@@ -7,25 +7,23 @@ distributional the network gives the distribution of returns over fixed atoms (B
 prioritised    steps are replayed in proportion to their last loss (Schaul et al. 2016)
 n-step         several rewards are summed before the value is asked
 
-It learns while it acts: `Rainbow.act` takes in what the last action brought, updates when it is time, and chooses. All of that is in one
-object, so that joint training and fine-tuning on one task are the same code.
+`Rainbow` plays rows, notes what they bring and updates when it is time: jointly on many tasks, or to fine-tune on one.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium as gym
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.functional import smooth_l1_loss
-from torch.utils._pytree import tree_map
 
 from metarl.envs.meta_episode import Outcome, Step
+from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.replay import Replay, ReplayBatch, ReplayConfig
 from metarl.networks.products import fast_products
 from metarl.networks.rainbow_network import RainbowNetwork, RainbowNetworkConfig
-from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import torch_generator
 
 __all__ = ["SONIC", "Rainbow", "RainbowConfig", "project"]
@@ -50,6 +48,7 @@ class RainbowConfig:
         epsilon: share of random actions at first where the network has no noise,
         epsilon_end: ... and after
         epsilon_steps: ... so many environment steps, linearly.
+        act: how it plays once training is over: as it explores in the end, with noise or random actions, or by its best action.
         network: its shape, with the switches duelling, noisy and distributional.
         replay: what is kept and how it is drawn, with the switch prioritised.
     """
@@ -69,6 +68,7 @@ class RainbowConfig:
     epsilon: float = 1.0
     epsilon_end: float = 0.01
     epsilon_steps: int = 62_500
+    act: Literal["sample", "mode"] = "sample"
     network: RainbowNetworkConfig = field(default_factory=RainbowNetworkConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
 
@@ -81,6 +81,8 @@ class RainbowConfig:
             raise ValueError("discount must lie in [0, 1], and 0 <= epsilon_end <= epsilon <= 1.")
         if not all(value > 0 for value in (self.reward_scale, self.lr, self.adam_epsilon, self.max_grad_norm)) or self.reward_clip < 0:
             raise ValueError("reward_scale, lr, adam_epsilon and max_grad_norm must be positive, and reward_clip can't be negative.")
+        if self.act not in ("sample", "mode"):
+            raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
         if self.start > self.replay.capacity // 2:
             raise ValueError(
                 f"Updates that start after {self.start} steps need a replay of {2 * self.start} or more, not {self.replay.capacity}."
@@ -157,99 +159,107 @@ class Rainbow:
     Args:
         config: settings.
         observation_space, action_space: of one task.
-        num_rows: B.
+        rows: B.
         seed: names every random stream.
         device: where the network computes; the replay lies on the CPU.
 
     Attributes:
         network: the online one. target: the one that values what follows.
         steps: environment steps taken in, over all rows. updates: made so far.
+        progress: share of training done; nothing here is scheduled by it.
 
     Raises:
         ValueError: spaces that the network can't read or act in, or too small a replay.
     """
-
-    Config = RainbowConfig
-    label = "Rainbow"  # as tables print it
 
     def __init__(
         self,
         config: RainbowConfig,
         observation_space: gym.Space,
         action_space: gym.Space,
-        num_rows: int,
-        seed: int = 0,
+        rows: int,
+        seed: int,
         device: str | torch.device = "cpu",
     ):
-        check_device(device)
-        self.config, self.num_rows, self.device = config, num_rows, torch.device(device)
+        self.config, self.rows, self.device = config, rows, torch.device(device)
         self.network, self.target = (
-            RainbowNetwork(observation_space, action_space, config.network, torch_generator(seed, "weights")).to(self.device) for _ in "ab"
+            RainbowNetwork(observation_space, action_space, config.network, torch_generator(seed, "rainbow", "weights")).to(self.device)
+            for _ in range(2)
         )
         self.target.requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.lr, eps=config.adam_epsilon, fused=True)
-        self.replay = Replay(config.replay, observation_space, num_rows, config.n_step, config.discount)
+        self.replay = Replay(config.replay, observation_space, rows, config.n_step, config.discount)
+        self.action_rng = torch_generator(seed, "rainbow", "actions", device=self.device)
         self.noise_rng = torch_generator(seed, "rainbow", "noise", device=self.device)
-        self.action_rng, self.replay_rng = (torch_generator(seed, "rainbow", name) for name in ("actions", "replay"))
-        self.steps = self.updates = 0
-        self._due = 0.0  # updates that steps have paid for
-        self._action: Tensor | None = None  # [B] the last ones
+        self.replay_rng = torch_generator(seed, "rainbow", "replay")
+        self.steps = self.updates = self.unpaid = 0  # unpaid: steps since the last update that was due
+        self.progress, self.started = 0.0, False  # started: every row is in an episode that the replay knows
+        self._action: Tensor | None = None  # [B], while their outcome isn't known
         self._measured: list[Tensor] = []  # of each update since `metrics`: loss, value, norm of the gradient
 
-    def act(self, step: Step, outcome: Outcome | None = None) -> Tensor:
-        """Take in what the last actions brought, learn if it is time, and choose actions [B].
+    def choose(self, step: Step) -> Tensor:
+        """Actions [B]: the best by the network, with noise of each row's own or a share epsilon at random; episodes begin here."""
+        begins = step.episode_start.cpu() if self.started else torch.ones(self.rows, dtype=torch.bool)
+        if bool(begins.any()):
+            self.replay.start(begins.nonzero()[:, 0].numpy(), step.observation.cpu()[begins])
+        self.started = True
+        action = self._explore(step.observation.to(self.device), self.epsilon, self.action_rng)
+        self._action = action.cpu()
+        return action.to(step.observation.device)
 
-        Args:
-            step: what is seen now.
-            outcome: what the last actions brought; needed only where rows go on to other tasks, since `step` doesn't tell the end of the
-                old one then. Without it that last step is forgotten.
-        """
-        before = self.steps // self.config.target_every
-        self._take_in(step, outcome)
-        while self._due >= 1:
-            self._due -= 1
-            self.learn()
+    def play(self, step: Step, rng: Generator) -> Tensor:
+        """Actions [B] by the network as it is, and as `config.act` says."""
+        observation = step.observation.to(self.device)
+        if self.config.act == "mode":
+            return self._best(observation, None).to(step.observation.device)
+        return self._explore(observation, self.config.epsilon_end, rng).to(step.observation.device)
+
+    def learn(self, step: Step, outcome: Outcome | None = None) -> None:
+        """Note what the last actions brought, and make the updates that are due."""
+        if self._action is None:
+            return
+        known = self._note(step, outcome)
+        self._action = None
+        before, self.steps = self.steps // self.config.target_every, self.steps + known
+        if len(self.replay) >= self.config.start:
+            self._learn_moments()
+            self.unpaid += known
+            while self.unpaid >= self.config.update_every:
+                self.unpaid -= self.config.update_every
+                self.update()
         if self.steps // self.config.target_every > before:
             self.target.load_state_dict(self.network.state_dict())
-        self._action = self._choose(step.observation)
-        return self._action.to(step.observation.device)
 
     @fast_products()
-    def learn(self) -> None:
-        """One update from `config.batch` steps of the replay."""
+    def update(self) -> None:
+        """One step down the gradient of `config.batch` steps of the replay."""
         config = self.config
-        batch = self.replay.draw(config.batch, config.replay.beta_after(self.steps), self.replay_rng)
-        index = batch.index
-        batch = ReplayBatch(*(part.to(self.device) for part in batch[:-1]), index)
+        batch = self.replay.draw(config.batch, config.replay.beta_after(self.steps), self.replay_rng).to(self.device)
         following = next_outputs(self.network, self.target, batch, config.double, (self._noise() for _ in range(2)))
         loss, surprise, value = losses(self.network, batch, following, self._noise())
         self.optimizer.zero_grad(set_to_none=True)
         (batch.weight * loss).mean().backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
         self.optimizer.step()
-        self.replay.rate(index, surprise.cpu().numpy())
+        self.replay.rate(batch.index, surprise.cpu().numpy())
         self.updates += 1
         self._measured.append(torch.stack([loss.detach().mean(), value.mean(), norm]))
 
     @property
     def epsilon(self) -> float:
         """Share of random actions now."""
-        config = self.config
-        if config.network.noisy:
-            return 0.0
-        return config.epsilon + (config.epsilon_end - config.epsilon) * min(1.0, self.steps / config.epsilon_steps)
+        start, end = self.config.epsilon, self.config.epsilon_end
+        return 0.0 if self.config.network.noisy else start + (end - start) * min(1.0, self.steps / self.config.epsilon_steps)
 
     def metrics(self) -> dict[str, float]:
-        """Means over the updates since the last call, none before the first: loss, value of the steps replayed, norm of the gradient."""
-        found = {"updates": float(self.updates), "epsilon": self.epsilon}
-        if self._measured:
-            found |= zip(("loss", "value", "grad_norm"), torch.stack(self._measured).mean(0).tolist(), strict=True)
-        self._measured = []
-        return found
+        """Means over the updates since the last call: loss, value of the steps replayed, norm of the gradient."""
+        measured, self._measured = self._measured, []
+        counters = {"updates": float(self.updates), "epsilon": self.epsilon}
+        return counters | (dict(zip(MEASURED, torch.stack(measured).mean(0).tolist(), strict=True)) if measured else {})
 
     def weights(self) -> dict[str, Any]:
         """The online network."""
-        return {"network": tree_map(torch.clone, dict(self.network.state_dict()))}
+        return {"network": copied(self.network)}
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Begin with a network trained before, also as target."""
@@ -257,67 +267,47 @@ class Rainbow:
             network.load_state_dict(weights["network"])
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that `act` depends on, as copies; the replay unless it is large."""
-        parameters = list(self.network.parameters())
-        tensors = {
-            "network": dict(self.network.state_dict()),
-            "target": dict(self.target.state_dict()),
-            "optimizer": {str(i): dict(self.optimizer.state[p]) for i, p in enumerate(parameters) if p in self.optimizer.state},
-            "streams": {name: getattr(self, name).get_state() for name in STREAMS},
-            "measured": self._measured,
-        }
-        replay = self.replay.state_dict()
+        """Everything that learning depends on, as copies; the replay unless it is large."""
         return {
-            **tree_map(torch.clone, tensors),
-            "replay": replay,
-            "action": None if replay is None or self._action is None else self._action.clone(),
-            "steps": self.steps,
-            "updates": self.updates,
-            "due": self._due,
+            "network": copied(self.network),
+            "target": copied(self.target),
+            "optimizer": optimizer_state(self.optimizer),
+            "streams": {name: getattr(self, name).get_state() for name in STREAMS},
+            "replay": self.replay.state_dict(),
+            "measured": [part.clone() for part in self._measured],
+            **{name: getattr(self, name) for name in COUNTERS},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Go on from `state`; rows whose actions were still without outcome choose again."""
         self.network.load_state_dict(state["network"])
         self.target.load_state_dict(state["target"])
-        self.optimizer.state.clear()
-        for i, parameter in enumerate(self.network.parameters()):
-            if str(i) in state["optimizer"]:
-                self.optimizer.state[parameter] = {name: part.clone().to(self.device) for name, part in state["optimizer"][str(i)].items()}
+        load_optimizer_state(self.optimizer, state["optimizer"])
         for name in STREAMS:
             getattr(self, name).set_state(state["streams"][name].cpu())
-        self._measured = [part.clone() for part in state["measured"]]
         self.replay.load_state_dict(state["replay"])
-        self._action = None if state["action"] is None else state["action"].clone()
-        self.steps, self.updates, self._due = int(state["steps"]), int(state["updates"]), float(state["due"])
+        self._measured = [part.to(self.device) for part in state["measured"]]
+        for name in COUNTERS:
+            setattr(self, name, int(state[name]))
+        self.started, self._action = bool(state["started"]) and state["replay"] is not None, None
 
-    def _take_in(self, step: Step, outcome: Outcome | None) -> None:
-        """Put the last actions' outcomes into the replay, and begin episodes where they begin."""
-        if outcome is None:
-            reward, terminated, truncated, final = step.prev_reward, step.prev_terminated, step.prev_truncated, step.final_observation
-            known = ~step.meta_episode_start
+    def _note(self, step: Step, outcome: Outcome | None) -> int:
+        """Put what the last actions brought into the replay; returns in how many rows that is known."""
+        if outcome is None:  # a row that has begun another task doesn't show what its last step brought
+            reward, terminated, final, known = step.prev_reward, step.prev_terminated, step.final_observation, ~step.meta_episode_start
         else:
-            reward, terminated, truncated, final = outcome.reward, outcome.terminated, outcome.truncated, outcome.final_observation
-            known = outcome.valid
-        known, over, start = known.cpu(), (terminated | truncated).cpu(), step.meta_episode_start.cpu()
-        if self._action is None:  # nothing was done yet, or what it was is forgotten
-            known, start = torch.zeros_like(known), torch.ones_like(start)
-        if bool(known.any()):
-            rows = known.nonzero()[:, 0]
-            reward = reward.cpu()[rows].to(torch.float32) * self.config.reward_scale
-            if self.config.reward_clip:
-                reward = reward.clamp(-self.config.reward_clip, self.config.reward_clip)
-            assert self._action is not None, "known rows have acted"
-            self.replay.add(rows.numpy(), self._action[rows], reward, terminated.cpu()[rows], final.cpu()[rows])
-            self.steps += len(rows)
-            if len(self.replay) >= self.config.start:
-                self._prepare()
-                self._due += len(rows) / self.config.update_every
-        begins = (start | (over & known)).nonzero()[:, 0]
-        if len(begins):
-            self.replay.start(begins.numpy(), step.observation.cpu()[begins])
+            reward, terminated, final, known = outcome.reward, outcome.terminated, outcome.final_observation, outcome.valid
+        rows = known.cpu().nonzero()[:, 0]
+        if len(rows) == 0:
+            return 0
+        assert self._action is not None, "only what was done brings something"
+        reward = reward.cpu()[rows].to(torch.float32) * self.config.reward_scale
+        if self.config.reward_clip:
+            reward = reward.clamp(-self.config.reward_clip, self.config.reward_clip)
+        self.replay.add(rows.numpy(), self._action[rows], reward, terminated.cpu()[rows], final.cpu()[rows])
+        return len(rows)
 
-    def _prepare(self) -> None:
+    def _learn_moments(self) -> None:
         """Before the first update of a fresh network: the moments of what it reads, once and for all."""
         inputs = self.network.inputs
         if inputs.normalises and float(inputs.observation_moments.count) == 0:
@@ -325,21 +315,30 @@ class Rainbow:
             for network in (self.network, self.target):
                 network.learn_moments(seen)
 
+    @torch.no_grad()
+    def _explore(self, observation: Tensor, epsilon: float, rng: Generator) -> Tensor:
+        """Actions [B]: of noisy weights, or the best ones but for a share epsilon."""
+        if self.config.network.noisy:
+            return self._best(observation, self.network.noise(rng, len(observation)))
+        uniform = torch.rand(2, len(observation), generator=rng, device=rng.device)
+        random = (uniform[0] * self.network.num_actions).long().clamp_max(self.network.num_actions - 1)
+        return torch.where((uniform[1] < epsilon).to(self.device), random.to(self.device), self._best(observation, None))
+
     @fast_products()
     @torch.no_grad()
-    def _choose(self, observation: Tensor) -> Tensor:
-        """Actions [B] on the CPU: the best by the network, with noise of each row's own, or at random by epsilon."""
-        noise = self.network.noise(self.noise_rng, len(observation)) if self.config.network.noisy else None
-        best = self.network.values(self.network(observation.to(self.device), noise)).argmax(1).cpu()
-        if self.config.network.noisy:
-            return best
-        uniform = torch.rand(2, len(best), generator=self.action_rng)
-        random = (uniform[0] * self.network.num_actions).long().clamp_max(self.network.num_actions - 1)
-        return torch.where(uniform[1] < self.epsilon, random, best)
+    def _best(self, observation: Tensor, noise: Any) -> Tensor:
+        return self.network.values(self.network(observation, noise)).argmax(1)
 
     def _noise(self) -> Any:
         """Draws for one pass of a batch."""
         return self.network.noise(self.noise_rng) if self.config.network.noisy else None
 
 
-STREAMS = ("noise_rng", "action_rng", "replay_rng")
+MEASURED = ("loss", "value", "grad_norm")
+STREAMS = ("action_rng", "noise_rng", "replay_rng")
+COUNTERS = ("steps", "updates", "unpaid", "started")
+
+
+def copied(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of all parameters and buffers."""
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -64,6 +64,10 @@ class ReplayBatch(NamedTuple):
     weight: Tensor  # [n] importance weights, at most 1
     index: np.ndarray  # [n] places, for `rate`
 
+    def to(self, device: torch.device) -> "ReplayBatch":
+        """The same on another device, but for `index`."""
+        return ReplayBatch(*(part.to(device) for part in self[:-1]), self.index)
+
 
 class Replay:
     """A ring of places for each row: an episode of L steps takes L + 1 of them, and stack - 1 more for its first frames.
@@ -89,7 +93,7 @@ class Replay:
         self.length = config.capacity // num_rows  # S, places of a row
         if self.length < 2 * (n_step + config.stack):
             least = 2 * (n_step + config.stack) * num_rows
-            raise ValueError(f"A capacity of {config.capacity} is too small for {num_rows} rows of {n_step}-step returns; give {least} or more.")
+            raise ValueError(f"A capacity of {config.capacity} is too small for {num_rows} rows; give {least} or more.")
         self.channels = shape[-1] // config.stack if config.stack > 1 else 0
         frame = (*shape[:-1], self.channels) if config.stack > 1 else shape
         self.discounts = discount ** np.arange(n_step + 1)

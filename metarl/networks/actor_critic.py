@@ -21,6 +21,9 @@ from metarl.networks.policy import PolicyOutput
 __all__ = ["ActorCritic", "ActorCriticConfig"]
 
 
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
 @dataclass(frozen=True)
 class ActorCriticConfig:
     """The shape of a policy without memory.
@@ -29,14 +32,19 @@ class ActorCriticConfig:
         encoder: what images are read by: the Nature network, IMPALA's residual one, or RL²'s two convolutions; "auto" takes the
             Nature network for images of 36x36 pixels or more and RL²'s for smaller ones. Other observations have none.
         units: size of both hidden layers where there is no encoder.
+        precision: what an encoder computes in; "bfloat16" takes about half of the time where the processor has instructions for it
+            (AVX-512 BF16, AMX, GPUs), and much more where it hasn't.
     """
 
     encoder: Literal["auto", "none", "rl2", "nature", "impala"] = "auto"
     units: int = 64
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         if self.encoder not in ("auto", "none", *ENCODERS):
             raise ValueError(f"There is no encoder {self.encoder!r}; choose one of {', '.join(('auto', 'none', *ENCODERS))}.")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"There is no precision {self.precision!r}; choose one of {', '.join(PRECISIONS)}.")
         if self.units < 1:
             raise ValueError(f"units must be at least 1, not {self.units}.")
 
@@ -58,7 +66,7 @@ class ActorCritic(nn.Module):
         name = config.encoder
         if name == "auto" and min((observation_space.shape or (0,))[:2]) >= 36:
             name = "nature"
-        self.encoder = make_encoder(name, observation_space, rng)
+        self.encoder = make_encoder(name, observation_space, rng, PRECISIONS[config.precision])
         encoded = self.encoder is not None
         self.inputs = StepInputs(observation_space, action_space, encoded=encoded, observation_only=True)
         self.hidden: Any = None if self.encoder is not None else FeedForward(self.inputs.size, config.units, rng)

@@ -30,8 +30,9 @@ class Convolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(filters))
 
     def forward(self, images: Tensor) -> Tensor:
-        """[N, H, W, C] float32 give [N, H', W', filters]."""
-        out = Convolve.apply(images.permute(0, 3, 1, 2), self.weight, self.bias, self.stride, self.padding)
+        """[N, H, W, C] floating give [N, H', W', filters] of the same type, which is computed in, too."""
+        weight, bias = self.weight.to(images.dtype), self.bias.to(images.dtype)
+        out = Convolve.apply(images.permute(0, 3, 1, 2), weight, bias, self.stride, self.padding)
         return out.permute(0, 2, 3, 1)
 
 

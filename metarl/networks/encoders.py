@@ -14,6 +14,7 @@ from typing import Any
 import gymnasium as gym
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.functional import linear as linear_of
 from torch.nn.functional import max_pool2d
 
 from metarl.networks.convolution import Convolution
@@ -34,33 +35,34 @@ class Plain(nn.Module):
         layers: filters, side of a filter and stride of each convolution.
         units: F, outputs of the linear layer.
         rng: draws the initial weights.
+        dtype: what is computed in; weights and features are float32 all the same.
     """
 
-    def __init__(self, shape: tuple[int, int, int], layers: tuple[tuple[int, int, int], ...], units: int, rng: Generator):
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        layers: tuple[tuple[int, int, int], ...],
+        units: int,
+        rng: Generator,
+        dtype: torch.dtype = torch.float32,
+    ):
         super().__init__()
+        self.dtype = dtype
         height, width, channels = shape
         convolutions = []
         for filters, kernel, stride in layers:
             convolutions.append(Convolution(channels, filters, kernel, stride, 0, rng, GAIN))
             height, width, channels = (height - kernel) // stride + 1, (width - kernel) // stride + 1, filters
         self.convolutions: Any = nn.ModuleList(convolutions)
-        self.linear: nn.Linear | None = linear(height * width * channels, units, rng, GAIN)
+        self.linear = linear(height * width * channels, units, rng, GAIN)
         self.size = units
 
     def forward(self, images: Tensor) -> Tensor:
         """Features [..., F] of images [..., H, W, C] of bytes."""
-        hidden = scaled(images.reshape(-1, *images.shape[-3:]))
+        hidden = scaled(images.reshape(-1, *images.shape[-3:]), self.dtype)
         for convolution in self.convolutions:
             hidden = convolution(hidden).relu_()
-        hidden = hidden.flatten(1)
-        features = hidden if self.linear is None else self.linear(hidden).relu_()
-        return features.reshape(*images.shape[:-3], self.size)
-
-    def without_linear(self) -> "Plain":
-        """The convolutions alone: what reads them has a layer of its own."""
-        assert self.linear is not None, "it has its linear layer until it is taken away"
-        self.size, self.linear = self.linear.in_features, None
-        return self
+        return features(self.linear, hidden).reshape(*images.shape[:-3], self.size)
 
 
 RL2_LAYERS = ((16, 5, 2), (16, 5, 2))
@@ -73,12 +75,14 @@ class Impala(nn.Module):
     Args:
         shape: height, width and channels of an image.
         rng: draws the initial weights.
+        dtype: what is computed in; weights and features are float32 all the same.
     """
 
     FILTERS = (16, 32, 32)
 
-    def __init__(self, shape: tuple[int, int, int], rng: Generator):
+    def __init__(self, shape: tuple[int, int, int], rng: Generator, dtype: torch.dtype = torch.float32):
         super().__init__()
+        self.dtype = dtype
         height, width, channels = shape
         self.sections: Any = nn.ModuleList()
         for filters in self.FILTERS:
@@ -90,12 +94,12 @@ class Impala(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features [..., 256] of images [..., H, W, C] of bytes."""
-        hidden = scaled(images.reshape(-1, *images.shape[-3:]))
+        hidden = scaled(images.reshape(-1, *images.shape[-3:]), self.dtype)
         for convolution, *blocks in self.sections:
             hidden = max_pool2d(convolution(hidden).permute(0, 3, 1, 2), 3, 2, 1).permute(0, 2, 3, 1)
             for block in blocks:
                 hidden = block(hidden)
-        return self.linear(hidden.relu().flatten(1)).relu_().reshape(*images.shape[:-3], self.size)
+        return features(self.linear, hidden.relu()).reshape(*images.shape[:-3], self.size)
 
 
 class Residual(nn.Module):
@@ -111,9 +115,14 @@ class Residual(nn.Module):
         return hidden + self.second(self.first(hidden.relu()).relu_())
 
 
-def scaled(images: Tensor) -> Tensor:
-    """Bytes as float32 in [0, 1]."""
-    return images.to(torch.float32).mul_(1 / 255)
+def scaled(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Bytes as floating numbers in [0, 1]."""
+    return images.to(dtype).mul_(1 / 255)
+
+
+def features(layer: nn.Linear, hidden: Tensor) -> Tensor:
+    """What a rectified linear layer makes of images [N, H, W, C] of any floating type: [N, F] float32."""
+    return linear_of(hidden.flatten(1), layer.weight.to(hidden.dtype), layer.bias.to(hidden.dtype)).relu_().to(torch.float32)
 
 
 def encode_counted(encoder: nn.Module, images: Tensor, counts: Tensor) -> Tensor:
@@ -124,7 +133,7 @@ def encode_counted(encoder: nn.Module, images: Tensor, counts: Tensor) -> Tensor
     return encoded.new_zeros((*counts.shape, encoded.shape[-1])).index_put((counts,), encoded)
 
 
-def make_encoder(name: str, space: gym.Space, rng: Generator) -> Plain | Impala | None:
+def make_encoder(name: str, space: gym.Space, rng: Generator, dtype: torch.dtype = torch.float32) -> Plain | Impala | None:
     """The encoder called `name` for observations of `space`; None where they are read as they are.
 
     "auto" is RL²'s for images that are large enough for it, and none otherwise.
@@ -154,8 +163,8 @@ def make_encoder(name: str, space: gym.Space, rng: Generator) -> Plain | Impala 
         )
     shape = (height, width, channels)
     if name == "impala":
-        return Impala(shape, rng)
-    return Plain(shape, NATURE_LAYERS, 512, rng) if name == "nature" else Plain(shape, RL2_LAYERS, 256, rng)
+        return Impala(shape, rng, dtype)
+    return Plain(shape, NATURE_LAYERS, 512, rng, dtype) if name == "nature" else Plain(shape, RL2_LAYERS, 256, rng, dtype)
 
 
 def smallest_side(layers: tuple[tuple[int, int, int], ...]) -> int:

@@ -12,7 +12,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor, nn
 
-from metarl.networks.encoders import NATURE_LAYERS, Plain, make_encoder, smallest_side
+from metarl.networks.encoders import NATURE_LAYERS, Plain, make_encoder, scaled, smallest_side
 from metarl.networks.inputs import StepInputs, is_image
 from metarl.networks.noisy import Noise, NoisyLinear, draw_noise
 from metarl.networks.perceptron import uniform_linear
@@ -35,6 +35,7 @@ class RainbowNetworkConfig:
         distributional: learn the distribution of returns, rather than its mean.
         atoms: points of its support, evenly spaced.
         v_min, v_max: the first and the last atom, in units of the (scaled) return.
+        precision: what encoders compute in; weights stay float32.
     """
 
     encoder: Literal["auto", "none", "rl2", "nature", "impala"] = "auto"
@@ -47,10 +48,13 @@ class RainbowNetworkConfig:
     atoms: int = 51
     v_min: float = -10.0
     v_max: float = 10.0
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         if self.encoder not in ("auto", "none", "rl2", "nature", "impala"):
             raise ValueError(f"encoder must be auto, none, rl2, nature or impala, not {self.encoder!r}.")
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision must be float32 or bfloat16, not {self.precision!r}.")
         if any(units < 1 for units in self.layers) or self.hidden < 0:
             raise ValueError(f"Layers need at least one unit each, not {self.layers}, and hidden can't be negative, as {self.hidden} is.")
         if self.sigma < 0:
@@ -137,10 +141,25 @@ def _pass(stream: nn.ModuleList, hidden: Tensor, draws: Any) -> Tensor:
     return hidden
 
 
+class Convolutions(nn.Module):
+    """Those of a plain encoder, without its linear layer: what reads them has layers of its own."""
+
+    def __init__(self, encoder: Plain):
+        super().__init__()
+        self.layers, self.size, self.dtype = encoder.convolutions, encoder.linear.in_features, encoder.dtype
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features [B, F] of images [B, H, W, C] of bytes."""
+        hidden = scaled(images, self.dtype)
+        for layer in self.layers:
+            hidden = layer(hidden).relu_()
+        return hidden.flatten(1).to(torch.float32)
+
+
 def _encoder(space: gym.Space, config: RainbowNetworkConfig, rng: Generator) -> Any:
-    """What reads observations of `space`; where streams have hidden layers, without its own last layer if it is a plain one."""
+    """What reads observations of `space`, if that is a network of its own."""
     name = config.encoder
     if name == "auto" and is_image(space) and min((space.shape or ())[:2]) >= smallest_side(NATURE_LAYERS):
         name = "nature"
-    encoder = make_encoder(name, space, rng)
-    return encoder.without_linear() if isinstance(encoder, Plain) and config.hidden else encoder
+    encoder = make_encoder(name, space, rng, getattr(torch, config.precision))
+    return Convolutions(encoder) if isinstance(encoder, Plain) and config.hidden else encoder
