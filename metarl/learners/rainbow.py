@@ -241,7 +241,7 @@ class Rainbow:
         (batch.weight * loss).mean().backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
         self.optimizer.step()
-        self.replay.rate(batch.index, surprise.cpu().numpy())
+        self.replay.rate(batch.place, surprise.cpu().numpy())
         self.updates += 1
         self._measured.append(torch.stack([loss.detach().mean(), value.mean(), norm]))
 

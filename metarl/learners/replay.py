@@ -62,11 +62,11 @@ class ReplayBatch(NamedTuple):
     discount: Tensor  # [n] of the value of `next_observation`: discount^(steps summed), 0 after termination
     next_observation: Tensor  # [n, *obs]  after those steps; after an end, the one that the episode showed last
     weight: Tensor  # [n] importance weights, at most 1
-    index: np.ndarray  # [n] places, for `rate`
+    place: np.ndarray  # [n] where the replay has them, for `rate`
 
     def to(self, device: torch.device) -> "ReplayBatch":
-        """The same on another device, but for `index`."""
-        return ReplayBatch(*(part.to(device) for part in self[:-1]), self.index)
+        """The same on another device, but for `place`."""
+        return ReplayBatch(*(part.to(device) for part in self[:-1]), self.place)
 
 
 class Replay:
