@@ -1,10 +1,10 @@
-"""CoinRun: how many levels it takes until new ones are played as well as those trained on.
+"""CoinRun: how many training levels it takes until new ones are played as well as those.
 
     python benchmarks/coin_run.py --publish
     python benchmarks/coin_run.py --levels 10 --preset smoke
 
 Joint PPO with the Nature network on each number of training levels, then the share of episodes that reach the coin, on levels of training
-and on levels never seen, without learning on. The paper's figures (Cobbe et al. 2018, 256 million steps) stand beside. Runs lie in
+and on levels never seen, without learning on. The paper's figures (Cobbe et al. 2018, after 256 million steps) stand beside. Runs lie in
 runs/coin_run; with --publish, table, figure, successes level by level and weights go to results/coin_run.
 """
 
@@ -18,11 +18,20 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
+from metarl.analysis.figures import intervals_figure, save
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
+from metarl.evaluation.statistics import Comparison, Estimate, generalisation_gap, share
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
+from metarl.experiments.merit import record_estimate
+from metarl.experiments.totals import write_totals
 from metarl.experiments.transfer_runs import COIN_RUN_LEVELS, Preset, coin_run_run
+from metarl.reference.cobbe2018 import generalisation_table
+from metarl.results import write_csv
+
+TRAIN_SEED, TEST_SEED = 2603, 2604
+SPLITS = {"train": "levels of training", "test": "new levels"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Options:
     Attributes:
         levels: numbers of training levels.
         preset: smoke only shows that everything runs; paper takes 256 million steps.
-        num_levels: levels that each agent is scored on, of training (each several times where there are fewer) and new.
+        num_tasks: episodes that each agent is scored on, of training levels (each as often as they go round) and of new ones, each another.
         publish: write to results/ and copy the weights there.
         train: train what isn't trained; otherwise its figures are missing.
         device: where policies train.
@@ -42,20 +51,118 @@ class Options:
 
     levels: tuple[int, ...] = COIN_RUN_LEVELS
     preset: Preset = "cpu"
-    num_levels: int = 500
+    num_tasks: int = 1000
     publish: bool = False
     train: bool = True
     device: str = "cpu"
     runs: Path = field(default=Path("runs"))
     results: Path = field(default=Path("results"))
-    only_train: bool = False
+
+    def __post_init__(self) -> None:
+        if self.publish and self.preset == "smoke":
+            raise ValueError("The preset smoke trains for a moment; there is nothing to publish.")
+        if not self.levels or min(self.levels) < 1:
+            raise ValueError(f"Give numbers of training levels from 1 on, not {self.levels}.")
+
+    @property
+    def folder(self) -> Path:
+        """Where tables and figures go."""
+        return self.results / "coin_run" if self.publish else self.runs / "coin_run" / "tables"
+
+    @property
+    def command(self) -> str:
+        """What reruns it."""
+        own = [] if self.levels == COIN_RUN_LEVELS else ["--levels", *map(str, self.levels)]
+        return shlex.join(["python", "benchmarks/coin_run.py", *own, *(["--publish"] if self.publish else [])])
+
+    def places(self, levels: int) -> tuple[Path, Path]:
+        """Where a run lies: our own, and the published one."""
+        name = f"levels-{levels}-seed0" if self.preset == "cpu" else f"{self.preset}-levels-{levels}-seed0"
+        return self.runs / "coin_run" / name, self.results / "coin_run" / "weights" / name
 
 
 def main(options: Options, console: Console) -> None:
+    """Every number of levels."""
     for levels in options.levels:
-        run = coin_run_run(levels, options.preset, device=options.device)
-        name = f"levels-{levels}-seed0"
-        trained(run, options.runs / "coin_run" / name, options.results / "coin_run" / "weights" / name)
+        check_folder(coin_run_run(levels, options.preset, device=options.device), *options.places(levels))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    scores = {levels: scored for levels in options.levels if (scored := score(levels, options)) is not None}
+    if scores:
+        table = write_table(scores, options)
+        console.print(table.to_string(index=False), highlight=False)
+        draw(scores, options)
+    record(scores, options)
+
+
+def score(levels: int, options: Options) -> dict[str, Evaluation] | None:
+    """An episode in each of `num_tasks` levels of training, and of as many others; None where nothing is trained."""
+    run = coin_run_run(levels, options.preset, device=options.device)
+    folder = trained(run, *options.places(levels), train_missing=options.train, publishes=options.publish)
+    if folder is None:
+        return None
+    distribution, budget, played = run.make_distribution(), Episodes(1, after=0), {}
+    agent = load_agent(folder, budget)
+    for split, seed in (("train", TRAIN_SEED), ("test", TEST_SEED)):
+        played[split] = evaluate(agent, distribution, split, options.num_tasks, seed, budget)
+        where = options.folder / f"{split}.npz"
+        write_totals(where, f"levels-{levels}", played[split].success[None].astype(float), played[split].fingerprint, seed)
+    return played
+
+
+def gap(played: dict[str, Evaluation]) -> Comparison:
+    """Success on levels of training minus success on new ones."""
+    return generalisation_gap(played["train"].success.astype(float), played["test"].success.astype(float))
+
+
+def write_table(scores: dict[int, dict[str, Evaluation]], options: Options) -> pd.DataFrame:
+    """Successes with the paper's beside, where it has as many levels."""
+    lines = []
+    for levels, played in scores.items():
+        known, new = (share(played[split].success.astype(float)) for split in SPLITS)
+        difference = gap(played).difference
+        line = {"levels": levels, "train": known.value, "train_low": known.low, "train_high": known.high}
+        line |= {"test": new.value, "test_low": new.low, "test_high": new.high}
+        line |= {"gap": difference.value, "gap_low": difference.low, "gap_high": difference.high, "n": options.num_tasks, "source": "here"}
+        lines.append(line)
+    paper = generalisation_table()
+    for _, row in paper.iterrows():
+        lines.append({"levels": row["levels"], "train": row["train"], "test": row["test"], "gap": row["train"] - row["test"]})
+        lines[-1] |= {"source": f"Cobbe et al. 2018, {row['network']}, 256 million steps ({row['trust']})"}
+    table = pd.DataFrame(lines).round(4)
+    write_csv(options.folder / "table.csv", table)
+    return table
+
+
+def draw(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
+    """Success against the number of training levels."""
+    curves = {
+        words: {f"{levels:,}": share(played[split].success.astype(float)) for levels, played in scores.items()}
+        for split, words in SPLITS.items()
+    }
+    figure = intervals_figure(curves, x="training levels", y="share of episodes that reach the coin", title="CoinRun, joint PPO")
+    save(figure, options.folder / "gap.png")
+
+
+def record(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
+    """The figures of merit."""
+    for levels in options.levels:
+        played = scores.get(levels)
+        for split, words in SPLITS.items():
+            value = share(played[split].success.astype(float)) if played else None
+            record_estimate(options.folder, f"CoinRun, {levels} training levels: success on {words}", "shown", value, None, options.command)
+        value = gap(played).difference if played else None
+        record_estimate(options.folder, f"CoinRun, {levels} training levels: gap", "shown", value, None, options.command)
+    few, many = min(options.levels), max(options.levels)
+    if few < many:
+        fall = None
+        if few in scores and many in scores:
+            one, other = gap(scores[few]).difference, gap(scores[many]).difference
+            error = float(np.hypot(one.high - one.low, other.high - other.low)) / 2
+            value_of_fall = one.value - other.value
+            fall = Estimate(value_of_fall, value_of_fall - error, value_of_fall + error, options.num_tasks)
+        reached = None if fall is None else fall.low > 0
+        name = f"CoinRun: gap at {few} training levels minus gap at {many}"
+        record_estimate(options.folder, name, "> 0", fall, reached, options.command)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from metarl.baselines.registry import AGENTS, agent_class, make_agent
 from metarl.checks import parametrize_agent_checks, parametrize_distribution_checks, parametrize_learner_checks
 from metarl.envs.budget import Episodes, Steps
 from metarl.learners.adapting_policy import Adaptation
+from metarl.learners.joint_ppo import JointPPOConfig
 from metarl.learners.optimizers import Adam
 from metarl.learners.policy_initialisation import ClippedPPO
 from metarl.learners.ppo import PPOConfig
@@ -35,6 +36,7 @@ from tests.checks.line import Line
 
 SETTINGS = {  # beside the defaults
     "CartPole-v0": {"usual": {"low": 1, "high": 1, "friction": 0, "reversals": False, "horizon": 30}},
+    "CoinRun-v0": {"easy": {"levels": 3, "difficulty": "easy", "horizon": 20}},
     "GaussianBandit-v0": {"one-arm": {"arms": 1}},
     "Identity-v0": {"terminates": {"terminates": True}},
     "GridMaze-v0": {"loops": {"size": 3, "loops": 0.5, "algorithm": "kruskal", "window": 2, "train_mazes": 0}},
@@ -74,6 +76,10 @@ SMALL = {  # a learner that isn't named here is checked with its default setting
         core: RL2Config(episodes=2, num_envs=64, iterations=128, act="sample", network=NetworkConfig(core=core, units=16), ppo=PPO)
         for core in ("gru", "lstm", "attention", "none")
     },
+}
+SMALL["joint-ppo"] = {
+    assignment: JointPPOConfig(num_envs=32, steps=10, iterations=60, assignment=assignment, ppo=PPO, fine_tuning_steps=64)
+    for assignment in ("draw", "fixed")
 }
 OUTER = {"trpo": TRPO(max_kl=0.05), "ppo": ClippedPPO(epochs=4, adam=Adam(1e-2))}
 for learner in ("fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "reptile-rl"):

@@ -196,7 +196,11 @@ class MetaEpisodeEnv:
         """
         if not isinstance(self._rows, TensorRows):
             return None
-        parts = {"clocks": {name: getattr(self, name) for name in CLOCKS}, "tasks": vars(self._tasks), "state": tree_leaves(self._rows.state)}
+        parts = {
+            "clocks": {name: getattr(self, name) for name in CLOCKS},
+            "tasks": vars(self._tasks),
+            "state": tree_leaves(self._rows.state),
+        }
         return dict(tree_map(torch.clone, parts))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -94,15 +94,14 @@ class OnlinePPO:
     def _empty(self) -> Played:
         grid, device = (self.config.rollout_steps, self.rows), self.device
         seen, done = observation_dtype(self.observation_space), action_dtype(self.action_space)
-        numbers = [torch.zeros(grid, device=device) for _ in range(3)]
-        flags = [torch.zeros(grid, dtype=torch.bool, device=device) for _ in range(2)]
-        return Played(
-            torch.zeros(*grid, *(self.observation_space.shape or ()), dtype=seen, device=device),
-            torch.zeros(*grid, *(self.action_space.shape or ()), dtype=done, device=device),
-            *numbers,
-            *flags,
-            torch.zeros(grid, device=device),
-        )
+
+        def zeros(shape: tuple[int, ...] | None, dtype: torch.dtype) -> Tensor:
+            return torch.zeros(*grid, *(shape or ()), dtype=dtype, device=device)
+
+        log_prob, value, reward, promised = (zeros((), torch.float32) for _ in range(4))
+        terminated, truncated = (zeros((), torch.bool) for _ in range(2))
+        observation, action = zeros(self.observation_space.shape, seen), zeros(self.action_space.shape, done)
+        return Played(observation, action, log_prob, value, reward, terminated, truncated, promised)
 
     @torch.no_grad()
     def choose(self, step: Step) -> Tensor:
@@ -147,9 +146,7 @@ class OnlinePPO:
         with torch.no_grad():
             after = torch.cat([played.value[1:], self.policy(observation).value[None]])
             carry = ~(played.terminated | played.truncated)
-            advantage = gae(
-                played.reward, played.value, torch.where(carry, after, played.promised), carry, ppo.discount, ppo.gae_lambda
-            )
+            advantage = gae(played.reward, played.value, torch.where(carry, after, played.promised), carry, ppo.discount, ppo.gae_lambda)
             target = advantage + played.value
             advantage = (advantage - advantage.mean()) / (advantage.std(correction=0) + 1e-8)
         batch = Batch(played.observation, played.action, played.log_prob, advantage, target, torch.ones_like(carry))

@@ -30,7 +30,7 @@ def import_procgen() -> Any:
     """
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            import procgen
+            import procgen  # type: ignore[import-untyped]
     except ImportError as error:
         raise ValueError(f"{MISSING} ({error})") from error
     return procgen
