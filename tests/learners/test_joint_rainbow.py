@@ -27,7 +27,7 @@ POLE = RainbowConfig(
 MAZE = RainbowConfig(
     start=256,
     n_step=3,
-    update_every=4,
+    update_every=8,
     target_every=256,
     lr=1e-3,
     adam_epsilon=1e-6,
@@ -55,7 +55,7 @@ def test_it_balances_a_pole():
 
 def test_it_finds_its_way_by_pixels():
     maze = metarl.make("VisualMaze-v0", size=2, horizon=30, train_mazes=1)
-    learner, _ = trained(maze, MAZE, 6)
+    learner, _ = trained(maze, MAZE, 4)
     budget = Episodes(1, after=0)
     evaluation = evaluate(learner.agent(budget), maze, "train", 20, 0, budget)
     assert evaluation.success.mean() == 1.0
