@@ -1,4 +1,4 @@
-"""Rainbow learns: cart-pole, also without each of its parts, and a game of pixels, levels of CoinRun.
+"""Rainbow learns: cart-pole, also without each of its parts, and from pixels, a maze in first person and levels of CoinRun.
 
     python benchmarks/rainbow.py --publish
 
@@ -37,8 +37,8 @@ class Options:
     """What to train and play.
 
     Attributes:
-        games: of cart-pole and coin-run.
-        seeds: of the trainings; coin-run takes the first only.
+        games: what is learned.
+        seeds: of the trainings of cart-pole; all others take the first only.
         parts: of cart-pole's trainings, each with one part of Rainbow switched off.
         iterations: of each training; each game's own if left out.
         episodes: played for each score.
@@ -82,7 +82,7 @@ def main(options: Options, console: Console) -> None:
         random = {"random play": [make_agent("random", distribution, BUDGET)]}
         learned = {"Rainbow": [agent_of(game, seed, None, options) for seed in seeds]}
         parts = options.parts if game == "cart-pole" else ()
-        switched = {f"Rainbow without {part}": [agent_of(game, seed, part, options) for seed in seeds] for part in parts}
+        switched = {f"Rainbow without {part}": [agent_of(game, seeds[0], part, options)] for part in parts}
         for label, agents in {**random, **learned, **switched}.items():
             for split in ("train",) if distribution.finite else ("train", "test"):
                 lines.append(score(game, label, agents, split, label == "Rainbow" and split == "train", options))
@@ -113,12 +113,12 @@ def score(game: str, label: str, agents: list[Agent], split: str, wanted: bool, 
     write_totals(options.folder / "scores.npz", f"{game}, {label}, {split}", scores, played[0].fingerprint, TEST_SEED)
     estimate = mean(scores.mean(0))
     what = "return of an episode" if chosen.score == "total" else "share of episodes with success"
-    where = "the task of the training" if distribution.finite else "the levels of the training" if split == "train" else "unseen levels"
+    where = "the task of the training" if distribution.finite else "the tasks of the training" if split == "train" else "unseen tasks"
     reached = estimate.value >= chosen.wanted if wanted else None
-    figure = f"{game}, {label}: {what}, {where}, seeds {', '.join(map(str, options.seeds[: len(agents)]))}"
+    seeds = "" if label == "random play" else f", seeds {', '.join(map(str, options.seeds[: len(agents)]))}"
+    figure = f"{game}, {label}: {what}, {where}{seeds}"
     record_estimate(options.folder, figure, f">= {chosen.wanted:g}" if wanted else "shown", estimate, reached, options.command)
-    seeds = scores.mean(1)
-    numbers = {"mean": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high, "lowest_seed": seeds.min()}
+    numbers = {"mean": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high, "lowest_seed": scores.mean(1).min()}
     return {"game": game, "agent": label, "split": split, **{name: round(float(number), 4) for name, number in numbers.items()}}
 
 

@@ -33,6 +33,8 @@ class Game:
     rainbow: RainbowConfig
 
 
+ADAM_EPSILON = 1e-6  # the paper's is as large as most gradients here, so that updates as few as these would move little
+
 GAMES = {
     "cart-pole": Game(
         "CartPole-v0",
@@ -54,21 +56,39 @@ GAMES = {
             replay=ReplayConfig(capacity=20_000, beta_steps=0),
         ),
     ),
+    "visual-maze": Game(
+        "VisualMaze-v0",
+        {"size": 3, "horizon": 60, "train_mazes": 1},
+        score="success",
+        wanted=0.9,
+        steps=64,
+        iterations=12,
+        rainbow=RainbowConfig(
+            start=256,
+            update_every=8,
+            target_every=256,
+            lr=1e-3,
+            adam_epsilon=ADAM_EPSILON,
+            network=RainbowNetworkConfig(encoder="rl2", hidden=0, v_min=-2.0, v_max=1.0),
+            replay=ReplayConfig(capacity=20_000, beta_steps=0),
+        ),
+    ),
     "coin-run": Game(
         "CoinRun-v0",
-        {"levels": 5, "difficulty": "easy"},
+        {"levels": 5, "difficulty": "easy", "horizon": 250},
         score="success",
         wanted=0.9,
         steps=128,
-        iterations=24,
+        iterations=22,
         rainbow=RainbowConfig(
             start=2_000,
             update_every=4,
             target_every=512,
-            lr=2.5e-4,
-            adam_epsilon=1e-6,  # with the paper's, steps as few as these move little
+            n_step=5,
+            lr=5e-4,
+            adam_epsilon=ADAM_EPSILON,
             reward_scale=0.1,
-            network=RainbowNetworkConfig(encoder="nature", hidden=0, v_min=-1.0, v_max=1.0, precision="bfloat16"),
+            network=RainbowNetworkConfig(encoder="nature", hidden=128, v_min=-1.0, v_max=1.0, precision="bfloat16"),
             replay=ReplayConfig(capacity=50_000, beta_steps=0),
         ),
     ),

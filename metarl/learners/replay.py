@@ -66,7 +66,7 @@ class ReplayBatch(NamedTuple):
 
     def to(self, device: torch.device) -> "ReplayBatch":
         """The same on another device, but for `place`."""
-        return ReplayBatch(*(part.to(device) for part in self[:-1]), self.place)
+        return self._replace(**{name: getattr(self, name).to(device) for name in self._fields[:-1]})
 
 
 class Replay:
@@ -128,9 +128,9 @@ class Replay:
         """One step in each of `rows` [n]: what was done on the newest observation, what that brought, and what came to be seen.
 
         Raises:
-            ValueError: `observation` isn't the last stack moved on by a frame.
+            ValueError: `observation` isn't the last stack moved on by a frame. After termination it may be anything.
         """
-        self._check_stacks(rows, observation)
+        self._check_stacks(rows, observation, ~terminated)
         place = self._place(rows, self.head[rows])
         self.action[place], self.reward[place], self.terminated[place] = action.numpy(), reward.numpy(), terminated.numpy()
         self.acted[place] = True
@@ -246,11 +246,11 @@ class Replay:
                 self.last = observation.new_zeros((self.num_rows, *observation.shape[1:]))
             self.last[torch.from_numpy(rows)] = observation
 
-    def _check_stacks(self, rows: np.ndarray, observation: Tensor) -> None:
+    def _check_stacks(self, rows: np.ndarray, observation: Tensor, matters: Tensor) -> None:
         if self.last is None:
             return
-        before = self.last[torch.from_numpy(rows)]
-        if not torch.equal(before[..., self.channels :], observation[..., : -self.channels]):
+        before = self.last[torch.from_numpy(rows)][matters]
+        if not torch.equal(before[..., self.channels :], observation[matters][..., : -self.channels]):
             raise ValueError(
                 f"An observation isn't the one before it moved on by one of {self.config.stack} frames; set the replay's stack=1."
             )

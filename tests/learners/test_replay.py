@@ -220,6 +220,8 @@ def test_what_is_no_stack_is_noticed():
     replay = Replay(ReplayConfig(capacity=40, stack=4), space, 1, 1, DISCOUNT)
     first = torch.arange(16, dtype=torch.uint8).reshape(1, 2, 2, 4)
     replay.start(np.array([0]), first)
+    replay.add(np.array([0]), torch.tensor([0]), torch.zeros(1), torch.tensor([True]), first + 50)  # nobody asks what follows an end
+    replay.start(np.array([0]), first)
     with pytest.raises(ValueError, match="set the replay's stack=1"):
         replay.add(np.array([0]), torch.tensor([0]), torch.zeros(1), torch.tensor([False]), first + 50)
 
