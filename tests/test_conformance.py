@@ -12,14 +12,18 @@ from metarl.checks import parametrize_agent_checks, parametrize_distribution_che
 from metarl.envs.budget import Episodes, Steps
 from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.joint_ppo import JointPPOConfig
+from metarl.learners.joint_rainbow import JointRainbowConfig
 from metarl.learners.optimizers import Adam
 from metarl.learners.policy_initialisation import ClippedPPO
 from metarl.learners.ppo import PPOConfig
+from metarl.learners.rainbow import RainbowConfig
 from metarl.learners.registry import LEARNERS, learner_class, make_learner
+from metarl.learners.replay import ReplayConfig
 from metarl.learners.rl2 import RL2Config
 from metarl.learners.trust_region import TRPO
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy import NetworkConfig
+from metarl.networks.rainbow_network import RainbowNetworkConfig
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.coin_run import CoinRun
 from metarl.tasks.gaussian_bandit import GaussianBandit
@@ -83,6 +87,16 @@ SMALL["joint-ppo"] = {
     assignment: JointPPOConfig(num_envs=32, steps=10, iterations=60, assignment=assignment, ppo=PPO, fine_tuning_steps=64)
     for assignment in ("draw", "fixed")
 }
+RAINBOW = RainbowConfig(
+    start=256,
+    update_every=8,
+    target_every=256,
+    lr=2e-3,
+    discount=0.8,
+    network=RainbowNetworkConfig(layers=(32,), hidden=32, v_min=0.0, v_max=5.0),
+    replay=ReplayConfig(capacity=4096),
+)
+SMALL["joint-rainbow"] = {"small": JointRainbowConfig(16, 16, 128, rainbow=RAINBOW, fine_tuning=RAINBOW)}
 OUTER = {"trpo": TRPO(max_kl=0.05), "ppo": ClippedPPO(epochs=4, adam=Adam(1e-2))}
 for learner in ("fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "reptile-rl"):
     SMALL[learner] = {

@@ -14,6 +14,7 @@ GROUP = "metarl.learners"
 LEARNERS = {
     "fomaml-rl": "metarl.learners.fomaml_rl:FOMAMLRL",
     "joint-ppo": "metarl.learners.joint_ppo:JointPPO",
+    "joint-rainbow": "metarl.learners.joint_rainbow:JointRainbow",
     "joint-rl": "metarl.learners.joint_rl:JointRL",
     "learn2learn-rl": "metarl.learners.learn2learn_rl:Learn2LearnRL",
     "maml-rl": "metarl.learners.maml_rl:MAMLRL",
