@@ -158,8 +158,6 @@ class GymnasiumRows(EpisodeRows):
 
     def render(self, row: int) -> Tensor | None:
         """What the row's environment draws, if `make_env` made it with render_mode="rgb_array"."""
-        if isinstance(self.host, WorkerPool):
-            raise ValueError(f"{self.recipe.id}: worker processes send no pictures; make the distribution with workers=0 to watch it.")
         picture = self.host.render(row)
         return None if picture is None else torch.from_numpy(picture)
 

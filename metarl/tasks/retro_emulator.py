@@ -14,10 +14,10 @@ import gymnasium as gym
 import numpy as np
 
 from metarl.tasks.allow_backtracking import AllowBacktracking
-from metarl.tasks.buttons import ButtonTable, Buttons, button_table
+from metarl.tasks.buttons import Buttons, ButtonTable, button_table
 from metarl.tasks.game_wrappers import ScaleReward, StackFrames, StickyFrameSkip, WarpFrame
 
-__all__ = ["MISSING", "MakeRetro", "RetroGame", "RetroLevel", "stable_retro"]
+__all__ = ["CONSOLE", "MISSING", "MakeRetro", "RetroGame", "RetroLevel", "stable_retro"]
 
 MISSING = "stable-retro isn't installed; pip install 'metarl-lab[retro]' brings it."
 
@@ -131,7 +131,7 @@ class RetroGame(gym.Env):
     def close(self) -> None:
         """Let the next level have the emulator."""
         if self._emulator is not None:
-            CONSOLE.give_back(self._emulator)
+            CONSOLE.give_back()
             self._emulator = None
 
 
@@ -146,19 +146,24 @@ class Console:
     def take(self, game: str, scenario: str) -> Any:
         """The emulator with this game in it."""
         if self._taken:
-            raise ValueError("stable-retro runs one emulator a process; play one row at a time, or each row in a worker process of its own.")
+            raise ValueError(
+                "stable-retro runs one emulator a process; play one row at a time, or each row in a worker process of its own."
+            )
         if self._game != (game, scenario):
-            self._eject()
+            self.eject()
             self._emulator = _insert(game, scenario)
             self._game = (game, scenario)
         self._taken = True
         return self._emulator
 
-    def give_back(self, emulator: Any) -> None:
+    def give_back(self) -> None:
         """Keep it for the next one who asks."""
         self._taken = False
 
-    def _eject(self) -> None:
+    def eject(self) -> None:
+        """Close the emulator, unless it is being played."""
+        if self._taken:
+            return
         if self._emulator is not None:
             self._emulator.close()
         self._game = self._emulator = None

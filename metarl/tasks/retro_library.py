@@ -73,5 +73,3 @@ def check_roms(id: str, games: Iterable[str]) -> None:
         if status.sha1 is not None:
             parts.append(f"the ROM of {status.game} is another version (SHA-1 {status.sha1}, not {' or '.join(status.wanted)})")
     raise ValueError(f"{id} can't be played: {'; '.join(parts)}; {WHAT_TO_DO}")
-
-

@@ -3,7 +3,7 @@
 from typing import Any
 
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.retro_emulator import MakeRetro
+from metarl.tasks.retro_emulator import CONSOLE, MakeRetro
 from metarl.tasks.retro_library import check_roms
 from metarl.tasks.sonic_levels import base_game, sonic_levels
 
@@ -20,7 +20,8 @@ class Sonic(GymnasiumDistribution):
     | observation | uint8 Box: the last `stack` screens, `size` pixels a side, grey or colour, oldest first |
     | action | Discrete(8): nothing, left, right, left + down, right + down, down, down + B, B (jump); 7: without the first |
     | step | `frame_skip` frames; with probability `stickiness` the action sets in one frame late |
-    | reward | 9,000 x the change of progress, from 0 at the start to 1 at the level's end (`max_x`), so that going back costs; and at the end up to 1,000, less the longer it took: 0 after 18,000 frames |
+    | reward | 9,000 x the change of progress, which is 0 at the start and 1 at the end (`max_x`), so that going back costs |
+    | end bonus | 1,000 at once, falling to 0 at 18,000 frames |
     | start | the level's saved state, always the same |
     | end | terminated: the level's end is reached, a life is lost, or a bonus level begins; truncated at the horizon |
     | success | none told |
@@ -78,7 +79,8 @@ class Sonic(GymnasiumDistribution):
         levels = [each for each in sonic_levels() if game in ("all", base_game(each.level.game))]
         splits = {split: [each.level for each in levels if each.split == split] for split in ("train", "test", "extrapolate")}
         make = MakeRetro("contest", actions, frame_skip, stickiness, size, grey, stack, allow_backtracking, reward_scale)
-        super().__init__(self.id, make, splits, horizon)
+        super().__init__(self.id, make, splits, horizon, workers=1, one_per_process=True)
+        CONSOLE.eject()  # all rows play in worker processes; this one's emulator is free for others
 
     def config(self) -> dict[str, Any]:
         return {"game": self.game, **self.arguments, "horizon": self.horizon}

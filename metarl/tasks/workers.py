@@ -104,6 +104,15 @@ class WorkerPool:
             self._lost[part] = True
         arrays.truncated[self._lost & arrays.wanted] = True
 
+    def render(self, row: int) -> np.ndarray | None:
+        """What `RowPlayer.render` gives in the worker that plays `row`."""
+        worker = next(i for i, rows in enumerate(self._slices) if row in rows)
+        if self._run(f"render {row}".encode(), [worker]):
+            raise PlugInError(self._obituary(worker))
+        packed = self._workers.connections[worker].recv_bytes()
+        shape = np.frombuffer(packed, np.int64, 3 if packed else 0)
+        return np.frombuffer(packed, np.uint8, offset=shape.nbytes).reshape(shape).copy() if packed else None
+
     def close(self) -> None:
         """Let the workers close their environments and end; kill those that don't."""
         self._workers.close()
@@ -194,9 +203,13 @@ def serve(connection: int, lifeline: int, patience: float, memory: int, first: i
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)
         player = RowPlayer(recipe, arrays_in(mmap.mmap(memory, bytes_needed(recipe, num_rows)), recipe, num_rows), range(first, last))
+        drawn: list[bytes] = []
         while True:
-            pipe.send_bytes(b"")
-            getattr(player, pipe.recv_bytes().decode())()
+            for message in (b"", *drawn):
+                pipe.send_bytes(message)
+            command, *row = pipe.recv_bytes().decode().split()
+            answer = getattr(player, command)(*map(int, row))
+            drawn = [_packed(answer)] if row else []
     except (EOFError, ConnectionError):
         pass
     except Exception as error:
@@ -207,6 +220,11 @@ def serve(connection: int, lifeline: int, patience: float, memory: int, first: i
     finally:
         if player is not None:
             player.close()
+
+
+def _packed(picture: np.ndarray | None) -> bytes:
+    """A picture's three lengths and its numbers; nothing of None."""
+    return b"" if picture is None else np.array(picture.shape, np.int64).tobytes() + picture.tobytes()
 
 
 def _anonymous_memory(size: int) -> int:
