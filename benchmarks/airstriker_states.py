@@ -25,7 +25,7 @@ GAME = "Airstriker-Genesis-v0"
 HOLD = 8  # frames that a plan's action is held for
 AHEAD = 11  # actions of a plan
 PLANS = 20  # tried, until one lasts
-BACK = 12  # looks to go back where none does
+BACK = 10  # looks to go back where none does, the first time
 DYING = (0, 1, 2)  # what the game's variable `gameover` is while the ship explodes
 WARP = 200  # frames from a level's end to the next one's beginning
 MIDDLE = 80  # looks from a level's beginning to its middle
@@ -41,14 +41,19 @@ class Player:
         self.rng = np.random.default_rng(seed)
         self.masks = [np.array([name in line for name in self.env.buttons], np.uint8) for line in button_table(GAME, 6)]
         self.plan: list[int] = []  # of the table's first three actions: nothing, left, right
-        self.passed: list[bytes] = []  # states of the looks before
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the way here: nothing before this moment is gone back to."""
+        self.passed: list[bytes] = []  # states of the looks since
+        self.furthest = self.stuck = 0  # most looks so far, and how often no plan lasted since there were so many
 
     def press(self, *buttons: str, frames: int) -> dict[str, int]:
         """Hold buttons; what the game's variables are then."""
         return self._hold(np.array([name in buttons for name in self.env.buttons], np.uint8), frames)
 
     def dodge(self) -> dict[str, int]:
-        """Look ahead, and play HOLD frames; where no plan lasts, go back BACK looks and try others."""
+        """Look ahead, and play HOLD frames; where no plan lasts, go back some looks, further each time, and try others."""
         while True:
             start = self.env.em.get_state()
             plans = [self.plan[1:] + [int(self.rng.integers(3))]] if self.plan else []
@@ -58,9 +63,12 @@ class Player:
                 self._return_to(start)
                 if lasts:
                     self.passed.append(start)
+                    self.stuck = 0 if len(self.passed) > self.furthest else self.stuck
+                    self.furthest = max(self.furthest, len(self.passed))
                     self.plan = plan
                     return self._hold(self.masks[plan[0]], HOLD)
-            first, self.plan = max(len(self.passed) - BACK, 0), []
+            self.stuck += 1
+            first, self.plan = max(len(self.passed) - BACK * self.stuck, 0), []
             self._return_to(self.passed[first])
             del self.passed[first:]
 
@@ -106,7 +114,7 @@ def play_levels(seed: int) -> Iterator[tuple[str, bytes]]:
     for level in (1, 2, 3):
         lives = now["lives"]
         yield f"level{level}-start", player.state()
-        player.passed.clear()
+        player.begin()
         while len(player.passed) < MIDDLE:
             now = player.dodge()
         yield f"level{level}-middle", player.state()

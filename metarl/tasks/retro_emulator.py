@@ -82,7 +82,13 @@ class MakeRetro:
     def __call__(self, level: RetroLevel) -> gym.Env:
         table = button_table(level.game, self.buttons) if isinstance(self.buttons, int) else self.buttons
         game = RetroGame(level, self.scenario, self.states)
-        env: gym.Env = Buttons(game, table, game.buttons)
+        try:
+            return self._wrapped(Buttons(game, table, game.buttons))
+        except BaseException:
+            game.close()
+            raise
+
+    def _wrapped(self, env: gym.Env) -> gym.Env:
         env = StickyFrameSkip(env, self.frame_skip, self.stickiness)
         if self.allow_backtracking:
             env = AllowBacktracking(env)

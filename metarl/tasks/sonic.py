@@ -48,6 +48,7 @@ class Sonic(GymnasiumDistribution):
     """
 
     id = "Sonic-v0"
+    reveals = True  # the level, by its picture
 
     def __init__(
         self,

@@ -39,15 +39,19 @@ class SonicLevel(NamedTuple):
 def sonic_levels() -> list[SonicLevel]:
     """All 74, in the order of the file."""
     with files("metarl.tasks").joinpath("sonic_levels.csv").open() as stream:
-        return [
-            SonicLevel(
-                row["split"],
-                RetroLevel(row["game"], row["state"]),
-                *(int(row[name]) for name in ("zone", "act", "start_x", "max_x")),
-                row["contest"],
-            )
-            for row in csv.DictReader(stream)
-        ]
+        rows = list(csv.DictReader(stream))
+    return [
+        SonicLevel(
+            row["split"],
+            RetroLevel(row["game"], row["state"]),
+            zone=int(row["zone"]),
+            act=int(row["act"]),
+            start_x=int(row["start_x"]),
+            max_x=int(row["max_x"]),
+            contest=row["contest"],
+        )
+        for row in rows
+    ]
 
 
 def base_game(game: str) -> str:

@@ -55,7 +55,7 @@ def test_the_starts_look_different_and_every_ship_lives():
 
 
 def test_random_play_scores_and_dies(distribution):
-    budget = Episodes(2, 0)
+    budget = Episodes(1, 0)
     evaluation = evaluate(make_agent("random", distribution, budget), distribution, "test", 2, 0, budget)
     rows = evaluation.rows()
     assert rows["terminated"].all()

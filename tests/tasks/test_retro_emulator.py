@@ -140,6 +140,13 @@ def test_a_game_without_a_button_table_gets_a_sentence_before_it_is_opened():
         MakeRetro(buttons=6)(RetroLevel("Vectorman-Genesis-v0", "Level1"))
 
 
+@pytest.mark.parametrize("arguments", [{"buttons": (("JUMP",),)}, {"buttons": 6, "stickiness": 2.0}, {"buttons": 6, "stack": 0}])
+def test_a_bad_argument_leaves_the_emulator_free(arguments):
+    with pytest.raises(ValueError, match="JUMP|stickiness|count"):
+        MakeRetro(**arguments, states=STATES)(ENDLESS)
+    RetroGame(LEVEL_1).close()
+
+
 def test_levels_are_named_by_state_and_game():
     assert repr(LEVEL_1) == "Level1 of Airstriker-Genesis-v0"
     assert Path(STATES).name == "airstriker_states"
