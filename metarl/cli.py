@@ -76,6 +76,41 @@ def watch(words: Sequence[str]) -> None:
     tyro.cli(flags, prog="metarl watch", args=list(words))
 
 
+def retro(words: Sequence[str]) -> None:
+    """Say which games of stable-retro can be played here, or bring in ROMs that you own."""
+    choices = {"status": retro_status, "import": retro_import}
+    if not words or words[0] not in choices:
+        _choose("metarl retro", {name: command.__doc__ or "" for name, command in choices.items()}, words)
+    choices[words[0]](words[1:])
+
+
+def retro_status(words: Sequence[str]) -> None:
+    """Show which games and levels can be played here, and what is missing."""
+    from metarl.experiments.retro_commands import StatusOptions, status_report
+
+    def flags(options: Annotated[StatusOptions, tyro.conf.arg(name="")] = StatusOptions()) -> None:
+        """Show which games and levels can be played here, and what is missing."""
+        print("\n".join(status_report(options)))
+
+    tyro.cli(flags, prog="metarl retro status", args=list(words))
+
+
+def retro_import(words: Sequence[str]) -> None:
+    """Bring in the ROMs of a folder, and say which were recognised."""
+
+    def flags(folder: tyro.conf.Positional[Path]) -> None:
+        """Bring in the ROMs of a folder, and say which were recognised.
+
+        Args:
+            folder: looked through with all that is below it, archives (.zip) too.
+        """
+        from metarl.experiments.retro_commands import import_report
+
+        print("\n".join(import_report(folder)))
+
+    tyro.cli(flags, prog="metarl retro import", args=list(words))
+
+
 def list_everything(words: Sequence[str]) -> None:
     """Show all task distributions, learners and agents, a line each."""
 
@@ -95,6 +130,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
     "watch": watch,
+    "retro": retro,
     "list": list_everything,
 }
 
