@@ -111,6 +111,28 @@ def retro_import(words: Sequence[str]) -> None:
     tyro.cli(flags, prog="metarl retro import", args=list(words))
 
 
+def leaderboard(words: Sequence[str]) -> None:
+    """Rank agents by their scores on levels, as `benchmarks/sonic.py` stored them."""
+    from rich.console import Console
+
+    from metarl.analysis.tables import render_leaderboard
+    from metarl.experiments.level_scores import leaderboard as ranked
+    from metarl.experiments.level_scores import stored_scores
+
+    def flags(folder: tyro.conf.Positional[Path] = Path("results")) -> None:
+        """Rank agents by their scores on levels, as `benchmarks/sonic.py` stored them.
+
+        Args:
+            folder: where scores lie, at any depth; such as runs for all that was played here.
+        """
+        board = ranked(stored_scores(folder))
+        Console().print(render_leaderboard(board))
+        for row in board.itertuples():
+            print(f"{row.game}, {row.agent}: {row.command}")
+
+    tyro.cli(flags, prog="metarl leaderboard", args=list(words))
+
+
 def list_everything(words: Sequence[str]) -> None:
     """Show all task distributions, learners and agents, a line each."""
 
@@ -130,6 +152,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
     "watch": watch,
+    "leaderboard": leaderboard,
     "retro": retro,
     "list": list_everything,
 }

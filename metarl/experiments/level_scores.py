@@ -24,7 +24,7 @@ from metarl.tasks.one_task import one_task
 
 __all__ = ["COLUMNS", "Plan", "leaderboard", "play_levels", "stored_scores"]
 
-COLUMNS = ["game", "agent", "level", "seed", "steps", "score", "episodes", "success", "fingerprint", "command"]
+COLUMNS = ["game", "split", "agent", "level", "seed", "steps", "score", "episodes", "success", "fingerprint", "command"]
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def play_levels(plan: Plan, make: Callable[[GymnasiumDistribution, Budget, int],
 def _play(plan: Plan, make: Callable[[GymnasiumDistribution, Budget, int], Agent], level: int, seed: int, file: Path) -> None:
     alone, budget = one_task(plan.distribution, plan.split, level), Steps(plan.steps)
     evaluation = evaluate(make(alone, budget, seed), alone, plan.split, 1, seed, budget)
-    score: dict[str, Any] = {"game": plan.game, "agent": plan.agent, "level": plan.level_name(level), "seed": seed, "steps": plan.steps}
-    score |= {"score": float(evaluation.scores("budget_mean")[0]), "episodes": len(evaluation.task)}
+    score: dict[str, Any] = {"game": plan.game, "split": plan.split, "agent": plan.agent, "level": plan.level_name(level)}
+    score |= {"seed": seed, "steps": plan.steps, "score": float(evaluation.scores("budget_mean")[0]), "episodes": len(evaluation.task)}
     score |= {"success": float(evaluation.scores("success")[0]), "fingerprint": evaluation.fingerprint, "command": plan.command}
     write_evaluation(file.parent / "played", file.stem, evaluation)
     write_csv(file, pd.DataFrame([score])[COLUMNS])
@@ -105,22 +105,22 @@ def stored_scores(root: Path) -> pd.DataFrame:
     tables = [table for file in sorted(root.rglob("*.csv")) if list((table := pd.read_csv(file)).columns) == COLUMNS]
     if not tables:
         raise ValueError(f"{root} holds no scores of levels; `python benchmarks/sonic.py` makes some.")
-    return pd.concat(tables, ignore_index=True).drop_duplicates(["game", "agent", "level", "seed", "steps"], keep="last")
+    return pd.concat(tables, ignore_index=True).drop_duplicates(["game", "split", "agent", "level", "seed", "steps"], keep="last")
 
 
 def leaderboard(scores: pd.DataFrame) -> pd.DataFrame:
-    """One line for each game, number of steps and agent, the best first: levels, seeds, score with its interval, command.
+    """One line for each game, split, number of steps and agent, the best first: levels, seeds, score with its interval, command.
 
     The score is the mean over levels of the mean over seeds. Its interval is Student's over seeds where there are several that played the
     same levels, since the levels are fixed; over levels where there is one seed.
     """
     lines = []
-    for (game, steps, agent), own in scores.groupby(["game", "steps", "agent"], sort=False):
+    for (game, split, steps, agent), own in scores.groupby(["game", "split", "steps", "agent"], sort=False):
         each = own.pivot_table(index="level", columns="seed", values="score")
         whole = each.dropna(axis=1)  # seeds that played all levels
         estimate = mean(whole.mean(axis=0)) if whole.shape[1] > 1 else mean(each.mean(axis=1))
         value = float(each.mean(axis=1).mean())
-        line = {"game": game, "steps": steps, "agent": agent, "levels": len(each), "seeds": each.shape[1], "score": value}
+        line = {"game": game, "split": split, "steps": steps, "agent": agent, "levels": len(each), "seeds": each.shape[1], "score": value}
         line |= {"ci_low": value + estimate.low - estimate.value, "ci_high": value + estimate.high - estimate.value}
         lines.append(line | {"over": "seeds" if whole.shape[1] > 1 else "levels", "command": own["command"].iloc[-1]})
-    return pd.DataFrame(lines).sort_values(["game", "steps", "score"], ascending=[True, True, False], ignore_index=True)
+    return pd.DataFrame(lines).sort_values(["game", "split", "steps", "score"], ascending=[True, True, True, False], ignore_index=True)

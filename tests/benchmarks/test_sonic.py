@@ -76,7 +76,8 @@ def test_what_was_not_played_is_missing(tmp_path):
 def test_sonics_table_has_the_papers_and_the_contests_scores_beside():
     names = [f"{each.level.game} {each.level.state}" for each in sonic_levels() if each.split == "test"]
     lines = [
-        {"game": "sonic", "agent": "Random", "level": name, "seed": 0, "steps": 200_000, "score": 100.0, "episodes": 1} for name in names
+        {"game": "sonic", "split": "test", "agent": "Random", "level": name, "seed": 0, "steps": 200_000, "score": 100.0, "episodes": 1}
+        for name in names
     ]
     scores = pd.DataFrame(lines).assign(success=0.0, fingerprint="", command="")
     table = sonic.level_table(scores, sonic.Options(game="sonic"))

@@ -56,7 +56,17 @@ def test_what_is_scored_or_under_way_elsewhere_is_left_alone(tmp_path):
 def test_the_leaderboard_is_the_mean_over_levels_with_an_interval_over_seeds():
     values = {("A", "x", 0): 1.0, ("A", "y", 0): 3.0, ("A", "x", 1): 2.0, ("A", "y", 1): 6.0, ("B", "x", 0): 9.0, ("B", "y", 0): 1.0}
     lines = [
-        {"game": "g", "agent": agent, "level": level, "seed": seed, "steps": 10, "score": score, "episodes": 1, "success": 0.0}
+        {
+            "game": "g",
+            "split": "test",
+            "agent": agent,
+            "level": level,
+            "seed": seed,
+            "steps": 10,
+            "score": score,
+            "episodes": 1,
+            "success": 0.0,
+        }
         for (agent, level, seed), score in values.items()
     ]
     table = leaderboard(pd.DataFrame(lines).assign(fingerprint="", command="run"))
