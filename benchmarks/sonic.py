@@ -15,19 +15,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import tyro
 from rich.console import Console
 
+from metarl.analysis.figures import curves_against_steps, save
 from metarl.baselines.registry import agent_names, make_agent
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget
 from metarl.evaluation.statistics import Estimate, mean
 from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
 from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.level_scores import COLUMNS, Plan, leaderboard, play_levels, stored_scores
+from metarl.experiments.level_scores import COLUMNS, Plan, leaderboard, play_levels, score_name, stored_scores
 from metarl.experiments.load import load_learner
 from metarl.experiments.merit import record_estimate
+from metarl.experiments.totals import write_arrays
 from metarl.experiments.transfer_runs import GAMES, STEPS, Preset, joint_run
 from metarl.learners.registry import make_learner
 from metarl.reference.nichol2018_sonic import sonic_table
@@ -55,6 +58,7 @@ AGENTS: dict[str, Learning | str] = {  # by label; those that only play by their
     "JERK": "jerk",
     "Random": "random",
 }
+PARTS = 20  # of the budget, that the figure has
 PAIRS = (("Joint PPO", "PPO"), ("Joint Rainbow", "Rainbow"))
 
 
@@ -152,6 +156,10 @@ def main(options: Options, console: Console) -> None:
     if len(scores):
         write_csv(options.folder / "scores.csv", scores)
         console.print(level_table(scores, options).to_string(), highlight=False)
+    episodes = played_episodes(scored, scores, options)
+    if episodes:
+        write_arrays(options.folder / "episodes.npz", episodes)
+        draw(scores, episodes, options)
     record(labels, scores, options)
 
 
@@ -204,6 +212,45 @@ def kept_scores(folder: Path, options: Options) -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS)
     scores = pd.concat(tables).drop_duplicates(["agent", "level", "seed", "steps"], keep="last")
     return scores[scores["steps"] == options.budget].sort_values(["agent", "level", "seed"], ignore_index=True)
+
+
+def played_episodes(folder: Path, scores: pd.DataFrame, options: Options) -> dict[str, np.ndarray]:
+    """Every episode behind the scores: for "AGENT/LEVEL/SEED", "…/length" and "…/return", in the order of play."""
+    file, arrays = options.folder / "episodes.npz", {}
+    if file.exists():
+        with np.load(file) as kept:
+            arrays = dict(kept)
+    for row in scores.to_dict("records"):
+        key = f"{row['agent']}/{row['level']}/{row['seed']}"
+        own = folder / "played" / f"{score_name(row['agent'], row['split'], row['level'], row['steps'], row['seed'])}-episodes.csv"
+        if own.exists():
+            table = pd.read_csv(own)
+            arrays[f"{key}/length"] = table["length"].to_numpy(np.uint16)
+            arrays[f"{key}/return"] = table["return"].to_numpy(np.float32)
+    return arrays
+
+
+def draw(scores: pd.DataFrame, episodes: dict[str, np.ndarray], options: Options) -> None:
+    """Mean return of the episodes that end in each part of the budget, over levels and seeds: how fast is learned on a level."""
+    parts = np.linspace(0, options.budget, PARTS + 1)
+    curves: dict[str, dict[float, Estimate]] = {}
+    for agent, own in scores.groupby("agent", sort=False):
+        lines = []
+        for row in own.to_dict("records"):
+            key = f"{agent}/{row['level']}/{row['seed']}"
+            if f"{key}/length" in episodes:
+                ends = np.cumsum(episodes[f"{key}/length"].astype(np.int64))
+                returns = episodes[f"{key}/return"]
+                place = np.minimum(np.searchsorted(parts, ends, "left") - 1, PARTS - 1)
+                count = np.bincount(place, minlength=PARTS)
+                lines.append(np.where(count > 0, np.bincount(place, returns, PARTS) / np.maximum(count, 1), np.nan))
+        table = np.array(lines)
+        columns = [column[~np.isnan(column)] for column in table.T]
+        curves[str(agent)] = {float(end): mean(column) for end, column in zip(parts[1:], columns, strict=True) if len(column) > 1}
+    curves = {agent: curve for agent, curve in curves.items() if curve}
+    if curves:
+        figure = curves_against_steps(curves, y="mean return of an episode", title=f"{options.game}, {options.split} levels")
+        save(figure, options.folder / "curves.png")
 
 
 def level_table(scores: pd.DataFrame, options: Options) -> pd.DataFrame:

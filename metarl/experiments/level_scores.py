@@ -22,7 +22,7 @@ from metarl.results import write_csv, write_evaluation
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.one_task import one_task
 
-__all__ = ["COLUMNS", "Plan", "leaderboard", "play_levels", "stored_scores"]
+__all__ = ["COLUMNS", "Plan", "leaderboard", "play_levels", "score_name", "stored_scores"]
 
 COLUMNS = ["game", "split", "agent", "level", "seed", "steps", "score", "episodes", "success", "fingerprint", "command"]
 
@@ -55,8 +55,13 @@ class Plan:
 
     def file(self, folder: Path, level: int, seed: int) -> Path:
         """Where its score lies, or will."""
-        words = "".join(letter if letter.isalnum() else "-" for letter in f"{self.agent} {self.split} {self.level_name(level)}")
-        return folder / f"{words.lower().strip('-')}-{self.steps}steps-seed{seed}.csv"
+        return folder / f"{score_name(self.agent, self.split, self.level_name(level), self.steps, seed)}.csv"
+
+
+def score_name(agent: str, split: str, level: object, steps: int, seed: int) -> str:
+    """How the file of a score is called."""
+    words = "".join(letter if letter.isalnum() else "-" for letter in f"{agent} {split} {level}")
+    return f"{words.lower().strip('-')}-{steps}steps-seed{seed}"
 
 
 def play_levels(plan: Plan, make: Callable[[GymnasiumDistribution, Budget, int], Agent], folder: Path) -> None:

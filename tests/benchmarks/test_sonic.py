@@ -52,6 +52,12 @@ def test_scores_tables_figures_and_weights(tmp_path):
     lead = figures.loc["coin-run, Joint PPO minus PPO from scratch, 80 steps, paired by level and seed"]
     sides = [scores[scores["agent"] == label]["score"].mean() for label in ("Joint PPO", "PPO")]
     assert float(lead["value"]) == pytest.approx(sides[0] - sides[1], abs=1e-3)
+    with np.load(options.folder / "episodes.npz") as kept:
+        first = scores[(scores["agent"] == "PPO") & (scores["seed"] == 1)].iloc[0]
+        lengths, returns = (kept[f"PPO/{first['level']}/1/{name}"] for name in ("length", "return"))
+    assert lengths.sum() == 80
+    assert len(returns) == first["episodes"]
+    assert (options.folder / "curves.png").stat().st_size > 0
     assert (tmp_path / "results/coin_run/weights/levels-200-seed0/weights.safetensors").exists()
     again, _ = run(tmp_path, publish=True, play=False)
     assert pd.read_csv(again.folder / "scores.csv").equals(scores), "what was published is kept"
