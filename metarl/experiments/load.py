@@ -9,7 +9,8 @@ from metarl.experiments.run import check_belongs, resume
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.contract import Learner
-from metarl.learners.registry import SUPERVISED_LEARNERS
+from metarl.learners.joint import JointTraining
+from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class
 from metarl.results import RunFolder, RunFolderError
 
 __all__ = ["default_budget", "load_agent", "load_learner"]
@@ -73,6 +74,8 @@ def load_learner(folder: str | Path, member: int = 0, device: str = "cpu") -> Le
 def default_budget(run: RunConfig) -> Budget:
     """What the run's agent was trained for: its config's `episodes`, all of them scored; or its updates, and as many episodes after.
 
+    Of joint training on single episodes that is one, played as trained; given steps instead, its agent learns while it plays.
+
     Raises:
         ValueError: the learner doesn't train for a number of episodes.
     """
@@ -84,6 +87,8 @@ def default_budget(run: RunConfig) -> Budget:
             f"The learner {run.learner!r} learned supervised tasks: score metarl.load_learner(folder).adapter() with "
             "metarl.evaluate_supervised."
         )
+    if issubclass(learner_class(run.learner), JointTraining):
+        return Episodes(1, after=0)
     episodes = getattr(run.config, "episodes", None)
     if not isinstance(episodes, int):
         raise ValueError(f"The learner {run.learner!r} isn't trained for a number of episodes; say for how long the agent will play.")

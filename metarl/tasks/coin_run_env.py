@@ -68,6 +68,7 @@ class CoinRunLevel(gym.Env):
         self.game = self._new_game()
         self.large: Any = None  # the same game as people see it, which takes a hundred times as long
         self.clock = 0
+        self.last_state: Any = None  # of an ended episode, where somebody draws
 
     def _new_game(self, **options: Any) -> Any:
         return import_procgen().ProcgenGym3Env(
@@ -87,18 +88,19 @@ class CoinRunLevel(gym.Env):
         """The level's start, always the same."""
         if self.clock:
             self.game.act(np.array([RESET], np.int32))
-        self.clock = 0
+        self.clock, self.last_state = 0, None
         return self._observe()[1], {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Procgen's step. It shows the next episode's start when one ends, so the last observation of an episode is its last but one."""
         before = self._observe()[1]
+        state = None if self.large is None else self.game.callmethod("get_state")
         self.game.act(np.array([ACTIONS[int(action)]], np.int32))
         reward, observation, ended = self._observe()
         self.clock += 1
         if not ended:
             return observation, reward, False, False, {}
-        late, self.clock = self.clock >= LONGEST, 0
+        late, self.clock, self.last_state = self.clock >= LONGEST, 0, state
         complete = bool(self.game.get_info()[0]["prev_level_complete"])
         return before, reward, complete or not late, late and not complete, {"success": complete}
 
@@ -108,10 +110,10 @@ class CoinRunLevel(gym.Env):
         return float(reward[0]), observation["rgb"][0].copy(), bool(first[0])
 
     def render(self) -> np.ndarray:
-        """The view, as people see it [512, 512, 3] uint8."""
+        """The view, as people see it [512, 512, 3] uint8; after an episode's end the last one of it."""
         if self.large is None:
             self.large = self._new_game(render_mode="rgb_array")
-        self.large.callmethod("set_state", self.game.callmethod("get_state"))
+        self.large.callmethod("set_state", self.last_state or self.game.callmethod("get_state"))
         self.large.observe()
         picture: np.ndarray = self.large.get_info()[0]["rgb"]
         return picture

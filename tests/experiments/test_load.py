@@ -81,6 +81,7 @@ def test_weights_that_dont_fit_are_refused(tmp_path):
 
 def test_the_default_budget_is_what_was_trained_for():
     assert default_budget(small_run()) == BUDGET
+    assert default_budget(RunConfig("joint-ppo", distribution="CartPole-v0")) == Episodes(1, after=0)
     endless = small_run()
     object.__setattr__(endless, "config", object())
     with pytest.raises(ValueError, match="say for how long"):

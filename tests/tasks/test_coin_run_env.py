@@ -82,6 +82,22 @@ def test_the_picture_shows_what_the_observation_shows():
     env.close()
 
 
+def test_after_an_end_the_picture_is_of_the_end():
+    env = MakeLevel()(3)
+    env.reset()
+    start = env.render()
+    for _ in range(400):
+        observation, _, terminated, truncated, _ = env.step(JUMP_RIGHT)
+        if terminated or truncated:
+            break
+    picture = env.render()
+    small = picture.reshape(64, 8, 64, 8, 3).mean((1, 3))
+    assert np.abs(small[10:] - observation[10:]).mean() < 12
+    assert not np.array_equal(picture, start)
+    env.reset()
+    assert np.array_equal(env.render(), start)
+
+
 def test_without_procgen_one_sentence_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(coin_run_env.__builtins__, "__import__", refuse(coin_run_env.__builtins__["__import__"]))
     with pytest.raises(ValueError, match="run `make procgen`"):
