@@ -25,7 +25,8 @@ GAME = "Airstriker-Genesis-v0"
 HOLD = 8  # frames that a plan's action is held for
 AHEAD = 11  # actions of a plan
 PLANS = 20  # tried, until one lasts
-BACK = 10  # looks to go back where none does, the first time
+BACK = 8  # looks to go back where none does, the first time
+FURTHEST = 5  # times as many, the fifth time; then it is BACK again
 DYING = (0, 1, 2)  # what the game's variable `gameover` is while the ship explodes
 WARP = 200  # frames from a level's end to the next one's beginning
 MIDDLE = 80  # looks from a level's beginning to its middle
@@ -63,11 +64,11 @@ class Player:
                 self._return_to(start)
                 if lasts:
                     self.passed.append(start)
-                    self.stuck = 0 if len(self.passed) > self.furthest else self.stuck
-                    self.furthest = max(self.furthest, len(self.passed))
+                    if len(self.passed) > self.furthest:
+                        self.furthest, self.stuck = len(self.passed), 0
                     self.plan = plan
                     return self._hold(self.masks[plan[0]], HOLD)
-            self.stuck += 1
+            self.stuck = self.stuck % FURTHEST + 1
             first, self.plan = max(len(self.passed) - BACK * self.stuck, 0), []
             self._return_to(self.passed[first])
             del self.passed[first:]

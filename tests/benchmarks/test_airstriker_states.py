@@ -22,7 +22,8 @@ def player():
 def screens(player, state):
     """A second of play from a state."""
     player.env.em.set_state(state)
-    return [(player.press(*buttons, frames=6), player.env.get_screen().copy()) for buttons in [("LEFT",), ("B",), (), ("RIGHT", "B"), ()] * 2]
+    held = [("LEFT",), ("B",), (), ("RIGHT", "B"), ()] * 2
+    return [(player.press(*buttons, frames=6), player.env.get_screen().copy()) for buttons in held]
 
 
 def test_a_state_without_what_the_core_left_over_plays_the_same(player):
