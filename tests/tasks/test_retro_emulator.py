@@ -30,6 +30,7 @@ def frames(env, actions, seed=0):
 
 def test_a_frame_is_what_stable_retro_plays():
     buttons = np.random.default_rng(0).integers(0, 2, (300, 12))
+    CONSOLE.eject()
     env = stable_retro.make(GAME, "Level1", render_mode="rgb_array")
     plain = frames(env, buttons)
     env.close()
@@ -40,7 +41,6 @@ def test_a_frame_is_what_stable_retro_plays():
     assert np.array_equal(game.render(), plain[0][-1])
     assert game.observation_space.contains(played[0][0])
     game.close()
-    CONSOLE.eject()
 
 
 def test_frames_that_nobody_looks_at_are_played_all_the_same():
