@@ -5,7 +5,8 @@ No shot is fired, so that all are left: in play with shots they ran out before a
 
     python benchmarks/airstriker_states.py --out metarl/tasks/airstriker_states
 
-takes some minutes and writes STATE.state files of a few kilobytes each. With another version of the emulator states may differ.
+takes some minutes and writes STATE.state files of a few kilobytes each. A second run's files differ in a few bytes and
+play alike; with another version of the emulator, states may differ.
 """
 
 import argparse
@@ -25,10 +26,11 @@ GAME = "Airstriker-Genesis-v0"
 HOLD = 8  # frames that a plan's action is held for
 AHEAD = 11  # actions of a plan
 PLANS = 20  # tried, until one lasts
-BACK = 10  # looks to go back where none does, the first time
+BACK = 8  # looks to go back where none does, the first time
+FURTHEST = 5  # times as many, the fifth time; then it is BACK again
 DYING = (0, 1, 2)  # what the game's variable `gameover` is while the ship explodes
 WARP = 200  # frames from a level's end to the next one's beginning
-MIDDLE = 80  # looks from a level's beginning to its middle
+MIDDLE = 55  # looks from a level's beginning to its middle
 USED = 0x24000  # bytes of the core's state; what follows is left over from the process's memory
 
 
@@ -63,11 +65,11 @@ class Player:
                 self._return_to(start)
                 if lasts:
                     self.passed.append(start)
-                    self.stuck = 0 if len(self.passed) > self.furthest else self.stuck
-                    self.furthest = max(self.furthest, len(self.passed))
+                    if len(self.passed) > self.furthest:
+                        self.furthest, self.stuck = len(self.passed), 0
                     self.plan = plan
                     return self._hold(self.masks[plan[0]], HOLD)
-            self.stuck += 1
+            self.stuck = self.stuck % FURTHEST + 1
             first, self.plan = max(len(self.passed) - BACK * self.stuck, 0), []
             self._return_to(self.passed[first])
             del self.passed[first:]

@@ -26,7 +26,8 @@ class StickyFrameSkip(gym.Wrapper):
     short. This is not the Arcade Learning Environment's stickiness, which may hold an old action for many frames.
 
     Args:
-        env: steps one frame at a time.
+        env: steps one frame at a time. If the innermost environment has an attribute `shown`, it is set before each frame: whether the
+            picture is needed, or may be an older one. A frame that ends the episode must show its own in any case.
         skip: frames a step, at least 1.
         stickiness: probability in [0, 1].
 
@@ -41,6 +42,7 @@ class StickyFrameSkip(gym.Wrapper):
         self.skip, self.stickiness = skip, stickiness
         self._held: Any = None  # what the last frame was given; None before an episode's first
         self._draws: np.random.Generator | None = None
+        self._game: Any = env.unwrapped if hasattr(env.unwrapped, "shown") else None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Reset:
         """Start an episode; a seed begins the draws anew, without one they go on."""
@@ -57,6 +59,8 @@ class StickyFrameSkip(gym.Wrapper):
         for frame in range(self.skip):
             if frame > 0 or not late:
                 self._held = action
+            if self._game is not None:
+                self._game.shown = frame == self.skip - 1
             observation, reward, terminated, truncated, info = self.env.step(self._held)
             total += float(reward)
             if terminated or truncated:

@@ -105,6 +105,7 @@ class RetroGame(gym.Env):
 
     Attributes:
         buttons: their names, in the order of an action's numbers.
+        shown: whether the next frame's screen is looked at; where it isn't and the episode goes on, `step` gives an older one.
 
     Raises:
         ValueError: as `MakeRetro`, or another level is being played in this process.
@@ -114,6 +115,7 @@ class RetroGame(gym.Env):
 
     def __init__(self, level: RetroLevel, scenario: str = "scenario", states: Path | None = None):
         self._emulator: Any = None
+        self.shown = True
         start = _read_state(level, states)
         self._emulator = CONSOLE.take(level.game, scenario)
         self._emulator.initial_state = start
@@ -126,9 +128,16 @@ class RetroGame(gym.Env):
         return observation, info
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Play a frame."""
-        observation, reward, done, _, info = self._emulator.step(action)
-        return observation, float(reward), done, False, info
+        """Play a frame, as stable-retro's own `step` does, but copy the screen only where it is shown."""
+        emulator = self._emulator
+        for player, held in enumerate(emulator.action_to_array(action)):
+            emulator.em.set_button_mask(held, player)
+        emulator.em.step()
+        emulator.data.update_ram()
+        reward, done, info = emulator.compute_step()
+        if self.shown or done:
+            emulator.img = emulator.get_screen(apply_rotation=True)
+        return emulator.img, float(reward), bool(done), False, dict(info)
 
     def render(self) -> np.ndarray:
         """The screen [height, width, 3] uint8."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.gymnasium_adapter import GymnasiumDistribution, GymnasiumTasks
 from metarl.tasks.retro_emulator import CONSOLE, MakeRetro
 from metarl.tasks.retro_library import check_roms
 from metarl.tasks.sonic_levels import base_game, sonic_levels
@@ -30,7 +30,7 @@ class Sonic(GymnasiumDistribution):
     | versions | v0 |
 
     The reward and the ends are stable-retro's scenario `contest`. Of the custom levels, five were the contest's leaderboard and eleven
-    its final; their ROMs are made from the games' by `metarl retro import`.
+    its final; their ROMs are made from the games' by `metarl retro import`, and needed for that split only.
 
     With `allow_backtracking` or `reward_scale` rewards are what a learner wants, and scores aren't the paper's any more: score without.
 
@@ -82,6 +82,12 @@ class Sonic(GymnasiumDistribution):
         make = MakeRetro("contest", actions, frame_skip, stickiness, size, grey, stack, allow_backtracking, reward_scale)
         super().__init__(self.id, make, splits, horizon, workers=1, one_per_process=True)
         CONSOLE.eject()  # all rows play in worker processes; this one's emulator is free for others
+
+    def sample(self, n: int, split: str, seed: int) -> GymnasiumTasks:
+        """As ever; but the contest's levels have ROMs of their own, which are looked for when they are wanted."""
+        if split == "extrapolate":
+            check_roms(self.id, sorted({level.game for level in self.task_lists[split]}))
+        return super().sample(n, split, seed)
 
     def config(self) -> dict[str, Any]:
         return {"game": self.game, **self.arguments, "horizon": self.horizon}

@@ -72,6 +72,22 @@ def test_with_a_skip_of_one_the_last_frames_action_goes_on():
     assert game.actions == [1, 1, 1, 4]
 
 
+def test_a_game_is_told_which_frames_are_looked_at():
+    class Told(ScriptedGame):
+        shown = True
+
+        def step(self, action):
+            told.append(self.shown)
+            return super().step(action)
+
+    told: list[bool] = []
+    env = StickyFrameSkip(Told([plain(0)], end=7), skip=4)
+    env.reset(seed=0)
+    env.step(1)
+    env.step(1)
+    assert told == [False, False, False, True] + [False] * 3
+
+
 @pytest.mark.parametrize("truncates", [False, True])
 def test_an_end_cuts_the_step_short(truncates):
     game = counting(rewards=[1, 1, 1, 1, 1, 1, 1, 1], end=6, truncates=truncates)

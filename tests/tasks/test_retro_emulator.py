@@ -30,6 +30,7 @@ def frames(env, actions, seed=0):
 
 def test_a_frame_is_what_stable_retro_plays():
     buttons = np.random.default_rng(0).integers(0, 2, (300, 12))
+    CONSOLE.eject()
     env = stable_retro.make(GAME, "Level1", render_mode="rgb_array")
     plain = frames(env, buttons)
     env.close()
@@ -40,7 +41,20 @@ def test_a_frame_is_what_stable_retro_plays():
     assert np.array_equal(game.render(), plain[0][-1])
     assert game.observation_space.contains(played[0][0])
     game.close()
-    CONSOLE.eject()
+
+
+def test_frames_that_nobody_looks_at_are_played_all_the_same():
+    game, other = ({}, {})
+    for seen, hidden in ((game, False), (other, True)):
+        env = RetroGame(LEVEL_1)
+        env.reset()
+        for t, buttons in enumerate(np.random.default_rng(0).integers(0, 2, (200, 12))):
+            env.shown = not hidden or t % 4 == 3
+            seen[t] = env.step(buttons)
+        env.close()
+    assert all(np.array_equal(game[t][0], other[t][0]) for t in range(3, 200, 4))
+    assert any(not np.array_equal(game[t][0], other[t][0]) for t in range(200)), "an older picture where none was needed"
+    assert [game[t][1:] for t in game] == [other[t][1:] for t in other]
 
 
 def test_an_emulator_that_played_another_level_plays_as_a_new_one():

@@ -75,6 +75,13 @@ def test_bad_arguments_get_a_sentence(stand_in, arguments, words):
         metarl.make("Sonic-v0", **arguments)
 
 
+def test_the_contests_levels_need_roms_of_their_own(stand_in):
+    distribution = Sonic(game=S1)
+    assert len(distribution.sample(4, "test", 0)) == 4
+    with pytest.raises(ValueError, match="the ROM of SonicTheHedgehogCustomCathy-Genesis, .*, which can't be shipped, isn't here"):
+        distribution.sample(1, "extrapolate", 0)
+
+
 def test_the_contests_rules_pay_for_progress_and_end_with_a_life(stand_in):
     distribution = Sonic(game=S1, stickiness=0.0)
     distribution.workers = 0  # in this process, whose ROMs are stand-ins

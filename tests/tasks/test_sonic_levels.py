@@ -10,6 +10,7 @@ import pytest
 import stable_retro
 
 from metarl.tasks.game_wrappers import StickyFrameSkip
+from metarl.tasks.retro_emulator import CONSOLE
 from metarl.tasks.sonic_levels import base_game, sonic_levels
 from tests.tasks.lua_scripts import Script, game_file, memory_at_start
 
@@ -174,6 +175,7 @@ def test_the_emulator_reads_the_rules_as_the_lua_interpreter_does(game, frame):
     So the level is 9,568 pixels long. The end comes in the third frame; the contest's script counts its call at the reset, too.
     """
     files = {"info": game_file(game, "data.json"), "scenario": game_file(game, "contest.json")}
+    CONSOLE.eject()
     env = stable_retro.make("Airstriker-Genesis-v0", render_mode="rgb_array", **{name: str(file) for name, file in files.items()})
     try:
         for _ in range(2):  # nothing is left over from the episode before

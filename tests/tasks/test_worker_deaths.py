@@ -7,6 +7,7 @@ import warnings
 import pytest
 import torch
 
+import metarl
 from metarl.envs.budget import Episodes, Steps
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.tasks.contract import PlugInError, fresh_tasks
@@ -164,3 +165,26 @@ def test_an_error_in_python_is_not_tried_again():
         with pytest.raises(PlugInError, match="RuntimeError: the walk is blocked"):
             play(pool, 5)
     assert all(gone(pid) for pid in pids(pool))
+
+
+def test_an_emulator_that_is_killed_amid_play_is_started_again():
+    distribution = metarl.make("Airstriker-v0", horizon=40)
+    env = MetaEpisodeEnv(distribution, Episodes(2, 0), 2, torch.Generator().manual_seed(0))
+    env.reset(fresh_tasks(distribution, "train", 2, 0))
+    try:
+        for t in range(5):
+            before = env.step(actions(t, 2))[0].observation
+        kill(env._rows.host, 1)
+        with pytest.warns(RuntimeWarning, match=r"Airstriker-v0: worker process 1 .* killed by SIGKILL between .* it held train task"):
+            step, outcome = env.step(actions(5, 2))
+        assert outcome.truncated.tolist() == [False, True]
+        assert outcome.reward[1] == 0
+        assert torch.equal(outcome.final_observation[1], before[1])
+        start = step.observation[1].clone()
+        assert (start[..., :1] == start).all(), "an episode's first picture fills the stack"
+        later = [env.step(actions(t, 2)) for t in range(6, 50)]
+        assert (later[3][0].observation[1] != start).any()
+        assert [bool(outcome.truncated[0]) for _, outcome in later].count(True) == 1
+        assert later[39][1].truncated.tolist() == [False, True], "a whole episode after the cut one"
+    finally:
+        env.close()

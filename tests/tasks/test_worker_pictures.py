@@ -1,34 +1,11 @@
 """Worker processes draw what rows draw in the process itself."""
 
-import gymnasium as gym
-import numpy as np
 import pytest
 import torch
 
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.seeding import torch_generator
-
-
-class Painted(gym.Env):
-    """Draws its task and the number of its steps."""
-
-    observation_space, action_space = gym.spaces.Discrete(1), gym.spaces.Discrete(2)
-
-    def __init__(self, task):
-        self.task, self.render_mode = task, None if task < 0 else "rgb_array"
-
-    def reset(self, *, seed=None, options=None):
-        self.steps = 0
-        return 0, {}
-
-    def step(self, action):
-        self.steps += 1
-        return 0, 0.0, False, False, {}
-
-    def render(self):
-        if self.task == 9:
-            raise RuntimeError("no paint left")
-        return np.full((2 + self.task, 3, 3), [self.task, self.steps, 7], np.uint8)
+from tests.tasks.painted import Painted
 
 
 def rows_of(tasks, workers):
