@@ -8,10 +8,10 @@ and on levels never seen, without learning on. The paper's figures (Cobbe et al.
 runs/coin_run; with --publish, table, figure, successes level by level and weights go to results/coin_run.
 """
 
-import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from metarl.analysis.figures import intervals_figure, save
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Comparison, Estimate, generalisation_gap, share
+from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
@@ -29,6 +30,8 @@ from metarl.experiments.totals import write_totals
 from metarl.experiments.transfer_runs import COIN_RUN_LEVELS, Preset, coin_run_run
 from metarl.reference.cobbe2018 import generalisation_table
 from metarl.results import write_csv
+from metarl.tasks.coin_run_env import LONGEST
+from metarl.tasks.registry import make
 
 TRAIN_SEED, TEST_SEED = 2603, 2604
 SPLITS = {"train": "levels of training", "test": "new levels"}
@@ -42,6 +45,7 @@ class Options:
         levels: numbers of training levels.
         preset: smoke only shows that everything runs; paper takes 256 million steps.
         num_tasks: episodes that each agent is scored on, of training levels (each as often as they go round) and of new ones, each another.
+        horizon: most steps of an episode that is scored.
         publish: write to results/ and copy the weights there.
         train: train what isn't trained; otherwise its figures are missing.
         device: where policies train.
@@ -52,6 +56,7 @@ class Options:
     levels: tuple[int, ...] = COIN_RUN_LEVELS
     preset: Preset = "cpu"
     num_tasks: int = 1000
+    horizon: int = LONGEST
     publish: bool = False
     train: bool = True
     device: str = "cpu"
@@ -67,18 +72,17 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return self.results / "coin_run" if self.publish else self.runs / "coin_run" / "tables"
+        return tables_folder("coin_run", self.runs, self.results, self.publish)
 
     @property
     def command(self) -> str:
         """What reruns it."""
-        own = [] if self.levels == COIN_RUN_LEVELS else ["--levels", *map(str, self.levels)]
-        return shlex.join(["python", "benchmarks/coin_run.py", *own, *(["--publish"] if self.publish else [])])
+        return rerun_command("coin_run", {"levels": None if self.levels == COIN_RUN_LEVELS else self.levels}, self.publish)
 
     def places(self, levels: int) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
         name = f"levels-{levels}-seed0" if self.preset == "cpu" else f"{self.preset}-levels-{levels}-seed0"
-        return self.runs / "coin_run" / name, self.results / "coin_run" / "weights" / name
+        return run_folders("coin_run", name, self.runs, self.results)
 
 
 def main(options: Options, console: Console) -> None:
@@ -100,7 +104,8 @@ def score(levels: int, options: Options) -> dict[str, Evaluation] | None:
     folder = trained(run, *options.places(levels), train_missing=options.train, publishes=options.publish)
     if folder is None:
         return None
-    distribution, budget, played = run.make_distribution(), Episodes(1, after=0), {}
+    budget, played = Episodes(1, after=0), {}
+    distribution = make(run.distribution, **{**run.arguments, "horizon": options.horizon})
     agent = load_agent(folder, budget)
     for split, seed in (("train", TRAIN_SEED), ("test", TEST_SEED)):
         played[split] = evaluate(agent, distribution, split, options.num_tasks, seed, budget)
@@ -120,14 +125,14 @@ def write_table(scores: dict[int, dict[str, Evaluation]], options: Options) -> p
     for levels, played in scores.items():
         known, new = (share(played[split].success.astype(float)) for split in SPLITS)
         difference = gap(played).difference
-        line = {"levels": levels, "train": known.value, "train_low": known.low, "train_high": known.high}
+        line: dict[str, Any] = {"levels": levels, "train": known.value, "train_low": known.low, "train_high": known.high}
         line |= {"test": new.value, "test_low": new.low, "test_high": new.high}
         line |= {"gap": difference.value, "gap_low": difference.low, "gap_high": difference.high, "n": options.num_tasks, "source": "here"}
         lines.append(line)
     paper = generalisation_table()
     for _, row in paper.iterrows():
-        lines.append({"levels": row["levels"], "train": row["train"], "test": row["test"], "gap": row["train"] - row["test"]})
-        lines[-1] |= {"source": f"Cobbe et al. 2018, {row['network']}, 256 million steps ({row['trust']})"}
+        line = {"levels": row["levels"], "train": row["train"], "test": row["test"], "gap": row["train"] - row["test"]}
+        lines.append(line | {"source": f"Cobbe et al. 2018, {row['network']}, 256 million steps ({row['trust']})"})
     table = pd.DataFrame(lines).round(4)
     write_csv(options.folder / "table.csv", table)
     return table

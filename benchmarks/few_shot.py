@@ -9,7 +9,6 @@ Joint training sees as many images; its network answers any task's labels alike 
 --publish, table, figures, accuracies per task and weights go to results/few_shot.
 """
 
-import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from rich.table import Table
 from metarl.analysis.figures import mean_curves, save
 from metarl.evaluation.statistics import mean, paired_difference
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
+from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
 from metarl.experiments.few_shot_runs import DATA, LABELS, DataName, PresetName, Setting, few_shot_run, scoring, settings_of
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_learner
@@ -76,7 +76,7 @@ class Options:
     @property
     def tables(self) -> Path:
         """Where tables and figures go."""
-        return self.results / "few_shot" if self.publish else self.runs / "few_shot" / "tables"
+        return tables_folder("few_shot", self.runs, self.results, self.publish)
 
     @property
     def tasks(self) -> int:
@@ -85,17 +85,14 @@ class Options:
 
     def command(self, learner: str) -> str:
         """What reruns a learner's rows."""
-        more = [] if self.preset == "cpu" else ["--preset", self.preset]
-        more += [] if self.data is None else ["--data", self.data]
-        more += [] if self.folder is None else ["--folder", str(self.folder)]
-        more += [] if self.num_tasks is None else ["--num-tasks", str(self.num_tasks)]
-        return shlex.join(["python", "benchmarks/few_shot.py", "--learners", learner, *more, *(["--publish"] if self.publish else [])])
+        preset = None if self.preset == "cpu" else self.preset
+        flags = {"learners": learner, "preset": preset, "data": self.data, "folder": self.folder, "num_tasks": self.num_tasks}
+        return rerun_command("few_shot", flags, self.publish)
 
     def run(self, setting: Setting, learner: str) -> tuple[Any, Path, Path]:
         """A training: the run, its own folder and its published one's."""
         name, run = few_shot_run(self.preset, setting, learner, None if self.folder is None else str(self.folder), device=self.device)
-        name = name if self.preset != "smoke" else f"{name}-smoke"
-        return run, self.runs / "few_shot" / name, self.results / "few_shot" / "weights" / name
+        return run, *run_folders("few_shot", name if self.preset != "smoke" else f"{name}-smoke", self.runs, self.results)
 
 
 def main(options: Options, console: Console) -> None:

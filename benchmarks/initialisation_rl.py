@@ -10,7 +10,6 @@ updates, RL² at its own number of episodes, the known goal where an agent for i
 runs/initialisation_rl; with --publish, tables, every episode, figures and weights go to results/initialisation_rl.
 """
 
-import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Estimate, mean, paired_difference, ratio_of_means
 from metarl.experiments.adaptation_runs import FAMILIES, RL2_NAME, adaptation_run
+from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
@@ -75,7 +75,7 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return self.results / "initialisation_rl" if self.publish else self.runs / "initialisation_rl" / "tables"
+        return tables_folder("initialisation_rl", self.runs, self.results, self.publish)
 
     def tasks(self, family: str) -> int:
         """Test tasks."""
@@ -83,14 +83,12 @@ class Options:
 
     def command(self, family: str) -> str:
         """What reruns a family."""
-        own = ["--num-tasks", str(self.num_tasks)] if self.num_tasks else []
-        published = ["--publish"] if self.publish else []
-        return shlex.join(["python", "benchmarks/initialisation_rl.py", "--families", family, *own, *published])
+        return rerun_command("initialisation_rl", {"families": family, "num_tasks": self.num_tasks or None}, self.publish)
 
     def places(self, family: str, label: str) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
         name = f"{family}/{label.lower().replace(', ', '-').replace(' ', '-').replace('²', '2')}-seed0"
-        return self.runs / "initialisation_rl" / name, self.results / "initialisation_rl" / "weights" / name
+        return run_folders("initialisation_rl", name, self.runs, self.results)
 
 
 def main(options: Options, console: Console) -> None:

@@ -8,7 +8,6 @@ them: doing nothing, random actions, and Meta-World's scripted expert, which is 
 from there; published ones are used as they are. With --publish, figures.csv, table.csv and the weights go to results/meta_world.
 """
 
-import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from metarl.envs.agent import Agent
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Comparison, mean, paired_difference, share
+from metarl.experiments.benchmark_folders import rerun_command, run_folders
 from metarl.experiments.finished import check_folder
 from metarl.experiments.finished import trained as run_of
 from metarl.experiments.load import load_agent
@@ -82,13 +82,9 @@ class Options:
     @property
     def command(self) -> str:
         """What reruns this."""
-        own = (
-            name
-            for name in ("task", "horizon", "episodes", "iterations", "num_envs", "seed", "goals")
-            if getattr(self, name) != getattr(Options, name)
-        )
-        flags = [word for name in own for word in (f"--{name.replace('_', '-')}", str(getattr(self, name)))]
-        return shlex.join(["python", "benchmarks/meta_world.py", *flags, *(["--publish"] if self.publish else [])])
+        names = ("task", "horizon", "episodes", "iterations", "num_envs", "seed", "goals")
+        flags = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(Options, name)}
+        return rerun_command("meta_world", flags, self.publish)
 
     def run(self, core: Any) -> RunConfig:
         """The training of a policy with this core."""
@@ -130,7 +126,7 @@ def trained(options: Options, distribution: MetaWorldML1, console: Console) -> d
     agents: dict[str, Agent] = {}
     for core, label in CORES.items():
         name = f"{options.task}-{core}-seed{options.seed}"
-        own, published = options.runs / "meta_world" / name, options.results / "meta_world" / "weights" / name
+        own, published = run_folders("meta_world", name, options.runs, options.results)
         check_folder(options.run(core), own, published)
         folder = run_of(options.run(core), own, published, publishes=options.publish)
         assert folder is not None, "what isn't trained yet is trained"

@@ -10,7 +10,6 @@ nothing but an actuator's direction. Runs lie in runs/randomised_physics; with -
 results/randomised_physics.
 """
 
-import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from metarl.envs.budget import Episodes
 from metarl.evaluation.memory import ForgetfulAgent
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import mean, paired_difference
+from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
@@ -68,18 +68,16 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return self.results / "randomised_physics" if self.publish else self.runs / "randomised_physics" / "tables"
+        return tables_folder("randomised_physics", self.runs, self.results, self.publish)
 
     def command(self, family: str) -> str:
         """What reruns a family."""
-        tasks = [] if self.num_tasks == 1000 else ["--num-tasks", str(self.num_tasks)]
-        published = ["--publish"] if self.publish else []
-        return shlex.join(["python", "benchmarks/randomised_physics.py", "--families", family, *tasks, *published])
+        tasks = None if self.num_tasks == Options.num_tasks else self.num_tasks
+        return rerun_command("randomised_physics", {"families": family, "num_tasks": tasks}, self.publish)
 
     def places(self, family: str, policy: str) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
-        name = f"{family}-{policy}"
-        return self.runs / "randomised_physics" / name, self.results / "randomised_physics" / "weights" / name
+        return run_folders("randomised_physics", f"{family}-{policy}", self.runs, self.results)
 
 
 def main(options: Options, console: Console) -> None:

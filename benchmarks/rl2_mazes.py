@@ -7,7 +7,6 @@ The part "visual-maze" fills Table 3 of Duan et al. 2016. RL² is trained, or go
 figures and weights go to results/rl2_mazes; otherwise all but the runs goes to runs/rl2_mazes/tables.
 """
 
-import shlex
 import sys
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +29,7 @@ from metarl.envs.budget import Episodes
 from metarl.evaluation.episodes import episode_lengths, episode_successes, shortened
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import generalisation_gap, mean, median_member, median_over_seeds, paired_difference, share
+from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
@@ -45,8 +45,11 @@ from metarl.tasks.seeding import numpy_generator
 
 HEADING = "mean steps of successful episodes, and the share of episodes that succeed"
 TEST_SEED = 1611  # of the test mazes' order, and of everything random while they are played
+FURTHER_SEED = 77  # of further mazes, drawn anew as for training, so that none is a test maze
+FURTHER_TASKS = 4  # for each test maze
 SUCCESS = "GridMaze 5x5, RL², success"
 FIRST = "GridMaze 5x5, RL² minus systematic explorer, steps of episode 1, paired"
+FURTHER = "GridMaze 5x5, RL² minus systematic explorer, steps of episode 1 in further mazes, paired"
 SECOND = "GridMaze 5x5, RL², mean steps of episode 2 over the mean shortest path, paired"
 VISUAL_SUCCESS = "VisualMaze 5x5, RL², success over five episodes"
 VISUAL_CHANGE = "VisualMaze 5x5, RL², steps of episode 2 minus episode 1, paired"
@@ -94,16 +97,16 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return self.results / "rl2_mazes" if self.publish else self.runs / "rl2_mazes" / "tables"
+        return tables_folder("rl2_mazes", self.runs, self.results, self.publish)
 
     def command(self, part: str) -> str:
         """What reruns a part."""
-        tasks = [] if self.num_tasks == 1000 else ["--num-tasks", str(self.num_tasks)]
-        return shlex.join(["python", "benchmarks/rl2_mazes.py", "--parts", part, *tasks, *(["--publish"] if self.publish else [])])
+        tasks = None if self.num_tasks == Options.num_tasks else self.num_tasks
+        return rerun_command("rl2_mazes", {"parts": part, "num_tasks": tasks}, self.publish)
 
     def places(self, name: str, seed: int) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
-        return self.runs / "rl2_mazes" / name / f"seed{seed}", self.results / "rl2_mazes" / "weights" / name / f"seed{seed}"
+        return run_folders("rl2_mazes", f"{name}/seed{seed}", self.runs, self.results)
 
 
 def main(options: Options, console: Console) -> None:
@@ -210,6 +213,7 @@ def grid_mazes(options: Options, console: Console) -> None:
         show(tables[-1], f"GridMaze, {setting}: {HEADING}", console)
         if setting == "5x5":
             record_grid(played, shortest, options)
+            record_further(folders, options)
         if setting in ("5x5, 5 episodes", "9x9, 5 episodes"):
             curves = {label: episode_lengths(median_seed(each)) for label, each in played.items() if label != RandomAgent.label}
             size = setting.partition(",")[0]
@@ -244,6 +248,20 @@ def record_grid(played: dict[str, list[Evaluation]], shortest: np.ndarray, optio
     record_estimate(options.folder, shorter, "shown", improved.of_all, None, command)
     if improved.of_improvable is not None:
         record_estimate(options.folder, improvable, "shown", improved.of_improvable, None, command)
+
+
+def record_further(folders: list[Path], options: Options) -> None:
+    """The first episode again, in so many mazes drawn anew that a small lead shows."""
+    if not folders:
+        return
+    distribution, budget = make("GridMaze-v0", train_mazes=0), Episodes(2, 0)
+    agents = [make_agent("maze-explorer", distribution, budget), *(load_agent(folder, budget) for folder in folders)]
+    explorer, *seeds = (
+        episode_lengths(evaluate(agent, distribution, "train", FURTHER_TASKS * options.num_tasks, FURTHER_SEED, budget))[:, 0]
+        for agent in agents
+    )
+    lead = paired_difference(seeds[median_member(seeds)], explorer).difference
+    record_estimate(options.folder, f"{FURTHER}, {seeds_of('grid-maze')}", "shown", lead, None, options.command("grid-maze"))
 
 
 def gap(options: Options, console: Console) -> None:

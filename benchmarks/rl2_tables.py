@@ -7,7 +7,6 @@ published weights of the same settings are used as they are. With --publish, tab
 results/rl2_tables; otherwise all but the runs goes to runs/rl2_tables/PRESET/tables. Rows and agents left out keep their old cells.
 """
 
-import shlex
 import sys
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,6 +25,7 @@ from metarl.baselines.registry import agent_class, make_agent
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
 from metarl.evaluation.statistics import Estimate, beats, mean, median_member, median_over_seeds, paired_difference
+from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
 from metarl.experiments.finished import check_folder
 from metarl.experiments.finished import trained as trained_run
 from metarl.experiments.load import load_agent
@@ -111,21 +111,13 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables, totals and figures go."""
-        return self.results / "rl2_tables" if self.publish else self.runs / "rl2_tables" / self.preset / "tables"
+        return tables_folder("rl2_tables", self.runs, self.results, self.publish, within=self.preset)
 
     @property
     def command(self) -> str:
         """What reruns this."""
-        parts = ["python", "benchmarks/rl2_tables.py", "--table", self.table]
-        for name, values in (
-            ("--rows", self.rows),
-            ("--preset", (self.preset,)),
-            ("--agents", self.agents),
-            ("--seeds", map(str, self.seeds)),
-        ):
-            words = list(values)
-            parts += [name, *words] if words else []
-        return shlex.join([*parts, *(["--publish"] if self.publish else [])])
+        flags = {"table": self.table, "rows": self.rows, "preset": self.preset, "agents": self.agents, "seeds": self.seeds}
+        return rerun_command("rl2_tables", flags, self.publish)
 
 
 class Ground(NamedTuple):
@@ -214,8 +206,7 @@ def play(column: Column, ground: Ground, options: Options, console: Console) -> 
 
 def places(row: Row, seed: int, options: Options) -> tuple[Path, Path]:
     """Where a run of RL² lies: our own, and the published one."""
-    own = options.runs / "rl2_tables" / options.preset / row.name / f"seed{seed}"
-    return own, options.results / "rl2_tables" / "weights" / row.name / f"seed{seed}"
+    return run_folders("rl2_tables", f"{row.name}/seed{seed}", options.runs, options.results, within=options.preset)
 
 
 def check_runs(row: Row, options: Options) -> None:

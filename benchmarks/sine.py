@@ -8,7 +8,6 @@ the others learn (Nichol et al. 2018, section 4). Finished runs and published we
 of every wave, figures and weights go to results/sine; otherwise to runs/sine/tables.
 """
 
-import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from metarl.analysis.figures import mean_curves, save
 from metarl.analysis.sine_fits import Fits, fit_wave, fits_figure
 from metarl.evaluation.statistics import Estimate, mean, median_member, ratio_of_means
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
+from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_learner
 from metarl.experiments.merit import record_estimate
@@ -73,20 +73,18 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return self.results / "sine" if self.publish else self.runs / "sine" / "tables"
+        return tables_folder("sine", self.runs, self.results, self.publish)
 
     @property
     def command(self) -> str:
         """What reruns this."""
-        own = ["--preset", self.preset] if self.preset != "cpu" else []
-        own += ["--num-tasks", str(self.num_tasks)] if self.num_tasks else []
-        own += ["--seeds", *map(str, self.seeds)] if self.seeds != Options.seeds else []
-        return shlex.join(["python", "benchmarks/sine.py", *own, *(["--publish"] if self.publish else [])])
+        preset = None if self.preset == Options.preset else self.preset
+        seeds = None if self.seeds == Options.seeds else self.seeds
+        return rerun_command("sine", {"preset": preset, "num_tasks": self.num_tasks or None, "seeds": seeds}, self.publish)
 
     def places(self, label: str, seed: int) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
-        name = f"{label.lower().replace(' ', '-')}-seed{seed}"
-        return self.runs / "sine" / self.preset / name, self.results / "sine" / "weights" / name
+        return run_folders("sine", f"{label.lower().replace(' ', '-')}-seed{seed}", self.runs, self.results, within=self.preset)
 
 
 def main(options: Options, console: Console) -> None:

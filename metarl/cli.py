@@ -76,6 +76,63 @@ def watch(words: Sequence[str]) -> None:
     tyro.cli(flags, prog="metarl watch", args=list(words))
 
 
+def retro(words: Sequence[str]) -> None:
+    """Say which games of stable-retro can be played here, or bring in ROMs that you own."""
+    choices = {"status": retro_status, "import": retro_import}
+    if not words or words[0] not in choices:
+        _choose("metarl retro", {name: command.__doc__ or "" for name, command in choices.items()}, words)
+    choices[words[0]](words[1:])
+
+
+def retro_status(words: Sequence[str]) -> None:
+    """Show which games and levels can be played here, and what is missing."""
+    from metarl.experiments.retro_commands import StatusOptions, status_report
+
+    def flags(options: Annotated[StatusOptions, tyro.conf.arg(name="")] = StatusOptions()) -> None:
+        """Show which games and levels can be played here, and what is missing."""
+        print("\n".join(status_report(options)))
+
+    tyro.cli(flags, prog="metarl retro status", args=list(words))
+
+
+def retro_import(words: Sequence[str]) -> None:
+    """Bring in the ROMs of a folder, and say which were recognised."""
+
+    def flags(folder: tyro.conf.Positional[Path]) -> None:
+        """Bring in the ROMs of a folder, and say which were recognised.
+
+        Args:
+            folder: looked through with all that is below it, archives (.zip) too.
+        """
+        from metarl.experiments.retro_commands import import_report
+
+        print("\n".join(import_report(folder)))
+
+    tyro.cli(flags, prog="metarl retro import", args=list(words))
+
+
+def leaderboard(words: Sequence[str]) -> None:
+    """Rank agents by their scores on levels, as `benchmarks/sonic.py` stored them."""
+    from rich.console import Console
+
+    from metarl.analysis.tables import render_leaderboard
+    from metarl.experiments.level_scores import leaderboard as ranked
+    from metarl.experiments.level_scores import stored_scores
+
+    def flags(folder: tyro.conf.Positional[Path] = Path("results")) -> None:
+        """Rank agents by their scores on levels, as `benchmarks/sonic.py` stored them.
+
+        Args:
+            folder: where scores lie, at any depth; such as runs for all that was played here.
+        """
+        board = ranked(stored_scores(folder))
+        Console().print(render_leaderboard(board))
+        for row in board.itertuples():
+            print(f"{row.game}, {row.agent}: {row.command}")
+
+    tyro.cli(flags, prog="metarl leaderboard", args=list(words))
+
+
 def list_everything(words: Sequence[str]) -> None:
     """Show all task distributions, learners and agents, a line each."""
 
@@ -95,6 +152,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
     "watch": watch,
+    "leaderboard": leaderboard,
+    "retro": retro,
     "list": list_everything,
 }
 

@@ -2,10 +2,12 @@ import runpy
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from metarl.cli import COMMANDS, main
 from metarl.experiments.commands import catalogue, first_sentence
+from metarl.experiments.level_scores import COLUMNS
 from metarl.learners.registry import LEARNERS
 from metarl.results import RunFolder
 
@@ -104,6 +106,20 @@ def test_watch_a_run_and_an_agent(tmp_path, capsys):
         assert file.stat().st_size > 1000
     main(["watch", "--agent", "random", *maze, "--num-tasks", "1", "--format", "mp4", "--out", str(tmp_path / "out")])
     assert (tmp_path / "out" / "test-1tasks-2episodes-seed0.mp4").exists()
+
+
+def test_the_leaderboard_ranks_what_is_stored(tmp_path, capsys):
+    lines = [("PPO", 0, 2.0), ("PPO", 1, 4.0), ("Joint PPO", 0, 5.0), ("Joint PPO", 1, 7.0)]
+    table = pd.DataFrame(lines, columns=["agent", "seed", "score"]).assign(game="lines", split="test", level="a", steps=1000, episodes=3)
+    table = table.assign(success=0.0, fingerprint="f", command="python benchmarks/sonic.py")[COLUMNS]
+    (tmp_path / "deep").mkdir()
+    table.to_csv(tmp_path / "deep" / "scores.csv", index=False)
+    main(["leaderboard", str(tmp_path)])
+    shown = capsys.readouterr().out
+    assert shown.index("Joint PPO") < shown.index(" PPO ")
+    assert "6.00" in shown
+    assert "1,000" in shown
+    assert "lines, PPO: python benchmarks/sonic.py" in shown
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy import NetworkConfig
 from metarl.networks.rainbow_network import RainbowNetworkConfig
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.coin_run import CoinRun
 from metarl.tasks.gaussian_bandit import GaussianBandit
 from metarl.tasks.grid_maze import GridMaze
 from metarl.tasks.grid_navi import GridNavi
@@ -37,6 +38,7 @@ from metarl.tasks.registry import DISTRIBUTIONS, make
 from metarl.tasks.reveal import reveal
 from metarl.tasks.visual_maze import VisualMaze
 from tests.checks.line import Line
+from tests.playable import playable_ids
 
 SETTINGS = {  # beside the defaults
     "CartPole-v0": {"usual": {"low": 1, "high": 1, "friction": 0, "reversals": False, "horizon": 30}},
@@ -46,7 +48,8 @@ SETTINGS = {  # beside the defaults
     "GridMaze-v0": {"loops": {"size": 3, "loops": 0.5, "algorithm": "kruskal", "window": 2, "train_mazes": 0}},
     "RandomMDP-v0": {"small": {"states": 3, "actions": 2, "horizon": 3, "transition_concentration": 0.3}},
 }
-FAMILIES = {id: partial(make, id) for id in DISTRIBUTIONS}
+SHORT = {"Airstriker-v0": {"horizon": 12}}  # in place of the defaults, where a real emulator plays
+FAMILIES = {id: partial(make, id, **SHORT.get(id, {})) for id in playable_ids() if id in DISTRIBUTIONS}
 FAMILIES |= {f"{id}-{name}": partial(make, id, **arguments) for id, named in SETTINGS.items() for name, arguments in named.items()}
 GOALS = {"train": [-3.0, -2.0, 2.0, 3.0], "test": [-2.5, 2.5]}
 FAMILIES["gymnasium"] = partial(GymnasiumDistribution, "Line-v0", Line, GOALS, horizon=8)
@@ -65,6 +68,7 @@ PLAYED = {  # what agents are checked on: small, since they play a thousand task
     "told-plane": (reveal(PointNavigation(horizon=6)), Episodes(2, 0)),
     "identity": (Identity(3, 4), Episodes(2, 0)),
     "gymnasium": (FAMILIES["gymnasium"](), Episodes(2, 0)),
+    "levels": (CoinRun(levels=2, test_levels=2, horizon=4), Episodes(2, 0)),
     "arm": (MetaWorldML1(horizon=3, goal_visible=True), Episodes(2, 0)),
 }
 AGENT_CASES = {

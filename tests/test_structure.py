@@ -29,6 +29,8 @@ ORDER = (  # a row imports only from itself and from rows above
     "__main__",
 )
 FIVE_PLACES = ("metarl.learners", "metarl.rollout", "metarl.envs", "metarl.tasks", "metarl.networks")
+ONLY_IN_CHECKPOINTS = {"optimizer_state"}
+ONLY_WITH_SEVERAL_PROCESSES = {"crew"}  # of the learners' modules
 MOST_LINES = 400
 TESTED_ELSEWHERE = {  # a module without a test file of its own -> where it is tested
     "metarl/__main__.py": "tests/test_cli.py",  # two lines that call it
@@ -108,19 +110,50 @@ def test_modules_do_not_import_each_other_in_circles():
         visit(name, ())
 
 
-def test_a_training_step_of_rl2_stays_within_five_places():
-    reached, waiting = set(), ["metarl.learners.rl2"]
+def reached_from(learner: str) -> set[str]:
+    """Every module that a learner's own leads to; none lies outside the five places."""
+    reached, waiting = set(), [f"metarl.learners.{learner}"]
     while waiting:
         name = waiting.pop()
         if name not in reached and name in NAMES:
             reached.add(name)
             waiting += [use.what for use in imports(TREES[NAMES[name]]) if use.what != "metarl"]
-    assert {"metarl.learners.ppo", "metarl.rollout", "metarl.envs.meta_episode", "metarl.networks.policy"} <= reached
     strays = [name for name in reached if not name.startswith(FIVE_PLACES)]
-    assert not strays, f"one step of RL² also leads through {', '.join(strays)}"
-    learners = {name for name in reached if name.startswith("metarl.learners.")}
-    only_with_several_processes = {"metarl.learners.crew"}
-    assert learners <= {"metarl.learners.rl2", "metarl.learners.ppo", "metarl.learners.contract"} | only_with_several_processes
+    assert not strays, f"one step of {learner} also leads through {', '.join(strays)}"
+    return reached
+
+
+def learners_among(modules: set[str]) -> set[str]:
+    return {name.removeprefix("metarl.learners.") for name in modules if name.startswith("metarl.learners.")}
+
+
+def test_a_training_step_of_rl2_stays_within_five_places():
+    reached = reached_from("rl2")
+    assert {"metarl.learners.ppo", "metarl.rollout", "metarl.envs.meta_episode", "metarl.networks.policy"} <= reached
+    assert learners_among(reached) <= {"rl2", "ppo", "contract"} | ONLY_IN_CHECKPOINTS | ONLY_WITH_SEVERAL_PROCESSES
+
+
+def test_a_step_of_joint_ppo_stays_within_six():
+    reached = reached_from("joint_ppo")
+    assert {"metarl.envs.meta_episode", "metarl.networks.actor_critic"} <= reached
+    before = {"contract", "settings"}
+    assert (
+        learners_among(reached)
+        <= {"joint_ppo", "joint", "online", "online_ppo", "ppo"} | before | ONLY_IN_CHECKPOINTS | ONLY_WITH_SEVERAL_PROCESSES
+    )
+
+
+@pytest.mark.parametrize("learner", ["maml_rl", "fomaml_rl", "reptile_rl", "joint_rl"])
+def test_a_training_step_of_a_policys_initialisation_stays_within_the_same_places(learner):
+    reached = reached_from(learner)
+    played = {"metarl.rollout", "metarl.envs.meta_episode", "metarl.networks.policy_perceptron"}
+    step = {"policy_initialisation", "policy_episodes", "ppo", "inner_loop", "optimizers", "trust_region"}
+    assert played <= reached
+    assert step <= learners_among(reached)
+    gradient = {learner, learner.removesuffix("_rl")}  # what is done to policies is done to examples too
+    before_and_after = {"contract", "settings", "adapting_policy"}
+    only_of_examples = {"initialisation", "adapter"}
+    assert learners_among(reached) <= step | gradient | before_and_after | only_of_examples | ONLY_WITH_SEVERAL_PROCESSES
 
 
 def has_code(file: Path) -> bool:

@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from metarl.learners.fomaml import fomaml_gradient
-from metarl.learners.initialisation import MetaGradient
-from metarl.learners.inner_loop import Problem
+from metarl.learners.inner_loop import MetaGradient, Problem
 from metarl.learners.maml import maml_gradient
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig

@@ -13,7 +13,7 @@ from metarl.evaluation.statistics import mean, median_over_seeds
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.seeding import numpy_generator
 
-__all__ = ["caption", "render", "score_table"]
+__all__ = ["caption", "render", "render_leaderboard", "score_table"]
 
 Entry = tuple[str, Evaluation | Sequence[Evaluation]]
 
@@ -94,6 +94,20 @@ def render(table: pd.DataFrame, title: str = "", decimals: int = 3) -> Table:
         shown.add_section()
         shown.add_row(f"[italic]{reference}[/italic]", f"{ceiling:.{decimals}f}", "", "1.000")
     return shown
+
+
+def render_leaderboard(board: pd.DataFrame) -> Table:
+    """A leaderboard of `metarl.experiments.level_scores` for a terminal: agents by game and steps, the best first."""
+    view = Table(title="Mean return of all episodes on each level, mean over levels", title_justify="left")
+    for name in ("game", "split", "steps", "agent", "score", "95 % interval", "levels", "seeds"):
+        view.add_column(name, justify="left" if name in ("game", "split", "agent") else "right", no_wrap=True)
+    for _, own in board.groupby(["game", "split", "steps"], sort=False):
+        for row in own.to_dict("records"):
+            interval = f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+            counts = str(row["levels"]), str(row["seeds"])
+            view.add_row(row["game"], row["split"], f"{row['steps']:,}", row["agent"], f"{row['score']:.2f}", interval, *counts)
+        view.add_section()
+    return view
 
 
 def caption(table: pd.DataFrame) -> str:

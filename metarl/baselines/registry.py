@@ -22,6 +22,7 @@ AGENTS = {
     "optimistic-thompson": "metarl.baselines.bandit_thompson:OptimisticThompson",
     "gittins": "metarl.baselines.bandit_gittins:Gittins",
     "bayes-optimal": "metarl.baselines.bandit_bayes_optimal:BayesOptimal",
+    "jerk": "metarl.baselines.jerk:JERK",
     "known-arm": "metarl.baselines.known_arm:KnownArm",
     "mdp-greedy": "metarl.baselines.mdp_greedy:MDPGreedy",
     "mdp-epsilon-greedy": "metarl.baselines.mdp_greedy:MDPEpsilonGreedy",

@@ -303,6 +303,9 @@ def _check_rows_in_distribution(agent: Agent, distribution: TaskDistribution, bu
 
 
 def _check_state(what: str, state: Any, rows: int) -> None:
+    if isinstance(state, list):  # an object of any kind for each row
+        require(len(state) == rows, f"{what}: the state is a list of {len(state)}.", f"It has an entry for each of {rows} rows.")
+        return
     for path, leaf in leaves(state):
         if leaf is None:
             continue
@@ -311,5 +314,5 @@ def _check_state(what: str, state: Any, rows: int) -> None:
         require(
             fits,
             f"{what}: the state{path and f' at {path}'} is {found}.",
-            f"The state is made of nested tuples of tensors with {rows} rows.",
+            f"The state is made of nested tuples of tensors with {rows} rows, or a list with an entry for each row.",
         )

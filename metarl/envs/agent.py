@@ -14,7 +14,7 @@ class Agent(Protocol):
     """Acts, and adapts while acting. Built for a distribution and a budget, so it knows prior and horizon."""
 
     def initial_state(self, batch_size: int) -> Any:
-        """The state of `batch_size` rows that know nothing: nested tuples of tensors [B, ...]."""
+        """The state of `batch_size` rows that know nothing: nested tuples of tensors [B, ...], or a list with an object for each row."""
         ...
 
     def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:

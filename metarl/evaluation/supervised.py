@@ -12,6 +12,7 @@ from torch import Tensor
 
 from metarl.evaluation.statistics import Estimate, mean
 from metarl.learners.adapter import Adapter
+from metarl.learners.settings import check_counts
 from metarl.tasks.contract import PlugInError, Tasks, check_split
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import torch_generator
@@ -119,16 +120,9 @@ def evaluate_supervised(
         raise ValueError(f"{distribution!r} has episodes rather than examples; score agents on it with metarl.evaluate.")
     check_split(distribution, split)
     check_device(device)
-    for name, value, least in (
-        ("num_tasks", num_tasks, 1),
-        ("steps", steps, 1),
-        ("seed", seed, None),
-        ("chunk", CHUNK if chunk is None else chunk, 1),
-    ):
-        if not isinstance(value, Integral):
-            raise ValueError(f"{name} must be a whole number, not {value!r}.")
-        if least is not None and value < least:
-            raise ValueError(f"{name} must be at least {least}, not {value}.")
+    check_counts(num_tasks=num_tasks, steps=steps, chunk=CHUNK if chunk is None else chunk)
+    if not isinstance(seed, Integral):
+        raise ValueError(f"seed must be a whole number, not {seed!r}.")
     inner_steps = tuple(range(steps + 1)) if score_after is None else tuple(sorted(set(score_after)))
     if not inner_steps or not 0 <= inner_steps[0] <= inner_steps[-1] <= steps:
         raise ValueError(f"score_after names inner steps between 0 and {steps}, one at least, not {score_after}.")

@@ -5,11 +5,9 @@ from typing import Any
 
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.adapting_policy import Adaptation
-from metarl.learners.fomaml_rl import FOMAMLRLConfig
 from metarl.learners.joint_rl import JointRLConfig
-from metarl.learners.maml_rl import MAMLRLConfig
 from metarl.learners.optimizers import Adam
-from metarl.learners.policy_initialisation import ClippedPPO
+from metarl.learners.policy_initialisation import ClippedPPO, PolicyInitialisationConfig
 from metarl.learners.ppo import PPOConfig
 from metarl.learners.reptile_rl import ReptileRLConfig
 from metarl.learners.rl2 import RL2Config
@@ -52,7 +50,7 @@ class Family:
 
 # Inner steps are as many as are scored; their size in training was chosen on training tasks, of 0.1, 0.2, 0.5 and 1.
 STEP = Adaptation(episodes=20, inner_lr=0.1)
-MAML, FOMAML = MAMLRLConfig(inner_steps=3, adaptation=STEP, iterations=100), FOMAMLRLConfig(inner_steps=3, adaptation=STEP, iterations=100)
+MAML = FOMAML = PolicyInitialisationConfig(inner_steps=3, adaptation=STEP, iterations=100)
 REPTILE = ReptileRLConfig(inner_steps=3, adaptation=STEP)
 JOINT = JointRLConfig(iterations=400, adaptation=STEP)  # as many environment steps as MAML, which plays every task four times
 BY_PPO = ClippedPPO(epochs=5, adam=Adam(1e-3))
@@ -77,7 +75,7 @@ NAVIGATION = {
 RUNNING = Adaptation(episodes=10, inner_lr=0.1)
 WIDE = TRPO(max_kl=0.02)
 CHEETAHS = {
-    "MAML, TRPO": Plan("maml-rl", MAMLRLConfig(inner_steps=1, adaptation=RUNNING, outer=WIDE, iterations=150)),
+    "MAML, TRPO": Plan("maml-rl", PolicyInitialisationConfig(inner_steps=1, adaptation=RUNNING, outer=WIDE, iterations=150)),
     "Joint training, fine-tuned": Plan("joint-rl", JointRLConfig(adaptation=RUNNING, outer=WIDE, iterations=300)),
 }
 FAMILIES = {

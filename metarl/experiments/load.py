@@ -29,9 +29,8 @@ def load_agent(folder: str | Path, budget: Budget | None = None, member: int = 0
     """
     place = RunFolder(folder)
     budget = budget or default_budget(RunConfig.from_identity(place.identity, device))
-    if place.weights(member).exists():
-        return load_learner(folder, member, device).agent(budget)
-    return load_learner(folder, member, device).agent(budget, member)
+    alone = place.weights(member).exists()  # a learner from weights holds one member
+    return load_learner(folder, member, device).agent(budget, 0 if alone else member)
 
 
 def load_learner(folder: str | Path, member: int = 0, device: str = "cpu") -> Learner:

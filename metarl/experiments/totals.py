@@ -10,7 +10,7 @@ from metarl.evaluation.episodes import episode_lengths, episode_successes
 from metarl.evaluation.protocol import Evaluation
 from metarl.results import MAX_PUBLISHED_BYTES, write_file
 
-__all__ = ["write_episodes", "write_totals"]
+__all__ = ["write_arrays", "write_episodes", "write_totals"]
 
 
 def write_totals(file: Path, key: str, scores: np.ndarray, fingerprint: str, seed: int) -> None:
@@ -29,7 +29,7 @@ def write_totals(file: Path, key: str, scores: np.ndarray, fingerprint: str, see
                 arrays = dict(old)
     arrays[key] = small(scores)
     arrays |= {"fingerprint": np.array(fingerprint), "split": np.array("test"), "seed": np.array(seed)}
-    _write(file, arrays)
+    write_arrays(file, arrays)
 
 
 def write_episodes(file: Path, played: Mapping[str, Sequence[Evaluation]]) -> None:
@@ -51,7 +51,7 @@ def write_episodes(file: Path, played: Mapping[str, Sequence[Evaluation]]) -> No
         arrays[f"{label}/length"] = small(np.stack([episode_lengths(each) for each in evaluations]))
         arrays[f"{label}/success"] = np.stack([episode_successes(each) for each in evaluations])
         arrays[f"{label}/fingerprint"] = np.array([each.fingerprint for each in evaluations])
-    _write(file, arrays)
+    write_arrays(file, arrays)
 
 
 def small(values: np.ndarray) -> np.ndarray:
@@ -60,7 +60,8 @@ def small(values: np.ndarray) -> np.ndarray:
     return values.astype((np.uint8 if values.max() < 2**8 else np.uint16) if counts else np.float32)
 
 
-def _write(file: Path, arrays: dict[str, np.ndarray]) -> None:
+def write_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
+    """A compressed .npz of named arrays; left as it is where it would grow larger than a published file may be."""
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     if stream.tell() <= MAX_PUBLISHED_BYTES:

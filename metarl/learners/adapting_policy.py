@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Literal, NamedTuple
 
 import torch
@@ -13,14 +12,13 @@ from metarl.envs.meta_episode import Step
 from metarl.learners.inner_loop import Problem, broadcast, task_gradients, totals
 from metarl.learners.optimizers import SGD
 from metarl.learners.policy_episodes import TaskEpisodes, judge
+from metarl.learners.settings import check_counts
 from metarl.networks.actions import action_distribution
 from metarl.networks.inputs import StepInputs
-from metarl.networks.per_task import PerTask
-from metarl.networks.policy import PolicyOutput
 from metarl.tasks.contract import TaskDistribution, where_rows
 from metarl.tasks.spaces import action_dtype
 
-__all__ = ["Adaptation", "AdaptingPolicyAgent", "AdaptingState", "FastPolicy"]
+__all__ = ["Adaptation", "AdaptingPolicyAgent", "AdaptingState"]
 
 STEPS_AT_ONCE = 200_000  # of all rows that a gradient is taken for at a time
 
@@ -46,36 +44,13 @@ class Adaptation:
     act: Literal["sample", "mode"] = "mode"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.episodes, Integral):
-            raise ValueError(f"episodes must be a whole number, not {self.episodes!r}.")
-        if self.episodes < 1:
-            raise ValueError(f"episodes must be at least 1, not {self.episodes}.")
+        check_counts(episodes=self.episodes)
         if not self.inner_lr > 0:
             raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
             raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
         if self.act not in ("sample", "mode"):
             raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
-
-
-class FastPolicy:
-    """A policy with weights of their own for each of n tasks, as `collect` plays it: rows of a task lie side by side.
-
-    Args:
-        inputs: reads observations. network: the policy. weights: [n, ...] each.
-    """
-
-    def __init__(self, inputs: StepInputs, network: PerTask, weights: list[Tensor]):
-        self.inputs, self.network, self.weights = inputs, network, weights
-
-    def initial_state(self, batch_size: int) -> tuple[()]:
-        """Nothing is remembered."""
-        return ()
-
-    def __call__(self, step: Step, state: tuple[()]) -> tuple[PolicyOutput, tuple[()]]:
-        """Parameters [B, P] for B rows; it values nothing."""
-        features = self.inputs(step).unflatten(0, (len(self.weights[0]), -1))
-        return PolicyOutput(self.network(self.weights, features).flatten(0, 1), torch.zeros_like(step.prev_reward)), ()
 
 
 class Collected(NamedTuple):

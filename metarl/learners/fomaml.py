@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from metarl.learners.adapter import Stepper
-from metarl.learners.initialisation import InitialisationLearner, MetaGradient, check_settings
-from metarl.learners.inner_loop import Problem, adapt, minibatches, task_gradients
+from metarl.learners.initialisation import InitialisationLearner, check_settings
+from metarl.learners.inner_loop import MetaGradient, Problem, adapt, minibatches, task_gradients
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
@@ -52,7 +52,7 @@ class FOMAMLConfig:
     network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
         if self.tail not in ("query", "shared"):
             raise ValueError(f"tail must be 'query' or 'shared', not {self.tail!r}.")
         if self.tail == "shared" and self.batch is None:

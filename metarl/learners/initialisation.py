@@ -6,8 +6,9 @@ supervised tasks (`metarl.tasks.supervised`) and yield an adapter, which `metarl
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral
-from typing import Any, ClassVar, NamedTuple, NoReturn, Protocol
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,8 +16,9 @@ from torch import Generator, Tensor, nn
 from metarl.envs.budget import Budget
 from metarl.learners.adapter import GradientAdapter, Stepper
 from metarl.learners.contract import Metrics
-from metarl.learners.inner_loop import Problem, check_converges, totals
-from metarl.learners.optimizers import Optimizer
+from metarl.learners.inner_loop import MetaGradient, Problem, check_meta_gradient
+from metarl.learners.optimizers import moved_to
+from metarl.learners.settings import check_counts, only_seed
 from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
@@ -24,73 +26,37 @@ from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
 
-__all__ = ["InitialisationLearner", "MakeNetwork", "MetaGradient", "check_meta_gradient", "check_settings"]
+__all__ = ["InitialisationLearner", "MakeNetwork", "check_settings", "network_for"]
 
 MakeNetwork = Callable[[SupervisedDistribution, Generator], nn.Module]
 
 
-class MetaGradient(NamedTuple):
-    """Against what an outer step moves."""
-
-    gradients: list[Tensor]  # one entry for everything that is trained, the mean over tasks
-    losses: Tensor  # [gradients taken of each task, n]
-    each: list[Tensor] | None = None  # [n, ...] each task's own part, where that is known
-
-
-def check_meta_gradient(found: MetaGradient, where: str) -> None:
-    """Raise ValueError unless everything in it is finite; what isn't is named by task and step."""
-    check_converges(found.losses, where)
-    if all(bool(torch.isfinite(gradient).all()) for gradient in found.gradients):
-        return
-    bad = [] if found.each is None else [int(i) for i in torch.nonzero(~torch.isfinite(totals(found.each)))]
-    named = f"after {len(found.losses) - 1} steps in task {bad[0]} the gradient" if bad else "the meta-gradient"
-    raise ValueError(f"The inner loop diverged {where}: {named} isn't finite. Use a smaller inner lr.")
+def check_settings(iterations: int, tasks: int, inner_steps: int, batch: int | None) -> None:
+    """Raise ValueError for settings that no learner can work with; None as batch is the whole support."""
+    check_counts(iterations=iterations, tasks=tasks, inner_steps=inner_steps)
+    if batch is not None and not isinstance(batch, Integral):
+        raise ValueError(f"batch must be a whole number of examples, or None for the whole support, not {batch!r}.")
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch must be at least 1 example, or None for the whole support, not {batch}.")
 
 
-class Settings(Protocol):
-    """What the configs have in common."""
+def network_for(config: PerceptronConfig | ImageNetworkConfig, distribution: SupervisedDistribution, rng: Generator) -> nn.Module:
+    """The network that `config` describes, for the inputs and outputs of `distribution`; `rng` draws its weights.
 
-    @property
-    def iterations(self) -> int:
-        """Outer steps."""
-
-    @property
-    def tasks(self) -> int:
-        """Tasks in an outer step."""
-
-    @property
-    def inner_steps(self) -> int:
-        """Steps on each of them."""
-
-    @property
-    def batch(self) -> int | None:
-        """Examples in an inner step; None for the whole support."""
-
-    @property
-    def outer(self) -> Optimizer:
-        """The optimiser of the outer steps."""
-
-    @property
-    def anneal(self) -> bool:
-        """Whether the outer step shrinks linearly to nothing."""
-
-    @property
-    def network(self) -> PerceptronConfig | ImageNetworkConfig:
-        """The network's shape."""
-
-
-def check_settings(config: Settings) -> None:
-    """Raise ValueError for settings that no learner can work with."""
-    for name in ("iterations", "tasks", "inner_steps"):
-        value = getattr(config, name)
-        if not isinstance(value, Integral):
-            raise ValueError(f"{name} must be a whole number, not {value!r}.")
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}.")
-    if config.batch is not None and not isinstance(config.batch, Integral):
-        raise ValueError(f"batch must be a whole number of examples, or None for the whole support, not {config.batch!r}.")
-    if config.batch is not None and config.batch < 1:
-        raise ValueError(f"batch must be at least 1 example, or None for the whole support, not {config.batch}.")
+    Raises:
+        ValueError: it reads inputs of another kind.
+    """
+    shape = distribution.input_shape
+    if isinstance(config, ImageNetworkConfig) and len(shape) == 3:
+        return ImageNetwork((shape[0], shape[1], shape[2]), distribution.outputs, config, rng)
+    if isinstance(config, PerceptronConfig) and len(shape) == 1:
+        return Perceptron(shape[0], distribution.outputs, config, rng)
+    kind = "An image network reads images" if isinstance(config, ImageNetworkConfig) else "A perceptron reads vectors"
+    raise ValueError(
+        f"{kind}; the inputs of {distribution.id} have shape {shape}. Give network=ImageNetworkConfig() for images [channels, height, "
+        "width] (as a flag: network:image-network-config), PerceptronConfig() for vectors, or for anything else make_network (to "
+        "learn2learn, an algorithm around a network of your own)."
+    )
 
 
 class InitialisationLearner(ABC):
@@ -119,16 +85,13 @@ class InitialisationLearner(ABC):
         name = type(self).__name__
         if not isinstance(distribution, SupervisedDistribution):
             raise ValueError(f"{name} learns supervised tasks, such as SineRegression-v0; {distribution!r} isn't one.")
-        only: Any = seed[0] if isinstance(seed, tuple) and len(seed) == 1 else seed
-        if not isinstance(only, Integral):
-            raise ValueError(f"{name} trains one seed at a time; give an integer, not {seed!r}.")
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
-        streams = derive_seed(int(only), "initialisation")
+        streams = derive_seed(only_seed(name, seed), "initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
         with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
             torch.default_generator.manual_seed(derive_seed(streams, "weights"))
-            network = (make_network or self._network)(distribution, torch_generator(streams, "weights"))
+            network = (make_network or partial(network_for, config.network))(distribution, torch_generator(streams, "weights"))
         network = network.to(self.device, torch.float32)
         self.problem = Problem(PerTask(network), distribution.loss, distribution.loss_and_slope)
         trial = distribution.sample(2, "train", self.task_seed).to(self.device, torch.float32)
@@ -138,18 +101,6 @@ class InitialisationLearner(ABC):
         self.names, self.trained = list(named), list(named.values())
         self.outer_state = config.outer.start(self.trained)
         self.iteration = self.steps = 0
-
-    def _network(self, distribution: SupervisedDistribution, rng: Generator) -> nn.Module:
-        shape, config = distribution.input_shape, self.config.network
-        if isinstance(config, ImageNetworkConfig) and len(shape) == 3:
-            return ImageNetwork((shape[0], shape[1], shape[2]), distribution.outputs, config, rng)
-        if isinstance(config, PerceptronConfig) and len(shape) == 1:
-            return Perceptron(shape[0], distribution.outputs, config, rng)
-        kind = "An image network reads images" if isinstance(config, ImageNetworkConfig) else "A perceptron reads vectors"
-        raise ValueError(
-            f"{kind}; the inputs of {distribution.id} have shape {shape}. Give network=ImageNetworkConfig() for images [channels, height, "
-            "width] (as a flag: network:image-network-config), PerceptronConfig() for vectors, or make_network for anything else."
-        )
 
     def start(self) -> dict[str, Tensor]:
         """Everything that is trained, by name, as it begins: the network's weights come first."""
@@ -231,10 +182,6 @@ class InitialisationLearner(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.load_weights(state)
-        moved = {
-            name: [tensor.to(self.device) for tensor in value] if isinstance(value, list) else value
-            for name, value in state["outer"].items()
-        }
-        self.outer_state = moved
+        self.outer_state = moved_to(self.device, state["outer"])
         self.rng.set_state(state["stream"].cpu())
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])

@@ -17,10 +17,12 @@ from metarl.tasks.supervised import Examples
 __all__ = [
     "Adapted",
     "Gradients",
+    "MetaGradient",
     "Problem",
     "adapt",
     "broadcast",
     "check_converges",
+    "check_meta_gradient",
     "minibatches",
     "task_gradients",
     "task_losses",
@@ -49,6 +51,14 @@ class Adapted(NamedTuple):
 
     weights: list[Tensor]  # [n, ...] each
     losses: Tensor  # [steps, n]: of each step's examples, before it
+
+
+class MetaGradient(NamedTuple):
+    """Against what an outer step moves."""
+
+    gradients: list[Tensor]  # one entry for everything that is trained, the mean over tasks
+    losses: Tensor  # [gradients taken of each task, n]
+    each: list[Tensor] | None = None  # [n, ...] each task's own part, where that is known
 
 
 def broadcast(weights: Sequence[Tensor], n: int) -> list[Tensor]:
@@ -131,3 +141,13 @@ def check_converges(losses: Tensor, where: str) -> None:
         step, task = (int(i) for i in torch.nonzero(bad)[0])
         value = float(losses[step, task])
         raise ValueError(f"The inner loop diverged {where}: after {step} steps in task {task} the loss is {value}. Use a smaller inner lr.")
+
+
+def check_meta_gradient(found: MetaGradient, where: str) -> None:
+    """Raise ValueError unless everything in it is finite; what isn't is named by task and step."""
+    check_converges(found.losses, where)
+    if all(bool(torch.isfinite(gradient).all()) for gradient in found.gradients):
+        return
+    bad = [] if found.each is None else [int(i) for i in torch.nonzero(~torch.isfinite(totals(found.each)))]
+    named = f"after {len(found.losses) - 1} steps in task {bad[0]} the gradient" if bad else "the meta-gradient"
+    raise ValueError(f"The inner loop diverged {where}: {named} isn't finite. Use a smaller inner lr.")

@@ -7,7 +7,6 @@ at a time, and the algorithm learns from all of them at once. At test its agent 
 import copy
 from collections import deque
 from functools import cached_property
-from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +16,7 @@ from metarl.envs.budget import Budget, Episodes, Steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome, Step
 from metarl.learners.contract import Metrics
 from metarl.learners.online import FineTuningAgent, FixedAgent, OnlineLearner
+from metarl.learners.settings import check_counts, only_seed
 from metarl.tasks.contract import TaskDistribution, TaskSource, fresh_tasks
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
@@ -29,10 +29,7 @@ RECENT = 100  # episodes whose mean return is shown while training
 
 def check_joint_settings(config: Any) -> None:
     """Raise ValueError unless num_envs, steps and iterations are whole numbers from 1 on, and the assignment one there is."""
-    for name in ("num_envs", "steps", "iterations"):
-        value = getattr(config, name)
-        if not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}.")
+    check_counts(num_envs=config.num_envs, steps=config.steps, iterations=config.iterations)
     if config.assignment not in ASSIGNMENTS:
         raise ValueError(f"There is no assignment {config.assignment!r}; choose one of {', '.join(ASSIGNMENTS)}.")
 
@@ -97,10 +94,8 @@ class JointTraining:
 
     def __init__(self, config: Any, distribution: TaskDistribution, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
         check_device(device)
-        only: Any = seed[0] if isinstance(seed, tuple) and len(seed) == 1 else seed
-        if not isinstance(only, Integral):
-            raise ValueError(f"{type(self).__name__} trains one seed at a time; give an integer, not {seed!r}.")
-        self.config, self.distribution, self.seed, self.device = config, distribution, int(only), device
+        self.config, self.distribution, self.device = config, distribution, device
+        self.seed = only_seed(type(self).__name__, seed)
         self.online = self.new_online(config.num_envs, derive_seed(self.seed, "joint training"), alone=False)
         self.env_rng = torch_generator(self.seed, "joint training", "environment", device=device)
         self.scores = Scores(config.num_envs)

@@ -25,6 +25,7 @@ class JointPPOConfig:
         assignment: "draw" gives each episode a task of its own; "fixed" leaves a row with one task, as many rows for each as go round.
         act: how the agent plays without learning: draw from the policy, or take its most likely action. It always draws as it learns.
         reward_scale: what rewards are multiplied by before anything is learned from them.
+        new_progress_only: learn from rewards as far as they take an episode's sum to a new high; see `ShapedRewards`.
         network: the shape of the policy.
         ppo: the settings of an update.
         fine_tuning_steps: steps between updates at test, where one row plays.
@@ -37,6 +38,7 @@ class JointPPOConfig:
     assignment: Literal["draw", "fixed"] = "draw"
     act: Literal["sample", "mode"] = "sample"
     reward_scale: float = 1.0
+    new_progress_only: bool = False
     network: ActorCriticConfig = field(default_factory=ActorCriticConfig)
     ppo: PPOConfig = field(
         default_factory=lambda: PPOConfig(
@@ -57,7 +59,7 @@ class JointPPOConfig:
     def online(self, alone: bool) -> OnlinePPOConfig:
         """The settings of the algorithm on all tasks, or `alone` in one."""
         steps, ppo = (self.fine_tuning_steps, self.fine_tuning) if alone else (self.steps, self.ppo)
-        return OnlinePPOConfig(steps, self.reward_scale, self.act, self.network, ppo)
+        return OnlinePPOConfig(steps, self.reward_scale, self.new_progress_only, self.act, self.network, ppo)
 
 
 class JointPPO(JointTraining):

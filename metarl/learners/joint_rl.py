@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from metarl.learners.adapting_policy import Adaptation
-from metarl.learners.initialisation import MetaGradient
-from metarl.learners.inner_loop import Problem, broadcast, task_gradients
-from metarl.learners.policy_initialisation import ClippedPPO, PolicyInitialisation, check_policy_settings
+from metarl.learners.inner_loop import MetaGradient, Problem, broadcast, task_gradients
+from metarl.learners.policy_initialisation import ClippedPPO, PolicyInitialisation
+from metarl.learners.settings import check_counts
 from metarl.learners.trust_region import TRPO
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.supervised import Examples
@@ -37,7 +37,7 @@ class JointRLConfig:
     network: PerceptronConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
-        check_policy_settings(self)
+        check_counts(iterations=self.iterations, tasks=self.tasks)
 
 
 class JointRL(PolicyInitialisation):

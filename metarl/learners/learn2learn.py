@@ -9,7 +9,6 @@ are those of our own learners (`metarl.learners.initialisation`) for the same se
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any, Literal, NamedTuple, NoReturn
 
 import torch
@@ -19,11 +18,12 @@ from torch.utils._pytree import tree_map
 from metarl.envs.budget import Budget
 from metarl.envs.learn2learn import import_learn2learn
 from metarl.learners.contract import Metrics
-from metarl.learners.initialisation import MetaGradient, check_settings
-from metarl.learners.inner_loop import check_converges, minibatches
-from metarl.learners.optimizers import SGD, Adam
-from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
-from metarl.networks.perceptron import Perceptron, PerceptronConfig
+from metarl.learners.initialisation import check_settings, network_for
+from metarl.learners.inner_loop import MetaGradient, check_converges, minibatches
+from metarl.learners.optimizers import SGD, Adam, moved_to
+from metarl.learners.settings import only_seed
+from metarl.networks.image_network import ImageNetworkConfig
+from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
@@ -67,7 +67,7 @@ class Learn2LearnConfig:
     anneal: bool = True
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
         if not self.inner_lr > 0:
             raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
         for name, known in (("algorithm", ("maml", "meta-sgd", "gbml")), ("transform", ("scale", "kronecker"))):
@@ -179,15 +179,12 @@ class Learn2Learn:
         check_device(device)
         if not isinstance(distribution, SupervisedDistribution):
             raise ValueError(f"Learn2Learn learns supervised tasks, such as SineRegression-v0; {distribution!r} isn't one.")
-        only: Any = seed[0] if isinstance(seed, tuple) and len(seed) == 1 else seed
-        if not isinstance(only, Integral):
-            raise ValueError(f"Learn2Learn trains one seed at a time; give an integer, not {seed!r}.")
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
-        streams = derive_seed(int(only), "initialisation")
+        streams = derive_seed(only_seed("Learn2Learn", seed), "initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
         if algorithm is None:
-            algorithm = _algorithm(config, _network(config, distribution, torch_generator(streams, "weights")))
+            algorithm = _algorithm(config, network_for(config.network, distribution, torch_generator(streams, "weights")))
         if not all(hasattr(algorithm, name) for name in ("clone", "adapt", "parameters")):
             raise ValueError(f"algorithm must be one of learn2learn's, such as MAML(model, lr=0.02), not a {type(algorithm).__name__}.")
         self.algorithm: Any = algorithm.to(self.device)
@@ -280,24 +277,9 @@ class Learn2Learn:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.load_weights(state)
-        self.outer_state = {
-            name: [tensor.to(self.device) for tensor in value] if isinstance(value, list) else value
-            for name, value in state["outer"].items()
-        }
+        self.outer_state = moved_to(self.device, state["outer"])
         self.rng.set_state(state["stream"].cpu())
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
-
-
-def _network(config: Learn2LearnConfig, distribution: SupervisedDistribution, rng: Generator) -> nn.Module:
-    shape, network = distribution.input_shape, config.network
-    if isinstance(network, PerceptronConfig) and len(shape) == 1:
-        return Perceptron(shape[0], distribution.outputs, network, rng)
-    if isinstance(network, ImageNetworkConfig) and len(shape) == 3:
-        return ImageNetwork((shape[0], shape[1], shape[2]), distribution.outputs, network, rng)
-    raise ValueError(
-        f"The inputs of {distribution.id} have shape {shape}: give network=PerceptronConfig() for vectors, ImageNetworkConfig() for images "
-        "[channels, height, width], or an algorithm around a network of your own."
-    )
 
 
 def _algorithm(config: Learn2LearnConfig, network: nn.Module) -> Any:

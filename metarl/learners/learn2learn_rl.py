@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from metarl.envs.learn2learn import import_learn2learn
-from metarl.learners.initialisation import MetaGradient
-from metarl.learners.inner_loop import Problem
+from metarl.learners.inner_loop import MetaGradient, Problem
 from metarl.learners.learn2learn import learn2learn_gradient
 from metarl.learners.maml_rl import MAMLRL
 from metarl.tasks.contract import TaskDistribution

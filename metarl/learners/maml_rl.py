@@ -5,51 +5,21 @@ matrix of the adapted policies is carried back to the initial weights in the sam
 J = d phi_task / d phi the product of I - a H over inner steps.
 """
 
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor
 
-from metarl.learners.adapting_policy import Adaptation
-from metarl.learners.initialisation import MetaGradient
-from metarl.learners.inner_loop import Problem, broadcast
+from metarl.learners.inner_loop import MetaGradient, Problem, broadcast
 from metarl.learners.maml import hessian_products, inner_path, maml_gradient
-from metarl.learners.policy_initialisation import Carry, ClippedPPO, PolicyInitialisation, check_policy_settings
-from metarl.learners.trust_region import TRPO
-from metarl.networks.perceptron import PerceptronConfig
+from metarl.learners.policy_initialisation import Carry, PolicyInitialisation, PolicyInitialisationConfig
 from metarl.tasks.supervised import Examples
 
-__all__ = ["MAMLRL", "MAMLRLConfig"]
-
-
-@dataclass(frozen=True)
-class MAMLRLConfig:
-    """Settings of MAML for policies.
-
-    Attributes:
-        iterations: outer steps.
-        tasks: tasks in an outer step, played side by side.
-        inner_steps: K, updates of the policy in each task.
-        adaptation: an inner update, in training as at test.
-        outer: how the initial weights are moved.
-        network: the shape of the policy.
-    """
-
-    iterations: int = 200
-    tasks: int = 20
-    inner_steps: int = 1
-    adaptation: Adaptation = field(default_factory=Adaptation)
-    outer: TRPO | ClippedPPO = field(default_factory=TRPO)
-    network: PerceptronConfig = field(default_factory=PerceptronConfig)
-
-    def __post_init__(self) -> None:
-        check_policy_settings(self, inner_steps=self.inner_steps)
+__all__ = ["MAMLRL"]
 
 
 class MAMLRL(PolicyInitialisation):
     """Trains a policy's initial weights by what they lead to, differentiated through the inner updates."""
 
-    Config = MAMLRLConfig
+    Config = PolicyInitialisationConfig
     label = "MAML"  # as tables print it
 
     def meta_gradient(self, problem: Problem, initial: list[Tensor], support: list[Examples], query: Examples) -> MetaGradient:

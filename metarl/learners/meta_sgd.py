@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from metarl.learners.adapter import Stepper
-from metarl.learners.initialisation import InitialisationLearner, MetaGradient, check_settings
-from metarl.learners.inner_loop import Problem, broadcast, minibatches, task_gradients
+from metarl.learners.initialisation import InitialisationLearner, check_settings
+from metarl.learners.inner_loop import MetaGradient, Problem, broadcast, minibatches, task_gradients
 from metarl.learners.maml import hessian_products
 from metarl.learners.optimizers import SGD, Adam, State
 from metarl.networks.image_network import ImageNetworkConfig
@@ -48,7 +48,7 @@ class MetaSGDConfig:
     network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
         if not self.inner_lr > 0:
             raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
 

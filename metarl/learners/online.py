@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from metarl.envs.meta_episode import Outcome, Step
 
-__all__ = ["FineTuningAgent", "FixedAgent", "OnlineLearner"]
+__all__ = ["FineTuningAgent", "FixedAgent", "OnlineLearner", "ShapedRewards"]
 
 
 class OnlineLearner(Protocol):
@@ -63,6 +63,38 @@ class OnlineLearner(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         ...
+
+
+class ShapedRewards:
+    """What B rows learn from in place of their rewards.
+
+    With `new_progress_only`, a reward counts as far as it takes the episode's sum to a new high: going back costs nothing, and coming back
+    pays nothing (Nichol et al. 2018, section 4.1). Scores are of the game's own rewards all the same.
+
+    Args:
+        rows: B. scale: factor. new_progress_only: see above. device: of the rewards.
+    """
+
+    def __init__(self, rows: int, scale: float = 1.0, new_progress_only: bool = False, device: str | torch.device = "cpu"):
+        self.scale, self.new_progress_only = scale, new_progress_only
+        self.total, self.most = (torch.zeros(rows, dtype=torch.float64, device=device) for _ in range(2))
+
+    def __call__(self, reward: Tensor, ended: Tensor) -> Tensor:
+        """Shaped rewards [B] float32 of a step; `ended` [B] rows begin another episode after it."""
+        if self.new_progress_only:
+            self.total = self.total + reward
+            reward = (self.total - self.most).clamp_min(0)
+            self.most = torch.maximum(self.most, self.total)
+            self.total, self.most = self.total.masked_fill(ended, 0), self.most.masked_fill(ended, 0)
+        return (reward * self.scale).to(torch.float32)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The sums of the episodes in progress."""
+        return {"total": self.total.clone(), "most": self.most.clone()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on with those."""
+        self.total, self.most = (state[name].to(self.total.device) for name in ("total", "most"))
 
 
 class FixedAgent:

@@ -9,8 +9,10 @@ from torch import Generator, Tensor
 from torch.utils._pytree import tree_map
 
 from metarl.envs.meta_episode import Outcome, Step
+from metarl.learners.online import ShapedRewards
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
+from metarl.learners.settings import check_counts
 from metarl.networks.actions import action_distribution
 from metarl.networks.actor_critic import ActorCritic, ActorCriticConfig
 from metarl.tasks.seeding import torch_generator
@@ -26,6 +28,7 @@ class OnlinePPOConfig:
     Attributes:
         rollout_steps: steps that each row plays between updates.
         reward_scale: what rewards are multiplied by before anything is learned from them.
+        new_progress_only: learn from rewards as far as they take an episode's sum to a new high; see `ShapedRewards`.
         act: how it plays once training is over: draw from the policy, or take its most likely action.
         network: the shape of the policy.
         ppo: the settings of the update.
@@ -33,13 +36,13 @@ class OnlinePPOConfig:
 
     rollout_steps: int = 256
     reward_scale: float = 1.0
+    new_progress_only: bool = False
     act: Literal["sample", "mode"] = "sample"
     network: ActorCriticConfig = field(default_factory=ActorCriticConfig)
     ppo: PPOConfig = field(default_factory=lambda: PPOConfig(gae_lambda=0.95, lr=5e-4, lr_end=0.0, entropy_end=0.01, value=0.5))
 
     def __post_init__(self) -> None:
-        if self.rollout_steps < 1:
-            raise ValueError(f"rollout_steps must be at least 1, not {self.rollout_steps}.")
+        check_counts(rollout_steps=self.rollout_steps)
         if not self.reward_scale > 0:
             raise ValueError(f"reward_scale must be positive, not {self.reward_scale}.")
         if self.act not in ("sample", "mode"):
@@ -87,6 +90,7 @@ class OnlinePPO:
             self.policy.parameters(), config.ppo.lr, eps=config.ppo.adam_epsilon, weight_decay=config.ppo.weight_decay, fused=True
         )
         self.action_rng, self.batch_rng = (torch_generator(seed, "ppo", name, device=self.device) for name in ("actions", "minibatches"))
+        self.shaped = ShapedRewards(rows, config.reward_scale, config.new_progress_only, self.device)
         self.progress, self.t, self.waiting = 0.0, 0, False  # waiting: actions are chosen whose outcome isn't known yet
         self._measured: list[dict[str, float]] = []
         self._played = self._empty()
@@ -130,7 +134,8 @@ class OnlinePPO:
         else:
             reward, terminated, truncated, final = outcome[:4]
         played, t = self._played, self.t
-        played.reward[t], played.terminated[t], played.truncated[t] = reward * self.config.reward_scale, terminated, truncated
+        played.reward[t] = self.shaped(reward, terminated | truncated)
+        played.terminated[t], played.truncated[t] = terminated, truncated
         if bool(truncated.any()):
             with torch.no_grad():
                 played.promised[t, truncated] = self.policy(final[truncated]).value
@@ -173,7 +178,8 @@ class OnlinePPO:
         """Policy, optimiser, streams, and the rollout as far as it is played."""
         streams = {"actions": self.action_rng.get_state(), "minibatches": self.batch_rng.get_state()}
         played = {name: tensor[: self.t].clone() for name, tensor in vars(self._played).items()}
-        return {**self.weights(), "optimizer": optimizer_state(self.optimizer), "streams": streams, "played": played, "t": self.t}
+        rest = {"optimizer": optimizer_state(self.optimizer), "streams": streams, "shaped": self.shaped.state_dict()}
+        return {**self.weights(), **rest, "played": played, "t": self.t}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`; rows whose actions were still without outcome choose again."""
@@ -181,6 +187,7 @@ class OnlinePPO:
         load_optimizer_state(self.optimizer, state["optimizer"])
         self.action_rng.set_state(state["streams"]["actions"].cpu())
         self.batch_rng.set_state(state["streams"]["minibatches"].cpu())
+        self.shaped.load_state_dict(state["shaped"])
         self.t, self.waiting = int(state["t"]), False
         for name, tensor in state["played"].items():
             getattr(self._played, name)[: self.t] = tensor.to(self.device)

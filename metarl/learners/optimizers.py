@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+__all__ = ["SGD", "Adam", "Optimizer", "moved_to"]
 
 State = dict[str, Any]  # tensors and JSON values
 
@@ -83,6 +83,11 @@ class Adam:
 
 
 Optimizer = SGD | Adam
+
+
+def moved_to(device: torch.device, state: State) -> State:
+    """A state with its tensors on `device`."""
+    return {name: [tensor.to(device) for tensor in part] if isinstance(part, list) else part for name, part in state.items()}
 
 
 def _check_lr(lr: float) -> None:

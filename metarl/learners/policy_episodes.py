@@ -2,6 +2,10 @@
 
 An initialisation learner plays E episodes of a task side by side, an agent one after another; both judge and learn from them here.
 These are learners of single episodes: a terminated one is worth nothing more, a truncated one what its last observation is worth.
+
+Each task has a value function of its own, linear in features of the observation and of time (Duan et al. 2016, arXiv 1604.06778,
+supplement, section 2). Fitted anew to every batch of episodes, in closed form, it has nothing to train and nothing to save, so that an
+agent can fit one in a task it has never seen.
 """
 
 import math
@@ -11,12 +15,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from metarl.learners.linear_baseline import baseline_features, fit_baseline
 from metarl.learners.ppo import gae
 from metarl.networks.actions import ActionDistribution
 from metarl.tasks.supervised import Examples
 
-__all__ = ["Judged", "TaskEpisodes", "judge", "surrogate"]
+__all__ = ["Judged", "TaskEpisodes", "baseline_features", "fit_baseline", "judge", "surrogate"]
+
+RIDGE = 1e-5  # weight of the squared coefficients of a baseline, beside the mean squared error
 
 
 class TaskEpisodes(NamedTuple):
@@ -72,6 +77,28 @@ def normalised(advantage: Tensor, weight: Tensor) -> Tensor:
 def by_task(part: Tensor) -> Tensor:
     """[n, T E, ...] of [T, n, E, ...]."""
     return part.transpose(0, 1).flatten(1, 2)
+
+
+def baseline_features(observation: Tensor, time: Tensor) -> Tensor:
+    """Features [..., 2 F + 4] of observations [..., F] seen after `time` [...] steps of an episode."""
+    hundreds = (time.to(observation.dtype) / 100)[..., None]
+    one = torch.ones_like(hundreds)
+    return torch.cat([observation, observation.square(), hundreds, hundreds.square(), hundreds.pow(3), one], -1)
+
+
+def fit_baseline(features: Tensor, returns: Tensor, valid: Tensor) -> Tensor:
+    """Coefficients [n, D] of each task's ridge regression, in float64.
+
+    Args:
+        features: [n, m, D]. returns: [n, m]. valid: [n, m] bool, where not an entry doesn't count.
+    """
+    features = torch.where(valid[..., None], features.double(), 0)
+    count = valid.sum(1).clamp_min(1)[:, None, None]
+    squares = features.transpose(1, 2) @ features / count + RIDGE * torch.eye(
+        features.shape[-1], dtype=torch.float64, device=features.device
+    )
+    projected = features.transpose(1, 2) @ torch.where(valid, returns.double(), 0)[..., None] / count
+    return torch.linalg.solve(squares, projected)[..., 0]
 
 
 def surrogate(actions: ActionDistribution) -> Callable[[Tensor, Judged], Tensor]:

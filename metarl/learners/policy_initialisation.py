@@ -10,25 +10,35 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Integral
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from metarl.envs.budget import Budget, Episodes
-from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.learners.adapting_policy import Adaptation, AdaptingPolicyAgent, FastPolicy
+from metarl.envs.meta_episode import MetaEpisodeEnv, Step
+from metarl.learners.adapting_policy import Adaptation, AdaptingPolicyAgent
 from metarl.learners.contract import Metrics
-from metarl.learners.initialisation import MetaGradient, check_meta_gradient
-from metarl.learners.inner_loop import Problem, adapt, broadcast, check_converges, task_gradients, task_losses, totals
-from metarl.learners.optimizers import SGD, Adam
+from metarl.learners.inner_loop import (
+    MetaGradient,
+    Problem,
+    adapt,
+    broadcast,
+    check_converges,
+    check_meta_gradient,
+    task_gradients,
+    task_losses,
+    totals,
+)
+from metarl.learners.optimizers import SGD, Adam, moved_to
 from metarl.learners.policy_episodes import Judged, TaskEpisodes, judge, surrogate
+from metarl.learners.settings import check_counts, only_seed
 from metarl.learners.trust_region import TRPO, trust_region_step
 from metarl.networks.actions import action_distribution
 from metarl.networks.inputs import StepInputs, is_image
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import PerceptronConfig
+from metarl.networks.policy import PolicyOutput
 from metarl.networks.policy_perceptron import PolicyPerceptron
 from metarl.rollout import collect
 from metarl.tasks.contract import TaskDistribution, Tasks
@@ -36,7 +46,7 @@ from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
 from metarl.tasks.supervised import Examples
 
-__all__ = ["ClippedPPO", "PolicyInitialisation", "check_policy_settings"]
+__all__ = ["ClippedPPO", "PolicyInitialisation", "PolicyInitialisationConfig"]
 
 Carry = Callable[[list[Tensor]], list[Tensor]]
 
@@ -60,28 +70,28 @@ class ClippedPPO:
             raise ValueError(f"epochs must be at least 1 and clip positive, not {self.epochs} and {self.clip}.")
 
 
-class Settings(Protocol):
-    """What the configs have in common."""
+@dataclass(frozen=True)
+class PolicyInitialisationConfig:
+    """Settings of learners that adapt in training as at test.
 
-    @property
-    def iterations(self) -> int:
-        """Outer steps."""
+    Attributes:
+        iterations: outer steps.
+        tasks: tasks in an outer step, played side by side.
+        inner_steps: K, updates of the policy in each task.
+        adaptation: an inner update, in training as at test.
+        outer: how the initial weights are moved.
+        network: the shape of the policy.
+    """
 
-    @property
-    def tasks(self) -> int:
-        """Tasks in an outer step."""
+    iterations: int = 200
+    tasks: int = 20
+    inner_steps: int = 1
+    adaptation: Adaptation = field(default_factory=Adaptation)
+    outer: TRPO | ClippedPPO = field(default_factory=TRPO)
+    network: PerceptronConfig = field(default_factory=PerceptronConfig)
 
-    @property
-    def adaptation(self) -> Adaptation:
-        """An inner step."""
-
-    @property
-    def outer(self) -> TRPO | ClippedPPO:
-        """The outer steps."""
-
-    @property
-    def network(self) -> PerceptronConfig:
-        """The policy's shape."""
+    def __post_init__(self) -> None:
+        check_counts(iterations=self.iterations, tasks=self.tasks, inner_steps=self.inner_steps)
 
 
 class Outer(NamedTuple):
@@ -91,13 +101,24 @@ class Outer(NamedTuple):
     share: float  # of the longest step that the trust region allows; 1 for PPO
 
 
-def check_policy_settings(config: Settings, **steps: int) -> None:
-    """Raise ValueError for settings that no learner can work with; `steps` are further numbers that must be at least 1."""
-    for name, value in {"iterations": config.iterations, "tasks": config.tasks, **steps}.items():
-        if not isinstance(value, Integral):
-            raise ValueError(f"{name} must be a whole number, not {value!r}.")
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}.")
+class FastPolicy:
+    """A policy with weights of their own for each of n tasks, as `collect` plays it: rows of a task lie side by side.
+
+    Args:
+        inputs: reads observations. network: the policy. weights: [n, ...] each.
+    """
+
+    def __init__(self, inputs: StepInputs, network: PerTask, weights: list[Tensor]):
+        self.inputs, self.network, self.weights = inputs, network, weights
+
+    def initial_state(self, batch_size: int) -> tuple[()]:
+        """Nothing is remembered."""
+        return ()
+
+    def __call__(self, step: Step, state: tuple[()]) -> tuple[PolicyOutput, tuple[()]]:
+        """Parameters [B, P] for B rows; it values nothing."""
+        features = self.inputs(step).unflatten(0, (len(self.weights[0]), -1))
+        return PolicyOutput(self.network(self.weights, features).flatten(0, 1), torch.zeros_like(step.prev_reward)), ()
 
 
 class PolicyInitialisation(ABC):
@@ -114,13 +135,10 @@ class PolicyInitialisation(ABC):
 
     def __init__(self, config: Any, distribution: TaskDistribution, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
         check_device(device)
-        only: Any = seed[0] if isinstance(seed, tuple) and len(seed) == 1 else seed
-        if not isinstance(only, Integral):
-            raise ValueError(f"{type(self).__name__} trains one seed at a time; give an integer, not {seed!r}.")
         if is_image(distribution.observation_space):
             raise ValueError(f"{type(self).__name__} reads vectors; {distribution.id} shows images. Train rl2, which has encoders.")
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
-        streams = derive_seed(int(only), "policy initialisation")
+        streams = derive_seed(only_seed(type(self).__name__, seed), "policy initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.env_rng, self.action_rng = (torch_generator(streams, name, device=self.device) for name in ("environment", "actions"))
         self.actions = action_distribution(distribution.action_space)
@@ -305,9 +323,7 @@ class PolicyInitialisation(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.load_weights(state)
-        self.adam_state = {
-            name: [tensor.to(self.device) for tensor in part] if isinstance(part, list) else part for name, part in state["adam"].items()
-        }
+        self.adam_state = moved_to(self.device, state["adam"])
         for name, stream in state["streams"].items():
             getattr(self, name).set_state(stream.cpu())
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])

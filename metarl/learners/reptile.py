@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from metarl.learners.adapter import Stepper
-from metarl.learners.initialisation import InitialisationLearner, MetaGradient, check_settings
-from metarl.learners.inner_loop import Problem, adapt, minibatches
+from metarl.learners.initialisation import InitialisationLearner, check_settings
+from metarl.learners.inner_loop import MetaGradient, Problem, adapt, minibatches
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
@@ -50,7 +50,7 @@ class ReptileConfig:
     network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
 
 
 def reptile_gradient(problem: Problem, initial: Sequence[Tensor], batches: Sequence[Examples], inner: SGD | Adam) -> MetaGradient:

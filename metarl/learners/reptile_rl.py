@@ -4,45 +4,28 @@ Nichol et al. report negative preliminary results in reinforcement learning; thi
 loss's, so TRPO's outer step asks only that policies after adaptation diverge no further than allowed.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from metarl.learners.adapting_policy import Adaptation
-from metarl.learners.initialisation import MetaGradient
-from metarl.learners.inner_loop import Problem
+from metarl.learners.inner_loop import MetaGradient, Problem
 from metarl.learners.optimizers import SGD
-from metarl.learners.policy_initialisation import ClippedPPO, PolicyInitialisation, check_policy_settings
+from metarl.learners.policy_initialisation import PolicyInitialisation, PolicyInitialisationConfig
 from metarl.learners.reptile import reptile_gradient
-from metarl.learners.trust_region import TRPO
-from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.supervised import Examples
 
 __all__ = ["ReptileRL", "ReptileRLConfig"]
 
 
 @dataclass(frozen=True)
-class ReptileRLConfig:
+class ReptileRLConfig(PolicyInitialisationConfig):
     """Settings of Reptile for policies.
 
     Attributes:
-        iterations: outer steps.
-        tasks: tasks in an outer step, played side by side.
         inner_steps: k, updates of the policy in each task; 1 is joint training by gradient descent.
-        adaptation: an inner update, in training as at test.
-        outer: how the initial weights are moved.
-        network: the shape of the policy.
     """
 
-    iterations: int = 200
-    tasks: int = 20
     inner_steps: int = 3
-    adaptation: Adaptation = field(default_factory=Adaptation)
-    outer: TRPO | ClippedPPO = field(default_factory=TRPO)
-    network: PerceptronConfig = field(default_factory=PerceptronConfig)
-
-    def __post_init__(self) -> None:
-        check_policy_settings(self, inner_steps=self.inner_steps)
 
 
 class ReptileRL(PolicyInitialisation):

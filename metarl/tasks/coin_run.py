@@ -4,6 +4,7 @@ from typing import Any
 
 from metarl.tasks.coin_run_env import LONGEST, MakeLevel
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.running import Running
 
 __all__ = ["FIRST_TEST_LEVEL", "CoinRun"]
 
@@ -44,6 +45,7 @@ class CoinRun(GymnasiumDistribution):
 
     id = "CoinRun-v0"
     reveals = True  # an episode's first view
+    running = Running(still=0, left=1, right=2, jump_left=4, jump_right=5)
 
     def __init__(
         self,

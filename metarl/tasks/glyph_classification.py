@@ -22,8 +22,7 @@ class GlyphClassification(FewShotClassification):
     | support | `shots` images of each class |
     | query | `queries` other images of each class |
     | loss | cross-entropy, in nats; ln(ways) for who guesses |
-    | splits | train, test: by a hash of the character, six in ten for training; no character is in both, but the two cases of a letter |
-    | | may be: 89 of the 245 test characters have their other case in training, so "unseen" means unseen as that character |
+    | splits | train, test: by a hash of the letter, six in ten for training; no character is in both, nor its other case |
     | bound | loss 0 and accuracy 1 are not quite in reach: some characters, such as o and ɵ, are hard to tell apart in 28 x 28 pixels |
     | versions | v0 |
 

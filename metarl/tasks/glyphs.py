@@ -99,7 +99,7 @@ def glyph_images(fonts: str | None = None, least_faces: int = 8) -> LabelledImag
     drawn = drawings(characters, faces, owned)
     kept = kept_characters(drawn)
     kept = [i for i in kept if bool(drawn.present[i].any())]
-    training = [derive_seed(0, "split of glyphs", ord(characters[i])) % 100 < TRAIN_PERCENT for i in kept]
+    training = [derive_seed(0, "split of glyphs", characters[i].casefold()) % 100 < TRAIN_PERCENT for i in kept]  # both cases together
     order = [i for wanted in (True, False) for i, trains in zip(kept, training, strict=True) if trains == wanted]
     images = [moved(drawn.pixels[i, drawn.present[i]], ord(characters[i])) for i in order]
     names = tuple(f"{characters[i]} {unicodedata.name(characters[i], '')}".strip() for i in order)

@@ -49,6 +49,8 @@ class GymnasiumDistribution(TaskDistribution):
         splits: split -> tasks; a task is anything that `make_env` understands, picklable if there are workers.
         horizon: most steps in one episode.
         workers: worker processes that share the rows; 0 plays them in this process. Results don't depend on it.
+        one_per_process: a process can hold one environment only, as with stable-retro; then each row has a worker of its own, whatever
+            `workers` says. Only a single row with workers=0 is played in this process. An environment is closed before the next is made.
         finite: there are few tasks by nature, so that splits may share some.
 
     Raises:
@@ -63,11 +65,12 @@ class GymnasiumDistribution(TaskDistribution):
         horizon: int = 200,
         *,
         workers: int = 0,
+        one_per_process: bool = False,
         finite: bool = False,
     ):
         if horizon < 1 or workers < 0:
             raise ValueError(f"{id}: horizon must be at least 1 and workers at least 0, not {horizon} and {workers}.")
-        self.id, self.horizon, self.workers, self.finite = id, horizon, workers, finite
+        self.id, self.horizon, self.workers, self.one_per_process, self.finite = id, horizon, workers, one_per_process, finite
         self.task_lists = {split: tuple(tasks) for split, tasks in (splits or {}).items()}
         self.splits = tuple(self.task_lists)
         self._make_env = make_env
@@ -115,8 +118,9 @@ class GymnasiumRows(EpisodeRows):
         self.recipe = Recipe(distribution.id, make_env, tasks, distribution.observation_space, distribution.action_space)
         self.num_rows, self.rngs, self.device = num_rows, rngs, rngs[0].device
         self.host: WorkerPool | RowPlayer
-        if distribution.workers:
-            self.host = WorkerPool(self.recipe, num_rows, distribution.workers)
+        workers = num_rows if distribution.one_per_process and (num_rows > 1 or distribution.workers) else distribution.workers
+        if workers:
+            self.host = WorkerPool(self.recipe, num_rows, workers)
         else:
             memory = bytearray(bytes_needed(self.recipe, num_rows))
             self.host = RowPlayer(self.recipe, arrays_in(memory, self.recipe, num_rows), range(num_rows))
@@ -154,8 +158,6 @@ class GymnasiumRows(EpisodeRows):
 
     def render(self, row: int) -> Tensor | None:
         """What the row's environment draws, if `make_env` made it with render_mode="rgb_array"."""
-        if isinstance(self.host, WorkerPool):
-            raise ValueError(f"{self.recipe.id}: worker processes send no pictures; make the distribution with workers=0 to watch it.")
         picture = self.host.render(row)
         return None if picture is None else torch.from_numpy(picture)
 

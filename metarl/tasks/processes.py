@@ -42,28 +42,39 @@ class WorkerProcesses:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.connections: list[Connection] = []
         self._lifeline, alive = os.pipe()
-        self._finalizer = weakref.finalize(self, _release, os.getpid(), self.processes, self.connections, [self._lifeline, alive])
+        self._descriptors = [self._lifeline, alive]
+        self._finalizer = weakref.finalize(self, _release, os.getpid(), self.processes, self.connections, self._descriptors)
 
-    def start(self, module: str, setup: dict[str, Any], pass_fds: Sequence[int] = ()) -> None:
-        """Start one more; `setup` is JSON, and `pass_fds` stay open in it."""
+    def start(self, module: str, setup: dict[str, Any], pass_fds: Sequence[int] = (), instead_of: int | None = None) -> None:
+        """Start one more, or one in the place of a worker that died; `setup` is JSON, and `pass_fds` stay open in it."""
         ours, theirs = Pipe()
         with theirs:
-            self.connections.append(ours)
+            if instead_of is None:
+                self.connections.append(ours)
+            else:
+                self._bury(instead_of)
+                self.connections[instead_of] = ours
             pipes = {
                 "path": [str(entry) for entry in sys.path],
                 "connection": theirs.fileno(),
                 "lifeline": self._lifeline,
                 "patience": PATIENCE,
             }
-            self.processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-c", START, json.dumps({"module": module, **pipes, **setup})],
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(), self._lifeline, *pass_fds),
-                    env={**os.environ, **ONE_THREAD},
-                    process_group=0,  # Ctrl-C reaches the parent only, which then closes its workers
-                )
+            process = subprocess.Popen(
+                [sys.executable, "-c", START, json.dumps({"module": module, **pipes, **setup})],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), self._lifeline, *pass_fds),
+                env={**os.environ, **ONE_THREAD},
+                process_group=0,  # Ctrl-C reaches the parent only, which then closes its workers
             )
+            if instead_of is None:
+                self.processes.append(process)
+            else:
+                self.processes[instead_of] = process
+
+    def keep(self, descriptor: int) -> None:
+        """Close a file descriptor when the workers are closed, and not before."""
+        self._descriptors.append(descriptor)
 
     @property
     def open(self) -> bool:
@@ -81,6 +92,11 @@ class WorkerProcesses:
     def close(self) -> None:
         """Let the workers end; kill those that don't."""
         self._finalizer()
+
+    def _bury(self, worker: int) -> None:
+        """See to it that nothing is left of a worker that closed its pipe."""
+        self.connections[worker].close()
+        _kill(self.processes[worker])
 
 
 def enter_worker(connection: int, lifeline: int, patience: float) -> Connection:
@@ -110,11 +126,16 @@ def _release(owner: int, processes: list["subprocess.Popen[bytes]"], connections
         pass
     finally:
         for process in processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)  # with whatever it has started
-                process.wait()
+            _kill(process)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End a process, with whatever it has started, if it hasn't ended by itself."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _signal(number: int) -> str:

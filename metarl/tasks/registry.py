@@ -13,10 +13,12 @@ REVEALED = "/revealed"
 
 DISTRIBUTIONS = {
     "Acrobot-v0": "metarl.tasks.acrobot:Acrobot",
+    "Airstriker-v0": "metarl.tasks.airstriker:Airstriker",
     "AntDirection-0to360-h200-v0": "metarl.tasks.mujoco_goals:ant_any_direction",
     "AntDirection-2way-h200-v0": "metarl.tasks.mujoco_goals:AntDirection",
     "AntGoal-radius3-h200-v0": "metarl.tasks.mujoco_goals:AntGoal",
     "AntPhysics-v0": "metarl.tasks.mujoco_physics:ant_physics",
+    "AtariFlavours-v0": "metarl.tasks.atari_flavours:AtariFlavours",
     "BernoulliBandit-v0": "metarl.tasks.bernoulli_bandit:BernoulliBandit",
     "CartPole-v0": "metarl.tasks.cart_pole:CartPole",
     "CoinRun-v0": "metarl.tasks.coin_run:CoinRun",
@@ -36,6 +38,7 @@ DISTRIBUTIONS = {
     "Pendulum-v0": "metarl.tasks.pendulum:Pendulum",
     "PointNavigation-v0": "metarl.tasks.point_navigation:PointNavigation",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
+    "Sonic-v0": "metarl.tasks.sonic:Sonic",
     "VisualMaze-v0": "metarl.tasks.visual_maze:VisualMaze",
     "Walker2dPhysics-v0": "metarl.tasks.mujoco_physics:walker2d_physics",
 }

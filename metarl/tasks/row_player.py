@@ -14,6 +14,7 @@ import gymnasium as gym
 import numpy as np
 
 from metarl.tasks.errors import PlugInError
+from metarl.tasks.worker_memory import own_bytes
 
 __all__ = ["Recipe", "RowArrays", "RowPlayer", "arrays_in", "bytes_needed", "same_space"]
 
@@ -35,6 +36,7 @@ class RowArrays:
     success: np.ndarray  # [B] bool
     clock: np.ndarray  # [B] int64  steps of the episode
     at: np.ndarray  # [B] int64  first entry of a slice of rows: the row whose environment is running, or -1
+    taken: np.ndarray  # [B] int64  first entry of a slice of rows: bytes that they take, if `trial` measured them
 
 
 class Recipe(NamedTuple):
@@ -56,7 +58,7 @@ def _layout(recipe: Recipe, num_rows: int) -> list[tuple[tuple[int, ...], np.dty
     observation, action = recipe.observation_space, recipe.action_space
     kinds: dict[str, tuple[tuple[int, ...], Any]] = {
         **dict.fromkeys(("begin", "wanted", "terminated", "truncated", "success"), ((), np.bool_)),
-        **dict.fromkeys(("split", "index", "seed", "clock", "at"), ((), np.int64)),
+        **dict.fromkeys(("split", "index", "seed", "clock", "at", "taken"), ((), np.int64)),
         "reward": ((), np.float64),
         "action": (action.shape or (), np.float32 if isinstance(action, gym.spaces.Box) else np.int64),
         "observation": (observation.shape or (), _observation_dtype(observation)),
@@ -172,6 +174,14 @@ class RowPlayer:
             raise self._broken(row, f"raised {type(error).__name__}: {error}") from error
         self._check_observations()
         arrays.at[part.start] = -1
+
+    def trial(self) -> None:
+        """Start an episode of the first task in the first row, to see what memory its environment takes, and so all rows'."""
+        row, before = self.rows.start, own_bytes()
+        self.arrays.split[row] = next(i for i, (_, tasks) in enumerate(self.recipe.tasks) if tasks)
+        self.arrays.begin[row] = self.arrays.wanted[row] = True
+        self.reset()
+        self.arrays.taken[row] = before + len(self.rows) * max(own_bytes() - before, 0)
 
     def render(self, row: int) -> np.ndarray | None:
         """The picture [H, W, 3] uint8 that the row's environment draws now; None if it wasn't made with render_mode="rgb_array"."""

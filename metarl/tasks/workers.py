@@ -8,7 +8,10 @@ import os
 import sys
 import tempfile
 import traceback
+import warnings
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 import cloudpickle
@@ -17,12 +20,19 @@ import numpy as np
 from metarl.tasks.errors import PlugInError
 from metarl.tasks.processes import WorkerProcesses, enter_worker
 from metarl.tasks.row_player import Recipe, RowPlayer, arrays_in, bytes_needed
+from metarl.tasks.worker_memory import check_memory, plainly_enough
 
-__all__ = ["WorkerPool", "serve", "slices"]
+__all__ = ["MOST_DEATHS", "WorkerPool", "serve", "slices"]
+
+MOST_DEATHS = 3  # of workers in a task of which no episode was finished in between
 
 
 class WorkerPool:
     """Plays `num_rows` rows in `workers` processes, a contiguous slice of rows each.
+
+    A worker that dies, of an emulator's segmentation fault or of kill -9, is started again, with a warning. The episodes in its rows are
+    cut there: truncated, with a reward of 0 in the step that was lost and the latest observation. That is honest, since nothing ended in
+    the task, but a return of such an episode lacks what would have followed. An error in Python, which would come again, stops the play.
 
     Args:
         recipe: what to play; pickled with cloudpickle, so functions of a script or a notebook will do.
@@ -32,65 +42,135 @@ class WorkerPool:
         arrays: of all rows, shared with the workers.
 
     Raises:
-        ValueError: the recipe can't be pickled.
-        PlugInError: an environment broke its contract, or a worker died; all workers are closed then.
+        ValueError: the recipe can't be pickled, or there isn't memory for so many workers.
+        PlugInError: an environment broke its contract, or workers died `MOST_DEATHS` times in a task of which no episode was finished
+            in between, or while they were starting; all workers are closed then.
     """
 
     def __init__(self, recipe: Recipe, num_rows: int, workers: int):
         try:
-            pickled = cloudpickle.dumps(recipe)
+            self._pickled = cloudpickle.dumps(recipe)
         except Exception as error:
             raise ValueError(
                 f"{recipe.id}: make_env or a task can't be sent to worker processes ({error}); make them picklable, or use workers=0."
             ) from error
-        self.recipe = recipe
-        size = bytes_needed(recipe, num_rows)
+        self.recipe, self._num_rows = recipe, num_rows
         self._slices = slices(num_rows, workers)
         self._workers = WorkerProcesses()
-        memory = _anonymous_memory(size)
+        self._lost = np.zeros(num_rows, bool)  # rows whose episode went with their worker, until they are reset
+        self._tasks: dict[int, tuple[int, int]] = {}  # row -> split and index of the task that it plays
+        self._deaths: Counter[tuple[int, int]] = Counter()  # of workers in a task, since an episode of it was finished
+        size = bytes_needed(recipe, num_rows)
+        self._memory = _anonymous_memory(size)
+        self._workers.keep(self._memory)
         try:
-            self.arrays = arrays_in(mmap.mmap(memory, size), recipe, num_rows)
-            for rows in self._slices:
-                setup = {"memory": memory, "first": rows.start, "last": rows.stop, "num_rows": num_rows}
-                self._workers.start("metarl.tasks.workers", setup, (memory,))
+            self.arrays = arrays_in(mmap.mmap(self._memory, size), recipe, num_rows)
+            every = range(len(self._slices))
+            if not plainly_enough(len(every)):
+                self._start(every[:1])
+                if self._run(b"trial", every[:1]):
+                    raise PlugInError(self._obituary(0))
+                check_memory(recipe.id, len(every), int(self.arrays.taken[0]))
+                every = every[1:]
+            self._start(every)
         except BaseException:
             self.close()
             raise
-        finally:
-            os.close(memory)
-        self._run(pickled, range(len(self._slices)))
 
     def reset(self) -> None:
         """Start an episode in every row that `arrays.begin` and `arrays.wanted` flag."""
         begin = self.arrays.begin & self.arrays.wanted
-        self._run(b"reset", [i for i, rows in enumerate(self._slices) if begin[rows.start : rows.stop].any()])
+        for row in np.flatnonzero(begin).tolist():
+            if row in self._tasks and not self._lost[row]:
+                self._deaths.pop(self._tasks[row], None)  # it has finished an episode
+            self._tasks[row] = (int(self.arrays.split[row]), int(self.arrays.index[row]))
+        self._lost &= ~begin
+        waiting = [i for i, rows in enumerate(self._slices) if begin[rows.start : rows.stop].any()]
+        while waiting:
+            waiting = self._run(b"reset", waiting)
+            for i in waiting:
+                self._start_again(i)
+                part = slice(self._slices[i].start, self._slices[i].stop)
+                self._lost[part] = self.arrays.wanted[part] & ~begin[part]
 
     def step(self) -> None:
         """Step every wanted row."""
-        self._run(b"step", range(len(self._slices)))
+        arrays = self.arrays
+        for i in self._run(b"step", range(len(self._slices))):
+            self._start_again(i)
+            part = slice(self._slices[i].start, self._slices[i].stop)
+            for array in (arrays.reward, arrays.terminated, arrays.success):
+                array[part] = 0
+            self._lost[part] = True
+        arrays.truncated[self._lost & arrays.wanted] = True
+
+    def render(self, row: int) -> np.ndarray | None:
+        """What `RowPlayer.render` gives in the worker that plays `row`."""
+        worker = next(i for i, rows in enumerate(self._slices) if row in rows)
+        if self._run(f"render {row}".encode(), [worker]):
+            raise PlugInError(self._obituary(worker))
+        packed = self._workers.connections[worker].recv_bytes()
+        shape = np.frombuffer(packed, np.int64, 3 if packed else 0)
+        return np.frombuffer(packed, np.uint8, offset=shape.nbytes).reshape(shape).copy() if packed else None
 
     def close(self) -> None:
         """Let the workers close their environments and end; kill those that don't."""
         self._workers.close()
 
-    def _run(self, command: bytes, workers: Sequence[int]) -> None:
-        """Have `workers` carry out `command` side by side."""
+    def _start(self, workers: Sequence[int]) -> None:
+        """Start workers that come after those that there are, and send them the recipe."""
+        for i in workers:
+            self._launch(i, None)
+        if died := self._run(self._pickled, workers):
+            raise PlugInError(self._obituary(died[0]))
+
+    def _launch(self, worker: int, instead_of: int | None) -> None:
+        rows = self._slices[worker]
+        setup = {"memory": self._memory, "first": rows.start, "last": rows.stop, "num_rows": self._num_rows}
+        self._workers.start("metarl.tasks.workers", setup, (self._memory,), instead_of)
+
+    def _start_again(self, worker: int) -> None:
+        """Put a fresh worker in the place of one that died, unless that happens again and again."""
+        rows, arrays = self._slices[worker], self.arrays
+        died = True
+        while died:
+            message, running = self._obituary(worker), int(arrays.at[rows.start])
+            blamed = {self._tasks[row] for row in ([running] if running >= 0 else rows) if row in self._tasks}
+            self._deaths.update(blamed)
+            if max((self._deaths[task] for task in blamed), default=0) >= MOST_DEATHS:
+                self.close()
+                raise PlugInError(
+                    f"{message} That was death {MOST_DEATHS} there without a finished episode; mend the task or leave it out."
+                )
+            warnings.warn(f"{message} The episodes of its rows are cut there, and a new worker plays on.", RuntimeWarning, stacklevel=2)
+            part = slice(rows.start, rows.stop)
+            seen = arrays.observation[part].copy()
+            arrays.at[rows.start] = -1
+            self._launch(worker, worker)
+            died = bool(self._run(self._pickled, [worker]))
+            arrays.observation[part] = seen
+
+    def _run(self, command: bytes, workers: Sequence[int]) -> list[int]:
+        """Have `workers` carry out `command` side by side. Returns those that died of it."""
         if not self._workers.open:
             raise PlugInError(f"{self.recipe.id}: the worker processes are closed; make a new environment.")
-        i = 0
+        died = []
         try:
             for i in workers:
-                self._workers.connections[i].send_bytes(command)
+                with suppress(ConnectionError):  # it is found dead below
+                    self._workers.connections[i].send_bytes(command)
             for i in workers:
-                if answer := self._workers.connections[i].recv_bytes():
+                try:
+                    answer = self._workers.connections[i].recv_bytes()
+                except (EOFError, OSError):
+                    died.append(i)
+                    continue
+                if answer:
                     raise PlugInError(answer.decode())
-        except (EOFError, ConnectionError) as error:
-            message = self._obituary(i)
-            self.close()
-            raise PlugInError(message) from error
         except BaseException:
             self.close()  # after an interruption nobody knows which answers are still to come
             raise
+        return died
 
     def _obituary(self, worker: int) -> str:
         """Who died, of what, and while playing which task at which step."""
@@ -123,9 +203,13 @@ def serve(connection: int, lifeline: int, patience: float, memory: int, first: i
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)
         player = RowPlayer(recipe, arrays_in(mmap.mmap(memory, bytes_needed(recipe, num_rows)), recipe, num_rows), range(first, last))
+        drawn: list[bytes] = []
         while True:
-            pipe.send_bytes(b"")
-            getattr(player, pipe.recv_bytes().decode())()
+            for message in (b"", *drawn):
+                pipe.send_bytes(message)
+            command, *row = pipe.recv_bytes().decode().split()
+            answer = getattr(player, command)(*map(int, row))
+            drawn = [_packed(answer)] if row else []
     except (EOFError, ConnectionError):
         pass
     except Exception as error:
@@ -136,6 +220,11 @@ def serve(connection: int, lifeline: int, patience: float, memory: int, first: i
     finally:
         if player is not None:
             player.close()
+
+
+def _packed(picture: np.ndarray | None) -> bytes:
+    """A picture's three lengths and its numbers; nothing of None."""
+    return b"" if picture is None else np.array(picture.shape, np.int64).tobytes() + picture.tobytes()
 
 
 def _anonymous_memory(size: int) -> int:

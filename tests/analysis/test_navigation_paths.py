@@ -6,7 +6,7 @@ import torch
 
 from metarl.analysis.navigation_paths import paths_figure, walk
 from metarl.learners.adapting_policy import Adaptation
-from metarl.learners.maml_rl import MAMLRL, MAMLRLConfig
+from metarl.learners.maml_rl import MAMLRL
 from metarl.tasks.point_navigation import REACHED, PointNavigation
 
 NAVIGATION = PointNavigation(horizon=12)
@@ -52,7 +52,7 @@ def test_paths_start_at_the_start_and_end_with_the_episode(walks):
 
 
 def test_later_paths_continue_the_same_adaptation():
-    learner = MAMLRL(MAMLRLConfig(tasks=2, adaptation=Adaptation(EACH, inner_lr=1.0)), NAVIGATION)
+    learner = MAMLRL(MAMLRL.Config(tasks=2, adaptation=Adaptation(EACH, inner_lr=1.0)), NAVIGATION)
     walks = walk(learner.agent, NAVIGATION, 3, 0, EACH, updates=2)
     one, two = (walks.evaluations[update].matrix() for update in (1, 2))
     assert one[:, :EACH] == pytest.approx(two[:, :EACH], abs=1e-5)

@@ -15,12 +15,13 @@ from metarl.experiments import transfer_runs
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
     monkeypatch.setitem(transfer_runs.SIZES, "cpu", transfer_runs.SIZES["smoke"])
-    monkeypatch.setitem(transfer_runs.COIN_RUN_SETTINGS, "horizon", 20)
     monkeypatch.setattr(transfer_runs, "COIN_RUN", replace(transfer_runs.COIN_RUN, ppo=replace(transfer_runs.COIN_RUN.ppo, minibatches=2)))
 
 
 def run(tmp_path, **more):
-    options = coin_run.Options(runs=tmp_path / "runs", results=tmp_path / "results", **{"num_tasks": 6, "levels": (2, 3), **more})
+    options = coin_run.Options(
+        runs=tmp_path / "runs", results=tmp_path / "results", **{"num_tasks": 6, "levels": (2, 3), "horizon": 20, **more}
+    )
     stream = io.StringIO()
     coin_run.main(options, Console(file=stream, width=200))
     return options, stream.getvalue()

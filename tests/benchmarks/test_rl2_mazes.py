@@ -49,6 +49,9 @@ def test_grid_mazes(tmp_path):
     ratio = figures.loc[f"{rl2_mazes.SECOND}, {rl2_mazes.seeds_of('grid-maze')}", "value"]
     shortest = known[known["setting"] == "5x5"]["steps"].mean()
     assert ratio == pytest.approx(rl2["steps"].tolist()[1] / shortest, rel=1e-3)
+    lead, wide = (figures.loc[f"{name}, {rl2_mazes.seeds_of('grid-maze')}"] for name in (rl2_mazes.FIRST, rl2_mazes.FURTHER))
+    assert (lead["n"], wide["n"]) == (12, 12 * rl2_mazes.FURTHER_TASKS)
+    assert min(lead["ci_low"], wide["ci_low"]) > 0, "after a training of a moment the explorer is ahead in whatever mazes"
     assert (table["steps"] >= table["length"].fillna(0)).all(), "episodes that fail are longer than those that don't"
     assert "Systematic explorer" in printed
 

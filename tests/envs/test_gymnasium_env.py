@@ -14,8 +14,8 @@ import metarl
 from metarl.envs.budget import Episodes
 from metarl.envs.gymnasium_env import MetaEpisodeGymnasium, MetaEpisodeVector
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.registry import distribution_ids
 from tests.envs.marks import AdaptedMarks, Marks
+from tests.playable import playable_ids
 from tests.tasks.noisy_walk import NoisyWalk
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ BUDGETS = [{"episodes": 3}, {"steps": 7}]
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
-@pytest.mark.parametrize("id", distribution_ids())
+@pytest.mark.parametrize("id", playable_ids())
 def test_every_registered_distribution_passes_gymnasiums_own_check(id, budget):
     env = gym.make(f"metarl/{id}", **budget)
     with warnings.catch_warnings():
@@ -189,7 +189,7 @@ def trace(env, seed, steps: int) -> list:
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
-@pytest.mark.parametrize("id", distribution_ids())
+@pytest.mark.parametrize("id", playable_ids())
 @pytest.mark.parametrize("num_envs", [1, 3])
 def test_vector_rows_equal_single_environments_bit_for_bit(id, budget, num_envs):
     """SyncVectorEnv steps single environments seeded s, s + 1, ...: observations, rewards, ends, infos are the same."""

@@ -17,12 +17,13 @@ from metarl.envs.learn2learn import import_learn2learn
 from metarl.envs.learn2learn_env import meta_env
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.registry import distribution_ids, make
+from metarl.tasks.registry import make
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.sine_regression import SineRegression
 from tests.envs.marks import TASKS, AdaptedMarks, Marks
 from tests.envs.worker_rows import FAMILIES, walks
 from tests.learners.made_tasks import Matching, Ragged
+from tests.playable import playable_ids
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,7 +45,7 @@ def episode(env, action):
 SLOW = {"MetaWorldML10-v0", "MetaWorldML45-v0"}  # to make; ML1 is of the same kind
 
 
-@pytest.mark.parametrize("id", sorted({*distribution_ids()} - SLOW))
+@pytest.mark.parametrize("id", sorted({*playable_ids()} - SLOW))
 def test_every_registered_distribution_keeps_learn2learns_contract(learn2learn, id):
     env = meta_env(make(id))
     assert isinstance(env, learn2learn.gym.MetaEnv)

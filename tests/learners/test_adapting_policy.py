@@ -10,7 +10,7 @@ from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners import adapting_policy
 from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.inner_loop import task_gradients
-from metarl.learners.maml_rl import MAMLRL, MAMLRLConfig
+from metarl.learners.maml_rl import MAMLRL
 from metarl.learners.policy_episodes import TaskEpisodes, judge
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.point_navigation import PointNavigation
@@ -22,7 +22,7 @@ PLANE = PointNavigation(horizon=7)
 
 def made(act="sample", **settings):
     adaptation = Adaptation(episodes=EACH, inner_lr=0.5, discount=0.9, gae_lambda=0.8, log_std=-2.0, act=act)
-    return MAMLRL(MAMLRLConfig(tasks=2, adaptation=adaptation, network=PerceptronConfig((8,)), **settings), PLANE)
+    return MAMLRL(MAMLRL.Config(tasks=2, adaptation=adaptation, network=PerceptronConfig((8,)), **settings), PLANE)
 
 
 def play(agent, budget):

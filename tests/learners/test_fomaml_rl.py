@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from metarl.learners.fomaml_rl import FOMAMLRL, FOMAMLRLConfig
+from metarl.learners.fomaml_rl import FOMAMLRL
 from metarl.learners.inner_loop import task_gradients
 from tests.learners.test_maml_rl import FAMILIES, directional, drawn, made
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_meta_gradient_is_the_mean_one_of_adapted_policies(family):
-    learner, support, query = made(family, FOMAMLRL, FOMAMLRLConfig)
+    learner, support, query = made(family, FOMAMLRL)
     found = learner.meta_gradient(learner.problem, learner.initial, support, query)
     wanted = task_gradients(learner.problem, learner.adapted(learner.initial, support), query)
     for one, other in zip(found.gradients, wanted.gradients, strict=True):
@@ -19,7 +19,7 @@ def test_the_meta_gradient_is_the_mean_one_of_adapted_policies(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_fisher_product_is_that_of_adapted_policies(family):
-    learner, support, query = made(family, FOMAMLRL, FOMAMLRLConfig)
+    learner, support, query = made(family, FOMAMLRL)
     adapted = learner.adapted(learner.initial, support)
     with torch.no_grad():
         old = learner.network(adapted, query.inputs)
@@ -38,4 +38,4 @@ def test_the_fisher_product_is_that_of_adapted_policies(family):
 
 def test_bad_settings_get_a_sentence():
     with pytest.raises(ValueError, match="inner_steps must be at least 1"):
-        FOMAMLRLConfig(inner_steps=0)
+        FOMAMLRL.Config(inner_steps=0)

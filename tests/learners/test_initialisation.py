@@ -16,7 +16,7 @@ from metarl.learners.contract import Learner
 from metarl.learners.fomaml import FOMAMLConfig
 from metarl.learners.learn2learn import Learn2LearnConfig
 from metarl.learners.maml import MAML, MAMLConfig
-from metarl.learners.maml_rl import MAMLRLConfig
+from metarl.learners.maml_rl import MAMLRL
 from metarl.learners.meta_sgd import MetaSGDConfig
 from metarl.learners.optimizers import SGD, Adam
 from metarl.learners.registry import SUPERVISED_LEARNERS, make_learner
@@ -161,7 +161,7 @@ def test_a_users_frozen_layers_are_not_trained():
         (lambda: Learn2LearnConfig(inner_lr=float("nan")), "inner_lr must be positive, not nan"),
         (lambda: Adaptation(inner_lr=float("nan")), "inner_lr must be positive, not nan"),
         (lambda: Adaptation(episodes=1.5), "episodes must be a whole number, not 1.5"),
-        (lambda: MAMLRLConfig(inner_steps=2.5), "inner_steps must be a whole number, not 2.5"),
+        (lambda: MAMLRL.Config(inner_steps=2.5), "inner_steps must be a whole number, not 2.5"),
         (lambda: FOMAMLConfig(tail="shared"), "give batch, fewer examples than a task's support has, or take tail='query'"),
     ],
 )

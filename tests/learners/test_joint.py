@@ -107,7 +107,7 @@ def test_fine_tuning_improves_on_the_task():
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"num_envs": 0}, "num_envs must be a whole number of at least 1, not 0"),
+        ({"num_envs": 0}, "num_envs must be at least 1, not 0"),
         ({"steps": 2.5}, "steps must be a whole number"),
         ({"assignment": "mine"}, "There is no assignment 'mine'; choose one of draw, fixed"),
     ],

@@ -13,7 +13,7 @@ from tests.learners.test_maml_rl import TASKS, made
 
 
 def test_the_gradient_is_the_mean_over_tasks():
-    learner, _, query = made("box", JointRL, JointRLConfig)
+    learner, _, query = made("box", JointRL)
     found = learner.meta_gradient(learner.problem, learner.initial, [], query)
     wanted = task_gradients(learner.problem, broadcast(learner.initial, TASKS), query)
     for one, other in zip(found.gradients, wanted.gradients, strict=True):

@@ -8,7 +8,7 @@ import torch
 import metarl
 from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.learn2learn_rl import Learn2LearnRL
-from metarl.learners.maml_rl import MAMLRL, MAMLRLConfig
+from metarl.learners.maml_rl import MAMLRL
 from metarl.learners.policy_episodes import judge
 from metarl.learners.policy_initialisation import ClippedPPO
 from metarl.learners.trust_region import TRPO
@@ -29,7 +29,7 @@ every_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES
 
 def pair(family, outer=TRPO(), inner_steps=2):
     adaptation = Adaptation(episodes=4, inner_lr=0.3)
-    config = MAMLRLConfig(tasks=3, inner_steps=inner_steps, adaptation=adaptation, outer=outer, network=PerceptronConfig((8,)))
+    config = MAMLRL.Config(tasks=3, inner_steps=inner_steps, adaptation=adaptation, outer=outer, network=PerceptronConfig((8,)))
     return [kind(config, family(), 5) for kind in (MAMLRL, Learn2LearnRL)]
 
 
@@ -74,4 +74,4 @@ def test_its_agent_is_scored_like_any_other():
 def test_without_learn2learn_one_sentence_says_how(monkeypatch):
     monkeypatch.setitem(sys.modules, "learn2learn", None)
     with pytest.raises(ValueError, match="Learn2LearnRL needs learn2learn, which can't be imported .*: run `make learn2learn`"):
-        Learn2LearnRL(MAMLRLConfig(), PointNavigation())
+        Learn2LearnRL(MAMLRL.Config(), PointNavigation())

@@ -8,7 +8,7 @@ import torch
 
 from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.inner_loop import adapt, broadcast, task_gradients
-from metarl.learners.maml_rl import MAMLRL, MAMLRLConfig
+from metarl.learners.maml_rl import MAMLRL
 from metarl.learners.optimizers import SGD
 from metarl.learners.policy_episodes import Judged, judge
 from metarl.learners.policy_initialisation import ClippedPPO
@@ -27,11 +27,13 @@ def doubled(examples):
     return Examples(examples.inputs.double(), Judged(*(p.double() if p.is_floating_point() else p for p in examples.targets[:-1])))
 
 
-def made(family, learner=MAMLRL, config=MAMLRLConfig):
+def made(family, learner=MAMLRL):
     """A learner in float64, with the steps that two inner updates learned from, and those after them."""
     adaptation = Adaptation(episodes=4, inner_lr=LR, gae_lambda=0.9)
     settings = {} if learner.__name__ == "JointRL" else {"inner_steps": STEPS}
-    learner = learner(config(tasks=TASKS, adaptation=adaptation, network=PerceptronConfig((6,)), **settings), FAMILIES[family], seed=1)
+    learner = learner(
+        learner.Config(tasks=TASKS, adaptation=adaptation, network=PerceptronConfig((6,)), **settings), FAMILIES[family], seed=1
+    )
     tasks, weights, batches = learner.distribution.sample(TASKS, "train", 0), broadcast(learner.initial, TASKS), []
     for _ in range(STEPS + 1):
         batches.append(judge(learner.play(tasks, weights)[0], 0.99, 0.9))
@@ -96,7 +98,7 @@ def test_the_fisher_product_is_a_finite_difference_of_the_divergences_gradient(f
 
 def test_the_measured_divergence_stays_within_the_bound_and_the_returns_grow():
     adaptation = Adaptation(episodes=10, inner_lr=0.2, gae_lambda=1.0)
-    config = MAMLRLConfig(tasks=10, adaptation=adaptation, outer=TRPO(max_kl=0.02), network=PerceptronConfig((32,)))
+    config = MAMLRL.Config(tasks=10, adaptation=adaptation, outer=TRPO(max_kl=0.02), network=PerceptronConfig((32,)))
     learner, history = MAMLRL(config, PointNavigation(horizon=20)), []
     for _ in range(25):
         history.append(learner.update())
@@ -110,7 +112,7 @@ def test_the_measured_divergence_stays_within_the_bound_and_the_returns_grow():
 
 def test_ppo_as_outer_step_learns_too():
     adaptation = Adaptation(episodes=10, inner_lr=0.2, gae_lambda=1.0)
-    config = MAMLRLConfig(tasks=10, adaptation=adaptation, outer=ClippedPPO(), network=PerceptronConfig((32,)))
+    config = MAMLRL.Config(tasks=10, adaptation=adaptation, outer=ClippedPPO(), network=PerceptronConfig((32,)))
     config = replace(config, outer=replace(config.outer, adam=replace(config.outer.adam, lr=5e-3)))
     learner = MAMLRL(config, PointNavigation(horizon=20))
     history = [learner.update() for _ in range(25)]
@@ -122,4 +124,4 @@ def test_ppo_as_outer_step_learns_too():
 @pytest.mark.parametrize("settings", [{"inner_steps": 0}, {"tasks": 0}, {"iterations": 0}])
 def test_bad_settings_get_a_sentence(settings):
     with pytest.raises(ValueError, match=f"{next(iter(settings))} must be at least 1"):
-        MAMLRLConfig(**settings)
+        MAMLRL.Config(**settings)

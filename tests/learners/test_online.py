@@ -4,7 +4,7 @@ import torch
 
 from metarl.envs.budget import Steps
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.learners.online import FineTuningAgent, FixedAgent
+from metarl.learners.online import FineTuningAgent, FixedAgent, ShapedRewards
 from metarl.tasks.identity import Identity
 from metarl.tasks.seeding import torch_generator
 
@@ -77,3 +77,19 @@ def test_an_agent_that_is_fixed_plays_and_learns_nothing():
     assert action.tolist() == [2] * 4
     assert state == ()
     assert learner.told == []
+
+
+def test_only_new_progress_is_learned_from():
+    shaped = ShapedRewards(2, scale=0.5, new_progress_only=True)
+    rewards = [[4.0, 1.0], [-3.0, 1.0], [2.0, -1.0], [3.0, 1.0], [4.0, 7.0]]
+    ends = [[False, False], [False, False], [False, True], [False, False], [True, False]]
+    got = [shaped(torch.tensor(reward), torch.tensor(end)).tolist() for reward, end in zip(rewards, ends, strict=True)]
+    assert got == [[2.0, 0.5], [0.0, 0.5], [0.0, 0.0], [1.0, 0.5], [2.0, 3.5]]
+    other = ShapedRewards(2, scale=0.5, new_progress_only=True)
+    other.load_state_dict(shaped.state_dict())
+    step = torch.tensor([1.0, -1.0]), torch.tensor([False, False])
+    assert torch.equal(other(*step), shaped(*step))
+
+
+def test_rewards_are_scaled_and_nothing_else_by_default():
+    assert ShapedRewards(2, scale=3.0)(torch.tensor([-1.0, 2.0]), torch.tensor([False, True])).tolist() == [-3.0, 6.0]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from metarl.learners.optimizers import SGD, Adam
+from metarl.learners.optimizers import SGD, Adam, moved_to
 from metarl.tasks.seeding import torch_generator
 
 RNG = torch_generator(0)
@@ -39,6 +39,14 @@ def test_scale_multiplies_the_step(optimizer):
     whole, _ = optimizer.step(START, GRADIENTS[0], optimizer.start(START))
     for start, a, b in zip(START, half, whole, strict=True):
         torch.testing.assert_close(2 * (a - start), b - start)
+
+
+def test_a_states_tensors_are_moved_and_its_numbers_kept():
+    _, state = Adam(0.1).step(START, GRADIENTS[0], Adam(0.1).start(START))
+    moved = moved_to(torch.device("meta"), state)
+    assert moved["count"] == 1
+    assert [part.device.type for name in ("first", "second") for part in moved[name]] == ["meta"] * 4
+    assert [part.device.type for part in state["first"]] == ["cpu"] * 2
 
 
 @pytest.mark.parametrize(

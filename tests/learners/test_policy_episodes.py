@@ -1,12 +1,11 @@
-"""Episodes of different lengths and ends, judged as loops would judge them; the surrogate's gradient is the policy gradient."""
+"""Episodes are judged as loops would judge them, by linear functions that are found; the surrogate's gradient is the policy gradient."""
 
 import math
 
 import pytest
 import torch
 
-from metarl.learners.linear_baseline import baseline_features, fit_baseline
-from metarl.learners.policy_episodes import Judged, TaskEpisodes, judge, surrogate
+from metarl.learners.policy_episodes import Judged, TaskEpisodes, baseline_features, fit_baseline, judge, surrogate
 from metarl.networks.actions import action_distribution
 from metarl.tasks.point_navigation import PointNavigation
 from metarl.tasks.seeding import torch_generator
@@ -66,6 +65,32 @@ def test_what_lies_after_an_episodes_end_changes_nothing():
     after = ~episodes.valid
     other = episodes._replace(reward=episodes.reward.masked_fill(after, 1e3), features=episodes.features.masked_fill(after[..., None], 50))
     assert torch.equal(judge(episodes, DISCOUNT, LAMBDA).targets.gain, judge(other, DISCOUNT, LAMBDA).targets.gain)
+
+
+def test_each_tasks_linear_function_is_found():
+    rng = torch_generator(0)
+    features, coefficients = torch.randn(3, 200, 5, generator=rng), torch.randn(3, 5, generator=rng)
+    returns = torch.einsum("nmd,nd->nm", features, coefficients)
+    assert torch.allclose(fit_baseline(features, returns, torch.ones(3, 200, dtype=torch.bool)).float(), coefficients, atol=1e-3)
+
+
+def test_steps_that_do_not_count_change_nothing():
+    rng = torch_generator(0)
+    features, returns = torch.randn(2, 50, 4, generator=rng), torch.randn(2, 50, generator=rng)
+    valid = torch.rand(2, 50, generator=rng) < 0.6
+    other = returns.where(valid, torch.tensor(float("nan"))), features.where(valid[..., None], torch.tensor(1e9))
+    assert torch.allclose(fit_baseline(features, returns, valid), fit_baseline(other[1], other[0], valid))
+
+
+def test_one_step_is_enough_for_a_baseline():
+    found = fit_baseline(torch.ones(1, 1, 6), torch.full((1, 1), 3.0), torch.ones(1, 1, dtype=torch.bool))
+    assert torch.isfinite(found).all()
+    assert abs(float(found.sum()) - 3) < 1e-3
+
+
+def test_a_baselines_features_are_the_observation_its_square_and_powers_of_time():
+    features = baseline_features(torch.tensor([[2.0, -3.0]]), torch.tensor([50]))
+    assert features.tolist() == [[2, -3, 4, 9, 0.5, 0.25, 0.125, 1]]
 
 
 def judged_steps(parameters):

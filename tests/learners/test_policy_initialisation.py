@@ -7,7 +7,7 @@ from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import evaluate
 from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.inner_loop import broadcast
-from metarl.learners.maml_rl import MAMLRL, MAMLRLConfig
+from metarl.learners.maml_rl import MAMLRL
 from metarl.learners.optimizers import Adam
 from metarl.learners.policy_initialisation import ClippedPPO
 from metarl.networks.perceptron import PerceptronConfig
@@ -18,7 +18,7 @@ PLANE = PointNavigation(horizon=6)
 
 
 def made(hidden=(8,), seed=0, **settings):
-    config = MAMLRLConfig(tasks=3, adaptation=Adaptation(episodes=4, **settings), network=PerceptronConfig(hidden))
+    config = MAMLRL.Config(tasks=3, adaptation=Adaptation(episodes=4, **settings), network=PerceptronConfig(hidden))
     return MAMLRL(config, PLANE, seed)
 
 
@@ -49,7 +49,7 @@ def test_moments_of_observations_are_learned_between_updates():
 
 
 def test_ppos_steps_go_on_from_their_moments():
-    config = MAMLRLConfig(tasks=3, adaptation=Adaptation(episodes=4), outer=ClippedPPO(epochs=3, adam=Adam(1e-2)))
+    config = MAMLRL.Config(tasks=3, adaptation=Adaptation(episodes=4), outer=ClippedPPO(epochs=3, adam=Adam(1e-2)))
     learner = MAMLRL(config, PLANE)
     learner.update()
     learner.update()
@@ -82,7 +82,7 @@ def test_bad_settings_get_a_sentence(settings):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_it_learns_and_acts_there():
-    config = MAMLRLConfig(tasks=3, adaptation=Adaptation(episodes=4), network=PerceptronConfig((8,)))
+    config = MAMLRL.Config(tasks=3, adaptation=Adaptation(episodes=4), network=PerceptronConfig((8,)))
     learner = MAMLRL(config, PLANE, device="cuda")
     metrics = [learner.update() for _ in range(2)]
     assert metrics[-1]["kl"] <= config.outer.max_kl
@@ -94,4 +94,4 @@ def test_on_a_gpu_it_learns_and_acts_there():
 
 def test_images_get_a_sentence():
     with pytest.raises(ValueError, match="reads vectors; VisualMaze-v0 shows images"):
-        MAMLRL(MAMLRLConfig(), VisualMaze())
+        MAMLRL(MAMLRL.Config(), VisualMaze())

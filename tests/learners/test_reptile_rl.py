@@ -13,7 +13,7 @@ from tests.learners.test_maml_rl import FAMILIES, made
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_meta_gradient_leads_to_where_inner_updates_end(family):
-    learner, support, query = made(family, ReptileRL, ReptileRLConfig)
+    learner, support, query = made(family, ReptileRL)
     found = learner.meta_gradient(learner.problem, learner.initial, support, query)
     ends = learner.adapted(learner.initial, support)
     for gradient, start, end in zip(found.gradients, learner.initial, ends, strict=True):

@@ -20,11 +20,6 @@ print(json.dumps({
 NOTEBOOK = Notebook("01_rl2_bandits.ipynb", "results/rl2_tables/weights/bandits-n10-k5", figures=8, probe=PROBE)
 
 
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    return NOTEBOOK.run(tmp_path_factory.mktemp("anywhere"))
-
-
 def test_it_runs_from_top_to_bottom(executed):
     NOTEBOOK.check_clean(executed)
 

@@ -24,11 +24,6 @@ print(json.dumps({
 NOTEBOOK = Notebook("02_mazes.ipynb", "results/rl2_mazes/weights/grid-maze", figures=8, probe=PROBE)
 
 
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    return NOTEBOOK.run(tmp_path_factory.mktemp("anywhere"))
-
-
 def test_it_runs_from_top_to_bottom(executed):
     NOTEBOOK.check_clean(executed)
     NOTEBOOK.check_says_which_agents_it_shows(executed)

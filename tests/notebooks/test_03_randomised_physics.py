@@ -36,11 +36,6 @@ def check_numbers(numbers):
     assert numbers["first_as_kept"]
 
 
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    return NOTEBOOK.run(tmp_path_factory.mktemp("anywhere"))
-
-
 def test_it_runs_from_top_to_bottom(executed):
     NOTEBOOK.check_clean(executed)
     NOTEBOOK.check_says_which_agents_it_shows(executed)

@@ -56,11 +56,6 @@ def check_numbers(numbers):
         assert steps == sorted(steps)
 
 
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    return NOTEBOOK.run(tmp_path_factory.mktemp("anywhere"))
-
-
 def test_it_runs_from_top_to_bottom(executed):
     NOTEBOOK.check_clean(executed)
     NOTEBOOK.check_says_which_agents_it_shows(executed)
@@ -70,7 +65,6 @@ def test_its_numbers_hold_together(executed):
     check_numbers(numbers_of(executed))
 
 
-@pytest.mark.skipif(not NOTEBOOK.is_published(), reason="the trainings aren't published here")
 def test_the_published_learners_adapt(executed):
     numbers = numbers_of(executed)
     joint = numbers["errors"]["Joint training"][2]

@@ -1,6 +1,7 @@
 """A small Gymnasium environment for tests, in a module without PyTorch so that worker processes start fast."""
 
 import os
+import signal
 import sys
 import time
 
@@ -75,3 +76,43 @@ class Report(gym.Env):
 
     def step(self, action):
         return self.reset()[0], 0.0, False, False, {}
+
+
+class Dies(NoisyWalk):
+    """Dies as the task says: while it is "made", or "reset"."""
+
+    def __init__(self, task):
+        super().__init__(0.0)
+        self.when = task
+        self.die("made")
+
+    def reset(self, *, seed=None, options=None):
+        self.die("reset")
+        return super().reset(seed=seed, options=options)
+
+    def die(self, now):
+        if self.when == now:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Heavy(NoisyWalk):
+    """Holds 64 MiB."""
+
+    def __init__(self, task):
+        super().__init__(task)
+        self.ballast = np.ones(2**26, np.uint8)
+
+
+class Alone(NoisyWalk):
+    """Can't be made while another is open in the process, as with stable-retro."""
+
+    held = False
+
+    def __init__(self, task):
+        if Alone.held:
+            raise RuntimeError("another one is open")
+        super().__init__(task)
+        Alone.held = True
+
+    def close(self):
+        Alone.held = False

@@ -21,6 +21,13 @@ def test_tasks_are_of_different_characters_in_the_splits():
     assert support.inputs.shape == (3, 100, 1, 28, 28)
 
 
+def test_the_two_cases_of_a_letter_are_in_one_split():
+    images = metarl.make("GlyphClassification-v0").images
+    letters = [name.split()[0].casefold() for name in images.names]
+    assert len(letters[: images.train]) > 300
+    assert not set(letters[: images.train]) & set(letters[images.train :])
+
+
 def test_what_is_learned_from_some_characters_serves_others():
     family = metarl.make("GlyphClassification-v0", train_queries=3)
     settings = MAMLConfig(80, 8, 1, 0.4, outer=Adam(5e-3), anneal=False, network=ImageNetworkConfig(filters=8))

@@ -10,7 +10,7 @@ from metarl.envs.budget import Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.tasks.contract import PlugInError, fresh_tasks
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from tests.tasks.noisy_walk import NoisyWalk
+from tests.tasks.noisy_walk import Alone, NoisyWalk
 from tests.tasks.spy_env import Spy, generator, in_order
 
 TASKS = {"train": [0.0, 0.5, 1.0], "test": [0.25, 0.75]}
@@ -159,6 +159,20 @@ def test_rows_of_one_task_have_noise_of_their_own():
     assert len(set(step.observation[:, 0].tolist())) == 6
 
 
+@pytest.mark.parametrize(("rows", "workers", "processes"), [(1, 0, 0), (1, 1, 1), (3, 0, 3), (3, 1, 3), (2, 9, 2)])
+def test_where_a_process_can_hold_one_environment_only_each_row_has_its_own(rows, workers, processes):
+    distribution = GymnasiumDistribution("Alone-v0", Alone, TASKS, horizon=2, workers=workers, one_per_process=True)
+    env = MetaEpisodeEnv(distribution, Episodes(1, 0), rows, generator())
+    try:
+        env.reset(fresh_tasks(distribution, "train", rows, 0))
+        tasks = {int(env.step(torch.ones(rows, dtype=torch.int64))[1].task[0]) for _ in range(12)}
+        assert len(tasks) >= 6, "an environment is closed before the next task's is made"
+        assert len(env._rows.host._workers.processes if processes else ()) == processes
+    finally:
+        env.close()
+    assert not Alone.held
+
+
 def test_evaluate_plays_each_test_task_once_and_repeats_itself():
     class Still:
         def initial_state(self, batch_size):
@@ -194,7 +208,7 @@ def test_observations_and_rewards_arrive_on_the_generators_device(workers):
 def test_other_packages_register_distributions_by_entry_point(tmp_path, monkeypatch):
     (tmp_path / "corridors.py").write_text(
         "import metarl\n"
-        "from tests.tasks.noisy_walk import NoisyWalk\n"
+        "from tests.tasks.noisy_walk import Alone, NoisyWalk\n"
         "def corridor(longest=3):\n"
         "    tasks = {'train': list(range(longest)), 'test': [longest]}\n"
         "    return metarl.GymnasiumDistribution('Corridor-v3', NoisyWalk, tasks)\n"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from metarl.envs.budget import Episodes, Steps
+from metarl.envs.budget import Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.tasks import processes as processes_module
 from metarl.tasks.contract import PlugInError, fresh_tasks
@@ -143,37 +143,6 @@ def test_an_error_in_an_environment_comes_with_its_traceback():
     assert all(gone(pid) for pid in pids(pool))
     with pytest.raises(PlugInError, match="the worker processes are closed"):
         pool.step()
-
-
-@pytest.mark.parametrize(("fault", "cause"), [("segfault", "was killed by SIGSEGV"), ("exit", "exited with status 7")])
-def test_a_worker_that_dies_is_named_with_task_row_and_step(fault, cause, capfd):
-    pool = opened(recipe(0.0, fault), 4, 2, index=[0, 0, 1, 0])
-    sentence = rf"worker process 1 \(rows 2 to 3\) {cause} while it played train task 1 \('{fault}'\) in row 2, at step 2 of its episode\."
-    with pytest.raises(PlugInError, match=sentence):
-        step_until_error(pool)
-    assert all(gone(pid) for pid in pids(pool))
-    if fault == "segfault":
-        assert "in fault" in capfd.readouterr().err  # where it happened is on standard error
-
-
-def test_a_worker_killed_between_steps_is_named_with_its_tasks():
-    pool = opened(recipe(0.0, 0.5, 1.0), 4, 2, index=[0, 1, 2, 2])
-    pool.step()
-    os.kill(pids(pool)[1], signal.SIGKILL)
-    with pytest.raises(
-        PlugInError, match=r"worker process 1 \(rows 2 to 3\) was killed by SIGKILL between steps .* it held train task 2 \(1\.0\)\."
-    ):
-        step_until_error(pool)
-    assert all(gone(pid) for pid in pids(pool))
-
-
-def test_the_meta_episode_env_tells_of_a_dead_worker():
-    distribution = GymnasiumDistribution("NoisyWalk-v0", NoisyWalk, {"train": [0.0], "test": ["exit"]}, 9, workers=1)
-    env = MetaEpisodeEnv(distribution, Steps(20), 1, torch.Generator())
-    env.reset(fresh_tasks(distribution, "test", 1, 0))
-    env.step(torch.zeros(1, dtype=torch.int64))
-    with pytest.raises(PlugInError, match=r"exited with status 7 while it played test task 0 \('exit'\) in row 0, at step 2"):
-        env.step(torch.zeros(1, dtype=torch.int64))
 
 
 def leftovers() -> tuple[int, set[str]]:

@@ -1,0 +1,131 @@
+"""The contest's protocol: on each test level by itself, an agent plays a budget of steps and learns while it plays (Nichol et al. 2018).
+
+A level's score is the mean return of all episodes in the budget; an agent's score is the mean over levels. Each level, agent and seed is
+scored by one `evaluate` with `Steps(N)` and stored at once, so that a killed benchmark loses one level's play at most, and several
+processes share the work: each takes what nobody else is at.
+"""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metarl.envs.agent import Agent
+from metarl.envs.budget import Budget, Steps
+from metarl.evaluation.protocol import evaluate
+from metarl.evaluation.statistics import mean
+from metarl.results import write_csv, write_evaluation
+from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.one_task import one_task
+
+__all__ = ["COLUMNS", "Plan", "leaderboard", "play_levels", "score_name", "stored_scores"]
+
+COLUMNS = ["game", "split", "agent", "level", "seed", "steps", "score", "episodes", "success", "fingerprint", "command"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an agent plays.
+
+    Attributes:
+        game: as tables name it. agent: likewise.
+        distribution: whose levels. split: of which split.
+        levels: positions in the split's list.
+        seeds: each level is played once with each; they name the environment's noise and the agent's.
+        steps: N, environment steps on each level.
+        command: what reruns it.
+    """
+
+    game: str
+    agent: str
+    distribution: GymnasiumDistribution
+    levels: tuple[int, ...]
+    seeds: tuple[int, ...]
+    steps: int
+    command: str
+    split: str = "test"
+
+    def level_name(self, level: int) -> str:
+        """As tables name the level."""
+        return str(self.distribution.task_lists[self.split][level])
+
+    def file(self, folder: Path, level: int, seed: int) -> Path:
+        """Where its score lies, or will."""
+        return folder / f"{score_name(self.agent, self.split, self.level_name(level), self.steps, seed)}.csv"
+
+
+def score_name(agent: str, split: str, level: object, steps: int, seed: int) -> str:
+    """How the file of a score is called."""
+    words = "".join(letter if letter.isalnum() else "-" for letter in f"{agent} {split} {level}")
+    return f"{words.lower().strip('-')}-{steps}steps-seed{seed}"
+
+
+def play_levels(plan: Plan, make: Callable[[GymnasiumDistribution, Budget, int], Agent], folder: Path) -> None:
+    """Score what isn't scored yet and nobody else is at.
+
+    Args:
+        plan: what to play. make: the agent for a level, a budget and a seed. folder: where scores lie.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in plan.seeds:
+        for level in plan.levels:
+            file = plan.file(folder, level, seed)
+            with _alone(file.with_suffix(".lock")) as mine:
+                if mine and not file.exists():
+                    _play(plan, make, level, seed, file)
+
+
+def _play(plan: Plan, make: Callable[[GymnasiumDistribution, Budget, int], Agent], level: int, seed: int, file: Path) -> None:
+    alone, budget = one_task(plan.distribution, plan.split, level), Steps(plan.steps)
+    evaluation = evaluate(make(alone, budget, seed), alone, plan.split, 1, seed, budget)
+    score: dict[str, Any] = {"game": plan.game, "split": plan.split, "agent": plan.agent, "level": plan.level_name(level)}
+    score |= {"seed": seed, "steps": plan.steps, "score": float(evaluation.scores("budget_mean")[0]), "episodes": len(evaluation.task)}
+    score |= {"success": float(evaluation.scores("success")[0]), "fingerprint": evaluation.fingerprint, "command": plan.command}
+    write_evaluation(file.parent / "played", file.stem, evaluation)
+    write_csv(file, pd.DataFrame([score])[COLUMNS])
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[bool]:
+    """Whether nobody else holds `file`, which is held until the end of the block."""
+    with file.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def stored_scores(root: Path) -> pd.DataFrame:
+    """All scores of levels at or below `root`, a line for each game, agent, level and seed; see `COLUMNS`.
+
+    Raises:
+        ValueError: there are none.
+    """
+    tables = [table for file in sorted(root.rglob("*.csv")) if list((table := pd.read_csv(file)).columns) == COLUMNS]
+    if not tables:
+        raise ValueError(f"{root} holds no scores of levels; `python benchmarks/sonic.py` makes some.")
+    return pd.concat(tables, ignore_index=True).drop_duplicates(["game", "split", "agent", "level", "seed", "steps"], keep="last")
+
+
+def leaderboard(scores: pd.DataFrame) -> pd.DataFrame:
+    """One line for each game, split, number of steps and agent, the best first: levels, seeds, score with its interval, command.
+
+    The score is the mean over levels of the mean over seeds. Its interval is Student's over seeds where there are several that played the
+    same levels, since the levels are fixed; over levels where there is one seed.
+    """
+    lines = []
+    for (game, split, steps, agent), own in scores.groupby(["game", "split", "steps", "agent"], sort=False):
+        each = own.pivot_table(index="level", columns="seed", values="score")
+        whole = each.dropna(axis=1)  # seeds that played all levels
+        estimate = mean(whole.mean(axis=0)) if whole.shape[1] > 1 else mean(each.mean(axis=1))
+        value = float(each.mean(axis=1).mean())
+        line = {"game": game, "split": split, "steps": steps, "agent": agent, "levels": len(each), "seeds": each.shape[1], "score": value}
+        line |= {"ci_low": value + estimate.low - estimate.value, "ci_high": value + estimate.high - estimate.value}
+        lines.append(line | {"over": "seeds" if whole.shape[1] > 1 else "levels", "command": own["command"].iloc[-1]})
+    return pd.DataFrame(lines).sort_values(["game", "split", "steps", "score"], ascending=[True, True, True, False], ignore_index=True)

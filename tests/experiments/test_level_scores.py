@@ -1,0 +1,82 @@
+"""Levels one by one: what is stored, what isn't played twice, and the leaderboard worked out by hand."""
+
+import fcntl
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from metarl.baselines.random import RandomAgent
+from metarl.envs.budget import Steps
+from metarl.evaluation.protocol import evaluate
+from metarl.experiments.level_scores import COLUMNS, Plan, leaderboard, play_levels, stored_scores
+from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.one_task import one_task
+from tests.checks.line import Line
+
+LINES = GymnasiumDistribution("Line-v0", Line, {"train": [-3.0, 3.0], "test": [-2.5, 2.5, 1.0]}, horizon=8)
+PLAN = Plan("lines", "Random", LINES, (0, 2), (5, 6), 40, "python mine.py")
+
+
+def random(distribution, budget, seed):
+    return RandomAgent(distribution, budget)
+
+
+def test_every_level_and_seed_is_scored_by_evaluate(tmp_path):
+    play_levels(PLAN, random, tmp_path)
+    scores = stored_scores(tmp_path)
+    assert scores.columns.tolist() == COLUMNS
+    assert sorted(zip(scores["level"], scores["seed"], strict=True)) == [(-2.5, 5), (-2.5, 6), (1.0, 5), (1.0, 6)]
+    alone = one_task(LINES, "test", 2)
+    wanted = evaluate(RandomAgent(alone, Steps(40)), alone, "test", 1, 6, Steps(40))
+    own = scores[(scores["level"] == 1.0) & (scores["seed"] == 6)].iloc[0]
+    assert own["score"] == pytest.approx(wanted.scores("budget_mean")[0])
+    assert own["fingerprint"] == wanted.fingerprint
+    episodes = pd.concat(pd.read_csv(file) for file in (tmp_path / "played").glob("*-episodes.csv"))
+    assert episodes["length"].sum() == 4 * 40
+
+
+def test_what_is_scored_or_under_way_elsewhere_is_left_alone(tmp_path):
+    made = []
+
+    def counted(distribution, budget, seed):
+        made.append(distribution.task_lists["test"][0])
+        return RandomAgent(distribution, budget)
+
+    tmp_path.mkdir(exist_ok=True)
+    plan = Plan("lines", "Random", LINES, (0, 1, 2), (5,), 40, "")
+    with plan.file(tmp_path, 1, 5).with_suffix(".lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        play_levels(plan, counted, tmp_path)
+    assert made == [-2.5, 1.0]
+    play_levels(plan, counted, tmp_path)
+    assert made == [-2.5, 1.0, 2.5]
+
+
+def test_the_leaderboard_is_the_mean_over_levels_with_an_interval_over_seeds():
+    values = {("A", "x", 0): 1.0, ("A", "y", 0): 3.0, ("A", "x", 1): 2.0, ("A", "y", 1): 6.0, ("B", "x", 0): 9.0, ("B", "y", 0): 1.0}
+    lines = [
+        {
+            "game": "g",
+            "split": "test",
+            "agent": agent,
+            "level": level,
+            "seed": seed,
+            "steps": 10,
+            "score": score,
+            "episodes": 1,
+            "success": 0.0,
+        }
+        for (agent, level, seed), score in values.items()
+    ]
+    table = leaderboard(pd.DataFrame(lines).assign(fingerprint="", command="run"))
+    assert table["agent"].tolist() == ["B", "A"]
+    assert table["score"].tolist() == [5.0, 3.0]
+    assert table["over"].tolist() == ["levels", "seeds"]
+    half = 12.7062 * 1.0  # t with one degree of freedom; seeds score 2 and 4, standard error 1
+    assert np.allclose(table.loc[1, ["ci_low", "ci_high"]].astype(float), [3 - half, 3 + half], atol=1e-3)
+
+
+def test_a_folder_without_scores(tmp_path):
+    with pytest.raises(ValueError, match="holds no scores of levels"):
+        stored_scores(tmp_path)
