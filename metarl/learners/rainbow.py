@@ -37,17 +37,18 @@ class RainbowConfig:
         double: the online network chooses the action that the target network values.
         n_step: rewards summed before the value is asked; 1 is plain Q-learning.
         discount: gamma.
-        reward_scale: rewards are multiplied by this,
-        reward_clip: ... then clipped to [-reward_clip, reward_clip]; 0 leaves them.
+        reward_scale: what rewards are multiplied by.
+        reward_clip: rewards, once scaled, are clipped to this on both sides of 0; 0 leaves them.
         batch: steps in an update.
         start: steps to be drawn before updates begin.
         update_every: environment steps for each update, over all rows.
         target_every: environment steps from one copy to the target network to the next.
-        lr: Adam's step size. adam_epsilon: of its denominator.
+        lr: Adam's step size.
+        adam_epsilon: of Adam's denominator.
         max_grad_norm: gradients are scaled down to this norm (Wang et al. 2016).
-        epsilon: share of random actions at first where the network has no noise,
-        epsilon_end: ... and after
-        epsilon_steps: ... so many environment steps, linearly.
+        epsilon: share of random actions at first, where the network has no noise.
+        epsilon_end: the same in the end.
+        epsilon_steps: environment steps over which it falls, linearly.
         act: how it plays once training is over: as it explores in the end, with noise or random actions, or by its best action.
         network: its shape, with the switches duelling, noisy and distributional.
         replay: what is kept and how it is drawn, with the switch prioritised.

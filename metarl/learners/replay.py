@@ -28,7 +28,8 @@ class ReplayConfig:
         capacity: observations kept, over all rows; the paper's million takes 7 GB of single 84x84 frames.
         stack: frames that an observation stacks along its last axis, oldest first; each is then kept once. 1 keeps observations whole.
         prioritised: draw in proportion to the last loss; otherwise all alike.
-        alpha: power of the loss. offset: added to the loss before.
+        alpha: power of the loss.
+        offset: added to the loss before.
         beta: power of the importance weights at first.
         beta_steps: environment steps over which it rises to 1; 0 leaves it as it is.
     """

@@ -34,8 +34,9 @@ class RainbowNetworkConfig:
         sigma: noise at the start.
         distributional: learn the distribution of returns, rather than its mean.
         atoms: points of its support, evenly spaced.
-        v_min, v_max: the first and the last atom, in units of the (scaled) return.
-        precision: what encoders compute in; weights stay float32.
+        v_min: the first atom, in units of the return of scaled and clipped rewards.
+        v_max: the last one.
+        precision: what encoders compute in; weights stay float32. "bfloat16" is faster where the processor has instructions for it.
     """
 
     encoder: Literal["auto", "none", "rl2", "nature", "impala"] = "auto"
