@@ -137,8 +137,8 @@ class Options:
 def main(options: Options, console: Console) -> None:
     """Every agent of the game."""
     game = GAMES[options.game]
-    distribution = make(game.id, **game.arguments)
-    labels = [label for label in AGENTS if label in (options.agents or (label,)) and plays(label, options.game, distribution)]
+    played = {label: make(game.id, **game.arguments, **game.of_agents.get(label, {})) for label in AGENTS}
+    labels = [label for label in AGENTS if label in (options.agents or (label,)) and plays(label, options.game, played[label])]
     for label in labels:
         if isinstance(which := AGENTS[label], Learning) and which.jointly:
             check_folder(joint_run(options.game, which.learner, options.preset, device=options.device), *options.places(which.learner))
@@ -147,7 +147,7 @@ def main(options: Options, console: Console) -> None:
     for label in labels:
         maker = agent_maker(label, options) if options.play else None
         if maker is not None:
-            plan = plan_of(label, options, distribution)
+            plan = plan_of(label, options, played[label])
             console.print(
                 f"{plan.game}, {label}: {len(plan.levels)} levels, {len(plan.seeds)} seeds, {plan.steps:,} steps", highlight=False
             )

@@ -9,6 +9,7 @@ from metarl.learners.joint_rainbow import JointRainbowConfig
 from metarl.learners.ppo import PPOConfig
 from metarl.learners.rainbow import SONIC as SONIC_RAINBOW
 from metarl.learners.rainbow import RainbowConfig
+from metarl.learners.replay import ReplayConfig
 from metarl.networks.actor_critic import ActorCriticConfig
 from metarl.networks.rainbow_network import RainbowNetworkConfig
 
@@ -59,8 +60,17 @@ SONIC_JOINT_RAINBOW = JointRainbowConfig(num_envs=256, steps=256, iterations=763
 
 def rainbow(reward_scale: float) -> JointRainbowConfig:
     """Joint Rainbow on a laptop, where an update takes as long as 40 steps: there is one for every 8 steps, at test for every 4."""
-    network = RainbowNetworkConfig(encoder="nature")
-    settings = RainbowConfig(reward_scale=reward_scale, start=5000, target_every=2000, lr=1e-4, network=network)
+    network = RainbowNetworkConfig(encoder="nature", hidden=0, precision="bfloat16")
+    settings = RainbowConfig(
+        reward_scale=reward_scale,
+        reward_clip=0.0,
+        start=5000,
+        target_every=2000,
+        lr=1e-4,
+        adam_epsilon=1e-6,  # the paper's is as large as most gradients here
+        network=network,
+        replay=ReplayConfig(stack=4),
+    )
     return JointRainbowConfig(num_envs=8, steps=256, iterations=250, rainbow=replace(settings, update_every=8), fine_tuning=settings)
 
 
@@ -73,6 +83,7 @@ class Game:
         learners: the settings of joint training and of what learns at test, by the learner's name.
         arguments: of the distribution, in training and at test.
         training: further ones in training.
+        of_agents: further ones, by the agent's label, of agents that act by other actions.
         levels: how many of the test tasks are played, the first ones; all if left out.
     """
 
@@ -80,6 +91,7 @@ class Game:
     learners: dict[str, JointPPOConfig | JointRainbowConfig]
     arguments: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    of_agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     levels: int | None = None
 
 
@@ -99,7 +111,7 @@ GAMES = {
     "space-invaders": Game(
         "AtariFlavours-v0", {"joint-ppo": replace(FRAMES, reward_scale=0.05), "joint-rainbow": rainbow(0.05)}, {"game": "space_invaders"}
     ),
-    "sonic": Game("Sonic-v0", {"joint-ppo": SONIC_JOINT_PPO, "joint-rainbow": SONIC_JOINT_RAINBOW}),
+    "sonic": Game("Sonic-v0", {"joint-ppo": SONIC_JOINT_PPO, "joint-rainbow": SONIC_JOINT_RAINBOW}, of_agents={"JERK": {"actions": 5}}),
 }
 
 

@@ -20,6 +20,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
 from metarl.envs.meta_episode import Outcome, Step
+from metarl.learners.online import ShapedRewards
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.replay import Replay, ReplayBatch, ReplayConfig
 from metarl.networks.products import fast_products
@@ -38,6 +39,7 @@ class RainbowConfig:
         n_step: rewards summed before the value is asked; 1 is plain Q-learning.
         discount: gamma.
         reward_scale: what rewards are multiplied by.
+        new_progress_only: learn from rewards as far as they take an episode's sum to a new high; see `ShapedRewards`.
         reward_clip: rewards, once scaled, are clipped to this on both sides of 0; 0 leaves them.
         batch: steps in an update.
         start: steps to be drawn before updates begin.
@@ -58,6 +60,7 @@ class RainbowConfig:
     n_step: int = 3
     discount: float = 0.99
     reward_scale: float = 1.0
+    new_progress_only: bool = False
     reward_clip: float = 1.0
     batch: int = 32
     start: int = 20_000
@@ -92,6 +95,7 @@ class RainbowConfig:
 
 # Of "Gotta Learn Fast" (Nichol et al. 2018), as in its released code, but that only the output layers have noise.
 SONIC = RainbowConfig(
+    new_progress_only=True,
     reward_clip=0.0,
     update_every=1,
     target_every=8192,
@@ -190,6 +194,7 @@ class Rainbow:
         self.target.requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.lr, eps=config.adam_epsilon, fused=True)
         self.replay = Replay(config.replay, observation_space, rows, config.n_step, config.discount)
+        self.shaped = ShapedRewards(rows, config.reward_scale, config.new_progress_only)
         self.action_rng = torch_generator(seed, "rainbow", "actions", device=self.device)
         self.noise_rng = torch_generator(seed, "rainbow", "noise", device=self.device)
         self.replay_rng = torch_generator(seed, "rainbow", "replay")
@@ -275,6 +280,7 @@ class Rainbow:
             "optimizer": optimizer_state(self.optimizer),
             "streams": {name: getattr(self, name).get_state() for name in STREAMS},
             "replay": self.replay.state_dict(),
+            "shaped": self.shaped.state_dict(),
             "measured": [part.clone() for part in self._measured],
             **{name: getattr(self, name) for name in COUNTERS},
         }
@@ -287,6 +293,7 @@ class Rainbow:
         for name in STREAMS:
             getattr(self, name).set_state(state["streams"][name].cpu())
         self.replay.load_state_dict(state["replay"])
+        self.shaped.load_state_dict(state["shaped"])
         self._measured = [part.to(self.device) for part in state["measured"]]
         for name in COUNTERS:
             setattr(self, name, int(state[name]))
@@ -295,17 +302,19 @@ class Rainbow:
     def _note(self, step: Step, outcome: Outcome | None) -> int:
         """Put what the last actions brought into the replay; returns in how many rows that is known."""
         if outcome is None:  # a row that has begun another task doesn't show what its last step brought
-            reward, terminated, final, known = step.prev_reward, step.prev_terminated, step.final_observation, ~step.meta_episode_start
+            reward, terminated, truncated, final = step.prev_reward, step.prev_terminated, step.prev_truncated, step.final_observation
+            known = ~step.meta_episode_start
         else:
-            reward, terminated, final, known = outcome.reward, outcome.terminated, outcome.final_observation, outcome.valid
+            reward, terminated, truncated, final = outcome[:4]
+            known = outcome.valid
+        reward = self.shaped(reward.cpu(), (terminated | truncated | ~known).cpu())
         rows = known.cpu().nonzero()[:, 0]
         if len(rows) == 0:
             return 0
         assert self._action is not None, "only what was done brings something"
-        reward = reward.cpu()[rows].to(torch.float32) * self.config.reward_scale
         if self.config.reward_clip:
             reward = reward.clamp(-self.config.reward_clip, self.config.reward_clip)
-        self.replay.add(rows.numpy(), self._action[rows], reward, terminated.cpu()[rows], final.cpu()[rows])
+        self.replay.add(rows.numpy(), self._action[rows], reward[rows], terminated.cpu()[rows], final.cpu()[rows])
         return len(rows)
 
     def _learn_moments(self) -> None:

@@ -37,7 +37,7 @@ class Airstriker(GymnasiumDistribution):
     | start | the task's saved state, always the same; lives 3 to 5, as its play had left |
     | end | terminated when the last life is lost; truncated at the horizon |
     | success | none told |
-    | splits | train: beginning and middle of levels 1 and 2, four moments of the endless mode; test: level 3, and two other moments |
+    | splits | train: beginning and middle of levels 1 and 2, four beginnings of the endless mode; test: level 3, and two other beginnings |
     | bound | none |
     | versions | v0 |
 

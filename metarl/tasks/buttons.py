@@ -9,13 +9,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-__all__ = ["BUTTON_TABLES", "SONIC_7", "SONIC_8", "ButtonTable", "Buttons", "button_table"]
+__all__ = ["BUTTON_TABLES", "SONIC_5", "SONIC_7", "SONIC_8", "ButtonTable", "Buttons", "button_table"]
 
 ButtonTable = tuple[tuple[str, ...], ...]  # for each action, the names of the buttons held
 
 # The actions of the agents that OpenAI released with the Retro Contest; B jumps.
 SONIC_7: ButtonTable = (("LEFT",), ("RIGHT",), ("LEFT", "DOWN"), ("RIGHT", "DOWN"), ("DOWN",), ("DOWN", "B"), ("B",))
 SONIC_8: ButtonTable = ((), *SONIC_7)  # and of the paper (Nichol et al. 2018), which may also hold nothing
+SONIC_5: ButtonTable = ((), ("LEFT",), ("RIGHT",), ("LEFT", "B"), ("RIGHT", "B"))  # JERK's: it runs, and jumps as it runs
 AIRSTRIKER: ButtonTable = ((), ("LEFT",), ("RIGHT",), ("B",), ("LEFT", "B"), ("RIGHT", "B"))  # B fires; no other button does anything
 
 SONIC_GAMES = (
@@ -31,7 +32,7 @@ SONIC_GAMES = (
 )
 BUTTON_TABLES: dict[str, tuple[ButtonTable, ...]] = {  # by stable-retro's name of the game
     "Airstriker-Genesis-v0": (AIRSTRIKER,),
-    **dict.fromkeys(SONIC_GAMES, (SONIC_7, SONIC_8)),
+    **dict.fromkeys(SONIC_GAMES, (SONIC_5, SONIC_7, SONIC_8)),
 }
 
 
@@ -48,7 +49,9 @@ def button_table(game: str, actions: int) -> ButtonTable:
         )
     lengths = [len(table) for table in BUTTON_TABLES[game]]
     if actions not in lengths:
-        raise ValueError(f"{game} has no button table of {actions} actions; choose {' or '.join(map(str, lengths))}, or pass a table.")
+        *others, last = map(str, lengths)
+        choices = f"{', '.join(others)} or {last}" if others else last
+        raise ValueError(f"{game} has no button table of {actions} actions; choose {choices}, or pass a table.")
     return BUTTON_TABLES[game][lengths.index(actions)]
 
 

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from metarl.tasks.buttons import SONIC_5
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution, GymnasiumTasks
 from metarl.tasks.retro_emulator import CONSOLE, MakeRetro
 from metarl.tasks.retro_library import check_roms
+from metarl.tasks.running import Running
 from metarl.tasks.sonic_levels import base_game, sonic_levels
 
 __all__ = ["Sonic"]
@@ -19,6 +21,7 @@ class Sonic(GymnasiumDistribution):
     |---|---|
     | observation | uint8 Box: the last `stack` screens, `size` pixels a side, grey or colour, oldest first |
     | action | Discrete(8): nothing, left, right, left + down, right + down, down, down + B, B (jump); 7: without the first |
+    | | 5, for JERK: nothing, left, right, left + B, right + B |
     | step | `frame_skip` frames; with probability `stickiness` the action sets in one frame late |
     | reward | 9,000 x the change of progress, which is 0 at the start and 1 at the end (`max_x`), so that going back costs |
     | end bonus | 1,000 at once, falling to 0 at 18,000 frames |
@@ -36,7 +39,7 @@ class Sonic(GymnasiumDistribution):
 
     Args:
         game: stable-retro's name of one of the three games, such as "SonicTheHedgehog-Genesis-v0"; or "all".
-        actions: 8, as in the paper, or 7, as of the agents released with the contest.
+        actions: 8, as in the paper, 7, as of the agents released with the contest, or 5, with which JERK plays.
         frame_skip, stickiness: frames a step, and the probability that an action sets in one frame late.
         size, grey, stack: pixels a side, grey or colour, and pictures an observation.
         allow_backtracking: pay new progress only; for training (the paper: all agents; the released code: Rainbow).
@@ -77,6 +80,7 @@ class Sonic(GymnasiumDistribution):
             "reward_scale": reward_scale,
         }
         self.game = game
+        self.running = Running(still=0, left=1, right=2, jump_left=3, jump_right=4) if actions == len(SONIC_5) else None
         levels = [each for each in sonic_levels() if game in ("all", base_game(each.level.game))]
         splits = {split: [each.level for each in levels if each.split == split] for split in ("train", "test", "extrapolate")}
         make = MakeRetro("contest", actions, frame_skip, stickiness, size, grey, stack, allow_backtracking, reward_scale)

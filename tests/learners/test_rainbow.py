@@ -253,6 +253,14 @@ def test_rewards_are_clipped_after_scaling():
     assert {row[1] for row in noted(learner)} == {1.5, 2.0, -2.0}
 
 
+def test_going_back_costs_nothing_where_only_new_progress_counts():
+    learner = rainbow(CART_POLE, replace(ONE_STEP, new_progress_only=True))
+    for value, reward in enumerate([0.0, 3.0, -2.0, 1.0, 4.0]):
+        learner.learn(seen(value, reward=reward, start=value == 0))
+        learner.choose(seen(value, start=value == 0))
+    assert sorted(row[1] for row in noted(learner)) == [0.0, 0.0, 3.0, 3.0]
+
+
 def test_playing_notes_nothing_and_repeats():
     learner = drive(rainbow(CART_POLE), CART_POLE, 50)
     before = learner.state_dict()["streams"]

@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from metarl.tasks.buttons import BUTTON_TABLES, SONIC_7, SONIC_8, Buttons, button_table
+from metarl.tasks.buttons import BUTTON_TABLES, SONIC_5, SONIC_7, SONIC_8, Buttons, button_table
 
 GENESIS = ["B", "A", "MODE", "START", "UP", "DOWN", "LEFT", "RIGHT", "C", "Y", "X", "Z"]
 SONIC = "SonicTheHedgehog-Genesis-v0"
@@ -48,6 +48,10 @@ def test_the_eighth_holds_nothing():
     assert held(SONIC_8) == ["000000000000", *held(SONIC_7)]
 
 
+def test_jerk_runs_and_jumps_as_it_runs():
+    assert held(SONIC_5) == ["000000000000", "000000100000", "000000010000", "100000100000", "100000010000"]
+
+
 def test_any_table_will_do():
     assert held([("START", "Z"), ()]) == ["000100000001", "000000000000"]
 
@@ -65,7 +69,7 @@ def test_games_have_tables():
     ("game", "actions", "words"),
     [
         ("StreetsOfRage-Genesis-v0", 8, "There is no button table for StreetsOfRage-Genesis-v0; pass one as buttons="),
-        (SONIC, 9, "has no button table of 9 actions; choose 7 or 8, or pass a table"),
+        (SONIC, 9, "has no button table of 9 actions; choose 5, 7 or 8, or pass a table"),
     ],
 )
 def test_a_game_without_a_table_gets_a_sentence(game, actions, words):

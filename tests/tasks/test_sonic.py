@@ -7,8 +7,10 @@ import pytest
 import torch
 
 import metarl
+from metarl.baselines.jerk import JERK
 from metarl.envs.budget import Steps
 from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.evaluation.protocol import evaluate
 from metarl.tasks.contract import fresh_tasks
 from metarl.tasks.retro_emulator import CONSOLE
 from metarl.tasks.seeding import torch_generator
@@ -67,7 +69,7 @@ def test_the_papers_settings_are_the_defaults(stand_in):
     ("arguments", "words"),
     [
         ({"game": "Sonic 4"}, "has no game 'Sonic 4'; choose all, SonicTheHedgehog-Genesis-v0 or"),
-        ({"game": S1, "actions": 12}, "no button table of 12 actions; choose 7 or 8"),
+        ({"game": S1, "actions": 12}, "no button table of 12 actions; choose 5, 7 or 8"),
     ],
 )
 def test_bad_arguments_get_a_sentence(stand_in, arguments, words):
@@ -102,3 +104,15 @@ def test_the_contests_rules_pay_for_progress_and_end_with_a_life(stand_in):
         CONSOLE.eject()
     assert paid[:-1] == pytest.approx([4 * 9000 / (9568 - start)] * (len(paid) - 1), rel=1e-5)
     assert len(paid) == 78  # the ship that stands still is lost in frame 310
+
+
+def test_jerk_plays_with_five_actions(stand_in):
+    assert not JERK.supports(Sonic(game=S1))
+    distribution = Sonic(game=S1, actions=5, stickiness=0.0, horizon=30)
+    distribution.workers = 0  # in this process, whose ROMs are stand-ins
+    try:
+        rows = evaluate(JERK(distribution, Steps(60)), distribution, "train", 1, 0, Steps(60)).rows()
+    finally:
+        CONSOLE.eject()
+    assert rows["length"].sum() == 60
+    assert (rows["return"] > 0).all()  # the stand-in runs by itself
