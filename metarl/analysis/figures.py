@@ -235,15 +235,24 @@ def curves_against_steps(
     return figure
 
 
-def intervals_figure(levels: Mapping[str, Mapping[str, Estimate]], *, x: str, y: str, title: str = "") -> Figure:
+def intervals_figure(
+    levels: Mapping[str, Mapping[str, Estimate]], *, x: str, y: str, title: str = "", points: Sequence[str] | None = None
+) -> Figure:
     """Estimates with their intervals, by label along named points, such as a score against the number of training tasks.
 
     Args:
         levels: by label, an estimate at each named point; a label may lack some.
         x: what the points are. y: what is estimated, with its unit.
+        points: all of them in their order; as the labels name them if left out. An estimate without an interval (NaN) is a mark alone.
+
+    Raises:
+        ValueError: an estimate at a point that `points` lacks.
     """
+    named = list(dict.fromkeys(point for each in levels.values() for point in each))
+    points = named if points is None else list(points)
+    if unknown := [point for point in named if point not in points]:
+        raise ValueError(f"There is an estimate at {unknown[0]!r}, which isn't among the points {', '.join(points)}.")
     figure, axes = _axes(6.0, 4.0)
-    points = list(dict.fromkeys(point for each in levels.values() for point in each))
     for i, (label, each) in enumerate(levels.items()):
         places = np.array([points.index(point) for point in each]) + 0.04 * (i - (len(levels) - 1) / 2)
         values = np.array([estimate[:3] for estimate in each.values()]).reshape(-1, 3)

@@ -73,21 +73,21 @@ class Evaluation:
         if score == "total":
             return np.bincount(self.task, self.returns, self.num_tasks)
         if score == "budget_mean":
-            scored, values = self._whole(), self.returns
+            scored, values = self.whole(), self.returns
         elif score == "after_k":
             if not isinstance(self.budget, Episodes) or self.budget.after < 1:
                 raise ValueError("after_k needs a budget Episodes(K, after=M) with M of at least 1.")
             scored, values = self.episode >= self.budget.learning, self.returns
         elif score == "success":
             after = self.budget.learning if isinstance(self.budget, Episodes) and self.budget.after else 0
-            scored, values = self._whole() & (self.episode >= after), self.success.astype(float)
+            scored, values = self.whole() & (self.episode >= after), self.success.astype(float)
         else:
             raise ValueError(f"There is no score {score!r}; choose total, after_k, budget_mean or success.")
         counts = np.bincount(self.task[scored], minlength=self.num_tasks)
         return np.bincount(self.task[scored], values[scored], self.num_tasks) / counts
 
-    def _whole(self) -> np.ndarray:
-        """[episodes] bool: not cut short by the step budget, or its task's only one."""
+    def whole(self) -> np.ndarray:
+        """Which episodes [episodes] count in `budget_mean`: those not cut short by the step budget, and a task's only one."""
         if isinstance(self.budget, Episodes):
             return np.ones(len(self.task), bool)
         cut = self.truncated & (self.start_step + self.length == self.budget.total)

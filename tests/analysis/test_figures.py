@@ -186,6 +186,18 @@ def test_intervals_stand_at_their_points_and_a_label_may_lack_some():
     assert second.lines[0].get_xdata().tolist() == pytest.approx([1.02])
 
 
+def test_points_stand_in_the_order_that_is_asked_for_and_figures_without_intervals_are_marks():
+    nan = float("nan")
+    levels = {"ours": {"10": Estimate(1.0, 0.5, 1.5, 9), "200": Estimate(2.0, 0.5, 3.5, 9)}, "theirs": {"50": Estimate(1.5, nan, nan, 0)}}
+    axes = intervals_figure(levels, x="tasks", y="return", points=["10", "50", "200"]).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "50", "200"]
+    ours, theirs = (container.lines[0] for container in axes.containers)
+    assert ours.get_xdata().tolist() == pytest.approx([-0.02, 1.98])
+    assert (theirs.get_xdata().tolist(), theirs.get_ydata().tolist()) == ([pytest.approx(1.02)], [1.5])
+    with pytest.raises(ValueError, match="'200', which isn't among the points 10, 50"):
+        intervals_figure(levels, x="tasks", y="return", points=["10", "50"])
+
+
 def test_named_curves_that_begin_alike_share_a_colour():
     lines = (
         named_curves({"mass, trained": {0: 0.1, 10: 0.9}, "mass, not": {0: 0.0, 10: 0.2}, "force": {0: 1.0}}, x="step", y="R²")

@@ -1,0 +1,74 @@
+"""Scores level by level, agents side by side: a panel for each game."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from metarl.analysis.figures import COLOURS, MARKERS
+
+__all__ = ["level_dots"]
+
+TRUSTED = "quoted"  # what the figures of `metarl.reference` say of those with a second source
+
+
+def level_dots(panels: Mapping[str, pd.DataFrame], x: str = "mean return of an episode") -> Figure:
+    """A panel for each game, a line for each level, a mark for each agent: the mean over seeds, with a bar from the lowest to the highest.
+
+    Args:
+        panels: by title, a table with the columns level, agent and score, a row for each seed; the first level stands on top. Where there
+            is a column trust, marks of figures that only notes vouch for are hollow, and those of quoted ones filled.
+        x: what is scored, with its unit.
+
+    Raises:
+        ValueError: no panel, a table without scores, or without one of the columns.
+    """
+    for title, table in panels.items():
+        if missing := [column for column in ("level", "agent", "score") if column not in table]:
+            raise ValueError(f"The table of {title!r} has no column {missing[0]!r}.")
+    if not panels or any(table.empty for table in panels.values()):
+        raise ValueError("There are no scores to draw.")
+    agents = list(dict.fromkeys(agent for table in panels.values() for agent in table["agent"]))
+    counts = [table["level"].nunique() for table in panels.values()]
+    figure = Figure(figsize=(7.5, 1.0 + sum(0.55 + 0.3 * count for count in counts)), layout="constrained")
+    grid = figure.subplots(len(panels), 1, height_ratios=[count + 1.5 for count in counts], squeeze=False)[:, 0]
+    for axes, (title, table) in zip(grid, panels.items(), strict=True):
+        _draw(axes, table, agents)
+        axes.set_title(title, loc="left", fontsize=10)
+    grid[-1].set_xlabel(x)
+    handles = [_mark(i, agent, hollow=False) for i, agent in enumerate(agents)]
+    if any("trust" in table and (table["trust"] != TRUSTED).any() for table in panels.values()):
+        hollow = Line2D([], [], color="#6b6b6b", marker="o", markerfacecolor="white", linestyle="none", label="hollow: from notes alone")
+        handles.append(hollow)
+    figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=4, fontsize=9)
+    return figure
+
+
+def _draw(axes: Axes, table: pd.DataFrame, agents: list[str]) -> None:
+    """One game."""
+    levels = list(dict.fromkeys(table["level"]))
+    present = [agent for agent in agents if (table["agent"] == agent).any()]
+    for (level, agent), own in table.groupby(["level", "agent"], sort=False):
+        scores = own["score"].to_numpy(float)
+        place = levels.index(level) + 0.1 * (present.index(agent) - (len(present) - 1) / 2)
+        hollow = "trust" in own and bool((own["trust"] != TRUSTED).any())
+        mark = _mark(agents.index(agent), agent, hollow)
+        axes.plot([scores.min(), scores.max()], [place, place], color=mark.get_color(), linewidth=1.2)
+        mark.set_data([np.mean(scores)], [place])
+        axes.add_line(mark)
+    axes.set_yticks(range(len(levels)), [str(level) for level in levels], fontsize=8)
+    axes.set_ylim(len(levels) - 0.4, -0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", color="#e5e5e5")
+    axes.set_axisbelow(True)
+
+
+def _mark(number: int, agent: str, hollow: bool) -> Line2D:
+    """An agent's mark, the same in all panels."""
+    mark = Line2D([], [], color=COLOURS[number % len(COLOURS)], marker=MARKERS[number % len(MARKERS)], markersize=5, label=agent)
+    mark.set_linestyle("none")
+    mark.set_markerfacecolor("white" if hollow else COLOURS[number % len(COLOURS)])
+    return mark

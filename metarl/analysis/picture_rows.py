@@ -1,0 +1,82 @@
+"""Pictures in rows: how tasks look at their start, and how an episode goes on."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from metarl.analysis.episode_pictures import fit, moment_picture
+from metarl.evaluation.recording import RecordedEpisode, Recording
+from metarl.tasks.contract import check_split
+from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+
+__all__ = ["Titled", "moments_of", "picture_rows", "start_pictures"]
+
+
+class Titled(NamedTuple):
+    """A picture [H, W, 3] uint8 and the line above it."""
+
+    title: str
+    picture: np.ndarray
+
+
+def start_pictures(distribution: GymnasiumDistribution, split: str, count: int, seed: int = 0) -> list[Titled]:
+    """How the first `count` tasks of a split's list look at their start, as their environments draw them.
+
+    Args:
+        seed: of the environments' noise, where they have any.
+
+    Raises:
+        ValueError: an unknown split, fewer tasks than asked for, or environments that draw nothing.
+    """
+    check_split(distribution, split)
+    tasks = distribution.task_lists[split]
+    if not 1 <= count <= len(tasks):
+        raise ValueError(f"{distribution.id} has {len(tasks)} tasks in its split {split!r}; ask for 1 to {len(tasks)}, not {count}.")
+    shown = []
+    for task in tasks[:count]:
+        env = distribution.make_env(task)
+        try:
+            env.reset(seed=seed)
+            picture = env.render()
+        finally:
+            env.close()
+        if not isinstance(picture, np.ndarray):
+            raise ValueError(f'The environments of {distribution.id} draw no pictures; make them with render_mode="rgb_array".')
+        shown.append(Titled(str(task), fit(picture)))
+    return shown
+
+
+def moments_of(recording: Recording, episode: RecordedEpisode, count: int = 6) -> list[Titled]:
+    """At most `count` moments of an episode, from its start to its end; a moment that wasn't drawn shows the last that was.
+
+    Raises:
+        ValueError: fewer than two moments.
+    """
+    if count < 2:
+        raise ValueError(f"An episode is shown by its start and its end at least, so by 2 moments or more, not {count}.")
+    moments = np.unique(np.linspace(0, episode.length, count).round().astype(int)).tolist()
+    return [Titled(f"step {moment}", moment_picture(recording, episode, moment)) for moment in moments]
+
+
+def picture_rows(rows: Mapping[str, Sequence[Titled]]) -> Figure:
+    """A labelled row of pictures for each entry; shorter rows end in blanks.
+
+    Raises:
+        ValueError: no picture at all.
+    """
+    most = max((len(pictures) for pictures in rows.values()), default=0)
+    if not most:
+        raise ValueError("There is no picture to show.")
+    figure = Figure(figsize=(0.4 + 1.65 * most, 0.2 + 1.85 * len(rows)), layout="constrained")
+    for panels, (label, pictures) in zip(figure.subplots(len(rows), most, squeeze=False), rows.items(), strict=True):
+        for axes, titled in zip(panels, pictures, strict=False):
+            axes.imshow(titled.picture)
+            axes.set_title(titled.title, fontsize=8)
+            axes.set_xticks([])
+            axes.set_yticks([])
+        for axes in panels[len(pictures) :]:
+            axes.set_axis_off()
+        panels[0].set_ylabel(label, fontsize=9)
+    return figure
