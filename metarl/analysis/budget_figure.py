@@ -51,7 +51,7 @@ def budget_figure(played: Mapping[str, Evaluation], y: str = "return") -> Figure
         look = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
         shift = apart * (i - (len(scores) - 1) / 2) * 2
         above.plot(ends, returns[label] + shift, linestyle="none", alpha=0.7, label=label, **look)
-        steps = [*ends, played[label].budget.total]  # type: ignore[union-attr]
+        steps = [*ends, played[label].budget.total]
         below.step(steps, [*mean, mean[-1]], where="post", linestyle=DASHES[i % len(DASHES)], color=look["color"], linewidth=2, label=label)
     above.set_ylabel(y)
     below.set_ylabel("score so far (mean)")

@@ -1,5 +1,6 @@
 """Scores level by level, agents side by side: a panel for each game."""
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -51,7 +52,10 @@ def _draw(axes: Axes, table: pd.DataFrame, agents: list[str]) -> None:
     """One game."""
     levels = list(dict.fromkeys(table["level"]))
     present = [agent for agent in agents if (table["agent"] == agent).any()]
-    for (level, agent), own in table.groupby(["level", "agent"], sort=False):
+    for level, agent in itertools.product(levels, present):
+        own = table[(table["level"] == level) & (table["agent"] == agent)]
+        if own.empty:
+            continue
         scores = own["score"].to_numpy(float)
         place = levels.index(level) + 0.1 * (present.index(agent) - (len(present) - 1) / 2)
         hollow = "trust" in own and bool((own["trust"] != TRUSTED).any())
