@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import tyro
 from rich.console import Console
+from rich.table import Table
 
 from metarl.analysis.figures import intervals_figure, save
 from metarl.envs.budget import Episodes
@@ -92,8 +93,7 @@ def main(options: Options, console: Console) -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     scores = {levels: scored for levels in options.levels if (scored := score(levels, options)) is not None}
     if scores:
-        table = write_table(scores, options)
-        console.print(table.to_string(index=False), highlight=False)
+        show(write_table(scores, options), console)
         draw(scores, options)
     record(scores, options)
 
@@ -136,6 +136,20 @@ def write_table(scores: dict[int, dict[str, Evaluation]], options: Options) -> p
     table = pd.DataFrame(lines).round(4)
     write_csv(options.folder / "table.csv", table)
     return table
+
+
+def show(table: pd.DataFrame, console: Console) -> None:
+    """The table in percent, the paper's rows below ours."""
+    view = Table(title="CoinRun: % of episodes that reach the coin", title_justify="left")
+    for name in ("training levels", "levels of training", "new levels", "gap", "source"):
+        view.add_column(name, justify="left" if name == "source" else "right")
+    for row in table.to_dict("records"):
+        cells = []
+        for name in ("train", "test", "gap"):
+            interval = f" [{100 * row[f'{name}_low']:.1f}, {100 * row[f'{name}_high']:.1f}]" if row["source"] == "here" else ""
+            cells.append("" if np.isnan(row[name]) else f"{100 * row[name]:.1f}{interval}")
+        view.add_row("no bounds" if np.isinf(row["levels"]) else f"{row['levels']:,.0f}", *cells, row["source"])
+    console.print(view)
 
 
 def draw(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:

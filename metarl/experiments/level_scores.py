@@ -19,6 +19,7 @@ from metarl.envs.budget import Budget, Steps
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean
 from metarl.results import write_csv, write_evaluation
+from metarl.tasks.contract import check_split
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.one_task import one_task
 
@@ -48,6 +49,14 @@ class Plan:
     steps: int
     command: str
     split: str = "test"
+
+    def __post_init__(self) -> None:
+        check_split(self.distribution, self.split)
+        there = len(self.distribution.task_lists[self.split])
+        if wrong := [level for level in self.levels if not 0 <= level < there]:
+            raise ValueError(f"{self.game} has no {self.split} level {wrong[0]}; it has {there}, counted from 0.")
+        if not self.levels or not self.seeds or self.steps < 1:
+            raise ValueError("Give at least one level, one seed and one step.")
 
     def level_name(self, level: int) -> str:
         """As tables name the level."""

@@ -72,6 +72,22 @@ def test_joint_weights_are_where_fine_tuning_begins(tmp_path):
     assert all(np.array_equal(started[name], weights[name]) for name in weights)
 
 
+@pytest.mark.parametrize("game", ["airstriker", "freeway"])
+def test_emulators_are_trained_on_and_played_with_the_smoke_preset(tmp_path, game):
+    options, _ = run(
+        tmp_path, game=game, preset="smoke", agents=("Joint PPO", "Joint Rainbow", "Random"), levels=(1,), seeds=(0,), steps=40
+    )
+    scores = pd.read_csv(options.folder / "scores.csv")
+    assert scores["agent"].tolist() == ["Joint PPO", "Joint Rainbow", "Random"]
+    assert scores["steps"].eq(40).all()
+    assert (tmp_path / f"runs/sonic/{game}-smoke-joint-rainbow-seed0/weights.safetensors").exists()
+
+
+def test_without_roms_sonic_says_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match="metarl retro import"):
+        run(tmp_path, game="sonic", preset="paper")
+
+
 def test_what_was_not_played_is_missing(tmp_path):
     options, _ = run(tmp_path, play=False)
     figures = pd.read_csv(options.folder / "figures.csv")

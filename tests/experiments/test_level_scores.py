@@ -1,6 +1,7 @@
 """Levels one by one: what is stored, what isn't played twice, and the leaderboard worked out by hand."""
 
 import fcntl
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -80,3 +81,18 @@ def test_the_leaderboard_is_the_mean_over_levels_with_an_interval_over_seeds():
 def test_a_folder_without_scores(tmp_path):
     with pytest.raises(ValueError, match="holds no scores of levels"):
         stored_scores(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"levels": (0, 3)}, "lines has no test level 3; it has 3, counted from 0"),
+        ({"levels": ()}, "at least one level"),
+        ({"seeds": ()}, "at least one level, one seed"),
+        ({"steps": 0}, "one step"),
+        ({"split": "extrapolate"}, "no split 'extrapolate'"),
+    ],
+)
+def test_bad_plans(change, problem):
+    with pytest.raises(ValueError, match=problem):
+        replace(PLAN, **change)
