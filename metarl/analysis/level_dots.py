@@ -1,7 +1,7 @@
 """Scores level by level, agents side by side: a panel for each game."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,13 +16,14 @@ __all__ = ["level_dots"]
 TRUSTED = "quoted"  # what the figures of `metarl.reference` say of those with a second source
 
 
-def level_dots(panels: Mapping[str, pd.DataFrame], x: str = "mean return of an episode") -> Figure:
+def level_dots(panels: Mapping[str, pd.DataFrame], x: str = "mean return of an episode", agents: Sequence[str] = ()) -> Figure:
     """A panel for each game, a line for each level, a mark for each agent: the mean over seeds, with a bar from the lowest to the highest.
 
     Args:
         panels: by title, a table with the columns level, agent and score, a row for each seed; the first level stands on top. Where there
             is a column trust, marks of figures that only notes vouch for are hollow, and those of quoted ones filled.
         x: what is scored, with its unit.
+        agents: their order, so that they look alike in several figures; as the tables name them if left out, and after those named here.
 
     Raises:
         ValueError: no panel, a table without scores, or without one of the columns.
@@ -32,7 +33,8 @@ def level_dots(panels: Mapping[str, pd.DataFrame], x: str = "mean return of an e
             raise ValueError(f"The table of {title!r} has no column {missing[0]!r}.")
     if not panels or any(table.empty for table in panels.values()):
         raise ValueError("There are no scores to draw.")
-    agents = list(dict.fromkeys(agent for table in panels.values() for agent in table["agent"]))
+    here = [agent for table in panels.values() for agent in table["agent"]]
+    agents = list(dict.fromkeys([*agents, *here]))
     counts = [table["level"].nunique() for table in panels.values()]
     figure = Figure(figsize=(7.5, 1.0 + sum(0.55 + 0.3 * count for count in counts)), layout="constrained")
     grid = figure.subplots(len(panels), 1, height_ratios=[count + 1.5 for count in counts], squeeze=False)[:, 0]
@@ -40,7 +42,7 @@ def level_dots(panels: Mapping[str, pd.DataFrame], x: str = "mean return of an e
         _draw(axes, table, agents)
         axes.set_title(title, loc="left", fontsize=10)
     grid[-1].set_xlabel(x)
-    handles = [_mark(i, agent, hollow=False) for i, agent in enumerate(agents)]
+    handles = [_mark(i, agent, hollow=False) for i, agent in enumerate(agents) if agent in here]
     if any("trust" in table and (table["trust"] != TRUSTED).any() for table in panels.values()):
         hollow = Line2D([], [], color="#6b6b6b", marker="o", markerfacecolor="white", linestyle="none", label="hollow: from notes alone")
         handles.append(hollow)

@@ -1,7 +1,7 @@
-"""Pictures in rows: how tasks look at their start, and how an episode goes on."""
+"""Pictures in rows: how tasks look, and how an episode goes on."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,7 +11,7 @@ from metarl.evaluation.recording import RecordedEpisode, Recording
 from metarl.tasks.contract import check_split
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 
-__all__ = ["Titled", "moments_of", "picture_rows", "start_pictures"]
+__all__ = ["Titled", "moments_of", "picture_rows", "task_pictures"]
 
 
 class Titled(NamedTuple):
@@ -21,10 +21,11 @@ class Titled(NamedTuple):
     picture: np.ndarray
 
 
-def start_pictures(distribution: GymnasiumDistribution, split: str, count: int, seed: int = 0) -> list[Titled]:
-    """How the first `count` tasks of a split's list look at their start, as their environments draw them.
+def task_pictures(distribution: GymnasiumDistribution, split: str, count: int, actions: Sequence[int] = (), seed: int = 0) -> list[Titled]:
+    """How the first `count` tasks of a split's list look, as their environments draw them, each with its name.
 
     Args:
+        actions: what is played before the picture is taken; an episode that ends earlier is shown at its end. At the start if left out.
         seed: of the environments' noise, where they have any.
 
     Raises:
@@ -34,18 +35,7 @@ def start_pictures(distribution: GymnasiumDistribution, split: str, count: int, 
     tasks = distribution.task_lists[split]
     if not 1 <= count <= len(tasks):
         raise ValueError(f"{distribution.id} has {len(tasks)} tasks in its split {split!r}; ask for 1 to {len(tasks)}, not {count}.")
-    shown = []
-    for task in tasks[:count]:
-        env = distribution.make_env(task)
-        try:
-            env.reset(seed=seed)
-            picture = env.render()
-        finally:
-            env.close()
-        if not isinstance(picture, np.ndarray):
-            raise ValueError(f'The environments of {distribution.id} draw no pictures; make them with render_mode="rgb_array".')
-        shown.append(Titled(str(task), fit(picture)))
-    return shown
+    return [Titled(f"{task:,}" if isinstance(task, int) else str(task), _view(distribution, task, actions, seed)) for task in tasks[:count]]
 
 
 def moments_of(recording: Recording, episode: RecordedEpisode, count: int = 6) -> list[Titled]:
@@ -80,3 +70,22 @@ def picture_rows(rows: Mapping[str, Sequence[Titled]]) -> Figure:
             axes.set_axis_off()
         panels[0].set_ylabel(label, fontsize=9)
     return figure
+
+
+def _view(distribution: GymnasiumDistribution, task: Any, actions: Sequence[int], seed: int) -> np.ndarray:
+    """What the environment of `task` draws after `actions`."""
+    env = distribution.make_env(task)
+    try:
+        env.reset(seed=seed)
+        picture = env.render()  # before any action, too: environments may note what they need to draw an end
+        for action in actions:
+            _, _, terminated, truncated, _ = env.step(np.asarray(action))
+            if terminated or truncated:
+                break
+        if actions:
+            picture = env.render()
+    finally:
+        env.close()
+    if not isinstance(picture, np.ndarray):
+        raise ValueError(f'The environments of {distribution.id} draw no pictures; make them with render_mode="rgb_array".')
+    return fit(picture)

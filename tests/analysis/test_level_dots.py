@@ -34,6 +34,12 @@ def test_agents_look_alike_in_all_panels():
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["game", "other"]
 
 
+def test_agents_look_as_their_order_says():
+    one, two = (level_dots({"game": SCORES}, agents=order) for order in (["JERK", "Human"], []))
+    assert marks(one.axes[0])[0]["JERK", 5.0] == marks(two.axes[0])[0]["PPO", 4.0], "the first colour"
+    assert [text.get_text() for text in one.legends[0].get_texts()] == ["JERK", "PPO"]
+
+
 def test_figures_of_notes_are_hollow_and_the_legend_says_so():
     figure = level_dots({"game": SCORES.assign(trust=["quoted", "quoted", "recalled", "recalled"])})
     dots, _ = marks(figure.axes[0])

@@ -1,9 +1,9 @@
-"""Pictures in rows: starts as environments draw them, moments from start to end, and a panel for each."""
+"""Pictures in rows: tasks as environments draw them, moments from start to end, and a panel for each."""
 
 import numpy as np
 import pytest
 
-from metarl.analysis.picture_rows import Titled, moments_of, picture_rows, start_pictures
+from metarl.analysis.picture_rows import Titled, moments_of, picture_rows, task_pictures
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from tests.analysis.recorded_episodes import of_random
 from tests.evaluation.drawing_envs import DrawsItself
@@ -26,11 +26,16 @@ class Blind(DrawsItself):
         return None
 
 
-def test_starts_are_those_of_the_lists_first_tasks():
+def test_without_actions_the_lists_first_tasks_are_at_their_start():
     begun = GymnasiumDistribution("Own-v0", Begun, {"train": [3, 4], "test": [7, 5, 6]}, 20)
-    pictures = start_pictures(begun, "test", 2, seed=1)
+    pictures = task_pictures(begun, "test", 2, seed=1)
     assert [picture.title for picture in pictures] == ["7", "5"]
     assert [int(picture.picture[0, 0, 0]) for picture in pictures] == [80, 60]
+
+
+def test_tasks_are_shown_after_actions_or_at_their_end():
+    pictures = task_pictures(OWN, "test", 3, actions=[0, 1, 0, 1, 0, 1])
+    assert [int(picture.picture[0, 0, 0]) for picture in pictures] == [60, 50, 60]
 
 
 def test_moments_go_from_start_to_end():
@@ -53,11 +58,11 @@ def test_a_row_for_each_label_and_blanks_where_one_is_shorter():
 
 def test_what_cant_be_shown_is_said():
     with pytest.raises(ValueError, match="ask for 1 to 3, not 4"):
-        start_pictures(OWN, "test", 4)
+        task_pictures(OWN, "test", 4)
     with pytest.raises(ValueError, match="no split"):
-        start_pictures(OWN, "extrapolate", 1)
+        task_pictures(OWN, "extrapolate", 1)
     with pytest.raises(ValueError, match="draw no pictures"):
-        start_pictures(GymnasiumDistribution("Own-v0", Blind, {"test": [7]}, 20), "test", 1)
+        task_pictures(GymnasiumDistribution("Own-v0", Blind, {"test": [7]}, 20), "test", 1)
     recording = of_random(OWN, 1)
     with pytest.raises(ValueError, match="2 moments or more"):
         moments_of(recording, recording.episodes[0][0], 1)
