@@ -59,7 +59,7 @@ def picture_rows(rows: Mapping[str, Sequence[Titled]]) -> Figure:
     most = max((len(pictures) for pictures in rows.values()), default=0)
     if not most:
         raise ValueError("There is no picture to show.")
-    figure = Figure(figsize=(0.4 + 1.65 * most, 0.2 + 1.85 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(0.4 + 1.35 * most, 0.2 + 1.55 * len(rows)), layout="constrained")
     for panels, (label, pictures) in zip(figure.subplots(len(rows), most, squeeze=False), rows.items(), strict=True):
         for axes, titled in zip(panels, pictures, strict=False):
             axes.imshow(titled.picture)
