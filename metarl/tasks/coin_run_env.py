@@ -57,6 +57,9 @@ class CoinRunLevel(gym.Env):
 
     Args:
         level: its number. maker: the settings of all levels.
+
+    Raises:
+        ValueError: Procgen isn't installed, or lacks a library of the system's.
     """
 
     observation_space = gym.spaces.Box(0, 255, (64, 64, 3), np.uint8)
@@ -71,18 +74,24 @@ class CoinRunLevel(gym.Env):
         self.last_state: Any = None  # of an ended episode, where somebody draws
 
     def _new_game(self, **options: Any) -> Any:
-        return import_procgen().ProcgenGym3Env(
-            num=1,
-            env_name="coinrun",
-            num_levels=1,
-            start_level=self.level,
-            rand_seed=0,  # draws the order of levels, of which there is one
-            num_threads=0,
-            distribution_mode=self.maker.difficulty,
-            use_backgrounds=self.maker.backgrounds,
-            paint_vel_info=self.maker.paint_velocity,
-            **options,
-        )
+        procgen = import_procgen()
+        try:
+            return procgen.ProcgenGym3Env(
+                num=1,
+                env_name="coinrun",
+                num_levels=1,
+                start_level=self.level,
+                rand_seed=0,  # draws the order of levels, of which there is one
+                num_threads=0,
+                distribution_mode=self.maker.difficulty,
+                use_backgrounds=self.maker.backgrounds,
+                paint_vel_info=self.maker.paint_velocity,
+                **options,
+            )
+        except OSError as error:  # its library is opened only now
+            raise ValueError(
+                f"Procgen can't be opened: {error}. If a system library is missing, install it (libGL.so.1 is Debian's package libgl1)."
+            ) from error
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """The level's start, always the same."""

@@ -11,6 +11,7 @@ from metarl.envs.agent import Agent
 from metarl.envs.budget import Episodes
 from metarl.tasks import entries
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.coin_run import CoinRun
 from metarl.tasks.gaussian_bandit import GaussianBandit
 from metarl.tasks.grid_maze import GridMaze
 from metarl.tasks.grid_navi import GridNavi
@@ -23,6 +24,7 @@ BUDGET = Episodes(4, 0)
 PLAYED = [BernoulliBandit(3), GaussianBandit(3), RandomMDP(), GridMaze(3)]
 PLAYED += [reveal(each) for each in (BernoulliBandit(3), RandomMDP(), GridMaze(3), GridNavi(3))]
 ARM = MetaWorldML1(horizon=2, goal_visible=True)
+LEVELS = CoinRun(levels=1, test_levels=1)
 
 
 @pytest.mark.parametrize("id", AGENTS)
@@ -30,7 +32,7 @@ def test_every_id_makes_an_agent_of_that_id_with_any_parameters_of_its_grid(id):
     kind = agent_class(id)
     assert kind.id == id
     assert kind.label
-    playable = [distribution for distribution in [*PLAYED, ARM] if kind.supports(distribution)]
+    playable = [distribution for distribution in [*PLAYED, ARM, LEVELS] if kind.supports(distribution)]
     assert playable
     for name, values in kind.grid.items():
         assert len(set(values)) == len(values) > 1

@@ -104,6 +104,15 @@ def test_without_procgen_one_sentence_says_how_to_get_it(monkeypatch):
         MakeLevel()(0)
 
 
+def test_a_missing_system_library_is_named(monkeypatch):
+    def broken(**options):
+        raise OSError("libGL.so.1: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(coin_run_env.import_procgen(), "ProcgenGym3Env", broken)
+    with pytest.raises(ValueError, match="libGL.so.1: cannot open shared object file.*Debian's package libgl1"):
+        MakeLevel()(0)
+
+
 def refuse(imports):
     def importing(name, *rest):
         if name == "procgen":
