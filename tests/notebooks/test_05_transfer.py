@@ -35,7 +35,7 @@ RUNS = tuple(f"levels-{levels}-seed0" for levels in (10, 50, 200))
 NOTEBOOK = Notebook("05_transfer.ipynb", "results/", figures=6, probe=PROBE, runs=RUNS)
 FINE_TUNED, SCRATCH, JERK = "Joint PPO, fine-tuned", "PPO from scratch", "JERK"
 COIN = 10  # what it pays
-TINY = "SHOWN, NUM_WATCHED, NUM_PLAYED, HORIZON, BUDGET, UPDATE = 2, 3, 4, 40, 90, 32"
+TINY = "SHOWN, NUM_WATCHED, NUM_PLAYED, HORIZON, BUDGET, UPDATE = 2, 3, 4, 120, 240, 64"
 
 
 def check_numbers(numbers, budget):
@@ -90,7 +90,7 @@ def test_without_published_policies_it_trains_small_ones_and_says_so(tmp_path):
     assert "Not published yet: coin-run, airstriker, freeway, space-invaders, sonic." in said
     assert "The agents of section 4 stand in." in said
     numbers = numbers_of(notebook)
-    check_numbers(numbers, budget=90)
+    check_numbers(numbers, budget=240)
     assert dict(zip(numbers["board"]["agent"], numbers["board"]["score"], strict=True)) == {
         label: numbers["alone"][name] for label, name in (("Joint PPO", FINE_TUNED), ("PPO", SCRATCH), ("JERK", JERK))
     }
