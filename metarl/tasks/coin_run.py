@@ -33,7 +33,7 @@ class CoinRun(GymnasiumDistribution):
     Args:
         levels: N, training levels.
         test_levels: how many levels there are to be tested on.
-        difficulty: "easy" or "hard".
+        difficulty: "hard", or "easy": without monsters, and all levels of one look.
         backgrounds: behind the level are pictures, else black.
         paint_velocity: show the velocity, which one picture doesn't tell otherwise.
         horizon: most steps in one episode; Procgen ends it after 1,000.
