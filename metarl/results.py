@@ -232,10 +232,14 @@ def write_evaluation(folder: str | Path, name: str, evaluation: Evaluation) -> P
     return folder / f"{name}.csv"
 
 
-def publish(run: str | Path | RunFolder, results_folder: str | Path) -> Path:
+def publish(run: str | Path | RunFolder, results_folder: str | Path, shrink: Callable[[Path], bytes] | None = None) -> Path:
     """Copy a run to `results_folder`/NAME, NAME its folder's name: run.json, metrics, weights and evaluations per task.
 
     The checkpoint goes along only for a run that isn't finished, since it has no weights yet.
+
+    Args:
+        run: it, or its folder. results_folder: such as `results/sonic/weights`.
+        shrink: gives the content of a smaller file in place of weights that are too large, such as in half precision.
 
     Raises:
         RunFolderError: there is nothing to publish, or a file is larger than MAX_PUBLISHED_BYTES; then nothing is copied.
@@ -247,10 +251,13 @@ def publish(run: str | Path | RunFolder, results_folder: str | Path) -> Path:
         raise RunFolderError(f"{run.path} has neither weights nor a checkpoint: train it first.")
     evaluations = [file for file in sorted(run.path.glob("evaluations/*")) if not file.stem.endswith("-episodes")]
     files = [run.path / "run.json", *(file for file in [run.metrics_file] if file.exists()), *trained, *evaluations]
+    large = [file for file in trained if file != run.checkpoint and file.stat().st_size > MAX_PUBLISHED_BYTES]
+    smaller = {file: shrink(file) for file in large} if shrink is not None else {}
     for file in files:
-        if file.stat().st_size > MAX_PUBLISHED_BYTES:
+        size = len(smaller[file]) if file in smaller else file.stat().st_size
+        if size > MAX_PUBLISHED_BYTES:
             raise RunFolderError(
-                f"{file} has {file.stat().st_size / 1e6:.1f} MB; published files have at most {MAX_PUBLISHED_BYTES / 1e6:.0f} MB. "
+                f"{file} has {size / 1e6:.1f} MB; published files have at most {MAX_PUBLISHED_BYTES / 1e6:.0f} MB. "
                 "Score fewer tasks, or publish weights in half precision."
             )
     target = Path(results_folder) / run.path.resolve().name
@@ -258,7 +265,7 @@ def publish(run: str | Path | RunFolder, results_folder: str | Path) -> Path:
         copy = target / file.relative_to(run.path)
         with explained(copy):
             copy.parent.mkdir(parents=True, exist_ok=True)
-        write_file(copy, file.read_bytes())
+        write_file(copy, smaller[file] if file in smaller else file.read_bytes())
     return target
 
 

@@ -13,10 +13,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from metarl.results import write_file
 
-__all__ = ["FORMAT", "CheckpointError", "load_state", "save_state"]
+__all__ = ["FORMAT", "CheckpointError", "in_half_precision", "load_state", "save_state"]
 
 FORMAT = 1
 TENSOR, PAIRS, TUPLE = "__tensor__", "__pairs__", "__tuple__"  # what JSON has no word for
@@ -24,6 +25,17 @@ TENSOR, PAIRS, TUPLE = "__tensor__", "__pairs__", "__tuple__"  # what JSON has n
 
 class CheckpointError(ValueError):
     """A checkpoint or weights file can't be used; the message says what to do."""
+
+
+def in_half_precision(file: Path) -> bytes:
+    """What `save_state` would have written of the same state, its float32 tensors rounded to float16; learners load it as it is.
+
+    Raises:
+        CheckpointError: as of `load_state`.
+    """
+    about, state = load_state(file)
+    rounded = tree_map(lambda leaf: leaf.half() if isinstance(leaf, Tensor) and leaf.dtype == torch.float32 else leaf, state)
+    return packed(rounded, {**about, "precision": "float16"})
 
 
 def save_state(file: Path, state: Any, about: dict[str, Any]) -> None:
@@ -37,10 +49,15 @@ def save_state(file: Path, state: Any, about: dict[str, Any]) -> None:
     Raises:
         TypeError: something else is in `state`, named by its path. StorageError: the disk is full or read-only.
     """
+    write_file(file, packed(state, about))
+
+
+def packed(state: Any, about: dict[str, Any]) -> bytes:
+    """The content of a file with `state` and `about`."""
     tensors: dict[str, Tensor] = {}
     skeleton = json.dumps({"about": about, "state": _encode(state, "", tensors)})
     metadata = {"metarl": str(FORMAT), "json": skeleton, "sha256": _digest(skeleton, tensors)}
-    write_file(file, save(tensors, metadata))
+    return bytes(save(tensors, metadata))
 
 
 def load_state(file: Path) -> tuple[dict[str, Any], Any]:

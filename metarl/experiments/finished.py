@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from metarl.experiments.checkpoint import in_half_precision
 from metarl.experiments.run import train
 from metarl.experiments.run_config import RunConfig
 from metarl.results import RunFolder, find_runs, publish
@@ -27,7 +28,7 @@ def trained(
         published: where its published copy lies.
         start: gives the folder of the run whose weights training begins with; asked only where this run must be trained.
         train_missing: otherwise None is returned where neither folder has the weights.
-        publishes: copy a run of our own to `published`, and return that.
+        publishes: copy a run of our own to `published`, and return that; weights of over 5 MB in half precision.
     """
     folder = own if finished(own, run) else published
     if not finished(folder, run):
@@ -35,7 +36,7 @@ def trained(
             return None
         train(run, own, start=None if start is None else start())
         folder = own
-    return publish(own, published.parent) if publishes and folder == own else folder
+    return publish(own, published.parent, in_half_precision) if publishes and folder == own else folder
 
 
 def finished(folder: Path, run: RunConfig) -> bool:

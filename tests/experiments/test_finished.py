@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from metarl.experiments.finished import check_folder, find_finished, finished, trained
+from metarl.experiments.load import load_learner
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.rl2 import RL2Config
 
@@ -27,6 +29,20 @@ def test_a_published_copy_serves_where_ours_is_missing(tmp_path):
     own, published = tmp_path / "own", tmp_path / "results" / "own"
     assert trained(RUN, own, published, publishes=True) == published
     assert trained(RUN, tmp_path / "elsewhere", published, train_missing=False) == published
+
+
+def test_large_weights_are_published_in_half_precision_and_serve_as_they_are(tmp_path, monkeypatch):
+    own, published = tmp_path / "own", tmp_path / "results" / "own"
+    trained(RUN, own, published)
+    size = (own / "weights.safetensors").stat().st_size
+    monkeypatch.setattr("metarl.results.MAX_PUBLISHED_BYTES", size - 1)
+    assert trained(RUN, own, published, publishes=True) == published
+    assert (published / "weights.safetensors").stat().st_size < 0.75 * size
+    exact, rounded = (load_learner(folder).weights()["policy"] for folder in (own, published))
+    for name, weight in exact.items():
+        assert rounded[name].dtype == weight.dtype
+        assert torch.allclose(rounded[name].double(), weight.double(), rtol=1e-3, atol=1e-6), name
+    assert finished(published, RUN)
 
 
 def test_a_run_of_other_settings_is_neither_taken_nor_overwritten(tmp_path):
