@@ -34,7 +34,7 @@ from metarl.experiments.totals import write_arrays
 from metarl.experiments.transfer_runs import GAMES, STEPS, Preset, joint_run
 from metarl.learners.registry import make_learner
 from metarl.reference.nichol2018_sonic import sonic_table
-from metarl.results import write_csv
+from metarl.results import published_table, write_csv
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.registry import make
 
@@ -151,7 +151,7 @@ def main(options: Options, console: Console) -> None:
             console.print(
                 f"{plan.game}, {label}: {len(plan.levels)} levels, {len(plan.seeds)} seeds, {plan.steps:,} steps", highlight=False
             )
-            play_levels(plan, maker, scored)
+            play_levels(plan, maker, scored, published_table(options.results, f"sonic/{options.within}", "scores"))
     scores = kept_scores(scored, options)
     if len(scores):
         write_csv(options.folder / "scores.csv", scores)

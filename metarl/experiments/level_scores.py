@@ -27,6 +27,8 @@ __all__ = ["COLUMNS", "Plan", "leaderboard", "play_levels", "score_name", "store
 
 COLUMNS = ["game", "split", "agent", "level", "seed", "steps", "score", "episodes", "success", "fingerprint", "command"]
 
+KEY = ["game", "split", "agent", "level", "seed", "steps"]  # what a score is of
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -73,15 +75,21 @@ def score_name(agent: str, split: str, level: object, steps: int, seed: int) -> 
     return f"{words.lower().strip('-')}-{steps}steps-seed{seed}"
 
 
-def play_levels(plan: Plan, make: Callable[[GymnasiumDistribution, Budget, int], Agent], folder: Path) -> None:
+def play_levels(
+    plan: Plan, make: Callable[[GymnasiumDistribution, Budget, int], Agent], folder: Path, known: pd.DataFrame | None = None
+) -> None:
     """Score what isn't scored yet and nobody else is at.
 
     Args:
         plan: what to play. make: the agent for a level, a budget and a seed. folder: where scores lie.
+        known: scores that lie elsewhere and needn't be found again, such as published ones.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    played = set() if known is None or known.empty else {tuple(map(str, row)) for row in known[KEY].itertuples(index=False)}
     for seed in plan.seeds:
         for level in plan.levels:
+            if tuple(map(str, (plan.game, plan.split, plan.agent, plan.level_name(level), seed, plan.steps))) in played:
+                continue
             file = plan.file(folder, level, seed)
             with _alone(file.with_suffix(".lock")) as mine:
                 if mine and not file.exists():
@@ -119,7 +127,7 @@ def stored_scores(root: Path) -> pd.DataFrame:
     tables = [table for file in sorted(root.rglob("*.csv")) if list((table := pd.read_csv(file)).columns) == COLUMNS]
     if not tables:
         raise ValueError(f"{root} holds no scores of levels; `python benchmarks/sonic.py` makes some.")
-    return pd.concat(tables, ignore_index=True).drop_duplicates(["game", "split", "agent", "level", "seed", "steps"], keep="last")
+    return pd.concat(tables, ignore_index=True).drop_duplicates(KEY, keep="last")
 
 
 def leaderboard(scores: pd.DataFrame) -> pd.DataFrame:

@@ -54,6 +54,14 @@ def test_what_is_scored_or_under_way_elsewhere_is_left_alone(tmp_path):
     assert made == [-2.5, 1.0, 2.5]
 
 
+def test_what_is_known_already_is_not_played_again(tmp_path):
+    play_levels(replace(PLAN, seeds=(5,)), random, tmp_path / "one")
+    play_levels(PLAN, random, tmp_path / "two", stored_scores(tmp_path / "one"))
+    assert stored_scores(tmp_path / "two")["seed"].tolist() == [6, 6]
+    play_levels(PLAN, random, tmp_path / "three", pd.DataFrame(columns=COLUMNS))
+    assert len(stored_scores(tmp_path / "three")) == 4
+
+
 def test_the_leaderboard_is_the_mean_over_levels_with_an_interval_over_seeds():
     values = {("A", "x", 0): 1.0, ("A", "y", 0): 3.0, ("A", "x", 1): 2.0, ("A", "y", 1): 6.0, ("B", "x", 0): 9.0, ("B", "y", 0): 1.0}
     lines = [
