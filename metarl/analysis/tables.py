@@ -99,13 +99,14 @@ def render(table: pd.DataFrame, title: str = "", decimals: int = 3) -> Table:
 def render_leaderboard(board: pd.DataFrame) -> Table:
     """A leaderboard of `metarl.experiments.level_scores` for a terminal: agents by game and steps, the best first."""
     view = Table(title="Mean return of all episodes on each level, mean over levels", title_justify="left")
-    for name in ("game", "split", "steps", "agent", "score", "95 % interval", "levels", "seeds"):
-        view.add_column(name, justify="left" if name in ("game", "split", "agent") else "right", no_wrap=True)
+    for name in ("game", "agent", "steps", "score", "95 % interval", "levels x seeds"):
+        view.add_column(name, justify="left" if name in ("game", "agent") else "right")
     for _, own in board.groupby(["game", "split", "steps"], sort=False):
         for row in own.to_dict("records"):
-            interval = f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
-            counts = str(row["levels"]), str(row["seeds"])
-            view.add_row(row["game"], row["split"], f"{row['steps']:,}", row["agent"], f"{row['score']:.2f}", interval, *counts)
+            game = row["game"] if row["split"] == "test" else f"{row['game']} ({row['split']})"
+            one = row["levels"] * row["seeds"] == 1
+            interval = "one score" if one else f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+            view.add_row(game, row["agent"], f"{row['steps']:,}", f"{row['score']:.2f}", interval, f"{row['levels']} x {row['seeds']}")
         view.add_section()
     return view
 

@@ -1,15 +1,17 @@
 """Score tables: numbers that can be checked by hand, what a reader is told, and what is refused."""
 
 import io
+import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from rich.console import Console
 
 import metarl
-from metarl.analysis.tables import caption, render, score_table
+from metarl.analysis.tables import caption, render, render_leaderboard, score_table
 from metarl.evaluation.statistics import mean, paired_difference
 
 
@@ -113,3 +115,16 @@ def test_the_caption_names_seeds_and_overlapping_splits():
     assert "overlap" not in caption(table)
     few = score_table([("Random", replace(play(), finite=True))], BANDIT)
     assert "overlap" in caption(few)
+
+
+def test_a_leaderboard_fits_a_terminal_and_names_other_splits():
+    row = {"game": "space-invaders", "split": "test", "steps": 200_000, "agent": "Joint Rainbow", "levels": 8, "seeds": 3, "score": 123.456}
+    rows = [
+        row | {"ci_low": 100.0, "ci_high": 140.0},
+        row | {"split": "train", "levels": 1, "seeds": 1, "ci_low": -math.inf, "ci_high": math.inf},
+    ]
+    stream = io.StringIO()
+    Console(file=stream, width=80).print(render_leaderboard(pd.DataFrame(rows)))
+    shown = stream.getvalue()
+    for words in ("Joint Rainbow", "123.46", "[100.00, 140.00]", "8 x 3", "(train)", "one score"):
+        assert words in shown, "nothing is cut short"
