@@ -98,9 +98,9 @@ def render(table: pd.DataFrame, title: str = "", decimals: int = 3) -> Table:
 
 def render_leaderboard(board: pd.DataFrame) -> Table:
     """A leaderboard of `metarl.experiments.level_scores` for a terminal: agents by game and steps, the best first."""
-    view = Table(title="Mean return of all episodes on each level, mean over levels", title_justify="left")
-    for name in ("game", "agent", "steps", "score", "95 % interval", "levels x seeds"):
-        view.add_column(name, justify="left" if name in ("game", "agent") else "right")
+    view = Table(title="Mean return of all episodes on each level, mean over levels; played: levels x seeds", title_justify="left")
+    for name in ("game", "agent", "steps", "score", "95 % interval", "played"):
+        view.add_column(name, justify="left" if name in ("game", "agent") else "right", no_wrap=name != "game")
     for _, own in board.groupby(["game", "split", "steps"], sort=False):
         for row in own.to_dict("records"):
             game = row["game"] if row["split"] == "test" else f"{row['game']} ({row['split']})"
