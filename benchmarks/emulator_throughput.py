@@ -10,7 +10,6 @@ Results: throughput.csv (every measurement), figures.csv.
 """
 
 import os
-import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,10 @@ import numpy as np
 import pandas as pd
 import tyro
 from rich.console import Console
-from throughput import OPPONENTS, Subject, cpu_model, measure, ratio_interval
+from throughput import OPPONENTS, Subject, machine, measure, note_median
 from throughput import Options as Timing
 
-from metarl.results import record_figure, write_csv
+from metarl.results import write_csv
 
 GAMES = {"Airstriker-v0": "airstriker", "AtariFlavours-v0": "freeway"}  # our family -> what bare loops call its game
 WANTED = {"Airstriker-v0": 0.8}  # of the raw loops' frames/s
@@ -84,7 +83,7 @@ def subject(name: str, id: str, processes: int) -> Subject:
 def main(options: Options) -> None:
     """Measure, print, save."""
     console = Console(highlight=False)
-    console.print(f"{cpu_model()}, {os.cpu_count()} cores, Python {platform.python_version()}; busy at the start: {os.getloadavg()[0]:.1f}")
+    console.print(machine())
     options.folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
     for id in options.families:
@@ -99,28 +98,11 @@ def main(options: Options) -> None:
                     write_csv(options.folder / "throughput.csv", pd.DataFrame(rows))
             ours = np.asarray(rates["metarl"])
             title = f"{id} in {processes} processes"
-            note(options, console, f"{title}: frames a second", None, ours)
+            note_median(options.folder, console, f"{title}: frames a second", None, ours, COMMAND)
             for rival in RIVALS:
                 wanted = WANTED.get(id) if rival == "raw" else None
-                note(options, console, f"{title}: part of the rate of {rival} loops", wanted, ours / np.asarray(rates[rival]))
-
-
-def note(options: Options, console: Console, figure: str, wanted: float | None, values: np.ndarray) -> None:
-    """Print and save the median of `values`, with their range."""
-    median, (low, high) = float(np.median(values)), ratio_interval(values)
-    words = "measured" if wanted is None else f">= {wanted:g}"
-    console.print(f"{figure}: {median:,.2f} [{low:,.2f}, {high:,.2f}], {words}")
-    record_figure(
-        options.folder,
-        figure,
-        wanted=words,
-        value=median,
-        ci_low=low,
-        ci_high=high,
-        n=len(values),
-        reached=None if wanted is None else median >= wanted,
-        command=COMMAND,
-    )
+                part = ours / np.asarray(rates[rival])
+                note_median(options.folder, console, f"{title}: part of the rate of {rival} loops", wanted, part, COMMAND)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ Results: throughput.csv (every measurement), figures.csv.
 """
 
 import os
-import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,10 @@ import numpy as np
 import pandas as pd
 import tyro
 from rich.console import Console
-from throughput import OPPONENTS, Subject, cpu_model, measure, ratio_interval
+from throughput import OPPONENTS, Subject, machine, measure, note_median
 from throughput import Options as Timing
 
-from metarl.results import record_figure, write_csv
+from metarl.results import write_csv
 
 ROBOTS = {  # our family -> Gymnasium's environment of the same robot
     "HalfCheetahPhysics-v0": "HalfCheetah-v5",
@@ -86,7 +85,7 @@ def subject(name: str, id: str, envs: int) -> Subject:
 def main(options: Options) -> None:
     """Measure, print, save."""
     console = Console(highlight=False)
-    console.print(f"{cpu_model()}, {os.cpu_count()} cores, Python {platform.python_version()}; busy at the start: {os.getloadavg()[0]:.1f}")
+    console.print(machine())
     options.folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
     for id in options.families:
@@ -105,32 +104,10 @@ def main(options: Options) -> None:
                 rows.append({**entry, "steps_per_second": rate})
                 write_csv(options.folder / "throughput.csv", pd.DataFrame(rows))
         ours = np.asarray(rates["metarl"])
-        low, high = ratio_interval(ours)
-        note(options, console, f"{id}: environment steps a second", "measured", ours, low, high, None)
+        note_median(options.folder, console, f"{id}: environment steps a second", None, ours, COMMAND)
         for rival, wanted, name in (("sync", 2.0, "SyncVectorEnv"), ("async", 1.0, "AsyncVectorEnv")):
-            ratios = ours / np.asarray(rates[rival])
-            median = float(np.median(ratios))
             figure = f"{id}: times the rate of Gymnasium's {name} of {ROBOTS[id]}"
-            note(options, console, figure, f">= {wanted:g}", ratios, *ratio_interval(ratios), median >= wanted)
-
-
-def note(
-    options: Options, console: Console, figure: str, wanted: str, values: np.ndarray, low: float, high: float, reached: bool | None
-) -> None:
-    """Print and save the median of `values`, with their range."""
-    median = float(np.median(values))
-    console.print(f"{figure}: {median:,.2f} [{low:,.2f}, {high:,.2f}], {wanted}")
-    record_figure(
-        options.folder,
-        figure,
-        wanted=wanted,
-        value=median,
-        ci_low=low,
-        ci_high=high,
-        n=len(values),
-        reached=reached,
-        command=COMMAND,
-    )
+            note_median(options.folder, console, figure, wanted, ours / np.asarray(rates[rival]), COMMAND)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from metarl.analysis.figures import save
-from metarl.results import write_csv
+from metarl.results import record_figure, write_csv
 
 OPPONENTS = Path(__file__).resolve().parent / "opponents"
 ROOT = OPPONENTS.parent.parent
@@ -255,6 +255,29 @@ def ratio(ours: np.ndarray, theirs: np.ndarray | None) -> np.ndarray | None:
 def ratio_interval(ratios: np.ndarray) -> tuple[float, float]:
     """The range of the ratios: with five of them, a 94 % interval of their median."""
     return float(ratios.min()), float(ratios.max())
+
+
+def machine() -> str:
+    """What is measured on, and how busy it is."""
+    return f"{cpu_model()}, {os.cpu_count()} cores, Python {platform.python_version()}; busy at the start: {os.getloadavg()[0]:.1f}"
+
+
+def note_median(folder: Path, console: Console, figure: str, wanted: float | None, values: np.ndarray, command: str) -> None:
+    """Print and save the median of `values` with their range; it is to be `wanted` at least, or just measured."""
+    median, (low, high) = float(np.median(values)), ratio_interval(values)
+    words = "measured" if wanted is None else f">= {wanted:g}"
+    console.print(f"{figure}: {median:,.2f} [{low:,.2f}, {high:,.2f}], {words}")
+    record_figure(
+        folder,
+        figure,
+        wanted=words,
+        value=median,
+        ci_low=low,
+        ci_high=high,
+        n=len(values),
+        reached=None if wanted is None else median >= wanted,
+        command=command,
+    )
 
 
 def cpu_model() -> str:

@@ -5,6 +5,7 @@ at a time, and the algorithm learns from all of them at once. At test its agent 
 """
 
 import copy
+from abc import ABC, abstractmethod
 from collections import deque
 from functools import cached_property
 from typing import Any, ClassVar
@@ -43,6 +44,10 @@ class Scores:
         self.successes: deque[float] = deque(maxlen=RECENT)
         self.episodes = 0
 
+    def begin(self) -> None:
+        """All rows begin other episodes, whatever they were at."""
+        self.running, self.won = torch.zeros_like(self.running), torch.zeros_like(self.won)
+
     def note(self, outcome: Outcome) -> None:
         """Take in a step of all rows."""
         self.running += outcome.reward.cpu()
@@ -68,16 +73,15 @@ class Scores:
         recent = {"returns": list(self.returns), "successes": list(self.successes)}
         return {"running": self.running.clone(), "won": self.won.clone(), **recent, "episodes": self.episodes}
 
-    def load_state_dict(self, state: dict[str, Any], same_episodes: bool) -> None:
-        """Go on; episodes in progress only if they are the `same_episodes`."""
-        if same_episodes:
-            self.running, self.won = state["running"].clone(), state["won"].clone()
-        self.returns.extend(state["returns"])
-        self.successes.extend(state["successes"])
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.running, self.won = state["running"].clone(), state["won"].clone()
+        self.returns = deque(state["returns"], RECENT)
+        self.successes = deque(state["successes"], RECENT)
         self.episodes = int(state["episodes"])
 
 
-class JointTraining:
+class JointTraining(ABC):
     """Lets one algorithm play training tasks in many rows; subclasses name the algorithm.
 
     Resumed, tensor families go on where they stood; environments, which can't be stored, begin new episodes.
@@ -100,28 +104,28 @@ class JointTraining:
         self.env_rng = torch_generator(self.seed, "joint training", "environment", device=device)
         self.scores = Scores(config.num_envs)
         self.iteration = self.steps = self.first_task = 0
-        self._resume: dict[str, Any] | None = None
+        self._shown: Step | None = None  # by the rows; None while they aren't open
+        self._stood: dict[str, Any] | None = None  # where they are to go on once they are
 
+    @abstractmethod
     def new_online(self, rows: int, seed: int, alone: bool) -> OnlineLearner:
         """The algorithm, untrained: on all tasks, or `alone` in one."""
-        raise NotImplementedError
 
     @cached_property
     def env(self) -> MetaEpisodeEnv:
         """The training rows, opened by the first update; an episode is a meta-episode of its own."""
         return MetaEpisodeEnv(self.distribution, Episodes(1, after=0), self.config.num_envs, self.env_rng)
 
-    @cached_property
-    def _step(self) -> Step:
-        """What the rows show before the first step."""
-        stands = self._resume
-        step = self.env.reset(self._tasks())
-        if stands is not None:
-            self.env.load_state_dict(stands["env"])
-            step = Step(*(part.to(self.device) for part in stands["step"]))
-            self.env_rng.set_state(stands["stream"].cpu())
-            self._resume = None
-        return step
+    def _open(self) -> Step:
+        """Start the rows, or let them stand where they stood; returns what they show."""
+        step, stands = self.env.reset(self._tasks()), self._stood
+        self._stood = None
+        if stands is None:
+            self.scores.begin()
+            return step
+        self.env.load_state_dict(stands["env"])
+        self.env_rng.set_state(stands["stream"].cpu())
+        return Step(*(part.to(self.device) for part in stands["step"]))
 
     def _tasks(self) -> TaskSource:
         """A task for each row's next episode, or the same for all of its episodes."""
@@ -134,12 +138,12 @@ class JointTraining:
     def update(self) -> Metrics:
         """Play `steps` steps in every row; the algorithm learns when it is time."""
         self.online.progress = self.iteration / self.config.iterations
-        step = self._step
+        step = self._open() if self._shown is None else self._shown
         for _ in range(self.config.steps):
             step, outcome = self.env.step(self.online.choose(step))
             self.online.learn(step, outcome)
             self.scores.note(outcome)
-        self.__dict__["_step"] = step
+        self._shown = step
         self.env.check()
         self.iteration += 1
         self.steps += self.config.steps * self.config.num_envs
@@ -155,7 +159,7 @@ class JointTraining:
         if "env" in self.__dict__:
             self._take_note(self._stands())
             self.__dict__.pop("env").close()
-            self.__dict__.pop("_step", None)
+            self._shown = None
 
     def agent(self, budget: Budget, member: int = 0) -> FineTuningAgent | FixedAgent:
         """Given steps, it learns on in each task by itself; given episodes, it plays as it was trained."""
@@ -192,23 +196,21 @@ class JointTraining:
         """Go on from `state`."""
         self.close()
         self.online.load_state_dict(state["online"])
-        self.scores.load_state_dict(state["scores"], same_episodes=state["stands"]["env"] is not None)
+        self.scores.load_state_dict(state["scores"])
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
         self._take_note(state["stands"])
 
     def _stands(self) -> dict[str, Any]:
         """Where the rows stand, as far as it can be told."""
-        if "_step" not in self.__dict__:
-            return self._resume or {"env": None, "stream": self.env_rng.get_state(), "first_task": self.first_task}
+        if self._shown is None:
+            return self._stood or {"env": None, "stream": self.env_rng.get_state(), "first_task": self.first_task}
         env, most = self.env.state_dict(), int(self.env.task.max()) + 1
-        step: list[Tensor] = [] if env is None else [part.clone() for part in self._step]
+        step: list[Tensor] = [] if env is None else [part.clone() for part in self._shown]
         return {"env": env, "step": step, "stream": self.env_rng.get_state(), "first_task": self.first_task, "most": most}
 
     def _take_note(self, stands: dict[str, Any]) -> None:
         """Let the rows stand there when they are opened next."""
         self.env_rng.set_state(stands["stream"].cpu())
-        self.first_task = int(stands["first_task"])
-        if stands["env"] is not None:
-            self._resume = stands
-        else:
-            self.first_task += int(stands.get("most", 0))  # tasks that were begun aren't begun again
+        stored = stands["env"] is not None
+        self._stood = stands if stored else None
+        self.first_task = int(stands["first_task"]) + (0 if stored else int(stands.get("most", 0)))  # tasks once begun aren't begun again

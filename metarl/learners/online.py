@@ -69,7 +69,7 @@ class ShapedRewards:
     """What B rows learn from in place of their rewards.
 
     With `new_progress_only`, a reward counts as far as it takes the episode's sum to a new high: going back costs nothing, and coming back
-    pays nothing (Nichol et al. 2018, section 4.1). Scores are of the game's own rewards all the same.
+    pays nothing, as with the wrapper `AllowBacktracking`; but scores are of the game's own rewards all the same.
 
     Args:
         rows: B. scale: factor. new_progress_only: see above. device: of the rewards.
@@ -79,13 +79,16 @@ class ShapedRewards:
         self.scale, self.new_progress_only = scale, new_progress_only
         self.total, self.most = (torch.zeros(rows, dtype=torch.float64, device=device) for _ in range(2))
 
-    def __call__(self, reward: Tensor, ended: Tensor) -> Tensor:
-        """Shaped rewards [B] float32 of a step; `ended` [B] rows begin another episode after it."""
+    def begin(self, rows: Tensor) -> None:
+        """Another episode begins in `rows` [B] bool."""
+        self.total, self.most = self.total.masked_fill(rows, 0), self.most.masked_fill(rows, 0)
+
+    def __call__(self, reward: Tensor) -> Tensor:
+        """Shaped rewards [B] float32 of a step."""
         if self.new_progress_only:
             self.total = self.total + reward
             reward = (self.total - self.most).clamp_min(0)
             self.most = torch.maximum(self.most, self.total)
-            self.total, self.most = self.total.masked_fill(ended, 0), self.most.masked_fill(ended, 0)
         return (reward * self.scale).to(torch.float32)
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -110,6 +110,7 @@ class OnlinePPO:
     @torch.no_grad()
     def choose(self, step: Step) -> Tensor:
         """Draw actions, and note what they are drawn on."""
+        self.shaped.begin(step.episode_start)
         output = self.policy(step.observation)
         action = self.actions.sample(output.parameters, self.action_rng)
         played, t = self._played, self.t
@@ -134,7 +135,7 @@ class OnlinePPO:
         else:
             reward, terminated, truncated, final = outcome[:4]
         played, t = self._played, self.t
-        played.reward[t] = self.shaped(reward, terminated | truncated)
+        played.reward[t] = self.shaped(reward)
         played.terminated[t], played.truncated[t] = terminated, truncated
         if bool(truncated.any()):
             with torch.no_grad():

@@ -23,6 +23,7 @@ from metarl.envs.meta_episode import Outcome, Step
 from metarl.learners.online import ShapedRewards
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.replay import Replay, ReplayBatch, ReplayConfig
+from metarl.learners.settings import check_counts
 from metarl.networks.products import fast_products
 from metarl.networks.rainbow_network import RainbowNetwork, RainbowNetworkConfig
 from metarl.tasks.seeding import torch_generator
@@ -77,10 +78,8 @@ class RainbowConfig:
     replay: ReplayConfig = field(default_factory=ReplayConfig)
 
     def __post_init__(self) -> None:
-        counts = {name: getattr(self, name) for name in ("n_step", "batch", "start", "update_every", "target_every", "epsilon_steps")}
-        for name, count in counts.items():
-            if count < 1:
-                raise ValueError(f"{name} must be at least 1, not {count}.")
+        check_counts(n_step=self.n_step, batch=self.batch, start=self.start, update_every=self.update_every)
+        check_counts(target_every=self.target_every, epsilon_steps=self.epsilon_steps)
         if not 0 <= self.discount <= 1 or not 0 <= self.epsilon_end <= self.epsilon <= 1:
             raise ValueError("discount must lie in [0, 1], and 0 <= epsilon_end <= epsilon <= 1.")
         if not all(value > 0 for value in (self.reward_scale, self.lr, self.adam_epsilon, self.max_grad_norm)) or self.reward_clip < 0:
@@ -206,6 +205,7 @@ class Rainbow:
     def choose(self, step: Step) -> Tensor:
         """Actions [B]: the best by the network, with noise of each row's own or a share epsilon at random; episodes begin here."""
         begins = step.episode_start.cpu() if self.started else torch.ones(self.rows, dtype=torch.bool)
+        self.shaped.begin(begins)
         if bool(begins.any()):
             self.replay.start(begins.nonzero()[:, 0].numpy(), step.observation.cpu()[begins])
         self.started = True
@@ -302,12 +302,10 @@ class Rainbow:
     def _note(self, step: Step, outcome: Outcome | None) -> int:
         """Put what the last actions brought into the replay; returns in how many rows that is known."""
         if outcome is None:  # a row that has begun another task doesn't show what its last step brought
-            reward, terminated, truncated, final = step.prev_reward, step.prev_terminated, step.prev_truncated, step.final_observation
-            known = ~step.meta_episode_start
+            reward, terminated, final, known = step.prev_reward, step.prev_terminated, step.final_observation, ~step.meta_episode_start
         else:
-            reward, terminated, truncated, final = outcome[:4]
-            known = outcome.valid
-        reward = self.shaped(reward.cpu(), (terminated | truncated | ~known).cpu())
+            reward, terminated, final, known = outcome.reward, outcome.terminated, outcome.final_observation, outcome.valid
+        reward = self.shaped(reward.cpu())
         rows = known.cpu().nonzero()[:, 0]
         if len(rows) == 0:
             return 0

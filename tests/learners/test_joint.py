@@ -70,6 +70,20 @@ def test_environments_go_on_with_tasks_that_were_not_begun_before():
     assert learner.first_task == begun
 
 
+def test_episodes_that_a_break_cuts_are_in_no_score():
+    config = JointPPOConfig(num_envs=6, steps=3, iterations=9, ppo=PPO)
+    learner, other = JointPPO(config, LINES(), 0), JointPPO(config, LINES(), 7)
+    for each in (learner, other):  # the other has scores of its own, which go
+        each.update()
+    other.load_state_dict(learner.state_dict())
+    learner.close()
+    for each in (learner, other):
+        for _ in range(3):
+            each.update()
+        assert each.scores.episodes == len(each.scores.returns) > 6
+        assert min(each.scores.returns) > -0.41, "an episode has four steps at most, which cost 0.1 each"
+
+
 def test_tensor_families_go_on_where_they_stood_also_after_closing():
     one, two = (JointPPO(JointPPOConfig(num_envs=6, steps=3, iterations=9, ppo=PPO), Identity(3, 4), 0) for _ in range(2))
     for i in range(5):

@@ -82,14 +82,16 @@ def test_an_agent_that_is_fixed_plays_and_learns_nothing():
 def test_only_new_progress_is_learned_from():
     shaped = ShapedRewards(2, scale=0.5, new_progress_only=True)
     rewards = [[4.0, 1.0], [-3.0, 1.0], [2.0, -1.0], [3.0, 1.0], [4.0, 7.0]]
-    ends = [[False, False], [False, False], [False, True], [False, False], [True, False]]
-    got = [shaped(torch.tensor(reward), torch.tensor(end)).tolist() for reward, end in zip(rewards, ends, strict=True)]
+    begins = [[True, True], [False, False], [False, False], [False, True], [False, False]]
+    got = []
+    for reward, begin in zip(rewards, begins, strict=True):
+        shaped.begin(torch.tensor(begin))
+        got.append(shaped(torch.tensor(reward)).tolist())
     assert got == [[2.0, 0.5], [0.0, 0.5], [0.0, 0.0], [1.0, 0.5], [2.0, 3.5]]
     other = ShapedRewards(2, scale=0.5, new_progress_only=True)
     other.load_state_dict(shaped.state_dict())
-    step = torch.tensor([1.0, -1.0]), torch.tensor([False, False])
-    assert torch.equal(other(*step), shaped(*step))
+    assert torch.equal(other(torch.tensor([1.0, -1.0])), shaped(torch.tensor([1.0, -1.0])))
 
 
 def test_rewards_are_scaled_and_nothing_else_by_default():
-    assert ShapedRewards(2, scale=3.0)(torch.tensor([-1.0, 2.0]), torch.tensor([False, True])).tolist() == [-3.0, 6.0]
+    assert ShapedRewards(2, scale=3.0)(torch.tensor([-1.0, 2.0])).tolist() == [-3.0, 6.0]
