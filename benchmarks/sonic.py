@@ -70,8 +70,8 @@ class Options:
         game: coin-run, airstriker, freeway, space-invaders or sonic.
         agents: as the table names them; all that play the game if left out.
         preset: smoke only shows that everything runs; paper plays a million steps on each level.
-        seeds: each level is played once with each.
-        levels: places of the levels in the split's list; as the game's settings say if left out.
+        seeds: each level is played once with each; as the game's settings say if left out.
+        levels: places of the levels in the split's list; likewise.
         split: of the levels. Settings are chosen on `train`; scores there are stored apart.
         steps: on each level, in place of the preset's.
         publish: write to results/ and copy the weights there.
@@ -85,7 +85,7 @@ class Options:
     game: str = "coin-run"
     agents: tuple[str, ...] = ()
     preset: Preset = "cpu"
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = ()
     levels: tuple[int, ...] = ()
     split: str = "test"
     steps: int | None = None
@@ -123,7 +123,8 @@ class Options:
     def command(self, agent: str) -> str:
         """What reruns an agent's scores."""
         preset = None if self.preset == "cpu" else self.preset
-        return rerun_command("sonic", {"game": self.game, "agents": (agent,), "preset": preset, "steps": self.steps}, self.publish)
+        flags = {"game": self.game, "agents": (agent,), "preset": preset, "steps": self.steps, "levels": self.levels, "seeds": self.seeds}
+        return rerun_command("sonic", flags, self.publish)
 
     def places(self, learner: str) -> tuple[Path, Path]:
         """Where a joint training lies: our own, and the published one."""
@@ -198,9 +199,10 @@ def agent_maker(label: str, options: Options) -> Callable[[GymnasiumDistribution
 
 def plan_of(label: str, options: Options, distribution: GymnasiumDistribution) -> Plan:
     """What an agent plays."""
-    there = len(distribution.task_lists[options.split])
-    levels = options.levels or tuple(range(min(there, GAMES[options.game].levels or there)))
-    return Plan(options.game, label, distribution, levels, options.seeds, options.budget, options.command(label), options.split)
+    game, there = GAMES[options.game], len(distribution.task_lists[options.split])
+    levels = options.levels or (game.levels if options.split == "test" else ()) or tuple(range(there))
+    seeds = options.seeds or game.seeds
+    return Plan(options.game, label, distribution, levels, seeds, options.budget, options.command(label), options.split)
 
 
 def kept_scores(folder: Path, options: Options) -> pd.DataFrame:

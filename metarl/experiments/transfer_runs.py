@@ -84,7 +84,8 @@ class Game:
         arguments: of the distribution, in training and at test.
         training: further ones in training.
         of_agents: further ones, by the agent's label, of agents that act by other actions.
-        levels: how many of the test tasks are played, the first ones; all if left out.
+        levels: places of the test tasks that are played, chosen before any was; all of them if empty.
+        seeds: each is played once with each.
     """
 
     id: str
@@ -92,7 +93,8 @@ class Game:
     arguments: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     of_agents: dict[str, dict[str, Any]] = field(default_factory=dict)
-    levels: int | None = None
+    levels: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = (0, 1)
 
 
 GAMES = {
@@ -101,15 +103,21 @@ GAMES = {
         {"joint-ppo": replace(COIN_RUN, fine_tuning=replace(ALONE, discount=0.995, entropy=0.002, entropy_end=0.002))},
         {"levels": 200, "difficulty": "easy"},
         {"horizon": 250},
-        levels=10,
+        levels=(0, 1, 2, 3),
+        seeds=(0, 1, 2),
     ),
     "airstriker": Game(
         "Airstriker-v0",
         {"joint-ppo": replace(FRAMES, num_envs=8, iterations=300, reward_scale=0.05), "joint-rainbow": rainbow(0.05)},
+        levels=(0, 2),  # a beginning of level 3, and one of the endless mode
+        seeds=(0,),
     ),
-    "freeway": Game("AtariFlavours-v0", {"joint-ppo": FRAMES, "joint-rainbow": rainbow(1.0)}, {"game": "freeway"}),
+    "freeway": Game("AtariFlavours-v0", {"joint-ppo": FRAMES, "joint-rainbow": rainbow(1.0)}, {"game": "freeway"}, levels=(0, 2)),
     "space-invaders": Game(
-        "AtariFlavours-v0", {"joint-ppo": replace(FRAMES, reward_scale=0.05), "joint-rainbow": rainbow(0.05)}, {"game": "space_invaders"}
+        "AtariFlavours-v0",
+        {"joint-ppo": replace(FRAMES, reward_scale=0.05), "joint-rainbow": rainbow(0.05)},
+        {"game": "space_invaders"},
+        levels=(0, 4),
     ),
     "sonic": Game("Sonic-v0", {"joint-ppo": SONIC_JOINT_PPO, "joint-rainbow": SONIC_JOINT_RAINBOW}, of_agents={"JERK": {"actions": 5}}),
 }
