@@ -35,6 +35,7 @@ DISTRIBUTIONS = {
     "MetaWorldML10-v0": "metarl.tasks.meta_world:MetaWorldML10",
     "MetaWorldML45-v0": "metarl.tasks.meta_world:MetaWorldML45",
     "MountainCar-v0": "metarl.tasks.mountain_car:MountainCar",
+    "MovingBandits-v0": "metarl.tasks.moving_bandits:MovingBandits",
     "Pendulum-v0": "metarl.tasks.pendulum:Pendulum",
     "PointNavigation-v0": "metarl.tasks.point_navigation:PointNavigation",
     "RandomMDP-v0": "metarl.tasks.random_mdp:RandomMDP",
