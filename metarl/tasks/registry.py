@@ -22,6 +22,7 @@ DISTRIBUTIONS = {
     "BernoulliBandit-v0": "metarl.tasks.bernoulli_bandit:BernoulliBandit",
     "CartPole-v0": "metarl.tasks.cart_pole:CartPole",
     "CoinRun-v0": "metarl.tasks.coin_run:CoinRun",
+    "FourRooms-v0": "metarl.tasks.four_rooms:FourRooms",
     "GaussianBandit-v0": "metarl.tasks.gaussian_bandit:GaussianBandit",
     "GridMaze-v0": "metarl.tasks.grid_maze:GridMaze",
     "GridNavi-v0": "metarl.tasks.grid_navi:GridNavi",
