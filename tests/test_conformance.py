@@ -26,12 +26,14 @@ from metarl.networks.policy import NetworkConfig
 from metarl.networks.rainbow_network import RainbowNetworkConfig
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.coin_run import CoinRun
+from metarl.tasks.four_rooms import FourRooms
 from metarl.tasks.gaussian_bandit import GaussianBandit
 from metarl.tasks.grid_maze import GridMaze
 from metarl.tasks.grid_navi import GridNavi
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.identity import Identity
 from metarl.tasks.meta_world import MetaWorldML1
+from metarl.tasks.moving_bandits import MovingBandits
 from metarl.tasks.point_navigation import PointNavigation
 from metarl.tasks.random_mdp import RandomMDP
 from metarl.tasks.registry import DISTRIBUTIONS, make
@@ -43,6 +45,7 @@ from tests.playable import playable_ids
 SETTINGS = {  # beside the defaults
     "CartPole-v0": {"usual": {"low": 1, "high": 1, "friction": 0, "reversals": False, "horizon": 30}},
     "CoinRun-v0": {"easy": {"levels": 3, "difficulty": "easy", "horizon": 20}},
+    "FourRooms-v0": {"four": {"goals": "four", "horizon": 20}, "released": {"goals": "released", "horizon": 20}},
     "GaussianBandit-v0": {"one-arm": {"arms": 1}},
     "Identity-v0": {"terminates": {"terminates": True}},
     "GridMaze-v0": {"loops": {"size": 3, "loops": 0.5, "algorithm": "kruskal", "window": 2, "train_mazes": 0}},
@@ -66,6 +69,9 @@ PLAYED = {  # what agents are checked on: small, since they play a thousand task
     "told-views": (reveal(VisualMaze(2, horizon=8)), Episodes(2, 0)),
     "told-grid": (reveal(GridNavi(3, horizon=6)), Episodes(2, 0)),
     "told-plane": (reveal(PointNavigation(horizon=6)), Episodes(2, 0)),
+    "told-goals": (reveal(MovingBandits(horizon=6)), Episodes(2, 0)),
+    "told-rooms": (reveal(FourRooms(horizon=6)), Episodes(2, 0)),
+    "goals": (MovingBandits(horizon=6), Episodes(2, 0)),
     "identity": (Identity(3, 4), Episodes(2, 0)),
     "gymnasium": (FAMILIES["gymnasium"](), Episodes(2, 0)),
     "levels": (CoinRun(levels=2, test_levels=2, horizon=4), Episodes(2, 0)),

@@ -32,6 +32,8 @@ AGENTS = {
     "beb": "metarl.baselines.beb:BEB",
     "known-model": "metarl.baselines.known_model:KnownModel",
     "known-goal": "metarl.baselines.known_goal:KnownGoal",
+    "shared-goal": "metarl.baselines.shared_goal:SharedGoal",
+    "random-master": "metarl.baselines.random_master:RandomMaster",
     "known-maze": "metarl.baselines.known_maze:KnownMaze",
     "maze-explorer": "metarl.baselines.maze_explorer:MazeExplorer",
     "scripted-expert": "metarl.baselines.scripted_expert:ScriptedExpert",

@@ -1,4 +1,6 @@
-"""The agent that is told GridNavi's goal."""
+"""The agent that is told the goal."""
+
+import math
 
 import pytest
 
@@ -6,7 +8,9 @@ from metarl.baselines.known_goal import KnownGoal
 from metarl.baselines.registry import agent_names
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import evaluate
+from metarl.tasks.four_rooms import FourRooms
 from metarl.tasks.grid_navi import GridNavi
+from metarl.tasks.moving_bandits import MovingBandits
 from metarl.tasks.reveal import reveal
 
 
@@ -15,6 +19,14 @@ def test_it_scores_its_upper_bound_in_every_task(size):
     told, budget = reveal(GridNavi(size)), Episodes(4, 0)
     scores = evaluate(KnownGoal(told, budget), told, "test", 100, 0, budget).scores()
     assert scores == pytest.approx(told.upper_bound(told.sample(100, "test", 0), 4).numpy(), abs=1e-4)
+
+
+@pytest.mark.parametrize("distribution", [MovingBandits(), FourRooms(), FourRooms("four", 30)], ids=repr)
+def test_where_chance_decides_it_scores_its_upper_bound_on_average(distribution):
+    told, budget = reveal(distribution), Episodes(2, 0)
+    scores = evaluate(KnownGoal(told, budget), told, "test", 1000, 0, budget).scores()
+    above = scores - told.upper_bound(told.sample(1000, "test", 0), 2).numpy()
+    assert above.mean() == pytest.approx(0, abs=4 * above.std() / math.sqrt(1000))
 
 
 def test_it_plays_what_is_told_only():

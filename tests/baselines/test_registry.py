@@ -16,12 +16,13 @@ from metarl.tasks.gaussian_bandit import GaussianBandit
 from metarl.tasks.grid_maze import GridMaze
 from metarl.tasks.grid_navi import GridNavi
 from metarl.tasks.meta_world import MetaWorldML1
+from metarl.tasks.moving_bandits import MovingBandits
 from metarl.tasks.random_mdp import RandomMDP
 from metarl.tasks.reveal import reveal
 from tests.tasks.test_entries import Point
 
 BUDGET = Episodes(4, 0)
-PLAYED = [BernoulliBandit(3), GaussianBandit(3), RandomMDP(), GridMaze(3)]
+PLAYED = [BernoulliBandit(3), GaussianBandit(3), RandomMDP(), GridMaze(3), MovingBandits()]
 PLAYED += [reveal(each) for each in (BernoulliBandit(3), RandomMDP(), GridMaze(3), GridNavi(3))]
 ARM = MetaWorldML1(horizon=2, goal_visible=True)
 LEVELS = CoinRun(levels=1, test_levels=1)
@@ -48,6 +49,8 @@ def test_names_of_the_agents_that_can_play():
     assert set(agent_names(reveal(BernoulliBandit(3)))) == {"random", "known-arm"}
     mdp = {"random", "mdp-greedy", "mdp-epsilon-greedy", "psrl", "opsrl", "ucrl2", "beb"}
     assert set(agent_names(RandomMDP())) == mdp
+    assert set(agent_names(MovingBandits())) == {"random", "shared-goal", "random-master"}
+    assert set(agent_names(reveal(MovingBandits()))) == {"random", "known-goal"}
     assert set(agent_names(ARM)) == {"random", "do-nothing", "scripted-expert"}
     assert set(agent_names()) >= set(AGENTS)
 
