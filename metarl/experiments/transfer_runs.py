@@ -103,8 +103,7 @@ GAMES = {
         {"joint-ppo": replace(COIN_RUN, fine_tuning=replace(ALONE, discount=0.995, entropy=0.002, entropy_end=0.002))},
         {"levels": 200, "difficulty": "easy"},
         {"horizon": 250},
-        levels=(0, 1, 2, 3),
-        seeds=(0, 1, 2),
+        levels=(0, 1, 2, 3, 4),
     ),
     "airstriker": Game(
         "Airstriker-v0",

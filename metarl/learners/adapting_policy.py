@@ -9,14 +9,14 @@ from torch import Generator, Tensor
 
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import Step
+from metarl.learners.collected import Collected, nothing_collected
 from metarl.learners.inner_loop import Problem, broadcast, task_gradients, totals
 from metarl.learners.optimizers import SGD
-from metarl.learners.policy_episodes import TaskEpisodes, judge
+from metarl.learners.policy_episodes import judge
 from metarl.learners.settings import check_counts
 from metarl.networks.actions import action_distribution
 from metarl.networks.inputs import StepInputs
 from metarl.tasks.contract import TaskDistribution, where_rows
-from metarl.tasks.spaces import action_dtype
 
 __all__ = ["Adaptation", "AdaptingPolicyAgent", "AdaptingState"]
 
@@ -51,22 +51,6 @@ class Adaptation:
             raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
         if self.act not in ("sample", "mode"):
             raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
-
-
-class Collected(NamedTuple):
-    """The episodes of B tasks since the last update, up to H steps each, filled as they are played; see `TaskEpisodes`."""
-
-    features: Tensor  # [B, H, E, F]
-    action: Tensor  # [B, H, E, *act]
-    log_prob: Tensor  # [B, H, E]
-    reward: Tensor  # [B, H, E]
-    valid: Tensor  # [B, H, E] bool
-    terminated: Tensor  # [B, E] bool
-    final: Tensor  # [B, E, F]
-
-    def of(self, rows: Tensor) -> TaskEpisodes:
-        """Those of some rows, as they are judged: time first."""
-        return TaskEpisodes(*(part[rows].transpose(0, 1) for part in self[:5]), *(part[rows] for part in self[5:]))
 
 
 class AdaptingState(NamedTuple):
@@ -121,17 +105,8 @@ class AdaptingPolicyAgent:
 
     def initial_state(self, batch_size: int) -> AdaptingState:
         """Shared weights, nothing played."""
-        device, each, shape = self.initial[0].device, self.adaptation.episodes, self.action_space.shape or ()
-        grid = (batch_size, self.horizon, each)
-        episodes = Collected(
-            torch.zeros(*grid, self.inputs.size, device=device),
-            torch.zeros(*grid, *shape, dtype=action_dtype(self.action_space), device=device),
-            torch.zeros(grid, device=device),
-            torch.zeros(grid, device=device),
-            torch.zeros(grid, dtype=torch.bool, device=device),
-            torch.zeros(batch_size, each, dtype=torch.bool, device=device),
-            torch.zeros(batch_size, each, self.inputs.size, device=device),
-        )
+        device, each = self.initial[0].device, self.adaptation.episodes
+        episodes = nothing_collected(batch_size, self.horizon, each, self.inputs.size, self.action_space, device)
         counts = [torch.zeros(batch_size, dtype=torch.int64, device=device) for _ in range(3)]
         return AdaptingState([weight.clone() for weight in broadcast(self.initial, batch_size)], episodes, *counts)
 
@@ -143,12 +118,8 @@ class AdaptingPolicyAgent:
         features = self.inputs(step)
         parameters = self.problem.network(state.weights, features[:, None])[:, 0]
         action = self.actions.sample(parameters, rng)
-        rows, episodes = torch.arange(len(features), device=features.device), state.episodes
-        place = (rows, state.clock.clamp_max(self.horizon - 1), state.collected)
-        episodes.features[place] = features
-        episodes.action[place] = action
-        episodes.log_prob[place] = self.actions.log_prob(parameters, action)
-        episodes.valid[place] = True
+        log_prob = self.actions.log_prob(parameters, action)
+        state.episodes.note_choice(state.clock, state.collected, features, action, log_prob, torch.ones_like(step.prev_terminated))
         if self.learning is not None:
             done = state.played >= self.learning
             action = where_rows(done, self.actions.mode(parameters), action)
@@ -165,16 +136,7 @@ class AdaptingPolicyAgent:
 
     def note(self, step: Step, state: AdaptingState) -> AdaptingState:
         """The last action's reward, and how its episode ended if it did."""
-        rows, episodes = torch.arange(len(state.clock), device=state.clock.device), state.episodes
-        acted = state.clock > 0
-        before = (rows, (state.clock - 1).clamp(0, self.horizon - 1), state.collected)  # rows that are finished count on
-        episodes.reward[before] = torch.where(acted, step.prev_reward.to(episodes.reward.dtype), episodes.reward[before])
-        over = acted & (step.prev_terminated | step.prev_truncated)
-        if not bool(over.any()):
-            return state
-        ended = rows[over], state.collected[over]
-        episodes.terminated[ended] = step.prev_terminated[over]
-        episodes.final[ended] = self.inputs.encode(step.final_observation[over])
+        over = state.episodes.note_outcome(step, state.clock - 1, state.collected, state.clock > 0, self.inputs.encode)
         return state._replace(clock=torch.where(over, 0, state.clock), collected=state.collected + over, played=state.played + over)
 
     def adapt(self, state: AdaptingState) -> AdaptingState:

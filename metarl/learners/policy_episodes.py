@@ -17,9 +17,10 @@ from torch import Tensor
 
 from metarl.learners.ppo import gae
 from metarl.networks.actions import ActionDistribution
+from metarl.rollout import Rollout
 from metarl.tasks.supervised import Examples
 
-__all__ = ["Judged", "TaskEpisodes", "baseline_features", "fit_baseline", "judge", "surrogate"]
+__all__ = ["Judged", "TaskEpisodes", "baseline_features", "episodes_of", "fit_baseline", "judge", "surrogate"]
 
 RIDGE = 1e-5  # weight of the squared coefficients of a baseline, beside the mean squared error
 
@@ -35,6 +36,10 @@ class TaskEpisodes(NamedTuple):
     terminated: Tensor  # [n, E] bool: how each episode ended; if not so, it was truncated
     final: Tensor  # [n, E, F] features of what an episode's last step showed
 
+    def of(self, tasks: Tensor) -> "TaskEpisodes":
+        """Those of some tasks."""
+        return TaskEpisodes(*(part[:, tasks] for part in self[:5]), *(part[tasks] for part in self[5:]))
+
 
 class Judged(NamedTuple):
     """What a policy's loss reads beside observations, m steps of each of n tasks."""
@@ -44,6 +49,18 @@ class Judged(NamedTuple):
     gain: Tensor  # [n, m] advantage, normalised within each task, times weight
     weight: Tensor  # [n, m] 0 for steps that don't count, and else such that its mean over m is 1
     clip: float = math.inf  # how far a probability ratio may be from 1 and still be paid for
+
+
+@torch.no_grad()
+def episodes_of(rollout: Rollout, encode: Callable[[Tensor], Tensor], n: int) -> TaskEpisodes:
+    """A rollout [T, n E] that kept final observations, one episode a column, a task's columns side by side; `encode` makes features."""
+    assert rollout.final_observation is not None, "ask `collect` for them"
+    last = (rollout.valid.sum(0) - 1).clamp_min(0)  # [n E]
+    final = encode(rollout.final_observation[last, torch.arange(len(last), device=last.device)])
+    parts = encode(rollout.steps.observation), rollout.action, rollout.log_prob, rollout.reward, rollout.valid
+    by_task = [part.unflatten(1, (n, -1)) for part in parts]
+    ends = [part.unflatten(0, (n, -1)) for part in (rollout.terminated.any(0), final)]
+    return TaskEpisodes(*by_task, *ends)
 
 
 @torch.no_grad()

@@ -31,7 +31,7 @@ from metarl.learners.inner_loop import (
     totals,
 )
 from metarl.learners.optimizers import SGD, Adam, moved_to
-from metarl.learners.policy_episodes import Judged, TaskEpisodes, judge, surrogate
+from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, judge, surrogate
 from metarl.learners.settings import check_counts, only_seed
 from metarl.learners.trust_region import TRPO, trust_region_step
 from metarl.networks.actions import action_distribution
@@ -217,15 +217,7 @@ class PolicyInitialisation(ABC):
         n, each = len(tasks), self.config.adaptation.episodes
         policy = FastPolicy(self.inputs, self.network, weights)
         rollout = collect(self.env, policy, self.actions, lambda rows, counts: tasks[rows // each], self.action_rng, True)
-        assert rollout.final_observation is not None, "it was asked for"
-        features = self.inputs.encode(rollout.steps.observation)  # [T, n E, F]
-        last = (rollout.valid.sum(0) - 1).clamp_min(0)  # [n E]
-        rows = torch.arange(len(last), device=last.device)
-        final = self.inputs.encode(rollout.final_observation[last, rows])
-        parts = features, rollout.action, rollout.log_prob, rollout.reward, rollout.valid
-        by_task = [part.unflatten(1, (n, each)) for part in parts]
-        ends = [part.unflatten(0, (n, each)) for part in (rollout.terminated.any(0), final)]
-        return TaskEpisodes(*by_task, *ends), rollout.steps.observation[rollout.valid]
+        return episodes_of(rollout, self.inputs.encode, n), rollout.steps.observation[rollout.valid]
 
     def outer_step(self, support: list[Examples], query: Examples) -> Outer:
         """Move the initial weights by what `support` and `query` say of them."""

@@ -18,6 +18,7 @@ LEARNERS = {
     "joint-rl": "metarl.learners.joint_rl:JointRL",
     "learn2learn-rl": "metarl.learners.learn2learn_rl:Learn2LearnRL",
     "maml-rl": "metarl.learners.maml_rl:MAMLRL",
+    "mlsh": "metarl.learners.mlsh:MLSH",
     "reptile-rl": "metarl.learners.reptile_rl:ReptileRL",
     "rl2": "metarl.learners.rl2:RL2",
 }

@@ -1,0 +1,326 @@
+"""Meta-learning shared hierarchies (Frans, Ho, Chen, Abbeel and Schulman 2017, arXiv 1710.09767).
+
+K sub-policies are shared by all tasks. In each task a master, begun anew, chooses every N steps which of them acts; it is paid the sum of
+the rewards until its next choice. The paper's algorithm 1, here for n tasks side by side:
+
+    begin with sub-policies
+    repeat
+        begin a master anew, draw a task
+        W times (warm-up): play D steps; improve the master, which takes N steps for one
+        U times (joint):   play D steps; improve the master; improve the sub-policies, which take its choices for a part of the task
+
+Tasks are staggered, so that at any moment some are in the joint phase while others warm up. Masters and sub-policies learn by PPO.
+
+What is ours:
+
+- The baseline of the advantages is fitted to each task's own episodes in closed form, rather than a critic: masters have W updates of a few
+  hundred choices each, too few for a critic of their own.
+- A step of a sub-policy is as long as the share of the steps that were its own. Adam takes steps of the same length however small a
+  gradient is; so without this a sub-policy that acts one time in ten, by mistake, is pulled as far towards the wrong task as the right one
+  is towards its own, and sub-policies become alike (results/mlsh/NOTES.md has both).
+- All masters begin with the same weights.
+"""
+
+import copy
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from metarl.envs.budget import Budget, Episodes
+from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.learners.contract import Metrics
+from metarl.learners.mlsh_agent import MLSHAgent
+from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices
+from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, judge
+from metarl.learners.settings import check_counts, only_seed
+from metarl.learners.stacked_ppo import Stack, StackedPPO, improved
+from metarl.networks.inputs import StepInputs, is_image
+from metarl.networks.perceptron import PerceptronConfig
+from metarl.rollout import collect
+from metarl.tasks.contract import TaskDistribution, fresh_tasks
+from metarl.tasks.devices import check_device
+from metarl.tasks.seeding import derive_seed, torch_generator
+from metarl.tasks.supervised import Examples
+
+__all__ = ["MLSH", "PAPER", "RELEASED", "MLSHConfig"]
+
+
+@dataclass(frozen=True)
+class MLSHConfig:
+    """Settings of MLSH.
+
+    Attributes:
+        iterations: of playing D steps in every task and improving.
+        sub_policies: K.
+        every: N, steps that a master's choice holds; it must divide the horizon.
+        warm_up: W, updates of a task's master before sub-policies learn from the task; 0 lets them learn from the first.
+        joint: U, updates of master and sub-policies after that.
+        steps: D, environment steps that each task plays between updates, in whole episodes: it is rounded down to them, to one at least.
+        tasks: n, played side by side.
+        staggered: whether tasks begin spread over the W + U updates, or all at once.
+        begin_anew: whether masters do, when their task changes; for ablations.
+        weigh_by_use: whether sub-policies' steps are as long as their share of the steps.
+        random_option: probability that a choice is drawn uniformly instead, while training.
+        act: how the agent chooses in the episodes that are scored after learning: "sample" or "mode". While it learns it draws.
+        network: the shape of masters and of sub-policies.
+        log_std: logarithm of a box's deviations before training, in units of half the box.
+        master, sub_policy: settings of their updates.
+    """
+
+    iterations: int = 1000
+    sub_policies: int = 2
+    every: int = 10
+    warm_up: int = 9
+    joint: int = 1
+    steps: int = 2000
+    tasks: int = 10
+    staggered: bool = True
+    begin_anew: bool = True
+    weigh_by_use: bool = True
+    random_option: float = 0.0
+    act: str = "mode"
+    network: PerceptronConfig = field(default_factory=PerceptronConfig)
+    log_std: float = 0.0
+    master: StackedPPO = field(default_factory=StackedPPO)
+    sub_policy: StackedPPO = field(default_factory=lambda: StackedPPO(lr=3e-4, minibatches=15))
+
+    def __post_init__(self) -> None:
+        counts = {name: getattr(self, name) for name in ("iterations", "sub_policies", "every", "joint", "steps", "tasks")}
+        check_counts(**counts)
+        if self.warm_up < 0:
+            raise ValueError(f"warm_up can't be negative, and is {self.warm_up}.")
+        if self.warm_up == 0:
+            warnings.warn("MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation).", stacklevel=3)
+        if not 0 <= self.random_option <= 1:
+            raise ValueError(f"random_option is a probability, not {self.random_option}.")
+        if self.act not in ("sample", "mode"):
+            raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
+
+
+PAPER = MLSHConfig()  # moving bandits, as the paper's appendix has them
+RELEASED = MLSHConfig(  # the same, as the comment in the authors' code has them
+    warm_up=60,
+    steps=1000,
+    random_option=0.1,
+    network=PerceptronConfig(hidden=(32, 32)),
+    sub_policy=StackedPPO(lr=3e-5, minibatches=15),
+)
+
+
+class MLSH:
+    """Meta-trains sub-policies.
+
+    Args:
+        config: settings.
+        distribution: where training tasks come from (split `train` only).
+        seed: names every random stream.
+        device: "cpu" or "cuda", environments included.
+
+    Raises:
+        ValueError: observations are images, or N doesn't divide the horizon.
+    """
+
+    Config = MLSHConfig
+    label = "MLSH"  # as tables print it
+
+    def __init__(self, config: MLSHConfig, distribution: TaskDistribution, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
+        check_device(device)
+        if is_image(distribution.observation_space):
+            raise ValueError(f"MLSH reads vectors; {distribution.id} shows images. Train rl2, which has encoders.")
+        if distribution.horizon % config.every:
+            raise ValueError(
+                f"A master chooses every {config.every} steps, which doesn't divide the horizon of {distribution.id}, "
+                f"{distribution.horizon}: choose another `every`."
+            )
+        self.config, self.distribution, self.device = config, distribution, torch.device(device)
+        streams = derive_seed(only_seed("MLSH", seed), "mlsh")
+        self.task_seed = derive_seed(streams, "tasks")
+        names = ("environment", "actions", "options", "minibatches")
+        self.rngs = {name: torch_generator(streams, name, device=self.device) for name in names}
+        inputs = StepInputs(distribution.observation_space, distribution.action_space, observation_only=True).to(self.device)
+        self.hierarchy = Hierarchy(
+            inputs,
+            distribution.action_space,
+            config.sub_policies,
+            config.every,
+            config.random_option,
+            config.network,
+            torch_generator(streams, "weights"),
+            config.log_std,
+        )
+        self.first_master = [weight.to(self.device) for weight in self.hierarchy.first_master]
+        self.masters = Stack.of([weight.expand(config.tasks, *weight.shape) for weight in self.first_master])
+        self.sub_policies = Stack.of([weight.to(self.device) for weight in self.hierarchy.first_sub_policies])
+        each = config.warm_up + config.joint
+        row = torch.arange(config.tasks)
+        self.updates = row * each // config.tasks if config.staggered else torch.zeros_like(row)  # [n] since the task began
+        self.tasks_before = torch.zeros_like(row)  # [n] that this row has had
+        self.iteration = self.steps = 0
+
+    @property
+    def episodes(self) -> int:
+        """Episodes of a task between updates."""
+        return episodes_between(self.config.steps, self.distribution.horizon)
+
+    @cached_property
+    def env(self) -> MetaEpisodeEnv:
+        """Rows for a task's episodes side by side; opened by the first update, since acting needs none."""
+        rows = self.config.tasks * self.episodes
+        return MetaEpisodeEnv(self.distribution, Episodes(1, after=0), rows, self.rngs["environment"], refill=False)
+
+    def close(self) -> None:
+        """Release the environments' workers."""
+        if "env" in self.__dict__:
+            self.__dict__.pop("env").close()
+
+    def update(self) -> Metrics:
+        """Play D steps in every task, improve all masters, and from tasks in the joint phase the sub-policies.
+
+        "return" is the mean return of an episode, "return_first" that of tasks whose master has learned nothing yet, and "return_warm"
+        that of tasks whose master has had all of its warm-up and which no sub-policy has learned from.
+        """
+        config, warm = self.config, self.updates.to(self.device) >= self.config.warm_up
+        steps, choices = self.play()
+        returns = torch.where(steps.valid, steps.reward, 0).sum(0).mean(1)  # [n]
+        self.improve_masters(choices)
+        if bool(warm.any()):
+            self.improve_sub_policies(steps, choices, torch.nonzero(warm).flatten())
+        metrics = {"iteration": float(self.iteration + 1), "return": float(returns.mean())}
+        for name, phase in (("return_first", 0), ("return_warm", config.warm_up)):
+            own = returns[(self.updates == phase).to(self.device)]
+            metrics[name] = float(own.mean()) if len(own) else float("nan")
+        self.steps += int(steps.valid.sum())
+        self.iteration += 1
+        self.updates = self.updates + 1
+        self.change_tasks()
+        return {**metrics, "steps": float(self.steps)}
+
+    @torch.no_grad()
+    def play(self) -> tuple[TaskEpisodes, TaskEpisodes]:
+        """Episodes of every task, step by step and choice by choice."""
+        n, source = self.config.tasks, fresh_tasks(self.distribution, "train", self.config.tasks, self.task_seed)
+        tasks = source(torch.arange(n), self.tasks_before)
+        player = HierarchyPlayer(self.hierarchy, self.masters.weights, self.sub_policies.weights, self.rngs["options"])
+        rollout = collect(
+            self.env, player, self.hierarchy.actions, lambda rows, counts: tasks[rows // self.episodes], self.rngs["actions"], True
+        )
+        steps = episodes_of(rollout, self.hierarchy.inputs.encode, n)
+        choices = as_choices(steps, player)
+        if self.hierarchy.inputs.normalises:
+            self.hierarchy.inputs.observation_moments.update(rollout.steps.observation[rollout.valid])
+        return steps, choices
+
+    def improve_masters(self, choices: TaskEpisodes) -> None:
+        """Each master by its own task's choices."""
+        settings, hierarchy = self.config.master, self.hierarchy
+        judged = judge(choices, settings.discount, settings.gae_lambda)
+        self.masters = improved(hierarchy.master, hierarchy.options, self.masters, judged, settings, self.rngs["minibatches"])
+
+    def improve_sub_policies(self, steps: TaskEpisodes, choices: TaskEpisodes, tasks: Tensor) -> None:
+        """Each sub-policy by the steps of `tasks` [j] that were its own."""
+        settings, hierarchy = self.config.sub_policy, self.hierarchy
+        own = steps.of(tasks)
+        judged = judge(own, settings.discount, settings.gae_lambda)
+        option = choices.action[:, tasks].repeat_interleave(hierarchy.every, 0)[: len(steps.reward)]  # [T, j, R]
+        shared, share = by_sub_policy(judged, option.transpose(0, 1).flatten(), self.config.sub_policies)
+        self.sub_policies = improved(
+            hierarchy.sub_policy,
+            hierarchy.actions,
+            self.sub_policies,
+            shared,
+            settings,
+            self.rngs["minibatches"],
+            share if self.config.weigh_by_use else torch.ones_like(share),
+        )
+
+    def change_tasks(self) -> None:
+        """Where W + U updates are done, the next task comes, with a master begun anew."""
+        done = self.updates >= self.config.warm_up + self.config.joint
+        self.updates = torch.where(done, 0, self.updates)
+        self.tasks_before = self.tasks_before + done
+        if self.config.begin_anew and bool(done.any()):
+            self.masters = self.masters.where(done.to(self.device), self.first_master)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations are done."""
+        return self.iteration >= self.config.iterations
+
+    def agent(self, budget: Budget, member: int = 0) -> MLSHAgent:
+        """The agent that learns a master of its own over the sub-policies trained so far, which it copies."""
+        if member:
+            raise ValueError(f"There is no member {member}; this learner trains one seed.")
+        hierarchy = copy.copy(self.hierarchy)
+        hierarchy.inputs, hierarchy.random_option = copy.deepcopy(self.hierarchy.inputs), 0.0
+        sub_policies = [weight.clone() for weight in self.sub_policies.weights]
+        config = self.config
+        return MLSHAgent(
+            hierarchy, self.first_master, sub_policies, config.master, config.steps, config.act == "mode", self.distribution, budget
+        )
+
+    def weights(self, member: int = 0) -> dict[str, Any]:
+        """What `agent` needs: sub-policies, the weights that masters begin with, and the moments of observations."""
+        parts = ((self.hierarchy.sub_policy, self.sub_policies.weights), (self.hierarchy.master, self.first_master))
+        named = [{name: tensor.clone() for name, tensor in zip(network.names, own, strict=True)} for network, own in parts]
+        inputs = {name: tensor.clone() for name, tensor in self.hierarchy.inputs.state_dict().items()}
+        return {"sub_policies": named[0], "first_master": named[1], "inputs": inputs}
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """Take over sub-policies that another has trained.
+
+        Raises:
+            ValueError: they are of another shape.
+        """
+        loaded = {}
+        for part, network, own in (
+            ("sub_policies", self.hierarchy.sub_policy, self.sub_policies.weights),
+            ("first_master", self.hierarchy.master, self.first_master),
+        ):
+            given = weights[part]
+            shapes = {name: tuple(tensor.shape) for name, tensor in zip(network.names, own, strict=True)}
+            if {name: tuple(tensor.shape) for name, tensor in given.items()} != shapes:
+                raise ValueError(f"These weights are of other sub-policies or masters: {', '.join(given)} rather than {', '.join(shapes)}.")
+            loaded[part] = [given[name].to(self.device, torch.float32, copy=True) for name in network.names]
+        self.sub_policies, self.first_master = Stack.of(loaded["sub_policies"]), loaded["first_master"]
+        self.hierarchy.inputs.load_state_dict(weights["inputs"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that `update` depends on; later updates change no tensor in it."""
+        stacks = {"masters": self.masters.state_dict(), "sub_policies_and_adam": self.sub_policies.state_dict()}
+        clocks = {"updates": self.updates, "tasks_before": self.tasks_before, "iteration": self.iteration, "steps": self.steps}
+        return {**self.weights(), **stacks, **clocks, "streams": {name: rng.get_state() for name, rng in self.rngs.items()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`, in whichever phase its tasks were."""
+        self.load_weights(state)
+        self.masters = Stack.from_state(state["masters"], self.device)
+        self.sub_policies = Stack.from_state(state["sub_policies_and_adam"], self.device)
+        self.updates, self.tasks_before = state["updates"].cpu(), state["tasks_before"].cpu()
+        self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
+        for name, stream in state["streams"].items():
+            self.rngs[name].set_state(stream.cpu())
+
+
+def episodes_between(steps: int, horizon: int) -> int:
+    """Whole episodes that D = `steps` make, one at least."""
+    return max(1, steps // horizon)
+
+
+def by_sub_policy(judged: Examples, option: Tensor, num_options: int) -> tuple[Examples, Tensor]:
+    """The steps of all tasks, for every sub-policy those that were its own.
+
+    Args:
+        judged: inputs [j, m, F] and targets [j, m]. option: [j m] whose each step was. num_options: K.
+
+    Returns:
+        (inputs [K, j m, F] and targets [K, j m], where the others' steps count nothing, shares [K] of the steps that count).
+    """
+    targets: Judged = judged.targets
+    inputs, action, log_prob, gain, weight = (part.flatten(0, 1) for part in (judged.inputs, *targets[:4]))
+    mine = (torch.arange(num_options, device=option.device)[:, None] == option).to(weight.dtype)  # [K, j m]
+    inputs, action, log_prob = (part.expand(num_options, *part.shape) for part in (inputs, action, log_prob))
+    return Examples(inputs, Judged(action, log_prob, gain * mine, weight * mine)), (mine * weight).sum(1) / weight.sum()

@@ -1,0 +1,118 @@
+"""Options: a master policy chooses, every N steps, which of K sub-policies acts for the next N.
+
+Sub-policies are shared by all tasks, masters are the tasks' own.
+"""
+
+from typing import Any
+
+import gymnasium as gym
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import pad
+
+from metarl.envs.meta_episode import Step
+from metarl.learners.policy_episodes import TaskEpisodes
+from metarl.networks.actions import ActionDistribution, action_distribution
+from metarl.networks.inputs import StepInputs
+from metarl.networks.per_task import PerTask
+from metarl.networks.perceptron import PerceptronConfig
+from metarl.networks.policy import PolicyOutput
+from metarl.networks.policy_perceptron import PolicyPerceptron
+
+__all__ = ["Hierarchy", "HierarchyPlayer", "as_choices"]
+
+
+class Hierarchy:
+    """The shapes of masters and sub-policies, and how they act.
+
+    Args:
+        inputs: reads observations. action_space: of one task.
+        num_options: K. every: N, steps that a choice holds.
+        random_option: probability that a choice is drawn uniformly instead.
+        network: the shape of masters and sub-policies.
+        rng: draws the initial weights.
+        log_std: logarithm of a box's deviations at first, in units of half the box.
+
+    Attributes:
+        master, sub_policy: functions of stacked weights. first_master: weights that masters start from, one tensor a parameter.
+        first_sub_policies: [K, ...] each.
+    """
+
+    def __init__(
+        self,
+        inputs: StepInputs,
+        action_space: gym.Space,
+        num_options: int,
+        every: int,
+        random_option: float,
+        network: PerceptronConfig,
+        rng: Generator,
+        log_std: float,
+    ):
+        self.inputs, self.num_options, self.every, self.random_option = inputs, num_options, every, random_option
+        self.option_space = gym.spaces.Discrete(num_options)
+        self.options: ActionDistribution = action_distribution(self.option_space)
+        self.actions: ActionDistribution = action_distribution(action_space)
+        self.master = PerTask(PolicyPerceptron(inputs.size, self.option_space, network, rng))
+        every_sub = [PerTask(PolicyPerceptron(inputs.size, action_space, network, rng, log_std)) for _ in range(num_options)]
+        self.sub_policy, self.first_master = every_sub[0], self.master.weights()
+        self.first_sub_policies = [torch.stack(parts) for parts in zip(*(sub.weights() for sub in every_sub), strict=True)]
+
+    def choose(self, masters: list[Tensor], features: Tensor, rng: Generator, most_likely: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Options [n, m] and their log-probabilities, of n masters for features [n, m, F].
+
+        Rows that `most_likely` [n, m] flags aren't drawn.
+        """
+        parameters = self.master(masters, features)
+        option = self.options.sample(parameters, rng)
+        if self.random_option:
+            uniform, chance = (torch.rand(option.shape, generator=rng, device=option.device) for _ in range(2))
+            option = torch.where(chance < self.random_option, (uniform * self.num_options).long(), option)
+        if most_likely is not None:
+            option = torch.where(most_likely, self.options.mode(parameters), option)
+        return option, self.options.log_prob(parameters, option)
+
+    def parameters(self, sub_policies: list[Tensor], features: Tensor, option: Tensor) -> Tensor:
+        """Parameters [B, P] of the action distributions of the sub-policies `option` [B], for features [B, F]."""
+        every = self.sub_policy(sub_policies, features.expand(self.num_options, *features.shape))  # [K, B, P]
+        return every[option, torch.arange(len(option), device=option.device)]
+
+
+class HierarchyPlayer:
+    """n masters over shared sub-policies as `collect` plays them: one episode a row, a task's rows side by side.
+
+    Attributes:
+        chosen: options [n R] of each choice so far. log_prob: theirs, under the master.
+    """
+
+    def __init__(self, hierarchy: Hierarchy, masters: list[Tensor], sub_policies: list[Tensor], rng: Generator):
+        self.hierarchy, self.masters, self.sub_policies, self.rng = hierarchy, masters, sub_policies, rng
+        self.chosen: list[Tensor] = []
+        self.log_prob: list[Tensor] = []
+
+    def initial_state(self, batch_size: int) -> int:
+        """Steps played."""
+        return 0
+
+    def __call__(self, step: Step, played: int) -> tuple[PolicyOutput, int]:
+        """Parameters [B, P] of the sub-policies that act now; it values nothing."""
+        features = self.hierarchy.inputs(step)
+        if played % self.hierarchy.every == 0:
+            option, log_prob = self.hierarchy.choose(self.masters, features.unflatten(0, (len(self.masters[0]), -1)), self.rng)
+            self.chosen.append(option.flatten())
+            self.log_prob.append(log_prob.flatten())
+        parameters = self.hierarchy.parameters(self.sub_policies, features, self.chosen[-1])
+        return PolicyOutput(parameters, torch.zeros_like(step.prev_reward)), played + 1
+
+
+def as_choices(episodes: TaskEpisodes, player: Any) -> TaskEpisodes:
+    """The same episodes as a master sees them, a choice every N steps, with the sum of the rewards until the next.
+
+    Args:
+        episodes: [T, n, R] steps. player: the `HierarchyPlayer` that played them.
+    """
+    every, (steps, n, _) = player.hierarchy.every, episodes.reward.shape
+    reward = torch.where(episodes.valid, episodes.reward, 0)
+    reward = pad(reward, (0, 0, 0, 0, 0, -steps % every)).unflatten(0, (-1, every)).sum(1)
+    option, log_prob = (torch.stack(parts).unflatten(1, (n, -1)) for parts in (player.chosen, player.log_prob))
+    return TaskEpisodes(episodes.features[::every], option, log_prob, reward, episodes.valid[::every], episodes.terminated, episodes.final)
