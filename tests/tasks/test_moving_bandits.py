@@ -44,7 +44,7 @@ def middle(observation, t, correct, rng):
         (43.8, lambda observation, t, correct, rng: move_towards(observation, correct)),
         (23.1, lambda observation, t, correct, rng: move_towards(observation, torch.ones_like(correct))),
         (6.4, middle),
-        (2.5, lambda observation, t, correct, rng: torch.randint(5, correct.shape, generator=rng)),
+        (2.4, lambda observation, t, correct, rng: torch.randint(5, correct.shape, generator=rng)),
     ],
     ids=["correct goal", "one goal", "middle", "random"],
 )
@@ -78,15 +78,15 @@ def test_moves_and_rewards():
     distribution = MovingBandits()
     task, state = episode(1, [[200.0, 200.0], [290.0, 240.0]])
     places, rewards = [], []
-    for action in (0, 1, 1, 3, 2, 4, 4, 1):
+    for action in (0, 1, 1, 3, 1, 4, 2, 0):
         transition = distribution.step(task, state, torch.tensor([action]), RNG)
         state = transition.state
         places.append(tuple(state.place[0].tolist()))
         rewards.append(transition.reward.item())
         assert transition.success.item() is (transition.reward.item() > 0)
         assert not transition.terminated.any()
-    assert places == [(200, 200), (220, 200), (240, 200), (240, 220), (220, 220), (220, 200), (220, 180), (240, 180)]
-    assert rewards == [0] * 8  # (240, 220) is 50 and a bit away
+    assert places == [(200, 200), (220, 200), (240, 200), (240, 220), (260, 220), (260, 200), (240, 200), (240, 200)]
+    assert rewards == [0, 0, 0, 0, 1, 0, 0, 0]  # (260, 220) is 36 away, (260, 200) exactly 50
     task, state = episode(0, [[249.9, 200.0], [0.0, 0.0]])
     assert distribution.step(task, state, torch.tensor([0]), RNG).reward.item() == 1
     task, state = episode(0, [[250.0, 200.0], [200.0, 200.0]])
