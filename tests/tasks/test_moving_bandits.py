@@ -38,15 +38,22 @@ def middle(observation, t, correct, rng):
     return torch.where(near, 0, move_towards(torch.cat([place, between, between], 1), torch.zeros_like(correct)))
 
 
+def nearer(observation, t, correct, rng):
+    """Go to the goal that fewer moves lead to; on the way it stays the nearer one."""
+    place, one, other = observation.unflatten(1, (3, 2)).unbind(1)
+    return move_towards(observation, (place - other).abs().sum(1) < (place - one).abs().sum(1))
+
+
 @pytest.mark.parametrize(
     ("known", "choose"),
     [
         (43.8, lambda observation, t, correct, rng: move_towards(observation, correct)),
         (23.1, lambda observation, t, correct, rng: move_towards(observation, torch.ones_like(correct))),
+        (24.0, nearer),
         (6.4, middle),
         (2.4, lambda observation, t, correct, rng: torch.randint(5, correct.shape, generator=rng)),
     ],
-    ids=["correct goal", "one goal", "middle", "random"],
+    ids=["correct goal", "one goal", "nearer goal", "middle", "random"],
 )
 def test_known_returns(known, choose):
     found = returns(choose)
