@@ -61,6 +61,25 @@ def test_known_returns(known, choose):
     assert found.mean().item() == pytest.approx(known, abs=float(4 * error) + 0.05)  # known to a tenth
 
 
+def test_rewards_tell_the_goal_within_the_first_episode():
+    heading = None
+
+    def search(observation, t, correct, rng):
+        """To the nearer goal, and on to the other one where the first doesn't pay."""
+        nonlocal heading
+        place, *goals = observation.unflatten(1, (3, 2)).unbind(1)
+        if t == 0:
+            heading = ((place - goals[1]).abs().sum(1) < (place - goals[0]).abs().sum(1)).long()
+            return move_towards(observation, heading)
+        near = torch.stack([(400 * (place - goal)).square().sum(1) < 2500 for goal in goals], 1)  # [n, 2]
+        paid = near.gather(1, correct[:, None])[:, 0]  # as the last step's reward said
+        heading = torch.where(near.gather(1, heading[:, None])[:, 0] & ~paid, 1 - heading, heading)
+        return move_towards(observation, heading)
+
+    found = returns(search)
+    assert found.mean().item() == pytest.approx(41.1, abs=float(4 * found.std() / math.sqrt(EPISODES)) + 0.05)
+
+
 def test_the_bound_is_the_shortest_way_which_nothing_beats():
     bound = MovingBandits().upper_bound(MovingBandits().sample(3, "test", 0), 2)
     assert bound.tolist() == [bound[0].item()] * 3
