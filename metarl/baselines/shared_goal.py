@@ -1,4 +1,4 @@
-"""Always to the same goal: the best that one policy can do which acts alike in all tasks."""
+"""Always to the same goal: what one policy is worth that can't tell tasks apart (Frans et al. 2017)."""
 
 from typing import ClassVar
 

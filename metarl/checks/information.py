@@ -68,7 +68,7 @@ def check_hidden_fields_stay_hidden(make_distribution: Make) -> None:
             first, second = distribution.step(tasks, state, action, rngs[0]), distribution.step(others, other_state, action, rngs[1])
             playing = playing & ~(first.terminated | second.terminated)
             state, one, other_state, other = first.state, first.observation, second.state, second.observation
-        same = (one == other).flatten(1).all(1) | ~playing
+        same = (one == other).reshape(TASKS, -1).all(1) | ~playing
         require(
             bool(same.all()),
             f"{distribution.id}: with another task's {', '.join(distribution.hides)}, the observation after {t} steps is another one.",

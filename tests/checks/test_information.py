@@ -7,6 +7,7 @@ import torch
 
 from metarl.checks.information import check_first_observation_hides_the_task, check_hidden_fields_stay_hidden, dependence
 from metarl.tasks.contract import PlugInError
+from metarl.tasks.four_rooms import FourRooms
 from metarl.tasks.grid_maze import GridMaze
 from metarl.tasks.grid_navi import GridNavi
 from tests.checks.families import Walk
@@ -73,11 +74,16 @@ class ShowsTheGoalAtOnce(Hiding):
         return state, observation + 1e-3 * tasks.goal
 
 
+class ShowsTheGoalAsACell(FourRooms):
+    def reset(self, tasks, rng):
+        return super().reset(tasks, rng)[0], tasks.goal
+
+
 class HidesWhatThereIsnt(Walk):
     hides = ("gaol",)
 
 
-@pytest.mark.parametrize("sound", [Walk, Hiding, GridMaze, GridNavi])
+@pytest.mark.parametrize("sound", [Walk, Hiding, FourRooms, GridMaze, GridNavi])
 def test_what_is_hidden_passes(sound):
     check_hidden_fields_stay_hidden(sound)
 
@@ -87,6 +93,7 @@ def test_what_is_hidden_passes(sound):
     [
         (ShowsTheGoalLater, "another task's goal, the observation after 1 steps is another one"),
         (ShowsTheGoalAtOnce, "the observation after 0 steps"),
+        (ShowsTheGoalAsACell, "the observation after 0 steps"),
         (HidesWhatThereIsnt, "Name fields of its tasks, which are goal"),
     ],
 )

@@ -38,20 +38,46 @@ def middle(observation, t, correct, rng):
     return torch.where(near, 0, move_towards(torch.cat([place, between, between], 1), torch.zeros_like(correct)))
 
 
+def nearer(observation, t, correct, rng):
+    """Go to the goal that fewer moves lead to; on the way it stays the nearer one."""
+    place, one, other = observation.unflatten(1, (3, 2)).unbind(1)
+    return move_towards(observation, (place - other).abs().sum(1) < (place - one).abs().sum(1))
+
+
 @pytest.mark.parametrize(
     ("known", "choose"),
     [
         (43.8, lambda observation, t, correct, rng: move_towards(observation, correct)),
         (23.1, lambda observation, t, correct, rng: move_towards(observation, torch.ones_like(correct))),
+        (24.0, nearer),
         (6.4, middle),
-        (2.5, lambda observation, t, correct, rng: torch.randint(5, correct.shape, generator=rng)),
+        (2.4, lambda observation, t, correct, rng: torch.randint(5, correct.shape, generator=rng)),
     ],
-    ids=["correct goal", "one goal", "middle", "random"],
+    ids=["correct goal", "one goal", "nearer goal", "middle", "random"],
 )
 def test_known_returns(known, choose):
     found = returns(choose)
     error = found.std() / math.sqrt(EPISODES)
     assert found.mean().item() == pytest.approx(known, abs=float(4 * error) + 0.05)  # known to a tenth
+
+
+def test_rewards_tell_the_goal_within_the_first_episode():
+    heading = None
+
+    def search(observation, t, correct, rng):
+        """To the nearer goal, and on to the other one where the first doesn't pay."""
+        nonlocal heading
+        place, *goals = observation.unflatten(1, (3, 2)).unbind(1)
+        if t == 0:
+            heading = ((place - goals[1]).abs().sum(1) < (place - goals[0]).abs().sum(1)).long()
+            return move_towards(observation, heading)
+        near = torch.stack([(400 * (place - goal)).square().sum(1) < 2500 for goal in goals], 1)  # [n, 2]
+        paid = near.gather(1, correct[:, None])[:, 0]  # as the last step's reward said
+        heading = torch.where(near.gather(1, heading[:, None])[:, 0] & ~paid, 1 - heading, heading)
+        return move_towards(observation, heading)
+
+    found = returns(search)
+    assert found.mean().item() == pytest.approx(41.1, abs=float(4 * found.std() / math.sqrt(EPISODES)) + 0.05)
 
 
 def test_the_bound_is_the_shortest_way_which_nothing_beats():
@@ -78,15 +104,15 @@ def test_moves_and_rewards():
     distribution = MovingBandits()
     task, state = episode(1, [[200.0, 200.0], [290.0, 240.0]])
     places, rewards = [], []
-    for action in (0, 1, 1, 3, 2, 4, 4, 1):
+    for action in (0, 1, 1, 3, 1, 4, 2, 0):
         transition = distribution.step(task, state, torch.tensor([action]), RNG)
         state = transition.state
         places.append(tuple(state.place[0].tolist()))
         rewards.append(transition.reward.item())
         assert transition.success.item() is (transition.reward.item() > 0)
         assert not transition.terminated.any()
-    assert places == [(200, 200), (220, 200), (240, 200), (240, 220), (220, 220), (220, 200), (220, 180), (240, 180)]
-    assert rewards == [0] * 8  # (240, 220) is 50 and a bit away
+    assert places == [(200, 200), (220, 200), (240, 200), (240, 220), (260, 220), (260, 200), (240, 200), (240, 200)]
+    assert rewards == [0, 0, 0, 0, 1, 0, 0, 0]  # (260, 220) is 36 away, (260, 200) exactly 50
     task, state = episode(0, [[249.9, 200.0], [0.0, 0.0]])
     assert distribution.step(task, state, torch.tensor([0]), RNG).reward.item() == 1
     task, state = episode(0, [[250.0, 200.0], [200.0, 200.0]])
