@@ -3,6 +3,7 @@
 A new family, agent or learner is checked here as soon as it is registered; what its checks need is a small instance to play.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -13,6 +14,7 @@ from metarl.envs.budget import Episodes, Steps
 from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.joint_ppo import JointPPOConfig
 from metarl.learners.joint_rainbow import JointRainbowConfig
+from metarl.learners.mlsh import MLSHConfig
 from metarl.learners.optimizers import Adam
 from metarl.learners.policy_initialisation import ClippedPPO
 from metarl.learners.ppo import PPOConfig
@@ -20,6 +22,7 @@ from metarl.learners.rainbow import RainbowConfig
 from metarl.learners.registry import LEARNERS, learner_class, make_learner
 from metarl.learners.replay import ReplayConfig
 from metarl.learners.rl2 import RL2Config
+from metarl.learners.stacked_ppo import StackedPPO
 from metarl.learners.trust_region import TRPO
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy import NetworkConfig
@@ -113,6 +116,9 @@ for learner in ("fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "reptile-r
         )
         for name, outer in OUTER.items()
     }
+OFTEN = StackedPPO(lr=1e-2, epochs=4, minibatches=2)
+HIERARCHY = MLSHConfig(every=2, warm_up=2, steps=64, tasks=6, network=PerceptronConfig(hidden=(16,)), master=OFTEN, sub_policy=OFTEN)
+SMALL["mlsh"] = {"staggered": HIERARCHY, "at-once": replace(HIERARCHY, staggered=False, random_option=0.1)}
 IDENTITY, BUDGET = Identity(3, 4), Episodes(2, 0)
 
 

@@ -159,6 +159,7 @@ class MLSH:
         row = torch.arange(config.tasks)
         self.updates = row * each // config.tasks if config.staggered else torch.zeros_like(row)  # [n] since the task began
         self.tasks_before = torch.zeros_like(row)  # [n] that this row has had
+        self.latest = {"return_first": 0.0, "return_warm": 0.0}
         self.iteration = self.steps = 0
 
     @property
@@ -181,7 +182,8 @@ class MLSH:
         """Play D steps in every task, improve all masters, and from tasks in the joint phase the sub-policies.
 
         "return" is the mean return of an episode, "return_first" that of tasks whose master has learned nothing yet, and "return_warm"
-        that of tasks whose master has had all of its warm-up and which no sub-policy has learned from.
+        that of tasks whose master has had all of its warm-up and which no sub-policy has learned from; where there are none now, those of
+        the latest that there were (0 before the first).
         """
         config, warm = self.config, self.updates.to(self.device) >= self.config.warm_up
         steps, choices = self.play()
@@ -189,15 +191,15 @@ class MLSH:
         self.improve_masters(choices)
         if bool(warm.any()):
             self.improve_sub_policies(steps, choices, torch.nonzero(warm).flatten())
-        metrics = {"iteration": float(self.iteration + 1), "return": float(returns.mean())}
         for name, phase in (("return_first", 0), ("return_warm", config.warm_up)):
             own = returns[(self.updates == phase).to(self.device)]
-            metrics[name] = float(own.mean()) if len(own) else float("nan")
+            self.latest[name] = float(own.mean()) if len(own) else self.latest[name]
         self.steps += int(steps.valid.sum())
         self.iteration += 1
         self.updates = self.updates + 1
         self.change_tasks()
-        return {**metrics, "steps": float(self.steps)}
+        done = {"iteration": float(self.iteration), "steps": float(self.steps), "return": float(returns.mean())}
+        return {**done, **self.latest}
 
     @torch.no_grad()
     def play(self) -> tuple[TaskEpisodes, TaskEpisodes]:
@@ -292,6 +294,7 @@ class MLSH:
         """Everything that `update` depends on; later updates change no tensor in it."""
         stacks = {"masters": self.masters.state_dict(), "sub_policies_and_adam": self.sub_policies.state_dict()}
         clocks = {"updates": self.updates, "tasks_before": self.tasks_before, "iteration": self.iteration, "steps": self.steps}
+        clocks["latest"] = dict(self.latest)
         return {**self.weights(), **stacks, **clocks, "streams": {name: rng.get_state() for name, rng in self.rngs.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -301,6 +304,7 @@ class MLSH:
         self.sub_policies = Stack.from_state(state["sub_policies_and_adam"], self.device)
         self.updates, self.tasks_before = state["updates"].cpu(), state["tasks_before"].cpu()
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
+        self.latest = {name: float(value) for name, value in state["latest"].items()}
         for name, stream in state["streams"].items():
             self.rngs[name].set_state(stream.cpu())
 

@@ -1,0 +1,144 @@
+"""MLSH: the phases of the paper's algorithm, whose steps are whose, resuming in either phase, and that sub-policies come apart."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from metarl.learners.mlsh import MLSH, PAPER, RELEASED, MLSHConfig, by_sub_policy
+from metarl.learners.policy_episodes import Judged
+from metarl.learners.stacked_ppo import StackedPPO
+from metarl.networks.perceptron import PerceptronConfig
+from metarl.tasks.identity import Identity
+from metarl.tasks.moving_bandits import MovingBandits
+from metarl.tasks.supervised import Examples
+from metarl.tasks.visual_maze import VisualMaze
+
+FAST = StackedPPO(epochs=1, minibatches=1)
+SMALL = MLSHConfig(every=2, warm_up=2, steps=24, tasks=3, network=PerceptronConfig((8,)), master=FAST, sub_policy=FAST)
+TASKS = Identity(4, 8)
+
+
+def same(stack, other, rows=slice(None)):
+    return all(torch.equal(one[rows], two[rows]) for one, two in zip(stack.weights, other.weights, strict=True))
+
+
+def test_tasks_are_staggered_and_phases_follow_each_other():
+    learner = MLSH(SMALL, TASKS)
+    assert learner.episodes == 3
+    seen = []
+    for _ in range(6):
+        seen.append(learner.updates.tolist())
+        learner.update()
+    assert seen == [[0, 1, 2], [1, 2, 0], [2, 0, 1]] * 2
+    assert learner.tasks_before.tolist() == [2, 2, 2]
+
+
+def test_sub_policies_learn_in_the_joint_phase_only_and_masters_always():
+    learner = MLSH(replace(SMALL, staggered=False), TASKS)
+    for phase in (0, 1, 2, 0):
+        subs, masters = learner.sub_policies, learner.masters
+        learner.update()
+        assert same(subs, learner.sub_policies) == (phase < 2)
+        assert not same(masters, learner.masters)
+
+
+def test_masters_begin_anew_with_each_task_unless_told_not_to():
+    for begin_anew in (True, False):
+        learner = MLSH(replace(SMALL, begin_anew=begin_anew), TASKS)
+        learner.update()  # the last row was in the joint phase
+        first = [weight.expand_as(own) for weight, own in zip(learner.first_master, learner.masters.weights, strict=True)]
+        assert all(torch.equal(own[2], fresh[2]) for own, fresh in zip(learner.masters.weights, first, strict=True)) == begin_anew
+        assert learner.masters.taken.tolist() == ([1, 1, 0] if begin_anew else [1, 1, 1])
+
+
+def test_a_task_lasts_for_all_its_updates():
+    learner, kept = MLSH(replace(SMALL, tasks=8, staggered=False), TASKS), []
+    original = learner.env.reset
+
+    def reset(source):
+        kept.append(source(torch.arange(24), torch.zeros(24, dtype=torch.int64)).numbers[::3].tolist())
+        return original(source)
+
+    learner.env.reset = reset
+    for _ in range(6):
+        learner.update()
+    assert kept[0] == kept[1] == kept[2] != kept[3] == kept[4] == kept[5]
+
+
+def test_each_sub_policy_gets_its_own_steps():
+    inputs = torch.arange(8.0).reshape(2, 4, 1)
+    weight = torch.tensor([[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    gain = weight * torch.arange(1.0, 9.0).reshape(2, 4)
+    judged = Examples(inputs, Judged(torch.zeros(2, 4, dtype=torch.int64), torch.zeros(2, 4), gain, weight))
+    option = torch.tensor([0, 1, 1, 0, 2, 2, 2, 1])
+    shared, share = by_sub_policy(judged, option, 3)
+    assert shared.inputs.shape == (3, 8, 1)
+    assert shared.targets.gain.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0], [0, 2, 3, 0, 0, 0, 0, 8], [0, 0, 0, 0, 5, 6, 7, 0]]
+    assert torch.allclose(share, torch.tensor([1.0, 3.0, 3.0]) / 7)
+
+
+def test_a_sub_policy_that_never_acts_stays_as_it_is():
+    learner = MLSH(replace(SMALL, staggered=False, warm_up=1, sub_policies=3), TASKS)
+    learner.update()
+    learner.masters.weights[-1][:, 1] = -60.0  # nobody chooses the second
+    before = learner.sub_policies
+    learner.update()
+    assert same(before, learner.sub_policies, slice(1, 2))
+    assert not same(before, learner.sub_policies, slice(0, 1))
+
+
+@pytest.mark.parametrize("updates", [1, 2])  # the first task is warming up, or about to join
+def test_training_resumes_in_either_phase(updates):
+    learner, other = MLSH(SMALL, TASKS, 5), MLSH(SMALL, TASKS, 5)
+    other.update()
+    for _ in range(updates):
+        learner.update()
+    other.load_state_dict(learner.state_dict())
+    for _ in range(4):
+        assert learner.update() == other.update()
+    assert same(learner.sub_policies, other.sub_policies)
+    assert same(learner.masters, other.masters)
+
+
+def test_sub_policies_come_apart_on_moving_bandits():
+    learner = MLSH(MLSHConfig(), MovingBandits(), 1)
+    warm, first = [], []
+    for i in range(64):
+        metrics = learner.update()
+        if i >= 54:
+            warm.append(metrics["return_warm"])
+            first.append(metrics["return_first"])
+    assert sum(warm) / 10 > 26  # a policy that can't tell the tasks apart gets 24 at most
+    assert sum(warm) > 1.4 * sum(first)
+
+
+def test_presets_differ_as_their_sources_do():
+    assert (PAPER.warm_up, PAPER.joint, PAPER.every, PAPER.steps, PAPER.sub_policy.lr) == (9, 1, 10, 2000, 3e-4)
+    assert (RELEASED.warm_up, RELEASED.joint, RELEASED.every, RELEASED.steps, RELEASED.sub_policy.lr) == (60, 1, 10, 1000, 3e-5)
+    assert RELEASED.random_option == 0.1
+    assert PAPER.master.lr == RELEASED.master.lr == 0.01
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: MLSH(MLSHConfig(every=7), MovingBandits()), "doesn't divide the horizon of MovingBandits-v0, 50"),
+        (lambda: MLSHConfig(sub_policies=0), "sub_policies must be at least 1"),
+        (lambda: MLSHConfig(warm_up=-1), "warm_up can't be negative"),
+        (lambda: MLSHConfig(random_option=2.0), "random_option is a probability"),
+        (lambda: MLSHConfig(act="best"), "act must be"),
+        (lambda: MLSH(MLSHConfig(), VisualMaze(2)), "MLSH reads vectors"),
+    ],
+)
+def test_bad_settings_get_a_sentence(make, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make()
+
+
+def test_no_warm_up_is_said_aloud():
+    with pytest.warns(UserWarning, match="without a warm-up"):
+        learner = MLSH(replace(SMALL, warm_up=0), TASKS)
+    before = learner.sub_policies
+    learner.update()
+    assert not same(before, learner.sub_policies)

@@ -1,0 +1,89 @@
+"""MLSH's agent: options hold N steps, the master learns after D steps as in training, and stops learning when scores are taken."""
+
+import pytest
+import torch
+
+from metarl.envs.budget import Episodes
+from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.learners.mlsh import MLSH, MLSHConfig
+from metarl.learners.policy_episodes import judge
+from metarl.learners.stacked_ppo import Stack, improved
+from metarl.networks.perceptron import PerceptronConfig
+from metarl.tasks.contract import fresh_tasks
+from metarl.tasks.moving_bandits import MovingBandits
+from metarl.tasks.seeding import torch_generator
+
+TASKS = MovingBandits(horizon=6)
+CONFIG = MLSHConfig(every=3, steps=12, network=PerceptronConfig((8,)))  # two episodes, two choices each
+
+
+def played(budget, steps, rows=3, draws=0):
+    """The agent's states after each step."""
+    agent = MLSH(CONFIG, TASKS, 2).agent(budget)
+    env = MetaEpisodeEnv(TASKS, budget, rows, torch_generator(0))
+    step, state, states = env.reset(fresh_tasks(TASKS, "test", rows, 0)), agent.initial_state(rows), []
+    for _ in range(steps):
+        action, state = agent.act(step, state, torch_generator(len(states), "agent", draws))
+        step, _ = env.step(action)
+        masters = Stack(*([part.clone() for part in parts] for parts in state.masters[:3]), state.masters.taken.clone())
+        episodes = type(state.episodes)(*(part.clone() for part in state.episodes))
+        states.append(state._replace(masters=masters, episodes=episodes))
+    return agent, states, step
+
+
+def test_options_hold_for_n_steps_and_begin_with_episodes():
+    _, states, _ = played(Episodes(6, 0), 24)
+    options = torch.stack([state.option for state in states]).unflatten(0, (-1, 3))  # [choices, N, B]
+    assert bool((options == options[:, :1]).all())
+    assert len(options.flatten().unique()) == 2
+
+
+def test_a_master_learns_after_d_steps_as_in_training():
+    agent, states, step = played(Episodes(6, 0), 12)
+    assert all(state.masters.taken.tolist() == [0, 0, 0] for state in states)
+    before = agent.note(step, states[-1])
+    assert before.collected.tolist() == [2, 2, 2]
+    choices = before.episodes.of(torch.arange(3))
+    assert bool(choices.valid.all())
+    assert choices.reward.shape == (2, 3, 2)
+    judged = judge(choices, agent.settings.discount, agent.settings.gae_lambda)
+    hierarchy = agent.hierarchy
+    wanted = improved(
+        hierarchy.master, hierarchy.options, before.masters, judged, agent.settings, torch_generator(0, "master's minibatches")
+    )
+    after = agent.improve(before)
+    assert after.masters.taken.tolist() == [30, 30, 30]  # ten passes of three minibatches
+    for one, other in zip(after.masters.weights, wanted.weights, strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+    assert not bool(after.episodes.valid.any())
+
+
+def test_sub_policies_stay_as_they_are():
+    learner = MLSH(CONFIG, TASKS, 2)
+    agent, _, _ = played(Episodes(6, 0), 30)
+    for own, trained in zip(agent.sub_policies, learner.sub_policies.weights, strict=True):
+        assert torch.equal(own, trained)
+
+
+def test_nothing_is_learned_from_scored_episodes():
+    _, states, _ = played(Episodes(2, after=4), 36)
+    assert states[12].masters.taken.tolist() == states[-1].masters.taken.tolist() == [30, 30, 30]
+
+
+def test_scored_episodes_are_played_without_a_draw():
+    budget = Episodes(0, after=3)
+    plays = [[state.option.tolist() for state in played(budget, 18, draws=draws)[1]] for draws in (0, 1)]
+    assert plays[0] == plays[1]
+    learning = [[state.option.tolist() for state in played(Episodes(3, 0), 18, draws=draws)[1]] for draws in (0, 1)]
+    assert learning[0] != learning[1]
+
+
+def test_a_new_task_gets_a_new_master():
+    _, states, _ = played(Episodes(3, 0), 19)
+    assert states[17].masters.taken.tolist() == [30, 30, 30]
+    assert states[18].masters.taken.tolist() == [0, 0, 0]
+
+
+def test_too_few_episodes_to_learn_from_get_a_sentence():
+    with pytest.raises(ValueError, match="learns from 2 episodes at a time"):
+        MLSH(CONFIG, TASKS).agent(Episodes(1, after=1))

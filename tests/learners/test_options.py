@@ -1,0 +1,85 @@
+"""Options: which sub-policy acts, what masters are paid, and choices drawn at random."""
+
+import gymnasium as gym
+import torch
+
+from metarl.envs.meta_episode import Step
+from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices
+from metarl.learners.policy_episodes import TaskEpisodes
+from metarl.networks.inputs import StepInputs
+from metarl.networks.perceptron import PerceptronConfig
+
+SEEN, DONE = gym.spaces.Box(-1, 1, (3,)), gym.spaces.Discrete(4)
+
+
+def stream(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def hierarchy(options=3, every=2, random_option=0.0):
+    inputs = StepInputs(SEEN, DONE, observation_only=True)
+    return Hierarchy(inputs, DONE, options, every, random_option, PerceptronConfig((8,)), stream(0), 0.0)
+
+
+def masters(own, n, bias=None):
+    """n masters that begin alike; with `bias`, each prefers one option by far."""
+    weights = [weight.expand(n, *weight.shape).clone() for weight in own.first_master]
+    if bias is not None:
+        weights[-1][torch.arange(n), torch.tensor(bias)] = 50.0
+    return weights
+
+
+def seen(rows):
+    none = torch.zeros(rows, dtype=torch.bool)
+    observation = torch.randn(rows, 3, generator=stream(1))
+    return Step(observation, torch.zeros(rows, dtype=torch.int64), torch.zeros(rows), none, none, observation, none)
+
+
+def test_every_row_acts_by_its_own_option():
+    own = hierarchy()
+    features, option = torch.randn(5, 3, generator=stream(2)), torch.tensor([0, 2, 1, 2, 0])
+    together = own.parameters(own.first_sub_policies, features, option)
+    for row in range(5):
+        alone = own.sub_policy([weight[option[row], None] for weight in own.first_sub_policies], features[row][None, None])
+        assert torch.allclose(together[row], alone[0, 0], atol=1e-6)
+    assert not torch.allclose(together[0], own.parameters(own.first_sub_policies, features, torch.ones_like(option))[0])
+
+
+def test_a_tasks_rows_follow_its_master_for_n_steps():
+    own = hierarchy()
+    player, state, step = HierarchyPlayer(own, masters(own, 2, [2, 1]), own.first_sub_policies, stream(3)), 0, seen(6)
+    for _ in range(4):
+        output, state = player(step, state)
+        assert output.parameters.shape == (6, 4)
+    assert len(player.chosen) == len(player.log_prob) == 2
+    for option, log_prob in zip(player.chosen, player.log_prob, strict=True):
+        assert option.tolist() == [2, 2, 2, 1, 1, 1]
+        assert torch.allclose(log_prob, torch.zeros(6), atol=1e-6)
+
+
+def test_random_options_come_as_often_as_asked_and_the_likely_ones_on_demand():
+    own = hierarchy(random_option=0.3)
+    weights, features = masters(own, 1, [1]), torch.zeros(1, 20000, 3)
+    option, _ = own.choose(weights, features, stream(4))
+    assert abs(float((option != 1).float().mean()) - 0.2) < 0.02  # two of three of them are others
+    option, _ = own.choose(weights, features, stream(4), torch.ones(1, 20000, dtype=torch.bool))
+    assert bool((option == 1).all())
+
+
+def test_choices_are_paid_what_follows_until_the_next():
+    own = hierarchy(every=2)
+    player = HierarchyPlayer(own, masters(own, 1), own.first_sub_policies, stream(5))
+    player.chosen = [torch.tensor([0, 1]), torch.tensor([2, 2]), torch.tensor([1, 0])]
+    player.log_prob = [torch.tensor([-0.1, -0.2]), torch.tensor([-0.3, -0.4]), torch.tensor([-0.5, -0.6])]
+    reward = torch.tensor([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0], [8.0, 80.0], [16.0, 160.0]])[:, None]  # [5, 1, 2]
+    valid = torch.ones(5, 1, 2, dtype=torch.bool)
+    valid[3:, 0, 1] = False  # the second episode ends with its third step
+    blank = torch.zeros(5, 1, 2)
+    features, final = torch.arange(10.0).reshape(5, 1, 2, 1), torch.zeros(1, 2, 1)
+    steps = TaskEpisodes(features, blank.long(), blank, reward, valid, torch.tensor([[False, True]]), final)
+    choices = as_choices(steps, player)
+    assert choices.reward[:, 0].tolist() == [[3.0, 30.0], [12.0, 40.0], [16.0, 0.0]]
+    assert choices.valid[:, 0].tolist() == [[True, True], [True, True], [True, False]]
+    assert choices.action[:, 0].tolist() == [[0, 1], [2, 2], [1, 0]]
+    assert choices.features[:, 0, :, 0].tolist() == [[0.0, 1.0], [4.0, 5.0], [8.0, 9.0]]
+    assert choices.terminated.tolist() == [[False, True]]

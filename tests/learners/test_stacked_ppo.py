@@ -1,0 +1,120 @@
+"""PPO of several policies at once: Adam is PyTorch's, each policy learns as it would alone, and a plain loop gives the same."""
+
+import gymnasium as gym
+import pytest
+import torch
+
+from metarl.learners.policy_episodes import Judged
+from metarl.learners.stacked_ppo import Stack, StackedPPO, improved, moved
+from metarl.networks.actions import action_distribution
+from metarl.networks.per_task import PerTask
+from metarl.networks.perceptron import PerceptronConfig
+from metarl.networks.policy_perceptron import PolicyPerceptron
+from metarl.tasks.supervised import Examples
+
+SPACE = gym.spaces.Discrete(3)
+ACTIONS = action_distribution(SPACE)
+
+
+def stream(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def made(n=2, samples=12):
+    """A network, n policies of it and samples."""
+    policies = [PolicyPerceptron(4, SPACE, PerceptronConfig((8,)), stream(i)) for i in range(n)]
+    weights = [torch.stack(parts).detach() for parts in zip(*(policy.parameters() for policy in policies), strict=True)]
+    rng = stream(9)
+    inputs = torch.randn(n, samples, 4, generator=rng)
+    action = torch.randint(3, (n, samples), generator=rng)
+    weight = (torch.rand(n, samples, generator=rng) < 0.8).float()
+    network = PerTask(policies[0])
+    log_prob = ACTIONS.log_prob(network(weights, inputs), action).detach()
+    gain = weight * torch.randn(n, samples, generator=rng)
+    return network, weights, Examples(inputs, Judged(action, log_prob, gain, weight))
+
+
+def test_adam_is_pytorchs_for_policies_of_any_age():
+    rng = stream(0)
+    start, late = torch.randn(3, 5, generator=rng), torch.tensor([0, 0, 1], dtype=torch.bool)
+    parameters = [row.clone().requires_grad_() for row in start]
+    optimisers = [torch.optim.Adam([parameter], 0.01, eps=1e-5) for parameter in parameters]
+    stack = Stack.of([start])
+    for t in range(6):
+        if t == 3:  # the last begins anew
+            stack = stack.where(late, [start[2]])
+            parameters[2] = start[2].clone().requires_grad_()
+            optimisers[2] = torch.optim.Adam([parameters[2]], 0.01, eps=1e-5)
+        gradient = torch.randn(3, 5, generator=rng)
+        stack = moved(stack, [gradient], 0.01)
+        for i, optimiser in enumerate(optimisers):
+            parameters[i].grad = gradient[i].clone()
+            optimiser.step()
+    assert stack.taken.tolist() == [6, 6, 3]
+    assert torch.allclose(stack.weights[0], torch.stack(parameters).detach(), atol=1e-6)
+
+
+def test_an_update_is_what_a_plain_loop_makes():
+    network, weights, examples = made(n=1)
+    settings = StackedPPO(lr=0.05, epochs=3, minibatches=2, clip=0.1, entropy=0.02)
+    policy = network.network
+    for parameter, weight in zip(policy.parameters(), weights, strict=True):
+        parameter.data.copy_(weight[0])
+    optimiser, rng, targets = torch.optim.Adam(policy.parameters(), 0.05, eps=1e-5), stream(3), examples.targets
+    stack = improved(network, ACTIONS, Stack.of(weights), examples, settings, stream(3))
+    for _ in range(3):
+        for index in torch.randperm(12, generator=rng).tensor_split(2):
+            chances = torch.distributions.Categorical(logits=policy(examples.inputs[0, index]))
+            ratio = (chances.log_prob(targets.action[0, index]) - targets.log_prob[0, index]).exp()
+            gain = targets.gain[0, index]
+            paid = torch.minimum(ratio * gain, ratio.clamp(0.9, 1.1) * gain)
+            loss = -(paid + 0.02 * targets.weight[0, index] * chances.entropy()).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    for weight, parameter in zip(stack.weights, policy.parameters(), strict=True):
+        assert torch.allclose(weight[0], parameter, atol=1e-5)
+
+
+def test_each_policy_learns_as_it_would_alone():
+    network, weights, examples = made()
+    settings = StackedPPO(epochs=2, minibatches=3)
+    whole = improved(network, ACTIONS, Stack.of(weights), examples, settings, stream(1))
+    for i in range(2):
+        own = Examples(examples.inputs[i : i + 1], Judged(*(part[i : i + 1] for part in examples.targets[:4])))
+        alone = improved(network, ACTIONS, Stack.of([weight[i : i + 1] for weight in weights]), own, settings, stream(1))
+        for together, apart in zip(whole.weights, alone.weights, strict=True):
+            assert torch.allclose(together[i], apart[0], atol=1e-6)
+
+
+def test_shares_scale_steps():
+    network, weights, examples = made()
+    stack = improved(network, ACTIONS, Stack.of(weights), examples, StackedPPO(), stream(1), torch.tensor([1.0, 0.0]))
+    assert any(not torch.equal(after[0], before[0]) for after, before in zip(stack.weights, weights, strict=True))
+    assert all(torch.equal(after[1], before[1]) for after, before in zip(stack.weights, weights, strict=True))
+
+
+def test_parts_are_taken_out_and_put_back():
+    _, weights, _ = made(n=3)
+    stack, rows = Stack.of(weights), torch.tensor([2, 0])
+    part = stack.of_rows(rows)
+    changed = moved(part, [torch.ones_like(weight) for weight in part.weights], 0.1)
+    stack.put(rows, changed)
+    assert stack.taken.tolist() == [1, 0, 1]
+    assert torch.equal(stack.weights[0][2], changed.weights[0][0])
+    assert torch.equal(stack.weights[0][1], weights[0][1])
+    again = Stack.from_state(stack.state_dict(), torch.device("cpu"))
+    assert all(torch.equal(one, other) for one, other in zip(again.second, stack.second, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"lr": 0.0}, "lr and clip must be positive"),
+        ({"discount": 1.1}, "must lie in"),
+    ],
+)
+def test_bad_settings_get_a_sentence(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        StackedPPO(**arguments)
