@@ -1,27 +1,40 @@
-"""The trainings of shared hierarchies, with what their paper argues from left out one at a time."""
+"""The trainings of shared hierarchies, with what their paper argues from left out one at a time, and of one policy for all tasks."""
 
 from dataclasses import replace
+from typing import Any
 
 from metarl.experiments.run_config import RunConfig
-from metarl.learners.mlsh import PAPER, MLSHConfig
+from metarl.learners.joint_ppo import JointPPOConfig
+from metarl.learners.mlsh import PAPER
+from metarl.learners.ppo import PPOConfig
 
-__all__ = ["ABLATIONS", "MOVING_BANDITS", "SEEDS", "bandits_run"]
+__all__ = ["ABLATIONS", "MOVING_BANDITS", "SEEDS", "SHARED", "bandits_run", "shared_run"]
 
 SEEDS = (0, 1, 2, 3, 4)
-MOVING_BANDITS = replace(PAPER, iterations=400)
+SHARED = "Shared policy, fine-tuned"
+MOVING_BANDITS = replace(PAPER, iterations=250)
 
-ABLATIONS: dict[str, MLSHConfig] = {  # by what is different
-    "no warm-up": replace(MOVING_BANDITS, warm_up=0, joint=10),
-    "masters not begun anew": replace(MOVING_BANDITS, begin_anew=False),
-    "one sub-policy": replace(MOVING_BANDITS, sub_policies=1),
-    "a choice every 5 steps": replace(MOVING_BANDITS, every=5),
-    "a choice every 25 steps": replace(MOVING_BANDITS, every=25),
-    "one choice an episode": replace(MOVING_BANDITS, every=50),
-    "steps not weighed by use": replace(MOVING_BANDITS, weigh_by_use=False),
+ABLATIONS: dict[str, dict[str, Any]] = {  # settings that are different
+    "no warm-up": {"warm_up": 0, "joint": 10},
+    "masters not begun anew": {"begin_anew": False},
+    "one sub-policy": {"sub_policies": 1},
+    "a choice every 5 steps": {"every": 5},
+    "a choice every 25 steps": {"every": 25},
+    "one choice an episode": {"every": 50},
+    "steps not weighed by use": {"weigh_by_use": False},
 }
+
+ALONE = PPOConfig(gae_lambda=0.95, epochs=10, minibatches=15, lr=3e-4, lr_end=3e-4, entropy=0.0, value=0.5)
+ONE_POLICY = JointPPOConfig(
+    num_envs=40, steps=50, iterations=2500, ppo=replace(ALONE, epochs=4, minibatches=4), fine_tuning_steps=2000, fine_tuning=ALONE
+)
 
 
 def bandits_run(ablation: str | None = None, seed: int = 0, device: str = "cpu") -> RunConfig:
     """MLSH on moving bandits, whole or with one thing different."""
-    config = MOVING_BANDITS if ablation is None else ABLATIONS[ablation]
-    return RunConfig("mlsh", config, "MovingBandits-v0", {}, seed, device)
+    return RunConfig("mlsh", replace(MOVING_BANDITS, **ABLATIONS[ablation] if ablation else {}), "MovingBandits-v0", {}, seed, device)
+
+
+def shared_run(device: str = "cpu") -> RunConfig:
+    """One policy for both tasks, which learns on in each by PPO with the settings of MLSH's sub-policies."""
+    return RunConfig("joint-ppo", ONE_POLICY, "MovingBandits-v0", {}, 0, device)

@@ -93,8 +93,6 @@ class MLSHConfig:
         check_counts(**counts)
         if self.warm_up < 0:
             raise ValueError(f"warm_up can't be negative, and is {self.warm_up}.")
-        if self.warm_up == 0:
-            warnings.warn("MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation).", stacklevel=3)
         if not 0 <= self.random_option <= 1:
             raise ValueError(f"random_option is a probability, not {self.random_option}.")
         if self.act not in ("sample", "mode"):
@@ -136,6 +134,8 @@ class MLSH:
                 f"A master chooses every {config.every} steps, which doesn't divide the horizon of {distribution.id}, "
                 f"{distribution.horizon}: choose another `every`."
             )
+        if config.warm_up == 0:
+            warnings.warn("MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation).", stacklevel=2)
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
         streams = derive_seed(only_seed("MLSH", seed), "mlsh")
         self.task_seed = derive_seed(streams, "tasks")

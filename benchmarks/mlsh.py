@@ -1,0 +1,239 @@
+"""Shared hierarchies (MLSH): sub-policies discovered over tasks, scored as the paper does, after a master's warm-up and before any more.
+
+    python benchmarks/mlsh.py --publish
+
+On MovingBandits-v0, five seeds: the return of the 40 episodes after the last warm-up update, W = 9, N = 10, D = 2,000, on fresh test tasks;
+how a master learns within a task, beside PPO from scratch and a shared policy that is fine-tuned, at equal steps; what each sub-policy does
+all over the plane, and how much an option tells of the task; and what is lost with each part of the method. Masters that learn draw their
+options; those that are scored take the most likely ones. Runs lie in runs/mlsh; with --publish, tables, every episode, figures and weights
+go to results/mlsh.
+"""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tyro
+from rich.console import Console
+
+from metarl.analysis.figures import curves_against_steps, save
+from metarl.analysis.option_maps import option_information, option_maps, scored_options
+from metarl.baselines.registry import make_agent
+from metarl.envs.budget import Budget, Episodes, Steps
+from metarl.evaluation.protocol import Evaluation, evaluate
+from metarl.evaluation.statistics import Estimate, mean, paired_difference
+from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
+from metarl.experiments.finished import check_folder, trained
+from metarl.experiments.load import load_agent, load_learner
+from metarl.experiments.merit import record_estimate
+from metarl.experiments.mlsh_runs import ABLATIONS, SEEDS, SHARED, bandits_run, shared_run
+from metarl.experiments.run_config import RunConfig
+from metarl.experiments.totals import write_episodes
+from metarl.learners.mlsh import MLSH
+from metarl.learners.registry import make_learner
+from metarl.results import write_csv
+from metarl.tasks.registry import make
+from metarl.tasks.reveal import reveal
+
+ID, TEST_SEED = "MovingBandits-v0", 1709
+WHOLE, SCRATCH, TUNED = "MLSH", "PPO from scratch", SHARED
+KNOWN, BLIND, PRIMITIVES, RANDOM = "Known goal", "Always one goal", "Random master, known primitives", "Random"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to compute.
+
+    Attributes:
+        seeds: of MLSH. ablation_seeds: of each ablation.
+        ablations: which; all if left out.
+        num_tasks: test tasks. fine_tuned_tasks: of agents that learn a whole policy in each task, which takes longest.
+        publish: write to results/ and copy the weights there.
+        train: train what isn't trained; otherwise its figures are missing.
+        device: where policies train.
+        runs: folder of the training runs.
+        results: folder of published results.
+    """
+
+    seeds: tuple[int, ...] = SEEDS
+    ablation_seeds: tuple[int, ...] = (0,)
+    ablations: tuple[str, ...] = tuple(ABLATIONS)
+    num_tasks: int = 200
+    fine_tuned_tasks: int = 20
+    publish: bool = False
+    train: bool = True
+    device: str = "cpu"
+    runs: Path = field(default=Path("runs"))
+    results: Path = field(default=Path("results"))
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.ablations) - set(ABLATIONS)):
+            raise ValueError(f"There is no ablation {unknown[0]!r}; choose of {'; '.join(ABLATIONS)}.")
+        if not self.seeds or min(self.num_tasks, self.fine_tuned_tasks) < 2:
+            raise ValueError("Give at least one seed and two tasks.")
+
+    @property
+    def folder(self) -> Path:
+        """Where tables and figures go."""
+        return tables_folder("mlsh", self.runs, self.results, self.publish)
+
+    @property
+    def command(self) -> str:
+        """What reruns the figures."""
+        return rerun_command("mlsh", {}, self.publish)
+
+    def places(self, name: str, seed: int) -> tuple[Path, Path]:
+        """Where a run lies: our own, and the published one."""
+        words = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+        return run_folders("mlsh", f"moving-bandits-{words}-seed{seed}", self.runs, self.results)
+
+
+def main(options: Options, console: Console) -> None:
+    """MovingBandits: scores, curves, maps, ablations."""
+    wanted = [(WHOLE, None, seed) for seed in options.seeds]
+    wanted += [(name, name, seed) for name in options.ablations for seed in options.ablation_seeds]
+    for name, ablation, seed in wanted:
+        check_folder(bandits_run(ablation, seed, options.device), *options.places(name, seed))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    folders = {(name, seed): found(bandits_run(ablation, seed, options.device), name, seed, options) for name, ablation, seed in wanted}
+    played = {key: score(folder, options) for key, folder in folders.items() if folder is not None}
+    fixed = designed(options)
+    learned = within_a_task(options)
+    write_table(played, fixed, options, console)
+    every = {f"{name}/{seed}": [evaluation] for (name, seed), evaluation in played.items()}
+    write_episodes(options.folder / "moving-bandits.npz", every | {name: [each] for name, each in (fixed | learned).items()})
+    draw(played, fixed, learned, options)
+    information = maps(folders, options)
+    record(played, learned, information, options)
+
+
+def found(run: RunConfig, name: str, seed: int, options: Options) -> Path | None:
+    """The folder of a trained run; None where it isn't trained and mustn't be."""
+    return trained(run, *options.places(name, seed), train_missing=options.train, publishes=options.publish)
+
+
+def score(folder: Path, options: Options) -> Evaluation:
+    """The warm-up's episodes and those after it, of each test task."""
+    learner = load_learner(folder, device=options.device)
+    assert isinstance(learner, MLSH), "it is a run of MLSH's"
+    budget = Episodes(9 * learner.episodes, after=learner.episodes)  # as much for ablations that have another warm-up
+    return evaluate(load_agent(folder, budget), make(ID), "test", options.num_tasks, TEST_SEED, budget)
+
+
+def designed(options: Options) -> dict[str, Evaluation]:
+    """Agents that don't learn, a few episodes of each task."""
+    budget, plain, told = Episodes(40, after=0), make(ID), reveal(make(ID))
+    agents = {
+        KNOWN: (make_agent("known-goal", told, budget), told),
+        BLIND: (make_agent("shared-goal", plain, budget), plain),
+        PRIMITIVES: (make_agent("random-master", plain, budget), plain),
+        RANDOM: (make_agent("random", plain, budget), plain),
+    }
+    return {name: evaluate(agent, place, "test", options.num_tasks, TEST_SEED, budget) for name, (agent, place) in agents.items()}
+
+
+def within_a_task(options: Options) -> dict[str, Evaluation]:
+    """Agents that learn a whole policy in a task, for as many steps as MLSH's master learns and is scored."""
+    budget: Budget = Steps(10 * 2000)
+    run, place = shared_run(options.device), make(ID)
+    agents = {SCRATCH: make_learner(run.learner, place, run.config, 1).agent(budget)}
+    folder = found(run, TUNED, 0, options)
+    if folder is not None:
+        agents[TUNED] = load_agent(folder, budget)
+    return {name: evaluate(agent, place, "test", options.fine_tuned_tasks, TEST_SEED, budget) for name, agent in agents.items()}
+
+
+def stages(evaluation: Evaluation) -> np.ndarray:
+    """Mean returns [tasks, 10] of the episodes before each update and after the last; a column for agents that don't learn."""
+    returns = evaluation.matrix()
+    return returns.reshape(len(returns), max(1, returns.shape[1] // 40), -1).mean(2)
+
+
+def over_seeds(played: dict[tuple[str, int], Evaluation], name: str) -> np.ndarray:
+    """Scores after the last update [seeds, tasks]; none where nothing is trained."""
+    return np.array([stages(evaluation)[:, -1] for (own, _), evaluation in played.items() if own == name])
+
+
+def estimate(scores: np.ndarray) -> Estimate:
+    """The mean of scores [seeds, tasks], with an interval over seeds where there are several."""
+    return mean(scores.mean(1)) if len(scores) > 1 else mean(scores[0])
+
+
+def write_table(played: dict[tuple[str, int], Evaluation], fixed: dict[str, Evaluation], options: Options, console: Console) -> None:
+    """The score of each agent and seed."""
+    lines = []
+    for (name, seed), evaluation in played.items():
+        parts = stages(evaluation)
+        own = mean(parts[:, -1])
+        line = {
+            "agent": name,
+            "seed": seed,
+            "return_first": parts[:, 0].mean(),
+            "return": own.value,
+            "ci_low": own.low,
+            "ci_high": own.high,
+        }
+        lines.append(line | {"num_tasks": len(parts), "fingerprint": evaluation.fingerprint})
+    for name, evaluation in fixed.items():
+        own = mean(stages(evaluation).mean(1))
+        line = {"agent": name, "seed": None, "return_first": None, "return": own.value, "ci_low": own.low, "ci_high": own.high}
+        lines.append(line | {"num_tasks": options.num_tasks, "fingerprint": evaluation.fingerprint})
+    table = pd.DataFrame(lines).round(3)
+    write_csv(options.folder / "moving-bandits.csv", table)
+    console.print(table.drop(columns="fingerprint").to_string(index=False), highlight=False)
+
+
+def draw(played: dict[tuple[str, int], Evaluation], fixed: dict[str, Evaluation], learned: dict[str, Evaluation], options: Options) -> None:
+    """Returns against the steps that an agent has played in a task."""
+    whole = [stages(evaluation) for (name, _), evaluation in played.items() if name == WHOLE]
+    curves = {WHOLE: np.concatenate(whole)} if whole else {}
+    curves |= {name: stages(evaluation) for name, evaluation in learned.items()}
+    against = {name: {2000.0 * i: mean(column) for i, column in enumerate(parts.T)} for name, parts in curves.items()}
+    levels = {name: float(evaluation.matrix().mean()) for name, evaluation in fixed.items()}
+    title = f"{ID}, test tasks"
+    save(curves_against_steps(against, levels=levels, y="mean return of an episode", title=title), options.folder / "within-a-task.png")
+
+
+def maps(folders: dict[tuple[str, int], Path | None], options: Options) -> list[float]:
+    """Draw what the first seed's sub-policies do; returns, of each seed, the bits that an option tells of the correct goal."""
+    bits = []
+    for (name, seed), folder in folders.items():
+        if name != WHOLE or folder is None:
+            continue
+        learner = load_learner(folder, device=options.device)
+        assert isinstance(learner, MLSH), "it is a run of MLSH's"
+        if seed == options.seeds[0]:
+            save(option_maps(learner), options.folder / "sub-policies.png")
+        budget = Episodes(9 * learner.episodes, after=1)
+        tasks = make(ID).sample(options.num_tasks, "test", TEST_SEED)
+        chosen = scored_options(learner.agent(budget), make(ID), tasks, budget, TEST_SEED)
+        bits.append(option_information(chosen, tasks.correct.numpy()))
+    return bits
+
+
+def record(played: dict[tuple[str, int], Evaluation], learned: dict[str, Evaluation], information: list[float], options: Options) -> None:
+    """The figures of merit."""
+    command, scores = options.command, over_seeds(played, WHOLE)
+    value = estimate(scores) if len(scores) else None
+    title = f"{ID}: return of the episodes after the last warm-up update, mean of {len(options.seeds)} seeds"
+    record_estimate(options.folder, title, "> 40", value, None if value is None else value.low > 40, command)
+    for name, evaluation in learned.items():
+        parts, n = stages(evaluation), options.fine_tuned_tasks
+        record_estimate(options.folder, f"{ID}, {name}: return at the same step", "shown", mean(parts[:, -1]), None, command)
+        lead = paired_difference(scores.mean(0)[:n], parts[:, -1]).difference if len(scores) else None
+        record_estimate(options.folder, f"{ID}: MLSH minus {name} at the same step, paired", "shown", lead, None, command)
+    bits = mean(np.array(information)) if len(information) > 1 else None
+    title = f"{ID}: bits that the option tells of the correct goal, of 1"
+    record_estimate(options.folder, title, ">= 0.5", bits, None if bits is None else bits.low >= 0.5, command)
+    for name in options.ablations:
+        own = over_seeds(played, name)
+        record_estimate(options.folder, f"{ID}, {name}: return", "shown", estimate(own) if len(own) else None, None, command)
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))

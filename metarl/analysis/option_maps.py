@@ -1,0 +1,86 @@
+"""What sub-policies have come to do: a map of each one's likely action, and how much an option tells of the task."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from torch import Tensor
+
+from metarl.analysis.figures import COLOURS
+from metarl.envs.budget import Budget
+from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.learners.mlsh import MLSH
+from metarl.learners.mlsh_agent import MLSHAgent
+from metarl.tasks.contract import TaskDistribution, Tasks
+from metarl.tasks.moving_bandits import MOVES, REACH, SIDE
+from metarl.tasks.seeding import torch_generator
+
+__all__ = ["likely_actions", "option_information", "option_maps", "scored_options"]
+
+GOALS = (((100.0, 300.0), (300.0, 100.0)), ((100.0, 100.0), (300.0, 300.0)))  # the pairs that are drawn
+POINTS = 15  # along a side of a map
+
+
+@torch.no_grad()
+def scored_options(agent: MLSHAgent, distribution: TaskDistribution, tasks: Tasks, budget: Budget, seed: int) -> np.ndarray:
+    """The options [steps, tasks] that act in the episodes after learning, of tasks whose episodes are equally long."""
+    env = MetaEpisodeEnv(distribution, budget, len(tasks), torch_generator(seed, "options' noise"), refill=False)
+    step, state, rng = env.reset(lambda rows, counts: tasks[rows]), agent.initial_state(len(tasks)), torch_generator(seed, "options")
+    chosen = []
+    for _ in range(env.max_steps):
+        action, state = agent.act(step, state, rng)
+        if agent.learning is None or int(state.played.min()) >= agent.learning:
+            chosen.append(state.option.numpy())
+        step, _ = env.step(action)
+    env.close()
+    return np.stack(chosen)
+
+
+def option_information(options: np.ndarray, tasks: np.ndarray) -> float:
+    """Mutual information, in bits, of the option at a step and the kind of task.
+
+    Args:
+        options: [steps, n], from 0. tasks: [n] kinds, from 0.
+    """
+    counts = np.zeros((int(options.max()) + 1, int(tasks.max()) + 1))
+    np.add.at(counts, (options, np.broadcast_to(tasks, options.shape)), 1.0)
+    joint = counts / counts.sum()
+    apart = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
+    there = joint > 0
+    return float((joint[there] * np.log2(joint[there] / apart[there])).sum())
+
+
+@torch.no_grad()
+def likely_actions(learner: MLSH, observations: Tensor) -> Tensor:
+    """Each sub-policy's most likely action [K, m] at observations [m, F]."""
+    hierarchy: Any = learner.hierarchy
+    features = hierarchy.inputs.encode(observations.to(learner.device))
+    parameters = hierarchy.sub_policy(learner.sub_policies.weights, features.expand(hierarchy.num_options, *features.shape))
+    return hierarchy.actions.mode(parameters).cpu()
+
+
+def option_maps(learner: MLSH) -> Figure:
+    """Where sub-policies of moving bandits walk from every place, for two pairs of goals: a row a pair, a column a sub-policy."""
+    count = learner.config.sub_policies
+    figure = Figure(figsize=(3.2 * count + 0.6, 6.6), layout="constrained")
+    panels = figure.subplots(len(GOALS), count, squeeze=False)
+    along = np.linspace(0, SIDE, POINTS)
+    places = np.stack(np.meshgrid(along, along), -1).reshape(-1, 2)
+    moves = np.array(MOVES, float)
+    for row, goals in zip(panels, GOALS, strict=True):
+        seen = np.concatenate([places, np.tile(np.ravel(goals), (len(places), 1))], 1) / SIDE
+        acts = likely_actions(learner, torch.as_tensor(seen, dtype=torch.float32)).numpy()
+        for k, axes in enumerate(row):
+            for i, goal in enumerate(goals):
+                axes.add_patch(Circle(goal, REACH, color=COLOURS[i], alpha=0.3, linewidth=0))
+                axes.annotate(f"goal {i + 1}", goal, ha="center", va="center", fontsize=8)
+            way = moves[acts[k]]
+            still = (way == 0).all(1)
+            axes.quiver(*places[~still].T, *way[~still].T, angles="xy", scale=24, width=0.006, color="#333333")
+            axes.plot(*places[still].T, ".", color="#333333", markersize=3)
+            axes.set(xlim=(-15, SIDE + 15), ylim=(-15, SIDE + 15), aspect="equal", xticks=[], yticks=[])
+            axes.set_title(f"sub-policy {k + 1}" if row is panels[0] else "", fontsize=10)
+    figure.suptitle("most likely action at each place; a dot is to stay", fontsize=10)
+    return figure
