@@ -24,14 +24,15 @@ from metarl.baselines.registry import make_agent
 from metarl.envs.budget import Budget, Episodes, Steps
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Estimate, mean, paired_difference
+from metarl.experiments import mlsh_runs
 from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent, load_learner
 from metarl.experiments.merit import record_estimate
 from metarl.experiments.mlsh_runs import ABLATIONS, SEEDS, SHARED, bandits_run, shared_run
 from metarl.experiments.run_config import RunConfig
-from metarl.experiments.totals import write_episodes
-from metarl.learners.mlsh import MLSH
+from metarl.experiments.totals import write_arrays, write_episodes
+from metarl.learners.mlsh import MLSH, PAPER, episodes_between
 from metarl.learners.registry import make_learner
 from metarl.results import write_csv
 from metarl.tasks.registry import make
@@ -92,7 +93,7 @@ class Options:
 
 def main(options: Options, console: Console) -> None:
     """MovingBandits: scores, curves, maps, ablations."""
-    wanted = [(WHOLE, None, seed) for seed in options.seeds]
+    wanted: list[tuple[str, str | None, int]] = [(WHOLE, None, seed) for seed in options.seeds]
     wanted += [(name, name, seed) for name in options.ablations for seed in options.ablation_seeds]
     for name, ablation, seed in wanted:
         check_folder(bandits_run(ablation, seed, options.device), *options.places(name, seed))
@@ -102,8 +103,9 @@ def main(options: Options, console: Console) -> None:
     fixed = designed(options)
     learned = within_a_task(options)
     write_table(played, fixed, options, console)
-    every = {f"{name}/{seed}": [evaluation] for (name, seed), evaluation in played.items()}
-    write_episodes(options.folder / "moving-bandits.npz", every | {name: [each] for name, each in (fixed | learned).items()})
+    every = {name: [each for (own, _), each in played.items() if own == name] for name, _ in played}
+    write_episodes(options.folder / "moving-bandits.npz", every | {name: [each] for name, each in fixed.items()})
+    write_arrays(options.folder / "within-a-task.npz", {f"{name}/return": returns_of(each)[None] for name, each in learned.items()})
     draw(played, fixed, learned, options)
     information = maps(folders, options)
     record(played, learned, information, options)
@@ -118,13 +120,13 @@ def score(folder: Path, options: Options) -> Evaluation:
     """The warm-up's episodes and those after it, of each test task."""
     learner = load_learner(folder, device=options.device)
     assert isinstance(learner, MLSH), "it is a run of MLSH's"
-    budget = Episodes(9 * learner.episodes, after=learner.episodes)  # as much for ablations that have another warm-up
+    budget = Episodes(PAPER.warm_up * learner.episodes, after=learner.episodes)  # as much for ablations that have another warm-up
     return evaluate(load_agent(folder, budget), make(ID), "test", options.num_tasks, TEST_SEED, budget)
 
 
 def designed(options: Options) -> dict[str, Evaluation]:
     """Agents that don't learn, a few episodes of each task."""
-    budget, plain, told = Episodes(40, after=0), make(ID), reveal(make(ID))
+    budget, plain, told = Episodes(between(), after=0), make(ID), reveal(make(ID))
     agents = {
         KNOWN: (make_agent("known-goal", told, budget), told),
         BLIND: (make_agent("shared-goal", plain, budget), plain),
@@ -136,7 +138,7 @@ def designed(options: Options) -> dict[str, Evaluation]:
 
 def within_a_task(options: Options) -> dict[str, Evaluation]:
     """Agents that learn a whole policy in a task, for as many steps as MLSH's master learns and is scored."""
-    budget: Budget = Steps(10 * 2000)
+    budget: Budget = Steps((PAPER.warm_up + 1) * mlsh_runs.MOVING_BANDITS.steps)
     run, place = shared_run(options.device), make(ID)
     agents = {SCRATCH: make_learner(run.learner, place, run.config, 1).agent(budget)}
     folder = found(run, TUNED, 0, options)
@@ -147,8 +149,18 @@ def within_a_task(options: Options) -> dict[str, Evaluation]:
 
 def stages(evaluation: Evaluation) -> np.ndarray:
     """Mean returns [tasks, 10] of the episodes before each update and after the last; a column for agents that don't learn."""
-    returns = evaluation.matrix()
-    return returns.reshape(len(returns), max(1, returns.shape[1] // 40), -1).mean(2)
+    returns = returns_of(evaluation)
+    return returns.reshape(len(returns), max(1, returns.shape[1] // between()), -1).mean(2)
+
+
+def returns_of(evaluation: Evaluation) -> np.ndarray:
+    """Returns [tasks, episodes]: every episode here has the same length, and every task as many."""
+    return evaluation.rows().pivot(index="task", columns="episode", values="return").to_numpy(np.float32)
+
+
+def between() -> int:
+    """Episodes between updates."""
+    return episodes_between(mlsh_runs.MOVING_BANDITS.steps, make(ID).horizon)
 
 
 def over_seeds(played: dict[tuple[str, int], Evaluation], name: str) -> np.ndarray:
@@ -177,12 +189,16 @@ def write_table(played: dict[tuple[str, int], Evaluation], fixed: dict[str, Eval
         }
         lines.append(line | {"num_tasks": len(parts), "fingerprint": evaluation.fingerprint})
     for name, evaluation in fixed.items():
-        own = mean(stages(evaluation).mean(1))
-        line = {"agent": name, "seed": None, "return_first": None, "return": own.value, "ci_low": own.low, "ci_high": own.high}
+        line = {"agent": name, "seed": None, "return_first": None, **interval(mean(stages(evaluation).mean(1)))}
         lines.append(line | {"num_tasks": options.num_tasks, "fingerprint": evaluation.fingerprint})
     table = pd.DataFrame(lines).round(3)
     write_csv(options.folder / "moving-bandits.csv", table)
     console.print(table.drop(columns="fingerprint").to_string(index=False), highlight=False)
+
+
+def interval(own: Estimate) -> dict[str, float]:
+    """As columns of a table."""
+    return {"return": own.value, "ci_low": own.low, "ci_high": own.high}
 
 
 def draw(played: dict[tuple[str, int], Evaluation], fixed: dict[str, Evaluation], learned: dict[str, Evaluation], options: Options) -> None:
@@ -190,8 +206,11 @@ def draw(played: dict[tuple[str, int], Evaluation], fixed: dict[str, Evaluation]
     whole = [stages(evaluation) for (name, _), evaluation in played.items() if name == WHOLE]
     curves = {WHOLE: np.concatenate(whole)} if whole else {}
     curves |= {name: stages(evaluation) for name, evaluation in learned.items()}
-    against = {name: {2000.0 * i: mean(column) for i, column in enumerate(parts.T)} for name, parts in curves.items()}
-    levels = {name: float(evaluation.matrix().mean()) for name, evaluation in fixed.items()}
+    against = {
+        name: {float(mlsh_runs.MOVING_BANDITS.steps) * i: mean(column) for i, column in enumerate(parts.T)}
+        for name, parts in curves.items()
+    }
+    levels = {name: float(returns_of(evaluation).mean()) for name, evaluation in fixed.items()}
     title = f"{ID}, test tasks"
     save(curves_against_steps(against, levels=levels, y="mean return of an episode", title=title), options.folder / "within-a-task.png")
 
@@ -206,7 +225,7 @@ def maps(folders: dict[tuple[str, int], Path | None], options: Options) -> list[
         assert isinstance(learner, MLSH), "it is a run of MLSH's"
         if seed == options.seeds[0]:
             save(option_maps(learner), options.folder / "sub-policies.png")
-        budget = Episodes(9 * learner.episodes, after=1)
+        budget = Episodes(PAPER.warm_up * learner.episodes, after=1)
         tasks = make(ID).sample(options.num_tasks, "test", TEST_SEED)
         chosen = scored_options(learner.agent(budget), make(ID), tasks, budget, TEST_SEED)
         bits.append(option_information(chosen, tasks.correct.numpy()))

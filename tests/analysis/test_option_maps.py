@@ -1,0 +1,50 @@
+"""Maps of sub-policies, and what options tell of tasks."""
+
+import numpy as np
+import pytest
+import torch
+
+from metarl.analysis.figures import save
+from metarl.analysis.option_maps import likely_actions, option_information, option_maps, scored_options
+from metarl.envs.budget import Episodes
+from metarl.learners.mlsh import MLSH, MLSHConfig
+from metarl.networks.perceptron import PerceptronConfig
+from metarl.tasks.moving_bandits import MovingBandits
+
+CONFIG = MLSHConfig(every=5, steps=20, sub_policies=3, network=PerceptronConfig((8,)))
+
+
+def learner():
+    made = MLSH(CONFIG, MovingBandits(horizon=10), 1)
+    for k in range(3):
+        made.sub_policies.weights[-1][k, k + 1] = 50.0  # the first always goes right, the second left, the third up
+    return made
+
+
+def test_information_is_known_for_hand_made_options():
+    tasks = np.array([0, 0, 1, 1])
+    told = np.array([[0, 0, 1, 1], [0, 0, 1, 1]])
+    assert option_information(told, tasks) == pytest.approx(1.0)
+    assert option_information(np.array([[0, 1, 0, 1]]), tasks) == pytest.approx(0.0, abs=1e-12)
+    often = np.array([[0, 0, 0, 1], [0, 0, 1, 1]])  # the second task takes the second option three times of four
+    p = np.array([[0.5, 0.125], [0.0, 0.375]])
+    wanted = 0.5 * np.log2(0.5 / (0.625 * 0.5)) + 0.125 * np.log2(0.125 / (0.625 * 0.5)) + 0.375 * np.log2(0.375 / (0.375 * 0.5))
+    assert p.sum() == 1.0
+    assert option_information(often, tasks) == pytest.approx(wanted)
+
+
+def test_likely_actions_are_each_sub_policys():
+    assert likely_actions(learner(), torch.rand(7, 6)).tolist() == [[1] * 7, [2] * 7, [3] * 7]
+
+
+def test_options_are_those_of_the_scored_episodes():
+    made, budget = learner(), Episodes(4, after=2)
+    tasks = made.distribution.sample(5, "test", 0)
+    options = scored_options(made.agent(budget), made.distribution, tasks, budget, 3)
+    assert options.shape == (20, 5)
+    assert (options.reshape(4, 5, 5) == options.reshape(4, 5, 5)[:, :1]).all()  # each holds for five steps
+
+
+def test_maps_are_drawn(tmp_path):
+    save(option_maps(learner()), tmp_path / "maps.png")
+    assert (tmp_path / "maps.png").stat().st_size > 10_000
