@@ -176,8 +176,8 @@ def ant_obstacle(side: float = 6.0, stand_every: int = 200, horizon: int = 2000)
     | bound | the horizon, loose: the ant has to get there first |
     | versions | v0 |
 
-    Walls are 4 m high and stop the ant as the floor does. From the third number on, observations are those of AntTwoWalk-v0, so that
-    what it taught can be used here.
+    Walls are 50 m high, since ants jump, and stop the ant as the floor does. From the third number on, observations are those of
+    AntTwoWalk-v0, so that what it taught can be used here.
 
     Source: Ant Obstacle of Frans et al. 2017 (MLSH, arXiv 1710.09767): a sparse reward, 2,000 steps, a master that chooses every 200 among
     the sub-policies of Ant Twowalk; MLSH reached 193, a single policy 0. The paper gives no measures of its course; this one is ours, and
@@ -209,17 +209,17 @@ def ant_maze(all_nine: bool = False, side: float = 6.0, stand_every: int = 200, 
     | standing | after every `stand_every` steps of an episode: height, turn, joints and velocities as at a start, x and y kept, or, |
     | | nearer than 1.1 m to a wall, moved off it, which counts in the reward |
     | end | truncated at the horizon; terminated only if MuJoCo's integration breaks down |
-    | splits | train: seven; test: up, right and down, right, whose legs come in an order that no other has; with `all_nine`, both all nine |
+    | splits | train: seven; test: up, right and down, right, the only ones that turn right; with `all_nine` both have all (finite) |
     | optimum | not computable |
     | bound | the way from the start to the goal's middle, for each task, loose: the ant has to get there within the horizon |
     | versions | v0 |
 
-    A return × 0.05 s is by how much nearer the ant came, in m. No maze leads away from its goal. Walls are 4 m high; as they are part of
-    what happens, places tell of the maze, but nothing shows a wall. From the third number on, observations are those of AntTwoWalk-v0.
+    A return × 0.05 s is by how much nearer the ant came, in m. No maze leads away from its goal. Nothing shows a wall, but where the
+    ant gets to tells of the maze. Walls are as in AntObstacle-v0. From the third number on, observations are those of AntTwoWalk-v0.
 
     Source: the nine mazes of Frans et al. 2017 (MLSH, arXiv 1710.09767), all of which it trains on: 1,000 steps, a master that chooses
-    every 200. Corridors are the released code's (AntObstaclesGen) as far as squares go; its squares have 16 m, its steps 0.025 s, its reward
-    0.1 × squared action as a cost (ours none), and its goals lie at one end of their squares. How the nine are split is ours.
+    every 200. Corridors are those of the released code (AntObstaclesGen); its squares have 16 m, its steps 0.025 s, its reward a cost
+    of 0.1 × squared action (ours none), and its goals lie at the far sides of their squares. How the nine are split is ours.
 
     Args:
         all_nine: train and test on all nine (finite). side: of a square, in m, more than 2.2. stand_every: steps, or 0 for never.

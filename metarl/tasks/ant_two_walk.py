@@ -41,10 +41,9 @@ class AntTwoWalk(MujocoFamily):
     A return of "walking" × 0.05 s is how far the ant came in its task's direction, in m.
 
     Source: Ant Twowalk of Frans et al. 2017 (MLSH, arXiv 1710.09767): 1,000 steps, a master that chooses every 200, two sub-policies. The
-    paper rewards walking in the task's direction, right or up; the released code (AntBandits) has the goals and "distance", without costs or
-    falls too, shows the place, and measures distance in space, to the floor. Without its place an ant can't tell when to stop, so
-    "distance" wants `shows_place`. Ours draws velocities at the start as Ant-v5 does, with a standard deviation of 0.1, the code within
-    ± 0.005; its goals lie 0.13 m off (5, 0) and (0, 5) by its model's joints.
+    paper rewards walking in the task's direction, right or up; the released code (AntBandits) has the goals and "distance", ends no
+    episode either, shows the place, and measures distance in space, down to the floor. Without its place an ant can't tell when to stop,
+    so "distance" wants `shows_place`. Its velocities at the start lie within ± 0.005; ours are Ant-v5's.
 
     Args:
         reward: "walking" or "distance". shows_place: observations begin with x and y. horizon: steps an episode, of 0.05 s each.

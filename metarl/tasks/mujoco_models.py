@@ -1,4 +1,4 @@
-"""MuJoCo models of tasks: Gymnasium's own XML files, with masses, inertias, damping, friction and gears scaled, or walls put up, per task."""
+"""MuJoCo models of tasks: Gymnasium's own XML files, their masses, inertias, damping, friction and gears scaled, or walls put up."""
 
 import copy
 import importlib
@@ -26,8 +26,8 @@ __all__ = [
 
 FACTORS = ("mass", "inertia", "damping", "friction", "gear")
 TRIAL_STEPS = 50  # of MuJoCo, in `check_factors`
-WALL_HEIGHT = 4.0  # m, more than an ant jumps
-BURIED = -10.0  # m: where walls stand that only fill up a model
+WALL_HEIGHT = 50.0  # m: at full strength an ant jumps 6 m high
+BURIED = -2 * WALL_HEIGHT  # where walls stand that only fill up a model
 
 
 class Wall(NamedTuple):
@@ -90,7 +90,7 @@ def load_model(xml: str, textures: bool = False, walls: Sequence[Wall] = (), bur
 
 
 def walled_models(xml: str, courses: Sequence[Sequence[Wall]]) -> list[Any]:
-    """A model of the robot in the file `xml` for each of `courses`, a list of walls; all alike in size, so that they can be stepped together."""
+    """A model of the robot in `xml` for each of `courses`, a list of walls; all are alike in size, so that one simulator steps them."""
     most = max(map(len, courses))
     return [load_model(xml, walls=walls, buried=most - len(walls)) for walls in courses]
 
