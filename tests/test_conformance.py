@@ -41,8 +41,8 @@ from tests.checks.line import Line
 from tests.playable import playable_ids
 
 SETTINGS = {  # beside the defaults
-    "AntMaze-v0": {"nine": {"all_nine": True, "side": 3.0, "stand_every": 0, "horizon": 20}},
-    "AntTwoWalk-v0": {"distance": {"reward": "distance", "shows_place": True, "horizon": 20}},
+    "AntMaze-v0": {"nine": {"all_nine": True, "side": 3.0, "stand_every": 0, "horizon": 5}},
+    "AntTwoWalk-v0": {"distance": {"reward": "distance", "shows_place": True, "horizon": 5}},
     "CartPole-v0": {"usual": {"low": 1, "high": 1, "friction": 0, "reversals": False, "horizon": 30}},
     "CoinRun-v0": {"easy": {"levels": 3, "difficulty": "easy", "horizon": 20}},
     "GaussianBandit-v0": {"one-arm": {"arms": 1}},
@@ -52,8 +52,8 @@ SETTINGS = {  # beside the defaults
 }
 SHORT = {  # in place of the defaults, where a real emulator plays, or an ant for minutes
     "Airstriker-v0": {"horizon": 12},
-    "AntMaze-v0": {"stand_every": 8, "horizon": 30},
-    "AntObstacle-v0": {"stand_every": 8, "horizon": 30},
+    "AntMaze-v0": {"stand_every": 4, "horizon": 10},
+    "AntObstacle-v0": {"stand_every": 4, "horizon": 10},
 }
 FAMILIES = {id: partial(make, id, **SHORT.get(id, {})) for id in playable_ids() if id in DISTRIBUTIONS}
 FAMILIES |= {f"{id}-{name}": partial(make, id, **arguments) for id, named in SETTINGS.items() for name, arguments in named.items()}

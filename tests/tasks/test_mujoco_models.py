@@ -67,7 +67,7 @@ def test_walls_stand_on_the_floor_and_stop_what_meets_them():
     reached = []
     for model in (near, far):
         data = mujoco.MjData(model)
-        data.qvel[0] = 5.0
+        data.qvel[0] = 10.0
         mujoco.mj_step(model, data, 100)
         reached.append(data.qpos[0])
     assert reached[0] < 1.75 - 0.25 < 2.5 < reached[1]
