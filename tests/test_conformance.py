@@ -46,6 +46,8 @@ from tests.checks.line import Line
 from tests.playable import playable_ids
 
 SETTINGS = {  # beside the defaults
+    "AntMaze-v0": {"nine": {"all_nine": True, "side": 3.0, "stand_every": 0, "horizon": 5}},
+    "AntTwoWalk-v0": {"distance": {"reward": "distance", "shows_place": True, "horizon": 5}},
     "CartPole-v0": {"usual": {"low": 1, "high": 1, "friction": 0, "reversals": False, "horizon": 30}},
     "CoinRun-v0": {"easy": {"levels": 3, "difficulty": "easy", "horizon": 20}},
     "FourRooms-v0": {"four": {"goals": "four", "horizon": 20}, "released": {"goals": "released", "horizon": 20}},
@@ -54,7 +56,11 @@ SETTINGS = {  # beside the defaults
     "GridMaze-v0": {"loops": {"size": 3, "loops": 0.5, "algorithm": "kruskal", "window": 2, "train_mazes": 0}},
     "RandomMDP-v0": {"small": {"states": 3, "actions": 2, "horizon": 3, "transition_concentration": 0.3}},
 }
-SHORT = {"Airstriker-v0": {"horizon": 12}}  # in place of the defaults, where a real emulator plays
+SHORT = {  # in place of the defaults, where a real emulator plays, or an ant for minutes
+    "Airstriker-v0": {"horizon": 12},
+    "AntMaze-v0": {"stand_every": 4, "horizon": 10},
+    "AntObstacle-v0": {"stand_every": 4, "horizon": 10},
+}
 FAMILIES = {id: partial(make, id, **SHORT.get(id, {})) for id in playable_ids() if id in DISTRIBUTIONS}
 FAMILIES |= {f"{id}-{name}": partial(make, id, **arguments) for id, named in SETTINGS.items() for name, arguments in named.items()}
 GOALS = {"train": [-3.0, -2.0, 2.0, 3.0], "test": [-2.5, 2.5]}

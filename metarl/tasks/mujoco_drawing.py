@@ -1,6 +1,7 @@
 """Frames of MuJoCo robots, by MuJoCo's renderer where EGL is there (no display is needed), else as stick figures by matplotlib."""
 
 import atexit
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -9,16 +10,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from metarl.tasks.mujoco_models import import_mujoco, load_model
-from metarl.tasks.mujoco_renderer import OffscreenRenderer
+from metarl.tasks.mujoco_models import Wall, import_mujoco, load_model
+from metarl.tasks.mujoco_renderer import Mark, OffscreenRenderer
 
 __all__ = ["MujocoPainter", "painter_of", "stick_segments"]
 
 CAMERA = {"distance": 4.0, "elevation": -15.0, "azimuth": 90.0}  # from the side, which is where the planar robots move
 EYE_HEIGHT = 0.8  # m, where it looks
-OVERVIEW = {"distance": 9.0, "elevation": -50.0, "azimuth": 90.0}  # of a place to go to, with the start in the middle
+OVERVIEW = {"elevation": -50.0, "azimuth": 90.0}  # of a place to go to, with the start in the middle
+LOW_WALL = 0.4  # m: walls are drawn so low that the robot shows behind them
 FLOOR = 1000.0  # m to each side; Gymnasium's ends after 40 m, and a fast robot would hang in the air
-GREEN = (0.0, 0.62, 0.45, 1.0)
+GREEN, GREY = (0.0, 0.62, 0.45, 1.0), (0.5, 0.5, 0.5, 1.0)
 LOW, HIGH, REACH = -0.2, 2.0, 1.6  # m: what a stick figure shows of height, and to both sides of the torso
 
 
@@ -48,16 +50,18 @@ class MujocoPainter:
         self._renderer: OffscreenRenderer | None = None
         if how != "sticks":
             try:
-                self._renderer = OffscreenRenderer(self.model, width, height, **(OVERVIEW if family.has_goal else CAMERA))
+                view = OVERVIEW | {"distance": family.sight} if family.has_goal else CAMERA
+                self._renderer = OffscreenRenderer(self.model, width, height, **view)
             except ValueError as error:
                 if how == "renderer":
                     raise ValueError(f"{error} Or use how='sticks'.") from error
         self.how = "sticks" if self._renderer is None else "renderer"
 
-    def __call__(self, state: Any, row: int = 0, goal: tuple[float, float] | None = None) -> np.ndarray:
+    def __call__(self, state: Any, row: int = 0, goal: tuple[float, float] | None = None, walls: Sequence[Wall] = ()) -> np.ndarray:
         """The robot of `row` of `state`, as an image [height, width, 3] uint8, with the torso in the middle.
 
-        Where there is a `goal` (x and y, in m), it is marked green; in a family of goals, the start is in the middle and all around shows.
+        Where there is a `goal` (x and y, in m), it is marked green; in a family of goals, the start is in the middle and all around shows,
+        or the middle of all `walls`, which stick figures leave out.
         """
         self._data.qpos[:] = state.position[row].cpu().numpy()
         self._data.qvel[:] = 0
@@ -65,7 +69,11 @@ class MujocoPainter:
         if self._renderer is None:
             return self._sticks(goal)
         if goal is not None:
-            return self._renderer.draw(self._data, (0.0, 0.0, 0.0), [((*goal, 0.25), 0.25, GREEN)])
+            ends = np.array([[sign * half + at for at, half in ((w.x, w.half_x), (w.y, w.half_y))] for w in walls for sign in (-1, 1)])
+            x, y = (ends.min(0) + ends.max(0)) / 2 if len(walls) else (0.0, 0.0)
+            radius = self.family.sight / 36  # 25 cm where AntGoal is seen from
+            low = [Mark((w.x, w.y, LOW_WALL / 2), (w.half_x, w.half_y, LOW_WALL / 2), GREY) for w in walls]
+            return self._renderer.draw(self._data, (float(x), float(y), 0.0), [Mark((*goal, radius), radius, GREEN), *low])
         across, along = self._data.xpos[1, :2]
         return self._renderer.draw(self._data, (float(across), float(along), EYE_HEIGHT))
 
@@ -112,12 +120,16 @@ def lengthen_floor(model: Any, mujoco: Any) -> None:
         model.geom_size[floor, :2] = FLOOR
 
 
-def stick_segments(mujoco: Any, model: Any, data: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The axes of a model's capsules and spheres seen from the side: ends [geoms, 2, (x, z)] in m, and thickness [geoms] in m."""
+def stick_segments(mujoco: Any, model: Any, data: Any, plane: tuple[int, int] = (0, 2)) -> tuple[np.ndarray, np.ndarray]:
+    """The axes of a model's capsules and spheres, seen from the side: ends [geoms, 2, (x, z)] in m, and thickness [geoms] in m.
+
+    Args:
+        plane: (0, 1) for the view from above, whose ends are (x, y).
+    """
     shown = [i for i in range(model.ngeom) if model.geom_type[i] in (mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_SPHERE)]
     segments = np.zeros((len(shown), 2, 2))
     for at, i in enumerate(shown):
         half = model.geom_size[i, 1] if model.geom_type[i] == mujoco.mjtGeom.mjGEOM_CAPSULE else 0.0
         axis = data.geom_xmat[i].reshape(3, 3)[:, 2] * half  # a capsule lies along its own z axis
-        segments[at] = np.stack([data.geom_xpos[i] - axis, data.geom_xpos[i] + axis])[:, [0, 2]]
+        segments[at] = np.stack([data.geom_xpos[i] - axis, data.geom_xpos[i] + axis])[:, plane]
     return segments, 2 * model.geom_size[shown, 0]

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition
-from metarl.tasks.mujoco_models import ModelStore, import_mujoco
+from metarl.tasks.mujoco_models import ModelStore, Wall, import_mujoco
 from metarl.tasks.mujoco_robots import Robot
 from metarl.tasks.mujoco_simulator import Simulator
 
@@ -67,6 +67,7 @@ class MujocoFamily(TaskDistribution):
         self.action_space = gym.spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
 
     has_goal: ClassVar[bool] = False
+    sight: float = 9.0  # m: pictures of places to go to are seen from this far
 
     @abstractmethod
     def rewards(self, tasks: Any, motion: Motion) -> np.ndarray:
@@ -110,13 +111,17 @@ class MujocoFamily(TaskDistribution):
     def render(self, tasks: Tasks, state: MujocoState) -> Tensor:
         from metarl.tasks.mujoco_drawing import painter_of  # opens a renderer, which only pictures need
 
-        painter, goals = painter_of(self), self.goals_of(tasks)
+        painter, goals, walls = painter_of(self), self.goals_of(tasks), self.walls_of(tasks)
         rows = range(len(state.position))
-        return torch.from_numpy(np.stack([painter(state, row, None if goals is None else goals[row]) for row in rows]))
+        return torch.from_numpy(np.stack([painter(state, row, None if goals is None else goals[row], walls[row]) for row in rows]))
 
     def goals_of(self, tasks: Any) -> list[tuple[float, float]] | None:
         """Each task's place to go to, in m, where it has one (`has_goal`): pictures mark it."""
         return None
+
+    def walls_of(self, tasks: Any) -> list[list[Wall]]:
+        """The walls in each task's model: none, unless the family puts them up."""
+        return [[]] * len(tasks)
 
     def _observe(self, tasks: Tasks, position: Tensor, velocity: Tensor) -> Tensor:
         limit = self.robot.velocity_limit

@@ -1,20 +1,42 @@
-"""MuJoCo models of tasks: Gymnasium's own XML files, with masses, inertias, damping, friction and gears scaled per task."""
+"""MuJoCo models of tasks: Gymnasium's own XML files, their masses, inertias, damping, friction and gears scaled, or walls put up."""
 
 import copy
 import importlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 
-__all__ = ["FACTORS", "ModelStore", "asset", "check_factors", "import_mujoco", "load_model", "scaled_model"]
+__all__ = [
+    "FACTORS",
+    "WALL_HEIGHT",
+    "ModelStore",
+    "Wall",
+    "asset",
+    "check_factors",
+    "import_mujoco",
+    "load_model",
+    "scaled_model",
+    "walled_models",
+]
 
 FACTORS = ("mass", "inertia", "damping", "friction", "gear")
 TRIAL_STEPS = 50  # of MuJoCo, in `check_factors`
+WALL_HEIGHT = 50.0  # m: at full strength an ant jumps 6 m high
+BURIED = -2 * WALL_HEIGHT  # where walls stand that only fill up a model
+
+
+class Wall(NamedTuple):
+    """A wall that stands on the floor, along x and y: m."""
+
+    x: float  # its middle
+    y: float
+    half_x: float  # half of its extent
+    half_y: float
 
 
 def import_mujoco(who: str = "This family") -> Any:
@@ -35,12 +57,13 @@ def asset(xml: str) -> Path:
     return Path(gym.__file__).parent / "envs" / "mujoco" / "assets" / xml
 
 
-def load_model(xml: str, textures: bool = False) -> Any:
+def load_model(xml: str, textures: bool = False, walls: Sequence[Wall] = (), buried: int = 0) -> Any:
     """The model in the file `xml` of Gymnasium's, or at an absolute path.
 
     Args:
         xml: the file's name.
         textures: keep materials and textures, which only drawings need and which are 96 % of a model's memory.
+        walls: to put up on the floor. buried: how many more to put where nothing meets them.
 
     Raises:
         ValueError: MuJoCo isn't there or refuses the file; the sentence holds what MuJoCo said.
@@ -53,9 +76,23 @@ def load_model(xml: str, textures: bool = False) -> Any:
                 geom.material = ""
             for item in [*specification.materials, *specification.textures]:
                 item.delete()
+        for wall, foot in [*((wall, 0.0) for wall in walls), *[(Wall(0.0, 0.0, 0.1, 0.1), BURIED)] * buried]:
+            specification.worldbody.add_geom(
+                type=mujoco.mjtGeom.mjGEOM_BOX,
+                pos=[wall.x, wall.y, foot + WALL_HEIGHT / 2],
+                size=[wall.half_x, wall.half_y, WALL_HEIGHT / 2],
+                contype=1,
+                conaffinity=1,  # as the floor's: it meets the robot, whose own parts don't meet each other
+            )
         return specification.compile()
     except (ValueError, OSError) as error:
         raise ValueError(f"MuJoCo refuses the model {xml}: {' '.join(str(error).split())}") from error
+
+
+def walled_models(xml: str, courses: Sequence[Sequence[Wall]]) -> list[Any]:
+    """A model of the robot in `xml` for each of `courses`, a list of walls; all are alike in size, so that one simulator steps them."""
+    most = max(map(len, courses))
+    return [load_model(xml, walls=walls, buried=most - len(walls)) for walls in courses]
 
 
 def scaled_model(base: Any, data: Any, factors: np.ndarray) -> Any:

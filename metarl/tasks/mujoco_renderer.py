@@ -1,13 +1,19 @@
 """MuJoCo's renderer without a display: an EGL context of its own, whatever MUJOCO_GL said when MuJoCo was imported."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 __all__ = ["Mark", "OffscreenRenderer"]
 
-Mark = tuple[tuple[float, float, float], float, tuple[float, float, float, float]]  # a ball: place and radius in m, colour from 0 to 1
+
+class Mark(NamedTuple):
+    """A ball or a box that is no part of the model."""
+
+    place: tuple[float, float, float]  # m, its middle
+    size: float | tuple[float, float, float]  # m: a ball's radius, or half of a box's extents
+    colour: tuple[float, float, float, float]  # red, green, blue and how solid it is, from 0 to 1
 
 
 class OffscreenRenderer:
@@ -51,10 +57,10 @@ class OffscreenRenderer:
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._target)
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(self._model, data, mujoco.MjvOption(), mujoco.MjvPerturb(), self._camera, everything, self._scene)
-        for place, radius, colour in marks:
-            ball = self._scene.geoms[self._scene.ngeom]
-            size, turn = np.full(3, radius), np.eye(3).flatten()
-            mujoco.mjv_initGeom(ball, mujoco.mjtGeom.mjGEOM_SPHERE, size, np.array(place), turn, np.array(colour, np.float32))
+        for mark in marks:
+            kind = mujoco.mjtGeom.mjGEOM_BOX if isinstance(mark.size, tuple) else mujoco.mjtGeom.mjGEOM_SPHERE
+            geom, size, turn = self._scene.geoms[self._scene.ngeom], np.broadcast_to(mark.size, 3).astype(float), np.eye(3).flatten()
+            mujoco.mjv_initGeom(geom, kind, size, np.array(mark.place), turn, np.array(mark.colour, np.float32))
             self._scene.ngeom += 1
         mujoco.mjr_render(self._viewport, self._scene, self._target)
         image = np.zeros(self._size, np.uint8)

@@ -3,12 +3,12 @@
 Numbers as in Gymnasium's HalfCheetah-v5, Hopper-v5, Walker2d-v5 and Ant-v5 (Towers et al. 2024, arXiv 2407.17032).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
 
-__all__ = ["ANT", "HALF_CHEETAH", "HOPPER", "WALKER2D", "Robot"]
+__all__ = ["ANT", "ANT_WITHOUT_COSTS", "HALF_CHEETAH", "HOPPER", "WALKER2D", "Robot"]
 
 
 @dataclass(frozen=True)
@@ -104,3 +104,4 @@ ANT = Robot(
     healthy_reward=1.0,
     height=(0.2, 1.0),
 )
+ANT_WITHOUT_COSTS = replace(ANT, control_cost=0.0, contact_cost=0.0, healthy_reward=0.0)  # where only the way counts

@@ -9,7 +9,7 @@ import torch
 
 import metarl
 from metarl.tasks.mujoco_drawing import MujocoPainter, painter_of, stick_segments
-from metarl.tasks.mujoco_models import load_model
+from metarl.tasks.mujoco_models import Wall, load_model
 from metarl.tasks.seeding import torch_generator
 
 IDS = ("HalfCheetahPhysics-v0", "HopperPhysics-v0", "Walker2dPhysics-v0", "AntGoal-radius3-h200-v0")
@@ -35,6 +35,8 @@ def test_sticks_are_the_capsules_axes():
     torso = segments[0][segments[0][:, 1].argsort()]
     assert np.allclose(torso, [[0.0, 1.05], [0.0, 1.45]], atol=1e-6)  # from the file: 0.4 m long, centred 1.25 m up
     assert widths[0] == pytest.approx(0.1)
+    above, _ = stick_segments(mujoco, model, data, (0, 1))
+    assert np.allclose(above[0], 0.0, atol=1e-6), "upright, it is a point from above"
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -107,6 +109,18 @@ def test_a_place_to_go_to_is_marked(how):
     tasks = family.sample(2, "test", 0)
     assert family.goals_of(tasks) == [tuple(goal) for goal in tasks.goal.tolist()]
     assert metarl.make("AntPhysics-v0").goals_of(None) is None
+
+
+def test_walls_are_drawn_around_their_middle():
+    family, state = start("AntGoal-radius3-h200-v0")
+    painter = MujocoPainter(family, 200, 150)
+    if painter.how == "renderer":
+        walls = [Wall(2.0, 3.0, 0.25, 2.0), Wall(-2.0, 3.0, 0.25, 2.0)]
+        plain, walled = painter(state, 0, (0.0, 0.0)), painter(state, 0, (0.0, 0.0), walls)
+        assert green(plain)[0].mean() < green(walled)[0].mean(), "the camera looks 3 m further up, at the middle of all walls"
+        changed = np.abs(painter(state, 0, (0.0, 0.0), walls[:1]).astype(int) - walled).sum(-1) > 30
+        assert changed.any()
+    painter.close()
 
 
 @pytest.mark.parametrize("id", IDS[:3])

@@ -18,7 +18,7 @@ from metarl.tasks.mujoco_goals import (
 )
 from metarl.tasks.seeding import torch_generator
 
-GOAL_IDS = [id for id in metarl.tasks.registry.DISTRIBUTIONS if id.startswith(("HalfCheetah", "Ant")) and "Physics" not in id]
+GOAL_IDS = [id for id, where in metarl.tasks.registry.DISTRIBUTIONS.items() if "mujoco_goals" in where]
 
 
 def played(id, steps=60, **arguments):

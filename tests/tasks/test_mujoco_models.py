@@ -9,7 +9,7 @@ import pytest
 
 import metarl
 from metarl.tasks import mujoco_models
-from metarl.tasks.mujoco_models import ModelStore, asset, check_factors, load_model, scaled_model
+from metarl.tasks.mujoco_models import WALL_HEIGHT, ModelStore, Wall, asset, check_factors, load_model, scaled_model, walled_models
 
 FIELDS = ("body_mass", "body_inertia", "dof_damping", "geom_friction", "actuator_gear")
 
@@ -54,6 +54,25 @@ def test_a_store_builds_each_model_once_and_forgets_old_ones():
     assert all(np.array_equal(model.body_mass, old.body_mass) for model, old in zip(renewed, first, strict=True))
     assert len(store._models) < 20
     assert np.array_equal(pickle.loads(pickle.dumps(store)).base.body_mass, store.base.body_mass)
+
+
+def test_walls_stand_on_the_floor_and_stop_what_meets_them():
+    plain = load_model("ant.xml")
+    near, far = walled_models("ant.xml", [[Wall(2.0, 0.0, 0.25, 3.0)], [Wall(9.0, 0.0, 0.25, 3.0), Wall(0.0, 9.0, 1.0, 1.0)]])
+    assert near.ngeom == far.ngeom == plain.ngeom + 2
+    assert (near.narena, near.nbuffer) == (far.narena, far.nbuffer), "one MjData serves both"
+    assert near.geom_pos[1].tolist() == [2.0, 0.0, WALL_HEIGHT / 2]
+    assert near.geom_size[1].tolist() == [0.25, 3.0, WALL_HEIGHT / 2]
+    assert near.geom_pos[2, 2] + near.geom_size[2, 2] < 0, "what only fills up lies below the floor"
+    reached = []
+    for model in (near, far):
+        data = mujoco.MjData(model)
+        data.qvel[0] = 10.0
+        mujoco.mj_step(model, data, 100)
+        reached.append(data.qpos[0])
+    assert reached[0] < 1.75 - 0.25 < 2.5 < reached[1]
+    for name in ("body_mass", "body_inertia", "dof_damping", "actuator_gear", "qpos0", "dof_invweight0"):
+        assert np.array_equal(getattr(near, name), getattr(plain, name)), name
 
 
 def test_a_file_that_mujoco_refuses_gets_a_sentence_with_its_words(tmp_path):

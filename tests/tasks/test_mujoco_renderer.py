@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from metarl.tasks.mujoco_renderer import OffscreenRenderer
+from metarl.tasks.mujoco_renderer import Mark, OffscreenRenderer
 
 BALL = """<mujoco><visual><headlight ambient="1 1 1" diffuse="0 0 0" specular="0 0 0"/></visual><worldbody>
 <body pos="1 2 3"><geom type="sphere" size="0.3" rgba="1 0 0 1"/></body></worldbody></mujoco>"""
@@ -19,7 +19,7 @@ NO_EGL = re.compile(  # all that may be said where there is none
 )
 
 
-def picture(at):
+def picture(at, marks=()):
     """What is drawn; nothing where there is no EGL, which is said in one sentence."""
     model = mujoco.MjModel.from_xml_string(BALL)
     data = mujoco.MjData(model)
@@ -32,7 +32,7 @@ def picture(at):
     if renderer is None:
         assert NO_EGL.fullmatch(said)
         return None
-    image = renderer.draw(data, at)
+    image = renderer.draw(data, at, marks)
     renderer.close()
     return image
 
@@ -55,6 +55,19 @@ def test_what_lies_higher_and_to_the_right_is_drawn_there():
     down, across = np.nonzero(image[..., 0] > 150)
     assert down.mean() < 20
     assert across.mean() > 38
+
+
+def test_marks_are_balls_and_boxes():
+    blue = (0.0, 0.0, 1.0, 1.0)
+    ball, box = (picture((1.0, 2.0, 3.0), [Mark((1.7, 2.0, 3.0), size, blue)]) for size in (0.2, (0.2, 0.2, 0.6)))
+    if ball is None or box is None:
+        return
+    heights = []
+    for image in (ball, box):
+        down, across = np.nonzero((image[..., 2] > 100) & (image[..., 0] < 60))
+        assert across.mean() > 38
+        heights.append(np.ptp(down))
+    assert heights[1] > 2 * heights[0] > 8
 
 
 def test_without_egl_it_says_what_to_install(monkeypatch):

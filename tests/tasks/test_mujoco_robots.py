@@ -8,7 +8,7 @@ import torch
 import metarl
 from metarl.tasks.mujoco_family import MujocoState
 from metarl.tasks.mujoco_physics import PhysicsTasks
-from metarl.tasks.mujoco_robots import ANT, HALF_CHEETAH, HOPPER
+from metarl.tasks.mujoco_robots import ANT, ANT_WITHOUT_COSTS, HALF_CHEETAH, HOPPER
 from metarl.tasks.seeding import torch_generator
 
 PAIRS = {
@@ -75,4 +75,5 @@ def test_health_is_lost_at_each_edge():
     position[:, 1] = 1.25
     position[1, 1], position[2, 2], position[3, 4], velocity[4, 5], velocity[5, 0] = 0.69, 0.21, 101.0, -101.0, np.nan
     assert HOPPER.healthy(position, velocity).tolist() == [True, False, False, False, False, False]
+    assert ANT_WITHOUT_COSTS.healthy(np.zeros((2, 15)), np.zeros((2, 14))).all(), "an ant may lie where nothing is paid for standing"
     assert HALF_CHEETAH.healthy(np.full((2, 9), 9.0), np.zeros((2, 9))).all()
