@@ -62,7 +62,7 @@ class Options:
     ablation_seeds: tuple[int, ...] = (0,)
     ablations: tuple[str, ...] = tuple(ABLATIONS)
     num_tasks: int = 200
-    fine_tuned_tasks: int = 20
+    fine_tuned_tasks: int = 10
     publish: bool = False
     train: bool = True
     device: str = "cpu"
