@@ -1,4 +1,7 @@
-"""Pictures of recorded episodes: of one moment, and of a whole episode."""
+"""Pictures of recorded episodes: of one moment, and of a whole episode.
+
+Where sub-policies take turns, a band below shows which acted when, each in a colour of its own.
+"""
 
 import numpy as np
 from PIL import Image
@@ -7,11 +10,13 @@ from torch.utils._pytree import tree_map
 
 from metarl.evaluation.recording import RecordedEpisode, Recording, shows_images
 
-__all__ = ["MOMENTS", "TILE", "beside", "episode_picture", "fit", "moment_picture"]
+__all__ = ["BAND", "MOMENTS", "OPTION_COLOURS", "TILE", "beside", "episode_picture", "fit", "moment_picture", "with_options"]
 
 TILE = 160  # most pixels that a picture is high; mazes are a little smaller, so that they are shown as drawn
 MOMENTS = 4  # that a whole episode is shown by where it isn't a path
 BETWEEN = (200, 200, 200)
+BAND = 8  # pixels that the band of sub-policies is high
+OPTION_COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233))  # Okabe and Ito 2008
 
 
 def moment_picture(recording: Recording, episode: RecordedEpisode, moment: int) -> np.ndarray:
@@ -19,6 +24,10 @@ def moment_picture(recording: Recording, episode: RecordedEpisode, moment: int) 
 
     Where observations are images and the family draws itself too, what the agent saw stands beside its picture.
     """
+    return with_options(_moment_picture(recording, episode, moment), episode, moment)
+
+
+def _moment_picture(recording: Recording, episode: RecordedEpisode, moment: int) -> np.ndarray:
     drawn = _drawn(recording, episode, moment)
     seen = fit(_latest(episode.observations, moment)) if episode.observations else None
     if drawn is None:
@@ -29,6 +38,10 @@ def moment_picture(recording: Recording, episode: RecordedEpisode, moment: int) 
 
 def episode_picture(recording: Recording, episode: RecordedEpisode) -> np.ndarray:
     """All of `episode` in one picture [H, W, 3] uint8: its path, or moments from start to end side by side."""
+    return with_options(_episode_picture(recording, episode), episode, episode.length)
+
+
+def _episode_picture(recording: Recording, episode: RecordedEpisode) -> np.ndarray:
     if episode.states is not None:
         path = recording.distribution.render_path(recording.tasks[episode.task], episode.states, episode.length)
         if path is not None:
@@ -38,6 +51,17 @@ def episode_picture(recording: Recording, episode: RecordedEpisode) -> np.ndarra
     pictures = [_latest(episode.observations, moment) if only else _drawn(recording, episode, moment) for moment in moments]
     shown = [fit(picture, TILE * 2 // 3) for picture in pictures if picture is not None]
     return beside(shown + [np.full_like(shown[0], 255)] * (MOMENTS - len(shown)))
+
+
+def with_options(picture: np.ndarray, episode: RecordedEpisode, moment: int) -> np.ndarray:
+    """The picture above a band that is coloured by the sub-policies of the steps before `moment`; as it is where there are none."""
+    if episode.options is None:
+        return picture
+    steps = np.arange(picture.shape[1]) * episode.length // picture.shape[1]
+    colours = np.array(OPTION_COLOURS, np.uint8)[episode.options[steps] % len(OPTION_COLOURS)]
+    band = np.where((steps < moment)[:, None], colours, np.uint8(235))
+    gap = np.full((2, *band.shape), 255, np.uint8)
+    return np.concatenate([picture, gap, np.broadcast_to(band, (BAND, *band.shape))])
 
 
 def fit(picture: np.ndarray, height: int = TILE) -> np.ndarray:

@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_map
 
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget
+from metarl.envs.meta_episode import Step
 from metarl.evaluation.protocol import CHUNK, Evaluation, evaluate
 from metarl.tasks.contract import EpisodeRows, PlugInError, TaskDistribution, Tasks, TensorRows, Transition
 
@@ -43,6 +44,7 @@ class RecordedEpisode:
         observations: by moment, what the agent was shown, where that is an image; else empty.
         actions: [T, *act]. rewards: [T] float64.
         terminated, truncated, success: how it ended.
+        options: [T] int64, which sub-policy acted at each step; None of agents that have none.
     """
 
     task: int
@@ -55,6 +57,7 @@ class RecordedEpisode:
     terminated: bool
     truncated: bool
     success: bool
+    options: np.ndarray | None = None
 
     @property
     def length(self) -> int:
@@ -93,8 +96,8 @@ def record(
     """
     if num_tasks > CHUNK:
         raise ValueError(f"At most {CHUNK} tasks can be recorded at once, not {num_tasks}.")
-    watched = _Watched(distribution)
-    evaluation = evaluate(agent, watched, split, num_tasks, seed, budget, device=device, record_actions=True)
+    watched, noting = _Watched(distribution), _Noting(agent)
+    evaluation = evaluate(noting, watched, split, num_tasks, seed, budget, device=device, record_actions=True)
     rows = watched.rows[-1]
     episodes: list[list[RecordedEpisode]] = [[] for _ in range(num_tasks)]
     actions = evaluation.actions
@@ -109,7 +112,9 @@ def record(
         ends = bool(evaluation.terminated[i]), bool(evaluation.truncated[i]), bool(evaluation.success[i])
         states = _stacked(tape.states) if tape.states else None
         steps = actions[task, start : start + length]
-        episodes[task].append(RecordedEpisode(task, number, states, tape.pictures, tape.observations, steps, np.array(tape.rewards), *ends))
+        options = np.stack(noting.options)[start : start + length, task] if noting.options else None
+        rewards = np.array(tape.rewards)
+        episodes[task].append(RecordedEpisode(task, number, states, tape.pictures, tape.observations, steps, rewards, *ends, options))
     return Recording(distribution, rows.tasks, replace(evaluation, actions=None), episodes)
 
 
@@ -117,6 +122,27 @@ def shows_images(distribution: TaskDistribution) -> bool:
     """Whether observations are colour images [H, W, 3] uint8."""
     space = distribution.observation_space
     return isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3 and space.shape[2] == 3
+
+
+class _Noting:
+    """The agent itself, but for a note of the options that its state holds, if it holds any in a field of that name."""
+
+    def __init__(self, agent: Agent):
+        self.agent = agent
+        self.options: list[np.ndarray] = []
+
+    def initial_state(self, batch_size: int) -> Any:
+        return self.agent.initial_state(batch_size)
+
+    def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
+        action, state = self.agent.act(step, state, rng)
+        option = getattr(state, "option", None)
+        if isinstance(option, Tensor):
+            self.options.append(option.cpu().numpy().copy())
+        return action, state
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.agent, name)
 
 
 @dataclass

@@ -2,9 +2,23 @@ import numpy as np
 import pytest
 import torch
 
-from metarl.analysis.episode_pictures import MOMENTS, TILE, beside, episode_picture, fit, moment_picture
+from metarl.analysis.episode_pictures import (
+    BAND,
+    MOMENTS,
+    OPTION_COLOURS,
+    TILE,
+    beside,
+    episode_picture,
+    fit,
+    moment_picture,
+    with_options,
+)
+from metarl.baselines.registry import make_agent
+from metarl.envs.budget import Episodes
+from metarl.evaluation.recording import record
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.maze_drawings import draw_maze, places_of
+from metarl.tasks.moving_bandits import MovingBandits
 from tests.analysis.recorded_episodes import of_random, of_script
 from tests.evaluation.drawing_envs import DrawsItself
 from tests.evaluation.test_recording import ASTRAY, STRAIGHT
@@ -88,3 +102,28 @@ def test_beside_keeps_every_pixel():
     row = beside([one, other])
     assert row.shape == (4, 10, 3)
     assert ((row == 10).all(-1).sum(), (row == 20).all(-1).sum()) == (12, 10)
+
+
+def test_a_band_below_shows_which_sub_policy_acted_when():
+    tasks, budget = MovingBandits(horizon=4), Episodes(1, after=0)
+    recording = record(make_agent("random-master", tasks, budget, every=2), tasks, "test", 3, 0, budget)
+    for episodes in recording.episodes:
+        episode = episodes[0]
+        assert episode.options.shape == (4,)
+        assert episode.options[0] == episode.options[1]
+        picture = moment_picture(recording, episode, 2)
+        band = picture[-BAND:]
+        quarter = band.shape[1] // 4
+        for step in range(4):
+            wanted = OPTION_COLOURS[episode.options[step]] if step < 2 else (235, 235, 235)
+            assert (band[:, step * quarter + 3 : (step + 1) * quarter - 3] == wanted).all()
+        whole = episode_picture(recording, episode)
+        assert (whole[-1, -5] == OPTION_COLOURS[episode.options[3]]).all()
+
+
+def test_agents_without_options_have_no_band():
+    recording = of_random(DrawnCounting(), 1)
+    episode = recording.episodes[0][0]
+    assert episode.options is None
+    picture = episode_picture(recording, episode)
+    assert with_options(picture, episode, 2) is picture
