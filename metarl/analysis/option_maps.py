@@ -69,18 +69,18 @@ def option_maps(learner: MLSH) -> Figure:
     along = np.linspace(0, SIDE, POINTS)
     places = np.stack(np.meshgrid(along, along), -1).reshape(-1, 2)
     moves = np.array(MOVES, float)
-    for row, goals in zip(panels, GOALS, strict=True):
+    for i, (row, goals) in enumerate(zip(panels, GOALS, strict=True)):
         seen = np.concatenate([places, np.tile(np.ravel(goals), (len(places), 1))], 1) / SIDE
         acts = likely_actions(learner, torch.as_tensor(seen, dtype=torch.float32)).numpy()
         for k, axes in enumerate(row):
-            for i, goal in enumerate(goals):
-                axes.add_patch(Circle(goal, REACH, color=COLOURS[i], alpha=0.3, linewidth=0))
-                axes.annotate(f"goal {i + 1}", goal, ha="center", va="center", fontsize=8)
+            for number, goal in enumerate(goals):
+                axes.add_patch(Circle(goal, REACH, color=COLOURS[number], alpha=0.3, linewidth=0))
+                axes.annotate(f"goal {number + 1}", goal, ha="center", va="center", fontsize=8)
             way = moves[acts[k]]
             still = (way == 0).all(1)
             axes.quiver(*places[~still].T, *way[~still].T, angles="xy", scale=24, width=0.006, color="#333333")
             axes.plot(*places[still].T, ".", color="#333333", markersize=3)
             axes.set(xlim=(-15, SIDE + 15), ylim=(-15, SIDE + 15), aspect="equal", xticks=[], yticks=[])
-            axes.set_title(f"sub-policy {k + 1}" if row is panels[0] else "", fontsize=10)
+            axes.set_title(f"sub-policy {k + 1}" if i == 0 else "", fontsize=10)
     figure.suptitle("most likely action at each place; a dot is to stay", fontsize=10)
     return figure

@@ -48,3 +48,8 @@ def test_options_are_those_of_the_scored_episodes():
 def test_maps_are_drawn(tmp_path):
     save(option_maps(learner()), tmp_path / "maps.png")
     assert (tmp_path / "maps.png").stat().st_size > 10_000
+
+
+def test_every_column_names_its_sub_policy():
+    titles = [axes.get_title() for axes in option_maps(learner()).axes]
+    assert titles == ["sub-policy 1", "sub-policy 2", "sub-policy 3", "", "", ""]
