@@ -101,12 +101,15 @@ def main(options: Options, console: Console) -> None:
     folders = {(name, seed): found(bandits_run(ablation, seed, options.device), name, seed, options) for name, ablation, seed in wanted}
     played = {key: score(folder, options) for key, folder in folders.items() if folder is not None}
     fixed = designed(options)
-    learned = within_a_task(options)
+    learned = within_a_task(folders, options)
     write_table(played, fixed, options, console)
     every = {name: [each for (own, _), each in played.items() if own == name] for name, _ in played}
     write_episodes(options.folder / "moving-bandits.npz", every | {name: [each] for name, each in fixed.items()})
-    write_arrays(options.folder / "within-a-task.npz", {f"{name}/return": returns_of(each)[None] for name, each in learned.items()})
-    draw(played, fixed, learned, options)
+    write_arrays(
+        options.folder / "within-a-task.npz",
+        {f"{name}/return": np.stack([returns_of(each) for each in own]) for name, own in learned.items()},
+    )
+    draw(fixed, learned, options)
     information = maps(folders, options)
     record(played, learned, information, options)
 
@@ -136,15 +139,16 @@ def designed(options: Options) -> dict[str, Evaluation]:
     return {name: evaluate(agent, place, "test", options.num_tasks, TEST_SEED, budget) for name, (agent, place) in agents.items()}
 
 
-def within_a_task(options: Options) -> dict[str, Evaluation]:
-    """Agents that learn a whole policy in a task, for as many steps as MLSH's master learns and is scored."""
+def within_a_task(folders: dict[tuple[str, int], Path | None], options: Options) -> dict[str, list[Evaluation]]:
+    """Agents that learn in the same few tasks for as many steps, and draw all they do; of MLSH one for each seed."""
     budget: Budget = Steps((PAPER.warm_up + 1) * mlsh_runs.MOVING_BANDITS.steps)
     run, place = shared_run(options.device), make(ID)
-    agents = {SCRATCH: make_learner(run.learner, place, run.config, 1).agent(budget)}
+    agents = {WHOLE: [load_agent(folder, budget) for (name, _), folder in folders.items() if name == WHOLE and folder is not None]}
+    agents[SCRATCH] = [make_learner(run.learner, place, run.config, 1).agent(budget)]
     folder = found(run, TUNED, 0, options)
-    if folder is not None:
-        agents[TUNED] = load_agent(folder, budget)
-    return {name: evaluate(agent, place, "test", options.fine_tuned_tasks, TEST_SEED, budget) for name, agent in agents.items()}
+    agents[TUNED] = [] if folder is None else [load_agent(folder, budget)]
+    tasks = options.fine_tuned_tasks
+    return {name: [evaluate(each, place, "test", tasks, TEST_SEED, budget) for each in own] for name, own in agents.items() if own}
 
 
 def stages(evaluation: Evaluation) -> np.ndarray:
@@ -201,18 +205,15 @@ def interval(own: Estimate) -> dict[str, float]:
     return {"return": own.value, "ci_low": own.low, "ci_high": own.high}
 
 
-def draw(played: dict[tuple[str, int], Evaluation], fixed: dict[str, Evaluation], learned: dict[str, Evaluation], options: Options) -> None:
+def draw(fixed: dict[str, Evaluation], learned: dict[str, list[Evaluation]], options: Options) -> None:
     """Returns against the steps that an agent has played in a task."""
-    whole = [stages(evaluation) for (name, _), evaluation in played.items() if name == WHOLE]
-    curves = {WHOLE: np.concatenate(whole)} if whole else {}
-    curves |= {name: stages(evaluation) for name, evaluation in learned.items()}
-    against = {
-        name: {float(mlsh_runs.MOVING_BANDITS.steps) * i: mean(column) for i, column in enumerate(parts.T)}
-        for name, parts in curves.items()
-    }
+    steps, curves = float(mlsh_runs.MOVING_BANDITS.steps), {}
+    for name, own in learned.items():
+        parts = np.mean([stages(each) for each in own], 0)  # [tasks, 10], over seeds
+        curves[name] = {steps * i: mean(column) for i, column in enumerate(parts.T)}
     levels = {name: float(returns_of(evaluation).mean()) for name, evaluation in fixed.items()}
     title = f"{ID}, test tasks"
-    save(curves_against_steps(against, levels=levels, y="mean return of an episode", title=title), options.folder / "within-a-task.png")
+    save(curves_against_steps(curves, levels=levels, y="mean return of an episode", title=title), options.folder / "within-a-task.png")
 
 
 def maps(folders: dict[tuple[str, int], Path | None], options: Options) -> list[float]:
@@ -221,7 +222,7 @@ def maps(folders: dict[tuple[str, int], Path | None], options: Options) -> list[
     for (name, seed), folder in folders.items():
         if name != WHOLE or folder is None:
             continue
-        learner = load_learner(folder, device=options.device)
+        learner = load_learner(folder)
         assert isinstance(learner, MLSH), "it is a run of MLSH's"
         if seed == options.seeds[0]:
             save(option_maps(learner), options.folder / "sub-policies.png")
@@ -232,17 +233,24 @@ def maps(folders: dict[tuple[str, int], Path | None], options: Options) -> list[
     return bits
 
 
-def record(played: dict[tuple[str, int], Evaluation], learned: dict[str, Evaluation], information: list[float], options: Options) -> None:
+def record(
+    played: dict[tuple[str, int], Evaluation], learned: dict[str, list[Evaluation]], information: list[float], options: Options
+) -> None:
     """The figures of merit."""
     command, scores = options.command, over_seeds(played, WHOLE)
     value = estimate(scores) if len(scores) else None
     title = f"{ID}: return of the episodes after the last warm-up update, mean of {len(options.seeds)} seeds"
     record_estimate(options.folder, title, "> 40", value, None if value is None else value.low > 40, command)
-    for name, evaluation in learned.items():
-        parts, n = stages(evaluation), options.fine_tuned_tasks
-        record_estimate(options.folder, f"{ID}, {name}: return at the same step", "shown", mean(parts[:, -1]), None, command)
-        lead = paired_difference(scores.mean(0)[:n], parts[:, -1]).difference if len(scores) else None
-        record_estimate(options.folder, f"{ID}: MLSH minus {name} at the same step, paired", "shown", lead, None, command)
+    last = {name: np.mean([stages(each)[:, -1] for each in own], 0) for name, own in learned.items()}  # of the same tasks
+    for name in (WHOLE, SCRATCH, TUNED):
+        own = last.get(name)
+        title = f"{ID}, {name}: return from step 18,000 to 20,000, all drawn"
+        record_estimate(options.folder, title, "shown", None if own is None else mean(own), None, command)
+        if name == WHOLE:
+            continue
+        lead = paired_difference(last[WHOLE], own).difference if WHOLE in last and own is not None else None
+        title = f"{ID}: MLSH minus {name}, from step 18,000 to 20,000, paired by task"
+        record_estimate(options.folder, title, "shown", lead, None, command)
     bits = mean(np.array(information)) if len(information) > 1 else None
     title = f"{ID}: bits that the option tells of the correct goal, of 1"
     record_estimate(options.folder, title, ">= 0.5", bits, None if bits is None else bits.low >= 0.5, command)

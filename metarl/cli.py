@@ -14,7 +14,7 @@ __all__ = ["main", "plain_errors"]
 
 def train(words: Sequence[str]) -> None:
     """Train a learner; the same command again goes on with a run that was stopped."""
-    from metarl.experiments.commands import TrainOptions, catalogue, first_sentence, train_run
+    from metarl.experiments.commands import TrainOptions, catalogue, first_sentence, scoring_flags, train_run
     from metarl.learners.registry import learner_class
 
     if not words or words[0].startswith("-"):
@@ -26,7 +26,7 @@ def train(words: Sequence[str]) -> None:
         config: Annotated[kind.Config, tyro.conf.arg(name="")] = kind.Config(),  # type: ignore[name-defined]
     ) -> None:
         folder = train_run(words[0], config, options)
-        print(f"Trained: {folder}. Score it: metarl evaluate {folder}")
+        print(f"Trained: {folder}. Score it: metarl evaluate {folder}{scoring_flags(folder)}")
 
     tyro.cli(flags, prog=f"metarl train {words[0]}", description=first_sentence(kind.__doc__ or ""), args=list(words[1:]))
 
@@ -175,7 +175,9 @@ def plain_errors() -> Iterator[None]:
     except KeyboardInterrupt as stopped:
         print(str(stopped) or "Stopped.", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):  # which PyTorch says in its own way
+            raise
         if os.environ.get("METARL_TRACEBACK"):
             raise
         print(f"metarl: {error}\n(METARL_TRACEBACK=1 shows where this comes from.)", file=sys.stderr)

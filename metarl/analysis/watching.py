@@ -37,6 +37,7 @@ class WatchOptions:
         num_tasks: how many tasks, a row each.
         seed: names the tasks and the environment's noise.
         episodes: in a meta-episode; as in training if left out, or 2 without a run.
+        after: M, further episodes after those of `episodes`, in which agents that learn in a task learn no more.
         steps: play this many environment steps instead of episodes.
         member: which of the run's seeds.
         device: cpu or cuda.
@@ -51,6 +52,7 @@ class WatchOptions:
     num_tasks: Annotated[int, tyro.conf.arg(aliases=["--tasks"])] = 6
     seed: int = 0
     episodes: int | None = None
+    after: int = 0
     steps: int | None = None
     member: int = 0
     device: str = "cpu"
@@ -100,13 +102,13 @@ def _player(folder: Path | None, options: WatchOptions) -> tuple[Agent, str, Tas
         run = RunConfig.from_identity(RunFolder(folder).identity)
         distribution, usual = run.make_distribution(), run
     check_split(distribution, options.split)
-    if options.steps is not None and options.episodes is not None:
-        raise ValueError("Give --steps or --episodes, not both.")
+    if options.steps is not None and (options.episodes is not None or options.after):
+        raise ValueError("Give --steps or --episodes and --after, not both.")
     budget: Budget
     if options.steps is not None:
         budget = Steps(options.steps)
     elif options.episodes is not None or usual is None:
-        budget = Episodes(2 if options.episodes is None else options.episodes, after=0)
+        budget = Episodes(2 if options.episodes is None else options.episodes, after=options.after)
     else:
         budget = default_budget(usual)
     if options.agent is not None:

@@ -17,7 +17,18 @@ from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.devices import check_device
 from metarl.tasks.registry import distribution_class, distribution_ids, supervised_ids
 
-__all__ = ["Catalogue", "EvaluateOptions", "Scored", "TrainOptions", "catalogue", "first_sentence", "save_scores", "score_run", "train_run"]
+__all__ = [
+    "Catalogue",
+    "EvaluateOptions",
+    "Scored",
+    "TrainOptions",
+    "catalogue",
+    "first_sentence",
+    "save_scores",
+    "score_run",
+    "scoring_flags",
+    "train_run",
+]
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ class EvaluateOptions:
         num_tasks: how many tasks.
         seed: names the tasks and the environment's noise.
         episodes: K, episodes in a meta-episode; as in training if left out.
-        after: M, further episodes, which alone count for after_k.
+        after: M, further episodes, which alone count for after_k; as in training if left out with `episodes`, else none.
         steps: play this many environment steps instead of episodes.
         score: total, after_k, budget_mean or success.
         beside: ids of agents to score on the same tasks, such as gittins; `metarl list` shows them.
@@ -68,7 +79,7 @@ class EvaluateOptions:
     num_tasks: int = 10_000
     seed: int = 0
     episodes: int | None = None
-    after: int = 0
+    after: int | None = None
     steps: int | None = None
     score: Literal["total", "after_k", "budget_mean", "success"] = "total"
     beside: tuple[str, ...] = ()
@@ -169,14 +180,30 @@ def first_sentence(docstring: str) -> str:
     return text
 
 
+def scoring_flags(folder: Path) -> str:
+    """What to add to `metarl evaluate FOLDER` for a score that suits the learner: agents that learn by updates take long for each task."""
+    try:
+        budget = default_budget(RunConfig.from_identity(RunFolder(folder).identity))
+    except ValueError:  # scored otherwise, or for as long as its user likes
+        return ""
+    return " --score after_k --num-tasks 100" if isinstance(budget, Episodes) and budget.after else ""
+
+
 def _budget(run: RunConfig, options: EvaluateOptions) -> Budget:
-    if options.score == "after_k" and options.after < 1:
+    budget = _asked(run, options)
+    if options.score == "after_k" and not (isinstance(budget, Episodes) and budget.after):
         raise ValueError("after_k scores the episodes that follow K episodes of learning: add --after 1, and leave --steps out.")
+    return budget
+
+
+def _asked(run: RunConfig, options: EvaluateOptions) -> Budget:
     if options.steps is not None:
         if options.episodes is not None or options.after:
             raise ValueError("Give --steps or --episodes and --after, not both.")
         return Steps(options.steps)
     if options.episodes is not None:
-        return Episodes(options.episodes, options.after)
+        return Episodes(options.episodes, options.after or 0)
     trained = default_budget(run)
-    return Episodes(trained.total, options.after)
+    if options.after is not None:
+        return Episodes(trained.learning if isinstance(trained, Episodes) else trained.total, options.after)
+    return trained if options.score == "after_k" else Episodes(trained.total, after=0)

@@ -126,6 +126,8 @@ def stored_scores(root: Path) -> pd.DataFrame:
     """
     tables = [table for file in sorted(root.rglob("*.csv")) if list((table := pd.read_csv(file)).columns) == COLUMNS]
     if not tables:
+        if not root.is_dir():
+            raise ValueError(f"There is no folder {root}.")
         raise ValueError(f"{root} holds no scores of levels; `python benchmarks/sonic.py` makes some.")
     return pd.concat(tables, ignore_index=True).drop_duplicates(KEY, keep="last")
 

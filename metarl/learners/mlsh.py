@@ -17,11 +17,13 @@ What is ours:
   hundred choices each, too few for a critic of their own.
 - A step of a sub-policy is as long as the share of the steps that were its own. Adam takes steps of the same length however small a
   gradient is; so without this a sub-policy that acts one time in ten, by mistake, is pulled as far towards the wrong task as the right one
-  is towards its own, and sub-policies become alike (results/mlsh/NOTES.md has both).
+  is towards its own, and on moving bandits sub-policies become alike (results/mlsh/NOTES.md).
 - All masters begin with the same weights.
+- Observations are normalised by their running moments.
 """
 
 import copy
+import math
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -59,9 +61,11 @@ class MLSHConfig:
         every: N, steps that a master's choice holds; it must divide the horizon.
         warm_up: W, updates of a task's master before sub-policies learn from the task; 0 lets them learn from the first.
         joint: U, updates of master and sub-policies after that.
-        steps: D, environment steps that each task plays between updates, in whole episodes: it is rounded down to them, to one at least.
+        steps: D, environment steps that each task plays between updates, in whole episodes of the horizon's length: it is rounded down to
+            them, to one at least. Where episodes end sooner, as many are played, in fewer steps.
         tasks: n, played side by side.
-        staggered: whether tasks begin spread over the W + U updates, or all at once.
+        staggered: whether tasks begin spread over the W + U updates, or all at once. In the first round staggered tasks then join with
+            masters that have had less than their warm-up.
         begin_anew: whether masters do, when their task changes; for ablations.
         weigh_by_use: whether sub-policies' steps are as long as their share of the steps.
         random_option: probability that a choice is drawn uniformly instead, while training.
@@ -93,6 +97,8 @@ class MLSHConfig:
         check_counts(**counts)
         if self.warm_up < 0:
             raise ValueError(f"warm_up can't be negative, and is {self.warm_up}.")
+        if not math.isfinite(self.log_std):
+            raise ValueError(f"log_std must be finite, not {self.log_std}.")
         if not 0 <= self.random_option <= 1:
             raise ValueError(f"random_option is a probability, not {self.random_option}.")
         if self.act not in ("sample", "mode"):
@@ -102,6 +108,7 @@ class MLSHConfig:
 PAPER = MLSHConfig()  # moving bandits, as the paper's appendix has them
 RELEASED = MLSHConfig(  # the same, as the comment in the authors' code has them
     warm_up=60,
+    joint=2,
     steps=1000,
     random_option=0.1,
     network=PerceptronConfig(hidden=(32, 32)),
@@ -128,14 +135,12 @@ class MLSH:
     def __init__(self, config: MLSHConfig, distribution: TaskDistribution, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
         check_device(device)
         if is_image(distribution.observation_space):
-            raise ValueError(f"MLSH reads vectors; {distribution.id} shows images. Train rl2, which has encoders.")
+            raise ValueError(f"MLSH reads vectors; {distribution.id} shows images. Train rl2 or joint-ppo, which have encoders.")
         if distribution.horizon % config.every:
             raise ValueError(
                 f"A master chooses every {config.every} steps, which doesn't divide the horizon of {distribution.id}, "
                 f"{distribution.horizon}: choose another `every`."
             )
-        if config.warm_up == 0:
-            warnings.warn("MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation).", stacklevel=2)
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
         streams = derive_seed(only_seed("MLSH", seed), "mlsh")
         self.task_seed = derive_seed(streams, "tasks")
@@ -182,10 +187,12 @@ class MLSH:
         """Play D steps in every task, improve all masters, and from tasks in the joint phase the sub-policies.
 
         "return" is the mean return of an episode, "return_first" that of tasks whose master has learned nothing yet, and "return_warm"
-        that of tasks whose master has had all of its warm-up and which no sub-policy has learned from; where there are none now, those of
-        the latest that there were (0 before the first).
+        that of tasks at the end of their warm-up, from which no sub-policy has learned; where there are none now, those of the latest
+        that there were (0 before the first).
         """
         config, warm = self.config, self.updates.to(self.device) >= self.config.warm_up
+        if config.warm_up == 0 and self.iteration == 0:
+            warnings.warn("MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation).", stacklevel=2)
         steps, choices = self.play()
         returns = torch.where(steps.valid, steps.reward, 0).sum(0).mean(1)  # [n]
         self.improve_masters(choices)
@@ -284,8 +291,9 @@ class MLSH:
         ):
             given = weights[part]
             shapes = {name: tuple(tensor.shape) for name, tensor in zip(network.names, own, strict=True)}
-            if {name: tuple(tensor.shape) for name, tensor in given.items()} != shapes:
-                raise ValueError(f"These weights are of other sub-policies or masters: {', '.join(given)} rather than {', '.join(shapes)}.")
+            others = {name: tuple(tensor.shape) for name, tensor in given.items()}
+            if others != shapes:
+                raise ValueError(f"These weights are of other sub-policies or masters: shapes {others} rather than {shapes}.")
             loaded[part] = [given[name].to(self.device, torch.float32, copy=True) for name in network.names]
         self.sub_policies, self.first_master = Stack.of(loaded["sub_policies"]), loaded["first_master"]
         self.hierarchy.inputs.load_state_dict(weights["inputs"])

@@ -4,6 +4,7 @@ Advantages come from `metarl.learners.policy_episodes`: a baseline fitted to eac
 that a policy that begins anew in each task needs none to begin anew with it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -46,8 +47,8 @@ class StackedPPO:
 
     def __post_init__(self) -> None:
         check_counts(epochs=self.epochs, minibatches=self.minibatches)
-        if not (self.lr > 0 and self.clip > 0 and self.entropy >= 0):
-            raise ValueError("lr and clip must be positive, and entropy can't be negative.")
+        if not (math.isfinite(self.lr) and self.lr > 0 and self.clip > 0 and 0 <= self.entropy < math.inf):
+            raise ValueError("lr and clip must be positive, and entropy can't be negative; lr and entropy are finite.")
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
             raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
 

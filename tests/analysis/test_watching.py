@@ -65,7 +65,7 @@ def test_six_mazes_of_the_papers_size_make_a_small_file(tmp_path):
         ({"num_tasks": MOST_TASKS + 1}, "from 1 to"),
         ({"format": "avi"}, "no animation format 'avi'; choose gif or mp4"),
         ({"device": "gpu"}, "no device 'gpu'"),
-        ({"steps": 5, "episodes": 2}, "--steps or --episodes, not both"),
+        ({"steps": 5, "episodes": 2}, "--steps or --episodes and --after, not both"),
         ({"episodes": 0}, r"K >= 0, M >= 0"),
         ({"distribution": "BernoulliBandit-v0", "distribution_args": ()}, "BernoulliBandit-v0 has nothing to show"),
     ],

@@ -45,6 +45,7 @@ def test_scores_curves_maps_and_figures(tmp_path):
         assert last == pytest.approx(table.loc["MLSH", "return"].to_numpy(), abs=1e-3)
     with np.load(options.folder / "within-a-task.npz") as episodes:
         assert episodes["PPO from scratch/return"].shape == (1, 2, 20)
+        assert episodes["MLSH/return"].shape == (2, 2, 20)
     assert table.loc["Known goal", "return"] > 40 > table.loc["Always one goal", "return"] > table.loc["Random", "return"]
     assert "Random master, known primitives" in printed
     for name in ("sub-policies.png", "within-a-task.png"):
@@ -56,7 +57,7 @@ def test_scores_curves_maps_and_figures(tmp_path):
 def test_what_isnt_trained_is_missing(tmp_path):
     _, _, figures = run(tmp_path, train=False)
     missing = figures["value"].isna()
-    assert set(missing.index[~missing]) == {"MovingBandits-v0, PPO from scratch: return at the same step"}
+    assert set(missing.index[~missing]) == {"MovingBandits-v0, PPO from scratch: return from step 18,000 to 20,000, all drawn"}
 
 
 def test_bad_options_get_a_sentence():

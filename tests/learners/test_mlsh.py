@@ -115,7 +115,7 @@ def test_sub_policies_come_apart_on_moving_bandits():
 
 def test_presets_differ_as_their_sources_do():
     assert (PAPER.warm_up, PAPER.joint, PAPER.every, PAPER.steps, PAPER.sub_policy.lr) == (9, 1, 10, 2000, 3e-4)
-    assert (RELEASED.warm_up, RELEASED.joint, RELEASED.every, RELEASED.steps, RELEASED.sub_policy.lr) == (60, 1, 10, 1000, 3e-5)
+    assert (RELEASED.warm_up, RELEASED.joint, RELEASED.every, RELEASED.steps, RELEASED.sub_policy.lr) == (60, 2, 10, 1000, 3e-5)
     assert RELEASED.random_option == 0.1
     assert PAPER.master.lr == RELEASED.master.lr == 0.01
 
@@ -128,6 +128,8 @@ def test_presets_differ_as_their_sources_do():
         (lambda: MLSHConfig(warm_up=-1), "warm_up can't be negative"),
         (lambda: MLSHConfig(random_option=2.0), "random_option is a probability"),
         (lambda: MLSHConfig(act="best"), "act must be"),
+        (lambda: MLSHConfig(log_std=float("nan")), "log_std must be finite"),
+        (lambda: MLSH(replace(SMALL, sub_policies=3), TASKS).load_weights(MLSH(SMALL, TASKS).weights()), "rather than .*3, 8, 4"),
         (lambda: MLSH(MLSHConfig(), VisualMaze(2)), "MLSH reads vectors"),
     ],
 )
@@ -137,8 +139,8 @@ def test_bad_settings_get_a_sentence(make, sentence):
 
 
 def test_no_warm_up_is_said_aloud():
-    with pytest.warns(UserWarning, match="without a warm-up"):
-        learner = MLSH(replace(SMALL, warm_up=0), TASKS)
+    learner = MLSH(replace(SMALL, warm_up=0), TASKS)
     before = learner.sub_policies
-    learner.update()
+    with pytest.warns(UserWarning, match="without a warm-up"):
+        learner.update()
     assert not same(before, learner.sub_policies)
