@@ -4,8 +4,9 @@ import sys
 
 import pandas as pd
 import pytest
+import torch
 
-from metarl.cli import COMMANDS, main
+from metarl.cli import COMMANDS, main, plain_errors
 from metarl.experiments.commands import catalogue, first_sentence
 from metarl.experiments.level_scores import COLUMNS
 from metarl.learners.registry import LEARNERS
@@ -193,3 +194,11 @@ def test_first_sentences():
     assert first_sentence("One thing\n    after another. And more.\n\nLater.") == "One thing after another."
     assert first_sentence("As in Duan et al. Their paper. Next.") == "As in Duan et al. Their paper."
     assert first_sentence("Mean + 0.5 std") == "Mean + 0.5 std"
+
+
+def test_memory_that_isnt_there_is_said_in_a_sentence(capsys):
+    with pytest.raises(SystemExit, match="1"), plain_errors():
+        torch.empty(1 << 55)
+    assert "allocate memory" in capsys.readouterr().err
+    with pytest.raises(RuntimeError, match="a fault"), plain_errors():
+        raise RuntimeError("a fault of our own")

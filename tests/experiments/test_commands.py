@@ -1,8 +1,11 @@
 import pandas as pd
 import pytest
 
-from metarl.experiments.commands import EvaluateOptions, TrainOptions, save_scores, score_run, train_run
+from metarl.envs.budget import Episodes
+from metarl.experiments.commands import EvaluateOptions, TrainOptions, save_scores, score_run, scoring_flags, train_run
+from metarl.learners.mlsh import MLSHConfig
 from metarl.learners.rl2 import RL2Config
+from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy import NetworkConfig
 
 
@@ -64,3 +67,22 @@ def test_a_budget_of_steps(folder):
 def test_bad_options_are_refused(folder, options, sentence):
     with pytest.raises(ValueError, match=sentence):
         score_run(folder, options)
+
+
+def test_agents_that_learn_by_updates_are_scored_after_them(tmp_path):
+    config = MLSHConfig(iterations=1, every=1, warm_up=2, steps=4, tasks=2, network=PerceptronConfig((4,)))
+    options = TrainOptions(distribution="Identity-v0", distribution_args=("numbers=2", "horizon=2"), folder=tmp_path)
+    train_run("mlsh", config, options)
+    budgets = {
+        Episodes(4, after=2): EvaluateOptions(num_tasks=3, score="after_k"),  # two updates after two episodes each, and two more
+        Episodes(4, after=1): EvaluateOptions(num_tasks=3, after=1),
+        Episodes(6, after=0): EvaluateOptions(num_tasks=3),
+        Episodes(2, after=1): EvaluateOptions(num_tasks=3, episodes=2, after=1),
+    }
+    for wanted, asked in budgets.items():
+        assert score_run(tmp_path, asked).entries[0][1].budget == wanted
+    assert scoring_flags(tmp_path) == " --score after_k --num-tasks 100"
+
+
+def test_others_are_scored_as_they_are(folder):
+    assert scoring_flags(folder) == ""

@@ -2,15 +2,21 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from metarl.envs.budget import Steps
+from metarl.evaluation.protocol import evaluate
 from metarl.learners.mlsh import MLSH, PAPER, RELEASED, MLSHConfig, by_sub_policy
+from metarl.learners.options import HierarchyPlayer, as_choices
 from metarl.learners.policy_episodes import Judged
 from metarl.learners.stacked_ppo import StackedPPO
 from metarl.networks.perceptron import PerceptronConfig
+from metarl.tasks.four_rooms import FourRooms
 from metarl.tasks.identity import Identity
 from metarl.tasks.moving_bandits import MovingBandits
+from metarl.tasks.point_navigation import PointNavigation
 from metarl.tasks.supervised import Examples
 from metarl.tasks.visual_maze import VisualMaze
 
@@ -144,3 +150,29 @@ def test_no_warm_up_is_said_aloud():
     with pytest.warns(UserWarning, match="without a warm-up"):
         learner.update()
     assert not same(before, learner.sub_policies)
+
+
+@pytest.mark.parametrize("distribution", [FourRooms(horizon=10), PointNavigation(horizon=10)], ids=["cells", "plane"])
+def test_cells_and_planes_are_learned_in_and_acted_in(distribution):
+    learner = MLSH(replace(SMALL, every=5, sub_policies=3), distribution)
+    for _ in range(4):
+        assert learner.update()["steps"] > 0
+    for stack in (learner.sub_policies, learner.masters):
+        assert all(bool(torch.isfinite(weight).all()) for weight in stack.weights)
+    budget = Steps(45)
+    played = evaluate(learner.agent(budget), distribution, "test", 4, 0, budget)
+    assert np.isfinite(played.scores("budget_mean")).all()
+
+
+def test_choices_that_an_episodes_end_cuts_short_are_paid_what_there_was():
+    learner = MLSH(replace(SMALL, every=3, steps=6, tasks=40), Identity(4, 6))
+    steps, _ = learner.play()
+    player = HierarchyPlayer(learner.hierarchy, learner.masters.weights, learner.sub_policies.weights, learner.rngs["options"])
+    player.chosen = player.log_prob = [torch.zeros(40), torch.zeros(40)]
+    lengths = torch.arange(40) % 6 + 1
+    valid = torch.arange(6)[:, None, None] < lengths[:, None]
+    choices = as_choices(steps._replace(valid=valid), player)
+    for i, length in enumerate(lengths.tolist()):
+        assert choices.valid[:, i, 0].tolist() == [True, length > 3]
+        assert choices.reward[0, i, 0] == steps.reward[: min(3, length), i, 0].sum()
+        assert choices.reward[1, i, 0] == steps.reward[3:length, i, 0].sum()
