@@ -212,8 +212,9 @@ def draw(fixed: dict[str, Evaluation], learned: dict[str, list[Evaluation]], opt
         parts = np.mean([stages(each) for each in own], 0)  # [tasks, 10], over seeds
         curves[name] = {steps * i: mean(column) for i, column in enumerate(parts.T)}
     levels = {name: float(returns_of(evaluation).mean()) for name, evaluation in fixed.items()}
-    title = f"{ID}, test tasks"
-    save(curves_against_steps(curves, levels=levels, y="mean return of an episode", title=title), options.folder / "within-a-task.png")
+    axis, title = "mean return of an episode", f"{ID}, test tasks"
+    figure = curves_against_steps(curves, levels=levels, y=axis, title=title, logarithmic=False)
+    save(figure, options.folder / "within-a-task.png")
 
 
 def maps(folders: dict[tuple[str, int], Path | None], options: Options) -> list[float]:

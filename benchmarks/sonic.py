@@ -251,7 +251,9 @@ def draw(scores: pd.DataFrame, episodes: dict[str, np.ndarray], options: Options
         curves[str(agent)] = {float(end): mean(column) for end, column in zip(parts[1:], columns, strict=True) if len(column) > 1}
     curves = {agent: curve for agent, curve in curves.items() if curve}
     if curves:
-        figure = curves_against_steps(curves, y="mean return of an episode", title=f"{options.game}, {options.split} levels")
+        figure = curves_against_steps(
+            curves, y="mean return of an episode", title=f"{options.game}, {options.split} levels", logarithmic=False
+        )
         save(figure, options.folder / "curves.png")
 
 

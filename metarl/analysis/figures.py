@@ -210,12 +210,18 @@ def named_curves(curves: Mapping[str, Mapping[float, float]], *, x: str, y: str,
 
 
 def curves_against_steps(
-    curves: Mapping[str, Mapping[float, Estimate]], *, levels: Mapping[str, float] | None = None, y: str, title: str = ""
+    curves: Mapping[str, Mapping[float, Estimate]],
+    *,
+    levels: Mapping[str, float] | None = None,
+    y: str,
+    title: str = "",
+    logarithmic: bool = True,
 ) -> Figure:
-    """Estimates with their intervals against environment steps, which a few thousand or a few hundred may be: the axis is logarithmic.
+    """Estimates with their intervals against environment steps, which a few thousand or a few hundred may be.
 
     Args:
         curves: by label, {steps: estimate}. levels: horizontal lines, by name. y: what is estimated, with its unit.
+        logarithmic: whether the axis of steps is, beyond the first hundred.
     """
     figure, axes = _axes(8.0, 4.4)
     for i, (label, points) in enumerate(curves.items()):
@@ -223,10 +229,13 @@ def curves_against_steps(
         colour, dash, marker = COLOURS[i % len(COLOURS)], DASHES[i // 2 % len(DASHES)], MARKERS[i % len(MARKERS)]
         errors = np.abs(values[:, 1:] - values[:, :1]).T
         axes.errorbar(list(points), values[:, 0], errors, color=colour, linestyle=dash, marker=marker, capsize=3, markersize=4, label=label)
-    axes.set_xscale("symlog", linthresh=100)
+    if logarithmic:
+        axes.set_xscale("symlog", linthresh=100)
+        axes.set_xlim(left=-5)
+    else:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: f"{steps:,.0f}"))
     axes.set_xlabel("environment steps used in the task")
     axes.set_ylabel(y)
-    axes.set_xlim(left=-5)
     for name, value in (levels or {}).items():
         axes.axhline(value, color="black", linestyle=":", linewidth=1.2)
         axes.annotate(name, (0.5, value), xycoords=("axes fraction", "data"), ha="center", va="bottom", fontsize=8)

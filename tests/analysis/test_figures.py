@@ -248,3 +248,11 @@ def test_no_pyplot_and_no_global_settings():
     learning_curve({"GRU": metrics()})
     assert ("matplotlib.pyplot" in sys.modules) == loaded
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(("logarithmic", "scale"), [(True, "symlog"), (False, "linear")])
+def test_the_axis_of_steps_is_logarithmic_or_not(logarithmic, scale):
+    curves = {"one": {10_000.0: Estimate(1.0, 0.5, 1.5, 3), 200_000.0: Estimate(2.0, 1.5, 2.5, 3)}}
+    axes = curves_against_steps(curves, y="return", logarithmic=logarithmic).axes[0]
+    assert axes.get_xscale() == scale
+    assert axes.get_xlim()[1] >= 200_000
