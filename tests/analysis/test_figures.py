@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 import metarl
 from metarl.analysis.figures import (
     COLOURS,
+    curves_against_steps,
     heatmaps,
     intervals_figure,
     learning_curve,
