@@ -151,9 +151,18 @@ def test_a_training_step_of_a_policys_initialisation_stays_within_the_same_place
     assert played <= reached
     assert step <= learners_among(reached)
     gradient = {learner, learner.removesuffix("_rl")}  # what is done to policies is done to examples too
-    before_and_after = {"contract", "settings", "adapting_policy"}
+    before_and_after = {"contract", "settings", "adapting_policy", "collected"}
     only_of_examples = {"initialisation", "adapter"}
     assert learners_among(reached) <= step | gradient | before_and_after | only_of_examples | ONLY_WITH_SEVERAL_PROCESSES
+
+
+def test_a_training_step_of_mlsh_stays_within_its_places():
+    reached = reached_from("mlsh")
+    step = {"mlsh", "options", "policy_episodes", "ppo", "stacked_ppo", "inner_loop"}
+    assert {"metarl.rollout", "metarl.envs.meta_episode", "metarl.networks.policy_perceptron"} <= reached
+    assert step <= learners_among(reached)
+    before_and_after = {"contract", "settings", "mlsh_agent", "collected", "optimizers"}
+    assert learners_among(reached) <= step | before_and_after | ONLY_WITH_SEVERAL_PROCESSES
 
 
 def has_code(file: Path) -> bool:
