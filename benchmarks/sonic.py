@@ -262,8 +262,10 @@ def level_table(scores: pd.DataFrame, options: Options) -> pd.DataFrame:
     table = scores.pivot_table(index="level", columns="agent", values="score", sort=False)
     board = leaderboard(scores).set_index("agent")
     table = table[list(board.index)].round(2).astype(object)
-    for row, text in (("mean over levels", "{score:.2f}"), ("95 % interval", "[{ci_low:.2f}, {ci_high:.2f}]"), ("over", "{seeds} {over}")):
-        table.loc[row] = [text.format_map({str(name): value for name, value in board.loc[agent].items()}) for agent in table.columns]
+    lines = {agent: {str(name): value for name, value in line.items()} for agent, line in board.iterrows()}
+    table.loc["mean over levels"] = [f"{lines[agent]['score']:.2f}" for agent in table.columns]
+    table.loc["95 % interval"] = [f"[{lines[agent]['ci_low']:.2f}, {lines[agent]['ci_high']:.2f}]" for agent in table.columns]
+    table.loc["over"] = [f"{lines[agent][lines[agent]['over']]} {lines[agent]['over']}" for agent in table.columns]
     if options.game == "sonic":
         table = with_references(table)
     return table
