@@ -7,6 +7,7 @@ from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.entries import known_ids, look_up
+from metarl.tasks.reveal import reveal
 
 __all__ = ["AGENTS", "GROUP", "agent_class", "agent_names", "make_agent"]
 
@@ -64,7 +65,8 @@ def make_agent(id: str, distribution: TaskDistribution, budget: Budget, **parame
     kind = agent_class(id)
     if not kind.supports(distribution):
         able = [name for name in agent_names(distribution) if name != id]
-        raise ValueError(f"The agent {id!r} can't play {distribution!r}; agents that can: {', '.join(able) or 'none'}.")
+        told = f" It must be told the task: it plays {distribution.id}/revealed." if _plays_revealed(kind, distribution) else ""
+        raise ValueError(f"The agent {id!r} can't play {distribution!r}; agents that can: {', '.join(able) or 'none'}.{told}")
     own = list(inspect.signature(kind).parameters)[2:]
     unknown = sorted(set(parameters) - set(own))
     if unknown:
@@ -73,3 +75,11 @@ def make_agent(id: str, distribution: TaskDistribution, budget: Budget, **parame
         return kind(distribution, budget, **parameters)
     except TypeError as error:
         raise ValueError(f"The agent {id!r} can't be made with {parameters}: {error}") from error
+
+
+def _plays_revealed(kind: Any, distribution: TaskDistribution) -> bool:
+    """Whether an agent can play a distribution once each task is told."""
+    try:
+        return bool(kind.supports(reveal(distribution)))
+    except ValueError:  # it can't be told
+        return False

@@ -68,6 +68,8 @@ def import_report(folder: Path) -> list[str]:
     lines += [f"made        {game}  from the ROM of {base_game(game)}" for game in result.made]
     counts = [f"{len(result.recognised)} recognised", f"{len(result.unknown)} unknown", f"{len(result.made)} made"]
     lines.append(f"ROMs: {', '.join(counts)}; {result.others} further files.")
+    if not (result.recognised or result.unknown):
+        lines.append(f"There is no ROM in {folder}; metarl retro status says which files are wanted, by hash.")
     if result.unknown:
         lines.append("An unknown ROM is a game or a version that stable-retro has no levels of; metarl retro status says which it wants.")
     return lines

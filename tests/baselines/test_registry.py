@@ -79,3 +79,10 @@ def test_other_packages_register_theirs_by_entry_point(monkeypatch):
     monkeypatch.setattr(entries, "entry_points", lambda group: [Point("dice", RandomAgent)] if group == "metarl.agents" else [])
     assert "dice" in agent_names()
     assert isinstance(make_agent("dice", BernoulliBandit(3), BUDGET), RandomAgent)
+
+
+def test_agents_that_must_be_told_the_task_say_so():
+    with pytest.raises(ValueError, match="must be told the task: it plays MovingBandits-v0/revealed"):
+        make_agent("known-goal", MovingBandits(), BUDGET)
+    with pytest.raises(ValueError, match=r"random-master\.?$|shared-goal\.?$|random\.?$"):
+        make_agent("gittins", MovingBandits(), BUDGET)

@@ -85,3 +85,10 @@ def test_help_names_both(words, status, capsys):
         shown = capsys.readouterr().out
         assert "status" in shown
         assert "import" in shown
+
+
+def test_a_folder_without_roms_is_said_to_be_one(tmp_path):
+    (tmp_path / "notes.txt").write_text("no game")
+    lines = import_report(tmp_path)
+    assert lines[0] == "ROMs: 0 recognised, 0 unknown, 0 made; 1 further files."
+    assert lines[1].startswith(f"There is no ROM in {tmp_path}")
