@@ -1,6 +1,6 @@
 """Transfer by the protocol of Nichol et al. 2018: on each test level by itself, an agent plays a budget of steps and learns while it plays.
 
-    python benchmarks/sonic.py --game coin-run --publish                       # 200,000 steps on each level
+    python benchmarks/sonic.py --game coin-run --publish                       # 200,000 steps on each level; of airstriker 50,000
     python benchmarks/sonic.py --game sonic --preset paper --device cuda       # a million; needs your ROMs: `metarl retro import`
 
 Games are coin-run, airstriker, freeway, space-invaders and sonic. A level's score is the mean return of all episodes in the budget, an
@@ -118,7 +118,7 @@ class Options:
     @property
     def budget(self) -> int:
         """Steps on each level."""
-        return self.steps or STEPS[self.preset]
+        return self.steps or (GAMES[self.game].steps if self.preset == "cpu" else STEPS[self.preset])
 
     def command(self, agent: str) -> str:
         """What reruns an agent's scores."""

@@ -86,6 +86,7 @@ class Game:
         of_agents: further ones, by the agent's label, of agents that act by other actions.
         levels: places of the test tasks that are played, chosen before any was; all of them if empty.
         seeds: each is played once with each.
+        steps: on each test level, of the preset cpu.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Game:
     of_agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     levels: tuple[int, ...] = ()
     seeds: tuple[int, ...] = (0, 1)
+    steps: int = STEPS["cpu"]
 
 
 GAMES = {
@@ -110,6 +112,7 @@ GAMES = {
         {"joint-ppo": replace(FRAMES, num_envs=8, iterations=300, reward_scale=0.05), "joint-rainbow": rainbow(0.05)},
         levels=(0, 2),  # a beginning of level 3, and one of the endless mode
         seeds=(0,),
+        steps=50_000,  # an emulator plays 150 to 350 steps a second
     ),
     "freeway": Game("AtariFlavours-v0", {"joint-ppo": FRAMES, "joint-rainbow": rainbow(1.0)}, {"game": "freeway"}, levels=(0, 2)),
     "space-invaders": Game(
