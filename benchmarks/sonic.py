@@ -248,13 +248,18 @@ def draw(scores: pd.DataFrame, episodes: dict[str, np.ndarray], options: Options
                 lines.append(np.where(count > 0, np.bincount(place, returns, PARTS) / np.maximum(count, 1), np.nan))
         table = np.array(lines)
         columns = [column[~np.isnan(column)] for column in table.T]
-        curves[str(agent)] = {float(end): mean(column) for end, column in zip(parts[1:], columns, strict=True) if len(column) > 1}
+        curves[str(agent)] = {float(end): of_lines(column) for end, column in zip(parts[1:], columns, strict=True) if len(column)}
     curves = {agent: curve for agent, curve in curves.items() if curve}
     if curves:
         figure = curves_against_steps(
             curves, y="mean return of an episode", title=f"{options.game}, {options.split} levels", logarithmic=False
         )
         save(figure, options.folder / "curves.png")
+
+
+def of_lines(column: np.ndarray) -> Estimate:
+    """The mean of what several levels and seeds have come to; its interval is left out where two make it wider than the figure."""
+    return mean(column) if len(column) > 2 else Estimate(float(column.mean()), np.nan, np.nan, len(column))
 
 
 def level_table(scores: pd.DataFrame, options: Options) -> pd.DataFrame:
