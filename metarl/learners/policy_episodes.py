@@ -115,7 +115,10 @@ def fit_baseline(features: Tensor, returns: Tensor, valid: Tensor) -> Tensor:
         features.shape[-1], dtype=torch.float64, device=features.device
     )
     projected = features.transpose(1, 2) @ torch.where(valid, returns.double(), 0)[..., None] / count
-    return torch.linalg.solve(squares, projected)[..., 0]
+    factor, failed = torch.linalg.cholesky_ex(squares)  # symmetric and positive, but for rounding
+    if bool(failed.any()):
+        return (torch.linalg.pinv(squares, hermitian=True) @ projected)[..., 0]
+    return torch.cholesky_solve(projected, factor)[..., 0]
 
 
 def surrogate(actions: ActionDistribution) -> Callable[[Tensor, Judged], Tensor]:

@@ -117,3 +117,12 @@ def test_the_clipped_surrogate_stops_where_a_ratio_has_gone_far_enough():
     loss = surrogate(ACTIONS)(parameters, judged._replace(clip=0.2))[0]
     more, less = torch.tensor(0.5).exp(), torch.tensor(-0.5).exp()
     assert torch.allclose(loss, torch.stack([-torch.tensor(1.2), -less, more, torch.tensor(0.8)]), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e7])  # with the larger, rounding is more than the ridge
+def test_baselines_of_many_features_are_fitted(size):
+    rng = torch.Generator().manual_seed(0)
+    features = size * torch.randn(3, 40, 212, generator=rng)
+    returns, valid = torch.randn(3, 40, generator=rng), torch.ones(3, 40, dtype=torch.bool)
+    fitted = (features.double() @ fit_baseline(features, returns, valid)[..., None])[..., 0]
+    assert torch.allclose(fitted, returns.double(), atol=1e-2)
