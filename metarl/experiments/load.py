@@ -7,10 +7,7 @@ from metarl.envs.budget import Budget, Episodes
 from metarl.experiments.checkpoint import CheckpointError, load_state
 from metarl.experiments.run import check_belongs, resume
 from metarl.experiments.run_config import RunConfig
-from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.contract import Learner
-from metarl.learners.joint import JointTraining
-from metarl.learners.mlsh import MLSHConfig, episodes_between
 from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class
 from metarl.results import RunFolder, RunFolderError
 
@@ -75,25 +72,20 @@ def load_learner(folder: str | Path, member: int = 0, device: str = "cpu") -> Le
 def default_budget(run: RunConfig) -> Budget:
     """What the run's agent was trained for: its config's `episodes`, all of them scored; or its updates, and as many episodes after.
 
-    Of joint training on single episodes that is one, played as trained; given steps instead, its agent learns while it plays. Of MLSH
-    it is the warm-up, and the episodes that follow its last update.
+    The learner says it by a method `usual_budget(config, distribution)`, if it has one.
 
     Raises:
         ValueError: the learner doesn't train for a number of episodes.
     """
-    adaptation = getattr(run.config, "adaptation", None)
-    if isinstance(adaptation, Adaptation):
-        return Episodes(adaptation.episodes * getattr(run.config, "inner_steps", 1), after=adaptation.episodes)
     if run.learner in SUPERVISED_LEARNERS:
         raise ValueError(
             f"The learner {run.learner!r} learned supervised tasks: score metarl.load_learner(folder).adapter() with "
             "metarl.evaluate_supervised."
         )
-    if issubclass(learner_class(run.learner), JointTraining):
-        return Episodes(1, after=0)
-    if isinstance(run.config, MLSHConfig):
-        each = episodes_between(run.config.steps, run.make_distribution().horizon)
-        return Episodes(max(1, run.config.warm_up) * each, after=each)
+    usual = getattr(learner_class(run.learner), "usual_budget", None)
+    if usual is not None:
+        budget: Budget = usual(run.config, run.make_distribution())
+        return budget
     episodes = getattr(run.config, "episodes", None)
     if not isinstance(episodes, int):
         raise ValueError(f"The learner {run.learner!r} isn't trained for a number of episodes; say for how long the agent will play.")

@@ -107,6 +107,11 @@ class JointTraining(ABC):
         self._shown: Step | None = None  # by the rows; None while they aren't open
         self._stood: dict[str, Any] | None = None  # where they are to go on once they are
 
+    @staticmethod
+    def usual_budget(config: Any, distribution: TaskDistribution) -> Budget:
+        """An episode, played as trained; given steps instead, the agent learns while it plays."""
+        return Episodes(1, after=0)
+
     @abstractmethod
     def new_online(self, rows: int, seed: int, alone: bool) -> OnlineLearner:
         """The algorithm, untrained: on all tasks, or `alone` in one."""

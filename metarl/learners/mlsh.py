@@ -35,7 +35,7 @@ from torch import Tensor
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.contract import Metrics
-from metarl.learners.mlsh_agent import MLSHAgent
+from metarl.learners.mlsh_agent import MLSHAgent, episodes_between
 from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices
 from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, judge
 from metarl.learners.settings import check_counts, only_seed
@@ -64,8 +64,7 @@ class MLSHConfig:
         steps: D, environment steps that each task plays between updates, in whole episodes of the horizon's length: it is rounded down to
             them, to one at least. Where episodes end sooner, as many are played, in fewer steps.
         tasks: n, played side by side.
-        staggered: whether tasks begin spread over the W + U updates, or all at once. In the first round staggered tasks then join with
-            masters that have had less than their warm-up.
+        staggered: whether tasks join spread over W + U updates, or all at once: their first warm-up is then longer for some.
         begin_anew: whether masters do, when their task changes; for ablations.
         weigh_by_use: whether sub-policies' steps are as long as their share of the steps.
         random_option: probability that a choice is drawn uniformly instead, while training.
@@ -162,7 +161,8 @@ class MLSH:
         self.sub_policies = Stack.of([weight.to(self.device) for weight in self.hierarchy.first_sub_policies])
         each = config.warm_up + config.joint
         row = torch.arange(config.tasks)
-        self.updates = row * each // config.tasks if config.staggered else torch.zeros_like(row)  # [n] since the task began
+        # [n] updates of a task so far; what some warm up for longer, so that they join one after another, lies below 0
+        self.updates = -(row * each // config.tasks) if config.staggered else torch.zeros_like(row)
         self.tasks_before = torch.zeros_like(row)  # [n] that this row has had
         self.latest = {"return_first": 0.0, "return_warm": 0.0}
         self.iteration = self.steps = 0
@@ -259,6 +259,12 @@ class MLSH:
         """Whether all iterations are done."""
         return self.iteration >= self.config.iterations
 
+    @staticmethod
+    def usual_budget(config: MLSHConfig, distribution: TaskDistribution) -> Budget:
+        """The warm-up, and the episodes that follow its last update."""
+        each = episodes_between(config.steps, distribution.horizon)
+        return Episodes(max(1, config.warm_up) * each, after=each)
+
     def agent(self, budget: Budget, member: int = 0) -> MLSHAgent:
         """The agent that learns a master of its own over the sub-policies trained so far, which it copies."""
         if member:
@@ -315,11 +321,6 @@ class MLSH:
         self.latest = {name: float(value) for name, value in state["latest"].items()}
         for name, stream in state["streams"].items():
             self.rngs[name].set_state(stream.cpu())
-
-
-def episodes_between(steps: int, horizon: int) -> int:
-    """Whole episodes that D = `steps` make, one at least."""
-    return max(1, steps // horizon)
 
 
 def by_sub_policy(judged: Examples, option: Tensor, num_options: int) -> tuple[Examples, Tensor]:

@@ -18,7 +18,12 @@ from metarl.learners.stacked_ppo import Stack, StackedPPO, improved
 from metarl.tasks.contract import TaskDistribution, where_rows
 from metarl.tasks.seeding import torch_generator
 
-__all__ = ["MLSHAgent", "MLSHState"]
+__all__ = ["MLSHAgent", "MLSHState", "episodes_between"]
+
+
+def episodes_between(steps: int, horizon: int) -> int:
+    """Whole episodes that D = `steps` make, one at least."""
+    return max(1, steps // horizon)
 
 
 class MLSHState(NamedTuple):
@@ -62,7 +67,7 @@ class MLSHAgent:
     ):
         self.hierarchy, self.first_master, self.sub_policies, self.settings = hierarchy, first_master, sub_policies, settings
         self.horizon, self.most_likely = distribution.horizon, most_likely
-        self.episodes = max(1, steps // distribution.horizon)
+        self.episodes = episodes_between(steps, distribution.horizon)
         if isinstance(budget, Episodes) and budget.after and 0 < budget.learning < self.episodes:
             raise ValueError(
                 f"MLSH's master learns from {self.episodes} episodes at a time, so it wouldn't from {budget.learning}: give it that many "

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["SGD", "Adam", "Optimizer", "moved_to"]
+__all__ = ["SGD", "Adam", "Optimizer", "State", "moved_to"]
 
 State = dict[str, Any]  # tensors and JSON values
 
@@ -66,20 +66,34 @@ class Adam:
         if not self.epsilon > 0:
             raise ValueError(f"epsilon must be positive, not {self.epsilon}.")
 
-    def start(self, weights: Sequence[Tensor]) -> State:
-        """The state before the first step."""
-        return {"first": [torch.zeros_like(weight) for weight in weights], "second": [torch.zeros_like(w) for w in weights], "count": 0}
+    def start(self, weights: Sequence[Tensor], apart: bool = False) -> State:
+        """The state before the first step; `apart` counts the steps of each entry [n] of weights [n, ...] on its own."""
+        count = torch.zeros(len(weights[0]), dtype=torch.int64, device=weights[0].device) if apart else 0
+        return {"first": [torch.zeros_like(weight) for weight in weights], "second": [torch.zeros_like(w) for w in weights], "count": count}
 
-    def step(self, weights: list[Tensor], gradients: Sequence[Tensor], state: State, scale: float = 1.0) -> tuple[list[Tensor], State]:
-        """New weights, and the state after; the step size is `scale` times lr."""
+    def step(
+        self, weights: list[Tensor], gradients: Sequence[Tensor], state: State, scale: float | Tensor = 1.0
+    ) -> tuple[list[Tensor], State]:
+        """New weights, and the state after; the step size is `scale` times lr, or of entries that count apart, `scale` [n] times lr."""
         gradients = list(gradients)
         count = state["count"] + 1
         first = torch._foreach_lerp(state["first"], gradients, 1 - self.beta1)
         second = torch._foreach_addcmul(torch._foreach_mul(state["second"], self.beta2), gradients, gradients, 1 - self.beta2)
+        after = {"first": list(first), "second": list(second), "count": count}
+        if isinstance(count, Tensor):
+            times = count.to(torch.float64)  # [n]
+            length, shrunk = -self.lr * scale / (1 - self.beta1**times), 1 - self.beta2**times
+            roots = [(part / along(shrunk, part)).sqrt_().add_(self.epsilon) for part in second]
+            parts = zip(weights, first, roots, strict=True)
+            return [weight + along(length, weight) * mean / root for weight, mean, root in parts], after
         root = torch._foreach_sqrt(torch._foreach_div(second, 1 - self.beta2**count))
         torch._foreach_add_(root, self.epsilon)
-        moved = torch._foreach_addcdiv(weights, first, root, -self.lr * scale / (1 - self.beta1**count))
-        return list(moved), {"first": list(first), "second": list(second), "count": count}
+        return list(torch._foreach_addcdiv(weights, first, root, -self.lr * scale / (1 - self.beta1**count))), after
+
+
+def along(numbers: Tensor, tensor: Tensor) -> Tensor:
+    """`numbers` [n] as factors of `tensor` [n, ...], of its type."""
+    return numbers.to(tensor.dtype).view(-1, *(1,) * (tensor.dim() - 1))
 
 
 Optimizer = SGD | Adam
@@ -87,7 +101,10 @@ Optimizer = SGD | Adam
 
 def moved_to(device: torch.device, state: State) -> State:
     """A state with its tensors on `device`."""
-    return {name: [tensor.to(device) for tensor in part] if isinstance(part, list) else part for name, part in state.items()}
+    return {
+        name: [tensor.to(device) for tensor in part] if isinstance(part, list) else part.to(device) if isinstance(part, Tensor) else part
+        for name, part in state.items()
+    }
 
 
 def _check_lr(lr: float) -> None:

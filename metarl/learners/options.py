@@ -3,8 +3,6 @@
 Sub-policies are shared by all tasks, masters are the tasks' own.
 """
 
-from typing import Any
-
 import gymnasium as gym
 import torch
 from torch import Generator, Tensor
@@ -105,11 +103,11 @@ class HierarchyPlayer:
         return PolicyOutput(parameters, torch.zeros_like(step.prev_reward)), played + 1
 
 
-def as_choices(episodes: TaskEpisodes, player: Any) -> TaskEpisodes:
+def as_choices(episodes: TaskEpisodes, player: HierarchyPlayer) -> TaskEpisodes:
     """The same episodes as a master sees them, a choice every N steps, with the sum of the rewards until the next.
 
     Args:
-        episodes: [T, n, R] steps. player: the `HierarchyPlayer` that played them.
+        episodes: [T, n, R] steps. player: who played them.
     """
     every, (steps, n, _) = player.hierarchy.every, episodes.reward.shape
     reward = torch.where(episodes.valid, episodes.reward, 0)

@@ -275,6 +275,12 @@ class PolicyInitialisation(ABC):
 
         return product
 
+    @staticmethod
+    def usual_budget(config: Any, distribution: TaskDistribution) -> Budget:
+        """The updates that it was trained for, and as many episodes as lie between them after the last."""
+        each = config.adaptation.episodes
+        return Episodes(each * getattr(config, "inner_steps", 1), after=each)
+
     @property
     def finished(self) -> bool:
         """Whether all iterations are done."""

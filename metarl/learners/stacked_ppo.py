@@ -6,13 +6,15 @@ that a policy that begins anew in each task needs none to begin anew with it.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
+from torch.utils._pytree import tree_leaves, tree_map
 
 from metarl.learners.inner_loop import Problem, task_gradients
+from metarl.learners.optimizers import Adam, State, moved_to
 from metarl.learners.policy_episodes import Judged, surrogate
 from metarl.learners.settings import check_counts
 from metarl.networks.actions import ActionDistribution
@@ -21,7 +23,7 @@ from metarl.tasks.supervised import Examples
 
 __all__ = ["Stack", "StackedPPO", "improved"]
 
-BETAS, EPSILON = (0.9, 0.999), 1e-5  # of Adam
+ADAM = Adam(epsilon=1e-5)
 
 
 @dataclass(frozen=True)
@@ -57,50 +59,44 @@ class Stack(NamedTuple):
     """n policies and their optimisers."""
 
     weights: list[Tensor]  # [n, ...] each
-    first: list[Tensor]  # [n, ...] each: Adam's running mean of gradients
-    second: list[Tensor]  # [n, ...] each: ... and of their squares
-    taken: Tensor  # [n] int64: steps that Adam has taken
+    adam: State  # of n that count their steps apart
 
     @staticmethod
     def of(weights: Sequence[Tensor]) -> "Stack":
         """Policies that haven't been trained."""
-        count = torch.zeros(len(weights[0]), dtype=torch.int64, device=weights[0].device)
-        first, second = ([torch.zeros_like(weight) for weight in weights] for _ in range(2))
-        return Stack([weight.clone() for weight in weights], first, second, count)
+        own = [weight.clone() for weight in weights]
+        return Stack(own, ADAM.start(own, apart=True))
+
+    @property
+    def taken(self) -> Tensor:
+        """Steps [n] that each has taken."""
+        count: Tensor = self.adam["count"]
+        return count
 
     def where(self, mask: Tensor, initial: Sequence[Tensor]) -> "Stack":
         """Policies begun anew from the weights `initial` [...] where `mask` [n] is true."""
-        wide = [mask.view(-1, *(1,) * (weight.dim() - 1)) for weight in self.weights]
-        weights = [torch.where(w, fresh, own) for w, fresh, own in zip(wide, initial, self.weights, strict=True)]
-        first, second = ([torch.where(w, 0, own) for w, own in zip(wide, part, strict=True)] for part in (self.first, self.second))
-        return Stack(weights, first, second, torch.where(mask, 0, self.taken))
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything, as tensors."""
-        return {**{name: named(getattr(self, name)) for name in ("weights", "first", "second")}, "taken": self.taken}
-
-    @staticmethod
-    def from_state(state: dict[str, Any], device: torch.device) -> "Stack":
-        """What `state_dict` gave."""
-        weights, first, second = ([state[name][key].to(device) for key in sorted(state[name])] for name in ("weights", "first", "second"))
-        return Stack(weights, first, second, state["taken"].to(device))
+        rows, every = torch.nonzero(mask).flatten(), self.of_rows(torch.ones_like(mask))
+        every.put(rows, Stack.of([weight.expand(len(rows), *weight.shape) for weight in initial]))
+        return every
 
     def of_rows(self, rows: Tensor) -> "Stack":
-        """Some of them, as a copy."""
-        weights, first, second = ([tensor[rows] for tensor in part] for part in self[:3])
-        return Stack(weights, first, second, self.taken[rows])
+        """Those at `rows`, numbers or a mask, as a copy."""
+        weights, adam = tree_map(lambda part: part[rows], (self.weights, self.adam))
+        return Stack(weights, adam)
 
     def put(self, rows: Tensor, others: "Stack") -> None:
         """Write `others` in the place of some."""
-        for wholes, parts in zip(self[:3], others[:3], strict=True):
-            for whole, part in zip(wholes, parts, strict=True):
-                whole[rows] = part
-        self.taken[rows] = others.taken
+        for whole, part in zip(tree_leaves(tuple(self)), tree_leaves(tuple(others)), strict=True):
+            whole[rows] = part
 
+    def state_dict(self) -> State:
+        """Everything."""
+        return {"weights": self.weights, "adam": self.adam}
 
-def named(tensors: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Each tensor by its place, as a name that sorts."""
-    return {f"{i:03d}": tensor for i, tensor in enumerate(tensors)}
+    @staticmethod
+    def from_state(state: State, device: torch.device) -> "Stack":
+        """What `state_dict` gave."""
+        return Stack([weight.to(device) for weight in state["weights"]], moved_to(device, state["adam"]))
 
 
 @torch.no_grad()
@@ -129,27 +125,12 @@ def improved(
         each = paid(parameters, judged)
         return each - settings.entropy * judged.weight * actions.entropy(parameters) if settings.entropy else each
 
-    problem, samples = Problem(network, loss), examples.inputs.shape[1]
+    problem, samples, adam = Problem(network, loss), examples.inputs.shape[1], replace(ADAM, lr=settings.lr)
     for _ in range(settings.epochs):
         order = torch.randperm(samples, generator=rng, device=rng.device).to(examples.inputs.device)
         for index in order.tensor_split(settings.minibatches):
             action, log_prob, gain, weight = (field[:, index] for field in clipped[:4])
             part = Judged(action, log_prob, gain, weight, clipped.clip)
             found = task_gradients(problem, stack.weights, Examples(examples.inputs[:, index], part))
-            stack = moved(stack, found.gradients, settings.lr, share)
+            stack = Stack(*adam.step(stack.weights, found.gradients, stack.adam, 1.0 if share is None else share))
     return stack
-
-
-def moved(stack: Stack, gradients: list[Tensor], lr: float, share: Tensor | None = None) -> Stack:
-    """One step of Adam (Kingma and Ba 2015) of each of n policies, which may have taken different numbers of steps before."""
-    count = stack.taken + 1
-    corrections = [1 - beta ** count.to(torch.float64) for beta in BETAS]
-    rate = (lr / corrections[0] * (1.0 if share is None else share)).to(gradients[0].dtype)  # [n]
-    scale = corrections[1].sqrt().to(gradients[0].dtype)
-    first = list(torch._foreach_lerp(stack.first, gradients, 1 - BETAS[0]))
-    second = list(torch._foreach_addcmul(torch._foreach_mul(stack.second, BETAS[1]), gradients, gradients, 1 - BETAS[1]))
-    roots, weights = torch._foreach_sqrt(second), []
-    for weight, mean, root in zip(stack.weights, first, roots, strict=True):
-        wide = (-1, *(1,) * (weight.dim() - 1))
-        weights.append(weight - rate.view(wide) * mean / (root / scale.view(wide) + EPSILON))
-    return Stack(weights, first, second, count)

@@ -33,11 +33,20 @@ def test_tasks_are_staggered_and_phases_follow_each_other():
     learner = MLSH(SMALL, TASKS)
     assert learner.episodes == 3
     seen = []
-    for _ in range(6):
+    for _ in range(8):
         seen.append(learner.updates.tolist())
         learner.update()
-    assert seen == [[0, 1, 2], [1, 2, 0], [2, 0, 1]] * 2
+    assert seen[:2] == [[0, -1, -2], [1, 0, -1]]
+    assert seen[2:] == [[2, 1, 0], [0, 2, 1], [1, 0, 2]] * 2
     assert learner.tasks_before.tolist() == [2, 2, 2]
+    assert MLSH(replace(SMALL, staggered=False), TASKS).updates.tolist() == [0, 0, 0]
+
+
+def test_no_task_joins_before_its_masters_warm_up():
+    learner = MLSH(replace(SMALL, begin_anew=True), TASKS)
+    for _ in range(9):
+        assert all(taken >= 2 for taken, phase in zip(learner.masters.taken, learner.updates, strict=True) if phase >= 2)
+        learner.update()
 
 
 def test_sub_policies_learn_in_the_joint_phase_only_and_masters_always():
@@ -52,10 +61,11 @@ def test_sub_policies_learn_in_the_joint_phase_only_and_masters_always():
 def test_masters_begin_anew_with_each_task_unless_told_not_to():
     for begin_anew in (True, False):
         learner = MLSH(replace(SMALL, begin_anew=begin_anew), TASKS)
-        learner.update()  # the last row was in the joint phase
+        for _ in range(3):
+            learner.update()  # at last the first row was in the joint phase
         first = [weight.expand_as(own) for weight, own in zip(learner.first_master, learner.masters.weights, strict=True)]
-        assert all(torch.equal(own[2], fresh[2]) for own, fresh in zip(learner.masters.weights, first, strict=True)) == begin_anew
-        assert learner.masters.taken.tolist() == ([1, 1, 0] if begin_anew else [1, 1, 1])
+        assert all(torch.equal(own[0], fresh[0]) for own, fresh in zip(learner.masters.weights, first, strict=True)) == begin_anew
+        assert learner.masters.taken.tolist() == ([0, 3, 3] if begin_anew else [3, 3, 3])
 
 
 def test_a_task_lasts_for_all_its_updates():
@@ -94,7 +104,7 @@ def test_a_sub_policy_that_never_acts_stays_as_it_is():
     assert not same(before, learner.sub_policies, slice(0, 1))
 
 
-@pytest.mark.parametrize("updates", [1, 2])  # the first task is warming up, or about to join
+@pytest.mark.parametrize("updates", [1, 2])  # all are warming up, or the first is about to join
 def test_training_resumes_in_either_phase(updates):
     learner, other = MLSH(SMALL, TASKS, 5), MLSH(SMALL, TASKS, 5)
     other.update()

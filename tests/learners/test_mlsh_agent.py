@@ -7,7 +7,7 @@ from metarl.envs.budget import Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.mlsh import MLSH, MLSHConfig
 from metarl.learners.policy_episodes import judge
-from metarl.learners.stacked_ppo import Stack, improved
+from metarl.learners.stacked_ppo import improved
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.contract import fresh_tasks
 from metarl.tasks.moving_bandits import MovingBandits
@@ -25,7 +25,7 @@ def played(budget, steps, rows=3, draws=0):
     for _ in range(steps):
         action, state = agent.act(step, state, torch_generator(len(states), "agent", draws))
         step, _ = env.step(action)
-        masters = Stack(*([part.clone() for part in parts] for parts in state.masters[:3]), state.masters.taken.clone())
+        masters = state.masters.of_rows(torch.arange(rows))
         episodes = type(state.episodes)(*(part.clone() for part in state.episodes))
         states.append(state._replace(masters=masters, episodes=episodes))
     return agent, states, step

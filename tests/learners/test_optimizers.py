@@ -64,3 +64,25 @@ def test_a_states_tensors_are_moved_and_its_numbers_kept():
 def test_bad_settings_get_a_sentence(make, sentence):
     with pytest.raises(ValueError, match=sentence):
         make()
+
+
+def test_adam_is_pytorchs_for_entries_that_count_their_steps_apart():
+    rng = torch.Generator().manual_seed(0)
+    start, scale = torch.randn(3, 5, generator=rng), torch.tensor([1.0, 0.5, 1.0])
+    parameters = [row.clone().requires_grad_() for row in start]
+    optimisers = [torch.optim.Adam([parameter], 0.01 * share) for parameter, share in zip(parameters, scale.tolist(), strict=True)]
+    adam, weights = Adam(0.01), [start]
+    state = adam.start(weights, apart=True)
+    for t in range(6):
+        if t == 3:  # the last begins anew
+            parameters[2] = start[2].clone().requires_grad_()
+            optimisers[2] = torch.optim.Adam([parameters[2]], 0.01)
+            weights[0][2], state["first"][0][2], state["second"][0][2], state["count"][2] = start[2], 0, 0, 0
+        gradient = torch.randn(3, 5, generator=rng)
+        weights, state = adam.step(weights, [gradient], state, scale)
+        for i, optimiser in enumerate(optimisers):
+            parameters[i].grad = gradient[i].clone()
+            optimiser.step()
+    assert state["count"].tolist() == [6, 6, 3]
+    assert torch.allclose(weights[0], torch.stack(parameters).detach(), atol=1e-6)
+    assert moved_to(torch.device("cpu"), state)["count"].tolist() == [6, 6, 3]

@@ -1,11 +1,12 @@
-"""PPO of several policies at once: Adam is PyTorch's, each policy learns as it would alone, and a plain loop gives the same."""
+"""PPO of several policies at once: each policy learns as it would alone, and a plain loop gives the same."""
 
 import gymnasium as gym
 import pytest
 import torch
 
+from metarl.learners.optimizers import Adam
 from metarl.learners.policy_episodes import Judged
-from metarl.learners.stacked_ppo import Stack, StackedPPO, improved, moved
+from metarl.learners.stacked_ppo import Stack, StackedPPO, improved
 from metarl.networks.actions import action_distribution
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import PerceptronConfig
@@ -32,26 +33,6 @@ def made(n=2, samples=12):
     log_prob = ACTIONS.log_prob(network(weights, inputs), action).detach()
     gain = weight * torch.randn(n, samples, generator=rng)
     return network, weights, Examples(inputs, Judged(action, log_prob, gain, weight))
-
-
-def test_adam_is_pytorchs_for_policies_of_any_age():
-    rng = stream(0)
-    start, late = torch.randn(3, 5, generator=rng), torch.tensor([0, 0, 1], dtype=torch.bool)
-    parameters = [row.clone().requires_grad_() for row in start]
-    optimisers = [torch.optim.Adam([parameter], 0.01, eps=1e-5) for parameter in parameters]
-    stack = Stack.of([start])
-    for t in range(6):
-        if t == 3:  # the last begins anew
-            stack = stack.where(late, [start[2]])
-            parameters[2] = start[2].clone().requires_grad_()
-            optimisers[2] = torch.optim.Adam([parameters[2]], 0.01, eps=1e-5)
-        gradient = torch.randn(3, 5, generator=rng)
-        stack = moved(stack, [gradient], 0.01)
-        for i, optimiser in enumerate(optimisers):
-            parameters[i].grad = gradient[i].clone()
-            optimiser.step()
-    assert stack.taken.tolist() == [6, 6, 3]
-    assert torch.allclose(stack.weights[0], torch.stack(parameters).detach(), atol=1e-6)
 
 
 def test_an_update_is_what_a_plain_loop_makes():
@@ -98,13 +79,14 @@ def test_parts_are_taken_out_and_put_back():
     _, weights, _ = made(n=3)
     stack, rows = Stack.of(weights), torch.tensor([2, 0])
     part = stack.of_rows(rows)
-    changed = moved(part, [torch.ones_like(weight) for weight in part.weights], 0.1)
+    ones = [torch.ones_like(weight) for weight in part.weights]
+    changed = Stack(*Adam(0.1).step(part.weights, ones, part.adam))
     stack.put(rows, changed)
     assert stack.taken.tolist() == [1, 0, 1]
     assert torch.equal(stack.weights[0][2], changed.weights[0][0])
     assert torch.equal(stack.weights[0][1], weights[0][1])
     again = Stack.from_state(stack.state_dict(), torch.device("cpu"))
-    assert all(torch.equal(one, other) for one, other in zip(again.second, stack.second, strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(again.adam["second"], stack.adam["second"], strict=True))
 
 
 @pytest.mark.parametrize(
