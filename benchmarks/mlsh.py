@@ -19,10 +19,11 @@ import tyro
 from rich.console import Console
 
 from metarl.analysis.figures import curves_against_steps, save
-from metarl.analysis.option_maps import option_information, option_maps, scored_options
+from metarl.analysis.option_maps import option_information, option_maps
 from metarl.baselines.registry import make_agent
 from metarl.envs.budget import Budget, Episodes, Steps
 from metarl.evaluation.protocol import Evaluation, evaluate
+from metarl.evaluation.recording import NotingOptions
 from metarl.evaluation.statistics import Estimate, mean, paired_difference
 from metarl.experiments import mlsh_runs
 from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
@@ -108,7 +109,8 @@ def main(options: Options, console: Console) -> None:
         check_folder(bandits_run(ablation, seed, options.device), *options.places(name, seed))
     options.folder.mkdir(parents=True, exist_ok=True)
     folders = {(name, seed): found(bandits_run(ablation, seed, options.device), name, seed, options) for name, ablation, seed in wanted}
-    played = {key: score(folder, options) for key, folder in folders.items() if folder is not None}
+    scored = {key: score(folder, options) for key, folder in folders.items() if folder is not None}
+    played = {key: evaluation for key, (evaluation, _) in scored.items()}
     fixed = designed(options)
     learned = within_a_task(folders, options)
     write_table(played, fixed, options, console)
@@ -119,7 +121,11 @@ def main(options: Options, console: Console) -> None:
         {f"{name}/return": np.stack([returns_of(each) for each in own]) for name, own in learned.items()},
     )
     draw(fixed, learned, options)
-    information = maps(folders, options)
+    first = folders[WHOLE, options.seeds[0]]
+    if first is not None:
+        save(option_maps(mlsh_of(first)), options.folder / "sub-policies.png")
+    correct = make(ID).sample(options.num_tasks, "test", TEST_SEED).correct.numpy()
+    information = [option_information(chosen, correct) for (name, _), (_, chosen) in scored.items() if name == WHOLE]
     record(played, learned, information, options)
 
 
@@ -128,12 +134,20 @@ def found(run: RunConfig, name: str, seed: int, options: Options) -> Path | None
     return trained(run, *options.places(name, seed), train_missing=options.train, publishes=options.publish)
 
 
-def score(folder: Path, options: Options) -> Evaluation:
-    """The warm-up's episodes and those after it, of each test task."""
-    learner = load_learner(folder, device=options.device)
-    assert isinstance(learner, MLSH), "it is a run of MLSH's"
+def score(folder: Path, options: Options) -> tuple[Evaluation, np.ndarray]:
+    """The warm-up's episodes and those after it, of each test task; and the options [steps, tasks] of those after it."""
+    learner = mlsh_of(folder, options.device)
     budget = Episodes(PAPER.warm_up * learner.episodes, after=learner.episodes)  # as much for ablations that have another warm-up
-    return evaluate(load_agent(folder, budget), make(ID), "test", options.num_tasks, TEST_SEED, budget)
+    agent = NotingOptions(load_agent(folder, budget))
+    evaluation = evaluate(agent, make(ID), "test", options.num_tasks, TEST_SEED, budget)
+    return evaluation, np.stack(agent.options)[-budget.after * make(ID).horizon :]
+
+
+def mlsh_of(folder: Path, device: str = "cpu") -> MLSH:
+    """The learner that a run trained."""
+    learner = load_learner(folder, device=device)
+    assert isinstance(learner, MLSH), "it is a run of MLSH's"
+    return learner
 
 
 def designed(options: Options) -> dict[str, Evaluation]:
@@ -224,23 +238,6 @@ def draw(fixed: dict[str, Evaluation], learned: dict[str, list[Evaluation]], opt
     axis, title = "mean return of an episode", f"{ID}, test tasks"
     figure = curves_against_steps(curves, levels=levels, y=axis, title=title, logarithmic=False)
     save(figure, options.folder / "within-a-task.png")
-
-
-def maps(folders: dict[tuple[str, int], Path | None], options: Options) -> list[float]:
-    """Draw what the first seed's sub-policies do; returns, of each seed, the bits that an option tells of the correct goal."""
-    bits = []
-    for (name, seed), folder in folders.items():
-        if name != WHOLE or folder is None:
-            continue
-        learner = load_learner(folder)
-        assert isinstance(learner, MLSH), "it is a run of MLSH's"
-        if seed == options.seeds[0]:
-            save(option_maps(learner), options.folder / "sub-policies.png")
-        budget = Episodes(PAPER.warm_up * learner.episodes, after=1)
-        tasks = make(ID).sample(options.num_tasks, "test", TEST_SEED)
-        chosen = scored_options(learner.agent(budget), make(ID), tasks, budget, TEST_SEED)
-        bits.append(option_information(chosen, tasks.correct.numpy()))
-    return bits
 
 
 def record(

@@ -9,33 +9,13 @@ from matplotlib.patches import Circle
 from torch import Tensor
 
 from metarl.analysis.figures import COLOURS
-from metarl.envs.budget import Budget
-from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.mlsh import MLSH
-from metarl.learners.mlsh_agent import MLSHAgent
-from metarl.tasks.contract import TaskDistribution, Tasks
 from metarl.tasks.moving_bandits import MOVES, REACH, SIDE
-from metarl.tasks.seeding import torch_generator
 
-__all__ = ["likely_actions", "option_information", "option_maps", "scored_options"]
+__all__ = ["likely_actions", "option_information", "option_maps"]
 
 GOALS = (((100.0, 300.0), (300.0, 100.0)), ((100.0, 100.0), (300.0, 300.0)))  # the pairs that are drawn
 POINTS = 15  # along a side of a map
-
-
-@torch.no_grad()
-def scored_options(agent: MLSHAgent, distribution: TaskDistribution, tasks: Tasks, budget: Budget, seed: int) -> np.ndarray:
-    """The options [steps, tasks] that act in the episodes after learning, of tasks whose episodes are equally long."""
-    env = MetaEpisodeEnv(distribution, budget, len(tasks), torch_generator(seed, "options' noise"), refill=False)
-    step, state, rng = env.reset(lambda rows, counts: tasks[rows]), agent.initial_state(len(tasks)), torch_generator(seed, "options")
-    chosen = []
-    for _ in range(env.max_steps):
-        action, state = agent.act(step, state, rng)
-        if agent.learning is None or int(state.played.min()) >= agent.learning:
-            chosen.append(state.option.numpy())
-        step, _ = env.step(action)
-    env.close()
-    return np.stack(chosen)
 
 
 def option_information(options: np.ndarray, tasks: np.ndarray) -> float:

@@ -21,7 +21,7 @@ from metarl.envs.meta_episode import Step
 from metarl.evaluation.protocol import CHUNK, Evaluation, evaluate
 from metarl.tasks.contract import EpisodeRows, PlugInError, TaskDistribution, Tasks, TensorRows, Transition
 
-__all__ = ["MOST_PICTURES", "RecordedEpisode", "Recording", "record", "shows_images"]
+__all__ = ["MOST_PICTURES", "NotingOptions", "RecordedEpisode", "Recording", "record", "shows_images"]
 
 MOST_PICTURES = 100  # kept of one episode where an environment draws itself; states are kept of every step
 
@@ -96,7 +96,7 @@ def record(
     """
     if num_tasks > CHUNK:
         raise ValueError(f"At most {CHUNK} tasks can be recorded at once, not {num_tasks}.")
-    watched, noting = _Watched(distribution), _Noting(agent)
+    watched, noting = _Watched(distribution), NotingOptions(agent)
     evaluation = evaluate(noting, watched, split, num_tasks, seed, budget, device=device, record_actions=True)
     rows = watched.rows[-1]
     episodes: list[list[RecordedEpisode]] = [[] for _ in range(num_tasks)]
@@ -124,8 +124,12 @@ def shows_images(distribution: TaskDistribution) -> bool:
     return isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3 and space.shape[2] == 3
 
 
-class _Noting:
-    """The agent itself, but for a note of the options that its state holds, if it holds any in a field of that name."""
+class NotingOptions:
+    """The agent itself, but for a note of the options that its state holds, if it holds any in a field of that name.
+
+    Attributes:
+        options: at each step that was played, the option [n] of every row.
+    """
 
     def __init__(self, agent: Agent):
         self.agent = agent

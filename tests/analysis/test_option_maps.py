@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from metarl.analysis.figures import save
-from metarl.analysis.option_maps import likely_actions, option_information, option_maps, scored_options
-from metarl.envs.budget import Episodes
+from metarl.analysis.option_maps import likely_actions, option_information, option_maps
 from metarl.learners.mlsh import MLSH, MLSHConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.moving_bandits import MovingBandits
@@ -35,14 +34,6 @@ def test_information_is_known_for_hand_made_options():
 
 def test_likely_actions_are_each_sub_policys():
     assert likely_actions(learner(), torch.rand(7, 6)).tolist() == [[1] * 7, [2] * 7, [3] * 7]
-
-
-def test_options_are_those_of_the_scored_episodes():
-    made, budget = learner(), Episodes(4, after=2)
-    tasks = made.distribution.sample(5, "test", 0)
-    options = scored_options(made.agent(budget), made.distribution, tasks, budget, 3)
-    assert options.shape == (20, 5)
-    assert (options.reshape(4, 5, 5) == options.reshape(4, 5, 5)[:, :1]).all()  # each holds for five steps
 
 
 def test_maps_are_drawn(tmp_path):

@@ -118,7 +118,7 @@ def test_training_resumes_in_either_phase(updates):
 
 
 def test_sub_policies_come_apart_on_moving_bandits():
-    learner = MLSH(MLSHConfig(), MovingBandits(), 1)
+    learner = MLSH(MLSHConfig(), MovingBandits(), 2)
     warm, first = [], []
     for i in range(64):
         metrics = learner.update()
