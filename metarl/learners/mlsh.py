@@ -35,8 +35,8 @@ from torch import Tensor
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.contract import Metrics
-from metarl.learners.mlsh_agent import MLSHAgent, episodes_between
-from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices
+from metarl.learners.mlsh_agent import FineTuning, MLSHAgent, episodes_between
+from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices, by_sub_policy
 from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, judge
 from metarl.learners.settings import check_counts, only_seed
 from metarl.learners.stacked_ppo import Stack, StackedPPO, improved
@@ -68,6 +68,7 @@ class MLSHConfig:
         begin_anew: whether masters do, when their task changes; for ablations.
         weigh_by_use: whether sub-policies' steps are as long as their share of the steps.
         random_option: probability that a choice is drawn uniformly instead, while training.
+        fine_tunes: whether in each task the agent's copies of the sub-policies learn on after W updates, as in the joint phase.
         act: how the agent chooses in the episodes that are scored after learning: "sample" or "mode". While it learns it draws.
         network: the shape of masters and of sub-policies.
         log_std: logarithm of a box's deviations before training, in units of half the box.
@@ -85,6 +86,7 @@ class MLSHConfig:
     begin_anew: bool = True
     weigh_by_use: bool = True
     random_option: float = 0.0
+    fine_tunes: bool = False
     act: str = "mode"
     network: PerceptronConfig = field(default_factory=PerceptronConfig)
     log_std: float = 0.0
@@ -235,7 +237,7 @@ class MLSH:
         own = steps.of(tasks)
         judged = judge(own, settings.discount, settings.gae_lambda)
         option = choices.action[:, tasks].repeat_interleave(hierarchy.every, 0)[: len(steps.reward)]  # [T, j, R]
-        shared, share = by_sub_policy(judged, option.transpose(0, 1).flatten(), self.config.sub_policies)
+        shared, share = by_sub_policy(together(judged), option.transpose(0, 1).flatten()[None], self.config.sub_policies)
         self.sub_policies = improved(
             hierarchy.sub_policy,
             hierarchy.actions,
@@ -274,7 +276,15 @@ class MLSH:
         sub_policies = [weight.clone() for weight in self.sub_policies.weights]
         config = self.config
         return MLSHAgent(
-            hierarchy, self.first_master, sub_policies, config.master, config.steps, config.act == "mode", self.distribution, budget
+            hierarchy,
+            self.first_master,
+            sub_policies,
+            config.master,
+            config.steps,
+            config.act == "mode",
+            self.distribution,
+            budget,
+            FineTuning(config.sub_policy, config.warm_up) if config.fine_tunes else None,
         )
 
     def weights(self, member: int = 0) -> dict[str, Any]:
@@ -323,17 +333,8 @@ class MLSH:
             self.rngs[name].set_state(stream.cpu())
 
 
-def by_sub_policy(judged: Examples, option: Tensor, num_options: int) -> tuple[Examples, Tensor]:
-    """The steps of all tasks, for every sub-policy those that were its own.
-
-    Args:
-        judged: inputs [j, m, F] and targets [j, m]. option: [j m] whose each step was. num_options: K.
-
-    Returns:
-        (inputs [K, j m, F] and targets [K, j m], where the others' steps count nothing, shares [K] of the steps that count).
-    """
+def together(judged: Examples) -> Examples:
+    """The steps of all tasks, inputs [n, m, F] and targets [n, m], as those of one: [1, n m, F] and [1, n m]."""
     targets: Judged = judged.targets
-    inputs, action, log_prob, gain, weight = (part.flatten(0, 1) for part in (judged.inputs, *targets[:4]))
-    mine = (torch.arange(num_options, device=option.device)[:, None] == option).to(weight.dtype)  # [K, j m]
-    inputs, action, log_prob = (part.expand(num_options, *part.shape) for part in (inputs, action, log_prob))
-    return Examples(inputs, Judged(action, log_prob, gain * mine, weight * mine)), (mine * weight).sum(1) / weight.sum()
+    inputs, action, log_prob, gain, weight = (part.flatten(0, 1)[None] for part in (judged.inputs, *targets[:4]))
+    return Examples(inputs, Judged(action, log_prob, gain, weight))

@@ -9,15 +9,16 @@ from torch import Generator, Tensor
 from torch.nn.functional import pad
 
 from metarl.envs.meta_episode import Step
-from metarl.learners.policy_episodes import TaskEpisodes
+from metarl.learners.policy_episodes import Judged, TaskEpisodes
 from metarl.networks.actions import ActionDistribution, action_distribution
 from metarl.networks.inputs import StepInputs
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy import PolicyOutput
 from metarl.networks.policy_perceptron import PolicyPerceptron
+from metarl.tasks.supervised import Examples
 
-__all__ = ["Hierarchy", "HierarchyPlayer", "as_choices"]
+__all__ = ["Hierarchy", "HierarchyPlayer", "as_choices", "by_sub_policy"]
 
 
 class Hierarchy:
@@ -48,7 +49,7 @@ class Hierarchy:
         log_std: float,
     ):
         self.inputs, self.num_options, self.every, self.random_option = inputs, num_options, every, random_option
-        self.option_space = gym.spaces.Discrete(num_options)
+        self.option_space, self.action_space = gym.spaces.Discrete(num_options), action_space
         self.options: ActionDistribution = action_distribution(self.option_space)
         self.actions: ActionDistribution = action_distribution(action_space)
         self.master = PerTask(PolicyPerceptron(inputs.size, self.option_space, network, rng))
@@ -71,9 +72,16 @@ class Hierarchy:
         return option, self.options.log_prob(parameters, option)
 
     def parameters(self, sub_policies: list[Tensor], features: Tensor, option: Tensor) -> Tensor:
-        """Parameters [B, P] of the action distributions of the sub-policies `option` [B], for features [B, F]."""
+        """Parameters [B, P] of the action distributions of the sub-policies `option` [B], for features [B, F].
+
+        Sub-policies are K for all rows, or [B K] in all, each row's own K.
+        """
+        rows = torch.arange(len(option), device=option.device)
+        if len(sub_policies[0]) > self.num_options:
+            own = [weight[rows * self.num_options + option] for weight in sub_policies]
+            return self.sub_policy(own, features[:, None])[:, 0]
         every = self.sub_policy(sub_policies, features.expand(self.num_options, *features.shape))  # [K, B, P]
-        return every[option, torch.arange(len(option), device=option.device)]
+        return every[option, rows]
 
 
 class HierarchyPlayer:
@@ -114,3 +122,22 @@ def as_choices(episodes: TaskEpisodes, player: HierarchyPlayer) -> TaskEpisodes:
     reward = pad(reward, (0, 0, 0, 0, 0, -steps % every)).unflatten(0, (-1, every)).sum(1)
     option, log_prob = (torch.stack(parts).unflatten(1, (n, -1)) for parts in (player.chosen, player.log_prob))
     return TaskEpisodes(episodes.features[::every], option, log_prob, reward, episodes.valid[::every], episodes.terminated, episodes.final)
+
+
+def by_sub_policy(judged: Examples, option: Tensor, num_options: int) -> tuple[Examples, Tensor]:
+    """The steps of each of g groups of tasks, for every sub-policy of the group those that were its own.
+
+    Args:
+        judged: inputs [g, m, F] and targets [g, m]. option: [g, m] whose each step was. num_options: K.
+
+    Returns:
+        (inputs [g K, m, F] and targets [g K, m], where the others' steps count nothing, shares [g K] of the group's steps that count).
+    """
+    targets: Judged = judged.targets
+    parts = (judged.inputs, *targets[:4], option)
+    inputs, action, log_prob, gain, weight, option = (
+        part[:, None].expand(-1, num_options, *part.shape[1:]).flatten(0, 1) for part in parts
+    )
+    mine = (torch.arange(num_options, device=option.device).repeat(len(judged.inputs))[:, None] == option).to(weight.dtype)  # [g K, m]
+    share = (mine * weight).sum(1) / weight.sum(1)
+    return Examples(inputs, Judged(action, log_prob, gain * mine, weight * mine)), share

@@ -8,16 +8,14 @@ import torch
 
 from metarl.envs.budget import Steps
 from metarl.evaluation.protocol import evaluate
-from metarl.learners.mlsh import MLSH, PAPER, RELEASED, MLSHConfig, by_sub_policy
+from metarl.learners.mlsh import MLSH, PAPER, RELEASED, MLSHConfig
 from metarl.learners.options import HierarchyPlayer, as_choices
-from metarl.learners.policy_episodes import Judged
 from metarl.learners.stacked_ppo import StackedPPO
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.four_rooms import FourRooms
 from metarl.tasks.identity import Identity
 from metarl.tasks.moving_bandits import MovingBandits
 from metarl.tasks.point_navigation import PointNavigation
-from metarl.tasks.supervised import Examples
 from metarl.tasks.visual_maze import VisualMaze
 
 FAST = StackedPPO(epochs=1, minibatches=1)
@@ -80,18 +78,6 @@ def test_a_task_lasts_for_all_its_updates():
     for _ in range(6):
         learner.update()
     assert kept[0] == kept[1] == kept[2] != kept[3] == kept[4] == kept[5]
-
-
-def test_each_sub_policy_gets_its_own_steps():
-    inputs = torch.arange(8.0).reshape(2, 4, 1)
-    weight = torch.tensor([[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
-    gain = weight * torch.arange(1.0, 9.0).reshape(2, 4)
-    judged = Examples(inputs, Judged(torch.zeros(2, 4, dtype=torch.int64), torch.zeros(2, 4), gain, weight))
-    option = torch.tensor([0, 1, 1, 0, 2, 2, 2, 1])
-    shared, share = by_sub_policy(judged, option, 3)
-    assert shared.inputs.shape == (3, 8, 1)
-    assert shared.targets.gain.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0], [0, 2, 3, 0, 0, 0, 0, 8], [0, 0, 0, 0, 5, 6, 7, 0]]
-    assert torch.allclose(share, torch.tensor([1.0, 3.0, 3.0]) / 7)
 
 
 def test_a_sub_policy_that_never_acts_stays_as_it_is():

@@ -1,13 +1,16 @@
 """MLSH's agent: options hold N steps, the master learns after D steps as in training, and stops learning when scores are taken."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from metarl.envs.budget import Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.mlsh import MLSH, MLSHConfig
+from metarl.learners.options import by_sub_policy
 from metarl.learners.policy_episodes import judge
-from metarl.learners.stacked_ppo import improved
+from metarl.learners.stacked_ppo import StackedPPO, improved
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.contract import fresh_tasks
 from metarl.tasks.moving_bandits import MovingBandits
@@ -87,3 +90,55 @@ def test_a_new_task_gets_a_new_master():
 def test_too_few_episodes_to_learn_from_get_a_sentence():
     with pytest.raises(ValueError, match="learns from 2 episodes at a time"):
         MLSH(CONFIG, TASKS).agent(Episodes(1, after=1))
+
+
+def tuned(budget, steps, warm_up=1):
+    """Every state of an agent whose sub-policies learn on."""
+    moved = StackedPPO(entropy=0.1)  # even by episodes without a reward
+    learner = MLSH(replace(CONFIG, fine_tunes=True, warm_up=warm_up, sub_policy=moved), TASKS, 2)
+    agent, rows = learner.agent(budget), 3
+    env = MetaEpisodeEnv(TASKS, budget, rows, torch_generator(0, "environment"))
+    step, state, kept = env.reset(fresh_tasks(TASKS, "test", rows, 0)), agent.initial_state(rows), []
+    for i in range(steps):
+        action, state = agent.act(step, state, torch_generator(i, "agent"))
+        kept.append((state.own.stack.of_rows(torch.arange(6)), state.masters.of_rows(torch.arange(rows))))
+        step, _ = env.step(action)
+    return learner, agent, kept, state, step
+
+
+def test_own_sub_policies_learn_after_the_masters_warm_up_only():
+    learner, agent, kept, _, _ = tuned(Episodes(8, 0), 30)
+    copies = [weight.repeat(3, *(1,) * (weight.dim() - 1)) for weight in learner.sub_policies.weights]
+    for moment, changed in ((0, False), (12, False), (23, False), (24, True)):
+        own = kept[moment][0].weights
+        assert all(torch.equal(one, other) for one, other in zip(own, copies, strict=True)) != changed
+    assert kept[24][1].taken.tolist() == [60, 60, 60]
+    for own, trained in zip(agent.sub_policies, learner.sub_policies.weights, strict=True):
+        assert torch.equal(own, trained)  # those that a new task begins with
+
+
+def test_own_sub_policies_learn_as_in_training():
+    learner, agent, kept, state, step = tuned(Episodes(8, 0), 24)
+    before = agent.note(step, state)
+    hierarchy, settings = agent.hierarchy, learner.config.sub_policy
+    stack = kept[-1][0]
+    after = agent.improve(before).own.stack
+    for row in range(3):
+        own = before.own.steps.of(torch.tensor([row]))._replace(valid=torch.ones(6, 1, 2, dtype=torch.bool))
+        judged = judge(own, settings.discount, settings.gae_lambda)
+        option = before.episodes.action[row].repeat_interleave(3, 0).flatten()[None]
+        examples, share = by_sub_policy(judged, option, 2)
+        pair = torch.tensor([2 * row, 2 * row + 1])
+        cuts = torch_generator(0, "sub-policies' minibatches")
+        wanted = improved(hierarchy.sub_policy, hierarchy.actions, stack.of_rows(pair), examples, settings, cuts, share)
+        for one, other in zip(wanted.weights, after.of_rows(pair).weights, strict=True):
+            assert torch.allclose(one, other, atol=1e-6)
+    assert not torch.equal(after.weights[0][0], after.weights[0][2])  # another task's
+
+
+def test_a_new_task_begins_with_the_trained_sub_policies():
+    learner, _, kept, _, _ = tuned(Episodes(3, 0), 19, warm_up=0)
+    first = learner.sub_policies.weights[0].repeat(3, 1, 1)
+    assert not torch.equal(kept[17][0].weights[0], first)
+    assert torch.equal(kept[18][0].weights[0], first)
+    assert kept[18][0].taken.tolist() == [0] * 6

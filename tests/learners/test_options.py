@@ -4,10 +4,12 @@ import gymnasium as gym
 import torch
 
 from metarl.envs.meta_episode import Step
-from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices
-from metarl.learners.policy_episodes import TaskEpisodes
+from metarl.learners.mlsh import together
+from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices, by_sub_policy
+from metarl.learners.policy_episodes import Judged, TaskEpisodes
 from metarl.networks.inputs import StepInputs
 from metarl.networks.perceptron import PerceptronConfig
+from metarl.tasks.supervised import Examples
 
 SEEN, DONE = gym.spaces.Box(-1, 1, (3,)), gym.spaces.Discrete(4)
 
@@ -83,3 +85,29 @@ def test_choices_are_paid_what_follows_until_the_next():
     assert choices.action[:, 0].tolist() == [[0, 1], [2, 2], [1, 0]]
     assert choices.features[:, 0, :, 0].tolist() == [[0.0, 1.0], [4.0, 5.0], [8.0, 9.0]]
     assert choices.terminated.tolist() == [[False, True]]
+
+
+def test_a_rows_own_sub_policies_act_as_if_they_were_alone():
+    own = hierarchy()
+    features, option = torch.randn(2, 3, generator=stream(2)), torch.tensor([2, 0])
+    weights = [torch.randn(6, *weight.shape[1:], generator=stream(3)) for weight in own.first_sub_policies]
+    found = own.parameters(weights, features, option)
+    for i in range(2):
+        alone = own.parameters([weight[3 * i : 3 * i + 3] for weight in weights], features[i : i + 1], option[i : i + 1])
+        assert torch.allclose(found[i], alone[0], atol=1e-6)
+
+
+def test_each_sub_policy_gets_its_own_steps_of_all_tasks_or_of_each():
+    inputs = torch.arange(8.0).reshape(2, 4, 1)
+    weight = torch.tensor([[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    gain = weight * torch.arange(1.0, 9.0).reshape(2, 4)
+    judged = Examples(inputs, Judged(torch.zeros(2, 4, dtype=torch.int64), torch.zeros(2, 4), gain, weight))
+    option = torch.tensor([0, 1, 1, 0, 2, 2, 2, 1])
+    shared, share = by_sub_policy(together(judged), option[None], 3)
+    assert shared.inputs.shape == (3, 8, 1)
+    assert shared.targets.gain.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0], [0, 2, 3, 0, 0, 0, 0, 8], [0, 0, 0, 0, 5, 6, 7, 0]]
+    assert torch.allclose(share, torch.tensor([1.0, 3.0, 3.0]) / 7)
+    apart, shares = by_sub_policy(judged, option.view(2, 4), 3)
+    assert apart.inputs.shape == (6, 4, 1)
+    assert apart.targets.gain.tolist() == [[1, 0, 0, 0], [0, 2, 3, 0], [0] * 4, [0] * 4, [0, 0, 0, 8], [5, 6, 7, 0]]
+    assert torch.allclose(shares, torch.tensor([1 / 3, 2 / 3, 0, 0, 0.25, 0.75]))
