@@ -70,6 +70,7 @@ class MLSHConfig:
         random_option: probability that a choice is drawn uniformly instead, while training.
         fine_tunes: whether in each task the agent's copies of the sub-policies learn on after W updates, as in the joint phase.
         act: how the agent chooses in the episodes that are scored after learning: "sample" or "mode". While it learns it draws.
+        masters_only: how many of an observation's first numbers sub-policies don't see, such as an ant's place.
         network: the shape of masters and of sub-policies.
         log_std: logarithm of a box's deviations before training, in units of half the box.
         master, sub_policy: settings of their updates.
@@ -88,6 +89,7 @@ class MLSHConfig:
     random_option: float = 0.0
     fine_tunes: bool = False
     act: str = "mode"
+    masters_only: int = 0
     network: PerceptronConfig = field(default_factory=PerceptronConfig)
     log_std: float = 0.0
     master: StackedPPO = field(default_factory=StackedPPO)
@@ -157,6 +159,7 @@ class MLSH:
             config.network,
             torch_generator(streams, "weights"),
             config.log_std,
+            config.masters_only,
         )
         self.first_master = [weight.to(self.device) for weight in self.hierarchy.first_master]
         self.masters = Stack.of([weight.expand(config.tasks, *weight.shape) for weight in self.first_master])
@@ -237,7 +240,7 @@ class MLSH:
         own = steps.of(tasks)
         judged = judge(own, settings.discount, settings.gae_lambda)
         option = choices.action[:, tasks].repeat_interleave(hierarchy.every, 0)[: len(steps.reward)]  # [T, j, R]
-        shared, share = by_sub_policy(together(judged), option.transpose(0, 1).flatten()[None], self.config.sub_policies)
+        shared, share = by_sub_policy(together(judged), option.transpose(0, 1).flatten()[None], hierarchy)
         self.sub_policies = improved(
             hierarchy.sub_policy,
             hierarchy.actions,

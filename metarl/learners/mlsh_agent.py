@@ -174,7 +174,7 @@ class MLSHAgent:
         hierarchy, copies = self.hierarchy, self.copies(rows)
         judged = judge(own.steps.of(rows), settings.discount, settings.gae_lambda)
         option = choices.repeat_interleave(hierarchy.every, 1)[:, : self.horizon].flatten(1)  # [j, T E]
-        apart, share = by_sub_policy(judged, option, hierarchy.num_options)
+        apart, share = by_sub_policy(judged, option, hierarchy)
         cuts = torch_generator(0, "sub-policies' minibatches")
         before = own.stack.of_rows(copies)
         own.stack.put(copies, improved(hierarchy.sub_policy, hierarchy.actions, before, apart, settings, cuts, share))

@@ -31,6 +31,7 @@ class Hierarchy:
         network: the shape of masters and sub-policies.
         rng: draws the initial weights.
         log_std: logarithm of a box's deviations at first, in units of half the box.
+        masters_only: how many of a feature vector's first numbers sub-policies don't see.
 
     Attributes:
         master, sub_policy: functions of stacked weights. first_master: weights that masters start from, one tensor a parameter.
@@ -47,13 +48,17 @@ class Hierarchy:
         network: PerceptronConfig,
         rng: Generator,
         log_std: float,
+        masters_only: int = 0,
     ):
+        if not 0 <= masters_only < max(1, inputs.size):
+            raise ValueError(f"masters_only must leave sub-policies something of {inputs.size} features to see, and is {masters_only}.")
+        self.masters_only = masters_only
         self.inputs, self.num_options, self.every, self.random_option = inputs, num_options, every, random_option
         self.option_space, self.action_space = gym.spaces.Discrete(num_options), action_space
         self.options: ActionDistribution = action_distribution(self.option_space)
         self.actions: ActionDistribution = action_distribution(action_space)
         self.master = PerTask(PolicyPerceptron(inputs.size, self.option_space, network, rng))
-        every_sub = [PerTask(PolicyPerceptron(inputs.size, action_space, network, rng, log_std)) for _ in range(num_options)]
+        every_sub = [PerTask(PolicyPerceptron(inputs.size - masters_only, action_space, network, rng, log_std)) for _ in range(num_options)]
         self.sub_policy, self.first_master = every_sub[0], self.master.weights()
         self.first_sub_policies = [torch.stack(parts) for parts in zip(*(sub.weights() for sub in every_sub), strict=True)]
 
@@ -76,7 +81,7 @@ class Hierarchy:
 
         Sub-policies are K for all rows, or [B K] in all, each row's own K.
         """
-        rows = torch.arange(len(option), device=option.device)
+        rows, features = torch.arange(len(option), device=option.device), features[..., self.masters_only :]
         if len(sub_policies[0]) > self.num_options:
             own = [weight[rows * self.num_options + option] for weight in sub_policies]
             return self.sub_policy(own, features[:, None])[:, 0]
@@ -124,20 +129,21 @@ def as_choices(episodes: TaskEpisodes, player: HierarchyPlayer) -> TaskEpisodes:
     return TaskEpisodes(episodes.features[::every], option, log_prob, reward, episodes.valid[::every], episodes.terminated, episodes.final)
 
 
-def by_sub_policy(judged: Examples, option: Tensor, num_options: int) -> tuple[Examples, Tensor]:
+def by_sub_policy(judged: Examples, option: Tensor, hierarchy: Hierarchy) -> tuple[Examples, Tensor]:
     """The steps of each of g groups of tasks, for every sub-policy of the group those that were its own.
 
     Args:
-        judged: inputs [g, m, F] and targets [g, m]. option: [g, m] whose each step was. num_options: K.
+        judged: inputs [g, m, F] and targets [g, m]. option: [g, m] whose each step was. hierarchy: for K, and for what they see.
 
     Returns:
-        (inputs [g K, m, F] and targets [g K, m], where the others' steps count nothing, shares [g K] of the group's steps that count).
+        (inputs [g K, m, seen] and targets [g K, m], where the others' steps count nothing, shares [g K] of the group's steps that count).
     """
-    targets: Judged = judged.targets
-    parts = (judged.inputs, *targets[:4], option)
-    inputs, action, log_prob, gain, weight, option = (
-        part[:, None].expand(-1, num_options, *part.shape[1:]).flatten(0, 1) for part in parts
-    )
-    mine = (torch.arange(num_options, device=option.device).repeat(len(judged.inputs))[:, None] == option).to(weight.dtype)  # [g K, m]
+    targets, numbers = judged.targets, torch.arange(hierarchy.num_options, device=option.device)
+    every = [
+        part[:, None].expand(-1, len(numbers), *part.shape[1:]).flatten(0, 1)  # [g K, m, ...]
+        for part in (judged.inputs[..., hierarchy.masters_only :], *targets[:4], option)
+    ]
+    inputs, action, log_prob, gain, weight, taken = every
+    mine = (numbers.repeat(len(option))[:, None] == taken).to(weight.dtype)
     share = (mine * weight).sum(1) / weight.sum(1)
     return Examples(inputs, Judged(action, log_prob, gain * mine, weight * mine)), share

@@ -127,7 +127,7 @@ def test_own_sub_policies_learn_as_in_training():
         own = before.own.steps.of(torch.tensor([row]))._replace(valid=torch.ones(6, 1, 2, dtype=torch.bool))
         judged = judge(own, settings.discount, settings.gae_lambda)
         option = before.episodes.action[row].repeat_interleave(3, 0).flatten()[None]
-        examples, share = by_sub_policy(judged, option, 2)
+        examples, share = by_sub_policy(judged, option, hierarchy)
         pair = torch.tensor([2 * row, 2 * row + 1])
         cuts = torch_generator(0, "sub-policies' minibatches")
         wanted = improved(hierarchy.sub_policy, hierarchy.actions, stack.of_rows(pair), examples, settings, cuts, share)

@@ -1,6 +1,7 @@
 """Options: which sub-policy acts, what masters are paid, and choices drawn at random."""
 
 import gymnasium as gym
+import pytest
 import torch
 
 from metarl.envs.meta_episode import Step
@@ -18,9 +19,9 @@ def stream(seed):
     return torch.Generator().manual_seed(seed)
 
 
-def hierarchy(options=3, every=2, random_option=0.0):
+def hierarchy(options=3, every=2, random_option=0.0, masters_only=0):
     inputs = StepInputs(SEEN, DONE, observation_only=True)
-    return Hierarchy(inputs, DONE, options, every, random_option, PerceptronConfig((8,)), stream(0), 0.0)
+    return Hierarchy(inputs, DONE, options, every, random_option, PerceptronConfig((8,)), stream(0), 0.0, masters_only)
 
 
 def masters(own, n, bias=None):
@@ -97,17 +98,32 @@ def test_a_rows_own_sub_policies_act_as_if_they_were_alone():
         assert torch.allclose(found[i], alone[0], atol=1e-6)
 
 
+def test_what_only_masters_see_changes_nothing_for_sub_policies():
+    own, told = hierarchy(masters_only=1), torch.tensor([0, 1, 2])
+    features = torch.randn(3, 3, generator=stream(2))
+    other = features + torch.tensor([5.0, 0.0, 0.0])
+    found = own.parameters(own.first_sub_policies, features, told)
+    assert torch.equal(found, own.parameters(own.first_sub_policies, other, told))
+    assert not torch.equal(found, own.parameters(own.first_sub_policies, features.flip(1), told))
+    master = [weight[None] for weight in own.first_master]
+    assert not torch.equal(own.master(master, features[None]), own.master(master, other[None]))
+    judged = Examples(features[None], Judged(*(torch.ones(1, 3) for _ in range(4))))
+    assert torch.equal(by_sub_policy(judged, told[None], own)[0].inputs, features[:, 1:].expand(3, 3, 2))
+    with pytest.raises(ValueError, match="masters_only must leave"):
+        hierarchy(masters_only=3)
+
+
 def test_each_sub_policy_gets_its_own_steps_of_all_tasks_or_of_each():
     inputs = torch.arange(8.0).reshape(2, 4, 1)
     weight = torch.tensor([[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
     gain = weight * torch.arange(1.0, 9.0).reshape(2, 4)
     judged = Examples(inputs, Judged(torch.zeros(2, 4, dtype=torch.int64), torch.zeros(2, 4), gain, weight))
     option = torch.tensor([0, 1, 1, 0, 2, 2, 2, 1])
-    shared, share = by_sub_policy(together(judged), option[None], 3)
+    shared, share = by_sub_policy(together(judged), option[None], hierarchy())
     assert shared.inputs.shape == (3, 8, 1)
     assert shared.targets.gain.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0], [0, 2, 3, 0, 0, 0, 0, 8], [0, 0, 0, 0, 5, 6, 7, 0]]
     assert torch.allclose(share, torch.tensor([1.0, 3.0, 3.0]) / 7)
-    apart, shares = by_sub_policy(judged, option.view(2, 4), 3)
+    apart, shares = by_sub_policy(judged, option.view(2, 4), hierarchy())
     assert apart.inputs.shape == (6, 4, 1)
     assert apart.targets.gain.tolist() == [[1, 0, 0, 0], [0, 2, 3, 0], [0] * 4, [0] * 4, [0, 0, 0, 8], [5, 6, 7, 0]]
     assert torch.allclose(shares, torch.tensor([1 / 3, 2 / 3, 0, 0, 0.25, 0.75]))
