@@ -5,14 +5,26 @@ from typing import Any
 
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.joint_ppo import JointPPOConfig
-from metarl.learners.mlsh import PAPER
+from metarl.learners.mlsh import PAPER, MLSHConfig
 from metarl.learners.ppo import PPOConfig
+from metarl.learners.stacked_ppo import StackedPPO
 
-__all__ = ["ABLATIONS", "MOVING_BANDITS", "SEEDS", "SHARED", "bandits_run", "shared_run"]
+__all__ = ["ABLATIONS", "MOVING_BANDITS", "SEEDS", "SHARED", "TWO_WALK", "bandits_run", "shared_run", "two_walk_run"]
 
 SEEDS = (0, 1, 2, 3, 4)
 SHARED = "Shared policy, fine-tuned"
 MOVING_BANDITS = replace(PAPER, iterations=250)
+
+TWO_WALK = MLSHConfig(  # the walk itself is learned here too, so that sub-policies take longer steps, and more of them
+    iterations=500,
+    every=200,
+    warm_up=10,
+    joint=20,
+    steps=4000,
+    masters_only=2,
+    log_std=-1.0,
+    sub_policy=StackedPPO(lr=2e-3, minibatches=64, gae_lambda=0.95),
+)
 
 ABLATIONS: dict[str, dict[str, Any]] = {  # settings that are different
     "no warm-up": {"warm_up": 0, "joint": 10},
@@ -37,3 +49,9 @@ def bandits_run(ablation: str | None = None, seed: int = 0, device: str = "cpu")
 def shared_run(device: str = "cpu") -> RunConfig:
     """One policy for both tasks, which learns on in each by PPO with the settings of MLSH's sub-policies."""
     return RunConfig("joint-ppo", ONE_POLICY, "MovingBandits-v0", {}, 0, device)
+
+
+def two_walk_run(sub_policies: int = 2, seed: int = 0, device: str = "cpu") -> RunConfig:
+    """MLSH on the two-way walk, whose place only masters see; with one sub-policy, a single policy for both ways."""
+    config = replace(TWO_WALK, sub_policies=sub_policies)
+    return RunConfig("mlsh", config, "AntTwoWalk-v0", {"shows_place": True}, seed, device)
