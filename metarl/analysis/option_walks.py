@@ -1,0 +1,92 @@
+"""Where each sub-policy of a hierarchy walks to, left to itself."""
+
+from itertools import permutations
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Generator, Tensor
+
+from metarl.analysis.figures import COLOURS
+from metarl.envs.budget import Episodes
+from metarl.envs.meta_episode import Step
+from metarl.evaluation.recording import record
+from metarl.learners.mlsh import MLSH
+from metarl.learners.options import Hierarchy
+from metarl.tasks.contract import TaskDistribution
+
+__all__ = ["OneOption", "Walks", "angles", "draw_walks", "walks"]
+
+
+class OneOption:
+    """An agent that takes the most likely actions of one sub-policy all the time.
+
+    Args:
+        hierarchy: how it acts. sub_policies: [K, ...] each. option: which, from 0.
+    """
+
+    def __init__(self, hierarchy: Hierarchy, sub_policies: list[Tensor], option: int):
+        self.hierarchy, self.sub_policies, self.option = hierarchy, sub_policies, option
+
+    def initial_state(self, batch_size: int) -> tuple[()]:
+        """Nothing is kept."""
+        return ()
+
+    @torch.no_grad()
+    def act(self, step: Step, state: tuple[()], rng: Generator) -> tuple[Tensor, tuple[()]]:
+        """The sub-policy's most likely action."""
+        features = self.hierarchy.inputs(step)
+        option = torch.full((len(features),), self.option, device=features.device)
+        mode = self.hierarchy.actions.mode(self.hierarchy.parameters(self.sub_policies, features, option))
+        return self.hierarchy.actions.to_environment(mode), state
+
+
+class Walks(NamedTuple):
+    """n walks of each of K sub-policies from the start."""
+
+    paths: np.ndarray  # [K, n, T + 1, 2] places, in m
+
+    @property
+    def displacement(self) -> np.ndarray:
+        """Mean way [K, 2] from the first place to the last, in m."""
+        ways: np.ndarray = (self.paths[:, :, -1] - self.paths[:, :, 0]).mean(1)
+        return ways
+
+
+def walks(learner: MLSH, distribution: TaskDistribution, num: int, seed: int) -> Walks:
+    """Let each sub-policy walk `num` times for an episode of `distribution`, whose states hold a `torso` [..., 2]."""
+    sub_policies, paths = learner.sub_policies.weights, []
+    for option in range(learner.config.sub_policies):
+        agent = OneOption(learner.hierarchy, sub_policies, option)
+        recorded = record(agent, distribution, "test", num, seed, Episodes(1, after=0))
+        paths.append(np.stack([own[0].states.torso.numpy() for own in recorded.episodes]))
+    return Walks(np.stack(paths))
+
+
+def angles(ways: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Degrees [K] between ways [K, 2] and their own axes, of `axes` [K, 2], dealt out so that the largest is smallest.
+
+    Raises:
+        ValueError: not as many axes as ways.
+    """
+    if len(ways) != len(axes):
+        raise ValueError(f"{len(ways)} sub-policies can't have an axis each of {len(axes)}.")
+    cosine = (ways @ axes.T) / np.maximum(np.linalg.norm(ways, axis=1)[:, None] * np.linalg.norm(axes, axis=1), 1e-12)
+    degrees = np.degrees(np.arccos(np.clip(cosine, -1, 1)))  # [K, axes]
+    dealt = min(permutations(range(len(axes))), key=lambda order: max(degrees[k, axis] for k, axis in enumerate(order)))
+    found: np.ndarray = degrees[np.arange(len(ways)), list(dealt)]
+    return found
+
+
+def draw_walks(found: Walks) -> Figure:
+    """Every walk from above, a colour a sub-policy."""
+    figure = Figure(figsize=(5.2, 5), layout="constrained")
+    axes = figure.subplots()
+    for k, paths in enumerate(found.paths):
+        for i, path in enumerate(paths):
+            label = f"sub-policy {k + 1}" if i == 0 else None
+            axes.plot(*(path - path[0]).T, color=COLOURS[k], linewidth=0.8, alpha=0.7, label=label)
+    axes.set(xlabel="to the right, m", ylabel="up, m", aspect="equal")
+    axes.legend(frameon=False)
+    return figure
