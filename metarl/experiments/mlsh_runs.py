@@ -41,6 +41,16 @@ TOGETHER = replace(ALONE, epochs=4, minibatches=8, lr=1e-3, lr_end=0.0, entropy=
 ONE_POLICY = JointPPOConfig(num_envs=200, steps=50, iterations=500, ppo=TOGETHER, fine_tuning_steps=2000, fine_tuning=ALONE)
 
 
+RL2_RUN = RL2Config(  # as many environment steps as MLSH's five million
+    episodes=4,
+    num_envs=256,
+    iterations=100,
+    network=NetworkConfig("gru", units=64),
+    ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy=0.01),
+)
+MAML_RUN = PolicyInitialisationConfig(inner_steps=3, adaptation=Adaptation(episodes=20, inner_lr=0.1), iterations=100)
+
+
 def bandits_run(ablation: str | None = None, seed: int = 0, device: str = "cpu") -> RunConfig:
     """MLSH on moving bandits, whole or with one thing different."""
     return RunConfig("mlsh", replace(MOVING_BANDITS, **ABLATIONS[ablation] if ablation else {}), "MovingBandits-v0", {}, seed, device)
