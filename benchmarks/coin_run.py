@@ -11,7 +11,7 @@ runs/coin_run; with --publish, table, figure, successes level by level and weigh
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from metarl.analysis.figures import intervals_figure, save
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Comparison, Estimate, generalisation_gap, share
-from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
@@ -47,25 +47,21 @@ class Options:
         preset: smoke only shows that everything runs; paper takes 256 million steps.
         num_tasks: episodes that each agent is scored on, of training levels (each as often as they go round) and of new ones, each another.
         horizon: most steps of an episode that is scored.
-        publish: write to results/ and copy the weights there.
         train: train what isn't trained; otherwise its figures are missing.
         device: where policies train.
-        runs: folder of the training runs.
-        results: folder of published results.
+        storage: where tables, runs and weights lie.
     """
 
     levels: tuple[int, ...] = COIN_RUN_LEVELS
     preset: Preset = "cpu"
     num_tasks: int = 1000
     horizon: int = LONGEST
-    publish: bool = False
     train: bool = True
     device: str = "cpu"
-    runs: Path = field(default=Path("runs"))
-    results: Path = field(default=Path("results"))
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
-        if self.publish and self.preset == "smoke":
+        if self.storage.publish and self.preset == "smoke":
             raise ValueError("The preset smoke trains for a moment; there is nothing to publish.")
         if not self.levels or min(self.levels) < 1:
             raise ValueError(f"Give numbers of training levels from 1 on, not {self.levels}.")
@@ -73,17 +69,17 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return tables_folder("coin_run", self.runs, self.results, self.publish)
+        return self.storage.tables("coin_run")
 
     @property
     def command(self) -> str:
         """What reruns it."""
-        return rerun_command("coin_run", {"levels": None if self.levels == COIN_RUN_LEVELS else self.levels}, self.publish)
+        return self.storage.command("coin_run", {"levels": None if self.levels == COIN_RUN_LEVELS else self.levels})
 
     def places(self, levels: int) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
         name = f"levels-{levels}-seed0" if self.preset == "cpu" else f"{self.preset}-levels-{levels}-seed0"
-        return run_folders("coin_run", name, self.runs, self.results)
+        return self.storage.places("coin_run", name)
 
 
 def main(options: Options, console: Console) -> None:
@@ -101,7 +97,7 @@ def main(options: Options, console: Console) -> None:
 def score(levels: int, options: Options) -> dict[str, Evaluation] | None:
     """An episode in each of `num_tasks` levels of training, and of as many others; None where nothing is trained."""
     run = coin_run_run(levels, options.preset, device=options.device)
-    folder = trained(run, *options.places(levels), train_missing=options.train, publishes=options.publish)
+    folder = trained(run, *options.places(levels), train_missing=options.train, publishes=options.storage.publish)
     if folder is None:
         return None
     budget, played = Episodes(1, after=0), {}

@@ -12,7 +12,7 @@ Joint training sees as many images; its network answers any task's labels alike 
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from rich.table import Table
 from metarl.analysis.figures import mean_curves, save
 from metarl.evaluation.statistics import mean, paired_difference
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
-from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.few_shot_runs import DATA, LABELS, DataName, PresetName, Setting, few_shot_run, scoring, settings_of
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_learner
@@ -48,11 +48,9 @@ class Options:
         folder: where Omniglot's or miniImageNet's images are.
         learners: which; all if left out.
         num_tasks: test tasks of each setting; 1,000 for cpu and 10,000 for paper if left out.
-        publish: write to results/ and copy the weights there.
         train: train what isn't trained; otherwise its figures are missing.
         device: where networks train and are scored.
-        runs: folder of the training runs.
-        results: folder of published results.
+        storage: where tables, runs and weights lie.
     """
 
     preset: PresetName = "cpu"
@@ -60,23 +58,21 @@ class Options:
     folder: Path | None = None
     learners: tuple[str, ...] = ()
     num_tasks: int | None = None
-    publish: bool = False
     train: bool = True
     device: str = "cpu"
-    runs: Path = field(default=Path("runs"))
-    results: Path = field(default=Path("results"))
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
         settings_of(self.preset, self.data)
         if unknown := sorted(set(self.learners) - set(LABELS)):
             raise ValueError(f"There is no learner {unknown[0]!r} here; choose of {', '.join(LABELS)}.")
-        if self.publish and self.preset == "smoke":
+        if self.storage.publish and self.preset == "smoke":
             raise ValueError("The preset smoke trains for a moment; there is nothing to publish.")
 
     @property
     def tables(self) -> Path:
         """Where tables and figures go."""
-        return tables_folder("few_shot", self.runs, self.results, self.publish)
+        return self.storage.tables("few_shot")
 
     @property
     def tasks(self) -> int:
@@ -87,12 +83,12 @@ class Options:
         """What reruns a learner's rows."""
         preset = None if self.preset == "cpu" else self.preset
         flags = {"learners": learner, "preset": preset, "data": self.data, "folder": self.folder, "num_tasks": self.num_tasks}
-        return rerun_command("few_shot", flags, self.publish)
+        return self.storage.command("few_shot", flags)
 
     def run(self, setting: Setting, learner: str) -> tuple[Any, Path, Path]:
         """A training: the run, its own folder and its published one's."""
         name, run = few_shot_run(self.preset, setting, learner, None if self.folder is None else str(self.folder), device=self.device)
-        return run, *run_folders("few_shot", name if self.preset != "smoke" else f"{name}-smoke", self.runs, self.results)
+        return run, *self.storage.places("few_shot", name if self.preset != "smoke" else f"{name}-smoke")
 
 
 def main(options: Options, console: Console) -> None:
@@ -123,7 +119,7 @@ def main(options: Options, console: Console) -> None:
 
 def score(setting: Setting, learner: str, options: Options, console: Console) -> dict[bool, SupervisedEvaluation] | None:
     """The test tasks' evaluations by whether they are transductive; None where nothing is trained."""
-    folder = trained(*options.run(setting, learner), train_missing=options.train, publishes=options.publish)
+    folder = trained(*options.run(setting, learner), train_missing=options.train, publishes=options.storage.publish)
     if folder is None:
         return None
     console.print(f"{setting.data}, {setting.name}, {LABELS[learner]}: {folder.as_posix()}", highlight=False)

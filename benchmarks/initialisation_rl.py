@@ -13,6 +13,7 @@ runs/initialisation_rl; with --publish, tables, every episode, figures and weigh
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Estimate, mean, paired_difference, ratio_of_means
 from metarl.experiments.adaptation_runs import FAMILIES, RL2_NAME, adaptation_run
-from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
@@ -49,21 +50,17 @@ class Options:
         families: all if left out.
         learners: as the table names them; all if left out.
         num_tasks: test tasks; 400 of PointNavigation and 100 of robots if left out, and a quarter as many training tasks for the sizes.
-        publish: write to results/ and copy the weights there.
         train: train what isn't trained; otherwise its figures are missing.
         device: where policies train.
-        runs: folder of the training runs.
-        results: folder of published results.
+        storage: where tables, runs and weights lie.
     """
 
     families: tuple[str, ...] = ()
     learners: tuple[str, ...] = ()
     num_tasks: int | None = None
-    publish: bool = False
     train: bool = True
     device: str = "cpu"
-    runs: Path = field(default=Path("runs"))
-    results: Path = field(default=Path("results"))
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.families) - set(FAMILIES)):
@@ -75,7 +72,7 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return tables_folder("initialisation_rl", self.runs, self.results, self.publish)
+        return self.storage.tables("initialisation_rl")
 
     def tasks(self, family: str) -> int:
         """Test tasks."""
@@ -83,12 +80,12 @@ class Options:
 
     def command(self, family: str) -> str:
         """What reruns a family."""
-        return rerun_command("initialisation_rl", {"families": family, "num_tasks": self.num_tasks or None}, self.publish)
+        return self.storage.command("initialisation_rl", {"families": family, "num_tasks": self.num_tasks or None})
 
     def places(self, family: str, label: str) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
         name = f"{family}/{label.lower().replace(', ', '-').replace(' ', '-').replace('²', '2')}-seed0"
-        return run_folders("initialisation_rl", name, self.runs, self.results)
+        return self.storage.places("initialisation_rl", name)
 
 
 def main(options: Options, console: Console) -> None:
@@ -113,7 +110,7 @@ def main(options: Options, console: Console) -> None:
 def play(family: str, label: str, options: Options, sizes: dict[str, float]) -> Evaluation | None:
     """A trained learner on the test tasks; None where it isn't trained. The size of its updates goes to `sizes`."""
     run = adaptation_run(family, label, device=options.device)
-    folder = trained(run, *options.places(family, label), train_missing=options.train, publishes=options.publish)
+    folder = trained(run, *options.places(family, label), train_missing=options.train, publishes=options.storage.publish)
     if folder is None:
         return None
     distribution, chosen = run.make_distribution(), FAMILIES[family]

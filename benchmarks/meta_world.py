@@ -5,13 +5,14 @@
 Both policies are trained by the same algorithm on the same training goals, for as many steps; one has a GRU, the other reads the current
 observation only. The goal isn't shown. All agents play the 50 test goals at a fixed horizon; success is reported apart from return. Beside
 them: doing nothing, random actions, and Meta-World's scripted expert, which is shown the goal. Trainings lie in runs/meta_world and go on
-from there; published ones are used as they are. With --publish, figures.csv, table.csv and the weights go to results/meta_world.
+from there; published ones are used as they are. With --publish, figures.csv, table.csv and the weights go to results/meta_world;
+otherwise to runs/meta_world/tables.
 """
 
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 import tyro
@@ -23,7 +24,7 @@ from metarl.envs.agent import Agent
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Comparison, mean, paired_difference, share
-from metarl.experiments.benchmark_folders import rerun_command, run_folders
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.finished import check_folder
 from metarl.experiments.finished import trained as run_of
 from metarl.experiments.load import load_agent
@@ -53,9 +54,7 @@ class Options:
         num_envs: tasks side by side.
         seed: of both trainings.
         goals: test goals; ML1 has 50.
-        publish: write to results/meta_world rather than runs/meta_world.
-        runs: folder of the training runs.
-        results: folder of published results.
+        storage: where tables, runs and weights lie.
     """
 
     task: str = "reach-v3"
@@ -65,14 +64,12 @@ class Options:
     num_envs: int = 24
     seed: int = 0
     goals: int = 50
-    publish: bool = False
-    runs: Path = field(default=Path("runs"))
-    results: Path = field(default=Path("results"))
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return (self.results if self.publish else self.runs) / "meta_world"
+        return self.storage.tables("meta_world")
 
     @property
     def budget(self) -> Episodes:
@@ -84,7 +81,7 @@ class Options:
         """What reruns this."""
         names = ("task", "horizon", "episodes", "iterations", "num_envs", "seed", "goals")
         flags = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(Options, name)}
-        return rerun_command("meta_world", flags, self.publish)
+        return self.storage.command("meta_world", flags)
 
     def run(self, core: Any) -> RunConfig:
         """The training of a policy with this core."""
@@ -126,9 +123,9 @@ def trained(options: Options, distribution: MetaWorldML1, console: Console) -> d
     agents: dict[str, Agent] = {}
     for core, label in CORES.items():
         name = f"{options.task}-{core}-seed{options.seed}"
-        own, published = run_folders("meta_world", name, options.runs, options.results)
+        own, published = options.storage.places("meta_world", name)
         check_folder(options.run(core), own, published)
-        folder = run_of(options.run(core), own, published, publishes=options.publish)
+        folder = run_of(options.run(core), own, published, publishes=options.storage.publish)
         assert folder is not None, "what isn't trained yet is trained"
         agents[label] = load_agent(folder, options.budget)
         console.print(f"{label}: {folder.as_posix()}, {int(RunFolder(folder).metrics['steps'].iloc[-1]):,} steps", highlight=False)

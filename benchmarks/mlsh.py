@@ -12,6 +12,7 @@ go to results/mlsh.
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.recording import NotingOptions
 from metarl.evaluation.statistics import Estimate, mean, paired_difference
 from metarl.experiments import mlsh_runs
-from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent, load_learner
 from metarl.experiments.merit import record_estimate
@@ -61,11 +62,9 @@ class Options:
         seeds: of MLSH. ablation_seeds: of each ablation.
         ablations: which; all if left out.
         num_tasks: test tasks. fine_tuned_tasks: of agents that learn a whole policy in each task, which takes longest.
-        publish: write to results/ and copy the weights there.
         train: train what isn't trained; otherwise its figures are missing.
         device: where policies train.
-        runs: folder of the training runs.
-        results: folder of published results.
+        storage: where tables, runs and weights lie.
     """
 
     seeds: tuple[int, ...] = SEEDS
@@ -73,11 +72,9 @@ class Options:
     ablations: tuple[str, ...] = tuple(ABLATIONS)
     num_tasks: int = 200
     fine_tuned_tasks: int = 10
-    publish: bool = False
     train: bool = True
     device: str = "cpu"
-    runs: Path = field(default=Path("runs"))
-    results: Path = field(default=Path("results"))
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.ablations) - set(ABLATIONS)):
@@ -88,17 +85,17 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return tables_folder("mlsh", self.runs, self.results, self.publish)
+        return self.storage.tables("mlsh")
 
     @property
     def command(self) -> str:
         """What reruns the figures."""
-        return rerun_command("mlsh", {}, self.publish)
+        return self.storage.command("mlsh", {})
 
     def places(self, name: str, seed: int) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
         words = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
-        return run_folders("mlsh", f"moving-bandits-{words}-seed{seed}", self.runs, self.results)
+        return self.storage.places("mlsh", f"moving-bandits-{words}-seed{seed}")
 
 
 def main(options: Options, console: Console) -> None:
@@ -131,7 +128,7 @@ def main(options: Options, console: Console) -> None:
 
 def found(run: RunConfig, name: str, seed: int, options: Options) -> Path | None:
     """The folder of a trained run; None where it isn't trained and mustn't be."""
-    return trained(run, *options.places(name, seed), train_missing=options.train, publishes=options.publish)
+    return trained(run, *options.places(name, seed), train_missing=options.train, publishes=options.storage.publish)
 
 
 def score(folder: Path, options: Options) -> tuple[Evaluation, np.ndarray]:

@@ -10,6 +10,7 @@ import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from metarl.envs.agent import Agent
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
@@ -42,9 +44,7 @@ class Options:
         parts: of cart-pole's trainings, each with one part of Rainbow switched off.
         iterations: of each training; each game's own if left out.
         episodes: played for each score.
-        publish: write to results/ and copy the weights there.
-        runs: folder of the training runs.
-        results: folder of published results.
+        storage: where tables, runs and weights lie.
     """
 
     games: tuple[str, ...] = tuple(GAMES)
@@ -52,14 +52,12 @@ class Options:
     parts: tuple[str, ...] = PARTS
     iterations: int | None = None
     episodes: int = 100
-    publish: bool = False
-    runs: Path = field(default=Path("runs"))
-    results: Path = field(default=Path("results"))
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return self.results / "rainbow" if self.publish else self.runs / "rainbow" / "tables"
+        return self.storage.tables("rainbow")
 
     @property
     def command(self) -> str:
@@ -69,7 +67,7 @@ class Options:
             value = getattr(self, name)
             if value != getattr(Options, name):
                 own += [f"--{name}", *map(str, value if isinstance(value, tuple) else (value,))]
-        return shlex.join(["python", "benchmarks/rainbow.py", *own, *(["--publish"] if self.publish else [])])
+        return shlex.join(["python", "benchmarks/rainbow.py", *own, *(["--publish"] if self.storage.publish else [])])
 
 
 def main(options: Options, console: Console) -> None:
@@ -97,9 +95,9 @@ def agent_of(game: str, seed: int, part: str | None, options: Options) -> Agent:
     """The agent at its training's end, published where that is wanted."""
     run = rainbow_run(game, seed, part, options.iterations)
     name = f"{game}-{f'no-{part}' if part else 'all'}-seed{seed}"
-    own, published = options.runs / "rainbow" / name, options.results / "rainbow" / "weights" / name
+    own, published = options.storage.places("rainbow", name)
     check_folder(run, own, published)
-    folder = trained(run, own, published, publishes=options.publish)
+    folder = trained(run, own, published, publishes=options.storage.publish)
     assert folder is not None, "what isn't trained yet is trained"
     assert RunFolder(folder).weights().exists(), "finished runs have weights"
     return load_agent(folder, BUDGET)

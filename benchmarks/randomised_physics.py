@@ -13,6 +13,7 @@ results/randomised_physics.
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from metarl.envs.budget import Episodes
 from metarl.evaluation.memory import ForgetfulAgent
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import mean, paired_difference
-from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
@@ -46,20 +47,16 @@ class Options:
     Attributes:
         families: all if left out.
         num_tasks: tasks of each split.
-        publish: write to results/ and copy the weights there.
         train: train what isn't trained; otherwise its figures are missing.
         device: where policies train.
-        runs: folder of the training runs.
-        results: folder of published results.
+        storage: where tables, runs and weights lie.
     """
 
     families: tuple[str, ...] = ()
     num_tasks: int = 1000
-    publish: bool = False
     train: bool = True
     device: str = "cpu"
-    runs: Path = field(default=Path("runs"))
-    results: Path = field(default=Path("results"))
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.families) - set(FAMILIES)):
@@ -68,16 +65,16 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return tables_folder("randomised_physics", self.runs, self.results, self.publish)
+        return self.storage.tables("randomised_physics")
 
     def command(self, family: str) -> str:
         """What reruns a family."""
         tasks = None if self.num_tasks == Options.num_tasks else self.num_tasks
-        return rerun_command("randomised_physics", {"families": family, "num_tasks": tasks}, self.publish)
+        return self.storage.command("randomised_physics", {"families": family, "num_tasks": tasks})
 
     def places(self, family: str, policy: str) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
-        return run_folders("randomised_physics", f"{family}-{policy}", self.runs, self.results)
+        return self.storage.places("randomised_physics", f"{family}-{policy}")
 
 
 def main(options: Options, console: Console) -> None:
@@ -97,7 +94,7 @@ def folder_of(family: str, policy: str, options: Options) -> Path | None:
     """The finished run of a policy."""
     own, published = options.places(family, policy)
     run = physics_run(family, policy, device=options.device)
-    return trained(run, own, published, train_missing=options.train, publishes=options.publish)
+    return trained(run, own, published, train_missing=options.train, publishes=options.storage.publish)
 
 
 def compare(family: str, options: Options, console: Console) -> None:

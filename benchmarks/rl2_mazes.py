@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ from metarl.envs.budget import Episodes
 from metarl.evaluation.episodes import episode_lengths, episode_successes, shortened
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import generalisation_gap, mean, median_member, median_over_seeds, paired_difference, share
-from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent
 from metarl.experiments.merit import record_estimate
@@ -79,34 +79,30 @@ class Options:
     Attributes:
         parts: of the benchmark; all if left out.
         num_tasks: test tasks; there are 1,000 frozen test mazes.
-        publish: write to results/ and copy the weights there.
         train: train what isn't trained; otherwise its figures are missing.
         device: where RL² trains.
-        runs: folder of the training runs.
-        results: folder of published results.
+        storage: where tables, runs and weights lie.
     """
 
     parts: tuple[Literal["grid-maze", "gap", "visual-maze", "grid-navi"], ...] = ()
     num_tasks: int = 1000
-    publish: bool = False
     train: bool = True
     device: str = "cpu"
-    runs: Path = field(default=Path("runs"))
-    results: Path = field(default=Path("results"))
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return tables_folder("rl2_mazes", self.runs, self.results, self.publish)
+        return self.storage.tables("rl2_mazes")
 
     def command(self, part: str) -> str:
         """What reruns a part."""
         tasks = None if self.num_tasks == Options.num_tasks else self.num_tasks
-        return rerun_command("rl2_mazes", {"parts": part, "num_tasks": tasks}, self.publish)
+        return self.storage.command("rl2_mazes", {"parts": part, "num_tasks": tasks})
 
     def places(self, name: str, seed: int) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
-        return run_folders("rl2_mazes", f"{name}/seed{seed}", self.runs, self.results)
+        return self.storage.places("rl2_mazes", f"{name}/seed{seed}")
 
 
 def main(options: Options, console: Console) -> None:
@@ -141,7 +137,7 @@ def folder_of(name: str, seed: int, options: Options) -> Path | None:
     """A finished run, after the one that it begins with."""
     run, (own, published), before = maze_run(name, seed, options.device), options.places(name, seed), TRAININGS[name].start
     start = None if before is None else partial(folder_of, before, seed, options)
-    return trained(run, own, published, start=start, train_missing=options.train, publishes=options.publish)
+    return trained(run, own, published, start=start, train_missing=options.train, publishes=options.storage.publish)
 
 
 def play(agents: dict[str, list[Any]], budget: Episodes, num_tasks: int) -> dict[str, list[Evaluation]]:

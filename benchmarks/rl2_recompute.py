@@ -26,6 +26,7 @@ from rl2_tables import main as compute
 
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import Estimate, median_over_seeds
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.load import load_agent
 from metarl.experiments.rl2_rows import COLUMNS, RL2_LABEL, Row
 from metarl.tasks.seeding import numpy_generator
@@ -100,7 +101,8 @@ def again(row: Row, agent: str, options: Options) -> dict[str, Estimate]:
     """An agent's cells of a row, by label, as `rl2_tables.py` computes them, in a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
         text = str(row.n) if row.k is None else f"{row.n},{row.k}"
-        chosen = TableOptions(row.table, (text,), "paper", (agent,), train=False, runs=Path(folder), results=options.results)
+        storage = Storage(runs=Path(folder), results=options.results)
+        chosen = TableOptions(row.table, (text,), "paper", (agent,), train=False, storage=storage)
         compute(chosen, Console(quiet=True))
         fresh = pd.read_csv(chosen.folder / f"{row.table}.csv").dropna(subset=["mean"])
     return {

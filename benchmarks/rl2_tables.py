@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from metarl.baselines.registry import agent_class, make_agent
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
 from metarl.evaluation.statistics import Estimate, beats, mean, median_member, median_over_seeds, paired_difference
-from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.finished import check_folder
 from metarl.experiments.finished import trained as trained_run
 from metarl.experiments.load import load_agent
@@ -66,30 +66,26 @@ class Options:
         rows: such as "10,5 10,10" (n,k) for bandits or "10 25" (n) for MDPs; all of them if left out.
         preset: how many tasks and seeds; smoke only shows that everything runs.
         agents: ids of the columns to compute, "rl2" among them; all of them if left out.
-        publish: write to results/ and copy RL²'s weights there.
         train: train RL² where no finished run or published weights are found; otherwise its cells stay empty.
         seeds: of RL²'s runs; the preset's if left out. Without training, those of them that are finished are taken.
         device: where RL² trains, cpu or cuda.
-        runs: folder of the training runs.
-        results: folder of published results.
+        storage: where tables, runs and weights lie.
     """
 
     table: Literal["bandits", "mdps"]
     rows: tuple[str, ...] = ()
     preset: Literal["smoke", "cpu", "paper"] = "cpu"
     agents: tuple[str, ...] = ()
-    publish: bool = False
     train: bool = True
     seeds: tuple[int, ...] = ()
     device: str = "cpu"
-    runs: Path = field(default=Path("runs"))
-    results: Path = field(default=Path("results"))
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
         known = [column.agent for column in COLUMNS[self.table]]
         if unknown := sorted(set(self.agents) - set(known)):
             raise ValueError(f"The table of {self.table} has no agent {unknown[0]!r}; it has {', '.join(dict.fromkeys(known))}.")
-        if self.publish and self.preset == "smoke":
+        if self.storage.publish and self.preset == "smoke":
             raise ValueError("The smoke preset plays too few tasks to publish; choose the preset cpu or paper.")
         self.chosen_rows()
 
@@ -111,13 +107,13 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables, totals and figures go."""
-        return tables_folder("rl2_tables", self.runs, self.results, self.publish, within=self.preset)
+        return self.storage.tables("rl2_tables", within=self.preset)
 
     @property
     def command(self) -> str:
         """What reruns this."""
         flags = {"table": self.table, "rows": self.rows, "preset": self.preset, "agents": self.agents, "seeds": self.seeds}
-        return rerun_command("rl2_tables", flags, self.publish)
+        return self.storage.command("rl2_tables", flags)
 
 
 class Ground(NamedTuple):
@@ -206,7 +202,7 @@ def play(column: Column, ground: Ground, options: Options, console: Console) -> 
 
 def places(row: Row, seed: int, options: Options) -> tuple[Path, Path]:
     """Where a run of RL² lies: our own, and the published one."""
-    return run_folders("rl2_tables", f"{row.name}/seed{seed}", options.runs, options.results, within=options.preset)
+    return options.storage.places("rl2_tables", f"{row.name}/seed{seed}", within=options.preset)
 
 
 def check_runs(row: Row, options: Options) -> None:
@@ -228,7 +224,7 @@ def trained(row: Row, seed: int, options: Options, console: Console) -> Path | N
     run, (own, published) = rl2_run(row, options.preset, seed, options.device), places(row, seed, options)
     before = start_row(row)
     start = None if before is None else partial(trained, before, seed, options, console)
-    folder = trained_run(run, own, published, start=start, train_missing=options.train, publishes=options.publish)
+    folder = trained_run(run, own, published, start=start, train_missing=options.train, publishes=options.storage.publish)
     if folder is not None:
         console.print(f"RL², seed {seed}: {folder.as_posix()}", highlight=False)
     return folder

@@ -11,7 +11,7 @@ of every wave, figures and weights go to results/sine; otherwise to runs/sine/ta
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from metarl.analysis.figures import mean_curves, save
 from metarl.analysis.sine_fits import Fits, fit_wave, fits_figure
 from metarl.evaluation.statistics import Estimate, mean, median_member, ratio_of_means
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
-from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_learner
 from metarl.experiments.merit import record_estimate
@@ -46,19 +46,15 @@ class Options:
         preset: smoke only shows that everything runs.
         seeds: of the trainings.
         num_tasks: test waves; 10,000 if left out.
-        publish: write to results/ and copy the weights there.
         train: train what isn't trained; otherwise its figures are missing.
-        runs: folder of the training runs.
-        results: folder of published results.
+        storage: where tables, runs and weights lie.
     """
 
     preset: Literal["smoke", "cpu"] = "cpu"
     seeds: tuple[int, ...] = (0, 1, 2)
     num_tasks: int | None = None
-    publish: bool = False
     train: bool = True
-    runs: Path = field(default=Path("runs"))
-    results: Path = field(default=Path("results"))
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     @property
     def iterations(self) -> int | None:
@@ -73,18 +69,18 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return tables_folder("sine", self.runs, self.results, self.publish)
+        return self.storage.tables("sine")
 
     @property
     def command(self) -> str:
         """What reruns this."""
         preset = None if self.preset == Options.preset else self.preset
         seeds = None if self.seeds == Options.seeds else self.seeds
-        return rerun_command("sine", {"preset": preset, "num_tasks": self.num_tasks or None, "seeds": seeds}, self.publish)
+        return self.storage.command("sine", {"preset": preset, "num_tasks": self.num_tasks or None, "seeds": seeds})
 
     def places(self, label: str, seed: int) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
-        return run_folders("sine", f"{label.lower().replace(' ', '-')}-seed{seed}", self.runs, self.results, within=self.preset)
+        return self.storage.places("sine", f"{label.lower().replace(' ', '-')}-seed{seed}", within=self.preset)
 
 
 def main(options: Options, console: Console) -> None:
@@ -96,7 +92,7 @@ def main(options: Options, console: Console) -> None:
     for label in SINE_TRAININGS:
         for seed in options.seeds:
             run = sine_run(label, seed, options.iterations)
-            folder = trained(run, *options.places(label, seed), train_missing=options.train, publishes=options.publish)
+            folder = trained(run, *options.places(label, seed), train_missing=options.train, publishes=options.storage.publish)
             if folder is None:
                 continue
             adapter = load_learner(folder).adapter(INNER)  # type: ignore[attr-defined]

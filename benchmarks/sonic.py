@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from metarl.baselines.registry import agent_names, make_agent
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget
 from metarl.evaluation.statistics import Estimate, mean
-from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.level_scores import COLUMNS, Plan, leaderboard, play_levels, score_name, stored_scores
 from metarl.experiments.load import load_learner
@@ -74,12 +74,10 @@ class Options:
         levels: places of the levels in the split's list; likewise.
         split: of the levels. Settings are chosen on `train`; scores there are stored apart.
         steps: on each level, in place of the preset's.
-        publish: write to results/ and copy the weights there.
         train: train what isn't trained; otherwise its figures are missing.
         play: play what isn't scored; otherwise it is missing.
         device: where networks learn.
-        runs: folder of the training runs.
-        results: folder of published results.
+        storage: where tables, runs and weights lie.
     """
 
     game: str = "coin-run"
@@ -89,19 +87,17 @@ class Options:
     levels: tuple[int, ...] = ()
     split: str = "test"
     steps: int | None = None
-    publish: bool = False
     train: bool = True
     play: bool = True
     device: str = "cpu"
-    runs: Path = field(default=Path("runs"))
-    results: Path = field(default=Path("results"))
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
         if self.game not in GAMES:
             raise ValueError(f"There is no game {self.game!r} here; choose one of {', '.join(GAMES)}.")
         if unknown := sorted(set(self.agents) - set(AGENTS)):
             raise ValueError(f"There is no agent {unknown[0]!r} here; choose of {', '.join(AGENTS)}.")
-        if self.publish and (self.preset == "smoke" or self.split != "test"):
+        if self.storage.publish and (self.preset == "smoke" or self.split != "test"):
             raise ValueError("Only scores of test levels are published, and none of the preset smoke.")
 
     @property
@@ -113,7 +109,7 @@ class Options:
     @property
     def folder(self) -> Path:
         """Where tables and figures go."""
-        return tables_folder("sonic", self.runs, self.results, self.publish) / self.within
+        return self.storage.tables("sonic") / self.within
 
     @property
     def budget(self) -> int:
@@ -124,15 +120,15 @@ class Options:
         """What reruns an agent's scores."""
         preset = None if self.preset == "cpu" else self.preset
         flags = {"game": self.game, "agents": (agent,), "preset": preset, "steps": self.steps, "levels": self.levels, "seeds": self.seeds}
-        return rerun_command("sonic", flags, self.publish)
+        return self.storage.command("sonic", flags)
 
     def places(self, learner: str) -> tuple[Path, Path]:
         """Where a joint training lies: our own, and the published one."""
         if self.game == "coin-run" and learner == "joint-ppo":
             name = "levels-200-seed0" if self.preset == "cpu" else f"{self.preset}-levels-200-seed0"
-            return run_folders("coin_run", name, self.runs, self.results)
+            return self.storage.places("coin_run", name)
         name = f"{self.game}-{learner}-seed0" if self.preset == "cpu" else f"{self.game}-{self.preset}-{learner}-seed0"
-        return run_folders("sonic", name, self.runs, self.results)
+        return self.storage.places("sonic", name)
 
 
 def main(options: Options, console: Console) -> None:
@@ -144,7 +140,7 @@ def main(options: Options, console: Console) -> None:
         if isinstance(which := AGENTS[label], Learning) and which.jointly:
             check_folder(joint_run(options.game, which.learner, options.preset, device=options.device), *options.places(which.learner))
     options.folder.mkdir(parents=True, exist_ok=True)
-    scored = options.runs / "sonic" / options.within / "scores"
+    scored = options.storage.runs / "sonic" / options.within / "scores"
     for label in labels:
         maker = agent_maker(label, options) if options.play else None
         if maker is not None:
@@ -152,7 +148,7 @@ def main(options: Options, console: Console) -> None:
             console.print(
                 f"{plan.game}, {label}: {len(plan.levels)} levels, {len(plan.seeds)} seeds, {plan.steps:,} steps", highlight=False
             )
-            play_levels(plan, maker, scored, published_table(options.results, f"sonic/{options.within}", "scores"))
+            play_levels(plan, maker, scored, published_table(options.storage.results, f"sonic/{options.within}", "scores"))
     scores = kept_scores(scored, options)
     if len(scores):
         write_csv(options.folder / "scores.csv", scores)
@@ -183,7 +179,7 @@ def agent_maker(label: str, options: Options) -> Callable[[GymnasiumDistribution
     weights: dict[str, Any] | None = None
     if jointly:
         run = joint_run(options.game, learner, options.preset, device=options.device)
-        folder = trained(run, *options.places(learner), train_missing=options.train, publishes=options.publish)
+        folder = trained(run, *options.places(learner), train_missing=options.train, publishes=options.storage.publish)
         if folder is None:
             return None
         weights = load_learner(folder, device=options.device).weights()

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from metarl.experiments import transfer_runs
+from metarl.experiments.benchmark_folders import Storage
 
 
 @pytest.fixture(autouse=True)
@@ -18,9 +19,9 @@ def moments(monkeypatch):
     monkeypatch.setattr(transfer_runs, "COIN_RUN", replace(transfer_runs.COIN_RUN, ppo=replace(transfer_runs.COIN_RUN.ppo, minibatches=2)))
 
 
-def run(tmp_path, **more):
+def run(tmp_path, publish=False, **more):
     options = coin_run.Options(
-        runs=tmp_path / "runs", results=tmp_path / "results", **{"num_tasks": 6, "levels": (2, 3), "horizon": 20, **more}
+        storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **{"num_tasks": 6, "levels": (2, 3), "horizon": 20, **more}
     )
     stream = io.StringIO()
     coin_run.main(options, Console(file=stream, width=200))
@@ -52,7 +53,7 @@ def test_what_is_not_trained_is_missing(tmp_path):
     assert len(figures) == 7
 
 
-@pytest.mark.parametrize("settings", [{"preset": "smoke", "publish": True}, {"levels": ()}, {"levels": (0,)}])
+@pytest.mark.parametrize("settings", [{"preset": "smoke", "storage": Storage(publish=True)}, {"levels": ()}, {"levels": (0,)}])
 def test_bad_options(settings):
     with pytest.raises(ValueError, match="nothing to publish|numbers of training levels"):
         coin_run.Options(**settings)

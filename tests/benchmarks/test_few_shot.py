@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from metarl.experiments import few_shot_runs
+from metarl.experiments.benchmark_folders import Storage
 from metarl.networks.image_network import ImageNetworkConfig
 from tests.tasks.made_folders import flat
 
@@ -24,8 +25,8 @@ def moments(monkeypatch):
         monkeypatch.setattr(few_shot_runs, name, commands)
 
 
-def run(tmp_path, **more):
-    options = few_shot.Options(runs=tmp_path / "runs", results=tmp_path / "results", **{"num_tasks": 12, **more})
+def run(tmp_path, publish=False, **more):
+    options = few_shot.Options(storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **{"num_tasks": 12, **more})
     stream = io.StringIO()
     few_shot.main(options, Console(file=stream, width=160))
     return options, stream.getvalue()
@@ -78,6 +79,6 @@ def test_bad_input_gets_a_sentence(tmp_path):
     with pytest.raises(ValueError, match="There is no learner 'rl2' here"):
         few_shot.Options(learners=("rl2",))
     with pytest.raises(ValueError, match="there is nothing to publish"):
-        few_shot.Options(preset="smoke", publish=True)
+        few_shot.Options(preset="smoke", storage=Storage(publish=True))
     with pytest.raises(ValueError, match="--folder"):
         run(tmp_path, preset="paper")

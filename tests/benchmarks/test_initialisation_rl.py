@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from metarl.experiments import adaptation_runs
+from metarl.experiments.benchmark_folders import Storage
 from metarl.learners.rl2 import RL2Config
 
 
@@ -26,8 +27,8 @@ def moments(monkeypatch):
         monkeypatch.setitem(adaptation_runs.FAMILIES, name, replace(family, plans=plans, arguments=arguments))
 
 
-def run(tmp_path, *families, **more):
-    options = initialisation_rl.Options(families, num_tasks=6, runs=tmp_path / "runs", results=tmp_path / "results", **more)
+def run(tmp_path, *families, publish=False, **more):
+    options = initialisation_rl.Options(families, num_tasks=6, storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **more)
     stream = io.StringIO()
     initialisation_rl.main(options, Console(file=stream, width=160))
     return options, stream.getvalue(), pd.read_csv(options.folder / "figures.csv").set_index("figure")

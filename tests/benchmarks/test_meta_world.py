@@ -6,13 +6,14 @@ import meta_world
 import pandas as pd
 from rich.console import Console
 
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.load import load_agent
 from metarl.networks.policy import NetworkConfig
 
 
 def test_the_script_trains_plays_and_publishes(tmp_path):
     small = {"horizon": 4, "iterations": 1, "num_envs": 3, "goals": 5}
-    options = meta_world.Options(**small, publish=True, runs=tmp_path / "runs", results=tmp_path / "results")
+    options = meta_world.Options(**small, storage=Storage(True, tmp_path / "runs", tmp_path / "results"))
     stream = io.StringIO()
     meta_world.main(options, Console(file=stream, width=160))
     table = pd.read_csv(options.folder / "table.csv")

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from metarl.experiments import mlsh_runs
+from metarl.experiments.benchmark_folders import Storage
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +24,9 @@ def moments(monkeypatch):
     )
 
 
-def run(tmp_path, **more):
+def run(tmp_path, publish=False, **more):
     settings = {"seeds": (0, 1), "ablations": ("no warm-up", "one choice an episode"), "num_tasks": 6, "fine_tuned_tasks": 2, **more}
-    options = mlsh.Options(runs=tmp_path / "runs", results=tmp_path / "results", **settings)
+    options = mlsh.Options(storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **settings)
     stream = io.StringIO()
     mlsh.main(options, Console(file=stream, width=160))
     return options, stream.getvalue(), pd.read_csv(options.folder / "figures.csv").set_index("figure")

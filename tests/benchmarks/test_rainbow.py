@@ -4,6 +4,7 @@ import pandas as pd
 from rainbow import Options, main
 from rich.console import Console
 
+from metarl.experiments.benchmark_folders import Storage
 from metarl.results import RunFolder
 
 
@@ -13,8 +14,8 @@ def figures_of(options):
 
 
 def test_it_trains_scores_publishes_and_reads_back(tmp_path):
-    places = {"runs": tmp_path / "runs", "results": tmp_path / "results"}
-    options = Options(("cart-pole",), seeds=(0,), parts=("double",), iterations=1, episodes=4, publish=True, **places)
+    storage = Storage(True, tmp_path / "runs", tmp_path / "results")
+    options = Options(("cart-pole",), seeds=(0,), parts=("double",), iterations=1, episodes=4, storage=storage)
     figures = figures_of(options)
     assert figures.wanted.tolist() == ["shown", ">= 150", "shown"]
     assert figures.value.between(5, 200).all()
@@ -25,7 +26,7 @@ def test_it_trains_scores_publishes_and_reads_back(tmp_path):
     )
     table = pd.read_csv(options.folder / "table.csv")
     assert table["mean"].tolist() == figures.value.tolist()
-    assert RunFolder(options.results / "rainbow" / "weights" / "cart-pole-all-seed0").weights().exists()
+    assert RunFolder(storage.places("rainbow", "cart-pole-all-seed0")[1]).weights().exists()
     (tmp_path / "runs").rename(tmp_path / "away")
     assert figures_of(options).value.tolist() == figures.value.tolist()
     assert not (tmp_path / "runs").exists()  # nothing was trained

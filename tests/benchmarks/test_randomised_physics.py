@@ -9,6 +9,7 @@ import randomised_physics
 from rich.console import Console
 
 from metarl.experiments import physics_runs
+from metarl.experiments.benchmark_folders import Storage
 
 RL2 = "RL², with memory"
 
@@ -20,8 +21,8 @@ def moments(monkeypatch):
         monkeypatch.setitem(physics_runs.FAMILIES, name, replace(family, config=config, arguments={**family.arguments, "horizon": 12}))
 
 
-def run(tmp_path, **more):
-    options = randomised_physics.Options(("cart-pole",), 20, runs=tmp_path / "runs", results=tmp_path / "results", **more)
+def run(tmp_path, publish=False, **more):
+    options = randomised_physics.Options(("cart-pole",), 20, storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **more)
     stream = io.StringIO()
     randomised_physics.main(options, Console(file=stream, width=160))
     return options, stream.getvalue(), pd.read_csv(options.folder / "figures.csv").set_index("figure")

@@ -9,6 +9,7 @@ import rl2_mazes
 from rich.console import Console
 
 from metarl.experiments import rl2_maze_runs
+from metarl.experiments.benchmark_folders import Storage
 from metarl.networks.policy import NetworkConfig
 
 
@@ -22,8 +23,8 @@ def moments(monkeypatch):
     monkeypatch.setattr(rl2_mazes, "GRID_SETTINGS", {"5x5": ({}, 2, 12), "5x5, 5 episodes": ({"horizon": 12}, 5, 6)})
 
 
-def run(tmp_path, *parts, **more):
-    options = rl2_mazes.Options(parts, 12, runs=tmp_path / "runs", results=tmp_path / "results", **more)
+def run(tmp_path, *parts, publish=False, **more):
+    options = rl2_mazes.Options(parts, 12, storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **more)
     stream = io.StringIO()
     rl2_mazes.main(options, Console(file=stream, width=160))
     figures = pd.read_csv(options.folder / "figures.csv").set_index("figure")

@@ -10,6 +10,7 @@ import rl2_tables
 from rich.console import Console
 
 from metarl.experiments import rl2_rows
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.rl2_rows import Preset
 
 
@@ -20,9 +21,8 @@ def published(monkeypatch, tmp_path):
     full = rl2_rows.rl2_config
     monkeypatch.setattr(rl2_rows, "rl2_config", lambda row, preset: replace(full(row, preset), iterations=2, num_envs=64))
     for table, row in (("bandits", "10,5"), ("mdps", "10")):
-        options = rl2_tables.Options(
-            table, (row,), "paper", ("random", "rl2"), publish=True, runs=tmp_path / "runs", results=tmp_path / "results"
-        )
+        storage = Storage(True, tmp_path / "runs", tmp_path / "results")
+        options = rl2_tables.Options(table, (row,), "paper", ("random", "rl2"), storage=storage)
         rl2_tables.main(options, Console(quiet=True))
     return tmp_path / "results"
 

@@ -12,6 +12,7 @@ import metarl
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean, median_over_seeds
 from metarl.experiments import rl2_rows
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.rl2_rows import Preset, parse_row
 from metarl.experiments.run_config import RunConfig
 from metarl.experiments.totals import write_totals
@@ -43,11 +44,10 @@ def two_seeds(monkeypatch):
     monkeypatch.setitem(rl2_rows.PRESETS, "cpu", Preset(200, 20, 30, 20, seeds=(0, 1)))
 
 
-def compute(folder, **options):
+def compute(folder, publish=False, runs="runs", **options):
     stream = io.StringIO()
-    chosen = rl2_tables.Options(
-        **{"table": "bandits", "preset": "smoke", "runs": folder / "runs", "results": folder / "results", **options}
-    )
+    storage = Storage(publish, folder / runs, folder / "results")
+    chosen = rl2_tables.Options(**{"table": "bandits", "preset": "smoke", "storage": storage, **options})
     rl2_tables.main(chosen, Console(file=stream, width=160))
     return chosen, stream.getvalue()
 
@@ -132,7 +132,7 @@ def test_a_row_is_scored_on_the_seeds_that_are_there(tmp_path):
 
 def test_longer_rows_start_with_the_weights_of_shorter_ones(tmp_path):
     options, _ = compute(tmp_path, table="mdps", rows=("25",), agents=("rl2",), seeds=(0,))
-    runs = options.runs / "rl2_tables" / "smoke"
+    runs = options.storage.runs / "rl2_tables" / "smoke"
     assert sorted(path.name for path in runs.iterdir()) == ["mdps-n10", "mdps-n25", "tables"]
     start = RunConfig.from_identity(RunFolder(runs / "mdps-n25" / "seed0").identity).start
     assert start == RunConfig.from_identity(RunFolder(runs / "mdps-n10" / "seed0").identity).origin()
@@ -160,7 +160,7 @@ def test_mdps_have_no_k_and_known_models_reach_the_upper_bound(tmp_path):
 
 
 def test_leads_are_paired_and_come_from_totals_on_disk(tmp_path):
-    options = rl2_tables.Options("mdps", ("10",), "smoke", ("mdp-greedy",), runs=tmp_path)
+    options = rl2_tables.Options("mdps", ("10",), "smoke", ("mdp-greedy",), storage=Storage(runs=tmp_path))
     ground = rl2_tables.ground_of(parse_row("mdps", "10"), options)
     rl2_tables.record_lead(ground, options)  # no totals yet
     rng = np.random.default_rng(0)
@@ -210,9 +210,7 @@ def test_publishing_copies_weights_that_later_calls_use_without_the_runs(tmp_pat
     assert pd.read_csv(options.folder / "bandits.csv").iloc[1]["run"] == weights.as_posix()
     assert sorted(path.name for path in (weights / "seed1").iterdir()) == ["metrics.csv", "run.json", "weights.safetensors"]
     table = (options.folder / "bandits.csv").read_bytes()
-    elsewhere, _ = compute(
-        tmp_path, rows=("10,5",), agents=("random", "rl2"), preset="cpu", publish=True, train=False, runs=tmp_path / "none"
-    )
+    elsewhere, _ = compute(tmp_path, rows=("10,5",), agents=("random", "rl2"), preset="cpu", publish=True, train=False, runs="none")
     assert (elsewhere.folder / "bandits.csv").read_bytes() == table
 
 
@@ -232,7 +230,7 @@ def test_bad_options_get_a_sentence():
     with pytest.raises(ValueError, match="has no row '10,7'; it has 10,5"):
         rl2_tables.Options("bandits", rows=("10,7",))
     with pytest.raises(ValueError, match="too few tasks to publish"):
-        rl2_tables.Options("bandits", preset="smoke", publish=True)
+        rl2_tables.Options("bandits", preset="smoke", storage=Storage(publish=True))
 
 
 def test_all_rows_and_columns_are_the_default():

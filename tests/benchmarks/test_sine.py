@@ -5,6 +5,7 @@ import pandas as pd
 from rich.console import Console
 from sine import Options, main
 
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.sine_runs import SINE_TRAININGS
 from metarl.results import RunFolder
 
@@ -15,7 +16,7 @@ def figures_of(options):
 
 
 def test_it_trains_scores_publishes_and_reads_back(tmp_path):
-    options = Options("smoke", seeds=(0,), publish=True, runs=tmp_path / "runs", results=tmp_path / "results")
+    options = Options("smoke", seeds=(0,), storage=Storage(True, tmp_path / "runs", tmp_path / "results"))
     figures = figures_of(options)
     assert len(figures) == len(SINE_TRAININGS)
     assert figures.wanted.tolist() == ["shown", *["<= 0.1"] * 3]
@@ -36,6 +37,6 @@ def test_it_trains_scores_publishes_and_reads_back(tmp_path):
 
 
 def test_what_is_not_trained_is_missing(tmp_path):
-    figures = figures_of(Options("smoke", train=False, runs=tmp_path / "runs", results=tmp_path / "results"))
+    figures = figures_of(Options("smoke", train=False, storage=Storage(runs=tmp_path / "runs", results=tmp_path / "results")))
     assert figures.value.isna().all()
     assert figures.reached.isna().all()

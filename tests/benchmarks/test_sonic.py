@@ -12,6 +12,7 @@ from rich.console import Console
 import metarl
 from metarl.envs.budget import Steps
 from metarl.experiments import transfer_runs
+from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.level_scores import COLUMNS
 from metarl.experiments.load import load_learner
 from metarl.learners.ppo import PPOConfig
@@ -31,9 +32,9 @@ def moments(monkeypatch):
     del game.arguments["horizon"]
 
 
-def run(tmp_path, **more):
+def run(tmp_path, publish=False, **more):
     settings = {"seeds": (0, 1), "levels": (0, 2), "steps": 80, "agents": ("PPO", "Joint PPO", "JERK"), **more}
-    options = sonic.Options(runs=tmp_path / "runs", results=tmp_path / "results", **settings)
+    options = sonic.Options(storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **settings)
     stream = io.StringIO()
     sonic.main(options, Console(file=stream, width=200))
     return options, stream.getvalue()
@@ -116,8 +117,8 @@ def test_sonics_table_has_the_papers_and_the_contests_scores_beside():
     [
         ({"game": "pong"}, "no game 'pong' here"),
         ({"agents": ("DQN",)}, "no agent 'DQN' here"),
-        ({"publish": True, "split": "train"}, "Only scores of test levels"),
-        ({"publish": True, "preset": "smoke"}, "none of the preset smoke"),
+        ({"storage": Storage(publish=True), "split": "train"}, "Only scores of test levels"),
+        ({"storage": Storage(publish=True), "preset": "smoke"}, "none of the preset smoke"),
     ],
 )
 def test_bad_options(settings, problem):

@@ -1,27 +1,45 @@
-"""Folders of a benchmark, published and not; its command reads back as what was asked for."""
+"""Folders of a benchmark, published and not; its command reads back as what was asked for; the options of a script that composes them."""
 
 import shlex
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from metarl.experiments.benchmark_folders import rerun_command, run_folders, tables_folder
+import tyro
 
-RUNS, RESULTS = Path("runs"), Path("results")
+from metarl.experiments.benchmark_folders import Storage
+
+RUNS, RESULTS = Path("my runs"), Path("my results")
+KEPT, PUBLISHED = Storage(False, RUNS, RESULTS), Storage(True, RUNS, RESULTS)
+
+
+@dataclass(frozen=True)
+class Options:
+    seed: int = 0
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
 
 def test_what_is_published_goes_to_results_and_all_else_stays_with_the_runs():
-    assert tables_folder("sine", RUNS, RESULTS, publish=True, within="cpu") == RESULTS / "sine"
-    assert tables_folder("sine", RUNS, RESULTS, publish=False) == RUNS / "sine" / "tables"
-    assert tables_folder("sine", RUNS, RESULTS, publish=False, within="cpu") == RUNS / "sine" / "cpu" / "tables"
-    assert run_folders("sine", "maml", RUNS, RESULTS) == (RUNS / "sine" / "maml", RESULTS / "sine" / "weights" / "maml")
-    own, published = run_folders("sine", "maml/seed0", RUNS, RESULTS, within="cpu")
-    assert own == RUNS / "sine" / "cpu" / "maml" / "seed0"
-    assert published == RESULTS / "sine" / "weights" / "maml" / "seed0"
+    assert PUBLISHED.tables("sine", within="cpu") == RESULTS / "sine"
+    assert KEPT.tables("sine") == RUNS / "sine" / "tables"
+    assert KEPT.tables("sine", within="cpu") == RUNS / "sine" / "cpu" / "tables"
+    for storage in (KEPT, PUBLISHED):
+        assert storage.places("sine", "maml") == (RUNS / "sine" / "maml", RESULTS / "sine" / "weights" / "maml")
+        own, published = storage.places("sine", "maml/seed0", within="cpu")
+        assert own == RUNS / "sine" / "cpu" / "maml" / "seed0"
+        assert published == RESULTS / "sine" / "weights" / "maml" / "seed0"
 
 
 def test_the_command_says_what_was_asked_for_and_no_more():
-    assert rerun_command("sine", {}, publish=False) == "python benchmarks/sine.py"
+    assert KEPT.command("sine", {}) == "python benchmarks/sine.py"
     flags = {"num_tasks": 0, "folder": Path("my images"), "rows": ("10,5", "25"), "seeds": (1, 2), "data": None, "agents": ()}
-    words = shlex.split(rerun_command("few_shot", flags, publish=True))
+    words = shlex.split(PUBLISHED.command("few_shot", flags))
     assert words[:2] == ["python", "benchmarks/few_shot.py"]
     assert words[2:6] == ["--num-tasks", "0", "--folder", "my images"]
     assert words[6:] == ["--rows", "10,5", "25", "--seeds", "1", "2", "--publish"]
+
+
+def test_a_script_that_composes_them_has_them_as_its_own_flags():
+    assert tyro.cli(Options, args=[]) == Options(storage=Storage(False, Path("runs"), Path("results")))
+    asked = ["--publish", "--runs", str(RUNS), "--results", str(RESULTS), "--seed", "3"]
+    assert tyro.cli(Options, args=asked) == Options(3, PUBLISHED)
