@@ -4,15 +4,15 @@
 
 On MovingBandits-v0, five seeds: the return of the 40 episodes after the last warm-up update, W = 9, N = 10, D = 2,000, on fresh test tasks;
 how a master learns within a task, beside PPO from scratch and a shared policy that is fine-tuned, at equal steps; what each sub-policy does
-all over the plane, and how much an option tells of the task; and what is lost with each part of the method. Masters that learn draw their
-options; those that are scored take the most likely ones. Runs lie in runs/mlsh; with --publish, tables, every episode, figures and weights
-go to results/mlsh.
+all over the plane, and how much an option tells of the task; what is lost with each part of the method; and RL² and MAML on the same tasks.
+Masters that learn draw their options; those that are scored take the most likely ones. Four rooms and ants are in mlsh_four_rooms.py and
+mlsh_ants.py. Runs lie in runs/mlsh; with --publish, tables, every episode, figures and weights go to results/mlsh.
 """
 
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent, load_learner
 from metarl.experiments.merit import record_estimate
-from metarl.experiments.mlsh_runs import ABLATIONS, SEEDS, SHARED, bandits_run, shared_run
+from metarl.experiments.mlsh_runs import ABLATIONS, OTHERS, SEEDS, SHARED, bandits_run, other_run, shared_run
 from metarl.experiments.run_config import RunConfig
 from metarl.experiments.totals import write_arrays, write_episodes
 from metarl.learners.mlsh import MLSH, PAPER, episodes_between
@@ -43,15 +43,6 @@ from metarl.tasks.reveal import reveal
 ID, TEST_SEED = "MovingBandits-v0", 1709
 WHOLE, SCRATCH, TUNED = "MLSH", "PPO from scratch", SHARED
 KNOWN, BLIND, PRIMITIVES, RANDOM = "Known goal", "Always one goal", "Random master, known primitives", "Random"
-
-NOT_YET = {  # figures that no part of this benchmark computes yet: what they are, and what is wanted
-    f"{ID}, RL²: return": "shown",
-    f"{ID}, MAML: return": "shown",
-    "FourRooms-v0: MLSH minus PPO from scratch on held-out goals, paired": "> 0",
-    "AntTwoWalk-v0: angle between a sub-policy's mean displacement and its axis, degrees": "<= 30",
-    "AntObstacle-v0: sub-policies of the two-way walk minus a single policy": "> 0",
-    f"{ID}: 64 tasks in parallel, updates a second over one after another": ">= 10",
-}
 
 
 @dataclass(frozen=True)
@@ -68,7 +59,7 @@ class Options:
     """
 
     seeds: tuple[int, ...] = SEEDS
-    ablation_seeds: tuple[int, ...] = (0,)
+    ablation_seeds: tuple[int, ...] = (0, 1, 2)
     ablations: tuple[str, ...] = tuple(ABLATIONS)
     num_tasks: int = 200
     fine_tuned_tasks: int = 10
@@ -94,7 +85,7 @@ class Options:
 
     def places(self, name: str, seed: int) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
-        words = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+        words = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower().replace("²", "2"))
         return self.storage.places("mlsh", f"moving-bandits-{words}-seed{seed}")
 
 
@@ -104,15 +95,17 @@ def main(options: Options, console: Console) -> None:
     wanted += [(name, name, seed) for name in options.ablations for seed in options.ablation_seeds]
     for name, ablation, seed in wanted:
         check_folder(bandits_run(ablation, seed, options.device), *options.places(name, seed))
+    for name in OTHERS:
+        check_folder(other_run(name, options.device), *options.places(name, 0))
     options.folder.mkdir(parents=True, exist_ok=True)
     folders = {(name, seed): found(bandits_run(ablation, seed, options.device), name, seed, options) for name, ablation, seed in wanted}
     scored = {key: score(folder, options) for key, folder in folders.items() if folder is not None}
     played = {key: evaluation for key, (evaluation, _) in scored.items()}
-    fixed = designed(options)
+    fixed, others = designed(options), of_other_kinds(options)
     learned = within_a_task(folders, options)
-    write_table(played, fixed, options, console)
+    write_table(played, others, fixed, options, console)
     every = {name: [each for (own, _), each in played.items() if own == name] for name, _ in played}
-    write_episodes(options.folder / "moving-bandits.npz", every | {name: [each] for name, each in fixed.items()})
+    write_episodes(options.folder / "moving-bandits.npz", every | {name: [each] for name, each in (fixed | others).items()})
     write_arrays(
         options.folder / "within-a-task.npz",
         {f"{name}/return": np.stack([returns_of(each) for each in own]) for name, own in learned.items()},
@@ -123,7 +116,7 @@ def main(options: Options, console: Console) -> None:
         save(option_maps(mlsh_of(first)), options.folder / "sub-policies.png")
     correct = make(ID).sample(options.num_tasks, "test", TEST_SEED).correct.numpy()
     information = [option_information(chosen, correct) for (name, _), (_, chosen) in scored.items() if name == WHOLE]
-    record(played, learned, information, options)
+    record(played, others, learned, information, options)
 
 
 def found(run: RunConfig, name: str, seed: int, options: Options) -> Path | None:
@@ -157,6 +150,16 @@ def designed(options: Options) -> dict[str, Evaluation]:
         RANDOM: (make_agent("random", plain, budget), plain),
     }
     return {name: evaluate(agent, place, "test", options.num_tasks, TEST_SEED, budget) for name, (agent, place) in agents.items()}
+
+
+def of_other_kinds(options: Options) -> dict[str, Evaluation]:
+    """Other learners, in the steps that each of them needs."""
+    folders = {name: found(other_run(name, options.device), name, 0, options) for name in OTHERS}
+    return {
+        name: evaluate(load_agent(folder, OTHERS[name].budget), make(ID), "test", options.num_tasks, TEST_SEED, OTHERS[name].budget)
+        for name, folder in folders.items()
+        if folder is not None
+    }
 
 
 def within_a_task(folders: dict[tuple[str, int], Path | None], options: Options) -> dict[str, list[Evaluation]]:
@@ -197,32 +200,33 @@ def estimate(scores: np.ndarray) -> Estimate:
     return mean(scores.mean(1)) if len(scores) > 1 else mean(scores[0])
 
 
-def write_table(played: dict[tuple[str, int], Evaluation], fixed: dict[str, Evaluation], options: Options, console: Console) -> None:
-    """The score of each agent and seed."""
+def write_table(
+    played: dict[tuple[str, int], Evaluation],
+    others: dict[str, Evaluation],
+    fixed: dict[str, Evaluation],
+    options: Options,
+    console: Console,
+) -> None:
+    """The score of each agent and seed, after as many steps in the task."""
     lines = []
     for (name, seed), evaluation in played.items():
         parts = stages(evaluation)
-        own = mean(parts[:, -1])
-        line = {
-            "agent": name,
-            "seed": seed,
-            "return_first": parts[:, 0].mean(),
-            "return": own.value,
-            "ci_low": own.low,
-            "ci_high": own.high,
-        }
-        lines.append(line | {"num_tasks": len(parts), "fingerprint": evaluation.fingerprint})
+        lines.append(line(name, seed, PAPER.warm_up * mlsh_runs.MOVING_BANDITS.steps, parts[:, -1], evaluation, parts[:, 0].mean()))
+    for name, evaluation in others.items():
+        steps = OTHERS[name].budget.learning * make(ID).horizon
+        lines.append(line(name, 0, steps, evaluation.scores("after_k"), evaluation, evaluation.matrix()[:, 0].mean()))
     for name, evaluation in fixed.items():
-        line = {"agent": name, "seed": None, "return_first": None, **interval(mean(stages(evaluation).mean(1)))}
-        lines.append(line | {"num_tasks": options.num_tasks, "fingerprint": evaluation.fingerprint})
+        lines.append(line(name, None, 0, stages(evaluation).mean(1), evaluation))
     table = pd.DataFrame(lines).round(3)
     write_csv(options.folder / "moving-bandits.csv", table)
     console.print(table.drop(columns="fingerprint").to_string(index=False), highlight=False)
 
 
-def interval(own: Estimate) -> dict[str, float]:
-    """As columns of a table."""
-    return {"return": own.value, "ci_low": own.low, "ci_high": own.high}
+def line(name: str, seed: int | None, steps: int, scores: np.ndarray, evaluation: Evaluation, first: float | None = None) -> dict[str, Any]:
+    """A row of the table: scores [tasks] after `steps` steps in a task; `first` is what was returned at the beginning."""
+    own = mean(scores)
+    values = {"return_first": first, "steps_before": steps, "return": own.value, "ci_low": own.low, "ci_high": own.high}
+    return {"agent": name, "seed": seed, **values, "num_tasks": len(scores), "fingerprint": evaluation.fingerprint}
 
 
 def draw(fixed: dict[str, Evaluation], learned: dict[str, list[Evaluation]], options: Options) -> None:
@@ -238,7 +242,11 @@ def draw(fixed: dict[str, Evaluation], learned: dict[str, list[Evaluation]], opt
 
 
 def record(
-    played: dict[tuple[str, int], Evaluation], learned: dict[str, list[Evaluation]], information: list[float], options: Options
+    played: dict[tuple[str, int], Evaluation],
+    others: dict[str, Evaluation],
+    learned: dict[str, list[Evaluation]],
+    information: list[float],
+    options: Options,
 ) -> None:
     """The figures of merit."""
     command, scores = options.command, over_seeds(played, WHOLE)
@@ -261,8 +269,11 @@ def record(
     for name in options.ablations:
         own = over_seeds(played, name)
         record_estimate(options.folder, f"{ID}, {name}: return", "shown", estimate(own) if len(own) else None, None, command)
-    for name, wanted in NOT_YET.items():
-        record_estimate(options.folder, name, wanted, None, None, command)
+    for name in OTHERS:
+        own = others.get(name)
+        record_estimate(
+            options.folder, f"{ID}, {name}: return", "shown", None if own is None else mean(own.scores("after_k")), None, command
+        )
 
 
 if __name__ == "__main__":

@@ -1,15 +1,32 @@
 """The trainings of shared hierarchies, with what their paper argues from left out one at a time, and of one policy for all tasks."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from metarl.envs.budget import Episodes
 from metarl.experiments.run_config import RunConfig
+from metarl.learners.adapting_policy import Adaptation
 from metarl.learners.joint_ppo import JointPPOConfig
 from metarl.learners.mlsh import PAPER, MLSHConfig
+from metarl.learners.policy_initialisation import PolicyInitialisationConfig
 from metarl.learners.ppo import PPOConfig
+from metarl.learners.rl2 import RL2Config
 from metarl.learners.stacked_ppo import StackedPPO
+from metarl.networks.policy import NetworkConfig
 
-__all__ = ["ABLATIONS", "MOVING_BANDITS", "SEEDS", "SHARED", "TWO_WALK", "bandits_run", "shared_run", "two_walk_run"]
+__all__ = [
+    "ABLATIONS",
+    "MOVING_BANDITS",
+    "OTHERS",
+    "SEEDS",
+    "SHARED",
+    "TWO_WALK",
+    "Other",
+    "bandits_run",
+    "other_run",
+    "shared_run",
+    "two_walk_run",
+]
 
 SEEDS = (0, 1, 2, 3, 4)
 SHARED = "Shared policy, fine-tuned"
@@ -41,14 +58,38 @@ TOGETHER = replace(ALONE, epochs=4, minibatches=8, lr=1e-3, lr_end=0.0, entropy=
 ONE_POLICY = JointPPOConfig(num_envs=200, steps=50, iterations=500, ppo=TOGETHER, fine_tuning_steps=2000, fine_tuning=ALONE)
 
 
-RL2_RUN = RL2Config(  # as many environment steps as MLSH's five million
-    episodes=4,
-    num_envs=256,
-    iterations=100,
-    network=NetworkConfig("gru", units=64),
-    ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy=0.01),
-)
-MAML_RUN = PolicyInitialisationConfig(inner_steps=3, adaptation=Adaptation(episodes=20, inner_lr=0.1), iterations=100)
+@dataclass(frozen=True)
+class Other:
+    """Another kind of learner on moving bandits.
+
+    Attributes:
+        learner: its name in the registry. config: its settings.
+        budget: what is played of a test task; the episodes after learning are scored.
+    """
+
+    learner: str
+    config: Any
+    budget: Episodes
+
+
+OTHERS = {  # settings were chosen on training tasks
+    "RL²": Other(
+        "rl2",
+        RL2Config(
+            episodes=4,
+            num_envs=256,
+            iterations=100,  # of 51,200 steps, as many in all as MLSH's
+            network=NetworkConfig("gru", units=64),
+            ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy=0.01),
+        ),
+        Episodes(2, after=2),
+    ),
+    "MAML": Other(
+        "maml-rl",
+        PolicyInitialisationConfig(inner_steps=3, adaptation=Adaptation(episodes=20, inner_lr=0.1), iterations=100),
+        Episodes(60, after=20),
+    ),
+}
 
 
 def bandits_run(ablation: str | None = None, seed: int = 0, device: str = "cpu") -> RunConfig:
@@ -65,3 +106,9 @@ def two_walk_run(sub_policies: int = 2, seed: int = 0, device: str = "cpu") -> R
     """MLSH on the two-way walk, whose place only masters see; with one sub-policy, a single policy for both ways."""
     config = replace(TWO_WALK, sub_policies=sub_policies)
     return RunConfig("mlsh", config, "AntTwoWalk-v0", {"shows_place": True}, seed, device)
+
+
+def other_run(name: str, device: str = "cpu") -> RunConfig:
+    """One of `OTHERS` on moving bandits."""
+    other = OTHERS[name]
+    return RunConfig(other.learner, other.config, "MovingBandits-v0", {}, 0, device)

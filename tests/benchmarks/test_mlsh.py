@@ -16,6 +16,9 @@ from metarl.experiments.benchmark_folders import Storage
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
     monkeypatch.setattr(mlsh_runs, "MOVING_BANDITS", replace(mlsh_runs.MOVING_BANDITS, iterations=1, tasks=2, steps=100))
+    for name, smaller in (("RL²", {"iterations": 1, "num_envs": 8}), ("MAML", {"iterations": 1, "tasks": 2})):
+        other = mlsh_runs.OTHERS[name]
+        monkeypatch.setitem(mlsh_runs.OTHERS, name, replace(other, config=replace(other.config, **smaller)))
     policy = mlsh_runs.ONE_POLICY
     monkeypatch.setattr(
         mlsh_runs,
@@ -25,7 +28,14 @@ def moments(monkeypatch):
 
 
 def run(tmp_path, publish=False, **more):
-    settings = {"seeds": (0, 1), "ablations": ("no warm-up", "one choice an episode"), "num_tasks": 6, "fine_tuned_tasks": 2, **more}
+    settings = {
+        "seeds": (0, 1),
+        "ablation_seeds": (0,),
+        "ablations": ("no warm-up", "one choice an episode"),
+        "num_tasks": 6,
+        "fine_tuned_tasks": 2,
+        **more,
+    }
     options = mlsh.Options(storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **settings)
     stream = io.StringIO()
     mlsh.main(options, Console(file=stream, width=160))
@@ -52,7 +62,10 @@ def test_scores_curves_maps_and_figures(tmp_path):
     for name in ("sub-policies.png", "within-a-task.png"):
         assert (options.folder / name).stat().st_size > 10_000
     assert (tmp_path / "results/mlsh/weights/moving-bandits-mlsh-seed1/weights.safetensors").exists()
-    assert set(figures.index[figures["value"].isna()]) == set(mlsh.NOT_YET)
+    assert not figures["value"].isna().any()
+    for name, steps in (("MLSH", 9 * 100), ("RL²", 100), ("MAML", 3_000), ("Random", 0)):
+        assert (table.loc[[name], "steps_before"] == steps).all()
+    assert figures.loc["MovingBandits-v0, RL²: return", "value"] == pytest.approx(table.loc["RL²", "return"], abs=1e-3)
 
 
 def test_what_isnt_trained_is_missing(tmp_path):
