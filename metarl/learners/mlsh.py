@@ -68,7 +68,8 @@ class MLSHConfig:
         begin_anew: whether masters do, when their task changes; for ablations.
         weigh_by_use: whether sub-policies' steps are as long as their share of the steps.
         random_option: probability that a choice is drawn uniformly instead, while training.
-        fine_tunes: whether in each task the agent's copies of the sub-policies learn on after W updates, as in the joint phase.
+        fine_tune_after: updates of its master after which the agent's copies of the sub-policies learn on, as in the joint phase; they
+            don't if left out.
         act: how the agent chooses in the episodes that are scored after learning: "sample" or "mode". While it learns it draws.
         masters_only: how many of an observation's first numbers sub-policies don't see, such as an ant's place.
         network: the shape of masters and of sub-policies.
@@ -87,7 +88,7 @@ class MLSHConfig:
     begin_anew: bool = True
     weigh_by_use: bool = True
     random_option: float = 0.0
-    fine_tunes: bool = False
+    fine_tune_after: int | None = None
     act: str = "mode"
     masters_only: int = 0
     network: PerceptronConfig = field(default_factory=PerceptronConfig)
@@ -98,8 +99,9 @@ class MLSHConfig:
     def __post_init__(self) -> None:
         counts = {name: getattr(self, name) for name in ("iterations", "sub_policies", "every", "joint", "steps", "tasks")}
         check_counts(**counts)
-        if self.warm_up < 0:
-            raise ValueError(f"warm_up can't be negative, and is {self.warm_up}.")
+        for name in ("warm_up", "masters_only", "fine_tune_after"):
+            if (getattr(self, name) or 0) < 0:
+                raise ValueError(f"{name} can't be negative, and is {getattr(self, name)}.")
         if not math.isfinite(self.log_std):
             raise ValueError(f"log_std must be finite, not {self.log_std}.")
         if not 0 <= self.random_option <= 1:
@@ -287,7 +289,7 @@ class MLSH:
             config.act == "mode",
             self.distribution,
             budget,
-            FineTuning(config.sub_policy, config.warm_up) if config.fine_tunes else None,
+            None if config.fine_tune_after is None else FineTuning(config.sub_policy, config.fine_tune_after),
         )
 
     def weights(self, member: int = 0) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def test_too_few_episodes_to_learn_from_get_a_sentence():
 def tuned(budget, steps, warm_up=1):
     """Every state of an agent whose sub-policies learn on."""
     moved = StackedPPO(entropy=0.1)  # even by episodes without a reward
-    learner = MLSH(replace(CONFIG, fine_tunes=True, warm_up=warm_up, sub_policy=moved), TASKS, 2)
+    learner = MLSH(replace(CONFIG, fine_tune_after=warm_up, sub_policy=moved), TASKS, 2)
     agent, rows = learner.agent(budget), 3
     env = MetaEpisodeEnv(TASKS, budget, rows, torch_generator(0, "environment"))
     step, state, kept = env.reset(fresh_tasks(TASKS, "test", rows, 0)), agent.initial_state(rows), []
