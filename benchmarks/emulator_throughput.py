@@ -2,7 +2,8 @@
 
 Ours plays through MetaEpisodeEnv: a worker process a row, sticky frame skip, small grey pictures and stacks made in the worker, an
 observation of all rows at each step. A bare loop has nobody to wait for: `raw` steps the emulator's own environment, four frames an
-action, and shows the screen as it is; `wrapped` has our wrappers around it too. Frames are counted, four a step, at all of them.
+action, and shows the screen as it is; `wrapped` has our wrappers around it too. What rows lose by waiting for each other shows where a
+bare parent steps the same loops all at once, and does nothing between two steps, or computes. Frames are counted, four a step, at all.
 
     python benchmarks/emulator_throughput.py --publish
 
@@ -26,7 +27,12 @@ from metarl.results import write_csv
 
 GAMES = {"Airstriker-v0": "airstriker", "AtariFlavours-v0": "freeway"}  # our family -> what bare loops call its game
 WANTED = {"Airstriker-v0": 0.8}  # of the raw loops' frames/s
-RIVALS = ("raw", "wrapped")
+RIVALS = {"raw": ("--kind", "raw"), "wrapped": ("--kind", "wrapped")}  # bare loops, and what makes them so
+IN_STEP = {  # the same, stepped by a bare parent
+    "raw loops in step": (*RIVALS["raw"], "--in-step"),
+    "raw loops in step, 0.6 ms between steps": (*RIVALS["raw"], "--in-step", "0.6"),
+    "wrapped loops in step, 0.3 ms between steps": (*RIVALS["wrapped"], "--in-step", "0.3"),
+}
 COMMAND = "python benchmarks/emulator_throughput.py --publish"
 
 
@@ -73,8 +79,8 @@ class Options:
 
 
 def subject(name: str, id: str, processes: int) -> Subject:
-    """`metarl`, or bare loops that are `raw` or `wrapped`, of the game of our family `id`."""
-    words = ("--id", id) if name == "metarl" else ("--game", GAMES[id], "--kind", name)
+    """`metarl`, or bare loops of RIVALS or IN_STEP, of the game of our family `id`."""
+    words = ("--id", id) if name == "metarl" else ("--game", GAMES[id], *(RIVALS | IN_STEP)[name])
     script = OPPONENTS / ("own_games.py" if name == "metarl" else "bare_games.py")
     one_thread = () if name == "metarl" else (("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"))  # our workers set it themselves
     return Subject(name, (sys.executable, str(script), *words, "--processes", str(processes)), one_thread)
@@ -88,7 +94,7 @@ def main(options: Options) -> None:
     rows: list[dict[str, object]] = []
     for id in options.families:
         for processes in options.numbers:
-            rates: dict[str, list[float]] = {name: [] for name in ("metarl", *RIVALS)}
+            rates: dict[str, list[float]] = {name: [] for name in ("metarl", *RIVALS, *IN_STEP)}
             for repeat in range(options.repeats):
                 for name in rates:
                     rate, load = measure(subject(name, id, processes), options.timing), os.getloadavg()[0]
@@ -103,6 +109,9 @@ def main(options: Options) -> None:
                 wanted = WANTED.get(id) if rival == "raw" else None
                 part = ours / np.asarray(rates[rival])
                 note_median(options.folder, console, f"{title}: part of the rate of {rival} loops", wanted, part, COMMAND)
+            for name in IN_STEP:
+                part = np.asarray(rates[name]) / np.asarray(rates["raw"])
+                note_median(options.folder, console, f"{title}: {name}, part of the rate of raw loops", None, part, COMMAND)
 
 
 if __name__ == "__main__":
