@@ -32,8 +32,11 @@ SEEDS = (0, 1, 2, 3, 4)
 SHARED = "Shared policy, fine-tuned"
 MOVING_BANDITS = replace(PAPER, iterations=250)
 
-TWO_WALK = MLSHConfig(  # the walk itself is learned here too, so that sub-policies take longer steps, and more of them
-    iterations=500,
+# Walking has to be learned first, so that sub-policies take longer steps than the paper's, and more of them. Ants that fall over don't get
+# up again, so that an episode is one choice long.
+TWO_WALK_HORIZON = 200
+TWO_WALK = MLSHConfig(
+    iterations=400,
     every=200,
     warm_up=10,
     joint=20,
@@ -105,7 +108,7 @@ def shared_run(device: str = "cpu") -> RunConfig:
 def two_walk_run(sub_policies: int = 2, seed: int = 0, device: str = "cpu") -> RunConfig:
     """MLSH on the two-way walk, whose place only masters see; with one sub-policy, a single policy for both ways."""
     config = replace(TWO_WALK, sub_policies=sub_policies)
-    return RunConfig("mlsh", config, "AntTwoWalk-v0", {"shows_place": True}, seed, device)
+    return RunConfig("mlsh", config, "AntTwoWalk-v0", {"shows_place": True, "horizon": TWO_WALK_HORIZON}, seed, device)
 
 
 def other_run(name: str, device: str = "cpu") -> RunConfig:
