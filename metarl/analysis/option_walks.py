@@ -16,7 +16,7 @@ from metarl.learners.mlsh import MLSH
 from metarl.learners.options import Hierarchy
 from metarl.tasks.contract import TaskDistribution
 
-__all__ = ["OneOption", "Walks", "angles", "draw_walks", "walks"]
+__all__ = ["OneOption", "Walks", "angles", "draw_walks", "own_axes", "walks"]
 
 
 class OneOption:
@@ -65,18 +65,23 @@ def walks(learner: MLSH, distribution: TaskDistribution, num: int, seed: int) ->
 
 
 def angles(ways: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """Degrees [K] between ways [K, 2] and their own axes, of `axes` [K, 2], dealt out so that the largest is smallest.
+    """Degrees [...] between ways [..., 2] and axes [..., 2]; 90 of a way of no length."""
+    lengths = np.linalg.norm(ways, axis=-1) * np.linalg.norm(axes, axis=-1)
+    cosine = (ways * axes).sum(-1) / np.maximum(lengths, 1e-12)
+    degrees: np.ndarray = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    return degrees
+
+
+def own_axes(ways: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """An axis for each of K ways [K, 2], of as many axes [K, 2], dealt out so that the largest angle is smallest.
 
     Raises:
         ValueError: not as many axes as ways.
     """
     if len(ways) != len(axes):
         raise ValueError(f"{len(ways)} sub-policies can't have an axis each of {len(axes)}.")
-    cosine = (ways @ axes.T) / np.maximum(np.linalg.norm(ways, axis=1)[:, None] * np.linalg.norm(axes, axis=1), 1e-12)
-    degrees = np.degrees(np.arccos(np.clip(cosine, -1, 1)))  # [K, axes]
-    dealt = min(permutations(range(len(axes))), key=lambda order: max(degrees[k, axis] for k, axis in enumerate(order)))
-    found: np.ndarray = degrees[np.arange(len(ways)), list(dealt)]
-    return found
+    dealt = min(permutations(range(len(axes))), key=lambda order: float(angles(ways, axes[list(order)]).max()))
+    return axes[list(dealt)]
 
 
 def draw_walks(found: Walks) -> Figure:

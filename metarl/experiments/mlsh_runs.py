@@ -22,6 +22,7 @@ __all__ = [
     "SHARED",
     "TWO_WALK",
     "Other",
+    "alone",
     "bandits_run",
     "other_run",
     "shared_run",
@@ -105,10 +106,14 @@ def shared_run(device: str = "cpu") -> RunConfig:
     return RunConfig("joint-ppo", ONE_POLICY, "MovingBandits-v0", {}, 0, device)
 
 
-def two_walk_run(sub_policies: int = 2, seed: int = 0, device: str = "cpu") -> RunConfig:
-    """MLSH on the two-way walk, whose place only masters see; with one sub-policy, a single policy for both ways."""
-    config = replace(TWO_WALK, sub_policies=sub_policies)
-    return RunConfig("mlsh", config, "AntTwoWalk-v0", {"shows_place": True, "horizon": TWO_WALK_HORIZON}, seed, device)
+def two_walk_run(seed: int = 0, device: str = "cpu") -> RunConfig:
+    """MLSH on the two-way walk, whose place only masters see."""
+    return RunConfig("mlsh", TWO_WALK, "AntTwoWalk-v0", {"shows_place": True, "horizon": TWO_WALK_HORIZON}, seed, device)
+
+
+def alone(config: MLSHConfig, horizon: int) -> MLSHConfig:
+    """A single policy that learns by PPO in each task by itself, with the settings of a hierarchy's sub-policies."""
+    return replace(config, sub_policies=1, every=horizon, masters_only=0, fine_tune_after=0)
 
 
 def other_run(name: str, device: str = "cpu") -> RunConfig:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from metarl.analysis.figures import save
-from metarl.analysis.option_walks import Walks, angles, draw_walks, walks
+from metarl.analysis.option_walks import Walks, angles, draw_walks, own_axes, walks
 from metarl.learners.mlsh import MLSH, MLSHConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.ant_two_walk import AntTwoWalk
@@ -26,11 +26,13 @@ def test_each_sub_policy_walks_by_itself():
 
 def test_angles_are_to_each_ones_own_axis():
     axes = np.array([[5.0, 0.0], [0.0, 5.0]])
-    assert angles(np.array([[0.0, 2.0], [1.0, 0.0]]), axes) == pytest.approx([0, 0])
-    assert angles(np.array([[1.0, 1.0], [1.0, 0.0]]), axes) == pytest.approx([45, 0])
-    assert angles(np.array([[3.0, 0.1], [3.0, 0.0]]), axes) == pytest.approx([90 - np.degrees(np.arctan2(0.1, 3)), 0])
+    assert own_axes(np.array([[0.0, 2.0], [1.0, 0.0]]), axes).tolist() == [[0, 5], [5, 0]]
+    assert own_axes(np.array([[1.0, 1.0], [1.0, 0.0]]), axes).tolist() == [[0, 5], [5, 0]]
+    assert angles(np.array([[1.0, 1.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 0.0]]), axes[0]) == pytest.approx([45, 0, 180, 90])
+    alike = np.array([[3.0, 0.1], [3.0, 0.0]])
+    assert angles(alike, own_axes(alike, axes)) == pytest.approx([90 - np.degrees(np.arctan2(0.1, 3)), 0])
     with pytest.raises(ValueError, match="an axis each"):
-        angles(np.ones((3, 2)), axes)
+        own_axes(np.ones((3, 2)), axes)
 
 
 def test_walks_are_drawn(tmp_path):

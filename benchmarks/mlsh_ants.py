@@ -1,0 +1,180 @@
+"""Shared hierarchies of ants: sub-policies that learned to walk two ways, and an obstacle course whose reward they lead to.
+
+    python benchmarks/mlsh_ants.py --publish
+
+MLSH trains on AntTwoWalk-v0, in episodes of 200 steps (10 s), one choice long. Then each sub-policy walks by itself: the angle between its
+mean way and its own axis. On AntObstacle-v0, with 2,000 steps an episode, paid in the goal's square only, a master over these sub-policies
+learns by itself, and beside it a single policy that learns by the same PPO from nothing; several rows of each, which differ by their draws.
+Runs lie in runs/mlsh; with --publish, tables, figures and weights go to results/mlsh.
+"""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import tyro
+from rich.console import Console
+
+from metarl.analysis.figures import curves_against_steps, save
+from metarl.analysis.option_walks import angles, draw_walks, own_axes, walks
+from metarl.envs.agent import Agent
+from metarl.envs.budget import Steps
+from metarl.evaluation.bootstrap import bootstrap
+from metarl.evaluation.protocol import Evaluation, evaluate
+from metarl.evaluation.statistics import Estimate, mean, paired_difference
+from metarl.experiments import mlsh_runs
+from metarl.experiments.benchmark_folders import Storage
+from metarl.experiments.finished import check_folder, trained
+from metarl.experiments.load import load_learner
+from metarl.experiments.merit import record_estimate
+from metarl.experiments.mlsh_runs import alone, two_walk_run
+from metarl.learners.mlsh import MLSH
+from metarl.results import RunFolder, write_csv
+from metarl.tasks.ant_two_walk import GOALS
+from metarl.tasks.registry import make
+
+WALK, COURSE, TEST_SEED = "AntTwoWalk-v0", "AntObstacle-v0", 1710
+WHOLE, SCRATCH = "MLSH, sub-policies of the two-way walk", "PPO from scratch"
+PARTS = 10  # of the training, and of the budget, that figures have
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to compute.
+
+    Attributes:
+        seed: of the training.
+        num_walks: of each sub-policy.
+        num_rows: of each agent on the obstacle course. steps: that each row plays there.
+        train: train what isn't trained; otherwise its figures are missing.
+        device: where policies train.
+        storage: where tables, runs and weights lie.
+    """
+
+    seed: int = 0
+    num_walks: int = 20
+    num_rows: int = 8
+    steps: int = 80_000
+    train: bool = True
+    device: str = "cpu"
+    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
+
+    def __post_init__(self) -> None:
+        if min(self.num_walks, self.num_rows) < 2:
+            raise ValueError("Intervals need two walks and two rows at least.")
+
+    @property
+    def folder(self) -> Path:
+        """Where tables and figures go."""
+        return self.storage.tables("mlsh")
+
+    @property
+    def command(self) -> str:
+        """What reruns the figures."""
+        return self.storage.command("mlsh_ants", {})
+
+
+def main(options: Options, console: Console) -> None:
+    """The walk, its sub-policies' ways, and the course."""
+    run, places = two_walk_run(options.seed, options.device), options.storage.places("mlsh", f"ant-two-walk-seed{options.seed}")
+    check_folder(run, *places)
+    folder = trained(run, *places, train_missing=options.train, publishes=options.storage.publish)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    learner = None
+    if folder is not None:
+        learner = load_learner(folder, device=options.device)
+        assert isinstance(learner, MLSH), "it is a run of MLSH's"
+    record_training(folder, options)
+    record_ways(learner, options, console)
+    record_course(learner, options, console)
+
+
+def record_training(folder: Path | None, options: Options) -> None:
+    """How far a task's ants come as training goes on, and what more of it costs."""
+    reached = speed = None
+    if folder is not None:
+        log = pd.read_csv(RunFolder(folder).metrics_file)
+        parts = [log.iloc[rows] for rows in np.array_split(np.arange(len(log)), PARTS)]
+        seconds = make(WALK).step_seconds
+        curve = {float(part["steps"].iloc[-1]): mean(part["return"].to_numpy() * seconds) for part in parts}
+        figure = curves_against_steps(
+            {"MLSH": curve}, y="way in the task's direction, m in 10 s", title=f"{WALK}, training tasks", logarithmic=False
+        )
+        save(figure, options.folder / "two-walk-training.png")
+        reached, speed = curve[max(curve)], mean(log["steps_per_second"].to_numpy())
+    title = f"{WALK}: way in the task's direction, m in 10 s, of the last tenth of training"
+    record_estimate(options.folder, title, "shown", reached, None, options.command)
+    record_estimate(options.folder, f"{WALK}: training, environment steps a second on one core", "shown", speed, None, options.command)
+
+
+def record_ways(learner: MLSH | None, options: Options, console: Console) -> None:
+    """Where sub-policies walk to by themselves, and how far from their own axes."""
+    away: list[Estimate] = []
+    if learner is not None:
+        walked = walks(learner, learner.distribution, options.num_walks, TEST_SEED)
+        save(draw_walks(walked), options.folder / "two-walk-ways.png")
+        ways = walked.displacement
+        axes = own_axes(ways, np.array(GOALS))
+        away = [angle(walked.paths[k, :, -1] - walked.paths[k, :, 0], axis) for k, axis in enumerate(axes)]
+        columns = {"sub_policy": np.arange(len(ways)) + 1, "right_m": ways[:, 0], "up_m": ways[:, 1]}
+        table = pd.DataFrame(columns | {"angle_degrees": [each.value for each in away], "walks": options.num_walks}).round(2)
+        write_csv(options.folder / "two-walk-ways.csv", table)
+        console.print(table.to_string(index=False), highlight=False)
+    for k in range(mlsh_runs.TWO_WALK.sub_policies):
+        title = f"{WALK}, sub-policy {k + 1}: angle between its mean displacement and its own axis, degrees"
+        own = away[k] if away else None
+        record_estimate(options.folder, title, "<= 30", own, None if own is None else own.value <= 30, options.command)
+
+
+def angle(ways: np.ndarray, axis: np.ndarray) -> Estimate:
+    """Degrees between the mean of ways [n, 2] and an axis [2]; walks are redrawn for the interval."""
+
+    def of_counts(numbers: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        return angles(counts @ ways[numbers.astype(int)], axis)
+
+    return bootstrap(np.arange(len(ways)), of_counts, np.random.default_rng(TEST_SEED))
+
+
+def record_course(learner: MLSH | None, options: Options, console: Console) -> None:
+    """The obstacle course, by a hierarchy and by a single policy."""
+    course, budget = make(COURSE), Steps(options.steps)
+    single = MLSH(alone(mlsh_runs.TWO_WALK, course.horizon), course, options.seed, options.device)
+    agents: dict[str, Agent] = {SCRATCH: single.agent(budget)}
+    if learner is not None:
+        whole = MLSH(learner.config, course, options.seed, options.device)
+        whole.load_weights(learner.weights())
+        agents = {WHOLE: whole.agent(budget), **agents}
+    played = {name: evaluate(agent, course, "test", options.num_rows, TEST_SEED, budget) for name, agent in agents.items()}
+    curves = {name: learning_curve(evaluation, options.steps) for name, evaluation in played.items()}
+    figure = curves_against_steps(curves, y="mean return of an episode", title=COURSE, logarithmic=False)
+    save(figure, options.folder / "obstacle-course.png")
+    for name in (WHOLE, SCRATCH):
+        own = mean(played[name].scores("budget_mean")) if name in played else None
+        title = f"{COURSE}, {name}: mean return of the episodes of {options.steps:,} steps"
+        record_estimate(options.folder, title, "shown", own, None, options.command)
+        console.print(f"{title}: {own}", highlight=False)
+    lead = None
+    if WHOLE in played:
+        lead = paired_difference(*(played[name].scores("budget_mean") for name in (WHOLE, SCRATCH))).difference
+    title = f"{COURSE}: {WHOLE}, minus {SCRATCH}, paired by row"
+    record_estimate(options.folder, title, "> 0", lead, None if lead is None else lead.low > 0, options.command)
+
+
+def learning_curve(evaluation: Evaluation, steps: int) -> dict[float, Estimate]:
+    """Mean returns of the episodes that begin in each part of the budget, by the steps at its end."""
+    part, curve = evaluation.start_step * PARTS // steps, {}
+    for number in range(PARTS):
+        rows = evaluation.rows()[part == number]
+        if len(rows):
+            curve[(number + 1) * steps / PARTS] = mean(rows.groupby("task")["return"].mean().to_numpy())
+    return curve
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))

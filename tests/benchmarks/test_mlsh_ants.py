@@ -1,0 +1,62 @@
+"""The benchmark of ants' hierarchies, with trainings of a moment: ways, the course, what is missing."""
+
+import io
+from dataclasses import replace
+
+import mlsh_ants
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from metarl.experiments import mlsh_runs
+from metarl.experiments.benchmark_folders import Storage
+from metarl.learners.stacked_ppo import StackedPPO
+from metarl.tasks.ant_courses import ant_obstacle
+
+
+@pytest.fixture(autouse=True)
+def moments(monkeypatch):
+    once = StackedPPO(epochs=1, minibatches=1)
+    shorter = {"iterations": 20, "tasks": 2, "steps": 20, "every": 10, "warm_up": 1, "joint": 1}
+    smaller = replace(mlsh_runs.TWO_WALK, **shorter, master=once, sub_policy=once)
+    monkeypatch.setattr(mlsh_runs, "TWO_WALK", smaller)
+    monkeypatch.setattr(mlsh_runs, "TWO_WALK_HORIZON", 10)
+    short = mlsh_ants.make
+    monkeypatch.setattr(mlsh_ants, "make", lambda name: ant_obstacle(horizon=20) if name == mlsh_ants.COURSE else short(name))
+
+
+def run(tmp_path, **more):
+    storage = Storage(publish=True, runs=tmp_path / "runs", results=tmp_path / "results")
+    options = mlsh_ants.Options(num_walks=3, num_rows=2, steps=80, storage=storage, **more)
+    mlsh_ants.main(options, Console(file=io.StringIO(), width=160))
+    return options, pd.read_csv(options.folder / "figures.csv").set_index("figure")
+
+
+def test_ways_the_course_and_figures(tmp_path):
+    options, figures = run(tmp_path)
+    table = pd.read_csv(options.folder / "two-walk-ways.csv")
+    for k in range(2):
+        row = figures.loc[f"AntTwoWalk-v0, sub-policy {k + 1}: angle between its mean displacement and its own axis, degrees"]
+        assert row["value"] == pytest.approx(table["angle_degrees"][k], abs=0.01)
+        assert row["ci_low"] <= row["value"] <= row["ci_high"]
+        assert (str(row["reached"]) == "True") == (row["value"] <= 30)
+    difference = figures.loc["AntObstacle-v0: MLSH, sub-policies of the two-way walk, minus PPO from scratch, paired by row"]
+    assert difference["value"] == 0.0  # nobody gets to the goal in 20 steps
+    assert not figures["value"].isna().any()
+    for name in ("two-walk-training.png", "two-walk-ways.png", "obstacle-course.png"):
+        assert (options.folder / name).stat().st_size > 5_000
+    assert (tmp_path / "results/mlsh/weights/ant-two-walk-seed0/weights.safetensors").exists()
+
+
+def test_what_isnt_trained_is_missing(tmp_path):
+    _, figures = run(tmp_path, train=False)
+    missing = figures["value"].isna()
+    assert set(missing.index[~missing]) == {"AntObstacle-v0, PPO from scratch: mean return of the episodes of 80 steps"}
+
+
+def test_angles_have_intervals_of_redrawn_walks():
+    ways = np.array([[1.0, 0.2], [1.0, -0.2], [2.0, 0.1], [1.5, 0.0]])
+    own = mlsh_ants.angle(ways, np.array([5.0, 0.0]))
+    assert own.value == pytest.approx(np.degrees(np.arctan2(0.1, 5.5)))
+    assert own.low <= own.value <= own.high < 12
