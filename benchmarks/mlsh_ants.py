@@ -83,10 +83,8 @@ def main(options: Options, console: Console) -> None:
     check_folder(run, *places)
     folder = trained(run, *places, train_missing=options.train, publishes=options.storage.publish)
     options.folder.mkdir(parents=True, exist_ok=True)
-    learner = None
-    if folder is not None:
-        learner = load_learner(folder, device=options.device)
-        assert isinstance(learner, MLSH), "it is a run of MLSH's"
+    learner = None if folder is None else load_learner(folder, device=options.device)
+    assert learner is None or isinstance(learner, MLSH), "it is a run of MLSH's"
     record_training(folder, options)
     record_ways(learner, options, console)
     record_course(learner, options, console)
@@ -158,7 +156,8 @@ def record_course(learner: MLSH | None, options: Options, console: Console) -> N
         console.print(f"{title}: {own}", highlight=False)
     lead = None
     if WHOLE in played:
-        lead = paired_difference(*(played[name].scores("budget_mean") for name in (WHOLE, SCRATCH))).difference
+        whole_scores, single_scores = (played[name].scores("budget_mean") for name in (WHOLE, SCRATCH))
+        lead = paired_difference(whole_scores, single_scores).difference
     title = f"{COURSE}: {WHOLE}, minus {SCRATCH}, paired by row"
     record_estimate(options.folder, title, "> 0", lead, None if lead is None else lead.low > 0, options.command)
 
