@@ -24,6 +24,7 @@ from metarl.tasks.supervised import Examples
 __all__ = ["Stack", "StackedPPO", "improved"]
 
 ADAM = Adam(epsilon=1e-5)
+BLOCK = 32  # minibatches' sizes are multiples of it, since libraries prepare products anew for every size
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,23 @@ def improved(
     for _ in range(settings.epochs):
         order = torch.randperm(samples, generator=rng, device=rng.device).to(examples.inputs.device)
         for index in order.tensor_split(settings.minibatches):
-            action, log_prob, gain, weight = (field[:, index] for field in clipped[:4])
-            part = Judged(action, log_prob, gain, weight, clipped.clip)
-            found = task_gradients(problem, stack.weights, Examples(examples.inputs[:, index], part))
+            found = task_gradients(problem, stack.weights, minibatch(examples.inputs, clipped, index))
             stack = Stack(*adam.step(stack.weights, found.gradients, stack.adam, 1.0 if share is None else share))
     return stack
+
+
+def minibatch(inputs: Tensor, judged: Judged, index: Tensor) -> Examples:
+    """The samples at `index` [s] of inputs [n, m, F] and `judged` [n, m, ...], without those that don't count.
+
+    As many are left as one of the n policies has at most, up to BLOCK, and scaled so that their mean is that of all s.
+    """
+    counts = judged.weight[:, index] != 0  # [n, s]
+    most = int(counts.sum(1).max())
+    size = max(1, -(-most // BLOCK)) * BLOCK
+    if size >= len(index):
+        return Examples(inputs[:, index], Judged(*(part[:, index] for part in judged[:4]), judged.clip))
+    first = counts.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :size]  # those that count, in their order
+    row, rows = torch.arange(len(first), device=first.device)[:, None], index[first]  # [n, 1], [n, size]
+    action, log_prob, gain, weight = (part[row, rows] for part in judged[:4])
+    share = size / len(index)
+    return Examples(inputs[row, rows], Judged(action, log_prob, gain * share, weight * share, judged.clip))
