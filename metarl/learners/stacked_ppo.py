@@ -5,12 +5,13 @@ that a policy that begins anew in each task needs none to begin anew with it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils._pytree import tree_leaves, tree_map
 
 from metarl.learners.inner_loop import Problem, task_gradients
@@ -129,24 +130,30 @@ def improved(
     problem, samples, adam = Problem(network, loss), examples.inputs.shape[1], replace(ADAM, lr=settings.lr)
     for _ in range(settings.epochs):
         order = torch.randperm(samples, generator=rng, device=rng.device).to(examples.inputs.device)
-        for index in order.tensor_split(settings.minibatches):
-            found = task_gradients(problem, stack.weights, minibatch(examples.inputs, clipped, index))
+        for part in minibatches(examples.inputs, clipped, order, settings.minibatches):
+            found = task_gradients(problem, stack.weights, part)
             stack = Stack(*adam.step(stack.weights, found.gradients, stack.adam, 1.0 if share is None else share))
     return stack
 
 
-def minibatch(inputs: Tensor, judged: Judged, index: Tensor) -> Examples:
-    """The samples at `index` [s] of inputs [n, m, F] and `judged` [n, m, ...], without those that don't count.
+def minibatches(inputs: Tensor, judged: Judged, order: Tensor, parts: int) -> Iterator[Examples]:
+    """A pass over samples, inputs [n, m, F] and `judged` [n, m, ...], taken in `order` [m] and cut into `parts`.
 
-    As many are left as one of the n policies has at most, up to BLOCK, and scaled so that their mean is that of all s.
+    Samples that don't count are left out: of each part as many remain as a policy has at most, and what they count is scaled so that
+    their mean is that of the whole part.
     """
-    counts = judged.weight[:, index] != 0  # [n, s]
-    most = int(counts.sum(1).max())
-    size = max(1, -(-most // BLOCK)) * BLOCK
-    if size >= len(index):
-        return Examples(inputs[:, index], Judged(*(part[:, index] for part in judged[:4]), judged.clip))
-    first = counts.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :size]  # those that count, in their order
-    row, rows = torch.arange(len(first), device=first.device)[:, None], index[first]  # [n, 1], [n, size]
-    action, log_prob, gain, weight = (part[row, rows] for part in judged[:4])
-    share = size / len(index)
-    return Examples(inputs[row, rows], Judged(action, log_prob, gain * share, weight * share, judged.clip))
+    cuts = order.tensor_split(parts)
+    places = pad_sequence(list(cuts), batch_first=True)  # [parts, s]
+    length = torch.tensor([len(cut) for cut in cuts], device=order.device)[:, None]
+    there = torch.arange(places.shape[1], device=order.device) < length  # [parts, s]
+    counts = (judged.weight[:, places] != 0).transpose(0, 1) & there[:, None]  # [parts, n, s]
+    blocks = max(1, -(-int(counts.sum(2).max()) // BLOCK))
+    size = min(blocks * BLOCK, places.shape[1])
+    first = counts.to(torch.uint8).argsort(dim=2, descending=True, stable=True)[:, :, :size]  # those that count, in their order
+    sample = places[:, None].expand_as(counts).gather(2, first)  # [parts, n, size]
+    factor = counts.gather(2, first) * (size / length[:, None])
+    n, samples = judged.weight.shape
+    flat = (sample + samples * torch.arange(n, device=order.device)[:, None]).flatten()
+    fields = (field.flatten(0, 1).index_select(0, flat).unflatten(0, sample.shape) for field in (inputs, *judged[:4]))
+    for part, action, log_prob, gain, weight, scale in zip(*fields, factor, strict=True):
+        yield Examples(part, Judged(action, log_prob, gain * scale, weight * scale, judged.clip))
