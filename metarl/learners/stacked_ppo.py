@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from metarl.learners.inner_loop import Problem, task_gradients
 from metarl.learners.optimizers import Adam, State, moved_to
-from metarl.learners.policy_episodes import Judged, surrogate
+from metarl.learners.policy_episodes import Judged, surrogate, surrogate_and_slope
 from metarl.learners.settings import check_counts
 from metarl.networks.actions import ActionDistribution
 from metarl.networks.per_task import PerTask
@@ -127,7 +127,8 @@ def improved(
         each = paid(parameters, judged)
         return each - settings.entropy * judged.weight * actions.entropy(parameters) if settings.entropy else each
 
-    problem, samples, adam = Problem(network, loss), examples.inputs.shape[1], replace(ADAM, lr=settings.lr)
+    problem = Problem(network, loss, None if settings.entropy else surrogate_and_slope(actions))
+    samples, adam = examples.inputs.shape[1], replace(ADAM, lr=settings.lr)
     for _ in range(settings.epochs):
         order = torch.randperm(samples, generator=rng, device=rng.device).to(examples.inputs.device)
         for part in minibatches(examples.inputs, clipped, order, settings.minibatches):
