@@ -25,7 +25,7 @@ from metarl.tasks.supervised import Examples
 __all__ = ["Stack", "StackedPPO", "improved"]
 
 ADAM = Adam(epsilon=1e-5)
-BLOCK = 32  # minibatches' sizes are multiples of it, since libraries prepare products anew for every size
+BLOCK = 32  # the sizes of shortened minibatches are multiples of it, since libraries prepare products anew for every size
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,7 @@ def improved(
 def minibatches(inputs: Tensor, judged: Judged, order: Tensor, parts: int) -> Iterator[Examples]:
     """A pass over samples, inputs [n, m, F] and `judged` [n, m, ...], taken in `order` [m] and cut into `parts`.
 
-    Samples that don't count are left out: of each part as many remain as a policy has at most, and what they count is scaled so that
-    their mean is that of the whole part.
+    Samples that don't count are left out, as far as all n policies have some: what is left is scaled so that its mean is the whole part's.
     """
     cuts = order.tensor_split(parts)
     places = pad_sequence(list(cuts), batch_first=True)  # [parts, s]
@@ -152,7 +151,7 @@ def minibatches(inputs: Tensor, judged: Judged, order: Tensor, parts: int) -> It
     size = min(blocks * BLOCK, places.shape[1])
     first = counts.to(torch.uint8).argsort(dim=2, descending=True, stable=True)[:, :, :size]  # those that count, in their order
     sample = places[:, None].expand_as(counts).gather(2, first)  # [parts, n, size]
-    factor = counts.gather(2, first) * (size / length[:, None])
+    factor = counts.gather(2, first) * (size / length[:, None].clamp_min(1))
     n, samples = judged.weight.shape
     flat = (sample + samples * torch.arange(n, device=order.device)[:, None]).flatten()
     fields = (field.flatten(0, 1).index_select(0, flat).unflatten(0, sample.shape) for field in (inputs, *judged[:4]))

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from metarl.networks.fast_tanh import tanh_in_place
+from metarl.networks.tanh import tanh_in_place
 
 __all__ = ["Perceptron", "PerceptronConfig", "uniform_linear"]
 
@@ -61,7 +61,7 @@ class Perceptron(nn.Module):
         return inputs
 
     def activated(self, inputs: Tensor) -> Tensor:
-        """The activation of every entry; where nothing records gradients, written over the entries, which saves memory's time."""
+        """The activation of a layer's sums, which are no longer needed: it takes their place, unless gradients are recorded."""
         if inputs.requires_grad:
             return self.activation(inputs)
         return tanh_in_place(inputs) if self.activation is torch.tanh else torch.relu_(inputs)
