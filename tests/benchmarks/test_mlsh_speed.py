@@ -26,10 +26,11 @@ def test_both_sides_are_measured_and_one_figure_is_added(tmp_path, monkeypatch):
 
 
 def test_updates_are_counted_task_by_task(monkeypatch):
-    learner, moments = mlsh_speed.learner(mlsh_speed.Options("smoke"), 3), iter((0.0, 2.0))
-    monkeypatch.setattr(mlsh_speed.time, "perf_counter", lambda: next(moments))
+    learner = mlsh_speed.learner(mlsh_speed.Options("smoke"), 3)
+    for clock, moments in (("perf_counter", iter((0.0, 2.0))), ("process_time", iter((1.0, 5.0)))):
+        monkeypatch.setattr(mlsh_speed.time, clock, lambda moments=moments: next(moments))
     before = learner.iteration
-    assert mlsh_speed.measure(learner, 2) == 4 * 3 / 2.0  # two lives of two updates each
+    assert mlsh_speed.measure(learner, 2) == (4 * 3 / 2.0, 4 * 3 / 4.0)  # two lives of two updates each
     assert learner.iteration == before + 4
 
 
