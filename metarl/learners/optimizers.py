@@ -78,14 +78,17 @@ class Adam:
         gradients = list(gradients)
         count = state["count"] + 1
         first = torch._foreach_lerp(state["first"], gradients, 1 - self.beta1)
-        second = torch._foreach_addcmul(torch._foreach_mul(state["second"], self.beta2), gradients, gradients, 1 - self.beta2)
+        second = torch._foreach_mul(state["second"], self.beta2)
+        torch._foreach_addcmul_(second, gradients, gradients, 1 - self.beta2)
         after = {"first": list(first), "second": list(second), "count": count}
         if isinstance(count, Tensor):
             times = count.to(torch.float64)  # [n]
-            length, shrunk = -self.lr * scale / (1 - self.beta1**times), 1 - self.beta2**times
-            roots = [(part / along(shrunk, part)).sqrt_().add_(self.epsilon) for part in second]
-            parts = zip(weights, first, roots, strict=True)
-            return [weight + along(length, weight) * mean / root for weight, mean, root in parts], after
+            grown = (1 - self.beta2**times).sqrt()  # both corrections as factors of the step, so that few passes go over whole tensors
+            length, epsilon = -self.lr * scale * grown / (1 - self.beta1**times), self.epsilon * grown
+            root = torch._foreach_sqrt(second)
+            torch._foreach_add_(root, [along(epsilon, part) for part in root])
+            moves = torch._foreach_div(first, root)
+            return [weight.addcmul(along(length, weight), move) for weight, move in zip(weights, moves, strict=True)], after
         root = torch._foreach_sqrt(torch._foreach_div(second, 1 - self.beta2**count))
         torch._foreach_add_(root, self.epsilon)
         return list(torch._foreach_addcdiv(weights, first, root, -self.lr * scale / (1 - self.beta1**count))), after

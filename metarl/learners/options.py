@@ -3,6 +3,8 @@
 Sub-policies are shared by all tasks, masters are the tasks' own.
 """
 
+from typing import NamedTuple
+
 import gymnasium as gym
 import torch
 from torch import Generator, Tensor
@@ -18,7 +20,25 @@ from metarl.networks.policy import PolicyOutput
 from metarl.networks.policy_perceptron import PolicyPerceptron
 from metarl.tasks.supervised import Examples
 
-__all__ = ["Hierarchy", "HierarchyPlayer", "as_choices", "by_sub_policy"]
+__all__ = ["Hierarchy", "HierarchyPlayer", "Shared", "as_choices", "by_sub_policy", "shared_out"]
+
+BLOCK = 128  # rows that sub-policies compute at once are multiples of it, since libraries prepare products anew for every size
+
+
+class Shared(NamedTuple):
+    """B rows shared out among K sub-policies, so that none computes another's."""
+
+    rows: Tensor  # [K, L] that each computes: its own, and others' where another has more
+    place: Tensor  # [B] of each row's result among all [K L]
+
+
+def shared_out(option: Tensor, num_options: int) -> Shared:
+    """Rows of options [B], each to its own sub-policy."""
+    mine = torch.arange(num_options, device=option.device)[:, None] == option  # [K, B]
+    size = min(-(-int(mine.sum(1).max()) // BLOCK) * BLOCK, len(option))
+    rows = mine.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :size]
+    rank = mine.cumsum(1).gather(0, option[None])[0] - 1
+    return Shared(rows, option * size + rank)
 
 
 class Hierarchy:
@@ -88,6 +108,11 @@ class Hierarchy:
         every = self.sub_policy(sub_policies, features.expand(self.num_options, *features.shape))  # [K, B, P]
         return every[option, rows]
 
+    def own_parameters(self, sub_policies: list[Tensor], features: Tensor, shared: Shared) -> Tensor:
+        """The same, where no sub-policy computes the others' rows; a row's result is then rounded otherwise as others' options differ."""
+        own = features[:, self.masters_only :].index_select(0, shared.rows.flatten()).unflatten(0, shared.rows.shape)  # [K, L, seen]
+        return self.sub_policy(sub_policies, own).flatten(0, 1).index_select(0, shared.place)
+
 
 class HierarchyPlayer:
     """n masters over shared sub-policies as `collect` plays them: one episode a row, a task's rows side by side.
@@ -112,7 +137,8 @@ class HierarchyPlayer:
             option, log_prob = self.hierarchy.choose(self.masters, features.unflatten(0, (len(self.masters[0]), -1)), self.rng)
             self.chosen.append(option.flatten())
             self.log_prob.append(log_prob.flatten())
-        parameters = self.hierarchy.parameters(self.sub_policies, features, self.chosen[-1])
+            self.shared = shared_out(self.chosen[-1], self.hierarchy.num_options)
+        parameters = self.hierarchy.own_parameters(self.sub_policies, features, self.shared)
         return PolicyOutput(parameters, torch.zeros_like(step.prev_reward)), played + 1
 
 

@@ -20,7 +20,7 @@ from metarl.networks.actions import ActionDistribution
 from metarl.rollout import Rollout
 from metarl.tasks.supervised import Examples
 
-__all__ = ["Judged", "TaskEpisodes", "baseline_features", "episodes_of", "fit_baseline", "judge", "surrogate"]
+__all__ = ["Judged", "TaskEpisodes", "baseline_features", "episodes_of", "fit_baseline", "judge", "surrogate", "surrogate_and_slope"]
 
 RIDGE = 1e-5  # weight of the squared coefficients of a baseline, beside the mean squared error
 
@@ -135,3 +135,17 @@ def surrogate(actions: ActionDistribution) -> Callable[[Tensor, Judged], Tensor]
         return -torch.minimum(ratio * judged.gain, ratio.clamp(1 - judged.clip, 1 + judged.clip) * judged.gain)
 
     return loss
+
+
+def surrogate_and_slope(actions: ActionDistribution) -> Callable[[Tensor, Judged], tuple[Tensor, Tensor]]:
+    """The same loss [n, m], and its derivative [n, m, P] by the parameters, without a graph."""
+
+    @torch.no_grad()
+    def loss_and_slope(parameters: Tensor, judged: Judged) -> tuple[Tensor, Tensor]:
+        log_prob, slope = actions.log_prob_and_slope(parameters, judged.action)
+        ratio = (log_prob - judged.log_prob).exp_()
+        paid, limit = ratio * judged.gain, ratio.clamp(1 - judged.clip, 1 + judged.clip) * judged.gain
+        moved = torch.where(paid <= limit, paid, 0)  # beyond the clip nothing is to be had
+        return -torch.minimum(paid, limit), slope * -moved[..., None]
+
+    return loss_and_slope

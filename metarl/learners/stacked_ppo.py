@@ -5,17 +5,18 @@ that a policy that begins anew in each task needs none to begin anew with it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils._pytree import tree_leaves, tree_map
 
 from metarl.learners.inner_loop import Problem, task_gradients
 from metarl.learners.optimizers import Adam, State, moved_to
-from metarl.learners.policy_episodes import Judged, surrogate
+from metarl.learners.policy_episodes import Judged, surrogate, surrogate_and_slope
 from metarl.learners.settings import check_counts
 from metarl.networks.actions import ActionDistribution
 from metarl.networks.per_task import PerTask
@@ -24,6 +25,7 @@ from metarl.tasks.supervised import Examples
 __all__ = ["Stack", "StackedPPO", "improved"]
 
 ADAM = Adam(epsilon=1e-5)
+BLOCK = 32  # the sizes of shortened minibatches are multiples of it, since libraries prepare products anew for every size
 
 
 @dataclass(frozen=True)
@@ -125,12 +127,33 @@ def improved(
         each = paid(parameters, judged)
         return each - settings.entropy * judged.weight * actions.entropy(parameters) if settings.entropy else each
 
-    problem, samples, adam = Problem(network, loss), examples.inputs.shape[1], replace(ADAM, lr=settings.lr)
+    problem = Problem(network, loss, None if settings.entropy else surrogate_and_slope(actions))
+    samples, adam = examples.inputs.shape[1], replace(ADAM, lr=settings.lr)
     for _ in range(settings.epochs):
         order = torch.randperm(samples, generator=rng, device=rng.device).to(examples.inputs.device)
-        for index in order.tensor_split(settings.minibatches):
-            action, log_prob, gain, weight = (field[:, index] for field in clipped[:4])
-            part = Judged(action, log_prob, gain, weight, clipped.clip)
-            found = task_gradients(problem, stack.weights, Examples(examples.inputs[:, index], part))
+        for part in minibatches(examples.inputs, clipped, order, settings.minibatches):
+            found = task_gradients(problem, stack.weights, part)
             stack = Stack(*adam.step(stack.weights, found.gradients, stack.adam, 1.0 if share is None else share))
     return stack
+
+
+def minibatches(inputs: Tensor, judged: Judged, order: Tensor, parts: int) -> Iterator[Examples]:
+    """A pass over samples, inputs [n, m, F] and `judged` [n, m, ...], taken in `order` [m] and cut into `parts`.
+
+    Samples that don't count are left out, as far as all n policies have some: what is left is scaled so that its mean is the whole part's.
+    """
+    cuts = order.tensor_split(parts)
+    places = pad_sequence(list(cuts), batch_first=True)  # [parts, s]
+    length = torch.tensor([len(cut) for cut in cuts], device=order.device)[:, None]
+    there = torch.arange(places.shape[1], device=order.device) < length  # [parts, s]
+    counts = (judged.weight[:, places] != 0).transpose(0, 1) & there[:, None]  # [parts, n, s]
+    blocks = max(1, -(-int(counts.sum(2).max()) // BLOCK))
+    size = min(blocks * BLOCK, places.shape[1])
+    first = counts.to(torch.uint8).argsort(dim=2, descending=True, stable=True)[:, :, :size]  # those that count, in their order
+    sample = places[:, None].expand_as(counts).gather(2, first)  # [parts, n, size]
+    factor = counts.gather(2, first) * (size / length[:, None].clamp_min(1))
+    n, samples = judged.weight.shape
+    flat = (sample + samples * torch.arange(n, device=order.device)[:, None]).flatten()
+    fields = (field.flatten(0, 1).index_select(0, flat).unflatten(0, sample.shape) for field in (inputs, *judged[:4]))
+    for part, action, log_prob, gain, weight, scale in zip(*fields, factor, strict=True):
+        yield Examples(part, Judged(action, log_prob, gain * scale, weight * scale, judged.clip))

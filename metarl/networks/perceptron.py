@@ -9,6 +9,8 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
+from metarl.networks.tanh import tanh_in_place
+
 __all__ = ["Perceptron", "PerceptronConfig", "uniform_linear"]
 
 
@@ -55,8 +57,14 @@ class Perceptron(nn.Module):
     def stacked(self, weights: Sequence[Tensor], inputs: Tensor) -> Tensor:
         """The same with weights [n, ...] for inputs [n, m, inputs]."""
         for i in range(0, len(weights), 2):
-            inputs = _layer(inputs if i == 0 else self.activation(inputs), weights[i], weights[i + 1])
+            inputs = _layer(inputs if i == 0 else self.activated(inputs), weights[i], weights[i + 1])
         return inputs
+
+    def activated(self, inputs: Tensor) -> Tensor:
+        """The activation of a layer's sums, which are no longer needed: it takes their place, unless gradients are recorded."""
+        if inputs.requires_grad:
+            return self.activation(inputs)
+        return tanh_in_place(inputs) if self.activation is torch.tanh else torch.relu_(inputs)
 
     @torch.no_grad()
     def stacked_gradients(self, weights: Sequence[Tensor], inputs: Tensor, pull: Callable[[Tensor], Tensor]) -> list[Tensor]:
@@ -66,7 +74,7 @@ class Perceptron(nn.Module):
         """
         read, last = [inputs], len(weights) - 2  # what each layer reads
         for i in range(0, last, 2):
-            read.append(self.activation(_layer(read[-1], weights[i], weights[i + 1])))
+            read.append(self.activated(_layer(read[-1], weights[i], weights[i + 1])))
         back, gradients = pull(_layer(read[-1], weights[last], weights[last + 1])), list[Tensor]()
         for i in range(last, -1, -2):
             seen = read[i // 2]
@@ -75,9 +83,9 @@ class Perceptron(nn.Module):
             if i:
                 back = back * weights[i] if back.shape[-1] == 1 else torch.bmm(back, weights[i])
                 if self.activation is torch.tanh:
-                    back = torch.ops.aten.tanh_backward(back, seen)
+                    torch.ops.aten.tanh_backward.grad_input(back, seen, grad_input=back)
                 else:
-                    back = torch.ops.aten.threshold_backward(back, seen, 0)
+                    torch.ops.aten.threshold_backward.grad_input(back, seen, 0, grad_input=back)
         return gradients
 
 

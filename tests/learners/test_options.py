@@ -6,7 +6,7 @@ import torch
 
 from metarl.envs.meta_episode import Step
 from metarl.learners.mlsh import together
-from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices, by_sub_policy
+from metarl.learners.options import BLOCK, Hierarchy, HierarchyPlayer, as_choices, by_sub_policy, shared_out
 from metarl.learners.policy_episodes import Judged, TaskEpisodes
 from metarl.networks.inputs import StepInputs
 from metarl.networks.perceptron import PerceptronConfig
@@ -46,6 +46,16 @@ def test_every_row_acts_by_its_own_option():
         alone = own.sub_policy([weight[option[row], None] for weight in own.first_sub_policies], features[row][None, None])
         assert torch.allclose(together[row], alone[0, 0], atol=1e-6)
     assert not torch.allclose(together[0], own.parameters(own.first_sub_policies, features, torch.ones_like(option))[0])
+
+
+def test_rows_shared_out_among_sub_policies_are_computed_as_by_all():
+    own, rng = hierarchy(), stream(3)
+    features = torch.randn(4 * BLOCK, 3, generator=rng)
+    for option in (torch.randint(3, (4 * BLOCK,), generator=rng), torch.ones(4 * BLOCK, dtype=torch.int64)):
+        shared = shared_out(option, 3)
+        assert shared.rows.shape == (3, 2 * BLOCK if option.min() == 0 else 4 * BLOCK)
+        wanted = own.parameters(own.first_sub_policies, features, option)
+        assert torch.allclose(own.own_parameters(own.first_sub_policies, features, shared), wanted, atol=1e-6)
 
 
 def test_a_tasks_rows_follow_its_master_for_n_steps():

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from metarl.learners.policy_episodes import Judged, TaskEpisodes, baseline_features, fit_baseline, judge, surrogate
+from metarl.learners.policy_episodes import Judged, TaskEpisodes, baseline_features, fit_baseline, judge, surrogate, surrogate_and_slope
 from metarl.networks.actions import action_distribution
 from metarl.tasks.point_navigation import PointNavigation
 from metarl.tasks.seeding import torch_generator
@@ -117,6 +117,19 @@ def test_the_clipped_surrogate_stops_where_a_ratio_has_gone_far_enough():
     loss = surrogate(ACTIONS)(parameters, judged._replace(clip=0.2))[0]
     more, less = torch.tensor(0.5).exp(), torch.tensor(-0.5).exp()
     assert torch.allclose(loss, torch.stack([-torch.tensor(1.2), -less, more, torch.tensor(0.8)]), atol=1e-5)
+
+
+@pytest.mark.parametrize("clip", [math.inf, 0.2])
+def test_the_surrogates_slope_is_its_gradient(clip):
+    rng = torch_generator(1)
+    parameters = torch.randn(2, 50, 4, generator=rng)
+    judged = judged_steps(parameters)._replace(clip=clip)
+    moved = (parameters + 0.2 * torch.randn(parameters.shape, generator=rng)).requires_grad_()
+    wanted = surrogate(ACTIONS)(moved, judged)
+    loss, slope = surrogate_and_slope(ACTIONS)(moved.detach(), judged)
+    torch.testing.assert_close(loss, wanted.detach())
+    torch.testing.assert_close(slope, torch.autograd.grad(wanted.sum(), moved)[0])
+    assert bool((slope == 0).all(2).any()) == (clip < math.inf)  # some ratios have gone far enough
 
 
 @pytest.mark.parametrize("size", [1.0, 1e7])  # with the larger, rounding is more than the ridge

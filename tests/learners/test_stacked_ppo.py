@@ -6,7 +6,7 @@ import torch
 
 from metarl.learners.optimizers import Adam
 from metarl.learners.policy_episodes import Judged
-from metarl.learners.stacked_ppo import Stack, StackedPPO, improved
+from metarl.learners.stacked_ppo import Stack, StackedPPO, improved, minibatches
 from metarl.networks.actions import action_distribution
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import PerceptronConfig
@@ -21,40 +21,57 @@ def stream(seed):
     return torch.Generator().manual_seed(seed)
 
 
-def made(n=2, samples=12):
-    """A network, n policies of it and samples."""
+def made(n=2, samples=12, counted=0.8):
+    """A network, n policies of it and samples, of which that share counts."""
     policies = [PolicyPerceptron(4, SPACE, PerceptronConfig((8,)), stream(i)) for i in range(n)]
     weights = [torch.stack(parts).detach() for parts in zip(*(policy.parameters() for policy in policies), strict=True)]
     rng = stream(9)
     inputs = torch.randn(n, samples, 4, generator=rng)
     action = torch.randint(3, (n, samples), generator=rng)
-    weight = (torch.rand(n, samples, generator=rng) < 0.8).float()
+    weight = (torch.rand(n, samples, generator=rng) < counted).float()
     network = PerTask(policies[0])
     log_prob = ACTIONS.log_prob(network(weights, inputs), action).detach()
     gain = weight * torch.randn(n, samples, generator=rng)
     return network, weights, Examples(inputs, Judged(action, log_prob, gain, weight))
 
 
-def test_an_update_is_what_a_plain_loop_makes():
-    network, weights, examples = made(n=1)
-    settings = StackedPPO(lr=0.05, epochs=3, minibatches=2, clip=0.1, entropy=0.02)
+@pytest.mark.parametrize(
+    ("samples", "counted", "entropy"),
+    [(12, 0.8, 0.02), (201, 0.3, 0.02), (201, 0.3, 0.0), (12, 0.0, 0.02)],
+    ids=["few", "most don't count", "without a bonus", "none counts"],
+)
+def test_an_update_is_what_a_plain_loop_makes(samples, counted, entropy):
+    network, weights, examples = made(1, samples, counted)
+    settings = StackedPPO(lr=0.05, epochs=3, minibatches=2, clip=0.1, entropy=entropy)
     policy = network.network
     for parameter, weight in zip(policy.parameters(), weights, strict=True):
         parameter.data.copy_(weight[0])
     optimiser, rng, targets = torch.optim.Adam(policy.parameters(), 0.05, eps=1e-5), stream(3), examples.targets
     stack = improved(network, ACTIONS, Stack.of(weights), examples, settings, stream(3))
     for _ in range(3):
-        for index in torch.randperm(12, generator=rng).tensor_split(2):
+        for index in torch.randperm(samples, generator=rng).tensor_split(2):
             chances = torch.distributions.Categorical(logits=policy(examples.inputs[0, index]))
             ratio = (chances.log_prob(targets.action[0, index]) - targets.log_prob[0, index]).exp()
             gain = targets.gain[0, index]
             paid = torch.minimum(ratio * gain, ratio.clamp(0.9, 1.1) * gain)
-            loss = -(paid + 0.02 * targets.weight[0, index] * chances.entropy()).mean()
+            loss = -(paid + entropy * targets.weight[0, index] * chances.entropy()).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
     for weight, parameter in zip(stack.weights, policy.parameters(), strict=True):
         assert torch.allclose(weight[0], parameter, atol=1e-5)
+
+
+def test_minibatches_hold_what_counts_and_little_else():
+    _, _, examples = made(2, 1000, 0.2)
+    parts = list(minibatches(examples.inputs, examples.targets, torch.randperm(1000, generator=stream(2)), 3))
+    assert len(parts) == 3
+    assert all(part.inputs.shape[1] in (64, 96) for part in parts)  # of 333, where about 67 count
+    for i in range(2):
+        mine = examples.targets.weight[i] > 0
+        for whole, given in ((examples.inputs[i, mine], "inputs"), (examples.targets.log_prob[i, mine], "log_prob")):
+            kept = [(part.inputs if given == "inputs" else part.targets.log_prob)[i][part.targets.weight[i] > 0] for part in parts]
+            assert torch.equal(torch.cat(kept).sort(0).values, whole.sort(0).values)
 
 
 def test_each_policy_learns_as_it_would_alone():

@@ -58,6 +58,11 @@ def test_log_probabilities_entropies_and_divergences_equal_pytorchs(name):
     other = torch.randn(parameters.shape, generator=rng, dtype=torch.float64).clamp(-2, 0.9)
     divergence = distributions.kl_divergence(wanted, reference(space, other)[0])
     torch.testing.assert_close(actions.kl(parameters, other), divergence, rtol=1e-6, atol=1e-6)
+    leaf = parameters.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(actions.log_prob(leaf, action).sum(), leaf)
+    for given, true in zip(actions.log_prob_and_slope(parameters, action), (actions.log_prob(parameters, action), slope), strict=True):
+        assert not given.requires_grad
+        torch.testing.assert_close(given, true, rtol=1e-6, atol=1e-6)
     both = actions.log_prob_and_entropy(parameters, action)
     torch.testing.assert_close(both, (actions.log_prob(parameters, action), actions.entropy(parameters)))
 
