@@ -16,6 +16,8 @@ from metarl.networks.policy import NetworkConfig
 
 __all__ = [
     "ABLATIONS",
+    "FOUR_ROOMS",
+    "FOUR_ROOMS_QUICK",
     "MOVING_BANDITS",
     "OTHERS",
     "SEEDS",
@@ -24,6 +26,7 @@ __all__ = [
     "Other",
     "alone",
     "bandits_run",
+    "four_rooms_run",
     "other_run",
     "shared_run",
     "two_walk_run",
@@ -32,6 +35,17 @@ __all__ = [
 SEEDS = (0, 1, 2, 3, 4)
 SHARED = "Shared policy, fine-tuned"
 MOVING_BANDITS = replace(PAPER, iterations=250)
+
+FOUR_ROOMS = MLSHConfig(  # chosen on training goals, of five
+    iterations=120,
+    sub_policies=4,
+    every=25,
+    warm_up=6,
+    joint=6,
+    tasks=30,
+    sub_policy=StackedPPO(lr=3e-3, minibatches=15, entropy=0.01),
+)
+FOUR_ROOMS_QUICK = replace(FOUR_ROOMS, steps=500, sub_policy=replace(FOUR_ROOMS.sub_policy, minibatches=4))  # at test
 
 # Walking has to be learned first, so that sub-policies take longer steps than the paper's, and more of them. Ants that fall over don't get
 # up again, so that an episode is one choice long. Without choices drawn at random, the sub-policy that is faster is chosen in both tasks.
@@ -105,6 +119,11 @@ def bandits_run(ablation: str | None = None, seed: int = 0, device: str = "cpu")
 def shared_run(device: str = "cpu") -> RunConfig:
     """One policy for both tasks, which learns on in each by PPO with the settings of MLSH's sub-policies."""
     return RunConfig("joint-ppo", ONE_POLICY, "MovingBandits-v0", {}, 0, device)
+
+
+def four_rooms_run(seed: int = 0, device: str = "cpu") -> RunConfig:
+    """MLSH in four rooms."""
+    return RunConfig("mlsh", FOUR_ROOMS, "FourRooms-v0", {}, seed, device)
 
 
 def two_walk_run(seed: int = 0, device: str = "cpu") -> RunConfig:
