@@ -34,7 +34,7 @@ __all__ = [
 
 SEEDS = (0, 1, 2, 3, 4)
 SHARED = "Shared policy, fine-tuned"
-MOVING_BANDITS = replace(PAPER, iterations=250)
+MOVING_BANDITS = replace(PAPER, iterations=150)
 
 FOUR_ROOMS = MLSHConfig(  # chosen on training goals, of five
     iterations=120,
@@ -48,18 +48,21 @@ FOUR_ROOMS = MLSHConfig(  # chosen on training goals, of five
 FOUR_ROOMS_QUICK = replace(FOUR_ROOMS, steps=500, sub_policy=replace(FOUR_ROOMS.sub_policy, minibatches=4))  # at test
 
 # Walking has to be learned first, so that sub-policies take longer steps than the paper's, and more of them. Ants that fall over don't get
-# up again, so that an episode is one choice long. Without choices drawn at random, the sub-policy that is faster is chosen in both tasks.
+# up again, so that an episode is one choice long. The sub-policy that is faster is chosen in both tasks; so that the other can catch up,
+# some choices are drawn, and its steps are as long as the first one's.
 TWO_WALK_HORIZON = 200
 TWO_WALK = MLSHConfig(
     iterations=300,
     every=200,
     random_option=0.3,
+    weigh_by_use=False,
     warm_up=10,
     joint=20,
     steps=4000,
+    tasks=10,
     masters_only=2,
     log_std=-1.0,
-    sub_policy=StackedPPO(lr=2e-3, minibatches=64, gae_lambda=0.95),
+    sub_policy=StackedPPO(lr=1e-3, minibatches=64, gae_lambda=0.95),
 )
 
 ABLATIONS: dict[str, dict[str, Any]] = {  # settings that are different

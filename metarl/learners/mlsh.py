@@ -64,7 +64,7 @@ class MLSHConfig:
         joint: U, updates of master and sub-policies after that.
         steps: D, environment steps that each task plays between updates, in whole episodes of the horizon's length: it is rounded down to
             them, to one at least. Where episodes end sooner, as many are played, in fewer steps.
-        tasks: n, played side by side.
+        tasks: n, played side by side. With W + U = 10 two of 20 are in the joint phase at a time; with one, some seeds never come apart.
         staggered: whether tasks join spread over W + U updates, or all at once: their first warm-up is then longer for some.
         begin_anew: whether masters do, when their task changes; for ablations.
         weigh_by_use: whether sub-policies' steps are as long as their share of the steps.
@@ -84,7 +84,7 @@ class MLSHConfig:
     warm_up: int = 9
     joint: int = 1
     steps: int = 2000
-    tasks: int = 10
+    tasks: int = 20
     staggered: bool = True
     begin_anew: bool = True
     weigh_by_use: bool = True
@@ -95,7 +95,7 @@ class MLSHConfig:
     network: PerceptronConfig = field(default_factory=PerceptronConfig)
     log_std: float = 0.0
     master: StackedPPO = field(default_factory=StackedPPO)
-    sub_policy: StackedPPO = field(default_factory=lambda: StackedPPO(lr=3e-4, minibatches=15))
+    sub_policy: StackedPPO = field(default_factory=lambda: StackedPPO(lr=3e-4, minibatches=15, entropy=0.01))
 
     def __post_init__(self) -> None:
         counts = {name: getattr(self, name) for name in ("iterations", "sub_policies", "every", "joint", "steps", "tasks")}

@@ -104,14 +104,14 @@ def test_training_resumes_in_either_phase(updates):
 
 
 def test_sub_policies_come_apart_on_moving_bandits():
-    learner = MLSH(MLSHConfig(), MovingBandits(), 2)
+    learner = MLSH(MLSHConfig(), MovingBandits(), 1)
     warm, first = [], []
     for i in range(64):
         metrics = learner.update()
         if i >= 54:
             warm.append(metrics["return_warm"])
             first.append(metrics["return_first"])
-    assert sum(warm) / 10 > 26  # a policy that can't tell the tasks apart gets 24 at most
+    assert sum(warm) / 10 > 30  # a policy that can't tell the tasks apart gets 24 at most
     assert sum(warm) > 1.4 * sum(first)
 
 
