@@ -42,7 +42,6 @@ from metarl.learners.settings import check_counts, only_seed
 from metarl.learners.stacked_ppo import Stack, StackedPPO, improved
 from metarl.networks.inputs import StepInputs, is_image
 from metarl.networks.perceptron import PerceptronConfig
-from metarl.networks.products import fast_products
 from metarl.rollout import collect
 from metarl.tasks.contract import TaskDistribution, fresh_tasks
 from metarl.tasks.devices import check_device
@@ -191,7 +190,6 @@ class MLSH:
         if "env" in self.__dict__:
             self.__dict__.pop("env").close()
 
-    @fast_products()
     def update(self) -> Metrics:
         """Play D steps in every task, improve all masters, and from tasks in the joint phase the sub-policies.
 

@@ -85,6 +85,20 @@ def test_each_policy_learns_as_it_would_alone():
             assert torch.allclose(together[i], apart[0], atol=1e-6)
 
 
+def test_threads_change_nothing_but_rounding():
+    network, weights, examples = made(n=5, samples=30)
+    shares, found, before = torch.rand(5, generator=stream(4)), [], torch.get_num_threads()
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        try:
+            found.append(improved(network, ACTIONS, Stack.of(weights), examples, StackedPPO(epochs=2), stream(1), shares))
+        finally:
+            torch.set_num_threads(before)
+    assert found[0].taken.tolist() == found[1].taken.tolist() == [6] * 5
+    for one, other in zip(found[0].weights, found[1].weights, strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
 def test_shares_scale_steps():
     network, weights, examples = made()
     stack = improved(network, ACTIONS, Stack.of(weights), examples, StackedPPO(), stream(1), torch.tensor([1.0, 0.0]))
