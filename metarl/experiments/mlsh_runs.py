@@ -34,7 +34,7 @@ __all__ = [
 
 SEEDS = (0, 1, 2, 3, 4)
 SHARED = "Shared policy, fine-tuned"
-MOVING_BANDITS = replace(PAPER, iterations=150)
+MOVING_BANDITS = replace(PAPER, iterations=250)
 
 FOUR_ROOMS = MLSHConfig(  # chosen on training goals, of five
     iterations=120,
@@ -100,7 +100,7 @@ OTHERS = {  # settings were chosen on training tasks
         RL2Config(
             episodes=4,
             num_envs=256,
-            iterations=100,  # of 51,200 steps, as many in all as MLSH's
+            iterations=100,  # of 51,200 steps
             network=NetworkConfig("gru", units=64),
             ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy=0.01),
         ),
@@ -108,7 +108,7 @@ OTHERS = {  # settings were chosen on training tasks
     ),
     "MAML": Other(
         "maml-rl",
-        PolicyInitialisationConfig(inner_steps=3, adaptation=Adaptation(episodes=20, inner_lr=0.1), iterations=100),
+        PolicyInitialisationConfig(inner_steps=3, adaptation=Adaptation(episodes=20, inner_lr=0.1), iterations=50),
         Episodes(60, after=20),
     ),
 }
