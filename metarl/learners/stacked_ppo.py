@@ -125,13 +125,21 @@ def improved(
         share: [n] factors of the steps, 1 if left out.
     """
     clipped: Judged = examples.targets._replace(clip=settings.clip)
-    paid = surrogate(actions)
+    paid, paid_and_slope = surrogate(actions), surrogate_and_slope(actions)
 
     def loss(parameters: Tensor, judged: Judged) -> Tensor:
         each = paid(parameters, judged)
         return each - settings.entropy * judged.weight * actions.entropy(parameters) if settings.entropy else each
 
-    problem = Problem(network, loss, None if settings.entropy else surrogate_and_slope(actions))
+    def loss_and_slope(parameters: Tensor, judged: Judged) -> tuple[Tensor, Tensor]:
+        each, slope = paid_and_slope(parameters, judged)
+        if not settings.entropy:
+            return each, slope
+        bonus = settings.entropy * judged.weight
+        entropy, rise = actions.entropy_and_slope(parameters)
+        return each - bonus * entropy, slope - bonus[..., None] * rise
+
+    problem = Problem(network, loss, loss_and_slope)
     samples, adam = examples.inputs.shape[1], replace(ADAM, lr=settings.lr)
     orders = [torch.randperm(samples, generator=rng, device=rng.device).to(examples.inputs.device) for _ in range(settings.epochs)]
 

@@ -62,6 +62,13 @@ class ActionDistribution(ABC):
             log_prob = self.log_prob(leaf, action)
             return log_prob.detach(), torch.autograd.grad(log_prob.sum(), leaf)[0]
 
+    def entropy_and_slope(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """Entropies [...] and their derivatives [..., P] by the parameters, both without a graph."""
+        with torch.enable_grad():
+            leaf = parameters.detach().requires_grad_()
+            entropy = self.entropy(leaf)
+            return entropy.detach(), torch.autograd.grad(entropy.sum(), leaf)[0]
+
     @abstractmethod
     def encode(self, action: Tensor) -> Tensor:
         """Actions as float features [..., num_features], one-hot where discrete."""
@@ -101,6 +108,13 @@ class Categorical(ActionDistribution):
         slope = log_probabilities.exp_().neg_()  # of the chosen: 1 less its probability, of others: less theirs
         slope.scatter_add_(0, index, torch.ones_like(log_prob))
         return log_prob[0], slope.movedim(0, -1)
+
+    @torch.no_grad()
+    def entropy_and_slope(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        log_probabilities = choices_first(parameters).log_softmax(0)
+        probabilities = log_probabilities.exp()
+        entropy = -(probabilities * log_probabilities).sum(0)
+        return entropy, log_probabilities.add_(entropy).mul_(probabilities).neg_().movedim(0, -1)
 
     def entropy(self, parameters: Tensor) -> Tensor:
         log_probabilities = choices_first(parameters).log_softmax(0)

@@ -63,6 +63,10 @@ def test_log_probabilities_entropies_and_divergences_equal_pytorchs(name):
     for given, true in zip(actions.log_prob_and_slope(parameters, action), (actions.log_prob(parameters, action), slope), strict=True):
         assert not given.requires_grad
         torch.testing.assert_close(given, true, rtol=1e-6, atol=1e-6)
+    (rise,) = torch.autograd.grad(actions.entropy(leaf).sum(), leaf)
+    for given, true in zip(actions.entropy_and_slope(parameters), (actions.entropy(parameters), rise), strict=True):
+        assert not given.requires_grad
+        torch.testing.assert_close(given, true, rtol=1e-6, atol=1e-6)
     both = actions.log_prob_and_entropy(parameters, action)
     torch.testing.assert_close(both, (actions.log_prob(parameters, action), actions.entropy(parameters)))
 
