@@ -18,6 +18,7 @@ What is ours:
 - A step of a sub-policy is as long as the share of the steps that were its own. Adam takes steps of the same length however small a
   gradient is; so without this a sub-policy that acts one time in ten, by mistake, is pulled as far towards the wrong task as the right one
   is towards its own, and on moving bandits sub-policies become alike (results/mlsh/NOTES.md).
+- Sub-policies have an entropy bonus: two that are sure of the same wrong way would never find another.
 - All masters begin with the same weights.
 - Observations are normalised by their running moments.
 """
@@ -63,7 +64,7 @@ class MLSHConfig:
         joint: U, updates of master and sub-policies after that.
         steps: D, environment steps that each task plays between updates, in whole episodes of the horizon's length: it is rounded down to
             them, to one at least. Where episodes end sooner, as many are played, in fewer steps.
-        tasks: n, played side by side. With W + U = 10 two of 20 are in the joint phase at a time; with one, some seeds never come apart.
+        tasks: n, played side by side.
         staggered: whether tasks join spread over W + U updates, or all at once: their first warm-up is then longer for some.
         begin_anew: whether masters do, when their task changes; for ablations.
         weigh_by_use: whether sub-policies' steps are as long as their share of the steps.
@@ -94,7 +95,7 @@ class MLSHConfig:
     network: PerceptronConfig = field(default_factory=PerceptronConfig)
     log_std: float = 0.0
     master: StackedPPO = field(default_factory=StackedPPO)
-    sub_policy: StackedPPO = field(default_factory=lambda: StackedPPO(lr=3e-4, minibatches=15, entropy=0.01))
+    sub_policy: StackedPPO = field(default_factory=lambda: StackedPPO(lr=3e-4, minibatches=15, entropy=0.05))
 
     def __post_init__(self) -> None:
         counts = {name: getattr(self, name) for name in ("iterations", "sub_policies", "every", "joint", "steps", "tasks")}
