@@ -52,7 +52,7 @@ FOUR_ROOMS_QUICK = replace(FOUR_ROOMS, steps=500, sub_policy=replace(FOUR_ROOMS.
 # some choices are drawn, and its steps are as long as the first one's.
 TWO_WALK_HORIZON = 200
 TWO_WALK = MLSHConfig(
-    iterations=300,
+    iterations=64,
     every=200,
     random_option=0.3,
     weigh_by_use=False,
