@@ -10,7 +10,7 @@ from metarl.evaluation.episodes import episode_lengths, episode_successes
 from metarl.evaluation.protocol import Evaluation
 from metarl.results import MAX_PUBLISHED_BYTES, write_file
 
-__all__ = ["write_arrays", "write_episodes", "write_totals"]
+__all__ = ["published_arrays", "write_arrays", "write_episodes", "write_totals"]
 
 
 def write_totals(file: Path, key: str, scores: np.ndarray, fingerprint: str, seed: int) -> None:
@@ -67,3 +67,12 @@ def write_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
     if stream.tell() <= MAX_PUBLISHED_BYTES:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_file(file, stream.getvalue())
+
+
+def published_arrays(results: str | Path, benchmark: str, name: str) -> dict[str, np.ndarray]:
+    """The named arrays NAME.npz that a benchmark wrote, such as ("results", "mlsh", "within-a-task"); empty where there are none."""
+    file = Path(results) / benchmark / f"{name}.npz"
+    if not file.is_file():
+        return {}
+    with np.load(file) as arrays:
+        return dict(arrays)

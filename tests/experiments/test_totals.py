@@ -7,7 +7,7 @@ from metarl.baselines.registry import make_agent
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import evaluate
 from metarl.experiments import totals
-from metarl.experiments.totals import write_episodes, write_totals
+from metarl.experiments.totals import published_arrays, write_arrays, write_episodes, write_totals
 from metarl.tasks.registry import make
 
 
@@ -65,3 +65,11 @@ def test_episodes_of_different_tasks_are_refused(tmp_path):
         write_episodes(tmp_path / "episodes.npz", played)
     with pytest.raises(ValueError, match="one at least"):
         write_episodes(tmp_path / "episodes.npz", {})
+
+
+def test_a_benchmarks_arrays_come_back(tmp_path):
+    assert published_arrays(tmp_path, "mlsh", "within-a-task") == {}
+    write_arrays(tmp_path / "mlsh" / "within-a-task.npz", {"MLSH/return": np.array([[1.0, 2.0]])})
+    found = published_arrays(tmp_path, "mlsh", "within-a-task")
+    assert list(found) == ["MLSH/return"]
+    assert found["MLSH/return"].tolist() == [[1.0, 2.0]]
