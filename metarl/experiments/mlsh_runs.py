@@ -49,12 +49,12 @@ FOUR_ROOMS_QUICK = replace(FOUR_ROOMS, steps=500, sub_policy=replace(FOUR_ROOMS.
 
 # Walking has to be learned first, so that sub-policies take longer steps than the paper's, and more of them. Ants that fall over don't get
 # up again, so that an episode is one choice long. The sub-policy that is faster is chosen in both tasks; so that the other can catch up,
-# half of the choices are drawn, and its steps are as long as the first one's.
+# one choice in five is drawn, and its steps are as long as the first one's.
 TWO_WALK_HORIZON = 200
 TWO_WALK = MLSHConfig(
-    iterations=120,
+    iterations=90,
     every=200,
-    random_option=0.5,
+    random_option=0.2,
     weigh_by_use=False,
     warm_up=10,
     joint=20,

@@ -14,7 +14,7 @@ Tasks are staggered, so that at any moment some are in the joint phase while oth
 What is ours:
 
 - The baseline of the advantages is fitted to each task's own episodes in closed form, rather than a critic: masters have W updates of a few
-  hundred choices each, too few for a critic of their own.
+  hundred choices each, too few for a critic of their own. Masters' baselines read nothing but the time.
 - A step of a sub-policy is as long as the share of the steps that were its own. Adam takes steps of the same length however small a
   gradient is; so without this a sub-policy that acts one time in ten, by mistake, is pulled as far towards the wrong task as the right one
   is towards its own, and on moving bandits sub-policies become alike (results/mlsh/NOTES.md).
@@ -234,7 +234,7 @@ class MLSH:
     def improve_masters(self, choices: TaskEpisodes) -> None:
         """Each master by its own task's choices."""
         settings, hierarchy = self.config.master, self.hierarchy
-        judged = judge(choices, settings.discount, settings.gae_lambda)
+        judged = judge(choices, settings.discount, settings.gae_lambda, by_time_alone=True)
         self.masters = improved(hierarchy.master, hierarchy.options, self.masters, judged, settings, self.rngs["minibatches"])
 
     def improve_sub_policies(self, steps: TaskEpisodes, choices: TaskEpisodes, tasks: Tensor) -> None:
@@ -290,7 +290,7 @@ class MLSH:
             config.act == "mode",
             self.distribution,
             budget,
-            None if config.fine_tune_after is None else FineTuning(config.sub_policy, config.fine_tune_after),
+            None if config.fine_tune_after is None else FineTuning(config.sub_policy, config.fine_tune_after, config.weigh_by_use),
         )
 
     def weights(self, member: int = 0) -> dict[str, Any]:

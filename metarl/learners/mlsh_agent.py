@@ -31,6 +31,7 @@ class FineTuning(NamedTuple):
 
     settings: StackedPPO
     after: int  # W, updates of the master alone
+    weigh_by_use: bool  # whether steps are as long as a sub-policy's share of the steps
 
 
 class OwnSubPolicies(NamedTuple):
@@ -157,27 +158,29 @@ class MLSHAgent:
         learns = due if self.learning is None else due & (state.played <= self.learning)
         chosen = torch.nonzero(learns).flatten()
         if len(chosen):
-            judged = judge(state.episodes.of(chosen), self.settings.discount, self.settings.gae_lambda)
+            judged = judge(state.episodes.of(chosen), self.settings.discount, self.settings.gae_lambda, by_time_alone=True)
             cuts = torch_generator(0, "master's minibatches")  # the same in all rows and updates: a row depends on no other's
             own = state.masters.of_rows(chosen)
             state.masters.put(chosen, improved(self.hierarchy.master, self.hierarchy.options, own, judged, self.settings, cuts))
         if self.fine_tuning is not None and state.own is not None:
             warm = chosen[state.played[chosen] > self.fine_tuning.after * self.episodes]
             if len(warm):
-                self.fine_tune(warm, state.episodes.action[warm], state.own, self.fine_tuning.settings)
+                self.fine_tune(warm, state.episodes.action[warm], state.own, self.fine_tuning)
             state.own.steps.valid[due] = False
         state.episodes.valid[due] = False
         return state._replace(collected=torch.where(due, 0, state.collected))
 
-    def fine_tune(self, rows: Tensor, choices: Tensor, own: OwnSubPolicies, settings: StackedPPO) -> None:
+    def fine_tune(self, rows: Tensor, choices: Tensor, own: OwnSubPolicies, tuning: FineTuning) -> None:
         """Improve the sub-policies of `rows` [j], by choices [j, H, E], as training does."""
-        hierarchy, copies = self.hierarchy, self.copies(rows)
+        hierarchy, copies, settings = self.hierarchy, self.copies(rows), tuning.settings
         judged = judge(own.steps.of(rows), settings.discount, settings.gae_lambda)
         option = choices.repeat_interleave(hierarchy.every, 1)[:, : self.horizon].flatten(1)  # [j, T E]
         apart, share = by_sub_policy(judged, option, hierarchy)
         cuts = torch_generator(0, "sub-policies' minibatches")
-        before = own.stack.of_rows(copies)
-        own.stack.put(copies, improved(hierarchy.sub_policy, hierarchy.actions, before, apart, settings, cuts, share))
+        before, scale = own.stack.of_rows(copies), share if tuning.weigh_by_use else None
+        own.stack.put(
+            copies, improved(hierarchy.sub_policy, hierarchy.actions, before, apart, settings, cuts, share if tuning.weigh_by_use else None)
+        )
 
 
 def repeated(weight: Tensor, times: int) -> Tensor:

@@ -64,17 +64,22 @@ def episodes_of(rollout: Rollout, encode: Callable[[Tensor], Tensor], n: int) ->
 
 
 @torch.no_grad()
-def judge(episodes: TaskEpisodes, discount: float, gae_lambda: float) -> Examples:
-    """Every step with its advantage: inputs [n, m, F], targets a `Judged`, m = T E."""
+def judge(episodes: TaskEpisodes, discount: float, gae_lambda: float, by_time_alone: bool = False) -> Examples:
+    """Every step with its advantage: inputs [n, m, F], targets a `Judged`, m = T E.
+
+    With `by_time_alone`, baselines don't read observations, whose coefficients few samples would be fitted to exactly: nothing of the
+    returns would be left to learn from.
+    """
     valid, reward = episodes.valid, torch.where(episodes.valid, episodes.reward, 0)
     times = torch.arange(len(valid) + 1, device=valid.device)[:, None, None].expand(-1, *valid.shape[1:])
-    described = baseline_features(episodes.features, times[:-1])
+    read = slice(0) if by_time_alone else slice(None)
+    described = baseline_features(episodes.features[..., read], times[:-1])
     nothing, following = torch.zeros_like(reward), torch.zeros_like(valid)
     following[:-1] = valid[1:]
     returns = gae(reward, nothing, nothing, following, discount, 1.0)
     coefficients = fit_baseline(by_task(described), by_task(returns), by_task(valid)).to(described.dtype)  # [n, D]
     value = torch.einsum("tned,nd->tne", described, coefficients)
-    last = baseline_features(episodes.final, valid.sum(0))
+    last = baseline_features(episodes.final[..., read], valid.sum(0))
     final_value = torch.where(episodes.terminated, 0, torch.einsum("ned,nd->ne", last, coefficients))
     next_value = torch.where(following, torch.cat([value[1:], value[-1:]]), final_value)
     advantage = gae(reward, value, next_value, following, discount, gae_lambda)

@@ -49,7 +49,7 @@ def test_a_master_learns_after_d_steps_as_in_training():
     choices = before.episodes.of(torch.arange(3))
     assert bool(choices.valid.all())
     assert choices.reward.shape == (2, 3, 2)
-    judged = judge(choices, agent.settings.discount, agent.settings.gae_lambda)
+    judged = judge(choices, agent.settings.discount, agent.settings.gae_lambda, by_time_alone=True)
     hierarchy = agent.hierarchy
     wanted = improved(
         hierarchy.master, hierarchy.options, before.masters, judged, agent.settings, torch_generator(0, "master's minibatches")
