@@ -10,7 +10,7 @@ mlsh_ants.py. Runs lie in runs/mlsh; with --publish, tables, every episode, figu
 """
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ from metarl.analysis.figures import curves_against_steps, save
 from metarl.analysis.option_maps import option_information, option_maps
 from metarl.baselines.registry import make_agent
 from metarl.envs.budget import Budget, Episodes, Steps
-from metarl.evaluation.protocol import Evaluation, evaluate
+from metarl.evaluation.protocol import CHUNK, Evaluation, evaluate
 from metarl.evaluation.recording import NotingOptions
 from metarl.evaluation.statistics import Estimate, mean, paired_difference
 from metarl.experiments import mlsh_runs
@@ -70,8 +70,8 @@ class Options:
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.ablations) - set(ABLATIONS)):
             raise ValueError(f"There is no ablation {unknown[0]!r}; choose of {'; '.join(ABLATIONS)}.")
-        if not self.seeds or min(self.num_tasks, self.fine_tuned_tasks) < 2:
-            raise ValueError("Give at least one seed and two tasks.")
+        if not self.seeds or not min(self.num_tasks, self.fine_tuned_tasks) >= 2 or self.num_tasks > CHUNK:
+            raise ValueError(f"Give at least one seed, and from two to {CHUNK} tasks.")
 
     @property
     def folder(self) -> Path:
@@ -81,12 +81,15 @@ class Options:
     @property
     def command(self) -> str:
         """What reruns the figures."""
-        return self.storage.command("mlsh", {})
+        return self.storage.command("mlsh", {name: getattr(self, name) for name in FLAGS if getattr(self, name) != FLAGS[name]})
 
     def places(self, name: str, seed: int) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
         words = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower().replace("²", "2"))
         return self.storage.places("mlsh", f"moving-bandits-{words}-seed{seed}")
+
+
+FLAGS = {each.name: each.default for each in fields(Options) if each.name not in ("train", "device", "storage")}  # that change figures
 
 
 def main(options: Options, console: Console) -> None:
@@ -252,7 +255,8 @@ def record(
     command, scores = options.command, over_seeds(played, WHOLE)
     value = estimate(scores) if len(scores) else None
     title = f"{ID}: return of the episodes after the last warm-up update, mean of {len(options.seeds)} seeds"
-    record_estimate(options.folder, title, "> 40", value, None if value is None else value.low > 40, command)
+    all_there = value is not None and len(scores) == len(options.seeds)
+    record_estimate(options.folder, title, "> 40", value, value.low > 40 if value is not None and all_there else None, command)
     last = {name: np.mean([stages(each)[:, -1] for each in own], 0) for name, own in learned.items()}  # of the same tasks
     for name in (WHOLE, SCRATCH, TUNED):
         own = last.get(name)

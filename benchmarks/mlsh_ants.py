@@ -50,7 +50,7 @@ class Options:
         num_walks: of each sub-policy.
         num_rows: of each agent on the obstacle course. steps: that each row plays there.
         train: train what isn't trained; otherwise its figures are missing.
-        device: where policies train.
+        device: where policies train; they are scored on the processor.
         storage: where tables, runs and weights lie.
     """
 
@@ -74,7 +74,9 @@ class Options:
     @property
     def command(self) -> str:
         """What reruns the figures."""
-        return self.storage.command("mlsh_ants", {})
+        names = ("seed", "num_walks", "num_rows", "steps")
+        flags = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(Options, name)}
+        return self.storage.command("mlsh_ants", flags)
 
 
 def main(options: Options, console: Console) -> None:
@@ -83,7 +85,7 @@ def main(options: Options, console: Console) -> None:
     check_folder(run, *places)
     folder = trained(run, *places, train_missing=options.train, publishes=options.storage.publish)
     options.folder.mkdir(parents=True, exist_ok=True)
-    learner = None if folder is None else load_learner(folder, device=options.device)
+    learner = None if folder is None else load_learner(folder)
     assert learner is None or isinstance(learner, MLSH), "it is a run of MLSH's"
     record_training(folder, options)
     record_ways(learner, options, console)
@@ -105,7 +107,9 @@ def record_training(folder: Path | None, options: Options) -> None:
         reached, speed = curve[max(curve)], mean(log["steps_per_second"].to_numpy())
     title = f"{WALK}: way in the task's direction, m in 10 s, of the last tenth of training"
     record_estimate(options.folder, title, "shown", reached, None, options.command)
-    record_estimate(options.folder, f"{WALK}: training, environment steps a second on one core", "shown", speed, None, options.command)
+    record_estimate(
+        options.folder, f"{WALK}: training, environment steps a second, as it was trained", "shown", speed, None, options.command
+    )
 
 
 def record_ways(learner: MLSH | None, options: Options, console: Console) -> None:
@@ -139,12 +143,14 @@ def angle(ways: np.ndarray, axis: np.ndarray) -> Estimate:
 def record_course(learner: MLSH | None, options: Options, console: Console) -> None:
     """The obstacle course, by a hierarchy and by a single policy."""
     course, budget = make(COURSE), Steps(options.steps)
-    single = MLSH(alone(mlsh_runs.TWO_WALK, course.horizon), course, options.seed, options.device)
-    agents: dict[str, Agent] = {SCRATCH: single.agent(budget)}
+    single = MLSH(alone(mlsh_runs.TWO_WALK, course.horizon), course, options.seed)
+    agents: dict[str, Agent] = {}
     if learner is not None:
-        whole = MLSH(learner.config, course, options.seed, options.device)
+        whole = MLSH(learner.config, course, options.seed)
         whole.load_weights(learner.weights())
-        agents = {WHOLE: whole.agent(budget), **agents}
+        single.hierarchy.inputs.load_state_dict(whole.hierarchy.inputs.state_dict())  # both see observations normalised alike
+        agents[WHOLE] = whole.agent(budget)
+    agents[SCRATCH] = single.agent(budget)
     played = {name: evaluate(agent, course, "test", options.num_rows, TEST_SEED, budget) for name, agent in agents.items()}
     curves = {name: learning_curve(evaluation, options.steps) for name, evaluation in played.items()}
     figure = curves_against_steps(curves, y="mean return of an episode", title=COURSE, logarithmic=False)

@@ -45,7 +45,7 @@ class Options:
         seed: of the training.
         num_tasks: test tasks. steps: that each agent plays in each.
         train: train what isn't trained; otherwise its figures are missing.
-        device: where policies train.
+        device: where policies train; they are scored on the processor.
         storage: where tables, runs and weights lie.
     """
 
@@ -92,12 +92,12 @@ def main(options: Options, console: Console) -> None:
 def contestants(folder: Path | None, options: Options) -> dict[str, Agent | None]:
     """Agents that learn by the same steps; None where nothing is trained."""
     place, budget, quick = make(ID), Steps(options.steps), mlsh_runs.FOUR_ROOMS_QUICK
-    single = MLSH(alone(quick, place.horizon), place, options.seed, options.device)
+    single = MLSH(alone(quick, place.horizon), place, options.seed)
     agents: dict[str, Agent | None] = {FIXED: None, TUNED: None, SCRATCH: single.agent(budget)}
     if folder is not None:
         for name, after in ((FIXED, None), (TUNED, 1)):
-            learner = MLSH(replace(quick, fine_tune_after=after), place, options.seed, options.device)
-            learner.load_weights(load_learner(folder, device=options.device).weights())
+            learner = MLSH(replace(quick, fine_tune_after=after), place, options.seed)
+            learner.load_weights(load_learner(folder).weights())
             agents[name] = learner.agent(budget)
     return agents
 
@@ -109,7 +109,8 @@ def returns_of(evaluation: Evaluation) -> np.ndarray:
 
 def record(returns: dict[str, np.ndarray], options: Options, console: Console) -> None:
     """The figures of merit."""
-    command, scores = options.storage.command("mlsh_four_rooms", {}), {name: own.mean(1) for name, own in returns.items()}
+    flags = {name: value for name, value in (("num_tasks", options.num_tasks), ("steps", options.steps)) if value != getattr(Options, name)}
+    command, scores = options.storage.command("mlsh_four_rooms", flags), {name: own.mean(1) for name, own in returns.items()}
     for name in (FIXED, TUNED, SCRATCH):
         own = mean(scores[name]) if name in scores else None
         title = f"{ID}, {name}: mean return of the episodes of {options.steps:,} steps on held-out goals"

@@ -24,10 +24,10 @@ What is ours:
 """
 
 import copy
-import math
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -41,6 +41,7 @@ from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices, by_s
 from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, judge
 from metarl.learners.settings import check_counts, only_seed
 from metarl.learners.stacked_ppo import Stack, StackedPPO, improved
+from metarl.networks.actions import Gaussian
 from metarl.networks.inputs import StepInputs, is_image
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.rollout import collect
@@ -68,7 +69,7 @@ class MLSHConfig:
         staggered: whether tasks join spread over W + U updates, or all at once: their first warm-up is then longer for some.
         begin_anew: whether masters do, when their task changes; for ablations.
         weigh_by_use: whether sub-policies' steps are as long as their share of the steps.
-        random_option: probability that a choice is drawn uniformly instead, while training.
+        random_option: probability that a choice is drawn uniformly instead, while training; masters learn as if they had drawn it.
         fine_tune_after: updates of its master after which the agent's copies of the sub-policies learn on, as in the joint phase; they
             don't if left out.
         act: how the agent chooses in the episodes that are scored after learning: "sample" or "mode". While it learns it draws.
@@ -101,18 +102,20 @@ class MLSHConfig:
         counts = {name: getattr(self, name) for name in ("iterations", "sub_policies", "every", "joint", "steps", "tasks")}
         check_counts(**counts)
         for name in ("warm_up", "masters_only", "fine_tune_after"):
-            if (getattr(self, name) or 0) < 0:
-                raise ValueError(f"{name} can't be negative, and is {getattr(self, name)}.")
-        if not math.isfinite(self.log_std):
-            raise ValueError(f"log_std must be finite, not {self.log_std}.")
+            count = getattr(self, name)
+            if count is not None and (not isinstance(count, Integral) or count < 0):
+                raise ValueError(f"{name} is a whole number that can't be negative, not {count}.")
+        low, high = Gaussian.LOG_STD
+        if not low <= self.log_std <= high:
+            raise ValueError(f"log_std must lie in [{low}, {high}], where policies keep it, and is {self.log_std}.")
         if not 0 <= self.random_option <= 1:
             raise ValueError(f"random_option is a probability, not {self.random_option}.")
         if self.act not in ("sample", "mode"):
             raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
 
 
-PAPER = MLSHConfig()  # moving bandits, as the paper's appendix has them
-RELEASED = MLSHConfig(  # the same, as the comment in the authors' code has them
+PAPER = MLSHConfig()  # moving bandits: W, U, N, D, units and rates of the paper's appendix; tasks and the entropy bonus are ours
+RELEASED = MLSHConfig(  # the same from the comment in the authors' code, which has no bonus
     warm_up=60,
     joint=2,
     steps=1000,
@@ -194,9 +197,9 @@ class MLSH:
     def update(self) -> Metrics:
         """Play D steps in every task, improve all masters, and from tasks in the joint phase the sub-policies.
 
-        "return" is the mean return of an episode, "return_first" that of tasks whose master has learned nothing yet, and "return_warm"
-        that of tasks at the end of their warm-up, from which no sub-policy has learned; where there are none now, those of the latest
-        that there were (0 before the first).
+        "return" is the mean return of an episode, "return_first" that of tasks whose master has just begun (masters that are kept, or
+        warm up for longer, have learned before), and "return_warm" that of tasks at the end of their warm-up, from which no sub-policy
+        has learned; where there are none now, those of the latest that there were (0 before the first).
         """
         config, warm = self.config, self.updates.to(self.device) >= self.config.warm_up
         if config.warm_up == 0 and self.iteration == 0:

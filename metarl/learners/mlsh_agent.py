@@ -178,9 +178,8 @@ class MLSHAgent:
         apart, share = by_sub_policy(judged, option, hierarchy)
         cuts = torch_generator(0, "sub-policies' minibatches")
         before, scale = own.stack.of_rows(copies), share if tuning.weigh_by_use else None
-        own.stack.put(
-            copies, improved(hierarchy.sub_policy, hierarchy.actions, before, apart, settings, cuts, share if tuning.weigh_by_use else None)
-        )
+        after = improved(hierarchy.sub_policy, hierarchy.actions, before, apart, settings, cuts, scale)
+        own.stack.put(copies, after)
 
 
 def repeated(weight: Tensor, times: int) -> Tensor:

@@ -74,8 +74,13 @@ def test_what_isnt_trained_is_missing(tmp_path):
     assert set(missing.index[~missing]) == {"MovingBandits-v0, PPO from scratch: return from step 18,000 to 20,000, all drawn"}
 
 
+def test_commands_name_what_changes_figures():
+    assert mlsh.Options().command == "python benchmarks/mlsh.py"
+    assert mlsh.Options(seeds=(0, 1), num_tasks=50).command == "python benchmarks/mlsh.py --seeds 0 1 --num-tasks 50"
+
+
 def test_bad_options_get_a_sentence():
     with pytest.raises(ValueError, match="no ablation 'no master'"):
         mlsh.Options(ablations=("no master",))
-    with pytest.raises(ValueError, match="at least one seed and two tasks"):
+    with pytest.raises(ValueError, match="at least one seed, and from two to 4096"):
         mlsh.Options(num_tasks=1)

@@ -10,6 +10,7 @@ from metarl.envs.budget import Steps
 from metarl.evaluation.protocol import evaluate
 from metarl.learners.mlsh import MLSH, PAPER, RELEASED, MLSHConfig
 from metarl.learners.options import HierarchyPlayer, as_choices
+from metarl.learners.policy_episodes import judge
 from metarl.learners.stacked_ppo import StackedPPO
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.four_rooms import FourRooms
@@ -41,7 +42,7 @@ def test_tasks_are_staggered_and_phases_follow_each_other():
 
 
 def test_no_task_joins_before_its_masters_warm_up():
-    learner = MLSH(replace(SMALL, begin_anew=True), TASKS)
+    learner = MLSH(SMALL, TASKS)
     for _ in range(9):
         assert all(taken >= 2 for taken, phase in zip(learner.masters.taken, learner.updates, strict=True) if phase >= 2)
         learner.update()
@@ -80,6 +81,63 @@ def test_a_task_lasts_for_all_its_updates():
     assert kept[0] == kept[1] == kept[2] != kept[3] == kept[4] == kept[5]
 
 
+def test_sub_policies_learn_from_tasks_in_the_joint_phase_alone():
+    learner, other = (MLSH(SMALL, TASKS) for _ in range(2))
+    for own in (learner, other):
+        own.update()
+        own.update()  # the first task now joins, the others are warming up
+    original = other.play
+
+    def play():
+        return tuple(part._replace(reward=part.reward + torch.arange(3.0)[:, None] * part.reward.square()) for part in original())
+
+    other.play = play  # other rewards, but for the first task
+    for own in (learner, other):
+        own.update()
+    assert same(learner.sub_policies, other.sub_policies)
+    assert not same(learner.masters, other.masters)
+
+
+def test_steps_are_as_long_as_shares_of_the_steps():
+    moves = {}
+    for weigh in (True, False):
+        learner = MLSH(replace(SMALL, weigh_by_use=weigh, warm_up=0, sub_policies=1, sub_policy=replace(FAST, entropy=0.1)), TASKS)
+        before = learner.sub_policies.weights[-1].clone()
+        with pytest.warns(UserWarning, match="without a warm-up"):
+            learner.update()
+        moves[weigh] = (learner.sub_policies.weights[-1] - before).abs().max()
+    assert moves[True] == pytest.approx(float(moves[False]))  # the only one takes all steps
+    for weigh in (True, False):
+        learner = MLSH(replace(SMALL, weigh_by_use=weigh, warm_up=0, sub_policy=replace(FAST, entropy=0.1)), TASKS)
+        learner.masters.weights[-1][:, 0] = 1.0  # three times in four the first
+        before = learner.sub_policies.weights[-1].clone()
+        with pytest.warns(UserWarning, match="without a warm-up"):
+            learner.update()
+        moves[weigh] = (learner.sub_policies.weights[-1] - before).abs().max(1).values
+    assert float(moves[True][1]) < 0.5 * float(moves[False][1])
+    assert float(moves[True][0]) > 0.5 * float(moves[False][0])
+
+
+def test_the_agent_draws_no_options_uniformly():
+    learner = MLSH(replace(SMALL, random_option=1.0), TASKS)
+    assert learner.agent(Steps(48)).hierarchy.random_option == 0
+    assert learner.hierarchy.random_option == 1
+
+
+def test_a_master_learns_from_few_choices_of_long_observations():
+    learner = MLSH(replace(SMALL, tasks=1, steps=160, every=8, staggered=False), PointNavigation(horizon=8))
+    _, choices = learner.play()
+    features = torch.randn(*choices.features.shape[:-1], 29, generator=torch.Generator().manual_seed(0))
+    final = torch.randn(*choices.final.shape[:-1], 29, generator=torch.Generator().manual_seed(1))
+    paid = choices._replace(features=features, final=final, reward=choices.action.to(torch.float32))  # the second option pays 1 more
+    gain = judge(paid, 0.99, 0.98, by_time_alone=True).targets.gain
+    second = paid.action.flatten() == 1
+    assert gain.flatten()[second].mean() > 0.5 > -0.5 > gain.flatten()[~second].mean()
+    learner.improve_masters(choices._replace(reward=paid.reward))
+    weights, first = learner.masters.weights[-1], learner.first_master[-1]
+    assert float((weights[0, 1] - weights[0, 0]) - (first[1] - first[0])) > 0
+
+
 def test_a_sub_policy_that_never_acts_stays_as_it_is():
     learner = MLSH(replace(SMALL, staggered=False, warm_up=1, sub_policies=3), TASKS)
     learner.update()
@@ -104,15 +162,13 @@ def test_training_resumes_in_either_phase(updates):
 
 
 def test_sub_policies_come_apart_on_moving_bandits():
-    learner = MLSH(MLSHConfig(), MovingBandits(), 1)
-    warm, first = [], []
-    for i in range(64):
+    learner, warm, first = MLSH(MLSHConfig(), MovingBandits(), 1), [], []
+    while learner.iteration < 200 and not sum(warm[-10:]) > 300:  # a policy that can't tell the tasks apart gets 24 at most
         metrics = learner.update()
-        if i >= 54:
-            warm.append(metrics["return_warm"])
-            first.append(metrics["return_first"])
-    assert sum(warm) / 10 > 30  # a policy that can't tell the tasks apart gets 24 at most
-    assert sum(warm) > 1.4 * sum(first)
+        warm.append(metrics["return_warm"])
+        first.append(metrics["return_first"])
+    assert sum(warm[-10:]) > 300
+    assert sum(warm[-10:]) > 1.4 * sum(first[-10:])
 
 
 def test_presets_differ_as_their_sources_do():
@@ -127,13 +183,15 @@ def test_presets_differ_as_their_sources_do():
     [
         (lambda: MLSH(MLSHConfig(every=7), MovingBandits()), "doesn't divide the horizon of MovingBandits-v0, 50"),
         (lambda: MLSHConfig(sub_policies=0), "sub_policies must be at least 1"),
-        (lambda: MLSHConfig(warm_up=-1), "warm_up can't be negative"),
-        (lambda: MLSHConfig(fine_tune_after=-1), "fine_tune_after can't be negative"),
-        (lambda: MLSHConfig(masters_only=-1), "masters_only can't be negative"),
+        (lambda: MLSHConfig(warm_up=-1), "warm_up is a whole number"),
+        (lambda: MLSHConfig(fine_tune_after=-1), "fine_tune_after is a whole number"),
+        (lambda: MLSHConfig(masters_only=-1), "masters_only is a whole number"),
         (lambda: MLSH(replace(SMALL, masters_only=40), TASKS), "masters_only must leave"),
         (lambda: MLSHConfig(random_option=2.0), "random_option is a probability"),
         (lambda: MLSHConfig(act="best"), "act must be"),
-        (lambda: MLSHConfig(log_std=float("nan")), "log_std must be finite"),
+        (lambda: MLSHConfig(warm_up=1.5), "warm_up is a whole number"),
+        (lambda: MLSHConfig(log_std=float("nan")), "log_std must lie in"),
+        (lambda: MLSHConfig(log_std=2.0), "log_std must lie in"),
         (lambda: MLSH(replace(SMALL, sub_policies=3), TASKS).load_weights(MLSH(SMALL, TASKS).weights()), "rather than .*3, 8, 4"),
         (lambda: MLSH(MLSHConfig(), VisualMaze(2)), "MLSH reads vectors"),
     ],

@@ -142,3 +142,22 @@ def test_a_new_task_begins_with_the_trained_sub_policies():
     assert not torch.equal(kept[17][0].weights[0], first)
     assert torch.equal(kept[18][0].weights[0], first)
     assert kept[18][0].taken.tolist() == [0] * 6
+
+
+def test_own_sub_policies_steps_are_weighed_by_use_as_in_training():
+    moves = []
+    for weigh in (True, False):
+        moved = StackedPPO(lr=1e-3, epochs=1, minibatches=1, entropy=0.1)
+        config = replace(CONFIG, fine_tune_after=0, warm_up=0, weigh_by_use=weigh, sub_policy=moved)
+        learner = MLSH(config, TASKS, 2)
+        agent = learner.agent(Episodes(8, 0))
+        assert agent.fine_tuning == (moved, 0, weigh)
+        env = MetaEpisodeEnv(TASKS, Episodes(8, 0), 1, torch_generator(0, "environment"))
+        step, state = env.reset(fresh_tasks(TASKS, "test", 1, 0)), agent.initial_state(1)
+        for i in range(13):
+            action, state = agent.act(step, state, torch_generator(i, "agent"))
+            step, _ = env.step(action)
+        first = learner.sub_policies.weights[-1]
+        moves.append((state.own.stack.weights[-1] - first).abs().max(1).values)
+    assert bool((moves[0] < moves[1]).all())  # two sub-policies act, each a part of the time
+    assert bool((moves[0] > 0).all())
