@@ -59,7 +59,7 @@ class Options:
     """
 
     seeds: tuple[int, ...] = SEEDS
-    ablation_seeds: tuple[int, ...] = (0, 1, 2)
+    ablation_seeds: tuple[int, ...] = (0,)
     ablations: tuple[str, ...] = tuple(ABLATIONS)
     num_tasks: int = 200
     fine_tuned_tasks: int = 10
