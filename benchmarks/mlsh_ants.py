@@ -101,7 +101,11 @@ def record_training(folder: Path | None, options: Options) -> None:
         seconds = make(WALK).step_seconds
         curve = {float(part["steps"].iloc[-1]): mean(part["return"].to_numpy() * seconds) for part in parts}
         figure = curves_against_steps(
-            {"MLSH": curve}, y="way in the task's direction, m in 10 s", title=f"{WALK}, training tasks", logarithmic=False
+            {"MLSH": curve},
+            y="way in the task's direction, m in 10 s",
+            x="environment steps of training",
+            title=f"{WALK}, training tasks",
+            logarithmic=False,
         )
         save(figure, options.folder / "two-walk-training.png")
         reached, speed = curve[max(curve)], mean(log["steps_per_second"].to_numpy())

@@ -214,13 +214,14 @@ def curves_against_steps(
     *,
     levels: Mapping[str, float] | None = None,
     y: str,
+    x: str = "environment steps used in the task",
     title: str = "",
     logarithmic: bool = True,
 ) -> Figure:
     """Estimates with their intervals against environment steps, which a few thousand or a few hundred may be.
 
     Args:
-        curves: by label, {steps: estimate}. levels: horizontal lines, by name. y: what is estimated, with its unit.
+        curves: by label, {steps: estimate}. levels: horizontal lines, by name. y: what is estimated, with its unit. x: which steps.
         logarithmic: whether the axis of steps is, beyond the first hundred.
     """
     figure, axes = _axes(8.0, 4.4)
@@ -234,7 +235,7 @@ def curves_against_steps(
         axes.set_xlim(left=-5)
     else:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: f"{steps:,.0f}"))
-    axes.set_xlabel("environment steps used in the task")
+    axes.set_xlabel(x)
     axes.set_ylabel(y)
     for name, value in (levels or {}).items():
         axes.axhline(value, color="black", linestyle=":", linewidth=1.2)

@@ -52,7 +52,7 @@ FOUR_ROOMS_QUICK = replace(FOUR_ROOMS, steps=500, sub_policy=replace(FOUR_ROOMS.
 # one choice in five is drawn, and its steps are as long as the first one's.
 TWO_WALK_HORIZON = 200
 TWO_WALK = MLSHConfig(
-    iterations=90,
+    iterations=150,
     every=200,
     random_option=0.2,
     weigh_by_use=False,
@@ -120,7 +120,7 @@ def bandits_run(ablation: str | None = None, seed: int = 0, device: str = "cpu")
 
 
 def shared_run(device: str = "cpu") -> RunConfig:
-    """One policy for both tasks, which learns on in each by PPO with the settings of MLSH's sub-policies."""
+    """One policy for both tasks, which learns on in each by PPO, in steps as long as those of MLSH's sub-policies."""
     return RunConfig("joint-ppo", ONE_POLICY, "MovingBandits-v0", {}, 0, device)
 
 
