@@ -158,7 +158,7 @@ def test_a_training_step_of_a_policys_initialisation_stays_within_the_same_place
 
 def test_a_training_step_of_mlsh_stays_within_its_places():
     reached = reached_from("mlsh")
-    step = {"mlsh", "options", "policy_episodes", "ppo", "stacked_ppo", "in_threads", "inner_loop"}
+    step = {"mlsh", "options", "policy_episodes", "ppo", "stacked_ppo", "inner_loop"}
     assert {"metarl.rollout", "metarl.envs.meta_episode", "metarl.networks.policy_perceptron"} <= reached
     assert step <= learners_among(reached)
     before_and_after = {"contract", "settings", "mlsh_agent", "collected", "optimizers"}

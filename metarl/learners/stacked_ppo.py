@@ -15,7 +15,6 @@ from torch import Generator, Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils._pytree import tree_leaves, tree_map
 
-from metarl.learners.in_threads import in_threads
 from metarl.learners.inner_loop import Problem, task_gradients
 from metarl.learners.optimizers import Adam, State, moved_to
 from metarl.learners.policy_episodes import Judged, surrogate, surrogate_and_slope
@@ -141,22 +140,13 @@ def improved(
 
     problem = Problem(network, loss, loss_and_slope)
     samples, adam = examples.inputs.shape[1], replace(ADAM, lr=settings.lr)
-    orders = [torch.randperm(samples, generator=rng, device=rng.device).to(examples.inputs.device) for _ in range(settings.epochs)]
-
-    @torch.no_grad()
-    def of_rows(rows: slice) -> Stack:
-        own, scale = Stack(*tree_map(lambda part: part[rows], tuple(stack))), 1.0 if share is None else share[rows]
-        action, log_prob, gain, weight = (part[rows] for part in clipped[:4])
-        inputs, judged = examples.inputs[rows], Judged(action, log_prob, gain, weight, clipped.clip)
-        for order in orders:
-            for part in minibatches(inputs, judged, order, settings.minibatches):
-                found = task_gradients(problem, own.weights, part)
-                own = Stack(*adam.step(own.weights, found.gradients, own.adam, scale))
-        return own
-
     with fast_products() if len(stack.taken) >= MANY else nullcontext():
-        parts = in_threads(of_rows, len(stack.taken), examples.inputs.device)  # no policy depends on another
-    return Stack(*tree_map(lambda *each: torch.cat(each), *(tuple(part) for part in parts)))
+        for _ in range(settings.epochs):
+            order = torch.randperm(samples, generator=rng, device=rng.device).to(examples.inputs.device)
+            for part in minibatches(examples.inputs, clipped, order, settings.minibatches):
+                found = task_gradients(problem, stack.weights, part)
+                stack = Stack(*adam.step(stack.weights, found.gradients, stack.adam, 1.0 if share is None else share))
+    return stack
 
 
 def minibatches(inputs: Tensor, judged: Judged, order: Tensor, parts: int) -> Iterator[Examples]:
