@@ -10,7 +10,7 @@ mlsh_ants.py. Runs lie in runs/mlsh; with --publish, tables, every episode, figu
 """
 
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ from metarl.evaluation.protocol import CHUNK, Evaluation, evaluate
 from metarl.evaluation.recording import NotingOptions
 from metarl.evaluation.statistics import Estimate, mean, paired_difference
 from metarl.experiments import mlsh_runs
-from metarl.experiments.benchmark_folders import Storage
+from metarl.experiments.benchmark_folders import Storage, changed
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_agent, load_learner
 from metarl.experiments.merit import record_estimate
@@ -81,15 +81,13 @@ class Options:
     @property
     def command(self) -> str:
         """What reruns the figures."""
-        return self.storage.command("mlsh", {name: getattr(self, name) for name in FLAGS if getattr(self, name) != FLAGS[name]})
+        names = ("seeds", "ablation_seeds", "ablations", "num_tasks", "fine_tuned_tasks")
+        return self.storage.command("mlsh", changed(self, *names))
 
     def places(self, name: str, seed: int) -> tuple[Path, Path]:
         """Where a run lies: our own, and the published one."""
         words = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower().replace("²", "2"))
         return self.storage.places("mlsh", f"moving-bandits-{words}-seed{seed}")
-
-
-FLAGS = {each.name: each.default for each in fields(Options) if each.name not in ("train", "device", "storage")}  # that change figures
 
 
 def main(options: Options, console: Console) -> None:

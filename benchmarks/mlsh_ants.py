@@ -26,7 +26,7 @@ from metarl.evaluation.bootstrap import bootstrap
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Estimate, mean, paired_difference
 from metarl.experiments import mlsh_runs
-from metarl.experiments.benchmark_folders import Storage
+from metarl.experiments.benchmark_folders import Storage, changed
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_learner
 from metarl.experiments.merit import record_estimate
@@ -74,9 +74,7 @@ class Options:
     @property
     def command(self) -> str:
         """What reruns the figures."""
-        names = ("seed", "num_walks", "num_rows", "steps")
-        flags = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(Options, name)}
-        return self.storage.command("mlsh_ants", flags)
+        return self.storage.command("mlsh_ants", changed(self, "seed", "num_walks", "num_rows", "steps"))
 
 
 def main(options: Options, console: Console) -> None:

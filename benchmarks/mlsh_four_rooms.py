@@ -23,7 +23,7 @@ from metarl.envs.budget import Steps
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import mean, paired_difference
 from metarl.experiments import mlsh_runs
-from metarl.experiments.benchmark_folders import Storage
+from metarl.experiments.benchmark_folders import Storage, changed
 from metarl.experiments.finished import check_folder, trained
 from metarl.experiments.load import load_learner
 from metarl.experiments.merit import record_estimate
@@ -109,8 +109,8 @@ def returns_of(evaluation: Evaluation) -> np.ndarray:
 
 def record(returns: dict[str, np.ndarray], options: Options, console: Console) -> None:
     """The figures of merit."""
-    flags = {name: value for name, value in (("num_tasks", options.num_tasks), ("steps", options.steps)) if value != getattr(Options, name)}
-    command, scores = options.storage.command("mlsh_four_rooms", flags), {name: own.mean(1) for name, own in returns.items()}
+    command = options.storage.command("mlsh_four_rooms", changed(options, "seed", "num_tasks", "steps"))
+    scores = {name: own.mean(1) for name, own in returns.items()}
     for name in (FIXED, TUNED, SCRATCH):
         own = mean(scores[name]) if name in scores else None
         title = f"{ID}, {name}: mean return of the episodes of {options.steps:,} steps on held-out goals"

@@ -86,7 +86,7 @@ def own_axes(ways: np.ndarray, axes: np.ndarray) -> np.ndarray:
 
 def draw_walks(found: Walks) -> Figure:
     """Every walk from above, a colour a sub-policy."""
-    figure = Figure(figsize=(5.2, 5), layout="constrained")
+    figure = Figure(figsize=(4.2, 4), layout="constrained")
     axes = figure.subplots()
     for k, paths in enumerate(found.paths):
         for i, path in enumerate(paths):

@@ -4,8 +4,9 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Storage"]
+__all__ = ["Storage", "changed"]
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,8 @@ class Storage:
             values = value if isinstance(value, tuple) else () if value is None else (value,)
             words += [f"--{name.replace('_', '-')}", *map(str, values)] if values else []
         return shlex.join([*words, *(["--publish"] if self.publish else [])])
+
+
+def changed(options: Any, *names: str) -> dict[str, object]:
+    """Those of the named fields of a dataclass that differ from their defaults, which a command must name."""
+    return {name: value for name in names if (value := getattr(options, name)) != getattr(type(options), name)}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from metarl.experiments.benchmark_folders import Storage
+from metarl.experiments.benchmark_folders import Storage, changed
 
 RUNS, RESULTS = Path("my runs"), Path("my results")
 KEPT, PUBLISHED = Storage(False, RUNS, RESULTS), Storage(True, RUNS, RESULTS)
@@ -43,3 +43,14 @@ def test_a_script_that_composes_them_has_them_as_its_own_flags():
     assert tyro.cli(Options, args=[]) == Options(storage=Storage(False, Path("runs"), Path("results")))
     asked = ["--publish", "--runs", str(RUNS), "--results", str(RESULTS), "--seed", "3"]
     assert tyro.cli(Options, args=asked) == Options(3, PUBLISHED)
+
+
+def test_commands_name_what_differs_from_its_default():
+    @dataclass(frozen=True)
+    class Options:
+        seeds: tuple[int, ...] = (0, 1)
+        steps: int = 10
+
+    assert changed(Options(), "seeds", "steps") == {}
+    assert changed(Options(steps=20), "seeds", "steps") == {"steps": 20}
+    assert Storage().command("sine", changed(Options(seeds=(2, 3)), "seeds")) == "python benchmarks/sine.py --seeds 2 3"

@@ -85,7 +85,7 @@ class Notebook:
         nbformat.validate(notebook)
         self.check_clean(notebook)
         assert [cell.execution_count for cell in code_cells(notebook)] == list(range(1, len(code_cells(notebook)) + 1))
-        assert self.file.stat().st_size < 1_200_000
+        assert self.file.stat().st_size < 1_000_000
         assert all("execution" not in cell.metadata for cell in notebook.cells), "times of execution change with every run"
         text = self.file.read_text(encoding="utf-8")
         assert not re.findall(r"(?<![\w.])/(?:home|root|tmp|usr|var|opt|work|Users|private)/", text), "paths of a machine"
