@@ -36,7 +36,7 @@ def option_information(options: np.ndarray, tasks: np.ndarray) -> float:
 def likely_actions(learner: MLSH, observations: Tensor) -> Tensor:
     """Each sub-policy's most likely action [K, m] at observations [m, F]."""
     hierarchy: Any = learner.hierarchy
-    features = hierarchy.inputs.encode(observations.to(learner.device))[..., hierarchy.masters_only :]
+    features = hierarchy.seen(hierarchy.inputs.encode(observations.to(learner.device)))
     parameters = hierarchy.sub_policy(learner.sub_policies.weights, features.expand(hierarchy.num_options, *features.shape))
     return hierarchy.actions.mode(parameters).cpu()
 

@@ -96,12 +96,16 @@ class Hierarchy:
             option = torch.where(most_likely, self.options.mode(parameters), option)
         return option, self.options.log_prob(parameters, option)
 
+    def seen(self, features: Tensor) -> Tensor:
+        """What sub-policies see [..., seen] of features [..., F]."""
+        return features[..., self.masters_only :]
+
     def parameters(self, sub_policies: list[Tensor], features: Tensor, option: Tensor) -> Tensor:
         """Parameters [B, P] of the action distributions of the sub-policies `option` [B], for features [B, F].
 
         Sub-policies are K for all rows, or [B K] in all, each row's own K.
         """
-        rows, features = torch.arange(len(option), device=option.device), features[..., self.masters_only :]
+        rows, features = torch.arange(len(option), device=option.device), self.seen(features)
         if len(sub_policies[0]) > self.num_options:
             own = [weight[rows * self.num_options + option] for weight in sub_policies]
             return self.sub_policy(own, features[:, None])[:, 0]
@@ -110,7 +114,7 @@ class Hierarchy:
 
     def own_parameters(self, sub_policies: list[Tensor], features: Tensor, shared: Shared) -> Tensor:
         """The same, where no sub-policy computes the others' rows; a row's result is then rounded otherwise as others' options differ."""
-        own = features[:, self.masters_only :].index_select(0, shared.rows.flatten()).unflatten(0, shared.rows.shape)  # [K, L, seen]
+        own = self.seen(features).index_select(0, shared.rows.flatten()).unflatten(0, shared.rows.shape)  # [K, L, seen]
         return self.sub_policy(sub_policies, own).flatten(0, 1).index_select(0, shared.place)
 
 
@@ -167,7 +171,7 @@ def by_sub_policy(judged: Examples, option: Tensor, hierarchy: Hierarchy) -> tup
     targets, numbers = judged.targets, torch.arange(hierarchy.num_options, device=option.device)
     every = [
         part[:, None].expand(-1, len(numbers), *part.shape[1:]).flatten(0, 1)  # [g K, m, ...]
-        for part in (judged.inputs[..., hierarchy.masters_only :], *targets[:4], option)
+        for part in (hierarchy.seen(judged.inputs), *targets[:4], option)
     ]
     inputs, action, log_prob, gain, weight, taken = every
     mine = (numbers.repeat(len(option))[:, None] == taken).to(weight.dtype)
