@@ -91,12 +91,13 @@ class MetaEpisodeEnv:
         self._observation_shape = (num_envs, *(observation_space.shape or ()))
         self._action_shape, self._action_dtype = (num_envs, *(action_space.shape or ())), action_dtype(action_space)
         self._all = torch.ones(num_envs, dtype=torch.bool, device=self.device)
+        self._none = torch.zeros_like(self._all)
         self._checks_now = self.device.type == "cpu"
         self._rows = distribution.open(num_envs, rng) if isinstance(rng, Generator) else distribution.open_independent(rng)
 
     def reset(self, task_source: TaskSource) -> Step:
         """Start a meta-episode in every row; row i's j-th task will be `task_source(i, j)`."""
-        device, none = self.device, torch.zeros_like(self._all)
+        device, none = self.device, self._none
         self._source = task_source
         self.task = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self.episode, self.episode_step, self.meta_step = (torch.zeros_like(self.task) for _ in range(3))
@@ -139,6 +140,8 @@ class MetaEpisodeEnv:
         if isinstance(self.budget, Steps):
             out_of_steps = self.meta_step >= self.budget.total
             over = over | out_of_steps
+        if self._checks_now and not bool(over.any()):  # most steps end nothing, and on a CPU a look costs little
+            return self._go_on(action, transition)
         terminated, ended = transition.terminated & valid, over & valid
         truncated = ended & ~transition.terminated
         self.episode = episode + ended
@@ -177,6 +180,16 @@ class MetaEpisodeEnv:
             fresh,
         )
         return step, outcome
+
+    def _go_on(self, action: Tensor, transition: Transition) -> tuple[Step, Outcome]:
+        """What `step` returns where no episode is over, without looking for what to begin anew."""
+        self._rows.reset(self._none, self._tasks)  # nothing begins, but noise is drawn as at every step
+        final, valid, none = transition.observation, self._valid, self._none
+        reward, success = transition.reward.to(self.dtype), transition.success
+        if not self.refill:
+            reward, success = torch.where(valid, reward, 0), success & valid
+        outcome = Outcome(reward, none, none, final, success, self.task, self.episode, none, valid)
+        return Step(final, action, reward, none, none, final, none), outcome
 
     def check(self) -> None:
         """Raise PlugInError if a reward or observation wasn't finite since `reset`."""

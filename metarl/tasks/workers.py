@@ -159,7 +159,7 @@ class WorkerPool:
             for i in workers:
                 with suppress(ConnectionError):  # it is found dead below
                     self._workers.connections[i].send_bytes(command)
-            for i in workers:
+            for i in reversed(workers):  # the last to begin is about the last to end: then the other answers wait, and none wakes us
                 try:
                     answer = self._workers.connections[i].recv_bytes()
                 except (EOFError, OSError):
@@ -170,7 +170,7 @@ class WorkerPool:
         except BaseException:
             self.close()  # after an interruption nobody knows which answers are still to come
             raise
-        return died
+        return died[::-1]
 
     def _obituary(self, worker: int) -> str:
         """Who died, of what, and while playing which task at which step."""
