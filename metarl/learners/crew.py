@@ -5,8 +5,10 @@ optimiser, and so take the very same steps. PyTorch's own threads share out each
 """
 
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from functools import cached_property, partial
+from typing import Any, Protocol, Self
 
 import cloudpickle
 import numpy as np
@@ -14,11 +16,12 @@ import torch
 from torch import Tensor
 
 from metarl.envs.meta_episode import Step
+from metarl.learners.contract import Metrics
 from metarl.rollout import Rollout
 from metarl.tasks.errors import PlugInError
 from metarl.tasks.processes import WorkerProcesses, enter_worker
 
-__all__ = ["ALONE", "Captain", "Share", "added", "everyones_rollout", "gathered", "serve"]
+__all__ = ["ALONE", "Captain", "CrewLearner", "Share", "added", "everyones_rollout", "everyones_tensors", "fill", "gathered", "serve"]
 
 
 class Share(Protocol):
@@ -170,6 +173,106 @@ def serve(connection: int, lifeline: int, patience: float, rank: int, size: int)
         pipe.send_bytes(FAILED + f"{error}{trace}".encode())
 
 
+class CrewLearner(ABC):
+    """A learner that `config.processes` processes run together: all call `update`, each for its own share.
+
+    Args:
+        recruit: makes the same learner in another process, called as recruit(share=...).
+        share: this process's part; the first process starts the others at its first update.
+    """
+
+    config: Any
+
+    def __init__(self, recruit: Callable[..., Self], share: Share):
+        self.share, self._recruit = share, recruit
+        self._of_others: dict[str, Any] = {}  # what `own_state` gave in the other processes, by rank
+
+    @abstractmethod
+    def _update(self) -> Metrics:
+        """An update, in every process of the crew."""
+
+    @abstractmethod
+    def own_state(self) -> dict[str, Any]:
+        """What no other process has: streams of random numbers, and what else is this one's share."""
+
+    @abstractmethod
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        """Take over what `own_state` gave."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that `update` depends on; the other processes' own parts are under "crew"."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+
+    def update(self) -> Metrics:
+        """Play, then improve."""
+        if self.config.processes == 1 or self.share.rank > 0:
+            return self._update()
+        captain, threads = self._captain, torch.get_num_threads()
+        torch.set_num_threads(1)  # as in the others: sums by other numbers of threads round differently
+        try:
+            captain.order("update")
+            metrics = self._update()
+            captain.answers()
+        except BaseException:  # the others stand amid an update, which nobody will finish
+            self._dismiss()
+            raise
+        finally:
+            torch.set_num_threads(threads)
+        return metrics
+
+    @cached_property
+    def _captain(self) -> Captain:
+        """The other processes, started by the first update, in the state that this learner is in."""
+        captain = Captain(partial(_recruited, self._recruit), self.config.processes)
+        captain.order("join", self.state_dict())
+        captain.answers()
+        self.share = captain
+        return captain
+
+    def join(self, state: dict[str, Any]) -> None:
+        """In another process of the crew: take over the first one's state, with the parts that are this one's own."""
+        own = self.own_state()
+        self.load_state_dict(state)
+        self.load_own_state(state["crew"].get(str(self.share.rank), own))
+
+    def state_of_others(self) -> dict[str, Any]:
+        """By rank, what `own_state` gives in the other processes."""
+        if "_captain" not in self.__dict__ or self.share.rank > 0:
+            return self._of_others
+        self._captain.order("own_state")
+        return {str(rank): state for rank, state in enumerate(self._captain.answers(), 1)}
+
+    def load_others(self, state: dict[str, Any]) -> None:
+        """Have the other processes go on from `state` too, now or when they are started."""
+        self._of_others = state.get("crew", {})
+        if "_captain" in self.__dict__:
+            self._captain.order("join", state)
+            self._captain.answers()
+
+    def close(self) -> None:
+        """End the other processes and release the environments' workers."""
+        try:
+            self._of_others = self.state_of_others()
+        finally:
+            self._dismiss()
+            if "env" in self.__dict__:
+                self.__dict__.pop("env").close()
+
+    def _dismiss(self) -> None:
+        """End the other processes, in whatever state they are."""
+        if "_captain" in self.__dict__:
+            self.__dict__.pop("_captain").close()
+            self.share = ALONE
+
+
+def _recruited(recruit: Callable[..., Any], share: Share) -> Any:
+    return recruit(share=share)
+
+
 def added(share: Share, tensor: Tensor) -> Tensor:
     """The sum of everyone's `tensor` [n] float32, added in the same order everywhere."""
     if share.size == 1:
@@ -193,6 +296,14 @@ def gathered(share: Share, tensors: Sequence[Tensor], dim: int) -> list[Tensor]:
         joined.append(torch.cat(parts, dim))
         first = last
     return joined
+
+
+def everyones_tensors(share: Share, tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Everyone's `tensors`, by rank; processes may give different shapes."""
+    if share.size == 1:
+        return [list(tensors)]
+    everything = share.everyones(cloudpickle.dumps([tensor.numpy() for tensor in tensors], protocol=5))
+    return [[torch.from_numpy(array) for array in cloudpickle.loads(data)] for data in everything]
 
 
 def everyones_rollout(share: Share, rollout: Rollout, members: int) -> Rollout:

@@ -26,7 +26,7 @@ What is ours:
 import copy
 import warnings
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Integral
 from typing import Any
 
@@ -36,11 +36,12 @@ from torch import Tensor
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.contract import Metrics
+from metarl.learners.crew import ALONE, CrewLearner, Share, everyones_tensors, gathered
 from metarl.learners.mlsh_agent import FineTuning, MLSHAgent, episodes_between
 from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices, by_sub_policy
-from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, judge
+from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, everyones_episodes, judge
 from metarl.learners.settings import check_counts, only_seed
-from metarl.learners.stacked_ppo import Stack, StackedPPO, improved
+from metarl.learners.stacked_ppo import Stack, StackedPPO, everyones_stack, improved
 from metarl.networks.actions import Gaussian
 from metarl.networks.inputs import StepInputs, is_image
 from metarl.networks.perceptron import PerceptronConfig
@@ -66,6 +67,7 @@ class MLSHConfig:
         steps: D, environment steps that each task plays between updates, in whole episodes of the horizon's length: it is rounded down to
             them, to one at least. Where episodes end sooner, as many are played, in fewer steps.
         tasks: n, played side by side.
+        processes: processor cores to spread tasks and sub-policies over; results depend on their number, as on a seed.
         staggered: whether tasks join spread over W + U updates, or all at once: their first warm-up is then longer for some.
         begin_anew: whether masters do, when their task changes; for ablations.
         weigh_by_use: whether sub-policies' steps are as long as their share of the steps.
@@ -86,6 +88,7 @@ class MLSHConfig:
     joint: int = 1
     steps: int = 2000
     tasks: int = 20
+    processes: int = 1
     staggered: bool = True
     begin_anew: bool = True
     weigh_by_use: bool = True
@@ -99,8 +102,10 @@ class MLSHConfig:
     sub_policy: StackedPPO = field(default_factory=lambda: StackedPPO(lr=3e-4, minibatches=15, entropy=0.05))
 
     def __post_init__(self) -> None:
-        counts = {name: getattr(self, name) for name in ("iterations", "sub_policies", "every", "joint", "steps", "tasks")}
+        counts = {name: getattr(self, name) for name in ("iterations", "sub_policies", "every", "joint", "steps", "tasks", "processes")}
         check_counts(**counts)
+        if self.tasks % self.processes:
+            raise ValueError(f"tasks ({self.tasks}) must be a multiple of processes ({self.processes}).")
         for name in ("warm_up", "masters_only", "fine_tune_after"):
             count = getattr(self, name)
             if count is not None and (not isinstance(count, Integral) or count < 0):
@@ -125,24 +130,38 @@ RELEASED = MLSHConfig(  # the same from the comment in the authors' code, which 
 )
 
 
-class MLSH:
+class MLSH(CrewLearner):
     """Meta-trains sub-policies.
+
+    Several processes each play a part of the tasks and keep their masters; the tasks in the joint phase are made known to all, and each
+    process improves some of the sub-policies.
 
     Args:
         config: settings.
         distribution: where training tasks come from (split `train` only).
         seed: names every random stream.
         device: "cpu" or "cuda", environments included.
+        share: this process's part, given to the processes that the first one starts.
 
     Raises:
-        ValueError: observations are images, or N doesn't divide the horizon.
+        ValueError: observations are images, N doesn't divide the horizon, or there are several processes for a GPU.
     """
 
     Config = MLSHConfig
     label = "MLSH"  # as tables print it
 
-    def __init__(self, config: MLSHConfig, distribution: TaskDistribution, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
+    def __init__(
+        self,
+        config: MLSHConfig,
+        distribution: TaskDistribution,
+        seed: int | tuple[int, ...] = 0,
+        device: str = "cpu",
+        share: Share = ALONE,
+    ):
+        super().__init__(partial(MLSH, config, distribution, seed, device), share)
         check_device(device)
+        if config.processes > 1 and torch.device(device).type != "cpu":
+            raise ValueError(f"Several processes are for a CPU; on {device}, use processes=1.")
         if is_image(distribution.observation_space):
             raise ValueError(f"MLSH reads vectors; {distribution.id} shows images. Train rl2 or joint-ppo, which have encoders.")
         if distribution.horizon % config.every:
@@ -153,8 +172,10 @@ class MLSH:
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
         streams = derive_seed(only_seed("MLSH", seed), "mlsh")
         self.task_seed = derive_seed(streams, "tasks")
-        names = ("environment", "actions", "options", "minibatches")
-        self.rngs = {name: torch_generator(streams, name, device=self.device) for name in names}
+        names, own = ("environment", "actions", "options", "minibatches"), streams
+        if share.rank > 0:
+            own = derive_seed(streams, "process", share.rank)
+        self.rngs = {name: torch_generator(own, name, device=self.device) for name in names}
         inputs = StepInputs(distribution.observation_space, distribution.action_space, observation_only=True).to(self.device)
         self.hierarchy = Hierarchy(
             inputs,
@@ -168,7 +189,9 @@ class MLSH:
             config.masters_only,
         )
         self.first_master = [weight.to(self.device) for weight in self.hierarchy.first_master]
-        self.masters = Stack.of([weight.expand(config.tasks, *weight.shape) for weight in self.first_master])
+        each = config.tasks // config.processes
+        self.mine = share.rank * each + torch.arange(each)  # of all tasks, those that are played here
+        self.masters = Stack.of([weight.expand(each, *weight.shape) for weight in self.first_master])
         self.sub_policies = Stack.of([weight.to(self.device) for weight in self.hierarchy.first_sub_policies])
         each = config.warm_up + config.joint
         row = torch.arange(config.tasks)
@@ -186,33 +209,29 @@ class MLSH:
     @cached_property
     def env(self) -> MetaEpisodeEnv:
         """Rows for a task's episodes side by side; opened by the first update, since acting needs none."""
-        rows = self.config.tasks * self.episodes
+        rows = len(self.mine) * self.episodes
         return MetaEpisodeEnv(self.distribution, Episodes(1, after=0), rows, self.rngs["environment"], refill=False)
 
-    def close(self) -> None:
-        """Release the environments' workers."""
-        if "env" in self.__dict__:
-            self.__dict__.pop("env").close()
-
-    def update(self) -> Metrics:
+    def _update(self) -> Metrics:
         """Play D steps in every task, improve all masters, and from tasks in the joint phase the sub-policies.
 
         "return" is the mean return of an episode, "return_first" that of tasks whose master has just begun (masters that are kept, or
         warm up for longer, have learned before), and "return_warm" that of tasks at the end of their warm-up, from which no sub-policy
         has learned; where there are none now, those of the latest that there were (0 before the first).
         """
-        config, warm = self.config, self.updates.to(self.device) >= self.config.warm_up
-        if config.warm_up == 0 and self.iteration == 0:
-            warnings.warn("MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation).", stacklevel=2)
+        config, warm = self.config, self.updates >= self.config.warm_up
+        if config.warm_up == 0 and self.iteration == 0 and self.share.rank == 0:
+            warnings.warn("MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation).", stacklevel=3)
         steps, choices = self.play()
-        returns = torch.where(steps.valid, steps.reward, 0).sum(0).mean(1)  # [n]
         self.improve_masters(choices)
         if bool(warm.any()):
-            self.improve_sub_policies(steps, choices, torch.nonzero(warm).flatten())
+            self.improve_sub_policies(steps, choices, torch.nonzero(warm[self.mine]).flatten().to(self.device))
+        own = torch.where(steps.valid, steps.reward, 0).sum(0).mean(1).cpu()
+        returns, played = gathered(self.share, [own, steps.valid.sum().cpu()[None]], 0)  # [n], [processes]
         for name, phase in (("return_first", 0), ("return_warm", config.warm_up)):
-            own = returns[(self.updates == phase).to(self.device)]
-            self.latest[name] = float(own.mean()) if len(own) else self.latest[name]
-        self.steps += int(steps.valid.sum())
+            if bool((self.updates == phase).any()):
+                self.latest[name] = float(returns[self.updates == phase].mean())
+        self.steps += int(played.sum())
         self.iteration += 1
         self.updates = self.updates + 1
         self.change_tasks()
@@ -221,18 +240,28 @@ class MLSH:
 
     @torch.no_grad()
     def play(self) -> tuple[TaskEpisodes, TaskEpisodes]:
-        """Episodes of every task, step by step and choice by choice."""
+        """Episodes of every task that is played here, step by step and choice by choice."""
         n, source = self.config.tasks, fresh_tasks(self.distribution, "train", self.config.tasks, self.task_seed)
-        tasks = source(torch.arange(n), self.tasks_before)
+        tasks = source(torch.arange(n), self.tasks_before)[self.mine]
         player = HierarchyPlayer(self.hierarchy, self.masters.weights, self.sub_policies.weights, self.rngs["options"])
         rollout = collect(
             self.env, player, self.hierarchy.actions, lambda rows, counts: tasks[rows // self.episodes], self.rngs["actions"], True
         )
-        steps = episodes_of(rollout, self.hierarchy.inputs.encode, n)
+        steps = episodes_of(rollout, self.hierarchy.inputs.encode, len(self.mine))
         choices = as_choices(steps, player)
         if self.hierarchy.inputs.normalises:
-            self.hierarchy.inputs.observation_moments.update(rollout.steps.observation[rollout.valid])
+            self.learn_moments(rollout.steps.observation[rollout.valid])
         return steps, choices
+
+    def learn_moments(self, observations: Tensor) -> None:
+        """Take what all processes saw into the moments of observations, one process after the other."""
+        moments = self.hierarchy.inputs.observation_moments
+        if self.share.size == 1:
+            moments.update(observations)
+            return
+        seen = [torch.tensor([len(observations)]), observations.mean(0), observations.var(0, unbiased=False)]
+        for count, mean, variance in everyones_tensors(self.share, seen):
+            moments.merge(int(count), mean, variance)
 
     def improve_masters(self, choices: TaskEpisodes) -> None:
         """Each master by its own task's choices."""
@@ -241,21 +270,25 @@ class MLSH:
         self.masters = improved(hierarchy.master, hierarchy.options, self.masters, judged, settings, self.rngs["minibatches"])
 
     def improve_sub_policies(self, steps: TaskEpisodes, choices: TaskEpisodes, tasks: Tensor) -> None:
-        """Each sub-policy by the steps of `tasks` [j] that were its own."""
+        """Each sub-policy by the steps that were its own of `tasks` [j], and of those that the other processes give."""
         settings, hierarchy = self.config.sub_policy, self.hierarchy
-        own = steps.of(tasks)
-        judged = judge(own, settings.discount, settings.gae_lambda)
         option = choices.action[:, tasks].repeat_interleave(hierarchy.every, 0)[: len(steps.reward)]  # [T, j, R]
+        own, option = everyones_episodes(self.share, steps.of(tasks), option)
+        judged = judge(own, settings.discount, settings.gae_lambda)
         shared, share = by_sub_policy(together(judged), option.transpose(0, 1).flatten()[None], hierarchy)
-        self.sub_policies = improved(
-            hierarchy.sub_policy,
-            hierarchy.actions,
-            self.sub_policies,
-            shared,
-            settings,
-            self.rngs["minibatches"],
-            share if self.config.weigh_by_use else torch.ones_like(share),
-        )
+        mine = torch.arange(self.share.rank, hierarchy.num_options, self.share.size, device=self.device)  # this process's sub-policies
+        better = self.sub_policies.of_rows(mine)
+        if len(mine):
+            better = improved(
+                hierarchy.sub_policy,
+                hierarchy.actions,
+                better,
+                Examples(shared.inputs[mine], Judged(*(part[mine] for part in shared.targets[:4]))),
+                settings,
+                self.rngs["minibatches"],
+                share[mine] if self.config.weigh_by_use else torch.ones_like(share[mine]),
+            )
+        self.sub_policies = everyones_stack(self.share, better)
 
     def change_tasks(self) -> None:
         """Where W + U updates are done, the next task comes, with a master begun anew."""
@@ -263,7 +296,7 @@ class MLSH:
         self.updates = torch.where(done, 0, self.updates)
         self.tasks_before = self.tasks_before + done
         if self.config.begin_anew and bool(done.any()):
-            self.masters = self.masters.where(done.to(self.device), self.first_master)
+            self.masters = self.masters.where(done[self.mine].to(self.device), self.first_master)
 
     @property
     def finished(self) -> bool:
@@ -325,21 +358,32 @@ class MLSH:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that `update` depends on; later updates change no tensor in it."""
-        stacks = {"masters": self.masters.state_dict(), "sub_policies_and_adam": self.sub_policies.state_dict()}
+        own = {**self.own_state(), "sub_policies_and_adam": self.sub_policies.state_dict()}
+        if self.config.processes > 1:
+            own["crew"] = self.state_of_others()
         clocks = {"updates": self.updates, "tasks_before": self.tasks_before, "iteration": self.iteration, "steps": self.steps}
         clocks["latest"] = dict(self.latest)
-        return {**self.weights(), **stacks, **clocks, "streams": {name: rng.get_state() for name, rng in self.rngs.items()}}
+        return {**self.weights(), **own, **clocks}
+
+    def own_state(self) -> dict[str, Any]:
+        """This process's masters, and the states of its streams."""
+        return {"masters": self.masters.state_dict(), "streams": {name: rng.get_state() for name, rng in self.rngs.items()}}
+
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        """Go on with these masters and streams."""
+        self.masters = Stack.from_state(state["masters"], self.device)
+        for name, stream in state["streams"].items():
+            self.rngs[name].set_state(stream.cpu())
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`, in whichever phase its tasks were."""
         self.load_weights(state)
-        self.masters = Stack.from_state(state["masters"], self.device)
+        self.load_own_state(state)
         self.sub_policies = Stack.from_state(state["sub_policies_and_adam"], self.device)
         self.updates, self.tasks_before = state["updates"].cpu(), state["tasks_before"].cpu()
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
         self.latest = {name: float(value) for name, value in state["latest"].items()}
-        for name, stream in state["streams"].items():
-            self.rngs[name].set_state(stream.cpu())
+        self.load_others(state)
 
 
 def together(judged: Examples) -> Examples:

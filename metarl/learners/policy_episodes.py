@@ -15,12 +15,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from metarl.learners.crew import Share, everyones_tensors, fill
 from metarl.learners.ppo import gae
 from metarl.networks.actions import ActionDistribution
 from metarl.rollout import Rollout
 from metarl.tasks.supervised import Examples
 
-__all__ = ["Judged", "TaskEpisodes", "baseline_features", "episodes_of", "fit_baseline", "judge", "surrogate", "surrogate_and_slope"]
+__all__ = [
+    "Judged",
+    "TaskEpisodes",
+    "baseline_features",
+    "episodes_of",
+    "everyones_episodes",
+    "fit_baseline",
+    "judge",
+    "surrogate",
+    "surrogate_and_slope",
+]
 
 RIDGE = 1e-5  # weight of the squared coefficients of a baseline, beside the mean squared error
 
@@ -61,6 +72,17 @@ def episodes_of(rollout: Rollout, encode: Callable[[Tensor], Tensor], n: int) ->
     by_task = [part.unflatten(1, (n, -1)) for part in parts]
     ends = [part.unflatten(0, (n, -1)) for part in (rollout.terminated.any(0), final)]
     return TaskEpisodes(*by_task, *ends)
+
+
+def everyones_episodes(share: Share, own: TaskEpisodes, option: Tensor) -> tuple[TaskEpisodes, Tensor]:
+    """Episodes [T, j, R] of the tasks of all processes, and their options, by rank; shorter ones end in steps that don't count."""
+    if share.size == 1:
+        return own, option
+    given = everyones_tensors(share, (*own, option))
+    length = max(len(parts[0]) for parts in given)
+    in_time = [torch.cat([fill(parts[i], length) for parts in given], 1) for i in (0, 1, 2, 3, 4, -1)]
+    ends = [torch.cat([parts[i] for parts in given]) for i in (5, 6)]
+    return TaskEpisodes(*in_time[:5], *ends), in_time[5]
 
 
 @torch.no_grad()

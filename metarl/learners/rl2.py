@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_map
 from metarl.envs.budget import Budget, Episodes, max_steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.learners.contract import Metrics
-from metarl.learners.crew import ALONE, Captain, Share, everyones_rollout
+from metarl.learners.crew import ALONE, CrewLearner, Share, everyones_rollout
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.networks.actions import action_distribution
@@ -76,7 +76,7 @@ class RL2Config:
             raise ValueError(f"num_envs ({self.num_envs}) must be at least the number of minibatches ({self.ppo.minibatches}).")
 
 
-class RL2:
+class RL2(CrewLearner):
     """Meta-trains a policy with memory.
 
     Args:
@@ -125,9 +125,7 @@ class RL2:
         self.batch_rng = torch_generator(streams, "minibatches", device=self.device)  # the same in all processes
         own = streams if share.rank == 0 else derive_seed(streams, "process", share.rank)
         self.env_rng, self.action_rng = (torch_generator(own, name, device=self.device) for name in ("environment", "actions"))
-        self.share = share
-        self._crew_streams: dict[str, dict[str, Tensor]] = {}  # of the other processes, by rank
-        self._recruit = partial(RL2, config, distribution, seed, device, make_policy)
+        super().__init__(partial(RL2, config, distribution, seed, device, make_policy), share)
         rows = config.num_envs // config.processes
         first = torch.arange(self.members)[:, None] * config.num_envs + share.rank * rows
         self._columns = (first + torch.arange(rows)).flatten()  # of all rows, those that are played here
@@ -138,65 +136,23 @@ class RL2:
         """The training rows; opened by the first update, since acting needs none."""
         return MetaEpisodeEnv(self.distribution, self.budget, len(self._columns), self.env_rng, refill=False)
 
-    @cached_property
-    def _captain(self) -> Captain:
-        """The other processes, started by the first update, in the state that this learner is in."""
-        captain = Captain(self._recruit, self.config.processes)
-        captain.order("join", self.state_dict())
-        captain.answers()
-        self.share = captain
-        return captain
-
-    def join(self, state: dict[str, Any]) -> None:
-        """In another process of the crew: take over the first one's state, with the streams that are this one's own."""
-        own = self.own_streams()
-        self.load_state_dict(state)
-        for name, stream in state["crew"].get(str(self.share.rank), own).items():
-            getattr(self, name).set_state(stream)
-
-    def own_streams(self) -> dict[str, Tensor]:
+    def own_state(self) -> dict[str, Tensor]:
         """The states of the streams that no other process draws from."""
         return {"env_rng": self.env_rng.get_state(), "action_rng": self.action_rng.get_state()}
 
-    def close(self) -> None:
-        """End the other processes and release the environments' workers."""
-        try:
-            self._crew_streams = self._streams_of_others()
-        finally:
-            self._dismiss()
-            if "env" in self.__dict__:
-                self.__dict__.pop("env").close()
-
-    def _dismiss(self) -> None:
-        """End the other processes, in whatever state they are."""
-        if "_captain" in self.__dict__:
-            self.__dict__.pop("_captain").close()
-            self.share = ALONE
+    def load_own_state(self, state: dict[str, Tensor]) -> None:
+        """Draw on from these states."""
+        for name, stream in state.items():
+            getattr(self, name).set_state(stream)
 
     @property
     def finished(self) -> bool:
         """Whether all iterations are done."""
         return self.iteration >= self.config.iterations
 
-    def update(self) -> Metrics:
-        """Play one meta-episode in every row, then improve the policy on them."""
-        if self.config.processes == 1 or self.share.rank > 0:
-            return self._update()
-        captain, threads = self._captain, torch.get_num_threads()
-        torch.set_num_threads(1)  # as in the others: sums by other numbers of threads round differently
-        try:
-            captain.order("update")
-            metrics = self._update()
-            captain.answers()
-        except BaseException:  # the others stand amid an update, which nobody will finish
-            self._dismiss()
-            raise
-        finally:
-            torch.set_num_threads(threads)
-        return metrics
-
     @fast_products()
     def _update(self) -> Metrics:
+        """Play one meta-episode in every row, then improve the policy on them."""
         rollout = self._play()
         if self.iteration == 0:
             self.learn_first_baseline(rollout)
@@ -305,7 +261,7 @@ class RL2:
             "streams": {name: getattr(self, name).get_state() for name in ("env_rng", "action_rng", "batch_rng")},
         }
         if self.config.processes > 1:
-            tensors["crew"] = self._streams_of_others()
+            tensors["crew"] = self.state_of_others()
         return {
             **tree_map(torch.clone, {name: dict(part) for name, part in tensors.items()}),
             "iteration": self.iteration,
@@ -319,18 +275,8 @@ class RL2:
         load_optimizer_state(self.optimizer, state["optimizer"])
         for name, stream in state["streams"].items():
             getattr(self, name).set_state(stream.cpu())
-        self._crew_streams = state.get("crew", {})
-        if "_captain" in self.__dict__:
-            self._captain.order("join", state)
-            self._captain.answers()
+        self.load_others(state)
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
-
-    def _streams_of_others(self) -> dict[str, dict[str, Tensor]]:
-        """By rank, what `own_streams` gives in the crew's other processes."""
-        if "_captain" not in self.__dict__ or self.share.rank > 0:
-            return self._crew_streams
-        self._captain.order("own_streams")
-        return {str(rank): streams for rank, streams in enumerate(self._captain.answers(), 1)}
 
     def _new_policy(self, seed: int, make_policy: Callable[[TaskDistribution, int], nn.Module] | None) -> nn.Module:
         if make_policy is None:

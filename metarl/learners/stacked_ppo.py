@@ -13,8 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
+from metarl.learners.crew import Share, everyones_tensors
 from metarl.learners.inner_loop import Problem, task_gradients
 from metarl.learners.optimizers import Adam, State, moved_to
 from metarl.learners.policy_episodes import Judged, surrogate, surrogate_and_slope
@@ -24,7 +25,7 @@ from metarl.networks.per_task import PerTask
 from metarl.networks.products import fast_products
 from metarl.tasks.supervised import Examples
 
-__all__ = ["Stack", "StackedPPO", "improved"]
+__all__ = ["Stack", "StackedPPO", "everyones_stack", "improved"]
 
 ADAM = Adam(epsilon=1e-5)
 MANY = 32  # policies whose products are worth preparing for a faster library
@@ -102,6 +103,16 @@ class Stack(NamedTuple):
     def from_state(state: State, device: torch.device) -> "Stack":
         """What `state_dict` gave."""
         return Stack([weight.to(device) for weight in state["weights"]], moved_to(device, state["adam"]))
+
+
+def everyones_stack(share: Share, own: Stack) -> Stack:
+    """The policies of all processes of a crew; the n-th process has every policy from the n-th on, in steps of the processes' number."""
+    if share.size == 1:
+        return own
+    leaves, spec = tree_flatten(tuple(own))
+    given = everyones_tensors(share, leaves)
+    order = torch.cat([rank + share.size * torch.arange(len(parts[0])) for rank, parts in enumerate(given)]).argsort()
+    return Stack(*tree_unflatten([torch.cat(parts)[order] for parts in zip(*given, strict=True)], spec))
 
 
 @torch.no_grad()

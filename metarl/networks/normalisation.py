@@ -31,11 +31,14 @@ class RunningMoments(nn.Module):
     @torch.no_grad()
     def update(self, batch: Tensor) -> None:
         """Take in a batch [n, *shape]."""
-        if len(batch) == 0:
-            return
-        batch = batch.to(torch.float32)
-        fresh, total = len(batch), self.count + len(batch)
-        mean, variance = batch.mean(0), batch.var(0, unbiased=False)
+        if len(batch) > 0:
+            batch = batch.to(torch.float32)
+            self.merge(len(batch), batch.mean(0), batch.var(0, unbiased=False))
+
+    @torch.no_grad()
+    def merge(self, fresh: int, mean: Tensor, variance: Tensor) -> None:
+        """Take in the mean and the variance [*shape] of `fresh` entries."""
+        total = self.count + fresh
         share = (fresh / total).to(mean.dtype)
         delta = mean - self.mean
         self.variance.copy_((1 - share) * self.variance + share * variance + share * (1 - share) * delta.square())

@@ -39,7 +39,9 @@ def updates(learner, count):
 
 
 def same(first, second):
-    """Whether nested dicts of tensors and numbers are equal bit for bit."""
+    """Whether nested dicts and lists of tensors and numbers are equal bit for bit."""
     if isinstance(first, dict):
         return first.keys() == second.keys() and all(same(first[name], second[name]) for name in first)
+    if isinstance(first, list):
+        return len(first) == len(second) and all(map(same, first, second))
     return torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second
