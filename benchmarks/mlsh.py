@@ -9,6 +9,7 @@ Masters that learn draw their options; those that are scored take the most likel
 mlsh_ants.py. Runs lie in runs/mlsh; with --publish, tables, every episode, figures and weights go to results/mlsh.
 """
 
+import math
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,11 +37,12 @@ from metarl.experiments.run_config import RunConfig
 from metarl.experiments.totals import write_arrays, write_episodes
 from metarl.learners.mlsh import MLSH, PAPER, episodes_between
 from metarl.learners.registry import make_learner
-from metarl.results import write_csv
+from metarl.results import record_figure, write_csv
 from metarl.tasks.registry import make
 from metarl.tasks.reveal import reveal
 
 ID, TEST_SEED = "MovingBandits-v0", 1709
+APART = 30.0  # a policy that can't tell the tasks apart returns 24 at most
 WHOLE, SCRATCH, TUNED = "MLSH", "PPO from scratch", SHARED
 KNOWN, BLIND, PRIMITIVES, RANDOM = "Known goal", "Always one goal", "Random master, known primitives", "Random"
 
@@ -59,7 +61,7 @@ class Options:
     """
 
     seeds: tuple[int, ...] = SEEDS
-    ablation_seeds: tuple[int, ...] = (0,)
+    ablation_seeds: tuple[int, ...] = SEEDS
     ablations: tuple[str, ...] = tuple(ABLATIONS)
     num_tasks: int = 200
     fine_tuned_tasks: int = 10
@@ -271,6 +273,12 @@ def record(
     for name in options.ablations:
         own = over_seeds(played, name)
         record_estimate(options.folder, f"{ID}, {name}: return", "shown", estimate(own) if len(own) else None, None, command)
+        title, apart = (
+            f"{ID}, {name}: trainings whose sub-policies come apart",
+            float((own.mean(-1) > APART).sum()) if len(own) else math.nan,
+        )
+        unknown = {"ci_low": math.nan, "ci_high": math.nan}
+        record_figure(options.folder, title, wanted="shown", value=apart, **unknown, n=len(own), reached=None, command=command)
     for name in OTHERS:
         own = others.get(name)
         record_estimate(

@@ -50,7 +50,11 @@ SETTINGS = {  # beside the defaults
     "AntTwoWalk-v0": {"distance": {"reward": "distance", "shows_place": True, "horizon": 5}},
     "CartPole-v0": {"usual": {"low": 1, "high": 1, "friction": 0, "reversals": False, "horizon": 30}},
     "CoinRun-v0": {"easy": {"levels": 3, "difficulty": "easy", "horizon": 20}},
-    "FourRooms-v0": {"four": {"goals": "four", "horizon": 20}, "released": {"goals": "released", "horizon": 20}},
+    "FourRooms-v0": {
+        "room": {"goals": "room", "horizon": 20},
+        "four": {"goals": "four", "horizon": 20},
+        "released": {"goals": "released", "horizon": 20},
+    },
     "GaussianBandit-v0": {"one-arm": {"arms": 1}},
     "Identity-v0": {"terminates": {"terminates": True}},
     "GridMaze-v0": {"loops": {"size": 3, "loops": 0.5, "algorithm": "kruskal", "window": 2, "train_mazes": 0}},

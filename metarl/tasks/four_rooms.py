@@ -35,13 +35,18 @@ MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))  # up, down, left, right, as (row, co
 SLIP = 1 / 3  # chance that a move goes on to a random neighbour
 START = 62  # the doorway between the two rooms on the right
 EVERY, HELD_OUT = 4, 1  # cells with this remainder are goals of the test split; both splits are then equally hard
-CANDIDATES = (68, 80, 90, 103)  # that the released code draws a goal from
+ROOM = tuple(cell for cell, (row, column) in enumerate(CELLS) if row > 7 and column > 6)  # on the lower right: 20 cells
+CANDIDATES = (68, 80, 90, 103)  # in that room, that the released code draws a goal from
 RELEASED = 103  # that it then sets, whichever was drawn
 
 GOALS: dict[str, dict[str, tuple[int, ...]]] = {  # by the argument `goals` and the split
     "any": {
         "train": tuple(cell for cell in range(len(CELLS)) if cell % EVERY != HELD_OUT and cell != START),
         "test": tuple(cell for cell in range(len(CELLS)) if cell % EVERY == HELD_OUT),
+    },
+    "room": {
+        "train": tuple(cell for cell in ROOM if cell % EVERY != HELD_OUT),
+        "test": tuple(cell for cell in ROOM if cell % EVERY == HELD_OUT),
     },
     "four": {"train": CANDIDATES, "test": CANDIDATES},
     "released": {"train": (RELEASED,), "test": (RELEASED,)},
@@ -75,9 +80,10 @@ class FourRooms(TaskDistribution):
 
     By `goals`, they are
     - "any": all cells but the start, in disjoint sets for train and test;
+    - "room": the cells of the room on the lower right, 15 for train and 5 for test: what is common to tasks is where to look;
     - "four": cells 68, 80, 90 and 103 of the room on the lower right, the same ones in both splits;
     - "released": always 103, in the lower right corner. The code that Frans et al. released draws one of those four and then sets 103,
-      whichever it was, so that there is only one task and nothing to meta-learn.
+      whichever it was, so that there is only one task and nothing to meta-learn. All four are in the room of "room".
 
     Beside a wall the agent stays in the goal by walking into the wall, and is paid for most steps; elsewhere it has to leave and come back,
     and is paid for about two steps in five. Random actions score 0.9.
@@ -86,7 +92,7 @@ class FourRooms(TaskDistribution):
     where Sutton et al. have a move that fails go in another direction instead.
 
     Args:
-        goals: where they are drawn from: "any", "four" or "released". horizon: steps an episode.
+        goals: where they are drawn from: "any", "room", "four" or "released". horizon: steps an episode.
     """
 
     id = "FourRooms-v0"
@@ -96,7 +102,7 @@ class FourRooms(TaskDistribution):
         check_horizon(horizon)
         if goals not in GOALS:
             raise ValueError(f"There are no goals {goals!r}; choose one of {', '.join(GOALS)}.")
-        self.goals, self.horizon, self.finite = goals, horizon, goals != "any"
+        self.goals, self.horizon, self.finite = goals, horizon, goals in ("four", "released")
         self.observation_space = gym.spaces.Discrete(len(CELLS))
         self.action_space = gym.spaces.Discrete(len(MOVES))
 

@@ -57,6 +57,10 @@ def test_scores_curves_maps_and_figures(tmp_path):
     with np.load(options.folder / "within-a-task.npz") as episodes:
         assert episodes["PPO from scratch/return"].shape == (1, 2, 20)
         assert episodes["MLSH/return"].shape == (2, 2, 20)
+    for name in options.ablations:
+        own = f"MovingBandits-v0, {name}: trainings whose sub-policies come apart"
+        assert figures.loc[own, "value"] == (table.loc[name, "return"] > 30)
+        assert figures.loc[own, "n"] == 1
     assert table.loc["Known goal", "return"] > 40 > table.loc["Always one goal", "return"] > table.loc["Random", "return"]
     assert "Random master, known primitives" in printed
     for name in ("sub-policies.png", "within-a-task.png"):

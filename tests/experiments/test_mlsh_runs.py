@@ -1,4 +1,4 @@
-"""Trainings of shared hierarchies: each ablation is made, and the policy for all tasks plays half as many steps."""
+"""Trainings of shared hierarchies: each ablation is made, and the policy for all tasks plays as many steps."""
 
 import pytest
 
@@ -34,9 +34,9 @@ def test_settings_are_the_papers_and_seeds_five():
     assert len(SEEDS) == 5
 
 
-def test_the_policy_for_all_tasks_plays_half_as_many_steps():
+def test_the_policy_for_all_tasks_plays_as_many_steps():
     shared, own = shared_run().config, MOVING_BANDITS
-    assert 2 * shared.num_envs * shared.steps * shared.iterations == own.iterations * own.tasks * own.steps
+    assert shared.num_envs * shared.steps * shared.iterations == own.iterations * own.tasks * own.steps
     assert shared.fine_tuning_steps == own.steps
 
 
@@ -47,7 +47,7 @@ def test_a_single_policy_has_the_settings_of_sub_policies():
 
 
 @pytest.mark.parametrize(
-    "run", [two_walk_run(2), four_rooms_run(2), *(other_run(name) for name in OTHERS)], ids=lambda run: run.distribution
+    "run", [two_walk_run(2), four_rooms_run("any", 2), *(other_run(name) for name in OTHERS)], ids=lambda run: run.distribution
 )
 def test_other_trainings_can_be_made(run):
     learner = run.make_learner(run.make_distribution())

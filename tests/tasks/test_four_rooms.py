@@ -74,6 +74,14 @@ def test_splits_share_no_goal_and_are_equally_hard():
     assert values == pytest.approx([68.63, 68.62], abs=0.01)
 
 
+def test_goals_in_one_room_are_around_those_of_the_released_code():
+    seen = {split: set(FourRooms("room").sample(2000, split, 0).goal.tolist()) for split in ("train", "test")}
+    assert {split: len(cells) for split, cells in seen.items()} == {"train": 15, "test": 5}
+    assert seen["train"] | seen["test"] == {i for i, (row, column) in enumerate(CELLS) if 8 <= row <= 11 and 7 <= column <= 11}
+    assert seen["train"] >= set(GOALS["four"]["train"])
+    assert not FourRooms("room").finite
+
+
 def test_named_goals():
     assert set(FourRooms("four").sample(1000, "test", 0).goal.tolist()) == {68, 80, 90, 103}
     assert set(FourRooms("released").sample(1000, "train", 0).goal.tolist()) == {103}
@@ -98,7 +106,7 @@ def test_the_bound_by_hand_and_by_play():
 
 
 def test_bad_arguments_get_a_sentence():
-    with pytest.raises(ValueError, match="no goals 'all'; choose one of any, four, released"):
+    with pytest.raises(ValueError, match="no goals 'all'; choose one of any, room, four, released"):
         FourRooms("all")
     with pytest.raises(ValueError, match="horizon must be at least 1"):
         FourRooms(horizon=0)
