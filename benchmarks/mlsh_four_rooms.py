@@ -2,11 +2,11 @@
 
     python benchmarks/mlsh_four_rooms.py --publish
 
-MLSH trains on FourRooms-v0, four sub-policies, a choice every 25 steps; once with all goals in one room, as in the code of Frans et al.
+MLSH trains on FourRooms-v0, four sub-policies, a choice every 50 steps; once with all goals in one room, as in the code of Frans et al.
 2017, and once with goals anywhere. On held-out goals agents then learn from 12,000 steps in each task: a master over sub-policies that stay
-as they are; the same, where each task's copies of them learn on after the first update; and a single policy that learns from nothing by the
-same PPO. All improve after every 200 steps, with the settings that were best for PPO from scratch on training goals. Runs lie in runs/mlsh;
-with --publish, tables, figures and weights go to results/mlsh.
+as they are; the same, where each task's copies of them learn on, from all steps of the task; and a single policy that learns from nothing
+by the same PPO. All improve after every 200 steps, with the settings that were best for PPO from scratch on training goals. Runs lie in
+runs/mlsh; with --publish, tables, figures and weights go to results/mlsh.
 """
 
 import sys
@@ -119,7 +119,7 @@ def contestants(place: TaskDistribution, folder: Path | None, seed: int, budget:
     single = MLSH(alone(quick, place.horizon), place, seed)
     agents: dict[str, Agent | None] = {FIXED: None, TUNED: None, SCRATCH: single.agent(budget)}
     if folder is not None:
-        for name, after in ((FIXED, None), (TUNED, 1)):
+        for name, after in ((FIXED, None), (TUNED, 0)):
             learner = MLSH(replace(quick, fine_tune_after=after), place, seed)
             learner.load_weights(load_learner(folder).weights())
             agents[name] = learner.agent(budget)

@@ -74,6 +74,8 @@ class MLSHConfig:
         random_option: probability that a choice is drawn uniformly instead, while training; masters learn as if they had drawn it.
         fine_tune_after: updates of its master after which the agent's copies of the sub-policies learn on, as in the joint phase; they
             don't if left out.
+        fine_tune_on: whose steps they learn from then: each from its "own", or every one from "all", as in intra-option learning (Sutton,
+            Precup and Singh 1999), which makes them alike in the end.
         act: how the agent chooses in the episodes that are scored after learning: "sample" or "mode". While it learns it draws.
         masters_only: how many of an observation's first numbers sub-policies don't see, such as an ant's place.
         network: the shape of masters and of sub-policies.
@@ -94,6 +96,7 @@ class MLSHConfig:
     weigh_by_use: bool = True
     random_option: float = 0.0
     fine_tune_after: int | None = None
+    fine_tune_on: str = "own"
     act: str = "mode"
     masters_only: int = 0
     network: PerceptronConfig = field(default_factory=PerceptronConfig)
@@ -115,8 +118,10 @@ class MLSHConfig:
             raise ValueError(f"log_std must lie in [{low}, {high}], where policies keep it, and is {self.log_std}.")
         if not 0 <= self.random_option <= 1:
             raise ValueError(f"random_option is a probability, not {self.random_option}.")
-        if self.act not in ("sample", "mode"):
-            raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
+        if self.act not in ("sample", "mode") or self.fine_tune_on not in ("own", "all"):
+            raise ValueError(
+                f"act must be 'sample' or 'mode', not {self.act!r}, and fine_tune_on 'own' or 'all', not {self.fine_tune_on!r}."
+            )
 
 
 PAPER = MLSHConfig()  # moving bandits: W, U, N, D, units and rates of the paper's appendix; tasks and the entropy bonus are ours
@@ -316,18 +321,11 @@ class MLSH(CrewLearner):
         hierarchy = copy.copy(self.hierarchy)
         hierarchy.inputs, hierarchy.random_option = copy.deepcopy(self.hierarchy.inputs), 0.0
         sub_policies = [weight.clone() for weight in self.sub_policies.weights]
-        config = self.config
-        return MLSHAgent(
-            hierarchy,
-            self.first_master,
-            sub_policies,
-            config.master,
-            config.steps,
-            config.act == "mode",
-            self.distribution,
-            budget,
-            None if config.fine_tune_after is None else FineTuning(config.sub_policy, config.fine_tune_after, config.weigh_by_use),
-        )
+        config, tuning = self.config, None
+        if config.fine_tune_after is not None:
+            tuning = FineTuning(config.sub_policy, config.fine_tune_after, config.weigh_by_use, config.fine_tune_on == "own")
+        choosing = config.master, config.steps, config.act == "mode"
+        return MLSHAgent(hierarchy, self.first_master, sub_policies, *choosing, self.distribution, budget, tuning)
 
     def weights(self, member: int = 0) -> dict[str, Any]:
         """What `agent` needs: sub-policies, the weights that masters begin with, and the moments of observations."""

@@ -32,6 +32,7 @@ class FineTuning(NamedTuple):
     settings: StackedPPO
     after: int  # W, updates of the master alone
     weigh_by_use: bool  # whether steps are as long as a sub-policy's share of the steps
+    own: bool  # whether each learns from its own steps, rather than from all
 
 
 class OwnSubPolicies(NamedTuple):
@@ -175,7 +176,7 @@ class MLSHAgent:
         hierarchy, copies, settings = self.hierarchy, self.copies(rows), tuning.settings
         judged = judge(own.steps.of(rows), settings.discount, settings.gae_lambda)
         option = choices.repeat_interleave(hierarchy.every, 1)[:, : self.horizon].flatten(1)  # [j, T E]
-        apart, share = by_sub_policy(judged, option, hierarchy)
+        apart, share = by_sub_policy(judged, option, hierarchy, tuning.own)
         cuts = torch_generator(0, "sub-policies' minibatches")
         before, scale = own.stack.of_rows(copies), share if tuning.weigh_by_use else None
         after = improved(hierarchy.sub_policy, hierarchy.actions, before, apart, settings, cuts, scale)

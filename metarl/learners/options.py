@@ -159,11 +159,12 @@ def as_choices(episodes: TaskEpisodes, player: HierarchyPlayer) -> TaskEpisodes:
     return TaskEpisodes(episodes.features[::every], option, log_prob, reward, episodes.valid[::every], episodes.terminated, episodes.final)
 
 
-def by_sub_policy(judged: Examples, option: Tensor, hierarchy: Hierarchy) -> tuple[Examples, Tensor]:
+def by_sub_policy(judged: Examples, option: Tensor, hierarchy: Hierarchy, own: bool = True) -> tuple[Examples, Tensor]:
     """The steps of each of g groups of tasks, for every sub-policy of the group those that were its own.
 
     Args:
         judged: inputs [g, m, F] and targets [g, m]. option: [g, m] whose each step was. hierarchy: for K, and for what they see.
+        own: otherwise every sub-policy is given all steps.
 
     Returns:
         (inputs [g K, m, seen] and targets [g K, m], where the others' steps count nothing, shares [g K] of the group's steps that count).
@@ -174,6 +175,6 @@ def by_sub_policy(judged: Examples, option: Tensor, hierarchy: Hierarchy) -> tup
         for part in (hierarchy.seen(judged.inputs), *targets[:4], option)
     ]
     inputs, action, log_prob, gain, weight, taken = every
-    mine = (numbers.repeat(len(option))[:, None] == taken).to(weight.dtype)
+    mine = ((numbers.repeat(len(option))[:, None] == taken) | (not own)).to(weight.dtype)
     share = (mine * weight).sum(1) / weight.sum(1)
     return Examples(inputs, Judged(action, log_prob, gain * mine, weight * mine)), share
