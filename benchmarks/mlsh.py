@@ -61,7 +61,7 @@ class Options:
     """
 
     seeds: tuple[int, ...] = SEEDS
-    ablation_seeds: tuple[int, ...] = SEEDS
+    ablation_seeds: tuple[int, ...] = SEEDS[:3]
     ablations: tuple[str, ...] = tuple(ABLATIONS)
     num_tasks: int = 200
     fine_tuned_tasks: int = 10

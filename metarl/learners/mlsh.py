@@ -17,7 +17,7 @@ What is ours:
   hundred choices each, too few for a critic of their own. Masters' baselines read nothing but the time.
 - A step of a sub-policy is as long as the share of the steps that were its own. Adam takes steps of the same length however small a
   gradient is; so without this a sub-policy that acts one time in ten, by mistake, is pulled as far towards the wrong task as the right one
-  is towards its own, and on moving bandits sub-policies become alike (results/mlsh/NOTES.md).
+  is towards its own, and on moving bandits sub-policies may become alike (results/mlsh/NOTES.md).
 - Sub-policies have an entropy bonus: two that are sure of the same wrong way would never find another.
 - All masters begin with the same weights.
 - Observations are normalised by their running moments.

@@ -189,6 +189,7 @@ def test_presets_differ_as_their_sources_do():
         (lambda: MLSH(replace(SMALL, masters_only=40), TASKS), "masters_only must leave"),
         (lambda: MLSHConfig(random_option=2.0), "random_option is a probability"),
         (lambda: MLSHConfig(act="best"), "act must be"),
+        (lambda: MLSHConfig(fine_tune_on="none"), "fine_tune_on 'own' or 'all', not 'none'"),
         (lambda: MLSHConfig(warm_up=1.5), "warm_up is a whole number"),
         (lambda: MLSHConfig(log_std=float("nan")), "log_std must lie in"),
         (lambda: MLSHConfig(log_std=2.0), "log_std must lie in"),

@@ -151,7 +151,7 @@ def test_own_sub_policies_steps_are_weighed_by_use_as_in_training():
         config = replace(CONFIG, fine_tune_after=0, warm_up=0, weigh_by_use=weigh, sub_policy=moved)
         learner = MLSH(config, TASKS, 2)
         agent = learner.agent(Episodes(8, 0))
-        assert agent.fine_tuning == (moved, 0, weigh)
+        assert agent.fine_tuning == (moved, 0, weigh, True)
         env = MetaEpisodeEnv(TASKS, Episodes(8, 0), 1, torch_generator(0, "environment"))
         step, state = env.reset(fresh_tasks(TASKS, "test", 1, 0)), agent.initial_state(1)
         for i in range(13):
@@ -161,3 +161,18 @@ def test_own_sub_policies_steps_are_weighed_by_use_as_in_training():
         moves.append((state.own.stack.weights[-1] - first).abs().max(1).values)
     assert bool((moves[0] < moves[1]).all())  # two sub-policies act, each a part of the time
     assert bool((moves[0] > 0).all())
+
+
+@pytest.mark.parametrize("on", ["own", "all"])
+def test_a_sub_policy_that_never_acts_learns_from_all_steps_only(on):
+    moved = StackedPPO(lr=1e-3, epochs=1, minibatches=1, entropy=0.1)
+    learner = MLSH(replace(CONFIG, fine_tune_after=0, warm_up=0, fine_tune_on=on, sub_policy=moved), TASKS, 2)
+    learner.first_master[-1][:] = torch.tensor([0.0, -60.0])  # nobody chooses the second
+    agent, first = learner.agent(Episodes(8, 0)), learner.sub_policies.weights[-1]
+    env = MetaEpisodeEnv(TASKS, Episodes(8, 0), 1, torch_generator(0, "environment"))
+    step, state = env.reset(fresh_tasks(TASKS, "test", 1, 0)), agent.initial_state(1)
+    for i in range(13):
+        action, state = agent.act(step, state, torch_generator(i, "agent"))
+        step, _ = env.step(action)
+    moves = (state.own.stack.weights[-1] - first).abs().max(1).values
+    assert (moves > 0).tolist() == [True, on == "all"]

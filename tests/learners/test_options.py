@@ -137,3 +137,12 @@ def test_each_sub_policy_gets_its_own_steps_of_all_tasks_or_of_each():
     assert apart.inputs.shape == (6, 4, 1)
     assert apart.targets.gain.tolist() == [[1, 0, 0, 0], [0, 2, 3, 0], [0] * 4, [0] * 4, [0, 0, 0, 8], [5, 6, 7, 0]]
     assert torch.allclose(shares, torch.tensor([1 / 3, 2 / 3, 0, 0, 0.25, 0.75]))
+
+
+def test_every_sub_policy_may_be_given_all_steps():
+    gain, weight = torch.tensor([[1.0, 2.0, 0.0]]), torch.tensor([[1.5, 1.5, 0.0]])
+    judged = Examples(torch.ones(1, 3, 1), Judged(torch.zeros(1, 3, dtype=torch.int64), torch.zeros(1, 3), gain, weight))
+    every, share = by_sub_policy(judged, torch.tensor([[0, 1, 2]]), hierarchy(), own=False)
+    assert torch.equal(every.targets.gain, gain.expand(3, 3))
+    assert torch.equal(every.targets.weight, weight.expand(3, 3))
+    assert share.tolist() == [1, 1, 1]
