@@ -4,9 +4,9 @@
 
 MLSH trains on FourRooms-v0, four sub-policies, a choice every 50 steps; once with all goals in one room, as in the code of Frans et al.
 2017, and once with goals anywhere. On held-out goals agents then learn from 12,000 steps in each task: a master over sub-policies that stay
-as they are; the same, where each task's copies of them learn on, from all steps of the task; and a single policy that learns from nothing
-by the same PPO. All improve after every 200 steps, with the settings that were best for PPO from scratch on training goals. Runs lie in
-runs/mlsh; with --publish, tables, figures and weights go to results/mlsh.
+as they are; the same, where each task's copies of them learn on, from all steps of the task; a single policy that was trained on all
+training goals and learns on; and one that learns from nothing by the same PPO. All improve after every 200 steps, with the settings that
+were best for PPO from scratch on training goals. Runs lie in runs/mlsh; with --publish, tables, figures and weights go to results/mlsh.
 """
 
 import sys
@@ -35,7 +35,7 @@ from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.registry import make
 
 ID, TEST_SEED = "FourRooms-v0", 1711
-FIXED, TUNED, SCRATCH = "MLSH", "MLSH, fine-tuned", "PPO from scratch"
+FIXED, TUNED, SHARED, SCRATCH = "MLSH", "MLSH, fine-tuned", "one policy, fine-tuned", "PPO from scratch"
 PARTS = 24  # of the budget, that the figure has
 GOALS = {"room": "in one room", "any": "anywhere"}
 
@@ -78,15 +78,16 @@ def main(options: Options, console: Console) -> None:
     """Train, and let all learn in the same tasks."""
     for goals in options.goals:
         for seed in options.seeds:
-            check_folder(four_rooms_run(goals, seed, options.device), *places_of(goals, seed, options))
+            for one_policy in (False, True):
+                check_folder(four_rooms_run(goals, seed, options.device, one_policy), *places_of(goals, seed, one_policy, options))
     options.folder.mkdir(parents=True, exist_ok=True)
     for goals in options.goals:
         compare(goals, options, console)
 
 
-def places_of(goals: str, seed: int, options: Options) -> tuple[Path, Path]:
+def places_of(goals: str, seed: int, one_policy: bool, options: Options) -> tuple[Path, Path]:
     """Where a training lies: our own, and the published one."""
-    return options.storage.places("mlsh", f"four-rooms-{goals}-seed{seed}")
+    return options.storage.places("mlsh", f"four-rooms-{goals}{'-one-policy' if one_policy else ''}-seed{seed}")
 
 
 def compare(goals: str, options: Options, console: Console) -> None:
@@ -94,33 +95,41 @@ def compare(goals: str, options: Options, console: Console) -> None:
     place, budget = make(ID, goals=goals), Steps(options.steps)
     played: dict[str, list[np.ndarray]] = {}
     for seed in options.seeds:
-        run, places = four_rooms_run(goals, seed, options.device), places_of(goals, seed, options)
-        folder = trained(run, *places, train_missing=options.train, publishes=options.storage.publish)
-        for name, agent in contestants(place, folder, seed, budget).items():
-            if agent is not None:
-                evaluation = evaluate(agent, place, "test", options.num_tasks, TEST_SEED, budget)
-                played.setdefault(name, []).append(returns_of(evaluation))
+        hierarchy, shared = (found(goals, seed, one_policy, options) for one_policy in (False, True))
+        for name, agent in contestants(place, hierarchy, shared, seed, budget).items():
+            evaluation = evaluate(agent, place, "test", options.num_tasks, TEST_SEED, budget)
+            played.setdefault(name, []).append(returns_of(evaluation))
     returns = {name: np.stack(own) for name, own in played.items() if len(own) == len(options.seeds)}
-    write_arrays(options.folder / f"four-rooms-{goals}.npz", {f"{name}/return": own for name, own in returns.items()})
+    tasks = place.sample(options.num_tasks, "test", TEST_SEED)
+    cells = tasks.goal.numpy()
+    write_arrays(options.folder / f"four-rooms-{goals}.npz", {"goal": cells, **{f"{name}/return": own for name, own in returns.items()}})
+    by_goal = {name: np.stack([own[:, cells == cell].mean((0, 1)) for cell in np.unique(cells)]) for name, own in returns.items()}
     curves = {
-        name: {(i + 1) * options.steps / PARTS: mean(part.mean((0, 2))) for i, part in enumerate(np.split(own, PARTS, axis=2))}
-        for name, own in returns.items()
+        name: {(i + 1) * options.steps / PARTS: mean(part.mean(1)) for i, part in enumerate(np.split(own, PARTS, axis=1))}
+        for name, own in by_goal.items()
     }
-    bound = float(place.upper_bound(place.sample(options.num_tasks, "test", TEST_SEED), 1).mean())
+    levels = {"goal known": float(np.mean([place.upper_bound(tasks, 1)[cells == cell][0].item() for cell in np.unique(cells)]))}
     title = f"{ID}, goals {GOALS[goals]}, held out"
-    figure = curves_against_steps(curves, levels={"goal known": bound}, y="mean return of an episode", title=title, logarithmic=False)
+    figure = curves_against_steps(curves, levels=levels, y="mean return of an episode", title=title, logarithmic=False)
     save(figure, options.folder / f"four-rooms-{goals}.png")
-    record(goals, returns, options, console)
+    record(goals, {name: own.mean(1) for name, own in by_goal.items()}, options, console)
 
 
-def contestants(place: TaskDistribution, folder: Path | None, seed: int, budget: Steps) -> dict[str, Agent | None]:
-    """Agents that learn by the same steps; None where nothing is trained."""
+def found(goals: str, seed: int, one_policy: bool, options: Options) -> Path | None:
+    """The folder of a trained run; None where it isn't trained and mustn't be."""
+    run, places = four_rooms_run(goals, seed, options.device, one_policy), places_of(goals, seed, one_policy, options)
+    return trained(run, *places, train_missing=options.train, publishes=options.storage.publish)
+
+
+def contestants(place: TaskDistribution, hierarchy: Path | None, shared: Path | None, seed: int, budget: Steps) -> dict[str, Agent]:
+    """Agents that learn by the same steps; those that were trained, where they were."""
     quick = mlsh_runs.FOUR_ROOMS_QUICK
-    single = MLSH(alone(quick, place.horizon), place, seed)
-    agents: dict[str, Agent | None] = {FIXED: None, TUNED: None, SCRATCH: single.agent(budget)}
-    if folder is not None:
-        for name, after in ((FIXED, None), (TUNED, 0)):
-            learner = MLSH(replace(quick, fine_tune_after=after), place, seed)
+    single = alone(quick, place.horizon)
+    settings = {FIXED: (hierarchy, quick), TUNED: (hierarchy, replace(quick, fine_tune_after=0)), SHARED: (shared, single)}
+    agents: dict[str, Agent] = {SCRATCH: MLSH(single, place, seed).agent(budget)}
+    for name, (folder, config) in settings.items():
+        if folder is not None:
+            learner = MLSH(config, place, seed)
             learner.load_weights(load_learner(folder).weights())
             agents[name] = learner.agent(budget)
     return agents
@@ -131,18 +140,18 @@ def returns_of(evaluation: Evaluation) -> np.ndarray:
     return evaluation.returns.reshape(evaluation.num_tasks, -1).astype(np.float32)
 
 
-def record(goals: str, returns: dict[str, np.ndarray], options: Options, console: Console) -> None:
-    """The figures of merit, of returns [seeds, tasks, episodes]: intervals are over tasks."""
+def record(goals: str, scores: dict[str, np.ndarray], options: Options, console: Console) -> None:
+    """The figures of merit, of scores [goals]: several tasks may have one goal, and intervals are over goals."""
     command = options.storage.command("mlsh_four_rooms", changed(options, "goals", "seeds", "num_tasks", "steps"))
-    scores, where = {name: own.mean((0, 2)) for name, own in returns.items()}, f"{ID}, goals {GOALS[goals]}"
-    for name in (FIXED, TUNED, SCRATCH):
+    where = f"{ID}, goals {GOALS[goals]}"
+    for name in (FIXED, TUNED, SHARED, SCRATCH):
         own = mean(scores[name]) if name in scores else None
         title = f"{where}, {name}: mean return of the episodes of {options.steps:,} steps on held-out goals"
         record_estimate(options.folder, title, "shown", own, None, command)
         console.print(f"{title}: {own}", highlight=False)
-    for name, wanted in ((FIXED, "shown"), (TUNED, "> 0")):
-        lead = paired_difference(scores[name], scores[SCRATCH]).difference if name in scores and SCRATCH in scores else None
-        title = f"{where}: {name} minus {SCRATCH} on held-out goals, paired"
+    for name, other, wanted in ((FIXED, SCRATCH, "shown"), (TUNED, SCRATCH, "> 0"), (TUNED, SHARED, "shown"), (SHARED, SCRATCH, "shown")):
+        lead = paired_difference(scores[name], scores[other]).difference if name in scores and other in scores else None
+        title = f"{where}: {name} minus {other} on held-out goals, paired"
         reached = None if lead is None or wanted == "shown" else lead.low > 0
         record_estimate(options.folder, title, wanted, lead, reached, command)
         console.print(f"{title}: {lead}", highlight=False)

@@ -124,9 +124,12 @@ def shared_run(device: str = "cpu") -> RunConfig:
     return RunConfig("joint-ppo", ONE_POLICY, "MovingBandits-v0", {}, 0, device)
 
 
-def four_rooms_run(goals: str = "room", seed: int = 0, device: str = "cpu") -> RunConfig:
-    """MLSH in four rooms, whose goals are in one "room" or "any"."""
-    return RunConfig("mlsh", replace(FOUR_ROOMS, iterations=FOUR_ROOMS_ITERATIONS[goals]), "FourRooms-v0", {"goals": goals}, seed, device)
+def four_rooms_run(goals: str = "room", seed: int = 0, device: str = "cpu", one_policy: bool = False) -> RunConfig:
+    """MLSH in four rooms, whose goals are in one "room" or "any"; or a single policy for all goals, trained by the same steps."""
+    config = replace(FOUR_ROOMS, iterations=FOUR_ROOMS_ITERATIONS[goals])
+    if one_policy:
+        config = replace(config, sub_policies=1, every=100)
+    return RunConfig("mlsh", config, "FourRooms-v0", {"goals": goals}, seed, device)
 
 
 def two_walk_run(seed: int = 0, device: str = "cpu") -> RunConfig:

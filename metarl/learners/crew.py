@@ -7,6 +7,7 @@ optimiser, and so take the very same steps. PyTorch's own threads share out each
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, Protocol, Self
 
@@ -170,7 +171,8 @@ def serve(connection: int, lifeline: int, patience: float, rank: int, size: int)
         pass
     except Exception as error:
         trace = "" if isinstance(error, PlugInError) else f"\n\n{''.join(traceback.format_exception(error))}"
-        pipe.send_bytes(FAILED + f"{error}{trace}".encode())
+        with suppress(ConnectionError):  # the first process may have failed too
+            pipe.send_bytes(FAILED + f"{error}{trace}".encode())
 
 
 class CrewLearner(ABC):
@@ -186,6 +188,7 @@ class CrewLearner(ABC):
     def __init__(self, recruit: Callable[..., Self], share: Share):
         self.share, self._recruit = share, recruit
         self._of_others: dict[str, Any] = {}  # what `own_state` gave in the other processes, by rank
+        self._lost = False  # whether they ended amid an update, or before they could tell
 
     @abstractmethod
     def _update(self) -> Metrics:
@@ -208,9 +211,14 @@ class CrewLearner(ABC):
         """Go on from `state`."""
 
     def update(self) -> Metrics:
-        """Play, then improve."""
+        """Play, then improve.
+
+        Raises:
+            PlugInError: a process failed, or did in an update before, or that was interrupted.
+        """
         if self.config.processes == 1 or self.share.rank > 0:
             return self._update()
+        self._check_whole()
         captain, threads = self._captain, torch.get_num_threads()
         torch.set_num_threads(1)  # as in the others: sums by other numbers of threads round differently
         try:
@@ -218,6 +226,7 @@ class CrewLearner(ABC):
             metrics = self._update()
             captain.answers()
         except BaseException:  # the others stand amid an update, which nobody will finish
+            self._lost = True
             self._dismiss()
             raise
         finally:
@@ -241,6 +250,7 @@ class CrewLearner(ABC):
 
     def state_of_others(self) -> dict[str, Any]:
         """By rank, what `own_state` gives in the other processes."""
+        self._check_whole()
         if "_captain" not in self.__dict__ or self.share.rank > 0:
             return self._of_others
         self._captain.order("own_state")
@@ -248,19 +258,32 @@ class CrewLearner(ABC):
 
     def load_others(self, state: dict[str, Any]) -> None:
         """Have the other processes go on from `state` too, now or when they are started."""
-        self._of_others = state.get("crew", {})
+        self._of_others, self._lost = state.get("crew", {}), False
         if "_captain" in self.__dict__:
             self._captain.order("join", state)
             self._captain.answers()
+
+    def release(self) -> None:
+        """End the other processes; the next update starts them in the state that this learner is in by then."""
+        if "_captain" in self.__dict__:
+            self.close()
 
     def close(self) -> None:
         """End the other processes and release the environments' workers."""
         try:
             self._of_others = self.state_of_others()
+        except PlugInError:  # a process is dead
+            self._lost = True
         finally:
             self._dismiss()
             if "env" in self.__dict__:
                 self.__dict__.pop("env").close()
+
+    def _check_whole(self) -> None:
+        if self._lost:
+            raise PlugInError(
+                "An update broke off, and what the other processes held is lost; load the last checkpoint, or make a new learner."
+            )
 
     def _dismiss(self) -> None:
         """End the other processes, in whatever state they are."""

@@ -264,6 +264,7 @@ class MLSH(CrewLearner):
         if self.share.size == 1:
             moments.update(observations)
             return
+        observations = observations.to(torch.float32)
         seen = [torch.tensor([len(observations)]), observations.mean(0), observations.var(0, unbiased=False)]
         for count, mean, variance in everyones_tensors(self.share, seen):
             moments.merge(int(count), mean, variance)
@@ -340,6 +341,10 @@ class MLSH(CrewLearner):
         Raises:
             ValueError: they are of another shape.
         """
+        self.release()
+        self._load_weights(weights)
+
+    def _load_weights(self, weights: dict[str, Any]) -> None:
         loaded = {}
         for part, network, own in (
             ("sub_policies", self.hierarchy.sub_policy, self.sub_policies.weights),
@@ -375,7 +380,7 @@ class MLSH(CrewLearner):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`, in whichever phase its tasks were."""
-        self.load_weights(state)
+        self._load_weights(state)
         self.load_own_state(state)
         self.sub_policies = Stack.from_state(state["sub_policies_and_adam"], self.device)
         self.updates, self.tasks_before = state["updates"].cpu(), state["tasks_before"].cpu()

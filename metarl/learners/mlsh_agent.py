@@ -1,4 +1,4 @@
-"""MLSH in a task that it has never seen: sub-policies stay as they are, and a master learns which of them to call.
+"""MLSH in a task that it has never seen: a master learns which sub-policy to call, and where it is asked for, copies of those learn on.
 
 Adaptation is a state transition: the state holds each row's master with its optimiser, the choices since its last update, the option that
 acts now and for how long it has.
@@ -172,7 +172,7 @@ class MLSHAgent:
         return state._replace(collected=torch.where(due, 0, state.collected))
 
     def fine_tune(self, rows: Tensor, choices: Tensor, own: OwnSubPolicies, tuning: FineTuning) -> None:
-        """Improve the sub-policies of `rows` [j], by choices [j, H, E], as training does."""
+        """Improve the sub-policies of `rows` [j], by choices [j, H, E], as training does, or by all steps."""
         hierarchy, copies, settings = self.hierarchy, self.copies(rows), tuning.settings
         judged = judge(own.steps.of(rows), settings.discount, settings.gae_lambda)
         option = choices.repeat_interleave(hierarchy.every, 1)[:, : self.horizon].flatten(1)  # [j, T E]

@@ -236,6 +236,7 @@ class RL2(CrewLearner):
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Take over a policy, for acting or as a start."""
+        self.release()
         if self.members == 1:
             self.policy.load_state_dict(weights["policy"])
             return

@@ -12,6 +12,8 @@ from rich.console import Console
 from metarl.experiments import mlsh_runs
 from metarl.experiments.benchmark_folders import Storage
 
+AGENTS = ("MLSH", "MLSH, fine-tuned", "one policy, fine-tuned", "PPO from scratch")
+
 
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
@@ -30,16 +32,21 @@ def test_all_learn_in_the_same_tasks(tmp_path):
     options, figures = run(tmp_path)
     for goals, where in (("room", "in one room"), ("any", "anywhere")):
         with np.load(options.folder / f"four-rooms-{goals}.npz") as arrays:
-            returns = {name: arrays[f"{name}/return"] for name in ("MLSH", "MLSH, fine-tuned", "PPO from scratch")}
-        for name, own in returns.items():
-            assert own.shape == (2, 3, 24)
+            returns = {name: arrays[f"{name}/return"] for name in AGENTS}
+            cells = arrays["goal"]
+        assert all(own.shape == (2, 3, 24) for own in returns.values())
+        by_goal = {name: [own[:, cells == cell].mean() for cell in set(cells.tolist())] for name, own in returns.items()}
+        for name, own in by_goal.items():
             title = f"FourRooms-v0, goals {where}, {name}: mean return of the episodes of 2,400 steps on held-out goals"
-            assert figures.loc[title, "value"] == pytest.approx(own.mean(), abs=1e-3)
+            assert figures.loc[title, "value"] == pytest.approx(np.mean(own), abs=1e-3)
+            assert figures.loc[title, "n"] == len(set(cells.tolist()))
         row = figures.loc[f"FourRooms-v0, goals {where}: MLSH, fine-tuned minus PPO from scratch on held-out goals, paired"]
-        assert row["value"] == pytest.approx((returns["MLSH, fine-tuned"] - returns["PPO from scratch"]).mean(), abs=1e-3)
+        lead = np.subtract(by_goal["MLSH, fine-tuned"], by_goal["PPO from scratch"]).mean()
+        assert row["value"] == pytest.approx(lead, abs=1e-3)
         assert (str(row["reached"]) == "True") == (row["ci_low"] > 0)
         assert (options.folder / f"four-rooms-{goals}.png").stat().st_size > 5_000
-        assert (tmp_path / f"results/mlsh/weights/four-rooms-{goals}-seed3/weights.safetensors").exists()
+        for name in (f"four-rooms-{goals}-seed3", f"four-rooms-{goals}-one-policy-seed3"):
+            assert (tmp_path / "results/mlsh/weights" / name / "weights.safetensors").exists()
 
 
 def test_what_isnt_trained_is_missing(tmp_path):

@@ -1,7 +1,11 @@
 """MLSH in several processes: each plays its part of the tasks and improves some sub-policies, and all go on with the same ones."""
 
+import os
+import signal
 from dataclasses import replace
 
+import gymnasium as gym
+import numpy as np
 import pytest
 import torch
 
@@ -9,6 +13,8 @@ from metarl.learners.mlsh import MLSH, MLSHConfig
 from metarl.learners.policy_episodes import TaskEpisodes, everyones_episodes
 from metarl.learners.stacked_ppo import Stack, StackedPPO, everyones_stack
 from metarl.networks.perceptron import PerceptronConfig
+from metarl.tasks.contract import TaskDistribution, Transition
+from metarl.tasks.errors import PlugInError
 from metarl.tasks.identity import Identity
 from metarl.tasks.moving_bandits import MovingBandits
 from tests.learners.small_rl2 import same, updates
@@ -133,6 +139,87 @@ def test_training_resumes_bit_for_bit(reopened, before):
     learner.load_state_dict(state)
     assert updates(learner, 3) == after
     assert same(learner.state_dict(), last)
+    learner.close()
+
+
+def kill_a_worker(learner):
+    worker = learner._captain._workers.processes[0]
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+
+
+def interrupt(learner, monkeypatch):
+    def stop(choices):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(learner, "improve_masters", stop)
+
+
+@pytest.mark.parametrize("how", ["killed", "interrupted"])
+def test_after_an_update_that_broke_off_it_goes_on_from_a_checkpoint_only(how, monkeypatch):
+    learner = MLSH(SMALL, TASKS)
+    updates(learner, 2)
+    state = learner.state_dict()
+    after = updates(learner, 2)
+    learner.load_state_dict(state)
+    if how == "killed":
+        kill_a_worker(learner)
+    else:
+        interrupt(learner, monkeypatch)
+    with pytest.raises(PlugInError if how == "killed" else KeyboardInterrupt):
+        learner.update()
+    monkeypatch.undo()
+    for touch in (learner.update, learner.state_dict):
+        with pytest.raises(PlugInError, match="load the last checkpoint, or make a new learner"):
+            touch()
+    learner.load_state_dict(state)
+    assert updates(learner, 2) == after
+    learner.close()
+
+
+def test_closing_is_quiet_even_if_a_worker_died():
+    learner = MLSH(SMALL, TASKS)
+    updates(learner, 1)
+    kill_a_worker(learner)
+    learner.close()
+    learner.close()
+    with pytest.raises(PlugInError, match="load the last checkpoint"):
+        learner.update()
+
+
+def test_weights_that_are_taken_over_reach_all_processes():
+    learner, other = MLSH(SMALL, TASKS), MLSH(replace(SMALL, processes=1), TASKS, 3)
+    updates(learner, 1)
+    learner.load_weights(other.weights())
+    learner._captain.order("weights")
+    (there,) = learner._captain.answers()
+    assert same(there, other.weights())
+    updates(learner, 1)
+    learner.close()
+
+
+class Numbered(TaskDistribution):
+    """Shows numbers that aren't floats."""
+
+    id, horizon = "Numbered", 4
+    observation_space = gym.spaces.Box(0, 9, (2,), np.uint8)
+    action_space = gym.spaces.Discrete(2)
+
+    def sample(self, n, split, seed):
+        return TASKS.sample(n, split, seed)
+
+    def reset(self, tasks, rng):
+        seen = torch.full((len(tasks), 2), 3, dtype=torch.uint8)
+        return seen, seen
+
+    def step(self, tasks, state, action, rng):
+        over = torch.zeros(len(action), dtype=torch.bool)
+        return Transition(state, state, action.float(), over, over)
+
+
+def test_observations_may_be_whole_numbers():
+    learner = MLSH(replace(SMALL, steps=8), Numbered())
+    assert updates(learner, 2)[-1]["steps"] == 2 * 6 * 8
     learner.close()
 
 
