@@ -111,6 +111,7 @@ GAMES = {
         "Airstriker-v0",
         {"joint-ppo": replace(FRAMES, num_envs=8, iterations=300, reward_scale=0.05), "joint-rainbow": rainbow(0.05)},
         levels=(0, 2),  # a beginning of level 3, and one of the endless mode
+        seeds=(0,),
         steps=50_000,  # an emulator plays 150 to 350 steps a second
     ),
     "freeway": Game("AtariFlavours-v0", {"joint-ppo": FRAMES, "joint-rainbow": rainbow(1.0)}, {"game": "freeway"}, levels=(0, 2)),
