@@ -101,18 +101,24 @@ def compare(goals: str, options: Options, console: Console) -> None:
             played.setdefault(name, []).append(returns_of(evaluation))
     returns = {name: np.stack(own) for name, own in played.items() if len(own) == len(options.seeds)}
     tasks = place.sample(options.num_tasks, "test", TEST_SEED)
-    cells = tasks.goal.numpy()
+    cells, (own_goals, first) = tasks.goal.numpy(), np.unique(tasks.goal.numpy(), return_index=True)
     write_arrays(options.folder / f"four-rooms-{goals}.npz", {"goal": cells, **{f"{name}/return": own for name, own in returns.items()}})
-    by_goal = {name: np.stack([own[:, cells == cell].mean((0, 1)) for cell in np.unique(cells)]) for name, own in returns.items()}
+    by_goal = {name: np.stack([own[:, cells == cell].mean((0, 1)) for cell in own_goals]) for name, own in returns.items()}
+    draw(goals, by_goal, place.upper_bound(tasks, 1).numpy()[first], options)
+    record(goals, {name: own.mean(1) for name, own in by_goal.items()}, options, console)
+
+
+def draw(goals: str, by_goal: dict[str, np.ndarray], bounds: np.ndarray, options: Options) -> None:
+    """Returns [goals, episodes] against steps, as parts of `bounds` [goals]: what can be had if the goal is known, in which goals differ."""
     curves = {
-        name: {(i + 1) * options.steps / PARTS: mean(part.mean(1)) for i, part in enumerate(np.split(own, PARTS, axis=1))}
+        name: {(i + 1) * options.steps / PARTS: mean(part.mean(1)) for i, part in enumerate(np.split(own / bounds[:, None], PARTS, axis=1))}
         for name, own in by_goal.items()
     }
-    levels = {"goal known": float(np.mean([place.upper_bound(tasks, 1)[cells == cell][0].item() for cell in np.unique(cells)]))}
-    title = f"{ID}, goals {GOALS[goals]}, held out"
-    figure = curves_against_steps(curves, levels=levels, y="mean return of an episode", title=title, logarithmic=False)
-    save(figure, options.folder / f"four-rooms-{goals}.png")
-    record(goals, {name: own.mean(1) for name, own in by_goal.items()}, options, console)
+    title, axis = f"{ID}, goals {GOALS[goals]}, held out", "return of an episode, part of a known goal's"
+    save(
+        curves_against_steps(curves, levels={"goal known": 1.0}, y=axis, title=title, logarithmic=False),
+        options.folder / f"four-rooms-{goals}.png",
+    )
 
 
 def found(goals: str, seed: int, one_policy: bool, options: Options) -> Path | None:
