@@ -36,7 +36,7 @@ from metarl.tasks.registry import make
 
 ID, TEST_SEED = "FourRooms-v0", 1711
 FIXED, TUNED, SHARED, SCRATCH = "MLSH", "MLSH, fine-tuned", "one policy, fine-tuned", "PPO from scratch"
-PARTS = 24  # of the budget, that the figure has
+PARTS = 12  # of the budget, that the figure has
 GOALS = {"room": "in one room", "any": "anywhere"}
 
 
@@ -109,7 +109,7 @@ def compare(goals: str, options: Options, console: Console) -> None:
 
 
 def draw(goals: str, by_goal: dict[str, np.ndarray], bounds: np.ndarray, options: Options) -> None:
-    """Returns [goals, episodes] against steps, as parts of `bounds` [goals]: what can be had if the goal is known, in which goals differ."""
+    """Returns [goals, episodes] against steps, as parts of `bounds` [goals], what can be had if the goal is known."""
     curves = {
         name: {(i + 1) * options.steps / PARTS: mean(part.mean(1)) for i, part in enumerate(np.split(own / bounds[:, None], PARTS, axis=1))}
         for name, own in by_goal.items()

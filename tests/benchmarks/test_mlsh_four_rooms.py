@@ -57,7 +57,7 @@ def test_what_isnt_trained_is_missing(tmp_path):
 
 
 def test_bad_options_get_a_sentence():
-    with pytest.raises(ValueError, match="a multiple of 2,400 steps"):
+    with pytest.raises(ValueError, match="a multiple of 1,200 steps"):
         mlsh_four_rooms.Options(steps=1000)
     with pytest.raises(ValueError, match="goals of room, any"):
         mlsh_four_rooms.Options(goals=("four",))
