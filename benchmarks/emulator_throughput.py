@@ -23,6 +23,7 @@ from rich.console import Console
 from throughput import OPPONENTS, Subject, machine, measure, note_median
 from throughput import Options as Timing
 
+from metarl.experiments.benchmark_folders import Storage, changed
 from metarl.results import write_csv
 
 GAMES = {"Airstriker-v0": "airstriker", "AtariFlavours-v0": "freeway"}  # our family -> what bare loops call its game
@@ -33,7 +34,6 @@ IN_STEP = {  # the same, stepped by a bare parent
     "raw loops in step, 0.6 ms between steps": (*RIVALS["raw"], "--in-step", "0.6"),
     "wrapped loops in step, 0.3 ms between steps": (*RIVALS["wrapped"], "--in-step", "0.3"),
 }
-COMMAND = "python benchmarks/emulator_throughput.py --publish"
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class Options:
     def folder(self) -> Path:
         """Where results go."""
         return Path("results" if self.publish else "runs") / "emulator_throughput"
+
+    @property
+    def command(self) -> str:
+        """What measures the figures again."""
+        return Storage(self.publish).command("emulator_throughput", changed(self, "families", "repeats", "processes"))
 
     @property
     def timing(self) -> Timing:
@@ -104,14 +109,14 @@ def main(options: Options) -> None:
                     write_csv(options.folder / "throughput.csv", pd.DataFrame(rows))
             ours = np.asarray(rates["metarl"])
             title = f"{id} in {processes} processes"
-            note_median(options.folder, console, f"{title}: frames a second", None, ours, COMMAND)
+            note_median(options.folder, console, f"{title}: frames a second", None, ours, options.command)
             for rival in RIVALS:
                 wanted = WANTED.get(id) if rival == "raw" else None
                 part = ours / np.asarray(rates[rival])
-                note_median(options.folder, console, f"{title}: part of the rate of {rival} loops", wanted, part, COMMAND)
+                note_median(options.folder, console, f"{title}: part of the rate of {rival} loops", wanted, part, options.command)
             for name in IN_STEP:
                 part = np.asarray(rates[name]) / np.asarray(rates["raw"])
-                note_median(options.folder, console, f"{title}: {name}, part of the rate of raw loops", None, part, COMMAND)
+                note_median(options.folder, console, f"{title}: {name}, part of the rate of raw loops", None, part, options.command)
 
 
 if __name__ == "__main__":

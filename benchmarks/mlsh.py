@@ -273,12 +273,18 @@ def record(
     for name in options.ablations:
         own = over_seeds(played, name)
         record_estimate(options.folder, f"{ID}, {name}: return", "shown", estimate(own) if len(own) else None, None, command)
-        title, apart = (
+        apart = float((own.mean(-1) > APART).sum()) if len(own) else math.nan
+        record_figure(
+            options.folder,
             f"{ID}, {name}: trainings whose sub-policies come apart",
-            float((own.mean(-1) > APART).sum()) if len(own) else math.nan,
+            wanted="shown",
+            value=apart,
+            ci_low=math.nan,
+            ci_high=math.nan,
+            n=len(own),
+            reached=None,
+            command=command,
         )
-        unknown = {"ci_low": math.nan, "ci_high": math.nan}
-        record_figure(options.folder, title, wanted="shown", value=apart, **unknown, n=len(own), reached=None, command=command)
     for name in OTHERS:
         own = others.get(name)
         record_estimate(

@@ -4,12 +4,13 @@ All processes hold the same weights and, once a rollout is played, the same roll
 optimiser, and so take the very same steps. PyTorch's own threads share out each operation instead, which pays only for large networks.
 """
 
+import pickle
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cached_property, partial
-from typing import Any, Protocol, Self
+from functools import cached_property, partial, wraps
+from typing import Any, Protocol, Self, TypeVar
 
 import cloudpickle
 import numpy as np
@@ -21,8 +22,9 @@ from metarl.learners.contract import Metrics
 from metarl.rollout import Rollout
 from metarl.tasks.errors import PlugInError
 from metarl.tasks.processes import WorkerProcesses, enter_worker
+from metarl.tasks.seeding import derive_seed
 
-__all__ = ["ALONE", "Captain", "CrewLearner", "Share", "added", "everyones_rollout", "everyones_tensors", "fill", "gathered", "serve"]
+__all__ = ["ALONE", "Captain", "CrewLearner", "Share", "added", "everyones_rollout", "gathered", "in_all_processes", "serve"]
 
 
 class Share(Protocol):
@@ -179,20 +181,28 @@ class CrewLearner(ABC):
     """A learner that `config.processes` processes run together: all call `update`, each for its own share.
 
     Args:
+        config: settings. device: where it learns.
         recruit: makes the same learner in another process, called as recruit(share=...).
         share: this process's part; the first process starts the others at its first update.
+
+    Raises:
+        ValueError: there are several processes for a GPU.
     """
 
-    config: Any
-
-    def __init__(self, recruit: Callable[..., Self], share: Share):
-        self.share, self._recruit = share, recruit
+    def __init__(self, config: Any, device: str, recruit: Callable[..., Self], share: Share):
+        if config.processes > 1 and torch.device(device).type != "cpu":
+            raise ValueError(f"Several processes are for a CPU; on {device}, use processes=1.")
+        self.config, self.share, self._recruit = config, share, recruit
         self._of_others: dict[str, Any] = {}  # what `own_state` gave in the other processes, by rank
         self._lost = False  # whether they ended amid an update, or before they could tell
 
+    def own_seed(self, streams: int) -> int:
+        """What names the streams that no other process draws from."""
+        return streams if self.share.rank == 0 else derive_seed(streams, "process", self.share.rank)
+
     @abstractmethod
-    def _update(self) -> Metrics:
-        """An update, in every process of the crew."""
+    def update(self) -> Metrics:
+        """Play, then improve; decorated by `in_all_processes`."""
 
     @abstractmethod
     def own_state(self) -> dict[str, Any]:
@@ -210,20 +220,14 @@ class CrewLearner(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
 
-    def update(self) -> Metrics:
-        """Play, then improve.
-
-        Raises:
-            PlugInError: a process failed, or did in an update before, or that was interrupted.
-        """
-        if self.config.processes == 1 or self.share.rank > 0:
-            return self._update()
+    def lead(self, update: Callable[[Self], Metrics]) -> Metrics:
+        """What `in_all_processes` does in the first process."""
         self._check_whole()
         captain, threads = self._captain, torch.get_num_threads()
         torch.set_num_threads(1)  # as in the others: sums by other numbers of threads round differently
         try:
             captain.order("update")
-            metrics = self._update()
+            metrics = update(self)
             captain.answers()
         except BaseException:  # the others stand amid an update, which nobody will finish
             self._lost = True
@@ -292,6 +296,23 @@ class CrewLearner(ABC):
             self.share = ALONE
 
 
+Learner = TypeVar("Learner", bound=CrewLearner)
+
+
+def in_all_processes(update: Callable[[Learner], Metrics]) -> Callable[[Learner], Metrics]:
+    """Have all processes of the crew do an update together.
+
+    That raises PlugInError where a process failed, or did in an update before, or that was interrupted.
+    """
+
+    @wraps(update)
+    def together(learner: Learner) -> Metrics:
+        alone = learner.config.processes == 1 or learner.share.rank > 0
+        return update(learner) if alone else learner.lead(update)
+
+    return together
+
+
 def _recruited(recruit: Callable[..., Any], share: Share) -> Any:
     return recruit(share=share)
 
@@ -305,43 +326,26 @@ def added(share: Share, tensor: Tensor) -> Tensor:
 
 
 def gathered(share: Share, tensors: Sequence[Tensor], dim: int) -> list[Tensor]:
-    """Everyone's `tensors`, each joined along `dim` by rank; all processes give the same shapes."""
+    """Everyone's `tensors`, each joined along `dim` by rank; unless that is the first, shorter ones are filled up along the first."""
     if share.size == 1:
         return list(tensors)
-    everything = share.everyones(b"".join(tensor.numpy().tobytes() for tensor in tensors))
-    joined, first = [], 0
-    for tensor in tensors:
-        if tensor.numel() == 0:
-            joined.append(torch.cat([tensor] * share.size, dim))
-            continue
-        last = first + tensor.numel() * tensor.element_size()
-        parts = [torch.frombuffer(bytearray(data[first:last]), dtype=tensor.dtype).view(tensor.shape) for data in everything]
-        joined.append(torch.cat(parts, dim))
-        first = last
-    return joined
+    everything = share.everyones(pickle.dumps([tensor.numpy() for tensor in tensors], protocol=5))
+    everyones = [[torch.from_numpy(array) for array in pickle.loads(data)] for data in everything]
+    return [torch.cat(parts if dim == 0 else filled(parts), dim) for parts in zip(*everyones, strict=True)]
 
 
-def everyones_tensors(share: Share, tensors: Sequence[Tensor]) -> list[list[Tensor]]:
-    """Everyone's `tensors`, by rank; processes may give different shapes."""
-    if share.size == 1:
-        return [list(tensors)]
-    everything = share.everyones(cloudpickle.dumps([tensor.numpy() for tensor in tensors], protocol=5))
-    return [[torch.from_numpy(array) for array in cloudpickle.loads(data)] for data in everything]
+def filled(parts: Sequence[Tensor]) -> list[Tensor]:
+    """Parts [n, ...], the shorter ones with zeros behind them."""
+    length = max(map(len, parts))
+    return [torch.cat([part, part.new_zeros((length - len(part), *part.shape[1:]))]) if len(part) < length else part for part in parts]
 
 
 def everyones_rollout(share: Share, rollout: Rollout, members: int) -> Rollout:
     """The rollout of all processes, each member's columns by rank; shorter ones are filled up with steps that don't count."""
     if share.size == 1:
         return rollout
-    length = max(int.from_bytes(data, "little") for data in share.everyones(len(rollout.reward).to_bytes(8, "little")))
     kept = [name for name in Step._fields if name != "final_observation"]  # which only holds a place in a rollout
     tensors = [*(getattr(rollout.steps, name) for name in kept), *(part for part in rollout[1:] if part is not None)]
-    parts = [fill(tensor, length).unflatten(1, (members, -1)) for tensor in tensors]
-    whole = [part.flatten(1, 2) for part in gathered(share, parts, 2)]
+    whole = [part.flatten(1, 2) for part in gathered(share, [tensor.unflatten(1, (members, -1)) for tensor in tensors], 2)]
     steps = dict(zip(kept, whole, strict=False))
     return Rollout(Step(**steps, final_observation=steps["prev_reward"]), *whole[len(kept) :])
-
-
-def fill(part: Tensor, length: int) -> Tensor:
-    """[length, ...]: `part` and zeros."""
-    return part if len(part) == length else torch.cat([part, part.new_zeros((length - len(part), *part.shape[1:]))])

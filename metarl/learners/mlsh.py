@@ -36,7 +36,7 @@ from torch import Tensor
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.contract import Metrics
-from metarl.learners.crew import ALONE, CrewLearner, Share, everyones_tensors, gathered
+from metarl.learners.crew import ALONE, CrewLearner, Share, gathered, in_all_processes
 from metarl.learners.mlsh_agent import FineTuning, MLSHAgent, episodes_between
 from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices, by_sub_policy
 from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, everyones_episodes, judge
@@ -163,10 +163,8 @@ class MLSH(CrewLearner):
         device: str = "cpu",
         share: Share = ALONE,
     ):
-        super().__init__(partial(MLSH, config, distribution, seed, device), share)
         check_device(device)
-        if config.processes > 1 and torch.device(device).type != "cpu":
-            raise ValueError(f"Several processes are for a CPU; on {device}, use processes=1.")
+        super().__init__(config, device, partial(MLSH, config, distribution, seed, device), share)
         if is_image(distribution.observation_space):
             raise ValueError(f"MLSH reads vectors; {distribution.id} shows images. Train rl2 or joint-ppo, which have encoders.")
         if distribution.horizon % config.every:
@@ -174,12 +172,10 @@ class MLSH(CrewLearner):
                 f"A master chooses every {config.every} steps, which doesn't divide the horizon of {distribution.id}, "
                 f"{distribution.horizon}: choose another `every`."
             )
-        self.config, self.distribution, self.device = config, distribution, torch.device(device)
+        self.distribution, self.device = distribution, torch.device(device)
         streams = derive_seed(only_seed("MLSH", seed), "mlsh")
         self.task_seed = derive_seed(streams, "tasks")
-        names, own = ("environment", "actions", "options", "minibatches"), streams
-        if share.rank > 0:
-            own = derive_seed(streams, "process", share.rank)
+        names, own = ("environment", "actions", "options", "minibatches"), self.own_seed(streams)
         self.rngs = {name: torch_generator(own, name, device=self.device) for name in names}
         inputs = StepInputs(distribution.observation_space, distribution.action_space, observation_only=True).to(self.device)
         self.hierarchy = Hierarchy(
@@ -194,12 +190,11 @@ class MLSH(CrewLearner):
             config.masters_only,
         )
         self.first_master = [weight.to(self.device) for weight in self.hierarchy.first_master]
-        each = config.tasks // config.processes
-        self.mine = share.rank * each + torch.arange(each)  # of all tasks, those that are played here
-        self.masters = Stack.of([weight.expand(each, *weight.shape) for weight in self.first_master])
+        row = torch.arange(config.tasks)
+        self.mine = row.chunk(config.processes)[share.rank]  # of all tasks, those that are played here
+        self.masters = Stack.of([weight.expand(len(self.mine), *weight.shape) for weight in self.first_master])
         self.sub_policies = Stack.of([weight.to(self.device) for weight in self.hierarchy.first_sub_policies])
         each = config.warm_up + config.joint
-        row = torch.arange(config.tasks)
         # [n] updates of a task so far; what some warm up for longer, so that they join one after another, lies below 0
         self.updates = -(row * each // config.tasks) if config.staggered else torch.zeros_like(row)
         self.tasks_before = torch.zeros_like(row)  # [n] that this row has had
@@ -217,7 +212,8 @@ class MLSH(CrewLearner):
         rows = len(self.mine) * self.episodes
         return MetaEpisodeEnv(self.distribution, Episodes(1, after=0), rows, self.rngs["environment"], refill=False)
 
-    def _update(self) -> Metrics:
+    @in_all_processes
+    def update(self) -> Metrics:
         """Play D steps in every task, improve all masters, and from tasks in the joint phase the sub-policies.
 
         "return" is the mean return of an episode, "return_first" that of tasks whose master has just begun (masters that are kept, or
@@ -260,14 +256,10 @@ class MLSH(CrewLearner):
 
     def learn_moments(self, observations: Tensor) -> None:
         """Take what all processes saw into the moments of observations, one process after the other."""
-        moments = self.hierarchy.inputs.observation_moments
-        if self.share.size == 1:
-            moments.update(observations)
-            return
         observations = observations.to(torch.float32)
-        seen = [torch.tensor([len(observations)]), observations.mean(0), observations.var(0, unbiased=False)]
-        for count, mean, variance in everyones_tensors(self.share, seen):
-            moments.merge(int(count), mean, variance)
+        seen = [torch.tensor([len(observations)]), observations.mean(0)[None], observations.var(0, unbiased=False)[None]]
+        for count, mean, variance in zip(*gathered(self.share, seen, 0), strict=True):
+            self.hierarchy.inputs.observation_moments.merge(int(count), mean, variance)
 
     def improve_masters(self, choices: TaskEpisodes) -> None:
         """Each master by its own task's choices."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from metarl.learners.crew import Share, everyones_tensors, fill
+from metarl.learners.crew import Share, gathered
 from metarl.learners.ppo import gae
 from metarl.networks.actions import ActionDistribution
 from metarl.rollout import Rollout
@@ -76,13 +76,8 @@ def episodes_of(rollout: Rollout, encode: Callable[[Tensor], Tensor], n: int) ->
 
 def everyones_episodes(share: Share, own: TaskEpisodes, option: Tensor) -> tuple[TaskEpisodes, Tensor]:
     """Episodes [T, j, R] of the tasks of all processes, and their options, by rank; shorter ones end in steps that don't count."""
-    if share.size == 1:
-        return own, option
-    given = everyones_tensors(share, (*own, option))
-    length = max(len(parts[0]) for parts in given)
-    in_time = [torch.cat([fill(parts[i], length) for parts in given], 1) for i in (0, 1, 2, 3, 4, -1)]
-    ends = [torch.cat([parts[i] for parts in given]) for i in (5, 6)]
-    return TaskEpisodes(*in_time[:5], *ends), in_time[5]
+    *in_time, option, terminated, final = gathered(share, (*own[:5], option, own.terminated[None], own.final[None]), 1)
+    return TaskEpisodes._make([*in_time, terminated[0], final[0]]), option
 
 
 @torch.no_grad()

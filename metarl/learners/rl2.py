@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_map
 from metarl.envs.budget import Budget, Episodes, max_steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.learners.contract import Metrics
-from metarl.learners.crew import ALONE, CrewLearner, Share, everyones_rollout
+from metarl.learners.crew import ALONE, CrewLearner, Share, everyones_rollout, in_all_processes
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.networks.actions import action_distribution
@@ -102,9 +102,8 @@ class RL2(CrewLearner):
         share: Share = ALONE,
     ):
         check_device(device)
-        if config.processes > 1 and torch.device(device).type != "cpu":
-            raise ValueError(f"Several processes are for a CPU; on {device}, use processes=1.")
-        self.config, self.distribution, self.device = config, distribution, torch.device(device)
+        super().__init__(config, device, partial(RL2, config, distribution, seed, device, make_policy), share)
+        self.distribution, self.device = distribution, torch.device(device)
         self.seeds = seed if isinstance(seed, tuple) else (seed,)
         self.members = len(self.seeds)
         if not all(isinstance(each, Integral) for each in self.seeds) or len(set(self.seeds)) != max(1, self.members):
@@ -123,9 +122,8 @@ class RL2(CrewLearner):
         streams = derive_seed(self.seeds[0], "rl2") if self.members == 1 else derive_seed(0, "rl2", *self.seeds)
         self.task_seed = derive_seed(streams, "tasks")
         self.batch_rng = torch_generator(streams, "minibatches", device=self.device)  # the same in all processes
-        own = streams if share.rank == 0 else derive_seed(streams, "process", share.rank)
+        own = self.own_seed(streams)
         self.env_rng, self.action_rng = (torch_generator(own, name, device=self.device) for name in ("environment", "actions"))
-        super().__init__(partial(RL2, config, distribution, seed, device, make_policy), share)
         rows = config.num_envs // config.processes
         first = torch.arange(self.members)[:, None] * config.num_envs + share.rank * rows
         self._columns = (first + torch.arange(rows)).flatten()  # of all rows, those that are played here
@@ -150,8 +148,9 @@ class RL2(CrewLearner):
         """Whether all iterations are done."""
         return self.iteration >= self.config.iterations
 
+    @in_all_processes
     @fast_products()
-    def _update(self) -> Metrics:
+    def update(self) -> Metrics:
         """Play one meta-episode in every row, then improve the policy on them."""
         rollout = self._play()
         if self.iteration == 0:

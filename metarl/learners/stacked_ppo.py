@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
-from metarl.learners.crew import Share, everyones_tensors
+from metarl.learners.crew import Share, gathered
 from metarl.learners.inner_loop import Problem, task_gradients
 from metarl.learners.optimizers import Adam, State, moved_to
 from metarl.learners.policy_episodes import Judged, surrogate, surrogate_and_slope
@@ -107,12 +107,10 @@ class Stack(NamedTuple):
 
 def everyones_stack(share: Share, own: Stack) -> Stack:
     """The policies of all processes of a crew; the n-th process has every policy from the n-th on, in steps of the processes' number."""
-    if share.size == 1:
-        return own
     leaves, spec = tree_flatten(tuple(own))
-    given = everyones_tensors(share, leaves)
-    order = torch.cat([rank + share.size * torch.arange(len(parts[0])) for rank, parts in enumerate(given)]).argsort()
-    return Stack(*tree_unflatten([torch.cat(parts)[order] for parts in zip(*given, strict=True)], spec))
+    joined = gathered(share, leaves, 0)
+    order = torch.cat([torch.arange(rank, len(joined[0]), share.size) for rank in range(share.size)]).argsort()
+    return Stack(*tree_unflatten([leaf[order] for leaf in joined], spec))
 
 
 @torch.no_grad()
