@@ -3,7 +3,7 @@
     python benchmarks/mlsh_four_rooms.py --publish
 
 MLSH trains on FourRooms-v0, four sub-policies, a choice every 50 steps; once with all goals in one room, as in the code of Frans et al.
-2017, and once with goals anywhere. On held-out goals agents then learn from 12,000 steps in each task: a master over sub-policies that stay
+2017, once with all in another room, which no setting was chosen by, and once with goals anywhere. On held-out goals agents then learn from 12,000 steps in each task: a master over sub-policies that stay
 as they are; the same, where each task's copies of them learn on, from all steps of the task; a single policy that was trained on all
 training goals and learns on; and one that learns from nothing by the same PPO. All improve after every 200 steps, with the settings that
 were best for PPO from scratch on training goals. Runs lie in runs/mlsh; with --publish, tables, figures and weights go to results/mlsh.
@@ -37,7 +37,7 @@ from metarl.tasks.registry import make
 ID, TEST_SEED = "FourRooms-v0", 1711
 FIXED, TUNED, SHARED, SCRATCH = "MLSH", "MLSH, fine-tuned", "one policy, fine-tuned", "PPO from scratch"
 PARTS = 12  # of the budget, that the figure has
-GOALS = {"room": "in one room", "any": "anywhere"}
+GOALS = {"room": "in one room", "upper-room": "in another room", "any": "anywhere"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Options:
     """What to compute.
 
     Attributes:
-        goals: where they are: room, any, or both.
+        goals: where they are: room, upper-room, any, or several of these.
         seeds: of the trainings, and of the single policies.
         num_tasks: test tasks. steps: that each agent plays in each.
         train: train what isn't trained; otherwise its figures are missing.

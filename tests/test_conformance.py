@@ -52,6 +52,7 @@ SETTINGS = {  # beside the defaults
     "CoinRun-v0": {"easy": {"levels": 3, "difficulty": "easy", "horizon": 20}},
     "FourRooms-v0": {
         "room": {"goals": "room", "horizon": 20},
+        "upper-room": {"goals": "upper-room", "horizon": 20},
         "four": {"goals": "four", "horizon": 20},
         "released": {"goals": "released", "horizon": 20},
     },

@@ -41,7 +41,7 @@ MOVING_BANDITS = replace(PAPER, iterations=250)
 FOUR_ROOMS = MLSHConfig(
     iterations=60, sub_policies=4, every=50, warm_up=6, joint=6, tasks=30, sub_policy=StackedPPO(lr=3e-3, minibatches=15, entropy=0.3)
 )
-FOUR_ROOMS_ITERATIONS = {"room": 60, "any": 120}  # by where goals are
+FOUR_ROOMS_ITERATIONS = {"room": 60, "upper-room": 60, "any": 120}  # by where goals are
 # At test: an update every second episode is best for PPO from scratch, on training goals in one room, of every episode, 2, 3, 5 and 10.
 FOUR_ROOMS_QUICK = replace(
     FOUR_ROOMS, steps=200, fine_tune_on="all", sub_policy=replace(FOUR_ROOMS.sub_policy, minibatches=2, entropy=0.01)
@@ -125,7 +125,7 @@ def shared_run(device: str = "cpu") -> RunConfig:
 
 
 def four_rooms_run(goals: str = "room", seed: int = 0, device: str = "cpu", one_policy: bool = False) -> RunConfig:
-    """MLSH in four rooms, whose goals are in one "room" or "any"; or a single policy for all goals, trained by the same steps."""
+    """MLSH in four rooms, whose goals are in one "room", in the "upper-room" or "any"; or a single policy for all goals, trained by the same steps."""
     config = replace(FOUR_ROOMS, iterations=FOUR_ROOMS_ITERATIONS[goals])
     if one_policy:
         config = replace(config, sub_policies=1, every=100)

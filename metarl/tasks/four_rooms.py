@@ -1,5 +1,6 @@
 """Four rooms: a grid of 104 cells with slippery floors, in which a task's goal is a cell (Sutton et al. 1999, Frans et al. 2017)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -36,18 +37,23 @@ SLIP = 1 / 3  # chance that a move goes on to a random neighbour
 START = 62  # the doorway between the two rooms on the right
 EVERY, HELD_OUT = 4, 1  # cells with this remainder are goals of the test split; both splits are then equally hard
 ROOM = tuple(cell for cell, (row, column) in enumerate(CELLS) if row > 7 and column > 6)  # on the lower right: 20 cells
+UPPER_ROOM = tuple(cell for cell, (row, column) in enumerate(CELLS) if row < 7 and column > 6)  # on the upper right: 30 cells
 CANDIDATES = (68, 80, 90, 103)  # in that room, that the released code draws a goal from
 RELEASED = 103  # that it then sets, whichever was drawn
 
+
+def separated(cells: Iterable[int]) -> dict[str, tuple[int, ...]]:
+    """Goals for train and others for test, the start for neither."""
+    return {
+        "train": tuple(cell for cell in cells if cell % EVERY != HELD_OUT and cell != START),
+        "test": tuple(cell for cell in cells if cell % EVERY == HELD_OUT and cell != START),
+    }
+
+
 GOALS: dict[str, dict[str, tuple[int, ...]]] = {  # by the argument `goals` and the split
-    "any": {
-        "train": tuple(cell for cell in range(len(CELLS)) if cell % EVERY != HELD_OUT and cell != START),
-        "test": tuple(cell for cell in range(len(CELLS)) if cell % EVERY == HELD_OUT),
-    },
-    "room": {
-        "train": tuple(cell for cell in ROOM if cell % EVERY != HELD_OUT),
-        "test": tuple(cell for cell in ROOM if cell % EVERY == HELD_OUT),
-    },
+    "any": separated(range(len(CELLS))),
+    "room": separated(ROOM),
+    "upper-room": separated(UPPER_ROOM),
     "four": {"train": CANDIDATES, "test": CANDIDATES},
     "released": {"train": (RELEASED,), "test": (RELEASED,)},
 }
@@ -75,12 +81,13 @@ class FourRooms(TaskDistribution):
     | success | the step ended in the goal |
     | splits | train: 77 cells in all four rooms, test: 26 others among them, each equally likely; "four" and "released" are finite |
     | optimum | not computed |
-    | upper bound | goal known, by backward induction: exact; 68.6 of 100 on average in either split, 34 to 98 by goal ("room": 73) |
+    | upper bound | goal known, by backward induction: exact; 68.6 of 100 on average in either split, 34 to 98 by goal ("room": 73, "upper-room": 68) |
     | versions | v0 |
 
     By `goals`, they are
     - "any": all cells but the start, in disjoint sets for train and test;
     - "room": the cells of the room on the lower right, 15 for train and 5 for test: what is common to tasks is where to look;
+    - "upper-room": likewise the room on the upper right, 23 and 7;
     - "four": cells 68, 80, 90 and 103 of the room on the lower right, the same ones in both splits;
     - "released": always 103, in the lower right corner. The code that Frans et al. released draws one of those four and then sets 103,
       whichever it was, so that there is only one task and nothing to meta-learn. All four are in the room of "room".
@@ -92,7 +99,7 @@ class FourRooms(TaskDistribution):
     where Sutton et al. have a move that fails go in another direction instead.
 
     Args:
-        goals: where they are drawn from: "any", "room", "four" or "released". horizon: steps an episode.
+        goals: where they are drawn from: "any", "room", "upper-room", "four" or "released". horizon: steps an episode.
     """
 
     id = "FourRooms-v0"

@@ -18,7 +18,7 @@ AGENTS = ("MLSH", "MLSH, fine-tuned", "one policy, fine-tuned", "PPO from scratc
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
     monkeypatch.setattr(mlsh_runs, "FOUR_ROOMS", replace(mlsh_runs.FOUR_ROOMS, tasks=2, steps=100))
-    monkeypatch.setattr(mlsh_runs, "FOUR_ROOMS_ITERATIONS", {"room": 1, "any": 1})
+    monkeypatch.setattr(mlsh_runs, "FOUR_ROOMS_ITERATIONS", {"room": 1, "upper-room": 1, "any": 1})
 
 
 def run(tmp_path, **more):
@@ -30,7 +30,7 @@ def run(tmp_path, **more):
 
 def test_all_learn_in_the_same_tasks(tmp_path):
     options, figures = run(tmp_path)
-    for goals, where in (("room", "in one room"), ("any", "anywhere")):
+    for goals, where in (("room", "in one room"), ("upper-room", "in another room"), ("any", "anywhere")):
         with np.load(options.folder / f"four-rooms-{goals}.npz") as arrays:
             returns = {name: arrays[f"{name}/return"] for name in AGENTS}
             cells = arrays["goal"]
@@ -59,5 +59,5 @@ def test_what_isnt_trained_is_missing(tmp_path):
 def test_bad_options_get_a_sentence():
     with pytest.raises(ValueError, match="a multiple of 1,200 steps"):
         mlsh_four_rooms.Options(steps=1000)
-    with pytest.raises(ValueError, match="goals of room, any"):
+    with pytest.raises(ValueError, match="goals of room, upper-room, any"):
         mlsh_four_rooms.Options(goals=("four",))

@@ -82,6 +82,12 @@ def test_goals_in_one_room_are_around_those_of_the_released_code():
     assert not FourRooms("room").finite
 
 
+def test_goals_in_the_other_room_on_the_right():
+    seen = {split: set(FourRooms("upper-room").sample(2000, split, 0).goal.tolist()) for split in ("train", "test")}
+    assert {split: len(cells) for split, cells in seen.items()} == {"train": 23, "test": 7}
+    assert seen["train"] | seen["test"] == {i for i, (row, column) in enumerate(CELLS) if 1 <= row <= 6 and 7 <= column <= 11}
+
+
 def test_named_goals():
     assert set(FourRooms("four").sample(1000, "test", 0).goal.tolist()) == {68, 80, 90, 103}
     assert set(FourRooms("released").sample(1000, "train", 0).goal.tolist()) == {103}
