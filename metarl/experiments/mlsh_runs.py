@@ -125,7 +125,7 @@ def shared_run(device: str = "cpu") -> RunConfig:
 
 
 def four_rooms_run(goals: str = "room", seed: int = 0, device: str = "cpu", one_policy: bool = False) -> RunConfig:
-    """MLSH in four rooms, whose goals are in one "room", in the "upper-room" or "any"; or a single policy for all goals, trained by the same steps."""
+    """MLSH in four rooms, goals in one "room", another, "upper-room", or "any"; or a single policy for all, trained by the same steps."""
     config = replace(FOUR_ROOMS, iterations=FOUR_ROOMS_ITERATIONS[goals])
     if one_policy:
         config = replace(config, sub_policies=1, every=100)

@@ -81,7 +81,7 @@ class FourRooms(TaskDistribution):
     | success | the step ended in the goal |
     | splits | train: 77 cells in all four rooms, test: 26 others among them, each equally likely; "four" and "released" are finite |
     | optimum | not computed |
-    | upper bound | goal known, by backward induction: exact; 68.6 of 100 on average in either split, 34 to 98 by goal ("room": 73, "upper-room": 68) |
+    | upper bound | goal known, by backward induction: exact; 34 to 98 of 100 by goal, on average 68.6 in either split ("room": 73) |
     | versions | v0 |
 
     By `goals`, they are

@@ -112,7 +112,7 @@ def test_the_bound_by_hand_and_by_play():
 
 
 def test_bad_arguments_get_a_sentence():
-    with pytest.raises(ValueError, match="no goals 'all'; choose one of any, room, four, released"):
+    with pytest.raises(ValueError, match="no goals 'all'; choose one of any, room, upper-room, four, released"):
         FourRooms("all")
     with pytest.raises(ValueError, match="horizon must be at least 1"):
         FourRooms(horizon=0)
