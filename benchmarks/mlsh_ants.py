@@ -2,9 +2,10 @@
 
     python benchmarks/mlsh_ants.py --publish
 
-MLSH trains on AntTwoWalk-v0, in episodes of 200 steps (10 s), one choice long. Then each sub-policy walks by itself: the angle between its
-mean way and its own axis. On AntObstacle-v0, with 2,000 steps an episode, paid in the goal's square only, a master over these sub-policies
-learns by itself, and beside it a single policy that learns by the same PPO from nothing; several rows of each, which differ by their draws.
+MLSH trains on AntTwoWalk-v0, in episodes of 200 steps (10 s), one choice long, with each seed. Then each sub-policy walks by itself: the
+angle between its mean way and its own axis. On AntObstacle-v0, with 2,000 steps an episode, paid in the goal's square only, a master over
+these sub-policies learns by itself, and beside it a single policy that learns by the same PPO from nothing; several rows of each, which
+differ by their draws.
 Runs lie in runs/mlsh; with --publish, tables, figures and weights go to results/mlsh.
 """
 
@@ -46,7 +47,7 @@ class Options:
     """What to compute.
 
     Attributes:
-        seed: of the training.
+        seeds: of the trainings.
         num_walks: of each sub-policy.
         num_rows: of each agent on the obstacle course. steps: that each row plays there.
         train: train what isn't trained; otherwise its figures are missing.
@@ -54,7 +55,7 @@ class Options:
         storage: where tables, runs and weights lie.
     """
 
-    seed: int = 0
+    seeds: tuple[int, ...] = (0, 1)
     num_walks: int = 20
     num_rows: int = 8
     steps: int = 80_000
@@ -63,8 +64,8 @@ class Options:
     storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
-        if min(self.num_walks, self.num_rows) < 2:
-            raise ValueError("Intervals need two walks and two rows at least.")
+        if min(self.num_walks, self.num_rows) < 2 or not self.seeds:
+            raise ValueError("Give at least one seed; intervals need two walks and two rows at least.")
 
     @property
     def folder(self) -> Path:
@@ -74,61 +75,75 @@ class Options:
     @property
     def command(self) -> str:
         """What reruns the figures."""
-        return self.storage.command("mlsh_ants", changed(self, "seed", "num_walks", "num_rows", "steps"))
+        return self.storage.command("mlsh_ants", changed(self, "seeds", "num_walks", "num_rows", "steps"))
 
 
 def main(options: Options, console: Console) -> None:
     """The walk, its sub-policies' ways, and the course."""
-    run, places = two_walk_run(options.seed, options.device), options.storage.places("mlsh", f"ant-two-walk-seed{options.seed}")
-    check_folder(run, *places)
-    folder = trained(run, *places, train_missing=options.train, publishes=options.storage.publish)
+    for seed in options.seeds:
+        check_folder(two_walk_run(seed, options.device), *places_of(seed, options))
     options.folder.mkdir(parents=True, exist_ok=True)
-    learner = None if folder is None else load_learner(folder)
-    assert learner is None or isinstance(learner, MLSH), "it is a run of MLSH's"
-    record_training(folder, options)
-    record_ways(learner, options, console)
-    record_course(learner, options, console)
+    folders = {seed: found(seed, options) for seed in options.seeds}
+    record_training(folders, options)
+    for seed, folder in folders.items():
+        learner = None if folder is None else load_learner(folder)
+        assert learner is None or isinstance(learner, MLSH), "it is a run of MLSH's"
+        record_ways(seed, learner, options, console)
+        record_course(seed, learner, options, console)
 
 
-def record_training(folder: Path | None, options: Options) -> None:
+def places_of(seed: int, options: Options) -> tuple[Path, Path]:
+    """Where a training lies: our own, and the published one."""
+    return options.storage.places("mlsh", f"ant-two-walk-seed{seed}")
+
+
+def found(seed: int, options: Options) -> Path | None:
+    """The folder of a trained run; None where it isn't trained and mustn't be."""
+    run, places = two_walk_run(seed, options.device), places_of(seed, options)
+    return trained(run, *places, train_missing=options.train, publishes=options.storage.publish)
+
+
+def record_training(folders: dict[int, Path | None], options: Options) -> None:
     """How far a task's ants come as training goes on, and what more of it costs."""
-    reached = speed = None
-    if folder is not None:
-        log = pd.read_csv(RunFolder(folder).metrics_file)
-        parts = [log.iloc[rows] for rows in np.array_split(np.arange(len(log)), PARTS)]
-        seconds = make(WALK).step_seconds
-        curve = {float(part["steps"].iloc[-1]): mean(part["return"].to_numpy() * seconds) for part in parts}
+    curves, seconds = {}, make(WALK).step_seconds
+    for seed, folder in folders.items():
+        reached = speed = None
+        if folder is not None:
+            log = pd.read_csv(RunFolder(folder).metrics_file)
+            parts = [log.iloc[rows] for rows in np.array_split(np.arange(len(log)), PARTS)]
+            curve = {float(part["steps"].iloc[-1]): mean(part["return"].to_numpy() * seconds) for part in parts}
+            curves[f"MLSH, seed {seed}"] = curve
+            reached, speed = curve[max(curve)], mean(log["steps_per_second"].to_numpy())
+        title = f"{WALK}, seed {seed}: way in the task's direction, m in 10 s, of the last tenth of training"
+        record_estimate(options.folder, title, "shown", reached, None, options.command)
+        title = f"{WALK}, seed {seed}: training, environment steps a second, as it was trained"
+        record_estimate(options.folder, title, "shown", speed, None, options.command)
+    if curves:
         figure = curves_against_steps(
-            {"MLSH": curve},
+            curves,
             y="way in the task's direction, m in 10 s",
             x="environment steps of training",
             title=f"{WALK}, training tasks",
             logarithmic=False,
         )
         save(figure, options.folder / "two-walk-training.png")
-        reached, speed = curve[max(curve)], mean(log["steps_per_second"].to_numpy())
-    title = f"{WALK}: way in the task's direction, m in 10 s, of the last tenth of training"
-    record_estimate(options.folder, title, "shown", reached, None, options.command)
-    record_estimate(
-        options.folder, f"{WALK}: training, environment steps a second, as it was trained", "shown", speed, None, options.command
-    )
 
 
-def record_ways(learner: MLSH | None, options: Options, console: Console) -> None:
+def record_ways(seed: int, learner: MLSH | None, options: Options, console: Console) -> None:
     """Where sub-policies walk to by themselves, and how far from their own axes."""
     away: list[Estimate] = []
     if learner is not None:
         walked = walks(learner, learner.distribution, options.num_walks, TEST_SEED)
-        save(draw_walks(walked), options.folder / "two-walk-ways.png")
+        save(draw_walks(walked), options.folder / f"two-walk-ways-seed{seed}.png")
         ways = walked.displacement
         axes = own_axes(ways, np.array(GOALS))
         away = [angle(walked.paths[k, :, -1] - walked.paths[k, :, 0], axis) for k, axis in enumerate(axes)]
         columns = {"sub_policy": np.arange(len(ways)) + 1, "right_m": ways[:, 0], "up_m": ways[:, 1]}
         table = pd.DataFrame(columns | {"angle_degrees": [each.value for each in away], "walks": options.num_walks}).round(2)
-        write_csv(options.folder / "two-walk-ways.csv", table)
-        console.print(table.to_string(index=False), highlight=False)
+        write_csv(options.folder / f"two-walk-ways-seed{seed}.csv", table)
+        console.print(f"seed {seed}", table.to_string(index=False), sep="\n", highlight=False)
     for k in range(mlsh_runs.TWO_WALK.sub_policies):
-        title = f"{WALK}, sub-policy {k + 1}: angle between its mean displacement and its own axis, degrees"
+        title = f"{WALK}, seed {seed}, sub-policy {k + 1}: angle between its mean displacement and its own axis, degrees"
         own = away[k] if away else None
         record_estimate(options.folder, title, "<= 30", own, None if own is None else own.value <= 30, options.command)
 
@@ -142,31 +157,31 @@ def angle(ways: np.ndarray, axis: np.ndarray) -> Estimate:
     return bootstrap(np.arange(len(ways)), of_counts, np.random.default_rng(TEST_SEED))
 
 
-def record_course(learner: MLSH | None, options: Options, console: Console) -> None:
+def record_course(seed: int, learner: MLSH | None, options: Options, console: Console) -> None:
     """The obstacle course, by a hierarchy and by a single policy."""
     course, budget = make(COURSE), Steps(options.steps)
-    single = MLSH(alone(mlsh_runs.TWO_WALK, course.horizon), course, options.seed)
+    single = MLSH(alone(mlsh_runs.TWO_WALK, course.horizon), course, seed)
     agents: dict[str, Agent] = {}
     if learner is not None:
-        whole = MLSH(learner.config, course, options.seed)
+        whole = MLSH(learner.config, course, seed)
         whole.load_weights(learner.weights())
         single.hierarchy.inputs.load_state_dict(whole.hierarchy.inputs.state_dict())  # both see observations normalised alike
         agents[WHOLE] = whole.agent(budget)
     agents[SCRATCH] = single.agent(budget)
     played = {name: evaluate(agent, course, "test", options.num_rows, TEST_SEED, budget) for name, agent in agents.items()}
     curves = {name: learning_curve(evaluation, options.steps) for name, evaluation in played.items()}
-    figure = curves_against_steps(curves, y="mean return of an episode", title=COURSE, logarithmic=False)
-    save(figure, options.folder / "obstacle-course.png")
+    figure = curves_against_steps(curves, y="mean return of an episode", title=f"{COURSE}, seed {seed}", logarithmic=False)
+    save(figure, options.folder / f"obstacle-course-seed{seed}.png")
     for name in (WHOLE, SCRATCH):
         own = mean(played[name].scores("budget_mean")) if name in played else None
-        title = f"{COURSE}, {name}: mean return of the episodes of {options.steps:,} steps"
+        title = f"{COURSE}, seed {seed}, {name}: mean return of the episodes of {options.steps:,} steps"
         record_estimate(options.folder, title, "shown", own, None, options.command)
         console.print(f"{title}: {own}", highlight=False)
     lead = None
     if WHOLE in played:
         whole_scores, single_scores = (played[name].scores("budget_mean") for name in (WHOLE, SCRATCH))
         lead = paired_difference(whole_scores, single_scores).difference
-    title = f"{COURSE}: {WHOLE}, minus {SCRATCH}, paired by row"
+    title = f"{COURSE}, seed {seed}: {WHOLE}, minus {SCRATCH}, paired by row"
     record_estimate(options.folder, title, "> 0", lead, None if lead is None else lead.low > 0, options.command)
 
 

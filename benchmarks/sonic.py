@@ -287,7 +287,7 @@ def with_references(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def record(labels: list[str], scores: pd.DataFrame, options: Options) -> None:
-    """The figures of merit: every agent's score, and what joint training is worth, paired by level and seed."""
+    """The figures of merit: every agent's score, and what joint training is worth."""
     board = leaderboard(scores).set_index("agent") if len(scores) else pd.DataFrame()
     for label in labels:
         value = None
@@ -299,17 +299,21 @@ def record(labels: list[str], scores: pd.DataFrame, options: Options) -> None:
     for jointly, alone in PAIRS:
         if jointly not in labels or alone not in labels:
             continue
-        lead = joint_lead(scores, jointly, alone)
-        reached = None if lead is None else lead.low > 0
-        name = f"{options.game}, {jointly} minus {alone} from scratch, {options.budget:,} steps, paired by level and seed"
-        record_estimate(options.folder, name, "> 0", lead, reached, options.command(jointly))
+        for paired, lead in joint_leads(scores, jointly, alone).items():
+            reached = None if lead is None else lead.low > 0
+            name = f"{options.game}, {jointly} minus {alone} from scratch, {options.budget:,} steps, paired by {paired}"
+            record_estimate(options.folder, name, "> 0", lead, reached, options.command(jointly))
 
 
-def joint_lead(scores: pd.DataFrame, jointly: str, alone: str) -> Estimate | None:
-    """Mean difference over levels and seeds that both have played; None where there are fewer than two."""
-    sides = [scores[scores["agent"] == label].set_index(["level", "seed"])["score"] for label in (jointly, alone)]
-    difference = (sides[0] - sides[1]).dropna()
-    return mean(difference.to_numpy()) if len(difference) > 1 else None
+def joint_leads(scores: pd.DataFrame, jointly: str, alone: str) -> dict[str, Estimate | None]:
+    """Mean differences over what both have played, None where that is fewer than two.
+
+    Seeds are what other trainings at test would differ in, with these levels; all pairs are more, but those of a level are alike.
+    """
+    sides = [scores[scores["agent"] == label].pivot_table(index="level", columns="seed", values="score") for label in (jointly, alone)]
+    difference = sides[0] - sides[1]
+    each = {"level and seed": difference.stack(), "seed, mean over levels": difference.dropna(axis=1, how="any").mean(axis=0)}
+    return {paired: mean(own.dropna().to_numpy()) if own.count() > 1 else None for paired, own in each.items()}
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ is opened.
 """
 
 import gzip
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from metarl.tasks.allow_backtracking import AllowBacktracking
 from metarl.tasks.buttons import Buttons, ButtonTable, button_table
 from metarl.tasks.game_wrappers import ScaleReward, StackFrames, StickyFrameSkip, WarpFrame
+from metarl.tasks.retro_scenario import Variable, watched
 
 __all__ = ["CONSOLE", "MISSING", "MakeRetro", "RetroGame", "RetroLevel", "stable_retro"]
 
@@ -117,7 +119,8 @@ class RetroGame(gym.Env):
         self._emulator: Any = None
         self.shown = True
         start = _read_state(level, states)
-        self._emulator = CONSOLE.take(level.game, scenario)
+        self._emulator, self._watched = CONSOLE.take(level.game, scenario)
+        self._values: list[int] | None = None  # of the watched variables, when stable-retro last looked at all memory
         self._emulator.initial_state = start
         self.observation_space, self.action_space = self._emulator.observation_space, self._emulator.action_space
         self.buttons: list[str] = self._emulator.buttons
@@ -125,19 +128,33 @@ class RetroGame(gym.Env):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """Load the state. Nothing is random: of two episodes with the same actions, all is the same."""
         observation, info = self._emulator.reset()
+        self._values = self._read()
         return observation, info
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Play a frame, as stable-retro's own `step` does, but copy the screen only where it is shown."""
+        """Play a frame, as stable-retro's own `step` does, but copy screen and memory only where that makes a difference."""
         emulator = self._emulator
         for player, held in enumerate(emulator.action_to_array(action)):
             emulator.em.set_button_mask(held, player)
         emulator.em.step()
-        emulator.data.update_ram()
-        reward, done, info = emulator.compute_step()
+        values = self._read()
+        if values is None or values != self._values:
+            emulator.data.update_ram()
+            self._values = values
+            reward = emulator.data.current_reward()
+        else:
+            reward = 0.0
+        done = emulator.data.is_done()
         if self.shown or done:
             emulator.img = emulator.get_screen(apply_rotation=True)
-        return emulator.img, float(reward), bool(done), False, dict(info)
+        return emulator.img, float(reward), bool(done), False, emulator.data.lookup_all()
+
+    def _read(self) -> list[int] | None:
+        """The watched variables; None where there is more to watch."""
+        if self._watched is None:
+            return None
+        memory = self._emulator.data.memory
+        return [memory.extract(address, type) for address, type in self._watched]
 
     def render(self) -> np.ndarray:
         """The screen [height, width, 3] uint8."""
@@ -150,26 +167,32 @@ class RetroGame(gym.Env):
             self._emulator = None
 
 
+class Inserted(NamedTuple):
+    """An emulator with a game in it, and the variables to watch; see `watched`."""
+
+    emulator: Any
+    watched: tuple[Variable, ...] | None
+
+
 class Console:
     """The one emulator that this process can hold, and which game is in it."""
 
     def __init__(self) -> None:
         self._game: tuple[str, str] | None = None  # and its scenario
-        self._emulator: Any = None
+        self._inserted: Inserted | None = None
         self._taken = False
 
-    def take(self, game: str, scenario: str) -> Any:
+    def take(self, game: str, scenario: str) -> Inserted:
         """The emulator with this game in it."""
         if self._taken:
             raise ValueError(
                 "stable-retro runs one emulator a process; play one row at a time, or each row in a worker process of its own."
             )
-        if self._game != (game, scenario):
+        if self._inserted is None or self._game != (game, scenario):
             self.eject()
-            self._emulator = _insert(game, scenario)
-            self._game = (game, scenario)
+            self._inserted, self._game = _insert(game, scenario), (game, scenario)
         self._taken = True
-        return self._emulator
+        return self._inserted
 
     def give_back(self) -> None:
         """Keep it for the next one who asks."""
@@ -179,15 +202,15 @@ class Console:
         """Close the emulator, unless it is being played."""
         if self._taken:
             return
-        if self._emulator is not None:
-            self._emulator.close()
-        self._game = self._emulator = None
+        if self._inserted is not None:
+            self._inserted.emulator.close()
+        self._game = self._inserted = None
 
 
 CONSOLE = Console()
 
 
-def _insert(game: str, scenario: str) -> Any:
+def _insert(game: str, scenario: str) -> Inserted:
     """A new emulator.
 
     Raises:
@@ -201,11 +224,13 @@ def _insert(game: str, scenario: str) -> Any:
             f"{game} has no scenario {scenario!r}; choose {' or '.join(known)}." if known else f"stable-retro has no game {game!r}."
         )
     try:
-        return retro.make(game, retro.State.NONE, every, scenario=scenario, render_mode="rgb_array")
+        emulator = retro.make(game, retro.State.NONE, every, scenario=scenario, render_mode="rgb_array")
     except FileNotFoundError as error:
         raise ValueError(f"The ROM of {game} isn't here; metarl retro import FOLDER brings in those that you own.") from error
     except RuntimeError as error:
         raise ValueError(f"{game} can't be opened ({error}); stable-retro runs one emulator a process, so close the other.") from error
+    files = [retro.data.get_file_path(game, f"{name}.json", every) for name in (scenario, "data")]
+    return Inserted(emulator, watched(*(json.loads(Path(file).read_text()) for file in files)))
 
 
 def _read_state(level: RetroLevel, states: Path | None) -> bytes:

@@ -28,31 +28,36 @@ def moments(monkeypatch):
 
 def run(tmp_path, **more):
     storage = Storage(publish=True, runs=tmp_path / "runs", results=tmp_path / "results")
-    options = mlsh_ants.Options(num_walks=3, num_rows=2, steps=80, storage=storage, **more)
+    options = mlsh_ants.Options(seeds=(0, 4), num_walks=3, num_rows=2, steps=80, storage=storage, **more)
     mlsh_ants.main(options, Console(file=io.StringIO(), width=160))
     return options, pd.read_csv(options.folder / "figures.csv").set_index("figure")
 
 
 def test_ways_the_course_and_figures(tmp_path):
     options, figures = run(tmp_path)
-    table = pd.read_csv(options.folder / "two-walk-ways.csv")
-    for k in range(2):
-        row = figures.loc[f"AntTwoWalk-v0, sub-policy {k + 1}: angle between its mean displacement and its own axis, degrees"]
-        assert row["value"] == pytest.approx(table["angle_degrees"][k], abs=0.01)
-        assert row["ci_low"] <= row["value"] <= row["ci_high"]
-        assert (str(row["reached"]) == "True") == (row["value"] <= 30)
-    difference = figures.loc["AntObstacle-v0: MLSH, sub-policies of the two-way walk, minus PPO from scratch, paired by row"]
-    assert difference["value"] == 0.0  # nobody gets to the goal in 20 steps
+    for seed in (0, 4):
+        table = pd.read_csv(options.folder / f"two-walk-ways-seed{seed}.csv")
+        for k in range(2):
+            title = f"AntTwoWalk-v0, seed {seed}, sub-policy {k + 1}: angle between its mean displacement and its own axis, degrees"
+            row = figures.loc[title]
+            assert row["value"] == pytest.approx(table["angle_degrees"][k], abs=0.01)
+            assert row["ci_low"] <= row["value"] <= row["ci_high"]
+            assert (str(row["reached"]) == "True") == (row["value"] <= 30)
+        title = f"AntObstacle-v0, seed {seed}: MLSH, sub-policies of the two-way walk, minus PPO from scratch, paired by row"
+        assert figures.loc[title, "value"] == 0.0  # nobody gets to the goal in 20 steps
+        for name in (f"two-walk-ways-seed{seed}.png", f"obstacle-course-seed{seed}.png", "two-walk-training.png"):
+            assert (options.folder / name).stat().st_size > 5_000
+        assert (tmp_path / f"results/mlsh/weights/ant-two-walk-seed{seed}/weights.safetensors").exists()
     assert not figures["value"].isna().any()
-    for name in ("two-walk-training.png", "two-walk-ways.png", "obstacle-course.png"):
-        assert (options.folder / name).stat().st_size > 5_000
-    assert (tmp_path / "results/mlsh/weights/ant-two-walk-seed0/weights.safetensors").exists()
+    ways = [pd.read_csv(options.folder / f"two-walk-ways-seed{seed}.csv")["right_m"].tolist() for seed in (0, 4)]
+    assert ways[0] != ways[1], "each seed has a training of its own"
 
 
 def test_what_isnt_trained_is_missing(tmp_path):
     _, figures = run(tmp_path, train=False)
     missing = figures["value"].isna()
-    assert set(missing.index[~missing]) == {"AntObstacle-v0, PPO from scratch: mean return of the episodes of 80 steps"}
+    known = {f"AntObstacle-v0, seed {seed}, PPO from scratch: mean return of the episodes of 80 steps" for seed in (0, 4)}
+    assert set(missing.index[~missing]) == known
 
 
 def test_angles_have_intervals_of_redrawn_walks():

@@ -53,6 +53,10 @@ def test_scores_tables_figures_and_weights(tmp_path):
     lead = figures.loc["coin-run, Joint PPO minus PPO from scratch, 80 steps, paired by level and seed"]
     sides = [scores[scores["agent"] == label]["score"].mean() for label in ("Joint PPO", "PPO")]
     assert float(lead["value"]) == pytest.approx(sides[0] - sides[1], abs=1e-3)
+    assert lead["n"] == 4
+    lead = figures.loc["coin-run, Joint PPO minus PPO from scratch, 80 steps, paired by seed, mean over levels"]
+    assert float(lead["value"]) == pytest.approx(sides[0] - sides[1], abs=1e-3)
+    assert lead["n"] == 2
     with np.load(options.folder / "episodes.npz") as kept:
         first = scores[(scores["agent"] == "PPO") & (scores["seed"] == 1)].iloc[0]
         lengths, returns = (kept[f"PPO/{first['level']}/1/{name}"] for name in ("length", "return"))
@@ -92,8 +96,21 @@ def test_without_roms_sonic_says_what_to_do(tmp_path):
 def test_what_was_not_played_is_missing(tmp_path):
     options, _ = run(tmp_path, play=False)
     figures = pd.read_csv(options.folder / "figures.csv")
-    assert len(figures) == 4
+    assert len(figures) == 5
     assert figures["value"].isna().all()
+
+
+def test_leads_by_pair_and_by_seed():
+    sides = {"Joint PPO": {(0, 0): 5.0, (1, 0): 7.0, (0, 1): 4.0, (1, 1): 4.0, (0, 2): 9.0}}  # by level and seed
+    sides["PPO"] = {(0, 0): 4.0, (1, 0): 2.0, (0, 1): 3.0, (1, 1): 2.0, (0, 2): 7.0, (1, 2): 8.0}
+    rows = [(agent, *which, score) for agent, own in sides.items() for which, score in own.items()]
+    scores = pd.DataFrame(rows, columns=["agent", "level", "seed", "score"])
+    leads = sonic.joint_leads(scores, "Joint PPO", "PPO")
+    pairs, seeds = leads["level and seed"], leads["seed, mean over levels"]
+    assert (pairs.value, pairs.n) == (pytest.approx(np.mean([1, 5, 1, 2, 2])), 5)
+    assert (seeds.value, seeds.n) == (pytest.approx(np.mean([3, 1.5])), 2), "the third seed has played one level of two"
+    assert sonic.joint_leads(scores[scores["seed"] == 1], "Joint PPO", "PPO")["seed, mean over levels"] is None
+    assert set(sonic.joint_leads(scores, "Joint PPO", "JERK").values()) == {None}
 
 
 def test_sonics_table_has_the_papers_and_the_contests_scores_beside():
