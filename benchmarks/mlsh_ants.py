@@ -39,6 +39,7 @@ from metarl.tasks.registry import make
 
 WALK, COURSE, TEST_SEED = "AntTwoWalk-v0", "AntObstacle-v0", 1710
 WHOLE, SCRATCH = "MLSH, sub-policies of the two-way walk", "PPO from scratch"
+A_WAY = 1.0  # m along an axis, below which an ant that stands or has fallen points somewhere, too
 PARTS = 10  # of the training, and of the budget, that figures have
 
 
@@ -132,20 +133,27 @@ def record_training(folders: dict[int, Path | None], options: Options) -> None:
 def record_ways(seed: int, learner: MLSH | None, options: Options, console: Console) -> None:
     """Where sub-policies walk to by themselves, and how far from their own axes."""
     away: list[Estimate] = []
+    far: list[Estimate] = []
     if learner is not None:
         walked = walks(learner, learner.distribution, options.num_walks, TEST_SEED)
         save(draw_walks(walked), options.folder / f"two-walk-ways-seed{seed}.png")
         ways = walked.displacement
         axes = own_axes(ways, np.array(GOALS))
-        away = [angle(walked.paths[k, :, -1] - walked.paths[k, :, 0], axis) for k, axis in enumerate(axes)]
+        each = walked.paths[:, :, -1] - walked.paths[:, :, 0]
+        away = [angle(own, axis) for own, axis in zip(each, axes, strict=True)]
+        far = [mean(own @ axis / np.linalg.norm(axis)) for own, axis in zip(each, axes, strict=True)]
         columns = {"sub_policy": np.arange(len(ways)) + 1, "right_m": ways[:, 0], "up_m": ways[:, 1]}
-        table = pd.DataFrame(columns | {"angle_degrees": [each.value for each in away], "walks": options.num_walks}).round(2)
+        table = pd.DataFrame(columns | {"angle_degrees": [own.value for own in away], "walks": options.num_walks}).round(2)
         write_csv(options.folder / f"two-walk-ways-seed{seed}.csv", table)
         console.print(f"seed {seed}", table.to_string(index=False), sep="\n", highlight=False)
     for k in range(mlsh_runs.TWO_WALK.sub_policies):
         title = f"{WALK}, seed {seed}, sub-policy {k + 1}: angle between its mean displacement and its own axis, degrees"
-        own = away[k] if away else None
-        record_estimate(options.folder, title, "<= 30", own, None if own is None else own.value <= 30, options.command)
+        reached = away[k].value <= 30 and far[k].value >= A_WAY if away else None
+        record_estimate(
+            options.folder, title, f"<= 30, of a way of {A_WAY:g} m or more", away[k] if away else None, reached, options.command
+        )
+        title = f"{WALK}, seed {seed}, sub-policy {k + 1}: way along its own axis in 10 s, m"
+        record_estimate(options.folder, title, "shown", far[k] if far else None, None, options.command)
 
 
 def angle(ways: np.ndarray, axis: np.ndarray) -> Estimate:

@@ -42,7 +42,10 @@ def test_ways_the_course_and_figures(tmp_path):
             row = figures.loc[title]
             assert row["value"] == pytest.approx(table["angle_degrees"][k], abs=0.01)
             assert row["ci_low"] <= row["value"] <= row["ci_high"]
-            assert (str(row["reached"]) == "True") == (row["value"] <= 30)
+            way = figures.loc[f"AntTwoWalk-v0, seed {seed}, sub-policy {k + 1}: way along its own axis in 10 s, m", "value"]
+            ways = table.loc[k, ["right_m", "up_m"]].to_numpy()
+            assert min(abs(ways - way)) < 0.01
+            assert (str(row["reached"]) == "True") == (row["value"] <= 30 and way >= 1)
         title = f"AntObstacle-v0, seed {seed}: MLSH, sub-policies of the two-way walk, minus PPO from scratch, paired by row"
         assert figures.loc[title, "value"] == 0.0  # nobody gets to the goal in 20 steps
         for name in (f"two-walk-ways-seed{seed}.png", f"obstacle-course-seed{seed}.png", "two-walk-training.png"):
