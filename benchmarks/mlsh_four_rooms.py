@@ -3,7 +3,7 @@
     python benchmarks/mlsh_four_rooms.py --publish
 
 MLSH trains on FourRooms-v0, four sub-policies, a choice every 50 steps: once with all goals in the room that the code of Frans et al. 2017
-has its goals in, once in another room, which no setting was chosen by, and once with goals anywhere. On held-out goals agents then learn
+has its goals in, once in another room, by which no setting was chosen, and once with goals anywhere. On held-out goals agents then learn
 from 12,000 steps in each task: a master over sub-policies that stay as they are; the same, where each task's copies of them learn on, from
 all steps of the task; a single policy that was trained on all training goals and learns on; and one that learns from nothing by the same
 PPO. All improve after every 200 steps, with the settings that were best for PPO from scratch on training goals. Runs lie in runs/mlsh; with

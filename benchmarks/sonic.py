@@ -311,7 +311,7 @@ def joint_leads(scores: pd.DataFrame, jointly: str, alone: str) -> dict[str, Est
     Seeds are what other trainings at test would differ in, with these levels; all pairs are more, but those of a level are alike.
     """
     sides = [scores[scores["agent"] == label].pivot_table(index="level", columns="seed", values="score") for label in (jointly, alone)]
-    difference = sides[0] - sides[1]
+    difference = (sides[0] - sides[1]).dropna(how="all")  # without levels that one side hasn't played
     each = {"level and seed": difference.stack(), "seed, mean over levels": difference.dropna(axis=1, how="any").mean(axis=0)}
     return {paired: mean(own.dropna().to_numpy()) if own.count() > 1 else None for paired, own in each.items()}
 

@@ -194,11 +194,17 @@ class CrewLearner(ABC):
             raise ValueError(f"Several processes are for a CPU; on {device}, use processes=1.")
         self.config, self.share, self._recruit = config, share, recruit
         self._of_others: dict[str, Any] = {}  # what `own_state` gave in the other processes, by rank
+        self._leading = False  # whether an update of all processes is under way
         self._lost = False  # whether they ended amid an update, or before they could tell
 
     def own_seed(self, streams: int) -> int:
         """What names the streams that no other process draws from."""
         return streams if self.share.rank == 0 else derive_seed(streams, "process", self.share.rank)
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "update" in vars(cls) and not hasattr(cls.update, "__wrapped__"):
+            raise TypeError(f"{cls.__name__}.update needs the decorator in_all_processes; without it, only one process would learn.")
 
     @abstractmethod
     def update(self) -> Metrics:
@@ -227,6 +233,7 @@ class CrewLearner(ABC):
         torch.set_num_threads(1)  # as in the others: sums by other numbers of threads round differently
         try:
             captain.order("update")
+            self._leading = True
             metrics = update(self)
             captain.answers()
         except BaseException:  # the others stand amid an update, which nobody will finish
@@ -234,6 +241,7 @@ class CrewLearner(ABC):
             self._dismiss()
             raise
         finally:
+            self._leading = False
             torch.set_num_threads(threads)
         return metrics
 
@@ -307,8 +315,8 @@ def in_all_processes(update: Callable[[Learner], Metrics]) -> Callable[[Learner]
 
     @wraps(update)
     def together(learner: Learner) -> Metrics:
-        alone = learner.config.processes == 1 or learner.share.rank > 0
-        return update(learner) if alone else learner.lead(update)
+        told = learner.share.rank > 0 or learner._leading  # by the first process, or by the update of a subclass
+        return update(learner) if told or learner.config.processes == 1 else learner.lead(update)
 
     return together
 

@@ -219,10 +219,14 @@ class MLSH(CrewLearner):
         "return" is the mean return of an episode, "return_first" that of tasks whose master has just begun (masters that are kept, or
         warm up for longer, have learned before), and "return_warm" that of tasks at the end of their warm-up, from which no sub-policy
         has learned; where there are none now, those of the latest that there were (0 before the first).
+
+        Raises:
+            PlugInError: one of several processes failed, or an update before broke off.
         """
         config, warm = self.config, self.updates >= self.config.warm_up
         if config.warm_up == 0 and self.iteration == 0 and self.share.rank == 0:
-            warnings.warn("MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation).", stacklevel=3)
+            whose = 3 if config.processes == 1 else 4  # who called `update`, behind what has all processes do it
+            warnings.warn("MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation).", stacklevel=whose)
         steps, choices = self.play()
         self.improve_masters(choices)
         if bool(warm.any()):
@@ -274,7 +278,7 @@ class MLSH(CrewLearner):
         own, option = everyones_episodes(self.share, steps.of(tasks), option)
         judged = judge(own, settings.discount, settings.gae_lambda)
         shared, share = by_sub_policy(together(judged), option.transpose(0, 1).flatten()[None], hierarchy)
-        mine = torch.arange(self.share.rank, hierarchy.num_options, self.share.size, device=self.device)  # this process's sub-policies
+        mine = torch.arange(hierarchy.num_options, device=self.device)[self.share.rank :: self.share.size]  # this process's sub-policies
         better = self.sub_policies.of_rows(mine)
         if len(mine):
             better = improved(

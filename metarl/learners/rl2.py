@@ -151,7 +151,11 @@ class RL2(CrewLearner):
     @in_all_processes
     @fast_products()
     def update(self) -> Metrics:
-        """Play one meta-episode in every row, then improve the policy on them."""
+        """Play one meta-episode in every row, then improve the policy on them.
+
+        Raises:
+            PlugInError: one of several processes failed, or an update before broke off.
+        """
         rollout = self._play()
         if self.iteration == 0:
             self.learn_first_baseline(rollout)

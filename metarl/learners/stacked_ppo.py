@@ -107,9 +107,11 @@ class Stack(NamedTuple):
 
 def everyones_stack(share: Share, own: Stack) -> Stack:
     """The policies of all processes of a crew; the n-th process has every policy from the n-th on, in steps of the processes' number."""
+    if share.size == 1:
+        return own
     leaves, spec = tree_flatten(tuple(own))
     joined = gathered(share, leaves, 0)
-    order = torch.cat([torch.arange(rank, len(joined[0]), share.size) for rank in range(share.size)]).argsort()
+    order = torch.cat([torch.arange(len(joined[0]))[rank :: share.size] for rank in range(share.size)]).argsort()
     return Stack(*tree_unflatten([leaf[order] for leaf in joined], spec))
 
 

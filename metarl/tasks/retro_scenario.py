@@ -27,20 +27,22 @@ def watched(scenario: dict[str, Any], data: dict[str, Any]) -> tuple[Variable, .
         None where more than variables' changes and values counts: a script, frames, several players, a change that has to be of some size.
     """
     names: set[str] = set()
+    if not all(isinstance(each, dict) for each in (scenario, data, data.get("info"))):
+        return None
     if not _plain(scenario.get("reward", {}), REWARDED, names) or not _plain(scenario.get("done", {}), ENDED, names):
         return None
-    known = data.get("info", {})
+    known = data["info"]
     if "rewards" in scenario or "scripts" in scenario or not names <= set(known):
         return None
     return tuple((known[name]["address"], known[name]["type"]) for name in sorted(names))
 
 
-def _plain(rule: dict[str, Any], allowed: Iterable[str], names: set[str]) -> bool:
+def _plain(rule: Any, allowed: Iterable[str], names: set[str]) -> bool:
     """Whether a rule is one of variables, specified by what is `allowed`; their names are added to `names`."""
-    if not set(rule) <= {"variables", "condition", "nodes"}:
+    if not isinstance(rule, dict) or not set(rule) <= {"variables", "condition", "nodes"}:
         return False
-    variables = rule.get("variables", {})
+    variables, nodes = rule.get("variables", {}), rule.get("nodes", {})
+    if not all(isinstance(each, dict) for each in (variables, nodes, *variables.values())):
+        return False
     names.update(variables)
-    return all(set(each) <= set(allowed) for each in variables.values()) and all(
-        _plain(node, allowed, names) for node in rule.get("nodes", {}).values()
-    )
+    return all(set(each) <= set(allowed) for each in variables.values()) and all(_plain(node, allowed, names) for node in nodes.values())

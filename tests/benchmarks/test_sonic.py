@@ -109,6 +109,8 @@ def test_leads_by_pair_and_by_seed():
     pairs, seeds = leads["level and seed"], leads["seed, mean over levels"]
     assert (pairs.value, pairs.n) == (pytest.approx(np.mean([1, 5, 1, 2, 2])), 5)
     assert (seeds.value, seeds.n) == (pytest.approx(np.mean([3, 1.5])), 2), "the third seed has played one level of two"
+    more = pd.concat([scores, pd.DataFrame([("PPO", 2, 0, 1.0), ("PPO", 2, 1, 1.0)], columns=scores.columns)])
+    assert sonic.joint_leads(more, "Joint PPO", "PPO") == leads, "a level that one has played alone"
     assert sonic.joint_leads(scores[scores["seed"] == 1], "Joint PPO", "PPO")["seed, mean over levels"] is None
     assert set(sonic.joint_leads(scores, "Joint PPO", "JERK").values()) == {None}
 

@@ -12,7 +12,7 @@ import torch
 
 import metarl
 from metarl.learners import rl2 as rl2_module
-from metarl.learners.crew import ALONE, Captain, added, gathered
+from metarl.learners.crew import ALONE, Captain, added, gathered, in_all_processes
 from metarl.learners.ppo import PPOConfig
 from metarl.learners.rl2 import RL2
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition
@@ -224,3 +224,28 @@ def test_bad_settings_get_a_sentence():
         small(processes=0)
     with pytest.raises(ValueError, match=r"num_envs \(9\) must be a multiple of processes times minibatches \(2 x 2\)"):
         small(processes=2, num_envs=9)
+
+
+class Louder(RL2):
+    """A learner that adds something to another one's update."""
+
+    @in_all_processes
+    def update(self):
+        return {**super().update(), "loud": 1.0}
+
+
+def test_a_learner_may_add_to_anothers_update():
+    quiet, loud = RL2(small(processes=2), BANDITS), Louder(small(processes=2), BANDITS)
+    own, other = updates(quiet, 2), updates(loud, 2)
+    assert [{**each, "loud": 1.0} for each in own] == other
+    assert same(quiet.weights(), loud.weights())
+    quiet.close()
+    loud.close()
+
+
+def test_an_update_that_only_one_process_would_do_is_refused():
+    with pytest.raises(TypeError, match="Alone.update needs the decorator in_all_processes"):
+
+        class Alone(RL2):
+            def update(self):
+                return {}

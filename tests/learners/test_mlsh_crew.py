@@ -84,7 +84,7 @@ def test_everyones_sub_policies_come_into_their_order(number):
         assert same(joined.state_dict(), whole.state_dict())
 
 
-@pytest.mark.parametrize(("processes", "sub_policies"), [(2, 1), (2, 2), (3, 2), (2, 3)])
+@pytest.mark.parametrize(("processes", "sub_policies"), [(2, 1), (2, 2), (3, 1), (3, 2), (2, 3)])
 def test_all_processes_have_the_same_sub_policies_and_masters_of_their_own(processes, sub_policies):
     learner = MLSH(replace(SMALL, processes=processes, sub_policies=sub_policies), TASKS)
     before = learner.weights()["sub_policies"]
@@ -122,6 +122,29 @@ def test_moments_are_those_of_all_that_was_seen():
     here = learner.weights()
     assert same(here["inputs"], there["inputs"])
     assert int(here["inputs"]["observation_moments.count"]) == 6 * 50
+    learner.close()
+
+
+def test_moments_of_two_processes_are_those_of_all_observations():
+    def moments(share, observations):
+        learner = MLSH(replace(SMALL, every=10, processes=1), MovingBandits())
+        learner.share = share
+        learner.learn_moments(observations)
+        return learner.hierarchy.inputs.observation_moments
+
+    seen = 3 * torch.randn(7, 6) + torch.arange(6), torch.randn(4, 6) - 2
+    for own in what_two_get(moments, *([each] for each in seen)):
+        assert int(own.count) == 11
+        torch.testing.assert_close(own.mean, torch.cat(seen).mean(0))
+        torch.testing.assert_close(own.variance, torch.cat(seen).var(0, unbiased=False))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_warning_names_the_line_that_called_update(processes):
+    learner = MLSH(replace(SMALL, warm_up=0, processes=processes), TASKS)
+    with pytest.warns(UserWarning, match="without a warm-up") as caught:
+        learner.update()
+    assert caught[0].filename == __file__
     learner.close()
 
 

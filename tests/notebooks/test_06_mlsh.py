@@ -27,7 +27,7 @@ print(json.dumps({
 }, default=float))
 """
 RUNS = tuple(f"moving-bandits-mlsh-seed{seed}" for seed in range(3))
-PICTURES = ("two-walk-ways", "two-walk-training", "obstacle-course", "four-rooms-room")
+PICTURES = ("two-walk-ways-seed0", "two-walk-ways-seed1", "two-walk-training", "obstacle-course-seed0", "four-rooms-room", "four-rooms-upper-room")
 DRAWN = 8
 SHOWN = sum(published_picture(ROOT / "results", "mlsh", name) is not None for name in PICTURES)
 NOTEBOOK = Notebook("06_mlsh.ipynb", "results/", figures=DRAWN + SHOWN, probe=PROBE, runs=RUNS)

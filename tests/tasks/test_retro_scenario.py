@@ -42,10 +42,19 @@ def test_variables_of_reward_and_end_are_watched():
         {"done": {"nodes": {"a": {"variables": {"x": {"op": "positive", "measurement": "delta"}}}}}},
         {"rewards": [PAID, PAID]},
         {"reward": {"variables": {"coins": {"reward": 1}}}},
+        {"done": None},
+        {"reward": {"variables": None}},
+        {"reward": {"variables": {"x": None}}},
+        {"done": {"nodes": {"a": None}}},
     ],
 )
 def test_where_more_than_values_and_changes_counts_nothing_is_watched(scenario):
     assert watched(scenario, DATA) is None
+
+
+def test_of_a_game_without_variables_nothing_is_watched():
+    assert watched({"reward": PAID}, {}) is None
+    assert watched({"reward": PAID}, {"info": None}) is None
 
 
 def test_of_the_contests_scenario_everything_is_looked_at():
@@ -68,13 +77,31 @@ def test_episodes_are_those_of_stable_retro(name):
     env.close()
     game = RetroGame(RetroLevel(GAME, name), states=STATES if own.is_file() else None)
     game.shown = False
+    game._emulator.data = data = Counted(game._emulator.data)
     played = [episode(game, buttons[:pause]) for pause in pauses]
+    game._emulator.data = data.data
     game.close()
     assert played == plain
+    frames = sum(map(len, plain))
+    assert sum(bool(reward) for own in plain for reward, *_ in own) <= data.updates < frames / 2, "most frames change no variable"
     rewards, ends, _ = zip(*plain[0], strict=True)
     assert sum(map(bool, rewards)) > 3
     assert ends[-1]
     assert not any(ends[:-1])
+
+
+class Counted:
+    """stable-retro's look at a game, and how often it copied all memory."""
+
+    def __init__(self, data):
+        self.data, self.updates = data, 0
+
+    def __getattr__(self, name):
+        return getattr(self.data, name)
+
+    def update_ram(self):
+        self.updates += 1
+        self.data.update_ram()
 
 
 def episode(env, actions):
