@@ -106,12 +106,12 @@ GAMES = {
         {"levels": 200, "difficulty": "easy"},
         {"horizon": 250},
         levels=(0, 1, 2, 3, 4),
+        seeds=(0, 1, 2, 3, 4),
     ),
     "airstriker": Game(
         "Airstriker-v0",
         {"joint-ppo": replace(FRAMES, num_envs=8, iterations=300, reward_scale=0.05), "joint-rainbow": rainbow(0.05)},
         levels=(0, 2),  # a beginning of level 3, and one of the endless mode
-        seeds=(0,),
         steps=50_000,  # an emulator plays 150 to 350 steps a second
     ),
     "freeway": Game("AtariFlavours-v0", {"joint-ppo": FRAMES, "joint-rainbow": rainbow(1.0)}, {"game": "freeway"}, levels=(0, 2)),
@@ -120,7 +120,6 @@ GAMES = {
         {"joint-ppo": replace(FRAMES, reward_scale=0.05), "joint-rainbow": rainbow(0.05)},
         {"game": "space_invaders"},
         levels=(0, 4),
-        seeds=(0,),
     ),
     "sonic": Game("Sonic-v0", {"joint-ppo": SONIC_JOINT_PPO, "joint-rainbow": SONIC_JOINT_RAINBOW}, of_agents={"JERK": {"actions": 5}}),
 }

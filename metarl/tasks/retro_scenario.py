@@ -42,7 +42,8 @@ def _plain(rule: Any, allowed: Iterable[str], names: set[str]) -> bool:
     if not isinstance(rule, dict) or not set(rule) <= {"variables", "condition", "nodes"}:
         return False
     variables, nodes = rule.get("variables", {}), rule.get("nodes", {})
-    if not all(isinstance(each, dict) for each in (variables, nodes, *variables.values())):
+    if not isinstance(variables, dict) or not isinstance(nodes, dict):
         return False
     names.update(variables)
-    return all(set(each) <= set(allowed) for each in variables.values()) and all(_plain(node, allowed, names) for node in nodes.values())
+    plain = all(isinstance(each, dict) and set(each) <= set(allowed) for each in variables.values())
+    return plain and all(_plain(node, allowed, names) for node in nodes.values())
