@@ -27,7 +27,7 @@ from metarl.envs.budget import Budget
 from metarl.evaluation.statistics import Estimate, mean
 from metarl.experiments.benchmark_folders import Storage
 from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.level_scores import COLUMNS, Plan, leaderboard, play_levels, score_name, stored_scores
+from metarl.experiments.level_scores import COLUMNS, Plan, leaderboard, leads, play_levels, score_name, stored_scores
 from metarl.experiments.load import load_learner
 from metarl.experiments.merit import record_estimate
 from metarl.experiments.totals import write_arrays
@@ -299,21 +299,11 @@ def record(labels: list[str], scores: pd.DataFrame, options: Options) -> None:
     for jointly, alone in PAIRS:
         if jointly not in labels or alone not in labels:
             continue
-        for paired, lead in joint_leads(scores, jointly, alone).items():
-            reached = None if lead is None else lead.low > 0
+        ahead = leads(scores, jointly, alone)
+        for paired, lead in (("level and seed", ahead.by_pair), ("seed, mean over levels", ahead.by_seed)):
+            known = lead if lead is not None and lead.n > 1 else None
             name = f"{options.game}, {jointly} minus {alone} from scratch, {options.budget:,} steps, paired by {paired}"
-            record_estimate(options.folder, name, "> 0", lead, reached, options.command(jointly))
-
-
-def joint_leads(scores: pd.DataFrame, jointly: str, alone: str) -> dict[str, Estimate | None]:
-    """Mean differences over what both have played, None where that is fewer than two.
-
-    Seeds are what other trainings at test would differ in, with these levels; all pairs are more, but those of a level are alike.
-    """
-    sides = [scores[scores["agent"] == label].pivot_table(index="level", columns="seed", values="score") for label in (jointly, alone)]
-    difference = (sides[0] - sides[1]).dropna(how="all")  # without levels that one side hasn't played
-    each = {"level and seed": difference.stack(), "seed, mean over levels": difference.dropna(axis=1, how="any").mean(axis=0)}
-    return {paired: mean(own.dropna().to_numpy()) if own.count() > 1 else None for paired, own in each.items()}
+            record_estimate(options.folder, name, "> 0", known, None if known is None else known.low > 0, options.command(jointly))
 
 
 if __name__ == "__main__":

@@ -10,20 +10,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget, Steps
 from metarl.evaluation.protocol import evaluate
-from metarl.evaluation.statistics import mean
+from metarl.evaluation.statistics import Estimate, mean
 from metarl.results import write_csv, write_evaluation
 from metarl.tasks.contract import check_split
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.one_task import one_task
 
-__all__ = ["COLUMNS", "Plan", "leaderboard", "play_levels", "score_name", "stored_scores"]
+__all__ = ["COLUMNS", "Leads", "Plan", "leaderboard", "leads", "play_levels", "score_name", "stored_scores"]
 
 COLUMNS = ["game", "split", "agent", "level", "seed", "steps", "score", "episodes", "success", "fingerprint", "command"]
 
@@ -148,3 +148,23 @@ def leaderboard(scores: pd.DataFrame) -> pd.DataFrame:
         line |= {"ci_low": value + estimate.low - estimate.value, "ci_high": value + estimate.high - estimate.value}
         lines.append(line | {"over": "seeds" if whole.shape[1] > 1 else "levels", "command": own["command"].iloc[-1]})
     return pd.DataFrame(lines).sort_values(["game", "split", "steps", "score"], ascending=[True, True, True, False], ignore_index=True)
+
+
+class Leads(NamedTuple):
+    """Mean differences between two agents' scores, None where they have nothing in common; one alone has an infinite interval.
+
+    Attributes:
+        by_seed: over seeds, of the mean over levels: what other trainings at test would differ in, with these levels.
+        by_pair: over levels and seeds. More, but those of a level are alike.
+    """
+
+    by_seed: Estimate | None
+    by_pair: Estimate | None
+
+
+def leads(scores: pd.DataFrame, agent: str, other: str) -> Leads:
+    """How far `agent` is ahead of `other` in the levels and with the seeds that both have played, of one game's scores."""
+    sides = [scores[scores["agent"] == each].pivot_table(index="level", columns="seed", values="score") for each in (agent, other)]
+    difference = (sides[0] - sides[1]).dropna(how="all")  # without levels that one of them hasn't played
+    by_seed, by_pair = difference.dropna(axis=1).mean(axis=0).dropna(), difference.stack().dropna()
+    return Leads(*(mean(each.to_numpy()) if len(each) else None for each in (by_seed, by_pair)))

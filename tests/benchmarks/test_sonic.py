@@ -100,21 +100,6 @@ def test_what_was_not_played_is_missing(tmp_path):
     assert figures["value"].isna().all()
 
 
-def test_leads_by_pair_and_by_seed():
-    sides = {"Joint PPO": {(0, 0): 5.0, (1, 0): 7.0, (0, 1): 4.0, (1, 1): 4.0, (0, 2): 9.0}}  # by level and seed
-    sides["PPO"] = {(0, 0): 4.0, (1, 0): 2.0, (0, 1): 3.0, (1, 1): 2.0, (0, 2): 7.0, (1, 2): 8.0}
-    rows = [(agent, *which, score) for agent, own in sides.items() for which, score in own.items()]
-    scores = pd.DataFrame(rows, columns=["agent", "level", "seed", "score"])
-    leads = sonic.joint_leads(scores, "Joint PPO", "PPO")
-    pairs, seeds = leads["level and seed"], leads["seed, mean over levels"]
-    assert (pairs.value, pairs.n) == (pytest.approx(np.mean([1, 5, 1, 2, 2])), 5)
-    assert (seeds.value, seeds.n) == (pytest.approx(np.mean([3, 1.5])), 2), "the third seed has played one level of two"
-    more = pd.concat([scores, pd.DataFrame([("PPO", 2, 0, 1.0), ("PPO", 2, 1, 1.0)], columns=scores.columns)])
-    assert sonic.joint_leads(more, "Joint PPO", "PPO") == leads, "a level that one has played alone"
-    assert sonic.joint_leads(scores[scores["seed"] == 1], "Joint PPO", "PPO")["seed, mean over levels"] is None
-    assert set(sonic.joint_leads(scores, "Joint PPO", "JERK").values()) == {None}
-
-
 def test_sonics_table_has_the_papers_and_the_contests_scores_beside():
     names = [f"{each.level.game} {each.level.state}" for each in sonic_levels() if each.split == "test"]
     lines = [

@@ -10,7 +10,7 @@ import pytest
 from metarl.baselines.random import RandomAgent
 from metarl.envs.budget import Steps
 from metarl.evaluation.protocol import evaluate
-from metarl.experiments.level_scores import COLUMNS, Plan, leaderboard, play_levels, stored_scores
+from metarl.experiments.level_scores import COLUMNS, Plan, leaderboard, leads, play_levels, stored_scores
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.one_task import one_task
 from tests.checks.line import Line
@@ -104,3 +104,20 @@ def test_a_folder_without_scores(tmp_path):
 def test_bad_plans(change, problem):
     with pytest.raises(ValueError, match=problem):
         replace(PLAN, **change)
+
+
+def test_leads_by_pair_and_by_seed():
+    sides = {"Joint PPO": {(0, 0): 5.0, (1, 0): 7.0, (0, 1): 4.0, (1, 1): 4.0, (0, 2): 9.0}}  # by level and seed
+    sides["PPO"] = {(0, 0): 4.0, (1, 0): 2.0, (0, 1): 3.0, (1, 1): 2.0, (0, 2): 7.0, (1, 2): 8.0}
+    rows = [(agent, *which, score) for agent, own in sides.items() for which, score in own.items()]
+    scores = pd.DataFrame(rows, columns=["agent", "level", "seed", "score"])
+    ahead = leads(scores, "Joint PPO", "PPO")
+    seeds, pairs = ahead
+    assert (pairs.value, pairs.n) == (pytest.approx(np.mean([1, 5, 1, 2, 2])), 5)
+    assert (seeds.value, seeds.n) == (pytest.approx(np.mean([3, 1.5])), 2), "the third seed has played one level of two"
+    more = pd.concat([scores, pd.DataFrame([("PPO", 2, 0, 1.0), ("PPO", 2, 1, 1.0)], columns=scores.columns)])
+    assert leads(more, "Joint PPO", "PPO") == ahead, "a level that one has played alone"
+    alone = leads(scores[scores["seed"] == 1], "Joint PPO", "PPO")
+    assert (alone.by_seed.value, alone.by_seed.n, alone.by_seed.high) == (1.5, 1, np.inf)
+    assert leads(scores[(scores["seed"] == 2) | (scores["level"] == 1)], "PPO", "Joint PPO").by_pair.n == 3
+    assert leads(scores, "Joint PPO", "JERK") == (None, None)
