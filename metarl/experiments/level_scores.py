@@ -136,7 +136,8 @@ def leaderboard(scores: pd.DataFrame) -> pd.DataFrame:
     """One line for each game, split, number of steps and agent, the best first: levels, seeds, score with its interval, command.
 
     The score is the mean over levels of the mean over seeds. Its interval is Student's over seeds where there are several that played the
-    same levels, since the levels are fixed; over levels where there is one seed.
+    same levels, since the levels are fixed; over levels where there is one seed. Where several commands played them, the command is all of
+    these, one after the other.
     """
     lines = []
     for (game, split, steps, agent), own in scores.groupby(["game", "split", "steps", "agent"], sort=False):
@@ -146,7 +147,7 @@ def leaderboard(scores: pd.DataFrame) -> pd.DataFrame:
         value = float(each.mean(axis=1).mean())
         line = {"game": game, "split": split, "steps": steps, "agent": agent, "levels": len(each), "seeds": each.shape[1], "score": value}
         line |= {"ci_low": value + estimate.low - estimate.value, "ci_high": value + estimate.high - estimate.value}
-        lines.append(line | {"over": "seeds" if whole.shape[1] > 1 else "levels", "command": own["command"].iloc[-1]})
+        lines.append(line | {"over": "seeds" if whole.shape[1] > 1 else "levels", "command": " && ".join(own["command"].unique())})
     return pd.DataFrame(lines).sort_values(["game", "split", "steps", "score"], ascending=[True, True, True, False], ignore_index=True)
 
 

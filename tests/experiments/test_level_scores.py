@@ -78,7 +78,9 @@ def test_the_leaderboard_is_the_mean_over_levels_with_an_interval_over_seeds():
         }
         for (agent, level, seed), score in values.items()
     ]
-    table = leaderboard(pd.DataFrame(lines).assign(fingerprint="", command="run"))
+    scores = pd.DataFrame(lines).assign(fingerprint="")
+    table = leaderboard(scores.assign(command=[f"run {seed}" for seed in scores["seed"]]))
+    assert table["command"].tolist() == ["run 0", "run 0 && run 1"]
     assert table["agent"].tolist() == ["B", "A"]
     assert table["score"].tolist() == [5.0, 3.0]
     assert table["over"].tolist() == ["levels", "seeds"]
