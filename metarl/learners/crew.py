@@ -4,7 +4,6 @@ All processes hold the same weights and, once a rollout is played, the same roll
 optimiser, and so take the very same steps. PyTorch's own threads share out each operation instead, which pays only for large networks.
 """
 
-import pickle
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -337,8 +336,8 @@ def gathered(share: Share, tensors: Sequence[Tensor], dim: int) -> list[Tensor]:
     """Everyone's `tensors`, each joined along `dim` by rank; unless that is the first, shorter ones are filled up along the first."""
     if share.size == 1:
         return list(tensors)
-    everything = share.everyones(pickle.dumps([tensor.numpy() for tensor in tensors], protocol=5))
-    everyones = [[torch.from_numpy(array) for array in pickle.loads(data)] for data in everything]
+    everything = share.everyones(cloudpickle.dumps([tensor.numpy() for tensor in tensors], protocol=5))
+    everyones = [[torch.from_numpy(array) for array in cloudpickle.loads(data)] for data in everything]
     return [torch.cat(parts if dim == 0 else filled(parts), dim) for parts in zip(*everyones, strict=True)]
 
 
