@@ -8,8 +8,8 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cached_property, partial, wraps
-from typing import Any, Protocol, Self, TypeVar
+from functools import cached_property, partial
+from typing import Any, Protocol, Self
 
 import cloudpickle
 import numpy as np
@@ -23,7 +23,7 @@ from metarl.tasks.errors import PlugInError
 from metarl.tasks.processes import WorkerProcesses, enter_worker
 from metarl.tasks.seeding import derive_seed
 
-__all__ = ["ALONE", "Captain", "CrewLearner", "Share", "added", "everyones_rollout", "gathered", "in_all_processes", "serve"]
+__all__ = ["ALONE", "Captain", "CrewLearner", "Share", "added", "everyones_rollout", "gathered", "serve"]
 
 
 class Share(Protocol):
@@ -177,7 +177,7 @@ def serve(connection: int, lifeline: int, patience: float, rank: int, size: int)
 
 
 class CrewLearner(ABC):
-    """A learner that `config.processes` processes run together: all call `update`, each for its own share.
+    """A learner that `config.processes` processes run together: all do an update at once, each its own share.
 
     Args:
         config: settings. device: where it learns.
@@ -193,21 +193,15 @@ class CrewLearner(ABC):
             raise ValueError(f"Several processes are for a CPU; on {device}, use processes=1.")
         self.config, self.share, self._recruit = config, share, recruit
         self._of_others: dict[str, Any] = {}  # what `own_state` gave in the other processes, by rank
-        self._leading = False  # whether an update of all processes is under way
         self._lost = False  # whether they ended amid an update, or before they could tell
 
     def own_seed(self, streams: int) -> int:
         """What names the streams that no other process draws from."""
         return streams if self.share.rank == 0 else derive_seed(streams, "process", self.share.rank)
 
-    def __init_subclass__(cls, **more: Any) -> None:
-        super().__init_subclass__(**more)
-        if "update" in vars(cls) and not hasattr(cls.update, "__wrapped__"):
-            raise TypeError(f"{cls.__name__}.update needs the decorator in_all_processes; without it, only one process would learn.")
-
     @abstractmethod
-    def update(self) -> Metrics:
-        """Play, then improve; decorated by `in_all_processes`."""
+    def play_and_improve(self) -> Metrics:
+        """An update, in every process of the crew."""
 
     @abstractmethod
     def own_state(self) -> dict[str, Any]:
@@ -225,22 +219,26 @@ class CrewLearner(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
 
-    def lead(self, update: Callable[[Self], Metrics]) -> Metrics:
-        """What `in_all_processes` does in the first process."""
+    def update(self) -> Metrics:
+        """Play, then improve: `play_and_improve` in all processes at once.
+
+        Raises:
+            PlugInError: a process failed, or an update before broke off.
+        """
+        if self.config.processes == 1:
+            return self.play_and_improve()
         self._check_whole()
         captain, threads = self._captain, torch.get_num_threads()
         torch.set_num_threads(1)  # as in the others: sums by other numbers of threads round differently
         try:
-            captain.order("update")
-            self._leading = True
-            metrics = update(self)
+            captain.order("play_and_improve")
+            metrics = self.play_and_improve()
             captain.answers()
         except BaseException:  # the others stand amid an update, which nobody will finish
             self._lost = True
             self._dismiss()
             raise
         finally:
-            self._leading = False
             torch.set_num_threads(threads)
         return metrics
 
@@ -301,23 +299,6 @@ class CrewLearner(ABC):
         if "_captain" in self.__dict__:
             self.__dict__.pop("_captain").close()
             self.share = ALONE
-
-
-Learner = TypeVar("Learner", bound=CrewLearner)
-
-
-def in_all_processes(update: Callable[[Learner], Metrics]) -> Callable[[Learner], Metrics]:
-    """Have all processes of the crew do an update together.
-
-    That raises PlugInError where a process failed, or did in an update before, or that was interrupted.
-    """
-
-    @wraps(update)
-    def together(learner: Learner) -> Metrics:
-        told = learner.share.rank > 0 or learner._leading  # by the first process, or by the update of a subclass
-        return update(learner) if told or learner.config.processes == 1 else learner.lead(update)
-
-    return together
 
 
 def _recruited(recruit: Callable[..., Any], share: Share) -> Any:

@@ -36,7 +36,7 @@ from torch import Tensor
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.contract import Metrics
-from metarl.learners.crew import ALONE, CrewLearner, Share, gathered, in_all_processes
+from metarl.learners.crew import ALONE, CrewLearner, Share, gathered
 from metarl.learners.mlsh_agent import FineTuning, MLSHAgent, episodes_between
 from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices, by_sub_policy
 from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, everyones_episodes, judge
@@ -212,21 +212,16 @@ class MLSH(CrewLearner):
         rows = len(self.mine) * self.episodes
         return MetaEpisodeEnv(self.distribution, Episodes(1, after=0), rows, self.rngs["environment"], refill=False)
 
-    @in_all_processes
-    def update(self) -> Metrics:
+    def play_and_improve(self) -> Metrics:
         """Play D steps in every task, improve all masters, and from tasks in the joint phase the sub-policies.
 
         "return" is the mean return of an episode, "return_first" that of tasks whose master has just begun (masters that are kept, or
         warm up for longer, have learned before), and "return_warm" that of tasks at the end of their warm-up, from which no sub-policy
         has learned; where there are none now, those of the latest that there were (0 before the first).
-
-        Raises:
-            PlugInError: one of several processes failed, or an update before broke off.
         """
         config, warm = self.config, self.updates >= self.config.warm_up
         if config.warm_up == 0 and self.iteration == 0 and self.share.rank == 0:
-            whose = 3 if config.processes == 1 else 4  # who called `update`, behind what has all processes do it
-            warnings.warn("MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation).", stacklevel=whose)
+            warnings.warn("MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation).", stacklevel=3)
         steps, choices = self.play()
         self.improve_masters(choices)
         if bool(warm.any()):

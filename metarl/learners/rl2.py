@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_map
 from metarl.envs.budget import Budget, Episodes, max_steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.learners.contract import Metrics
-from metarl.learners.crew import ALONE, CrewLearner, Share, everyones_rollout, in_all_processes
+from metarl.learners.crew import ALONE, CrewLearner, Share, everyones_rollout
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.networks.actions import action_distribution
@@ -148,14 +148,9 @@ class RL2(CrewLearner):
         """Whether all iterations are done."""
         return self.iteration >= self.config.iterations
 
-    @in_all_processes
     @fast_products()
-    def update(self) -> Metrics:
-        """Play one meta-episode in every row, then improve the policy on them.
-
-        Raises:
-            PlugInError: one of several processes failed, or an update before broke off.
-        """
+    def play_and_improve(self) -> Metrics:
+        """Play one meta-episode in every row, then improve the policy on them."""
         rollout = self._play()
         if self.iteration == 0:
             self.learn_first_baseline(rollout)

@@ -12,7 +12,7 @@ import torch
 
 import metarl
 from metarl.learners import rl2 as rl2_module
-from metarl.learners.crew import ALONE, Captain, added, gathered, in_all_processes
+from metarl.learners.crew import ALONE, Captain, added, gathered
 from metarl.learners.ppo import PPOConfig
 from metarl.learners.rl2 import RL2
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition
@@ -229,9 +229,8 @@ def test_bad_settings_get_a_sentence():
 class Louder(RL2):
     """A learner that adds something to another one's update."""
 
-    @in_all_processes
-    def update(self):
-        return {**super().update(), "loud": 1.0}
+    def play_and_improve(self):
+        return {**super().play_and_improve(), "loud": 1.0}
 
 
 def test_a_learner_may_add_to_anothers_update():
@@ -241,11 +240,3 @@ def test_a_learner_may_add_to_anothers_update():
     assert same(quiet.weights(), loud.weights())
     quiet.close()
     loud.close()
-
-
-def test_an_update_that_only_one_process_would_do_is_refused():
-    with pytest.raises(TypeError, match="Alone.update needs the decorator in_all_processes"):
-
-        class Alone(RL2):
-            def update(self):
-                return {}
