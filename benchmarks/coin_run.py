@@ -100,7 +100,7 @@ def score(levels: int, options: Options) -> dict[str, Evaluation] | None:
     folder = trained(run, *options.places(levels), train_missing=options.train, publishes=options.storage.publish)
     if folder is None:
         return None
-    budget, played = Episodes(1, after=0), {}
+    budget, played = Episodes(1), {}
     distribution = make(run.distribution, **{**run.arguments, "horizon": options.horizon})
     agent = load_agent(folder, budget)
     for split, seed in (("train", TRAIN_SEED), ("test", TEST_SEED)):

@@ -115,7 +115,7 @@ def play(family: str, label: str, options: Options, sizes: dict[str, float]) -> 
         return None
     distribution, chosen = run.make_distribution(), FAMILIES[family]
     if label == RL2_NAME:
-        budget = Episodes(run.config.episodes, after=0)
+        budget = Episodes(run.config.episodes)
         rl2 = load_agent(folder, budget)
         assert isinstance(rl2, RL2Agent), "it is its learner's"
         rl2.mode = False  # it draws its actions, too
@@ -134,7 +134,7 @@ def play(family: str, label: str, options: Options, sizes: dict[str, float]) -> 
 
 def designed(family: str, options: Options) -> dict[str, Evaluation]:
     """Agents that don't learn, an episode each."""
-    distribution, budget = make(FAMILIES[family].id, **FAMILIES[family].arguments), Episodes(1, after=0)
+    distribution, budget = make(FAMILIES[family].id, **FAMILIES[family].arguments), Episodes(1)
     agents = {DO_NOTHING: (make_agent("do-nothing", distribution, budget), distribution)}
     if hasattr(distribution, "reset") and family == "point-navigation":
         told = reveal(distribution)

@@ -74,7 +74,7 @@ class Options:
     @property
     def budget(self) -> Episodes:
         """What is played in each task."""
-        return Episodes(self.episodes, after=0)
+        return Episodes(self.episodes)
 
     @property
     def command(self) -> str:

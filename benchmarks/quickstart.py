@@ -57,7 +57,7 @@ def main(settings: Quickstart) -> None:
         "" if settings.iterations == Quickstart.iterations else f"-{settings.iterations}iterations"
     )
     place = RunFolder(settings.folder or Path("runs") / default)
-    budget = Episodes(PULLS, after=0)
+    budget = Episodes(PULLS)
     distribution = run.make_distribution()
 
     console.print("Training RL² from reward alone; the same command goes on with a training that was stopped.")

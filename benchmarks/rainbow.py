@@ -31,7 +31,7 @@ from metarl.experiments.totals import write_totals
 from metarl.results import RunFolder, write_csv
 
 TEST_SEED = 1710  # orders the tasks of the scores
-BUDGET = Episodes(1, after=0)
+BUDGET = Episodes(1)
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def memory_lines(row: Row, run: Path, options: Options) -> list[dict[str, object
 
 def longer_lines(row: Row, run: Path, options: Options) -> list[dict[str, object]]:
     """The return per episode in each stretch of episodes, the later ones longer than any that was trained for."""
-    distribution, budget = row.distribution(), Episodes(options.longer * row.n, after=0)
+    distribution, budget = row.distribution(), Episodes(options.longer * row.n)
     played = evaluate(stretched(run, budget), distribution, "test", options.tasks, TEST_SEED, budget).matrix()
     lines = []
     for first in range(0, budget.total, row.n // 2):

@@ -54,7 +54,7 @@ def random_scores(num_tasks=3, budget=Episodes(2), device="cpu", seed=0):
         (lambda: make_agent("gitins", BernoulliBandit(), Episodes(2)), "no agent 'gitins'. Did you mean 'gittins'"),
         (lambda: BernoulliBandit().sample(1, "validation", 0), "has no split 'validation'; choose one of train, test"),
         (lambda: Episodes(-1), "K >= 0"),
-        (lambda: Episodes(0, after=0), r"K \+ M >= 1"),
+        (lambda: Episodes(0), r"K \+ M >= 1"),
         (lambda: Steps(0), "at least one step, not 0"),
         (lambda: RL2Config(episodes=0), "at least 1, not 0"),
         (lambda: RL2Config(episodes=-5), "at least 1, not -5"),

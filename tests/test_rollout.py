@@ -32,7 +32,7 @@ class Watching:
         return PolicyOutput(torch.zeros(rows, self.num_parameters), state.to(torch.float32)), state + 1
 
 
-def rollout_of(distribution, policy=None, budget=Episodes(EPISODES, after=0), rows=ROWS, seed=0):
+def rollout_of(distribution, policy=None, budget=Episodes(EPISODES), rows=ROWS, seed=0):
     actions = action_distribution(distribution.action_space)
     env = MetaEpisodeEnv(distribution, budget, rows, torch.Generator().manual_seed(seed), refill=False)
     policy = Watching(actions.num_parameters) if policy is None else policy
@@ -156,7 +156,7 @@ def test_on_a_gpu_rollouts_keep_the_same_rules():
     distribution = Ragged()
     actions = action_distribution(distribution.action_space)
     rng = torch.Generator("cuda").manual_seed(0)
-    env = MetaEpisodeEnv(distribution, Episodes(EPISODES, after=0), ROWS, rng, refill=False)
+    env = MetaEpisodeEnv(distribution, Episodes(EPISODES), ROWS, rng, refill=False)
     policy = Policy(distribution.observation_space, distribution.action_space, NetworkConfig(units=8), 15, torch.Generator()).cuda()
     rollout = collect(env, policy, actions, fresh_tasks(distribution, "train", ROWS, 0), rng)
     assert rollout.reward.device.type == "cuda"
@@ -167,7 +167,7 @@ def test_on_a_gpu_rollouts_keep_the_same_rules():
 
 def test_what_each_step_showed_is_kept_where_it_is_asked_for():
     distribution = Ragged()
-    actions, budget = action_distribution(distribution.action_space), Episodes(1, after=0)
+    actions, budget = action_distribution(distribution.action_space), Episodes(1)
     env = MetaEpisodeEnv(distribution, budget, ROWS, torch.Generator().manual_seed(0), refill=False)
     policy, source = Watching(actions.num_parameters), fresh_tasks(distribution, "train", ROWS, 0)
     rollout = collect(env, policy, actions, source, torch.Generator().manual_seed(1), final_observations=True)

@@ -69,7 +69,7 @@ def training(tasks: int, arms: int, pulls: int, units: int, processes: int, plai
 def stepping(tasks: int, arms: int, pulls: int) -> Callable[[], int]:
     """Whole meta-episodes of MetaEpisodeEnv with fresh tasks after each; arms are drawn beforehand."""
     distribution = make("BernoulliBandit-v0", arms=arms)
-    env = MetaEpisodeEnv(distribution, Episodes(pulls, after=0), tasks, torch_generator(0), refill=True)
+    env = MetaEpisodeEnv(distribution, Episodes(pulls), tasks, torch_generator(0), refill=True)
     env.reset(fresh_tasks(distribution, "train", tasks, 0))
     actions = torch.randint(arms, (tasks,), generator=torch_generator(1))
 

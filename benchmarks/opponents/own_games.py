@@ -23,7 +23,7 @@ def main() -> None:
     chosen = parser.parse_args()
     distribution, rows = make(chosen.id), chosen.processes
     distribution.workers = rows
-    env = MetaEpisodeEnv(distribution, Episodes(2, after=0), rows, torch_generator(0))
+    env = MetaEpisodeEnv(distribution, Episodes(2), rows, torch_generator(0))
     env.reset(fresh_tasks(distribution, "train", rows, 0))
     actions = actions_for(distribution, 200, rows, 1)
     for action in actions[:10]:

@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     chosen = parser.parse_args()
     distribution = make(chosen.id)
-    env = MetaEpisodeEnv(distribution, Episodes(2, after=0), chosen.envs, torch_generator(0))
+    env = MetaEpisodeEnv(distribution, Episodes(2), chosen.envs, torch_generator(0))
     env.reset(fresh_tasks(distribution, "train", chosen.envs, 0))
     actions = actions_for(distribution, 50, chosen.envs, 1)
     for action in actions[:10]:

@@ -28,7 +28,7 @@ def stepper(subject: str, rows: int, seed: int) -> Callable[[int], Any]:
     distribution, rng = make("VisualMaze-v0"), torch_generator(seed)
     actions = torch.randint(3, (DRAWN, rows), generator=torch_generator(seed, "actions"))
     if subject == "environment":
-        env = MetaEpisodeEnv(distribution, Episodes(2, after=0), rows, rng)
+        env = MetaEpisodeEnv(distribution, Episodes(2), rows, rng)
         env.reset(fresh_tasks(distribution, "train", rows, seed))
         return lambda t: env.step(actions[t % DRAWN])
     tasks = distribution.sample(rows, "train", seed)

@@ -59,7 +59,7 @@ def walks(learner: MLSH, distribution: TaskDistribution, num: int, seed: int) ->
     sub_policies, paths = learner.sub_policies.weights, []
     for option in range(learner.config.sub_policies):
         agent = OneOption(learner.hierarchy, sub_policies, option)
-        recorded = record(agent, distribution, "test", num, seed, Episodes(1, after=0))
+        recorded = record(agent, distribution, "test", num, seed, Episodes(1))
         paths.append(np.stack([own[0].states.torso.numpy() for own in recorded.episodes]))
     return Walks(np.stack(paths))
 

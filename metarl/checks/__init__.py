@@ -91,7 +91,7 @@ def check_agent(make_agent: MakeAgent, distribution: TaskDistribution, budget: B
         check(make_agent, distribution, budget)
 
 
-def check_learner(make_learner: MakeLearner, distribution: TaskDistribution | None = None, budget: Budget = Episodes(2, after=0)) -> None:
+def check_learner(make_learner: MakeLearner, distribution: TaskDistribution | None = None, budget: Budget = Episodes(2)) -> None:
     """Run every check of learners.
 
     Args:

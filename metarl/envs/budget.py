@@ -14,11 +14,11 @@ class Episodes:
 
     Attributes:
         learning: K, episodes of learning.
-        after: M, episodes that follow; 0 scores `total` over the K episodes only, as RL²'s tables do.
+        after: M, episodes that follow; with none, as in RL²'s tables, there is no `after_k`.
     """
 
     learning: int
-    after: int = 1
+    after: int = 0
 
     def __post_init__(self) -> None:
         _check_whole(self.learning, self.after)

@@ -271,4 +271,4 @@ def _masked(values: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, Any]:
 def _budget(episodes: int | None, steps: int | None) -> Budget:
     if episodes is not None and steps is not None:
         raise ValueError("Give a meta-episode either episodes or steps, not both.")
-    return Steps(steps) if steps is not None else Episodes(10 if episodes is None else episodes, after=0)
+    return Steps(steps) if steps is not None else Episodes(10 if episodes is None else episodes)

@@ -206,4 +206,4 @@ def _asked(run: RunConfig, options: EvaluateOptions) -> Budget:
     trained = default_budget(run)
     if options.after is not None:
         return Episodes(trained.learning if isinstance(trained, Episodes) else trained.total, options.after)
-    return trained if options.score == "after_k" else Episodes(trained.total, after=0)
+    return trained if options.score == "after_k" else Episodes(trained.total)

@@ -89,4 +89,4 @@ def default_budget(run: RunConfig) -> Budget:
     episodes = getattr(run.config, "episodes", None)
     if not isinstance(episodes, int):
         raise ValueError(f"The learner {run.learner!r} isn't trained for a number of episodes; say for how long the agent will play.")
-    return Episodes(episodes, after=0)
+    return Episodes(episodes)

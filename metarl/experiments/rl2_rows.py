@@ -246,7 +246,7 @@ class Row:
     @property
     def budget(self) -> Episodes:
         """All n episodes are scored."""
-        return Episodes(self.n, after=0)
+        return Episodes(self.n)
 
     def distribution(self) -> TaskDistribution:
         """What is played."""

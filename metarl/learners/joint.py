@@ -110,7 +110,7 @@ class JointTraining(ABC):
     @staticmethod
     def usual_budget(config: Any, distribution: TaskDistribution) -> Budget:
         """An episode, played as trained; given steps instead, the agent learns while it plays."""
-        return Episodes(1, after=0)
+        return Episodes(1)
 
     @abstractmethod
     def new_online(self, rows: int, seed: int, alone: bool) -> OnlineLearner:
@@ -119,7 +119,7 @@ class JointTraining(ABC):
     @cached_property
     def env(self) -> MetaEpisodeEnv:
         """The training rows, opened by the first update; an episode is a meta-episode of its own."""
-        return MetaEpisodeEnv(self.distribution, Episodes(1, after=0), self.config.num_envs, self.env_rng)
+        return MetaEpisodeEnv(self.distribution, Episodes(1), self.config.num_envs, self.env_rng)
 
     def _open(self) -> Step:
         """Start the rows, or let them stand where they stood; returns what they show."""

@@ -210,7 +210,7 @@ class MLSH(CrewLearner):
     def env(self) -> MetaEpisodeEnv:
         """Rows for a task's episodes side by side; opened by the first update, since acting needs none."""
         rows = len(self.mine) * self.episodes
-        return MetaEpisodeEnv(self.distribution, Episodes(1, after=0), rows, self.rngs["environment"], refill=False)
+        return MetaEpisodeEnv(self.distribution, Episodes(1), rows, self.rngs["environment"], refill=False)
 
     def play_and_improve(self) -> Metrics:
         """Play D steps in every task, improve all masters, and from tasks in the joint phase the sub-policies.

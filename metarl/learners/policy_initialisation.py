@@ -177,7 +177,7 @@ class PolicyInitialisation(ABC):
     def env(self) -> MetaEpisodeEnv:
         """Rows for E episodes of each task side by side; opened by the first update, since acting needs none."""
         rows = self.config.tasks * self.config.adaptation.episodes
-        return MetaEpisodeEnv(self.distribution, Episodes(1, after=0), rows, self.env_rng, refill=False)
+        return MetaEpisodeEnv(self.distribution, Episodes(1), rows, self.env_rng, refill=False)
 
     def close(self) -> None:
         """Release the environments' workers."""

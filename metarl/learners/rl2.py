@@ -108,7 +108,7 @@ class RL2(CrewLearner):
         self.members = len(self.seeds)
         if not all(isinstance(each, Integral) for each in self.seeds) or len(set(self.seeds)) != max(1, self.members):
             raise ValueError(f"Give an integer as seed, or a tuple of integers that differ, one a member; not {seed!r}.")
-        self.budget = Episodes(config.episodes, after=0)
+        self.budget = Episodes(config.episodes)
         self.max_steps = max_steps(self.budget, distribution)
         self.actions = action_distribution(distribution.action_space)
         policies = [self._new_policy(member_seed, make_policy).to(self.device) for member_seed in self.seeds]

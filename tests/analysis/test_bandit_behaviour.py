@@ -8,7 +8,7 @@ import metarl
 from metarl.analysis.bandit_behaviour import arm_ranks, arms_tried, rank_shares, stayed, value_lost
 from metarl.evaluation.statistics import mean
 
-BANDIT, BUDGET = metarl.make("BernoulliBandit-v0", arms=3), metarl.Episodes(6, after=0)
+BANDIT, BUDGET = metarl.make("BernoulliBandit-v0", arms=3), metarl.Episodes(6)
 
 
 class Script:
@@ -102,8 +102,8 @@ def test_lost_value_adds_up_to_what_is_missing_from_the_optimum():
 
 
 def test_the_last_pull_costs_the_difference_of_posterior_means():
-    lost = value_lost(play(Script(0, 1), 500, budget=metarl.Episodes(2, after=0)), BANDIT)
-    won = play(Script(0, 1), 500, budget=metarl.Episodes(2, after=0)).matrix()[:, 0] == 1
+    lost = value_lost(play(Script(0, 1), 500, budget=metarl.Episodes(2)), BANDIT)
+    won = play(Script(0, 1), 500, budget=metarl.Episodes(2)).matrix()[:, 0] == 1
     np.testing.assert_allclose(lost[:, 1], np.where(won, 2 / 3 - 1 / 2, 0), atol=1e-9)
 
 

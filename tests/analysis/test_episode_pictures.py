@@ -105,7 +105,7 @@ def test_beside_keeps_every_pixel():
 
 
 def test_a_band_below_shows_which_sub_policy_acted_when():
-    tasks, budget = MovingBandits(horizon=4), Episodes(1, after=0)
+    tasks, budget = MovingBandits(horizon=4), Episodes(1)
     recording = record(make_agent("random-master", tasks, budget, every=2), tasks, "test", 3, 0, budget)
     for episodes in recording.episodes:
         episode = episodes[0]

@@ -39,7 +39,7 @@ class Pull:
         return drawn if self.means is None else self.means.argmax(1), state
 
 
-BANDIT, BUDGET = metarl.make("BernoulliBandit-v0", arms=5), metarl.Episodes(6, after=0)
+BANDIT, BUDGET = metarl.make("BernoulliBandit-v0", arms=5), metarl.Episodes(6)
 
 
 def metrics(offset=0.0, length=20):

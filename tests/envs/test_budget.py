@@ -13,9 +13,9 @@ def test_a_budget_without_episodes_is_refused(learning, after):
 
 
 def test_episodes_zero_without_episodes_after_is_refused():
-    assert Episodes(0).total == 1  # one episode without learning is a fair question
+    assert Episodes(0, after=1).total == 1  # one episode without learning is a fair question
     with pytest.raises(ValueError, match="K \\+ M >= 1"):
-        Episodes(0, after=0)
+        Episodes(0)
 
 
 @pytest.mark.parametrize("steps", [0, -5])
@@ -25,8 +25,7 @@ def test_a_budget_without_steps_is_refused(steps):
 
 
 def test_totals():
-    assert Episodes(10).total == 11
-    assert Episodes(10, after=0).total == 10
+    assert Episodes(10).total == 10
     assert Episodes(3, after=4).total == 7
 
 
@@ -37,7 +36,7 @@ def test_most_steps_of_a_meta_episode():
 
 
 def test_budgets_are_frozen_and_equal_by_value():
-    assert Episodes(3, 1) == Episodes(3)
+    assert Episodes(3, 0) == Episodes(3)
     assert Steps(3) != Episodes(3)
     with pytest.raises(AttributeError):
         Steps(3).total = 4  # type: ignore[misc]

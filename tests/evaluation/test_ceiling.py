@@ -48,9 +48,9 @@ def test_every_other_score_is_held_against_the_upper_bound_of_one_episode():
 
 def test_where_there_is_no_optimum_the_tighter_bound_serves(monkeypatch):
     monkeypatch.setattr(BernoulliBandit, "optimum", lambda self, episodes: None)
-    bandit, evaluation = played(50, metarl.Episodes(10, after=0))
+    bandit, evaluation = played(50, metarl.Episodes(10))
     assert ceiling_of(evaluation, bandit) == Ceiling(bandit.relaxation(10), "upper bound", None)  # known means allow 9.8
-    bandit, evaluation = played(2, metarl.Episodes(10, after=0))
+    bandit, evaluation = played(2, metarl.Episodes(10))
     ceiling = ceiling_of(evaluation, bandit)
     assert ceiling.kind == "upper bound"
     np.testing.assert_allclose(ceiling.per_task, bandit.upper_bound(bandit.sample(500, "test", 2), 10).numpy())
@@ -63,7 +63,7 @@ def test_a_step_budgets_total_has_no_ceiling_but_its_mean_has():
 
 
 def test_other_tasks_than_those_played_are_refused(monkeypatch):
-    bandit, evaluation = played(5, metarl.Episodes(10, after=0))
+    bandit, evaluation = played(5, metarl.Episodes(10))
     with pytest.raises(ValueError, match="pass what was played"):
         ceiling_of(evaluation, metarl.make("BernoulliBandit-v0", arms=6))
     with pytest.raises(ValueError, match="There is no score 'mean'"):

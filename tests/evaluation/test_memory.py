@@ -10,7 +10,7 @@ from metarl.evaluation.memory import DISTURBANCES, DisturbedAgent, ForgetfulAgen
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean
 
-BANDITS, BUDGET, AT = metarl.make("BernoulliBandit-v0", arms=5), Episodes(20, after=0), 10
+BANDITS, BUDGET, AT = metarl.make("BernoulliBandit-v0", arms=5), Episodes(20), 10
 
 
 def matrix(agent, tasks=2000):
@@ -45,7 +45,7 @@ def test_emptied_rows_are_shown_a_first_step():
             return torch.full_like(step.prev_action, 4), state
 
     seen = []
-    evaluate(DisturbedAgent(Looks(), "emptied", 3), BANDITS, "test", 6, 0, Episodes(5, after=0))
+    evaluate(DisturbedAgent(Looks(), "emptied", 3), BANDITS, "test", 6, 0, Episodes(5))
     for first in (seen[0], seen[3]):
         assert first.meta_episode_start.all()
         assert not first.prev_action.any()
@@ -67,7 +67,7 @@ def test_swapping_gives_each_row_its_neighbours_memory():
             return torch.zeros_like(step.prev_action), state
 
     seen = []
-    evaluate(DisturbedAgent(Remembers(), "swapped", 3), BANDITS, "test", 4, 0, Episodes(5, after=0))
+    evaluate(DisturbedAgent(Remembers(), "swapped", 3), BANDITS, "test", 4, 0, Episodes(5))
     assert [state.tolist() for state in seen] == [[0, 1, 2, 3]] * 3 + [[1, 2, 3, 0]] * 2
 
 
@@ -82,7 +82,7 @@ def test_a_forgetful_agent_is_in_every_episode_where_it_was_in_the_first():
             state = torch.where(step.meta_episode_start, 0, state) + 1
             return state // 3 % 4, state
 
-    mazes, budget = metarl.make("GridMaze-v0", size=3, horizon=20), Episodes(4, after=0)
+    mazes, budget = metarl.make("GridMaze-v0", size=3, horizon=20), Episodes(4)
     intact = evaluate(Counts(), mazes, "test", 60, 0, budget).matrix()
     forgetful = evaluate(ForgetfulAgent(Counts()), mazes, "test", 60, 0, budget).matrix()
     assert (forgetful == intact[:, :1]).all()
@@ -90,7 +90,7 @@ def test_a_forgetful_agent_is_in_every_episode_where_it_was_in_the_first():
 
 
 def test_a_forgetful_agent_gains_nothing_by_a_second_walk():
-    mazes, budget = metarl.make("GridMaze-v0"), Episodes(2, after=0)
+    mazes, budget = metarl.make("GridMaze-v0"), Episodes(2)
     explorer = metarl.make_agent("maze-explorer", mazes, budget)
     intact, forgetful = (episode_lengths(evaluate(agent, mazes, "test", 300, 0, budget)) for agent in (explorer, ForgetfulAgent(explorer)))
     assert (intact[:, 0] == forgetful[:, 0]).all(), "the first episode is the same"

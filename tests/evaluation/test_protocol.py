@@ -113,7 +113,7 @@ def test_an_episode_is_a_success_if_any_of_its_steps_was():
         def act(self, step, state, rng):
             return torch.where(step.episode_start, 2, 0), state
 
-    assert walk(metarl.Episodes(1, after=0), Once()).scores("success").tolist() == [1.0] * 12
+    assert walk(metarl.Episodes(1), Once()).scores("success").tolist() == [1.0] * 12
 
 
 def test_a_step_budget_cuts_the_last_episode_and_leaves_it_out_of_the_mean():
@@ -146,14 +146,14 @@ def test_a_cut_episode_counts_where_it_is_the_only_one():
 
 
 def test_the_environments_noise_is_the_same_whatever_the_agent_draws():
-    bandit, budget = metarl.make("BernoulliBandit-v0", arms=3), metarl.Episodes(7, after=0)
+    bandit, budget = metarl.make("BernoulliBandit-v0", arms=3), metarl.Episodes(7)
     quiet, noisy = (metarl.evaluate(Fixed(1, draws), bandit, "test", 200, 1, budget) for draws in (0, 1000))
     assert (quiet.returns == noisy.returns).all()
     assert quiet.fingerprint == noisy.fingerprint == bandit.sample(200, "test", 1).fingerprint
 
 
 def test_agents_are_paired_step_by_step():
-    bandit, budget = metarl.make("BernoulliBandit-v0", arms=3), metarl.Episodes(7, after=0)
+    bandit, budget = metarl.make("BernoulliBandit-v0", arms=3), metarl.Episodes(7)
     fixed, mixed = (metarl.evaluate(agent, bandit, "test", 300, 1, budget, record_actions=True) for agent in (Fixed(1), Uniform()))
     same = mixed.actions == 1  # [300, 7]
     assert (fixed.matrix()[same] == mixed.matrix()[same]).all()
@@ -161,7 +161,7 @@ def test_agents_are_paired_step_by_step():
 
 
 def test_the_same_seed_gives_the_same_scores_and_another_seed_or_split_others():
-    bandit, budget = metarl.make("BernoulliBandit-v0", arms=3), metarl.Episodes(7, after=0)
+    bandit, budget = metarl.make("BernoulliBandit-v0", arms=3), metarl.Episodes(7)
     runs = [
         metarl.evaluate(Uniform(), bandit, split, 200, seed, budget)
         for split, seed in (("test", 1), ("test", 1), ("test", 2), ("train", 1))
@@ -173,9 +173,9 @@ def test_the_same_seed_gives_the_same_scores_and_another_seed_or_split_others():
 
 
 def test_chunks_are_joined_in_the_order_of_the_tasks(monkeypatch):
-    whole = walk(metarl.Episodes(2, after=0), num_tasks=13, record_actions=True)
+    whole = walk(metarl.Episodes(2), num_tasks=13, record_actions=True)
     monkeypatch.setattr(protocol, "CHUNK", 5)
-    parts = walk(metarl.Episodes(2, after=0), num_tasks=13, record_actions=True)
+    parts = walk(metarl.Episodes(2), num_tasks=13, record_actions=True)
     assert parts.rows().equals(whole.rows())
     assert parts.fingerprint == whole.fingerprint
     assert (parts.actions == whole.actions).all()
@@ -189,7 +189,7 @@ def test_recorded_actions_are_zero_after_a_tasks_end_and_chunks_may_end_early(mo
             return WalkTasks(torch.tensor([1] * 4 + [30] * 4)[:n])
 
     monkeypatch.setattr(protocol, "CHUNK", 4)
-    evaluation = metarl.evaluate(Fixed(1), Long(), "test", 8, 0, metarl.Episodes(1, after=0), record_actions=True)
+    evaluation = metarl.evaluate(Fixed(1), Long(), "test", 8, 0, metarl.Episodes(1), record_actions=True)
     assert evaluation.actions.shape == (8, 40)
     assert evaluation.actions.sum(1).tolist() == [1] * 4 + [30] * 4
     assert evaluation.length.tolist() == [1] * 4 + [30] * 4
@@ -203,7 +203,7 @@ def test_each_task_is_played_once_and_only_its_own_meta_episode_is_scored():
             seen.append(step.meta_episode_start.clone())
             return super().act(step, state, rng)
 
-    evaluation = walk(metarl.Episodes(2, after=0), Watcher())
+    evaluation = walk(metarl.Episodes(2), Watcher())
     assert torch.stack(seen).sum(0).tolist() == [1] * 12
     assert bool(seen[0].all())
     assert np.bincount(evaluation.task).tolist() == [2] * 12
@@ -229,7 +229,7 @@ def test_bad_requests_get_a_sentence():
     with pytest.raises(ValueError, match="num_tasks must be at least 1, not 0"):
         metarl.evaluate(Fixed(), Walk(), "test", 0, 0)
     with pytest.raises(ValueError, match="after_k needs a budget"):
-        walk(metarl.Episodes(2, after=0)).scores("after_k")
+        walk(metarl.Episodes(2)).scores("after_k")
     with pytest.raises(ValueError, match="There is no score 'mean'"):
         walk(metarl.Episodes(2)).scores("mean")
     with pytest.raises(ValueError, match="use rows"):
@@ -284,7 +284,7 @@ def test_a_fault_in_a_later_chunk_says_which_tasks_it_plays(monkeypatch):
 
 
 def test_an_agent_made_for_other_spaces_is_refused():
-    budget = Episodes(2, after=0)
+    budget = Episodes(2)
     agent = RL2(
         RL2Config(episodes=2, num_envs=4, iterations=1, ppo=PPOConfig(minibatches=1)), metarl.make("BernoulliBandit-v0", arms=5)
     ).agent(budget)

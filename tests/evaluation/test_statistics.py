@@ -213,7 +213,7 @@ def test_nothing_beats_the_optimum_by_chance_alone():
 
 
 def test_known_bandit_agents_do_not_beat_the_exact_optimum_but_a_cheat_does():
-    bandit, budget = metarl.make("BernoulliBandit-v0", arms=5), metarl.Episodes(10, after=0)
+    bandit, budget = metarl.make("BernoulliBandit-v0", arms=5), metarl.Episodes(10)
 
     class Cheat:
         def initial_state(self, batch_size):

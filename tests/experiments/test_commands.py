@@ -76,7 +76,7 @@ def test_agents_that_learn_by_updates_are_scored_after_them(tmp_path):
     budgets = {
         Episodes(4, after=2): EvaluateOptions(num_tasks=3, score="after_k"),  # two updates after two episodes each, and two more
         Episodes(4, after=1): EvaluateOptions(num_tasks=3, after=1),
-        Episodes(6, after=0): EvaluateOptions(num_tasks=3),
+        Episodes(6): EvaluateOptions(num_tasks=3),
         Episodes(2, after=1): EvaluateOptions(num_tasks=3, episodes=2, after=1),
     }
     for wanted, asked in budgets.items():

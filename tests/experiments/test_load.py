@@ -13,7 +13,7 @@ from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
 from metarl.results import RunFolder, RunFolderError, publish
 
-BUDGET = Episodes(4, after=0)
+BUDGET = Episodes(4)
 
 
 def small_run(seed=0, core="gru", iterations=2):
@@ -81,7 +81,7 @@ def test_weights_that_dont_fit_are_refused(tmp_path):
 
 def test_the_default_budget_is_what_was_trained_for():
     assert default_budget(small_run()) == BUDGET
-    assert default_budget(RunConfig("joint-ppo", distribution="CartPole-v0")) == Episodes(1, after=0)
+    assert default_budget(RunConfig("joint-ppo", distribution="CartPole-v0")) == Episodes(1)
     endless = small_run()
     object.__setattr__(endless, "config", object())
     with pytest.raises(ValueError, match="say for how long"):

@@ -33,9 +33,9 @@ def test_labels_are_the_agents_own_and_tell_columns_apart(table):
 def test_a_row_is_a_distribution_and_a_number_of_episodes():
     row = parse_row("bandits", "10,50")
     assert row == Row("bandits", 10, 50)
-    assert (row.name, row.budget, row.distribution().action_space.n) == ("bandits-n10-k50", Episodes(10, after=0), 50)
+    assert (row.name, row.budget, row.distribution().action_space.n) == ("bandits-n10-k50", Episodes(10), 50)
     row = parse_row("mdps", "25")
-    assert (row.name, row.budget, row.distribution().horizon) == ("mdps-n25", Episodes(25, after=0), 10)
+    assert (row.name, row.budget, row.distribution().horizon) == ("mdps-n25", Episodes(25), 10)
 
 
 def test_the_papers_figures_stand_beside_their_columns():

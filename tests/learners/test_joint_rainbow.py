@@ -48,7 +48,7 @@ def trained(distribution, config, iterations, steps=64, seed=0):
 def test_it_balances_a_pole():
     pole = metarl.make("CartPole-v0", low=1.0, high=1.0, reversals=False)
     learner, _ = trained(pole, POLE, 10)
-    budget = Episodes(1, after=0)
+    budget = Episodes(1)
     score = evaluate(learner.agent(budget), pole, "test", 100, 0, budget).scores().mean()
     assert score >= 150  # of 200; random play gets about 20
 
@@ -56,7 +56,7 @@ def test_it_balances_a_pole():
 def test_it_finds_its_way_by_pixels():
     maze = metarl.make("VisualMaze-v0", size=2, horizon=30, train_mazes=1)
     learner, _ = trained(maze, MAZE, 4)
-    budget = Episodes(1, after=0)
+    budget = Episodes(1)
     evaluation = evaluate(learner.agent(budget), maze, "train", 20, 0, budget)
     assert evaluation.success.mean() == 1.0
     best = maze.upper_bound(maze.sample(20, "train", 0), 1).mean()

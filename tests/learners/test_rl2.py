@@ -79,7 +79,7 @@ def test_the_agent_acts_as_the_policy_that_trains(core):
     learner = RL2(small(core, act="mode"), Ragged(), 0)
     updates(learner, 2)
     rollout = play(learner)
-    agent = learner.agent(Episodes(3, after=0))
+    agent = learner.agent(Episodes(3))
     state, said = agent.initial_state(8), unroll(learner.policy, rollout.steps)
     for t in range(len(rollout.reward)):
         action, state = agent.act(Step(*(field[t] for field in rollout.steps)), state, torch.Generator())
@@ -179,7 +179,7 @@ def test_metrics_count_steps_and_returns_as_played():
 
 
 @every_core
-@pytest.mark.parametrize("budget", [Episodes(3, after=0), Episodes(2, after=1), Episodes(1), Steps(15), Steps(4)])
+@pytest.mark.parametrize("budget", [Episodes(3), Episodes(2, after=1), Episodes(1), Steps(15), Steps(4)])
 def test_agents_play_within_what_they_were_trained_for(core, budget):
     learner = RL2(small(core), Ragged(), 0)  # three episodes of at most five steps
     updates(learner, 1)
@@ -198,7 +198,7 @@ def test_an_attention_core_refuses_more_steps_than_it_remembers(budget):
 
 
 def test_mode_takes_the_likeliest_action_and_sample_draws():
-    budget = Episodes(3, after=0)
+    budget = Episodes(3)
     for act, fixed in (("mode", True), ("sample", False)):
         agent = RL2(small(act=act), box_tasks(), 0).agent(budget)
         step = RL2(small(), box_tasks(), 0).env.reset(fresh_tasks(box_tasks(), "train", 8, 0))
@@ -231,7 +231,7 @@ def test_bad_seeds_get_a_sentence(seed):
 
 def test_an_unknown_member_gets_a_sentence():
     learner = RL2(small(), Ragged(), (0, 1))
-    for ask in (learner.weights, lambda member: learner.agent(Episodes(3, after=0), member)):
+    for ask in (learner.weights, lambda member: learner.agent(Episodes(3), member)):
         for member in (2, -1):
             with pytest.raises(ValueError, match=f"no member {member}; this learner trains 2"):
                 ask(member)
@@ -272,7 +272,7 @@ def test_on_a_gpu_acting_is_training_and_states_go_both_ways(core, seed):
     assert resumed.update()["steps"] == pytest.approx(learner.update()["steps"], rel=0.2)
     on_cpu = RL2(small(core), Ragged(), seed)
     on_cpu.load_weights(learner.weights())
-    budget = Episodes(3, after=0)
+    budget = Episodes(3)
     evaluate(on_cpu.agent(budget), Ragged(), "test", 8, 0, budget)
     evaluate(learner.agent(budget), Ragged(), "test", 8, 0, budget, device="cuda")
 
@@ -283,7 +283,7 @@ def test_on_a_gpu_it_learns():
     identity = metarl.make("Identity-v0", numbers=3, horizon=4)
     learner = RL2(small(episodes=1, num_envs=128, iterations=60), identity, 0, device="cuda")
     updates(learner, 60)
-    budget = Episodes(1, after=0)
+    budget = Episodes(1)
     assert evaluate(learner.agent(budget), identity, "test", 256, 0, budget, device="cuda").scores().mean() > 0.9 * 4
 
 
@@ -300,7 +300,7 @@ def test_the_first_update_has_a_baseline():
 def test_pair_memories_know_how_long_they_play():
     learner = RL2(small("arms", episodes=3), metarl.make("BernoulliBandit-v0", arms=2))
     updates(learner, 1)
-    short, long = (learner.agent(Episodes(n, after=0)) for n in (3, 30))
+    short, long = (learner.agent(Episodes(n)) for n in (3, 30))
     assert (short.policy.max_steps, long.policy.max_steps, learner.policy.max_steps) == (3, 30, 3)
     step = Step(*(field[0] for field in play(learner).steps))
     said = [agent.policy(step, agent.initial_state(8))[0].value for agent in (short, long)]

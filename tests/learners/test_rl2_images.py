@@ -87,7 +87,7 @@ def score_of(distribution, core="gru", encoder="rl2", seed=0, **settings):
     """Share of the optimum on test tasks, of the worst member."""
     network = NetworkConfig(core, units=16, heads=2, layers=1, encoder=encoder)
     config = RL2Config(2, network=network, **{"num_envs": 64, "iterations": 20, "ppo": PPOConfig(lr=5e-3, minibatches=2), **settings})
-    learner, budget = RL2(config, distribution, seed), Episodes(2, after=0)
+    learner, budget = RL2(config, distribution, seed), Episodes(2)
     while not learner.finished:
         learner.update()
     optimum = 2 * distribution.sample(500, "test", 0).length.double().mean()

@@ -24,7 +24,7 @@ def scores(distribution, episodes, iterations, seed=0, core="gru", num_envs=256,
     learner = RL2(config, distribution, seed, make_policy=make_policy)
     while not learner.finished:
         learner.update()
-    budget = Episodes(episodes, after=0)
+    budget = Episodes(episodes)
     agents = [learner.agent(budget, member) for member in range(learner.members)]
     return [float(evaluate(agent, distribution, "test", 2000, 0, budget).scores().mean()) for agent in agents]
 
@@ -66,7 +66,7 @@ def test_the_identity_task_is_solved(core, terminates):
 
 
 def test_episodes_of_unequal_lengths_do_not_confuse_it():
-    distribution, budget = Ragged(), Episodes(3, after=0)
+    distribution, budget = Ragged(), Episodes(3)
     (score,) = scores(distribution, 3, 20, num_envs=64)
 
     class Pays:

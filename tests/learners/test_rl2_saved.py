@@ -13,7 +13,7 @@ from metarl.networks.policy import NetworkConfig
 from tests.learners.made_images import Bars
 from tests.learners.small_rl2 import box_tasks, every_core, play, same, small, updates
 
-BUDGET = Episodes(3, after=0)
+BUDGET = Episodes(3)
 
 
 def through_a_file(folder, learner, other):

@@ -77,7 +77,7 @@ def test_only_training_tasks_are_drawn_and_always_fresh_ones(seed):
     distribution = Watched()
     learner = RL2(small(), distribution, seed)
     updates(learner, 4)
-    learner.agent(Episodes(3, after=0))
+    learner.agent(Episodes(3))
     assert {split for _, split, _ in distribution.asked} == {"train"}
     assert len({number for _, _, number in distribution.asked}) == 4
     assert all(n == 8 * learner.members for n, _, _ in distribution.asked)
@@ -89,7 +89,7 @@ def test_no_global_generator_is_touched(seed, own):
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
     learner = RL2(small(), Ragged(), seed, make_policy=running_sums if own else None)
     updates(learner, 2)
-    evaluate(learner.agent(Episodes(3, after=0)), Ragged(), "test", 8, 0, Episodes(3, after=0))
+    evaluate(learner.agent(Episodes(3)), Ragged(), "test", 8, 0, Episodes(3))
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
     assert random.getstate() == before[2]
@@ -115,7 +115,7 @@ def test_weights_go_from_a_member_to_a_learner_alone_and_back(core):
     together, alone = RL2(small(core), box_tasks(), (0, 1)), RL2(small(core), box_tasks(), 9)
     updates(together, 2)
     alone.load_weights(together.weights(1))
-    budget = Episodes(3, after=0)
+    budget = Episodes(3)
 
     def actions(agent):
         return evaluate(agent, box_tasks(), "test", 8, 0, budget, record_actions=True).actions
@@ -129,7 +129,7 @@ def test_weights_go_from_a_member_to_a_learner_alone_and_back(core):
 
 def test_weights_and_agents_are_copies():
     learner = RL2(small(), Ragged(), 0)
-    weights, agent = learner.weights(), learner.agent(Episodes(3, after=0))
+    weights, agent = learner.weights(), learner.agent(Episodes(3))
     kept = {name: tensor.clone() for name, tensor in weights["policy"].items()}
     updates(learner, 1)
     assert same(kept, weights["policy"])

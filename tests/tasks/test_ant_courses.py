@@ -193,7 +193,7 @@ def test_an_ant_at_a_wall_stands_beside_it():
 
 def test_episodes_last_until_the_horizon_and_are_truncated():
     family = ant_obstacle(horizon=4, stand_every=3)
-    env = MetaEpisodeEnv(family, Episodes(2, after=0), 3, torch_generator(0))
+    env = MetaEpisodeEnv(family, Episodes(2), 3, torch_generator(0))
     tasks = family.sample(3, "train", 0)
     env.reset(lambda rows, counts: tasks[rows])
     ends = []

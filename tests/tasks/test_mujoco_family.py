@@ -55,7 +55,7 @@ def test_a_breakdown_ends_the_episode_without_motion(tmp_path, monkeypatch):
 
 def test_an_unhealthy_hopper_ends_its_episode_and_the_next_one_starts_standing():
     family = hopper_physics(horizon=100)
-    env = MetaEpisodeEnv(family, Episodes(2, after=0), 8, torch_generator(0))
+    env = MetaEpisodeEnv(family, Episodes(2), 8, torch_generator(0))
     tasks = family.sample(8, "train", 0)
     env.reset(lambda rows, counts: tasks[rows])
     ended = 0
@@ -93,7 +93,7 @@ def test_rows_with_generators_of_their_own_play_as_alone():
     actions = actions_for(family, 5, 3, 0)
 
     def rewards(rows):
-        env = MetaEpisodeEnv(family, Episodes(1, after=0), len(rows), [torch_generator(i) for i in rows])
+        env = MetaEpisodeEnv(family, Episodes(1), len(rows), [torch_generator(i) for i in rows])
         env.reset(lambda row, count: tasks[rows][row])
         return torch.stack([env.step(action[rows])[1].reward for action in actions])
 

@@ -151,7 +151,7 @@ def test_bad_ranges_get_a_sentence(make, sentence):
 @pytest.mark.parametrize("id", ["HalfCheetahVelocity-0to3-h200-v0", "HalfCheetahVelocity-0to2-h200-v0", "AntGoal-radius3-h200-v0"])
 def test_where_rewards_are_costs_nothing_is_the_bound(id):
     family = metarl.make(id, horizon=20)
-    budget, tasks = metarl.Episodes(2, after=0), family.sample(16, "test", 0)
+    budget, tasks = metarl.Episodes(2), family.sample(16, "test", 0)
     assert family.upper_bound(tasks, 2).tolist() == [0.0] * 16
     played = metarl.evaluate(metarl.make_agent("random", family, budget), family, "test", 16, 0, budget)
     assert (played.scores() < 0).all()
