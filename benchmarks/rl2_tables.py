@@ -271,8 +271,9 @@ def draw(ground: Ground, lines: pd.DataFrame, options: Options) -> None:
         return
     lines.attrs = {"score": "mean total"}
     levels = {"upper bound": ground.upper_bound} if ground.optimum is None else {"optimum": ground.optimum}
+    note = "RL²: the median seed, its interval over tasks"
     unit = f"rewards in {row.n} pulls" if row.k else f"rewards in {row.n} episodes"
-    save(scores_figure(lines, levels=levels, unit=unit, title=row.title), options.folder / f"{row.name}.png")
+    save(scores_figure(lines, levels=levels, unit=unit, title=row.title, note=note), options.folder / f"{row.name}.png")
     found = [published for seed in options.run_seeds if (published := places(row, seed, options)[1] / "metrics.csv").exists()]
     means = lines.set_index("agent")["mean"]
     if found and len(rivals := means.drop([label for label in (RL2_LABEL, *NOT_RIVALS) if label in means])):

@@ -5,6 +5,7 @@ drawn: n, seeds and the kind of interval. `metarl.analysis.figure_style` holds t
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,7 +83,7 @@ def learning_curve(
         every = (i, max(1, length // 8))
         axes.plot(steps, np.median(curves, 0), linewidth=2, markersize=5, markevery=every, label=name, **style)
         if len(seeds) > 1:
-            band = {"color": style["color"], "alpha": 0.2, "linewidth": 0}
+            band: dict[str, Any] = {"color": style["color"], "alpha": 0.2, "linewidth": 0}
             axes.fill_between(steps, curves.min(0), curves.max(0), **band)
         numbers.append(len(seeds))
     label_axes(axes, "environment steps", label)
@@ -130,7 +131,7 @@ def scores_figure(
     for mask, colour, marker, name in kinds:
         part = rows[mask]
         spread = np.abs(part[["ci_low", "ci_high"]].to_numpy().T - part["mean"].to_numpy())
-        bars = {"fmt": marker, "color": colour, "markersize": 6, "capsize": 3, "linewidth": 1.6}
+        bars: dict[str, Any] = {"fmt": marker, "color": colour, "markersize": 6, "capsize": 3, "linewidth": 1.6}
         if marker == "D":
             bars["markerfacecolor"] = "white"
         axes.errorbar(part["mean"], places[mask], xerr=spread, label=name, **bars)
@@ -138,13 +139,13 @@ def scores_figure(
     published = np.isfinite(paper)
     if published.any():
         # Larger than our marks, so that both show where they agree.
-        squares = {"marker": "s", "markersize": 9, "linestyle": "none", "markerfacecolor": "none"}
+        squares: dict[str, Any] = {"marker": "s", "markersize": 9, "linestyle": "none", "markerfacecolor": "none"}
         axes.plot(paper[published], places[published], label="the paper's figure", markeredgecolor=GREY, **squares)
     largest = max([*rows["mean"].abs(), *levels.values()])
     axes.set_yticks(places, rows["agent"])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     for place, value in zip(places, rows["mean"], strict=True):
-        where = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 9, "color": GREY}
+        where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 9, "color": GREY}
         axes.annotate(digits(value, largest), (1.01, place), **where)
     _vertical_levels(axes, levels, largest)
     axes.grid(axis="x", color="#e5e5e5")
