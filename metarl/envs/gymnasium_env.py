@@ -252,7 +252,7 @@ def _inner(outcome: Outcome) -> dict[str, np.ndarray]:
     """What the inner step brought, [B] each."""
     return {
         "inner_episode": outcome.episode.numpy(),
-        "inner_reward": outcome.reward.numpy().astype(np.float64),
+        "inner_reward": outcome.exact_reward.numpy().astype(np.float64),
         "inner_terminated": outcome.terminated.numpy(),
         "inner_truncated": outcome.truncated.numpy(),
         "inner_success": outcome.success.numpy(),

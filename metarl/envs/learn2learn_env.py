@@ -120,7 +120,7 @@ class _OneTask:
         terminated, truncated = bool(outcome.terminated), bool(outcome.truncated)
         self._playing = not (terminated or truncated)
         info = {"terminated": terminated, "truncated": truncated, "TimeLimit.truncated": truncated, "success": bool(outcome.success)}
-        return outcome.final_observation[0].numpy()[()], float(outcome.reward), terminated or truncated, info
+        return outcome.final_observation[0].numpy()[()], float(outcome.exact_reward), terminated or truncated, info
 
     def close(self) -> None:
         """Release worker processes and emulators."""

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import SPLITS, EpisodeRows, TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import SPLITS, EpisodeRows, PlugInError, TaskDistribution, Tasks, Transition, check_split
 from metarl.tasks.new_environment import own_limit, problem_of_environment, remember
 from metarl.tasks.row_player import Recipe, RowArrays, RowPlayer, arrays_in, bytes_needed
 from metarl.tasks.seeding import numpy_generator

@@ -47,10 +47,9 @@ class ObservationReader:
     def __init__(self, space: gym.Space):
         self.space, self.shape = space, tuple(space.shape or ())
         self.dtype, self.range = stored_dtype(space), whole_range(space)
-        if self.range is not None and self.dtype == np.uint8 and bool((self.range[0] == 0).all() and (self.range[1] == 255).all()):
-            self.safe = self.dtype  # no byte lies outside
-        else:
-            self.safe = self.dtype if self.range is None else None
+        all_bytes = self.dtype == np.uint8 and self.range is not None and not self.range[0].any() and (self.range[1] == 255).all()
+        # Whether numbers of that type can be stored without a look: no byte lies outside, and `RowPlayer` looks at floats
+        self.plain = self.range is None or bool(all_bytes)
 
     def read(self, given: Any, row: np.ndarray) -> str | None:
         """Write `given` into `row` [*shape], a view. Returns what is wrong with it in words, or None."""
@@ -60,7 +59,7 @@ class ObservationReader:
             return f"gave the observation {reprlib.repr(given)}, which is no array of numbers"
         if observation.shape != self.shape:
             return f"gave an observation of shape {observation.shape}; its space {self.space} has shape {self.shape}"
-        if observation.dtype == self.safe:  # its numbers stay as they are, and `RowPlayer` looks whether they are finite
+        if self.plain and observation.dtype == self.dtype:
             row[...] = observation
             return None
         if observation.dtype.kind not in "biuf":
