@@ -34,8 +34,12 @@ class StepFeatures:
         self, observation: Tensor, prev_action: Tensor, prev_reward: Tensor, episode_start: Tensor, meta_episode_start: Tensor
     ) -> np.ndarray:
         """Vectors [B, F] of a batch, in memory of their own."""
-        action = _flat(self.action_space, prev_action.numpy())
-        action[meta_episode_start.numpy()] = 0
+        begins, taken = meta_episode_start.numpy(), prev_action.numpy()
+        if begins.any() and isinstance(self.action_space, gym.spaces.Discrete | gym.spaces.MultiDiscrete):
+            taken = taken.copy()
+            taken[begins] = self.action_space.start  # any that there is: it is blotted out below
+        action = _flat(self.action_space, taken)
+        action[begins] = 0
         parts = [_flat(self.observation_space, observation.numpy()), action, prev_reward.numpy()[:, None], episode_start.numpy()[:, None]]
         return np.concatenate(parts, axis=1, dtype=np.float32)
 

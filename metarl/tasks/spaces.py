@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from metarl.tasks.new_environment import OLD_GYM, is_of_old_gym
+from metarl.tasks.space_values import whole_range
 
-__all__ = ["action_dtype", "check_space", "observation_dtype", "spaces_of"]
+__all__ = ["action_dtype", "action_tensor", "check_space", "observation_dtype", "spaces_of"]
 
 KINDS = (gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary, gym.spaces.Box)
 
@@ -73,6 +74,23 @@ def spaces_of(distribution: Any) -> tuple[gym.Space, gym.Space]:
 def action_dtype(space: gym.Space) -> torch.dtype:
     """The tensor type of a batch of actions of `space`: int64 for discrete kinds, float32 for boxes."""
     return torch.float32 if isinstance(space, gym.spaces.Box) else torch.int64
+
+
+def action_tensor(space: gym.Space, actions: np.ndarray) -> torch.Tensor:
+    """Actions [B, *act] that somebody chose in `space` as a batch of `action_dtype`.
+
+    Raises:
+        ValueError: they aren't numbers; or not values of a discrete kind; or integers of a box that float32 can't hold exactly.
+    """
+    if actions.dtype.kind not in "biuf":
+        raise ValueError(f"Actions of {space} are numbers, not {actions.tolist()}.")
+    discrete, whole = not isinstance(space, gym.spaces.Box), whole_range(space)
+    if discrete and whole is not None and not ((actions >= whole[0]) & (actions <= whole[1]) & (actions == np.floor(actions))).all():
+        raise ValueError(f"There is no such action in {space}: {actions.tolist()}.")
+    chosen = torch.from_numpy(actions.astype(np.int64 if discrete else np.float32))
+    if not discrete and whole is not None and not (chosen.numpy().astype(np.longdouble) == actions).all():
+        raise ValueError(f"Actions of {space} pass through float32, which can't hold {actions.tolist()} exactly.")
+    return chosen
 
 
 def observation_dtype(space: gym.Space) -> torch.dtype:
