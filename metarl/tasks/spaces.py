@@ -77,21 +77,21 @@ def action_dtype(space: gym.Space) -> torch.dtype:
 
 
 def action_tensor(space: gym.Space, actions: np.ndarray) -> torch.Tensor:
-    """Actions [B, *act] that somebody chose in `space` as a batch of `action_dtype`.
+    """Actions [B, *act] that somebody chose in `space` as a batch of `action_dtype`; those of boxes are rounded to float32.
 
     Raises:
-        ValueError: they aren't numbers; or not values of a discrete kind; or numbers beyond float32, or integers that it can't hold exactly.
+        ValueError: they aren't numbers; or not values of a discrete kind; or numbers beyond float32.
     """
     if actions.dtype.kind not in "biuf":
         raise ValueError(f"Actions of {space} are numbers, not {actions.tolist()}.")
-    discrete, whole = not isinstance(space, gym.spaces.Box), whole_range(space)
-    if discrete and whole is not None and not ((actions >= whole[0]) & (actions <= whole[1]) & (actions == np.floor(actions))).all():
-        raise ValueError(f"There is no such action in {space}: {actions.tolist()}.")
+    if not isinstance(space, gym.spaces.Box):
+        least, greatest = whole_range(space) or (actions, actions)
+        if not ((actions >= least) & (actions <= greatest) & (actions == np.floor(actions))).all():
+            raise ValueError(f"There is no such action in {space}: {actions.tolist()}.")
+        return torch.from_numpy(actions.astype(np.int64))
     with np.errstate(over="ignore"):
-        chosen = actions.astype(np.int64 if discrete else np.float32)
-    if not discrete and whole is not None and not (chosen.astype(np.longdouble) == actions).all():
-        raise ValueError(f"Actions of {space} pass through float32, which can't hold {actions.tolist()} exactly.")
-    if not discrete and not (np.isfinite(chosen) == np.isfinite(actions)).all():
+        chosen = actions.astype(np.float32)
+    if not (np.isfinite(chosen) == np.isfinite(actions)).all():
         raise ValueError(f"Actions of {space} pass through float32, which can't hold {actions.tolist()}.")
     return torch.from_numpy(chosen)
 
