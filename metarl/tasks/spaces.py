@@ -57,7 +57,9 @@ def _problem_of_counts(space: gym.Space) -> str | None:
     firsts, counts = np.ravel(space.start).tolist(), np.ravel(counts).tolist()
     most = min(int(np.iinfo(space.dtype).max), 2**63 - 1)
     greatest = max((first + count - 1 for first, count in zip(firsts, counts, strict=True)), default=0)
-    return f"reaches {greatest}, beyond {most}, the last number of its type; number its values from a lower start" if greatest > most else None
+    if greatest <= most:
+        return None
+    return f"reaches {greatest}, beyond {most}, the last number of its type; number its values from a lower start"
 
 
 def spaces_of(distribution: Any) -> tuple[gym.Space, gym.Space]:

@@ -230,7 +230,6 @@ def test_sampling_leaves_parameters_alone():
     ("space", "sentence"),
     [
         (gym.spaces.MultiDiscrete([[2, 2], [2, 2]]), "must be a vector"),
-        (gym.spaces.MultiDiscrete([[2, 2], [2, 2]]), "must be a vector"),
         (gym.spaces.Text(5), "use Discrete, MultiDiscrete, MultiBinary or Box"),
         (gym.spaces.Dict({"a": gym.spaces.Discrete(2)}), "use Discrete, MultiDiscrete, MultiBinary or Box"),
     ],

@@ -15,7 +15,7 @@ from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.tasks.contract import PlugInError, fresh_tasks
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.new_environment import own_limit
-from tests.tasks.spy_env import generator, in_order
+from tests.tasks.spy_env import generator, in_order, play
 from tests.tasks.strict_env import TWO, Counted, Told
 
 TASKS = {"train": [0], "test": [1, 2]}
@@ -53,8 +53,7 @@ def test_an_environment_that_was_closed_is_not_played_again(workers):
     env = MetaEpisodeEnv(distribution, Episodes(1), 1, generator())
     env.reset(in_order(distribution, [[1, 2, 1]]))
     with pytest.raises(PlugInError, match=r"train task 1 \(1\), in row 0 .*the same environment"):
-        for _ in range(6):
-            env.step(torch.zeros(1, dtype=torch.int64))
+        play(env, 6)
     env.close()
 
 
@@ -155,13 +154,10 @@ def test_a_longer_limit_than_the_first_tasks_is_not_cut_in_silence(workers):
     distribution = GymnasiumDistribution("Long-v0", make_env, tasks, workers=workers)
     env = MetaEpisodeEnv(distribution, Episodes(1), 1, generator())
     env.reset(in_order(distribution, [[0, 1, 2]]))
-    lengths = []
+    play(env, 5)
+    play(env, 3)  # the second task has a shorter limit
     with pytest.raises(PlugInError, match=r"train task 2 \(2\).* has a limit of its own of 6 steps, .* cut after 5.*give horizon="):
-        for t in range(20):
-            if bool(env.step(torch.zeros(1, dtype=torch.int64))[1].truncated):
-                lengths.append(t)
-    assert lengths == [4]  # and the shorter one's end comes with the longer one's beginning
-    env.close()
+        play(env, 1)
     GymnasiumDistribution("Long-v0", make_env, tasks, 5)  # the user's word
 
 

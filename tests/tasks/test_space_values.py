@@ -214,7 +214,9 @@ def test_observations_arrive_as_the_same_numbers(space, value):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("space", "value", "sentence"), REFUSED)
 def test_observations_that_would_become_others_are_refused(space, value, sentence):
-    with pytest.raises(PlugInError, match=rf"Told-v0: test task 0 \(1\), in row 0 at its episode's start, gave (the|an) observation .*{sentence}"):
+    with pytest.raises(
+        PlugInError, match=rf"Told-v0: test task 0 \(1\), in row 0 at its episode's start, gave (the|an) observation .*{sentence}"
+    ):
         started(told(space=space, observation=value))
 
 
@@ -271,7 +273,11 @@ def test_a_reward_that_is_none_is_named(reward, sentence):
 
 @pytest.mark.parametrize(
     ("answers", "sentence"),
-    [({"reward": None}, "the reward None"), ({"terminated": "no"}, "terminated = 'no'"), ({"info": {"success": 2}}, r"info\['success'\] = 2")],
+    [
+        ({"reward": None}, "the reward None"),
+        ({"terminated": "no"}, "terminated = 'no'"),
+        ({"info": {"success": 2}}, r"info\['success'\] = 2"),
+    ],
 )
 def test_workers_name_odd_answers_too(answers, sentence):
     env = started(told(workers=1, **answers))[0]
