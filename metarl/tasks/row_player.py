@@ -166,18 +166,21 @@ class RowPlayer:
         """Write down what a step of `row` answered."""
         arrays = self.arrays
         self._store(row, observation)
-        arrays.reward[row] = self._reward(row, reward)
-        ended = self._truth(row, "terminated", terminated)
-        cut = self._truth(row, "truncated", truncated)
-        if ended or cut:
-            arrays.terminated[row], arrays.truncated[row], self._playing[row] = ended, cut, False
+        # What most steps answer is told apart at once, since all rows of all steps come by here
+        plain = type(reward) is float and -FLOAT32_MAX <= reward <= FLOAT32_MAX
+        arrays.reward[row] = reward if plain else self._reward(row, reward)
+        if terminated is not False or truncated is not False:
+            ended, cut = self._truth(row, "terminated", terminated), self._truth(row, "truncated", truncated)
+            if ended or cut:
+                arrays.terminated[row], arrays.truncated[row], self._playing[row] = ended, cut, False
         if not info:
             return
-        if not isinstance(info, Mapping):
+        if type(info) is not dict and not isinstance(info, Mapping):
             raise self._broken(row, f"gave the info {reprlib.repr(info)}; it must be a dictionary")
         name = "is_success" if "is_success" in info else "success"
         if name in info:
-            arrays.success[row] = self._truth(row, f"info[{name!r}]", info[name])
+            success = info[name]
+            arrays.success[row] = success if type(success) is bool else self._truth(row, f"info[{name!r}]", success)
 
     def _reward(self, row: int, given: Any) -> float:
         reward = as_number(given)

@@ -108,18 +108,25 @@ class ActionBounds:
     def __init__(self, space: gym.Space):
         self.space = space
         self.whole = whole_range(space)
-        low, high = (space.low, space.high) if isinstance(space, gym.spaces.Box) else self.whole or ()
-        self.low, self.high = np.asarray(low), np.asarray(high)
+        self.endless = False  # infinities lie within the bounds
+        if not isinstance(space, gym.spaces.Box):
+            assert self.whole is not None
+            self.low, self.high = self.least, self.greatest = self.whole
+            return
+        self.low, self.high = np.asarray(space.low), np.asarray(space.high)
         least, greatest = self.low.astype(np.float64), self.high.astype(np.float64)
+        self.endless = not bool(np.isfinite(least).all() and np.isfinite(greatest).all())
         finite = [np.where(np.isfinite(bound), np.abs(bound), 0.0) for bound in (least, greatest)]
         slack = ROUNDING * np.maximum(*finite)
-        self.least, self.greatest = (least, greatest) if not isinstance(space, gym.spaces.Box) else (least - slack, greatest + slack)
+        self.least, self.greatest = least - slack, greatest + slack
 
     def outside(self, actions: np.ndarray, rows: np.ndarray) -> OutOfBounds | None:
         """The first of `rows` [B] bool whose action in `actions` [B, *act] isn't one, or None."""
         inside = (actions >= self.least) & (actions <= self.greatest)
-        if actions.dtype.kind == "f":
+        if self.endless:
             inside &= np.isfinite(actions)
+        if inside.all():
+            return None
         wrong = rows & ~inside.reshape(len(actions), -1).all(1)
         if not wrong.any():
             return None

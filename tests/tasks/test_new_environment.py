@@ -6,7 +6,6 @@ from functools import partial
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 
 import metarl
 from metarl.envs.budget import Episodes, Steps
