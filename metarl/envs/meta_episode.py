@@ -41,7 +41,7 @@ class Step(NamedTuple):
 class Outcome(NamedTuple):
     """What the step just taken brought; learners and scores read it, agents don't."""
 
-    reward: Tensor  # [B]
+    reward: Tensor  # [B] rounded to the environment's dtype, as the agent sees it
     terminated: Tensor  # [B] bool
     truncated: Tensor  # [B] bool
     final_observation: Tensor  # [B, *obs]  what the step showed, before any reset
@@ -50,6 +50,7 @@ class Outcome(NamedTuple):
     episode: Tensor  # [B] int64: index of the episode within the meta-episode
     meta_episode_end: Tensor  # [B] bool: the meta-episode ended with this step
     valid: Tensor  # [B] bool: false for rows whose only meta-episode was over before this step
+    exact_reward: Tensor  # [B] as the distribution gave it, before rounding: float64 of Gymnasium environments; scores sum these
 
 
 class MetaEpisodeEnv:
@@ -132,7 +133,8 @@ class MetaEpisodeEnv:
         self.episode_step = self.episode_step + 1
         self.meta_step = self.meta_step + 1
         self._check_shapes(transition)
-        reward, final, valid, episode = transition.reward, transition.observation, self._valid, self.episode
+        exact, final, valid, episode = transition.reward, transition.observation, self._valid, self.episode
+        reward = exact.to(self.dtype)
         self._note_bad(reward, final)
         over = transition.terminated | (self.episode_step >= self.distribution.horizon)
         if transition.truncated is not None:
@@ -141,13 +143,14 @@ class MetaEpisodeEnv:
             out_of_steps = self.meta_step >= self.budget.total
             over = over | out_of_steps
         if self._checks_now and not bool(over.any()):  # most steps end nothing, and on a CPU a look costs little
-            return self._go_on(action, transition)
+            return self._go_on(action, transition, reward)
         terminated, ended = transition.terminated & valid, over & valid
         truncated = ended & ~transition.terminated
         self.episode = episode + ended
         meta_episode_end = ended & (out_of_steps if isinstance(self.budget, Steps) else self.episode >= self.budget.total)
+        told = torch.where(valid, reward, 0)
         outcome = Outcome(
-            torch.where(valid, reward, 0).to(self.dtype),
+            told,
             terminated,
             truncated,
             final,
@@ -156,6 +159,7 @@ class MetaEpisodeEnv:
             episode,
             meta_episode_end,
             valid,
+            told if exact is reward else torch.where(valid, exact, 0),
         )
         if self.refill:
             self._refill(meta_episode_end)
@@ -181,14 +185,16 @@ class MetaEpisodeEnv:
         )
         return step, outcome
 
-    def _go_on(self, action: Tensor, transition: Transition) -> tuple[Step, Outcome]:
+    def _go_on(self, action: Tensor, transition: Transition, reward: Tensor) -> tuple[Step, Outcome]:
         """What `step` returns where no episode is over, without looking for what to begin anew."""
         self._rows.reset(self._none, self._tasks)  # nothing begins, but noise is drawn as at every step
         final, valid, none = transition.observation, self._valid, self._none
-        reward, success = transition.reward.to(self.dtype), transition.success
+        exact, success = transition.reward, transition.success
         if not self.refill:
-            reward, success = torch.where(valid, reward, 0), success & valid
-        outcome = Outcome(reward, none, none, final, success, self.task, self.episode, none, valid)
+            told, success = torch.where(valid, reward, 0), success & valid
+            exact = told if exact is reward else torch.where(valid, exact, 0)
+            reward = told
+        outcome = Outcome(reward, none, none, final, success, self.task, self.episode, none, valid, exact)
         return Step(final, action, reward, none, none, final, none), outcome
 
     def check(self) -> None:
@@ -198,7 +204,7 @@ class MetaEpisodeEnv:
             task, step = int(self._bad_task[row]), int(self._bad_step[row])
             which = self._rows.describe(row) if task == int(self.task[row]) else f"the task of row {row}"
             raise PlugInError(
-                f"{self.distribution.id}: a reward or observation is not finite (NaN or infinite) "
+                f"{self.distribution.id}: a reward or observation is not finite (NaN, infinite or beyond what {self.dtype} holds) "
                 f"in {which} (its task number {task}) at step {step}."
             )
 

@@ -32,7 +32,7 @@ class Evaluation:
         fingerprint: of the tasks.
         finite: train and test may overlap, because the family has few tasks by nature.
         task, episode, start_step, length: [episodes] int64.
-        returns: [episodes] float64, undiscounted.
+        returns: [episodes] float64, undiscounted: the sum of the rewards as the environment gave them, before agents see them in float32.
         terminated, truncated, success: [episodes] bool; an episode is a success if any of its steps was.
         actions: [num_tasks, steps, *act] where they were recorded, else None; zeros after a task's last step.
         horizon: most steps in one episode; tells an episode that a step budget cut from one that the horizon ended there.
@@ -209,7 +209,7 @@ def _episodes(outcomes: list[Outcome]) -> dict[str, np.ndarray]:
     """Fold steps [T, B] into episodes, ordered by row and episode."""
     reward, terminated, truncated, success, episode, valid = (
         torch.stack([getattr(outcome, name) for outcome in outcomes], 1).cpu().numpy()
-        for name in ("reward", "terminated", "truncated", "success", "episode", "valid")
+        for name in ("exact_reward", "terminated", "truncated", "success", "episode", "valid")
     )  # each [B, T]
     num_rows, most = len(episode), int(episode[valid].max()) + 1
     index = (np.arange(num_rows)[:, None] * most + episode)[valid]  # one bin for each row and episode

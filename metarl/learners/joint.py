@@ -50,7 +50,7 @@ class Scores:
 
     def note(self, outcome: Outcome) -> None:
         """Take in a step of all rows."""
-        self.running += outcome.reward.cpu()
+        self.running += outcome.exact_reward.cpu()
         self.won |= outcome.success.cpu()
         ended = (outcome.terminated | outcome.truncated).cpu()
         if bool(ended.any()):

@@ -79,31 +79,31 @@ class ActionDistribution(ABC):
 
 
 class Categorical(ActionDistribution):
-    """Discrete(n)."""
+    """Discrete(n), from any start."""
 
     def __init__(self, space: gym.spaces.Discrete):
-        if space.start != 0:
-            raise ValueError(f"Discrete actions must start at 0, not {space.start}.")
+        self.start = int(space.start)
         self.num_parameters = self.num_features = int(space.n)
 
     def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
         uniform = torch.rand(parameters.shape, generator=rng, device=parameters.device, dtype=parameters.dtype)
-        return (parameters - uniform.log_().neg_().log_()).argmax(-1)  # Gumbel-max: of logits - log(-log(U))
+        # Gumbel-max: of logits - log(-log(U))
+        return self._numbered((parameters - uniform.log_().neg_().log_()).argmax(-1))
 
     def mode(self, parameters: Tensor) -> Tensor:
-        return parameters.argmax(-1)
+        return self._numbered(parameters.argmax(-1))
 
     def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
-        return choices_first(parameters).log_softmax(0).gather(0, action[None])[0]
+        return choices_first(parameters).log_softmax(0).gather(0, self._place(action)[None])[0]
 
     def log_prob_and_entropy(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         log_probabilities = choices_first(parameters).log_softmax(0)
         entropy = -(log_probabilities.exp() * log_probabilities).sum(0)
-        return log_probabilities.gather(0, action[None])[0], entropy
+        return log_probabilities.gather(0, self._place(action)[None])[0], entropy
 
     @torch.no_grad()
     def log_prob_and_slope(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        log_probabilities, index = choices_first(parameters).log_softmax(0), action[None]
+        log_probabilities, index = choices_first(parameters).log_softmax(0), self._place(action)[None]
         log_prob = log_probabilities.gather(0, index)
         slope = log_probabilities.exp_().neg_()  # of the chosen: 1 less its probability, of others: less theirs
         slope.scatter_add_(0, index, torch.ones_like(log_prob))
@@ -125,7 +125,14 @@ class Categorical(ActionDistribution):
         return (log_p.exp() * (log_p - log_q)).sum(0)
 
     def encode(self, action: Tensor) -> Tensor:
-        return one_hot(action, self.num_features)
+        return one_hot(self._place(action), self.num_features)
+
+    def _numbered(self, place: Tensor) -> Tensor:
+        """The action at a `place` counted from 0."""
+        return place + self.start if self.start else place
+
+    def _place(self, action: Tensor) -> Tensor:
+        return action - self.start if self.start else action
 
 
 def choices_first(parameters: Tensor) -> Tensor:
@@ -134,13 +141,13 @@ def choices_first(parameters: Tensor) -> Tensor:
 
 
 class MultiCategorical(ActionDistribution):
-    """MultiDiscrete([n_1, ..., n_d]): independent categoricals."""
+    """MultiDiscrete([n_1, ..., n_d]), from any starts: independent categoricals."""
 
     def __init__(self, space: gym.spaces.MultiDiscrete):
-        if space.nvec.ndim != 1 or np.any(space.start != 0):
-            raise ValueError(f"MultiDiscrete actions must be a vector starting at 0, not {space}.")
+        if space.nvec.ndim != 1:
+            raise ValueError(f"MultiDiscrete actions must be a vector, not {space}; flatten them.")
         self.sizes = [int(n) for n in space.nvec]
-        self.parts = [Categorical(gym.spaces.Discrete(n)) for n in self.sizes]
+        self.parts = [Categorical(gym.spaces.Discrete(n, start=int(start))) for n, start in zip(self.sizes, space.start, strict=True)]
         self.num_parameters = self.num_features = sum(self.sizes)
 
     def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
@@ -207,12 +214,13 @@ class Gaussian(ActionDistribution):
         self.num_features = math.prod(self.shape)
         self.num_parameters = 2 * self.num_features
         low, high = np.asarray(space.low, np.float64), np.asarray(space.high, np.float64)
-        bounded = high - low < 1e30  # some environments write the largest float for "unbounded"
+        bounded = high / 2 - low / 2 < 5e29  # some environments write the largest float for "unbounded"
         low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
         self.center = torch.as_tensor(((low + high) / 2).ravel(), dtype=torch.float32)
         self.scale = torch.as_tensor(((high - low) / 2).ravel(), dtype=torch.float32).clamp_min(1e-6)
-        self.low = torch.as_tensor(space.low.ravel(), dtype=torch.float32)
-        self.high = torch.as_tensor(space.high.ravel(), dtype=torch.float32)
+        # Where float32 rounds a bound outward, the environment's rows make the bound of it again
+        self.low = torch.as_tensor(np.asarray(space.low, np.float64).ravel()).to(torch.float32)
+        self.high = torch.as_tensor(np.asarray(space.high, np.float64).ravel()).to(torch.float32)
 
     def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
         mean, log_std = self._split(parameters)

@@ -54,6 +54,8 @@ class ArmsPolicy(nn.Module):
                 f"The core 'arms' is for Discrete observations and actions, not for {observation_space} and {action_space}; "
                 "choose gru, lstm or attention."
             )
+        if action_space.start != 0:
+            raise ValueError(f"The core 'arms' is for actions that start at 0, not for {action_space}; choose gru, lstm or attention.")
         self.num_observations, self.first_observation = int(observation_space.n), int(observation_space.start)
         self.num_actions, self.max_steps = int(action_space.n), max_steps
         self.static_shapes = False  # true: don't look at a value to save work
