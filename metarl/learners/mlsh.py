@@ -43,7 +43,8 @@ from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, e
 from metarl.learners.settings import check_counts, only_seed
 from metarl.learners.stacked_ppo import Stack, StackedPPO, everyones_stack, improved
 from metarl.networks.actions import Gaussian
-from metarl.networks.inputs import StepInputs, is_image
+from metarl.networks.encoders import check_vectors
+from metarl.networks.inputs import StepInputs
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.rollout import collect
 from metarl.tasks.contract import TaskDistribution, fresh_tasks
@@ -165,8 +166,7 @@ class MLSH(CrewLearner):
     ):
         check_device(device)
         super().__init__(config, device, partial(MLSH, config, distribution, seed, device), share)
-        if is_image(distribution.observation_space):
-            raise ValueError(f"MLSH reads vectors; {distribution.id} shows images. Train rl2 or joint-ppo, which have encoders.")
+        check_vectors("MLSH", distribution.id, distribution.observation_space, "rl2 or joint-ppo")
         if distribution.horizon % config.every:
             raise ValueError(
                 f"A master chooses every {config.every} steps, which doesn't divide the horizon of {distribution.id}, "

@@ -35,7 +35,8 @@ from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, j
 from metarl.learners.settings import check_counts, only_seed
 from metarl.learners.trust_region import TRPO, trust_region_step
 from metarl.networks.actions import action_distribution
-from metarl.networks.inputs import StepInputs, is_image
+from metarl.networks.encoders import check_vectors
+from metarl.networks.inputs import StepInputs
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy import PolicyOutput
@@ -135,8 +136,7 @@ class PolicyInitialisation(ABC):
 
     def __init__(self, config: Any, distribution: TaskDistribution, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
         check_device(device)
-        if is_image(distribution.observation_space):
-            raise ValueError(f"{type(self).__name__} reads vectors; {distribution.id} shows images. Train rl2, which has encoders.")
+        check_vectors(type(self).__name__, distribution.id, distribution.observation_space, "rl2 or joint-ppo")
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
         streams = derive_seed(only_seed(type(self).__name__, seed), "policy initialisation")
         self.task_seed = derive_seed(streams, "tasks")

@@ -99,7 +99,8 @@ def _layer(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def uniform_linear(inputs: int, outputs: int, rng: Generator) -> nn.Linear:
     """A linear layer with weights and biases uniform within 1 / sqrt(inputs), as PyTorch draws them."""
     layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
-    bound = 1 / math.sqrt(inputs)
+    # Without inputs, where an observation never changes, there are biases all the same.
+    bound = 1 / math.sqrt(max(1, inputs))
     nn.init.uniform_(layer.weight, -bound, bound, generator=rng)
     nn.init.uniform_(layer.bias, -bound, bound, generator=rng)
     return layer

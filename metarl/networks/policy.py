@@ -43,8 +43,8 @@ class NetworkConfig:
         heads: attention heads.
         previous_observation: read the observation before the current one too, so that a step holds a whole transition.
         encoder: what images are read by: RL²'s two convolutions, the Nature network, IMPALA's residual one, or nothing (pixels as
-            numbers); "auto" takes RL²'s for images of 13x13 pixels or more, and nothing for other observations. All work with every
-            core but "arms", which reads no images.
+            numbers); "auto" takes RL²'s for images of 13x13 pixels or more, and nothing for other observations (see
+            `metarl.networks.encoders.fitting_encoder`). All work with every core but "arms", which reads no images.
     """
 
     core: Literal["gru", "lstm", "attention", "none", "arms", "places"] = "gru"
