@@ -15,6 +15,7 @@ from metarl.learners.optimizers import SGD
 from metarl.learners.policy_episodes import judge
 from metarl.learners.settings import check_counts
 from metarl.networks.actions import action_distribution
+from metarl.networks.finite import check_output
 from metarl.networks.inputs import StepInputs
 from metarl.tasks.contract import TaskDistribution, where_rows
 
@@ -117,6 +118,7 @@ class AdaptingPolicyAgent:
         state = self.adapt(self.note(step, state))
         features = self.inputs(step)
         parameters = self.problem.network(state.weights, features[:, None])[:, 0]
+        check_output(f"The policy of this {type(self).__name__}", parameters)
         action = self.actions.sample(parameters, rng)
         log_prob = self.actions.log_prob(parameters, action)
         state.episodes.note_choice(state.clock, state.collected, features, action, log_prob, torch.ones_like(step.prev_terminated))

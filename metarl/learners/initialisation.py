@@ -19,6 +19,7 @@ from metarl.learners.contract import Metrics
 from metarl.learners.inner_loop import MetaGradient, Problem, check_meta_gradient
 from metarl.learners.optimizers import moved_to
 from metarl.learners.settings import check_counts, only_seed
+from metarl.networks.finite import check_update, check_weights
 from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
@@ -134,7 +135,10 @@ class InitialisationLearner(ABC):
         self.iteration += 1
         self.steps += found.losses.numel()
         first, last = float(found.losses[0].mean()), float(found.losses[-1].mean())
-        return {"iteration": float(self.iteration), "steps": float(self.steps), "return": -last, "loss_first": first, "loss_last": last}
+        counters = {"iteration": float(self.iteration), "steps": float(self.steps)}
+        metrics = {**counters, "return": -last, "loss_first": first, "loss_last": last}
+        check_update(self.iteration, metrics, self.trained)
+        return metrics
 
     @property
     def finished(self) -> bool:
@@ -148,6 +152,7 @@ class InitialisationLearner(ABC):
             optimizer: takes the inner steps; the learner's own if left out.
             batch: examples in a step; the whole support if left out.
         """
+        check_weights(self.initial)
         return GradientAdapter(self.problem, [weight.clone() for weight in self.initial], optimizer or self.inner_optimizer(), batch)
 
     def agent(self, budget: Budget, member: int = 0) -> NoReturn:
@@ -168,6 +173,7 @@ class InitialisationLearner(ABC):
         Raises:
             ValueError: it was trained with another network or algorithm.
         """
+        check_weights(weights)
         given = weights["trained"]
         shapes = {name: tuple(tensor.shape) for name, tensor in zip(self.names, self.trained, strict=True)}
         if {name: tuple(tensor.shape) for name, tensor in given.items()} != shapes:

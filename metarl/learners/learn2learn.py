@@ -22,6 +22,7 @@ from metarl.learners.initialisation import check_settings, network_for
 from metarl.learners.inner_loop import MetaGradient, check_converges, minibatches
 from metarl.learners.optimizers import SGD, Adam, moved_to
 from metarl.learners.settings import only_seed
+from metarl.networks.finite import check_update, check_weights
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.devices import check_device
@@ -235,7 +236,10 @@ class Learn2Learn:
         self.iteration += 1
         self.steps += found.losses.numel()
         first, last = float(found.losses[0].mean()), float(found.losses[-1].mean())
-        return {"iteration": float(self.iteration), "steps": float(self.steps), "return": -last, "loss_first": first, "loss_last": last}
+        counters = {"iteration": float(self.iteration), "steps": float(self.steps)}
+        metrics = {**counters, "return": -last, "loss_first": first, "loss_last": last}
+        check_update(self.iteration, metrics, self.trained)
+        return metrics
 
     @property
     def finished(self) -> bool:
@@ -244,6 +248,7 @@ class Learn2Learn:
 
     def adapter(self, batch: int | None = None) -> CloneAdapter:
         """What adapts to tasks from what is trained so far, which it copies; by `batch` examples a step, or the whole support."""
+        check_weights(self.weights())
         return CloneAdapter(copy.deepcopy(self.algorithm), self.distribution.loss, batch)
 
     def agent(self, budget: Budget, member: int = 0) -> NoReturn:
@@ -264,6 +269,7 @@ class Learn2Learn:
         Raises:
             ValueError: it was trained with another network or algorithm.
         """
+        check_weights(weights)
         given, own = weights["trained"], self.algorithm.state_dict()
         if {name: tensor.shape for name, tensor in given.items()} != {name: tensor.shape for name, tensor in own.items()}:
             raise ValueError(f"These weights are of another network or algorithm: {', '.join(given)} rather than {', '.join(own)}.")

@@ -25,6 +25,7 @@ What is ours:
 
 import copy
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from numbers import Integral
@@ -44,6 +45,7 @@ from metarl.learners.settings import check_counts, only_seed
 from metarl.learners.stacked_ppo import Stack, StackedPPO, everyones_stack, improved
 from metarl.networks.actions import Gaussian
 from metarl.networks.encoders import check_vectors
+from metarl.networks.finite import check_weights
 from metarl.networks.inputs import StepInputs
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.rollout import collect
@@ -310,6 +312,7 @@ class MLSH(CrewLearner):
         """The agent that learns a master of its own over the sub-policies trained so far, which it copies."""
         if member:
             raise ValueError(f"There is no member {member}; this learner trains one seed.")
+        check_weights(self.weights())
         hierarchy = copy.copy(self.hierarchy)
         hierarchy.inputs, hierarchy.random_option = copy.deepcopy(self.hierarchy.inputs), 0.0
         sub_policies = [weight.clone() for weight in self.sub_policies.weights]
@@ -332,6 +335,7 @@ class MLSH(CrewLearner):
         Raises:
             ValueError: they are of another shape.
         """
+        check_weights(weights)
         self.release()
         self._load_weights(weights)
 
@@ -358,6 +362,10 @@ class MLSH(CrewLearner):
         clocks = {"updates": self.updates, "tasks_before": self.tasks_before, "iteration": self.iteration, "steps": self.steps}
         clocks["latest"] = dict(self.latest)
         return {**self.weights(), **own, **clocks}
+
+    def trained_tensors(self) -> Iterable[Tensor]:
+        """Sub-policies, the masters of the tasks played here, and the moments of observations."""
+        return [*self.sub_policies.weights, *self.masters.weights, *self.hierarchy.inputs.state_dict().values()]
 
     def own_state(self) -> dict[str, Any]:
         """This process's masters, and the states of its streams."""

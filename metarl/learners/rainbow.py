@@ -24,6 +24,7 @@ from metarl.learners.online import ShapedRewards
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.replay import Replay, ReplayBatch, ReplayConfig
 from metarl.learners.settings import check_counts
+from metarl.networks.finite import check_output
 from metarl.networks.products import fast_products
 from metarl.networks.rainbow_network import RainbowNetwork, RainbowNetworkConfig
 from metarl.tasks.seeding import torch_generator
@@ -247,7 +248,10 @@ class Rainbow:
         (batch.weight * loss).mean().backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
         self.optimizer.step()
-        self.replay.rate(batch.place, surprise.cpu().numpy())
+        surprise = surprise.cpu()
+        # Priorities must be numbers; on a GPU too, where this has waited for it anyway.
+        check_output("The network of Rainbow", surprise)
+        self.replay.rate(batch.place, surprise.numpy())
         self.updates += 1
         self._measured.append(torch.stack([loss.detach().mean(), value.mean(), norm]))
 
@@ -335,7 +339,9 @@ class Rainbow:
     @fast_products()
     @torch.no_grad()
     def _best(self, observation: Tensor, noise: Any) -> Tensor:
-        return self.network.values(self.network(observation, noise)).argmax(1)
+        values = self.network.values(self.network(observation, noise))
+        check_output("The network of Rainbow", values)
+        return values.argmax(1)
 
     def _noise(self) -> Any:
         """Draws for one pass of a batch."""

@@ -5,7 +5,7 @@ discounted sum of rewards of the whole meta-episode, so an episode's end never c
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from numbers import Integral
@@ -24,6 +24,7 @@ from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.networks.actions import action_distribution
 from metarl.networks.arms import ArmsPolicy
 from metarl.networks.build import build_policy
+from metarl.networks.finite import check_output, check_weights
 from metarl.networks.normalisation import ReturnNormaliser
 from metarl.networks.places import PlacesPolicy
 from metarl.networks.policy import NetworkConfig, Policy, check_policy
@@ -134,6 +135,10 @@ class RL2(CrewLearner):
         """The training rows; opened by the first update, since acting needs none."""
         return MetaEpisodeEnv(self.distribution, self.budget, len(self._columns), self.env_rng, refill=False)
 
+    def trained_tensors(self) -> Iterable[Tensor]:
+        """The policies and their normalisers."""
+        return [*self.policy.state_dict().values(), *self.returns.state_dict().values()]
+
     def own_state(self) -> dict[str, Tensor]:
         """The states of the streams that no other process draws from."""
         return {"env_rng": self.env_rng.get_state(), "action_rng": self.action_rng.get_state()}
@@ -215,9 +220,10 @@ class RL2(CrewLearner):
         """The agent trained so far, with weights of its own.
 
         Raises:
-            ValueError: the budget is longer than an attention core can remember.
+            ValueError: the budget is longer than an attention core can remember, or training had diverged.
         """
         policy = self._member(member)
+        check_weights(policy.state_dict())
         longest = getattr(getattr(policy, "core", None), "max_steps", None)
         wanted = max_steps(budget, self.distribution)
         if longest is not None and wanted > longest:
@@ -234,6 +240,7 @@ class RL2(CrewLearner):
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Take over a policy, for acting or as a start."""
+        check_weights(weights)
         self.release()
         if self.members == 1:
             self.policy.load_state_dict(weights["policy"])
@@ -324,5 +331,6 @@ class RL2Agent:
     def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
         """One step of B rows."""
         output, state = self.policy(step, state)
+        check_output(f"The policy of this {type(self).__name__}", output.parameters, output.value)
         action = self.actions.mode(output.parameters) if self.mode else self.actions.sample(output.parameters, rng)
         return self.actions.to_environment(action), state
