@@ -93,6 +93,8 @@ class InitialisationLearner(ABC):
         with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
             torch.default_generator.manual_seed(derive_seed(streams, "weights"))
             network = (make_network or partial(network_for, config.network))(distribution, torch_generator(streams, "weights"))
+        if not isinstance(network, nn.Module):
+            raise ValueError(f"make_network must return a torch.nn.Module, not {network!r}.")
         network = network.to(self.device, torch.float32)
         self.problem = Problem(PerTask(network), distribution.loss, distribution.loss_and_slope)
         trial = distribution.sample(2, "train", self.task_seed).to(self.device, torch.float32)

@@ -26,6 +26,7 @@ from metarl.networks.finite import check_update, check_weights
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.devices import check_device
+from metarl.tasks.global_generators import global_states
 from metarl.tasks.seeding import derive_seed, torch_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
 
@@ -200,11 +201,18 @@ class Learn2Learn:
         """Try a copy of the algorithm on one task's query."""
         inputs = self.distribution.query(self._tasks(1, self.task_seed), rng).inputs
         name = type(self.algorithm.module).__name__ if hasattr(self.algorithm, "module") else type(self.algorithm).__name__
+        before = global_states()
         try:
-            with torch.no_grad():
+            with torch.no_grad(), torch.random.fork_rng():
                 given = copy.deepcopy(self.algorithm)(inputs[0])
+                draws = global_states() != before
         except (RuntimeError, ValueError, IndexError) as error:
             raise ValueError(f"{name} can't compute inputs {tuple(inputs[0].shape)}: {error}") from error
+        if draws:
+            raise ValueError(
+                f"{name} draws from a global generator (as dropout does), so that a seed wouldn't decide what is learned; set p of such "
+                "layers to 0, or leave them out."
+            )
         wanted = (inputs.shape[1], self.distribution.outputs)
         if tuple(given.shape) != wanted:
             raise ValueError(f"{name} gives {tuple(given.shape)} for inputs {tuple(inputs[0].shape)}, not {wanted}; change its last layer.")

@@ -212,15 +212,18 @@ def _check_image_layout(name: str, space: gym.Space) -> None:
     if space.dtype == "uint8":
         unsure = _channels_first(space.shape, name) if len(shape) == 3 else sum(side >= smallest for side in shape) >= 2
         if unsure:
-            override = " If it is height, width and channels after all, name an encoder." if name == "auto" and shape[0] >= smallest else ""
+            advice = "Move them last (numpy.moveaxis(image, 0, -1)), and frames too, which Gymnasium's FrameStackObservation puts first"
+            if len(shape) > 3:
+                advice += " (of colour frames: numpy.concatenate(list(frames), -1))"
+            if name == "auto" and len(shape) == 3 and shape[0] >= smallest:
+                advice += "; if it is height, width and channels after all, name an encoder"
             raise ValueError(
-                f"Images must be [height, width, channels]; {shape} looks like channels first, or frames first as Gymnasium's "
-                "FrameStackObservation puts them. Move them last (numpy.moveaxis(image, 0, -1); of colour frames, "
-                f"numpy.concatenate(list(frames), -1)), or choose encoder='none' to read bytes as they come.{override}"
+                f"Images must be [height, width, channels]; {shape} looks like channels first. {advice}; or choose encoder='none' to read "
+                "bytes as they come."
             )
         return
     bounded = bool(np.isfinite(space.low).all() and np.isfinite(space.high).all())
-    if bounded and sum(side >= smallest for side in shape) >= 2:
+    if name == "auto" and bounded and sum(side >= smallest for side in shape) >= 2:
         raise ValueError(
             f"Observations of shape {shape} in {space.dtype} look like images, which encoders read as bytes: give a Box(0, 255, "
             "[height, width, channels], uint8), or choose encoder='none' to read all numbers as one long vector."

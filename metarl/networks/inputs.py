@@ -66,7 +66,7 @@ class StepInputs(nn.Module):
         if not observation_only:
             self.size += self.observation_size * previous_observation + self.actions.num_features + 2
         self.reward_moments = RunningMoments(())
-        self.normalises = isinstance(observation_space, gym.spaces.Box) and not encoded
+        self.normalises = isinstance(observation_space, gym.spaces.Box) and self.observation_size > 0
         if self.normalises:
             self.observation_moments = RunningMoments(tuple(observation_space.shape or ()))
 
