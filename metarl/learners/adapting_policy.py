@@ -13,7 +13,7 @@ from metarl.learners.collected import Collected, nothing_collected
 from metarl.learners.inner_loop import Problem, broadcast, task_gradients, totals
 from metarl.learners.optimizers import SGD
 from metarl.learners.policy_episodes import judge
-from metarl.learners.settings import check_counts
+from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.networks.actions import action_distribution
 from metarl.networks.finite import check_output
 from metarl.networks.inputs import StepInputs
@@ -46,8 +46,7 @@ class Adaptation:
 
     def __post_init__(self) -> None:
         check_counts(episodes=self.episodes)
-        if not self.inner_lr > 0:
-            raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
+        check_step_sizes(inner_lr=self.inner_lr)
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
             raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
         if self.act not in ("sample", "mode"):

@@ -154,7 +154,7 @@ class InitialisationLearner(ABC):
             optimizer: takes the inner steps; the learner's own if left out.
             batch: examples in a step; the whole support if left out.
         """
-        check_weights(self.initial)
+        check_weights(self.weights())
         return GradientAdapter(self.problem, [weight.clone() for weight in self.initial], optimizer or self.inner_optimizer(), batch)
 
     def agent(self, budget: Budget, member: int = 0) -> NoReturn:

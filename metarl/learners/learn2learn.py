@@ -21,7 +21,7 @@ from metarl.learners.contract import Metrics
 from metarl.learners.initialisation import check_settings, network_for
 from metarl.learners.inner_loop import MetaGradient, check_converges, minibatches
 from metarl.learners.optimizers import SGD, Adam, moved_to
-from metarl.learners.settings import only_seed
+from metarl.learners.settings import check_step_sizes, only_seed
 from metarl.networks.finite import check_update, check_weights
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
@@ -70,8 +70,7 @@ class Learn2LearnConfig:
 
     def __post_init__(self) -> None:
         check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
-        if not self.inner_lr > 0:
-            raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
+        check_step_sizes(inner_lr=self.inner_lr)
         for name, known in (("algorithm", ("maml", "meta-sgd", "gbml")), ("transform", ("scale", "kronecker"))):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}.")

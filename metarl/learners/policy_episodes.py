@@ -160,9 +160,7 @@ def fit_by_steps(features: Tensor, returns: Tensor, valid: Tensor) -> Tensor:
     """The same from m equations: c = X'a / m, (XX' / m + r) a = y."""
     features = torch.where(valid[..., None], features.double(), 0)
     count = valid.sum(1).clamp_min(1)[:, None, None]
-    kernel = features @ features.transpose(1, 2) / count + RIDGE * torch.eye(
-        features.shape[1], dtype=torch.float64, device=features.device
-    )
+    kernel = features @ features.transpose(1, 2) / count + RIDGE * torch.eye(features.shape[1], dtype=torch.float64, device=features.device)
     weights = solved(kernel, torch.where(valid, returns.double(), 0)[..., None])
     return (features.transpose(1, 2) @ weights / count)[..., 0]
 

@@ -23,7 +23,7 @@ from metarl.envs.meta_episode import Outcome, Step
 from metarl.learners.online import ShapedRewards
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.replay import Replay, ReplayBatch, ReplayConfig
-from metarl.learners.settings import check_counts
+from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.networks.finite import check_output
 from metarl.networks.products import fast_products
 from metarl.networks.rainbow_network import RainbowNetwork, RainbowNetworkConfig
@@ -85,6 +85,7 @@ class RainbowConfig:
             raise ValueError("discount must lie in [0, 1], and 0 <= epsilon_end <= epsilon <= 1.")
         if not all(value > 0 for value in (self.reward_scale, self.lr, self.adam_epsilon, self.max_grad_norm)) or self.reward_clip < 0:
             raise ValueError("reward_scale, lr, adam_epsilon and max_grad_norm must be positive, and reward_clip can't be negative.")
+        check_step_sizes(lr=self.lr)
         if self.act not in ("sample", "mode"):
             raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
         if self.start > self.replay.capacity // 2:

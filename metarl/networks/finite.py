@@ -48,8 +48,8 @@ def check_weights(weights: Any) -> None:
         return
     bad = [keystr(path) for path, tensor in named if not all_finite([tensor])]
     raise ValueError(
-        f"These weights hold numbers that aren't finite (NaN or infinite), first in {bad[0]} ({len(bad)} of {len(named)} tensors): training "
-        "had diverged. Take an earlier checkpoint, or train with a smaller learning rate."
+        f"These weights hold numbers that aren't finite (NaN or infinite), first in {bad[0]} ({len(bad)} of {len(named)} tensors): "
+        "training had diverged. Take an earlier checkpoint, or train with a smaller learning rate."
     )
 
 

@@ -23,9 +23,7 @@ ROWS = 2
 MISTAKES = (RuntimeError, TypeError, AttributeError, IndexError, KeyError, ValueError, AssertionError)  # that a user's code makes
 
 
-def own_policies(
-    given: Sequence[Any], observation_space: gym.Space, action_space: gym.Space, device: torch.device
-) -> list[nn.Module]:
+def own_policies(given: Sequence[Any], observation_space: gym.Space, action_space: gym.Space, device: torch.device) -> list[nn.Module]:
     """Copies on `device` of the policies that a user's factory made, one a seed; whoever else holds the originals doesn't train them.
 
     Raises:

@@ -105,7 +105,9 @@ class PerTask:
             raise ValueError(f"{name} can't compute {len(inputs)} tasks' inputs {tuple(inputs.shape)} at once: {error}{hint}") from error
         self._check_buffers(trial.network)
         if draws:
-            raise ValueError(f"{name} draws from a global generator, so that a seed wouldn't decide what is learned. Draw no numbers in forward.")
+            raise ValueError(
+                f"{name} draws from a global generator, so that a seed wouldn't decide what is learned. Draw no numbers in forward."
+            )
         wanted = (*inputs.shape[:2], outputs)
         if tuple(given.shape) != wanted:
             raise ValueError(
