@@ -56,8 +56,8 @@ class StackedPPO:
     def __post_init__(self) -> None:
         check_counts(epochs=self.epochs, minibatches=self.minibatches)
         check_step_sizes(lr=self.lr)
-        if not (math.isfinite(self.lr) and self.lr > 0 and self.clip > 0 and 0 <= self.entropy < math.inf):
-            raise ValueError("lr and clip must be positive, and entropy can't be negative; lr and entropy are finite.")
+        if not (self.clip > 0 and 0 <= self.entropy < math.inf):
+            raise ValueError("clip must be positive, and entropy finite and not negative.")
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
             raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
 
