@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from metarl.learners.settings import check_step_sizes
+from metarl.learners.settings import MOST, check_step_sizes
 
 __all__ = ["SGD", "Adam", "Optimizer", "State", "moved_to"]
 
@@ -62,9 +62,10 @@ class Adam:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        check_step_sizes(lr=self.lr)
         _check_share("beta1", self.beta1)
         _check_share("beta2", self.beta2)
+        # The first step is longer by 1 / (1 - beta1).
+        check_step_sizes(lr=self.lr, most=MOST * (1 - self.beta1))
         if not self.epsilon > 0:
             raise ValueError(f"epsilon must be positive, not {self.epsilon}.")
 
