@@ -36,8 +36,8 @@ def check_update(iteration: int, measured: Mapping[str, float], trained: Iterabl
         bad = ["a weight isn't finite"]
     if bad:
         raise ValueError(
-            f"Training diverged in iteration {iteration}: {', '.join(bad)}. Use a smaller learning rate; this learner is spoilt, so make "
-            "a new one or load an earlier checkpoint."
+            f"Training diverged in iteration {iteration}: {', '.join(bad)}. Train anew with a smaller learning rate, or go on from an "
+            "earlier checkpoint: what this learner holds now is of no use."
         )
 
 
