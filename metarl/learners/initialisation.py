@@ -49,6 +49,11 @@ def network_for(config: PerceptronConfig | ImageNetworkConfig, distribution: Sup
     """
     shape = distribution.input_shape
     if isinstance(config, ImageNetworkConfig) and len(shape) == 3:
+        if shape[2] <= 4 < min(shape[:2]):
+            raise ValueError(
+                f"Images of examples must be [channels, height, width]; those of {distribution.id}, {list(shape)}, look like channels "
+                "last. Move them first (numpy.moveaxis(image, -1, 0))."
+            )
         return ImageNetwork((shape[0], shape[1], shape[2]), distribution.outputs, config, rng)
     if isinstance(config, PerceptronConfig) and len(shape) == 1:
         return Perceptron(shape[0], distribution.outputs, config, rng)

@@ -335,11 +335,11 @@ class MLSH(CrewLearner):
         Raises:
             ValueError: they are of another shape.
         """
-        check_weights(weights)
         self.release()
         self._load_weights(weights)
 
     def _load_weights(self, weights: dict[str, Any]) -> None:
+        check_weights({name: weights[name] for name in ("sub_policies", "first_master", "inputs")})
         loaded = {}
         for part, network, own in (
             ("sub_policies", self.hierarchy.sub_policy, self.sub_policies.weights),

@@ -15,7 +15,7 @@ from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.learners.settings import check_counts
 from metarl.networks.actions import action_distribution
 from metarl.networks.actor_critic import ActorCritic, ActorCriticConfig
-from metarl.networks.finite import check_output
+from metarl.networks.finite import check_output, check_weights
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.spaces import action_dtype, observation_dtype
 
@@ -176,6 +176,7 @@ class OnlinePPO:
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Take over a policy."""
+        check_weights(weights["policy"])
         self.policy.load_state_dict(weights["policy"])
 
     def state_dict(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from metarl.learners.online import ShapedRewards
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.replay import Replay, ReplayBatch, ReplayConfig
 from metarl.learners.settings import check_counts, check_step_sizes
-from metarl.networks.finite import check_output
+from metarl.networks.finite import check_output, check_weights
 from metarl.networks.products import fast_products
 from metarl.networks.rainbow_network import RainbowNetwork, RainbowNetworkConfig
 from metarl.tasks.seeding import torch_generator
@@ -274,6 +274,7 @@ class Rainbow:
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Begin with a network trained before, also as target."""
+        check_weights(weights["network"])
         for network in (self.network, self.target):
             network.load_state_dict(weights["network"])
 
@@ -292,6 +293,7 @@ class Rainbow:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`; rows whose actions were still without outcome choose again."""
+        check_weights({name: state[name] for name in ("network", "target")})
         self.network.load_state_dict(state["network"])
         self.target.load_state_dict(state["target"])
         load_optimizer_state(self.optimizer, state["optimizer"])

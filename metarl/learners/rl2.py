@@ -276,6 +276,7 @@ class RL2(CrewLearner):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
+        check_weights({name: state[name] for name in ("policy", "returns")})
         self.policy.load_state_dict(state["policy"])
         self.returns.load_state_dict(state["returns"])
         load_optimizer_state(self.optimizer, state["optimizer"])

@@ -48,9 +48,14 @@ def spoilt(weights, value):
     return tree_map(lambda leaf: torch.full_like(leaf, value) if leaf is leaves[-1] else leaf, weights)
 
 
+def filled_with(value):
+    """Make floating tensors hold nothing else."""
+    return lambda leaf: torch.full_like(leaf, value) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf
+
+
 def unchecked(patch):
     """Let learners load what isn't finite."""
-    for module in ("joint", "mlsh", "policy_initialisation", "initialisation", "learn2learn", "rl2"):
+    for module in ("joint", "online_ppo", "rainbow", "mlsh", "policy_initialisation", "initialisation", "learn2learn", "rl2"):
         patch.setattr(f"metarl.learners.{module}.check_weights", lambda weights: None)
 
 
@@ -100,6 +105,10 @@ def test_weights_that_are_not_finite_are_not_loaded(learner, name, value):
     before = trained.weights()
     with pytest.raises(ValueError, match=r"These weights hold numbers that aren't finite .* first in .*earlier checkpoint"):
         trained.load_weights(spoilt(before, value))
+    state = trained.state_dict()
+    part = next(name for name in ("online", "policy", "sub_policies", "initial", "trained") if name in state)
+    with pytest.raises(ValueError, match="These weights hold numbers that aren't finite"):
+        trained.load_state_dict({**state, part: tree_map(filled_with(value), state[part])})
     yields(learner, trained)
     assert all(torch.equal(a, b) for a, b in zip(tree_leaves(before), tree_leaves(trained.weights()), strict=True))
 
@@ -120,7 +129,7 @@ def test_an_agent_spoilt_later_is_named_and_its_environment_is_not(learner, name
     family = family_for(learner, name)
     trained = make_learner(learner, family, tiny_config(learner))
     unchecked(monkeypatch)
-    trained.load_weights(tree_map(lambda leaf: torch.full_like(leaf, math.nan) if leaf.is_floating_point() else leaf, trained.weights()))
+    trained.load_weights(tree_map(filled_with(math.nan), trained.weights()))
     agent = trained.agent(budget)
     with pytest.raises(ValueError, match=r"puts out numbers that aren't finite \(nan in row 0\)"):
         evaluate(agent, family, "test", 3, 0, budget)
