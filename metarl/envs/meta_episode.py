@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map, tree_structure, tree_unfl
 
 from metarl.envs.budget import Budget, Steps, max_steps
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, TaskSource, TensorRows, Transition, where_rows
+from metarl.tasks.errors import ActionError
 from metarl.tasks.spaces import action_dtype, observation_dtype, spaces_of
 
 __all__ = ["MetaEpisodeEnv", "Outcome", "Step", "action_dtype", "observation_dtype"]
@@ -103,6 +104,7 @@ class MetaEpisodeEnv:
         self.task = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self.episode, self.episode_step, self.meta_step = (torch.zeros_like(self.task) for _ in range(3))
         self._valid, self._bad_step, self._bad_task = self._all, torch.full_like(self.task, -1), self.task
+        self._bad_action = torch.full_like(self.task, -1)
         self._rows.play_only(self._all)
         self._tasks = self._fetch(torch.arange(self.num_envs), torch.zeros(self.num_envs, dtype=torch.int64))
         observation = self._rows.reset(self._all, self._tasks)
@@ -120,11 +122,12 @@ class MetaEpisodeEnv:
     def step(self, action: Tensor) -> tuple[Step, Outcome]:
         """Take `action` [B, *act] in every row. Returns what the agent sees next and what the step brought."""
         if tuple(action.shape) != self._action_shape:
-            raise PlugInError(
+            raise ActionError(
                 f"Actions for {self.num_envs} rows of {self.distribution.action_space} can't have shape {tuple(action.shape)}."
             )
         if action.dtype != self._action_dtype:
-            raise PlugInError(f"Actions of {self.distribution.action_space} must be {self._action_dtype}, not {action.dtype}.")
+            raise ActionError(f"Actions of {self.distribution.action_space} must be {self._action_dtype}, not {action.dtype}.")
+        self._note_bad_action(action)
         try:
             transition = self._rows.step(action)
         except (RuntimeError, IndexError) as error:  # looked at only now, since looking at every step's actions would take time
@@ -198,7 +201,13 @@ class MetaEpisodeEnv:
         return Step(final, action, reward, none, none, final, none), outcome
 
     def check(self) -> None:
-        """Raise PlugInError if a reward or observation wasn't finite since `reset`."""
+        """Raise PlugInError if a reward or observation wasn't finite since `reset`, ActionError if an action wasn't."""
+        if bool((self._bad_action >= 0).any()):
+            row = int(torch.nonzero(self._bad_action >= 0)[0, 0])
+            raise ActionError(
+                f"at step {int(self._bad_action[row]) + 1} row {row} was given an action that isn't finite (NaN or infinite); the fault "
+                f"is the agent's, not that of {self.distribution.id}: look at its weights and at what it computes."
+            )
         if bool((self._bad_step >= 0).any()):
             row = int(torch.nonzero(self._bad_step >= 0)[0, 0])
             task, step = int(self._bad_task[row]), int(self._bad_step[row])
@@ -265,6 +274,15 @@ class MetaEpisodeEnv:
         if self._checks_now:
             self.check()
 
+    def _note_bad_action(self, action: Tensor) -> None:
+        """Remember each row's first action that isn't finite, so that no environment is blamed for it; on a CPU, raise at once."""
+        if not action.is_floating_point() or (self._checks_now and bool(torch.isfinite(action.sum()))):
+            return
+        bad = (~torch.isfinite(action)).reshape(self.num_envs, -1).any(1) & self._valid & (self._bad_action < 0)
+        self._bad_action = torch.where(bad, self.meta_step, self._bad_action)
+        if self._checks_now:
+            self.check()
+
     def _check_actions(self, action: Tensor, error: Exception) -> None:
         """Raise PlugInError if `error` comes of actions that a Discrete space doesn't have."""
         space = self.distribution.action_space
@@ -274,7 +292,7 @@ class MetaEpisodeEnv:
         beyond = ((action < first) | (action > last)).nonzero()
         if len(beyond):
             row = int(beyond[0, 0])
-            raise PlugInError(
+            raise ActionError(
                 f"{self.distribution.id}: row {row} was given the action {int(action[row])}; there are actions {first} to {last}."
             ) from error
 

@@ -14,6 +14,7 @@ from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, check_split, where_rows
 from metarl.tasks.devices import check_device
+from metarl.tasks.errors import ActionError
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.supervised import SupervisedDistribution
 
@@ -142,6 +143,9 @@ def evaluate(
         env = MetaEpisodeEnv(distribution, budget, len(chunk), noise, refill=False)
         try:
             outcomes, actions = _play(agent, env, chunk, torch_generator(seed, "agent", split, first, device=device), record_actions)
+        except ActionError as error:
+            which = f" (Row 0 is task {first} of the {num_tasks} evaluated.)" if first else ""
+            raise PlugInError(f"{type(agent).__name__}: {error}{which}") from error
         except PlugInError as error:
             if first == 0:
                 raise

@@ -12,12 +12,32 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-__all__ = ["ActionDistribution", "action_distribution", "one_hot"]
+__all__ = ["ActionDistribution", "action_distribution", "check_size", "one_hot"]
 
 
 def one_hot(index: Tensor, size: int) -> Tensor:
     """[..., size] float32 with a 1 at `index` [...]; unlike PyTorch's it never waits for the device."""
     return (index[..., None] == torch.arange(size, device=index.device)).to(torch.float32)
+
+
+MOST_FEATURES = 2**20  # numbers that a network reads or puts out for one observation or action
+
+
+def check_size(what: str, space: gym.Space, size: int) -> None:
+    """Raise ValueError if `space` needs more features than networks here have room for, before they are made.
+
+    Args:
+        what: "Observations" or "Actions". size: features that one of them takes, one-hot where discrete.
+    """
+    if size > MOST_FEATURES:
+        kind = f"{type(space).__name__} space" if not isinstance(space, gym.spaces.Discrete) else f"Discrete({int(space.n)})"
+        if isinstance(space, gym.spaces.Discrete | gym.spaces.MultiDiscrete):
+            advice = "Write the number as digits, such as MultiDiscrete([1024, 1024]) for Discrete(1048576), or as a Box of numbers."
+        else:
+            advice = "Give fewer numbers: crop, downsample or summarise them."
+        raise ValueError(
+            f"{what} of this {kind} take {size:,} features, one-hot where discrete; networks here have room for {MOST_FEATURES:,}. {advice}"
+        )
 
 
 class ActionDistribution(ABC):
@@ -265,14 +285,15 @@ def action_distribution(space: gym.Space) -> ActionDistribution:
     """The distributions over `space`.
 
     Raises:
-        ValueError: a kind of space that no distribution here covers.
+        ValueError: a kind of space that no distribution here covers, or one too large for networks.
     """
     if isinstance(space, gym.spaces.Discrete):
+        check_size("Actions", space, int(space.n))
         return Categorical(space)
     if isinstance(space, gym.spaces.MultiDiscrete):
+        check_size("Actions", space, sum(int(n) for n in space.nvec.ravel()))
         return MultiCategorical(space)
-    if isinstance(space, gym.spaces.MultiBinary):
-        return Bernoullis(space)
-    if isinstance(space, gym.spaces.Box):
-        return Gaussian(space)
+    if isinstance(space, gym.spaces.MultiBinary | gym.spaces.Box):
+        check_size("Actions", space, math.prod(space.shape))
+        return Bernoullis(space) if isinstance(space, gym.spaces.MultiBinary) else Gaussian(space)
     raise ValueError(f"Actions of {space} aren't supported; use Discrete, MultiDiscrete, MultiBinary or Box.")
