@@ -68,6 +68,13 @@ class AntTwoWalk(MujocoFamily):
         check_split(self, split)
         return GoalTasks(torch.tensor(GOALS, dtype=torch.float64)[numpy_generator(seed, self.id, split).integers(len(GOALS), size=n)])
 
+    def task_count(self, split: str) -> int:
+        return len(GOALS)
+
+    def every_task(self, split: str, seed: int) -> GoalTasks:
+        check_split(self, split)
+        return GoalTasks(torch.tensor(GOALS, dtype=torch.float64))
+
     def rewards(self, tasks: GoalTasks, motion: Motion) -> np.ndarray:
         goal = tasks.goal.cpu().numpy()
         if self.reward == "distance":

@@ -42,6 +42,7 @@ class BernoulliBandit(TaskDistribution):
     """
 
     id = "BernoulliBandit-v0"
+    has_success = False
     horizon = 1
 
     def __init__(self, arms: int = 5):

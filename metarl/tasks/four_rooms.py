@@ -103,6 +103,7 @@ class FourRooms(TaskDistribution):
     """
 
     id = "FourRooms-v0"
+    has_success = True
     hides = ("goal",)
 
     def __init__(self, goals: str = "any", horizon: int = 100):
@@ -121,6 +122,14 @@ class FourRooms(TaskDistribution):
         cells = torch.tensor(GOALS[self.goals][split])
         drawn = numpy_generator(seed, self.id, split).integers(len(cells), size=n)
         return FourRoomsTasks(cells[torch.from_numpy(drawn)])
+
+    def task_count(self, split: str) -> int:
+        check_split(self, split)
+        return len(GOALS[self.goals][split])
+
+    def every_task(self, split: str, seed: int) -> FourRoomsTasks:
+        check_split(self, split)
+        return FourRoomsTasks(torch.tensor(GOALS[self.goals][split]))
 
     def reset(self, tasks: FourRoomsTasks, rng: Generator) -> tuple[Tensor, Tensor]:
         start = torch.full_like(tasks.goal, START)

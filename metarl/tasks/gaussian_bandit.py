@@ -42,6 +42,7 @@ class GaussianBandit(TaskDistribution):
     """
 
     id = "GaussianBandit-v0"
+    has_success = False
     horizon = 1
 
     def __init__(self, arms: int = 5, prior_mean: float = 0.0, prior_std: float = 1.0, noise: float = 1.0):

@@ -1,5 +1,6 @@
 """Gymnasium environments as a task distribution: a list of tasks a split, and a function that makes a task's environment."""
 
+import hashlib
 import reprlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -131,6 +132,17 @@ class GymnasiumDistribution(TaskDistribution):
         index = index.to(torch.int64)
         return GymnasiumTasks(torch.full_like(index, SPLITS.index(split)), index)
 
+    def task_keys(self, tasks: GymnasiumTasks) -> np.ndarray:
+        places = np.stack([tasks.split.numpy(), tasks.index.numpy()], 1)
+        unique, inverse = np.unique(places, axis=0, return_inverse=True)
+        same = _Same()
+        keys = [same.key_of(self.task_lists[SPLITS[split]][index], (split, index)) for split, index in unique.tolist()]
+        return np.array(keys, np.uint64)[inverse.reshape(-1)]
+
+    def task_count(self, split: str) -> int:
+        check_split(self, split)
+        return len(self.task_lists[split])
+
     def values(self, tasks: GymnasiumTasks) -> list[Any]:
         """The entries of the lists that `tasks` stand for."""
         return [self.task_lists[SPLITS[split]][index] for split, index in zip(tasks.split.tolist(), tasks.index.tolist(), strict=True)]
@@ -140,6 +152,24 @@ class GymnasiumDistribution(TaskDistribution):
 
     def open_independent(self, rngs: Sequence[Generator]) -> "GymnasiumRows":
         return GymnasiumRows(self, len(rngs), rngs)
+
+
+class _Same:
+    """Finds out which entries of lists are the same task."""
+
+    def __init__(self) -> None:
+        self.known: dict[Any, int] = {}
+
+    def key_of(self, task: Any, place: tuple[int, int]) -> int:
+        """The key of `task`: a hash of its content, or of where it stands in the lists if its content can't be hashed."""
+        words = _keys(task)
+        key = next((self.known[word] for word in words if word in self.known), None)
+        if key is None:
+            pickled = [text for kind, text in words if kind == "pickle"]
+            content = pickled[0] if pickled else repr(place).encode()
+            key = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+        self.known.update(dict.fromkeys(words, key))
+        return key
 
 
 class GymnasiumRows(EpisodeRows):
@@ -218,6 +248,10 @@ class GymnasiumRows(EpisodeRows):
         """What the row's environment draws, if `make_env` made it with render_mode="rgb_array"."""
         picture = self.host.render(row)
         return None if picture is None else torch.from_numpy(picture)
+
+    @property
+    def tells_success(self) -> bool:
+        return bool(self.arrays.tells_success.any())
 
     def describe(self, row: int) -> str:
         return self.recipe.name_task(self.arrays, row)

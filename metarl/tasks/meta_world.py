@@ -41,6 +41,7 @@ class MetaWorldML1(GymnasiumDistribution):
     """
 
     id = "MetaWorldML1-v0"
+    has_success = True
     reveals = True  # where objects start
 
     def __init__(
@@ -80,6 +81,7 @@ class MetaWorldML10(GymnasiumDistribution):
     """
 
     id = "MetaWorldML10-v0"
+    has_success = True
     reveals = True  # where objects start
 
     def __init__(self, horizon: int = LONGEST, goal_seed: int = 0, goal_visible: bool = False, reward: str = "v2", workers: int = 0):
@@ -111,6 +113,7 @@ class MetaWorldML45(GymnasiumDistribution):
     """
 
     id = "MetaWorldML45-v0"
+    has_success = True
     reveals = True  # where objects start
 
     def __init__(self, horizon: int = LONGEST, goal_seed: int = 0, goal_visible: bool = False, reward: str = "v2", workers: int = 0):
