@@ -1,15 +1,15 @@
 """Gymnasium environments as a task distribution: a list of tasks a split, and a function that makes a task's environment."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import cloudpickle
 import gymnasium as gym
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from metarl.tasks.content import Groups, group_by_content
 from metarl.tasks.contract import SPLITS, EpisodeRows, TaskDistribution, Tasks, Transition, check_split
 from metarl.tasks.row_player import Recipe, RowArrays, RowPlayer, arrays_in, bytes_needed
 from metarl.tasks.seeding import numpy_generator
@@ -76,7 +76,10 @@ class GymnasiumDistribution(TaskDistribution):
         self._make_env = make_env
         if make_env is None and type(self).make_env is GymnasiumDistribution.make_env:
             raise ValueError(f"{id}: pass make_env, a function that makes the environment of one task, or define it in a subclass.")
-        _check_lists(id, self.task_lists, finite)
+        _check_lists(id, self.task_lists)
+        self._groups = group_by_content(self.task_lists)
+        if not finite:
+            _check_apart(id, self.task_lists, self._groups)
         env = self.make_env(self.task_lists[self.splits[0]][0])
         self.observation_space, self.action_space = env.observation_space, env.action_space
         env.close()
@@ -98,6 +101,14 @@ class GymnasiumDistribution(TaskDistribution):
     def values(self, tasks: GymnasiumTasks) -> list[Any]:
         """The entries of the lists that `tasks` stand for."""
         return [self.task_lists[SPLITS[split]][index] for split, index in zip(tasks.split.tolist(), tasks.index.tolist(), strict=True)]
+
+    def task_groups(self, split: str) -> np.ndarray:
+        """Number the tasks of a split's list by content: int64 [number of tasks].
+
+        Equal numbers stand for equal tasks, whatever containers they are in, within a split and across splits.
+        """
+        check_split(self, split)
+        return self._groups[split]
 
     def open(self, num_rows: int, rng: Generator) -> "GymnasiumRows":
         return GymnasiumRows(self, num_rows, [rng])
@@ -171,7 +182,7 @@ class GymnasiumRows(EpisodeRows):
         return torch.from_numpy(getattr(self.arrays, name).copy()).to(self.device)
 
 
-def _check_lists(id: str, task_lists: dict[str, tuple[Any, ...]], finite: bool) -> None:
+def _check_lists(id: str, task_lists: dict[str, tuple[Any, ...]]) -> None:
     if not task_lists or set(task_lists) - set(SPLITS):
         raise ValueError(
             f"{id}: splits must be a dict from {', '.join(SPLITS)} to lists of tasks; it has {', '.join(task_lists) or 'none'}."
@@ -179,24 +190,15 @@ def _check_lists(id: str, task_lists: dict[str, tuple[Any, ...]], finite: bool) 
     empty = [split for split, tasks in task_lists.items() if not tasks]
     if empty:
         raise ValueError(f"{id}: the split {empty[0]!r} has no tasks; give it some, or leave it out.")
-    owners: dict[Any, tuple[str, int]] = {}
+
+
+def _check_apart(id: str, task_lists: dict[str, tuple[Any, ...]], groups: Groups) -> None:
+    owners: dict[int, tuple[str, int]] = {}
     for split, tasks in task_lists.items():
-        for i, task in enumerate(tasks):
-            for key in _keys(task):
-                owner = owners.setdefault(key, (split, i))
-                if owner[0] != split and not finite:
-                    raise ValueError(
-                        f"{id}: {owner[0]} task {owner[1]} and {split} task {i} are the same, {task!r:.80}; keep the splits apart, "
-                        "or say finite=True if there are few tasks by nature."
-                    )
-
-
-def _keys(task: Any) -> list[Any]:
-    """What equal tasks have in common: being equal, or, where that can't be told by hashing, being pickled alike."""
-    keys: list[Any] = []
-    with suppress(TypeError):
-        hash(task)
-        keys.append(("value", task))
-    with suppress(Exception):  # a task that can't be pickled is fine without workers
-        keys.append(("pickle", cloudpickle.dumps(task)))
-    return keys
+        for i, group in enumerate(groups[split].tolist()):
+            owner = owners.setdefault(group, (split, i))
+            if owner[0] != split:
+                raise ValueError(
+                    f"{id}: {owner[0]} task {owner[1]} and {split} task {i} are the same, {tasks[i]!r:.80}; keep the splits apart, "
+                    "or say finite=True if there are few tasks by nature."
+                )

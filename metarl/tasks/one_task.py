@@ -22,4 +22,5 @@ def one_task(distribution: GymnasiumDistribution, split: str, index: int) -> Gym
         raise ValueError(f"{distribution.id} has no task {index} in its split {split!r}; it has {len(tasks)}, counted from 0.")
     alone = copy.copy(distribution)
     alone.task_lists, alone.splits = {split: (tasks[index],)}, (split,)
+    alone._groups = {split: distribution.task_groups(split)[index : index + 1]}
     return alone
