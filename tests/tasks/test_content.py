@@ -127,5 +127,6 @@ def test_what_holds_itself_has_a_key():
 def test_plain_numbers_and_repeats():
     groups = group_by_content({"train": [3, 1, 3], "test": [4]})
     assert groups["train"].dtype == np.int64
-    assert groups["train"].tolist() == [0, 1, 0] and groups["test"].tolist() == [2]
+    assert groups["train"].tolist() == [0, 1, 0]
+    assert groups["test"].tolist() == [2]
     assert group_by_content({"train": [1, 1.0, 2]})["train"].tolist() == [0, 0, 1]
