@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from metarl.tasks.content import Groups, group_by_content
 from metarl.tasks.contract import SPLITS, EpisodeRows, TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.processes import DEFAULT_PATIENCE, check_patience
 from metarl.tasks.row_player import Recipe, RowArrays, RowPlayer, arrays_in, bytes_needed
 from metarl.tasks.seeding import numpy_generator
 from metarl.tasks.spaces import spaces_of
@@ -52,6 +53,8 @@ class GymnasiumDistribution(TaskDistribution):
         one_per_process: a process can hold one environment only, as with stable-retro; then each row has a worker of its own, whatever
             `workers` says. Only a single row with workers=0 is played in this process. An environment is closed before the next is made.
         finite: there are few tasks by nature, so that splits may share some.
+        patience: seconds that a worker process has for one step or reset of its rows; one that hangs is ended, and the error names its
+            task and step. None waits for ever, and so does whoever plays in this process (workers=0), where nothing can end a hang.
 
     Raises:
         ValueError: no tasks, an unknown split, splits that share a task without `finite`, or spaces that tensors can't hold.
@@ -67,12 +70,15 @@ class GymnasiumDistribution(TaskDistribution):
         workers: int = 0,
         one_per_process: bool = False,
         finite: bool = False,
+        patience: float | None = DEFAULT_PATIENCE,
     ):
         if horizon < 1 or workers < 0:
             raise ValueError(f"{id}: horizon must be at least 1 and workers at least 0, not {horizon} and {workers}.")
         self.id, self.horizon, self.workers, self.one_per_process, self.finite = id, horizon, workers, one_per_process, finite
         self.task_lists = {split: tuple(tasks) for split, tasks in (splits or {}).items()}
         self.splits = tuple(self.task_lists)
+        check_patience(id, patience)
+        self.patience = patience
         self._make_env = make_env
         if make_env is None and type(self).make_env is GymnasiumDistribution.make_env:
             raise ValueError(f"{id}: pass make_env, a function that makes the environment of one task, or define it in a subclass.")
@@ -131,7 +137,7 @@ class GymnasiumRows(EpisodeRows):
         self.host: WorkerPool | RowPlayer
         workers = num_rows if distribution.one_per_process and (num_rows > 1 or distribution.workers) else distribution.workers
         if workers:
-            self.host = WorkerPool(self.recipe, num_rows, workers)
+            self.host = WorkerPool(self.recipe, num_rows, workers, distribution.patience)
         else:
             memory = bytearray(bytes_needed(self.recipe, num_rows))
             self.host = RowPlayer(self.recipe, arrays_in(memory, self.recipe, num_rows), range(num_rows))
