@@ -3,6 +3,7 @@
 The shared memory has no name and goes with the last process that maps it; `metarl.tasks.processes` says how workers start and end.
 """
 
+import math
 import mmap
 import os
 import sys
@@ -28,6 +29,7 @@ from metarl.tasks.worker_memory import check_memory, plainly_enough
 __all__ = ["MOST_DEATHS", "WorkerPool", "serve", "slices"]
 
 STARTING = -2  # in `RowArrays.at`: the worker has not yet answered that it is there
+PATIENCE_TO_START = 30.0  # seconds, at least: a worker imports what make_env needs
 MOST_DEATHS = 3  # of workers in a task of which no episode was finished in between
 
 
@@ -42,7 +44,8 @@ class WorkerPool:
         recipe: what to play; pickled with cloudpickle, so functions of a script or a notebook will do, and so will environments that it
             registered with Gymnasium.
         num_rows: B. workers: processes, at most B.
-        patience: seconds that a worker has to carry out one command, such as a step of all its rows; None waits for ever.
+        patience: seconds that a worker has to carry out one command, such as a step of all its rows; None waits for ever. It has
+            at least `PATIENCE_TO_START` to start.
 
     Attributes:
         arrays: of all rows, shared with the workers.
@@ -166,14 +169,17 @@ class WorkerPool:
         if not self._workers.open:
             raise PlugInError(f"{self.recipe.id}: the worker processes are closed; make a new environment.")
         died = []
-        deadline = None if self._patience is None else time.monotonic() + self._patience
+        patience = math.inf if self._patience is None else self._patience
+        if command is self._pickled:
+            patience = max(patience, PATIENCE_TO_START)
+        deadline = None if patience == math.inf else time.monotonic() + patience
         try:
             for i in workers:
                 with suppress(ConnectionError):  # it is found dead below
                     self._workers.connections[i].send_bytes(command)
             for i in reversed(workers):  # the last to begin is about the last to end: then the other answers wait, and none wakes us
                 if not self._workers.answers_within(i, deadline):
-                    raise self._hung(i)
+                    raise self._hung(i, patience)
                 try:
                     answer = self._workers.connections[i].recv_bytes()
                 except (EOFError, OSError):
@@ -186,12 +192,12 @@ class WorkerPool:
             raise
         return died[::-1]
 
-    def _hung(self, worker: int) -> PlugInError:
+    def _hung(self, worker: int, seconds: float) -> PlugInError:
         """End a worker that doesn't answer. Returns what to say of it."""
-        told = self._told(worker, f"has not answered for {self._patience:g} s and was ended")
+        told = self._told(worker, f"has not answered for {seconds:g} s")
         self._workers.kill(worker)
         return PlugInError(
-            f"{told} Mend what hangs there, or have more patience: patience=SECONDS of the distribution, None to wait for ever."
+            f"{told} It was ended. Mend what hangs there, or have more patience: patience=SECONDS of the distribution, None to wait for ever."
         )
 
     def _obituary(self, worker: int) -> str:
