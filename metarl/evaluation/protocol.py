@@ -1,7 +1,6 @@
 """The one loop that scores every agent: the same tasks and the same environment noise for all, so that differences are paired."""
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, check_sp
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.supervised import SupervisedDistribution
+from metarl.tasks.whole_numbers import check_seed, check_whole
 
 __all__ = ["CHUNK", "Evaluation", "evaluate"]
 
@@ -127,12 +127,7 @@ def evaluate(
     check_device(device)
     if not isinstance(budget, Budget):
         raise ValueError(f"budget must be Episodes(K, after=M) or Steps(N), not {budget!r}.")
-    if not isinstance(num_tasks, Integral):
-        raise ValueError(f"num_tasks must be a whole number, not {num_tasks!r}.")
-    if num_tasks < 1:
-        raise ValueError(f"num_tasks must be at least 1, not {num_tasks}.")
-    if not isinstance(seed, Integral):
-        raise ValueError(f"seed must be a whole number, not {seed!r}.")
+    num_tasks, seed = check_whole("num_tasks", num_tasks), check_seed(seed)
     _check_fits(agent, distribution)
     tasks = distribution.sample(num_tasks, split, seed)
     chunks = []

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.bandit_bounds import bernoulli_optimum, bernoulli_relaxation
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["BernoulliBandit", "BernoulliBanditTasks"]
@@ -55,7 +55,7 @@ class BernoulliBandit(TaskDistribution):
         return {"arms": self.arms}
 
     def sample(self, n: int, split: str, seed: int) -> BernoulliBanditTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         return BernoulliBanditTasks(torch.from_numpy(numpy_generator(seed, self.id, split).random((n, self.arms))))
 
     def reset(self, tasks: Tasks, rng: Generator) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.physics_drawings import draw_cart_pole
 from metarl.tasks.physics_range import PhysicsRange, check_horizon, check_reach
 from metarl.tasks.seeding import numpy_generator
@@ -98,7 +98,7 @@ class CartPole(TaskDistribution):
         return {**self.physics.config(), "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> CartPoleTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         drawn = self.physics.draw(n, 5, split, numpy_generator(seed, self.id, split))
         gravity, cart_mass, pole_mass, length, force = drawn.scales
         return CartPoleTasks(gravity, cart_mass, pole_mass, length, drawn.direction * force, drawn.friction)

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from metarl.tasks.errors import PlugInError
 from metarl.tasks.seeding import derive_seed
+from metarl.tasks.whole_numbers import check_seed, check_whole
 
 __all__ = [
     "SPLITS",
@@ -26,6 +27,7 @@ __all__ = [
     "TaskSource",
     "Tasks",
     "Transition",
+    "check_draw",
     "check_split",
     "fresh_tasks",
     "join_tasks",
@@ -283,9 +285,16 @@ def _in_words(rows: Tensor) -> bool:
     return fits and rows[0].numel() % 8 == 0 and rows.storage_offset() % 8 == 0
 
 
+def check_draw(distribution: Any, n: int, split: str, seed: int) -> None:
+    """Raise ValueError unless `sample` of `distribution` can be called so; each `sample` begins with this."""
+    check_split(distribution, split)
+    check_whole(f"{distribution.id}: the number of tasks", n, 0)
+    check_seed(seed, f"{distribution.id}: seed")
+
+
 def check_split(distribution: Any, split: str) -> None:
     """Raise ValueError unless `distribution`, of episodes or of examples, has `split`."""
-    if split not in distribution.splits:
+    if not isinstance(split, str) or split not in distribution.splits:
         raise ValueError(f"{distribution.id} has no split {split!r}; choose one of {', '.join(distribution.splits)}.")
 
 
@@ -300,6 +309,7 @@ def fresh_tasks(distribution: TaskDistribution, split: str, num_rows: int, seed:
         first: offset added to every j, so that successive rollouts see new tasks.
     """
     check_split(distribution, split)
+    num_rows, seed, first = check_whole("num_rows", num_rows), check_seed(seed), check_whole("first", first, 0)
     blocks: dict[int, Tasks] = {}  # the latest used is the last
 
     def block_of(j: int) -> Tasks:

@@ -8,7 +8,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["GaussianBandit", "GaussianBanditTasks"]
@@ -59,7 +59,7 @@ class GaussianBandit(TaskDistribution):
         return {"arms": self.arms, "prior_mean": self.prior_mean, "prior_std": self.prior_std, "noise": self.noise}
 
     def sample(self, n: int, split: str, seed: int) -> GaussianBanditTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         draws = numpy_generator(seed, self.id, split).standard_normal((n, self.arms))
         return GaussianBanditTasks(torch.from_numpy(self.prior_mean + self.prior_std * draws))
 

@@ -10,11 +10,12 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.content import Groups, group_by_content
-from metarl.tasks.contract import SPLITS, EpisodeRows, TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import SPLITS, EpisodeRows, TaskDistribution, Tasks, Transition, check_draw, check_split
 from metarl.tasks.processes import DEFAULT_PATIENCE, check_patience
 from metarl.tasks.row_player import Recipe, RowArrays, RowPlayer, arrays_in, bytes_needed
 from metarl.tasks.seeding import numpy_generator
 from metarl.tasks.spaces import spaces_of
+from metarl.tasks.whole_numbers import check_whole
 from metarl.tasks.workers import WorkerPool
 
 __all__ = ["GymnasiumDistribution", "GymnasiumRows", "GymnasiumTasks"]
@@ -72,8 +73,7 @@ class GymnasiumDistribution(TaskDistribution):
         finite: bool = False,
         patience: float | None = DEFAULT_PATIENCE,
     ):
-        if horizon < 1 or workers < 0:
-            raise ValueError(f"{id}: horizon must be at least 1 and workers at least 0, not {horizon} and {workers}.")
+        horizon, workers = check_whole(f"{id}: horizon", horizon), check_whole(f"{id}: workers", workers, 0)
         self.id, self.horizon, self.workers, self.one_per_process, self.finite = id, horizon, workers, one_per_process, finite
         self.task_lists = {split: tuple(tasks) for split, tasks in (splits or {}).items()}
         self.splits = tuple(self.task_lists)
@@ -98,7 +98,7 @@ class GymnasiumDistribution(TaskDistribution):
 
     def sample(self, n: int, split: str, seed: int) -> GymnasiumTasks:
         """Draw n tasks: shuffled copies of the split's list, one after the other, so that n = its length plays each once."""
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         length, rng = len(self.task_lists[split]), numpy_generator(seed, self.id, split)
         index = torch.cat([torch.from_numpy(rng.permutation(length)) for _ in range(-(-n // length))])[:n] if n else torch.zeros(0)
         index = index.to(torch.int64)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from metarl.tasks.contract import check_split, join_tasks
+from metarl.tasks.contract import check_draw, join_tasks
 from metarl.tasks.maze_layouts import ALGORITHMS, MazeTasks, draw_mazes, maze_bits, parse_drawings
 from metarl.tasks.seeding import numpy_generator
 
@@ -68,7 +68,7 @@ class MazeSplits:
 
     def sample(self, distribution: Any, n: int, split: str, seed: int) -> MazeTasks:
         """n mazes; of a frozen set, each comes once before any comes twice."""
-        check_split(distribution, split)
+        check_draw(distribution, n, split, seed)
         rng = numpy_generator(seed, "mazes", split)
         if not self.frozen[split]:
             return self._draw(n, split, rng)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.physics_drawings import draw_mountain_car
 from metarl.tasks.physics_range import PhysicsRange, check_horizon, check_reach
 from metarl.tasks.seeding import numpy_generator
@@ -91,7 +91,7 @@ class MountainCar(TaskDistribution):
         return {**self.physics.config(), "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> MountainCarTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         drawn = self.physics.draw(n, 2, split, numpy_generator(seed, self.id, split))
         gravity, force = drawn.scales
         return MountainCarTasks(gravity, drawn.direction * force, drawn.friction)

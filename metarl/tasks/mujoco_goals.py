@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metarl.tasks.contract import Tasks, check_split
+from metarl.tasks.contract import Tasks, check_draw
 from metarl.tasks.mujoco_family import Motion, MujocoFamily
 from metarl.tasks.mujoco_robots import ANT, HALF_CHEETAH
 from metarl.tasks.seeding import numpy_generator
@@ -86,7 +86,7 @@ class HalfCheetahDirection(MujocoFamily):
         return {"horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> DirectionTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         forwards = numpy_generator(seed, self.id, split).random((n, 1)) < 0.5
         return DirectionTasks(torch.from_numpy(np.where(forwards, 1.0, -1.0)))
 
@@ -133,7 +133,7 @@ class HalfCheetahVelocity(MujocoFamily):
         return {"low": self.low, "high": self.high, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> VelocityTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         return VelocityTasks(torch.from_numpy(numpy_generator(seed, self.id, split).uniform(self.low, self.high, n)))
 
     def rewards(self, tasks: VelocityTasks, motion: Motion) -> np.ndarray:
@@ -181,7 +181,7 @@ class AntDirection(MujocoFamily):
         return {"all_around": self.all_around, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> DirectionTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         uniform = numpy_generator(seed, self.id, split).random(n)
         if not self.all_around:
             return DirectionTasks(torch.from_numpy(np.stack([np.where(uniform < 0.5, 1.0, -1.0), np.zeros(n)], 1)))
@@ -237,7 +237,7 @@ class AntGoal(MujocoFamily):
         return {"radius": self.radius, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> GoalTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         uniform = numpy_generator(seed, self.id, split).random((n, 2))
         angle, distance = 2 * np.pi * uniform[:, 0], self.radius * np.sqrt(uniform[:, 1])
         return GoalTasks(torch.from_numpy(np.stack([distance * np.cos(angle), distance * np.sin(angle)], 1)))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metarl.tasks.contract import Tasks, check_split
+from metarl.tasks.contract import Tasks, check_draw
 from metarl.tasks.mujoco_family import Motion, MujocoFamily
 from metarl.tasks.mujoco_models import FACTORS, check_factors
 from metarl.tasks.mujoco_robots import ANT, HALF_CHEETAH, HOPPER, WALKER2D, Robot
@@ -62,7 +62,7 @@ class RandomisedPhysics(MujocoFamily):
 
     def sample(self, n: int, split: str, seed: int) -> PhysicsTasks:
         """Draw factors: log-uniform in [low, high], or, in `extrapolate`, all of them in the quarter of its width below or above it."""
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         rng = numpy_generator(seed, self.id, split)
         uniform = rng.random((n, len(FACTORS)))
         if split == "extrapolate":

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.physics_drawings import draw_pendulum
 from metarl.tasks.physics_range import PhysicsRange, check_horizon, check_reach
 from metarl.tasks.seeding import numpy_generator
@@ -92,7 +92,7 @@ class Pendulum(TaskDistribution):
         return {**self.physics.config(), "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> PendulumTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         drawn = self.physics.draw(n, 4, split, numpy_generator(seed, self.id, split))
         gravity, mass, length, torque = drawn.scales
         return PendulumTasks(gravity, mass, length, drawn.direction * torque, drawn.friction)

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.canvas import BLACK, GREEN, PALE, Canvas, time_colour
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.physics_range import check_horizon
 from metarl.tasks.seeding import numpy_generator
 
@@ -64,7 +64,7 @@ class PointNavigation(TaskDistribution):
         return {"squared": self.squared, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> PointNavigationTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         return PointNavigationTasks(torch.from_numpy(numpy_generator(seed, self.id, split).uniform(-EDGE, EDGE, (n, 2))))
 
     def reset(self, tasks: PointNavigationTasks, rng: Generator) -> tuple[Tensor, Tensor]:

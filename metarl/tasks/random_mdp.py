@@ -8,7 +8,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["RandomMDP", "RandomMDPTasks", "optimal_values"]
@@ -76,7 +76,7 @@ class RandomMDP(TaskDistribution):
         return {name: getattr(self, name) for name in names}
 
     def sample(self, n: int, split: str, seed: int) -> RandomMDPTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         rng = numpy_generator(seed, self.id, split)
         shape = (n, self.states, self.actions)
         reward_means = self.reward_prior_mean + self.reward_prior_std * rng.standard_normal(shape)

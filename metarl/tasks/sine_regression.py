@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import Tasks, check_split
+from metarl.tasks.contract import Tasks, check_draw
 from metarl.tasks.seeding import numpy_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
 
@@ -64,7 +64,7 @@ class SineRegression(SupervisedDistribution):
         return {"points": self.points}
 
     def sample(self, n: int, split: str, seed: int) -> SineRegressionTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         uniform = numpy_generator(seed, self.id, split).random((n, 2))
         low, high = AMPLITUDES
         return SineRegressionTasks(torch.from_numpy(low + (high - low) * uniform[:, 0]), torch.from_numpy(2 * math.pi * uniform[:, 1]))

@@ -197,7 +197,8 @@ class WorkerPool:
         told = self._told(worker, f"has not answered for {seconds:g} s")
         self._workers.kill(worker)
         return PlugInError(
-            f"{told} It was ended. Mend what hangs there, or have more patience: patience=SECONDS of the distribution, None to wait for ever."
+            f"{told} It was ended. Mend what hangs there, or have more patience: "
+            "patience=SECONDS of the distribution, None to wait for ever."
         )
 
     def _obituary(self, worker: int) -> str:
