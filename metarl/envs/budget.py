@@ -43,7 +43,9 @@ class Steps:
     total: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "total", check_whole("Steps: total", self.total))
+        object.__setattr__(self, "total", check_whole("Steps: total", self.total, -LARGEST_COUNT))
+        if self.total < 1:
+            raise ValueError(f"A budget needs at least one step, not {self.total}.")
 
 
 Budget = Episodes | Steps

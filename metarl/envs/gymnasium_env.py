@@ -114,7 +114,7 @@ class MetaEpisodeVector(gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]
         if options is not None and "reset_mask" in options:
             raise ValueError("Rows of this environment start again by themselves (AutoresetMode.SAME_STEP); leave reset_mask out.")
         seeds = self._seeds(seed)
-        super().reset(seed=seeds[0] if np.ndim(seed) == 0 else None)  # type: ignore[arg-type]
+        super().reset(seed=None if isinstance(seed, Sequence | np.ndarray) else seeds[0])
         if not self._rows.seeded:
             seeds = [int(self.np_random.integers(2**31)) if s is None else s for s in seeds]
         observation = self._rows.start(seeds)
@@ -125,7 +125,7 @@ class MetaEpisodeVector(gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]
         """A seed a row, or None."""
         if seed is None:
             return [None] * self.num_envs
-        if isinstance(seed, str) or not isinstance(seed, Sequence | np.ndarray) or np.ndim(seed) == 0:
+        if isinstance(seed, str) or not isinstance(seed, Sequence | np.ndarray):
             first = check_seed(seed)
             return [check_seed(first + i) for i in range(self.num_envs)]
         seeds = [None if each is None else check_seed(each) for each in seed]

@@ -115,7 +115,7 @@ class TaskDistribution(ABC):
     action_space: gym.Space
     horizon: int
     finite: bool = False
-    reveals: ClassVar[bool] = False
+    reveals: bool = False
     hides: ClassVar[tuple[str, ...]] = ()
     headings: int = 1
     splits: tuple[str, ...] = ("train", "test")

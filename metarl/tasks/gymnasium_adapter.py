@@ -56,6 +56,8 @@ class GymnasiumDistribution(TaskDistribution):
         finite: there are few tasks by nature, so that splits may share some.
         patience: seconds that a worker process has for one step or reset of its rows; one that hangs is ended, and the error names its
             task and step. None waits for ever, and so does whoever plays in this process (workers=0), where nothing can end a hang.
+        reveals: an episode's first observation is meant to tell something of the task; `metarl.checks` then lets it. If it isn't given, as
+            the class says.
 
     Raises:
         ValueError: no tasks, an unknown split, splits that share a task without `finite`, or spaces that tensors can't hold.
@@ -72,6 +74,7 @@ class GymnasiumDistribution(TaskDistribution):
         one_per_process: bool = False,
         finite: bool = False,
         patience: float | None = DEFAULT_PATIENCE,
+        reveals: bool | None = None,
     ):
         horizon, workers = check_whole(f"{id}: horizon", horizon), check_whole(f"{id}: workers", workers, 0)
         self.id, self.horizon, self.workers, self.one_per_process, self.finite = id, horizon, workers, one_per_process, finite
@@ -79,6 +82,8 @@ class GymnasiumDistribution(TaskDistribution):
         self.splits = tuple(self.task_lists)
         check_patience(id, patience)
         self.patience = patience
+        if reveals is not None:
+            self.reveals = reveals
         self._make_env = make_env
         if make_env is None and type(self).make_env is GymnasiumDistribution.make_env:
             raise ValueError(f"{id}: pass make_env, a function that makes the environment of one task, or define it in a subclass.")
