@@ -18,9 +18,10 @@ from metarl.tasks.seeding import torch_generator
 
 __all__ = ["EVERY_SPLIT_CHECKS", "SplitPlay", "check_every_split"]
 
-TASKS = 64  # of a tensor family, or of a split that is drawn without end
+TASKS = 32  # of a tensor family, or of a split that is drawn without end
 MOST_TASKS = 256  # of a list
 MOST_STEPS = 120  # in each task
+LONG = 30  # steps; of longer episodes, fewer steps are played
 ADAPTED_STEPS = 3000  # of environments that may be slow simulators, all tasks of a split together
 ROWS = 16
 CERTAIN = 1e-3  # chance that a task which pays as often as the training tasks showed nothing, over all tasks of a split
@@ -63,7 +64,9 @@ def _play(distribution: TaskDistribution, split: str) -> SplitPlay:
     adapted = not has_tensor_steps(distribution)
     listed = distribution.task_lists.get(split) if isinstance(distribution, GymnasiumDistribution) else None
     num_tasks = TASKS if listed is None else min(len(listed), MOST_TASKS)
-    steps = min(MOST_STEPS, max(2, ADAPTED_STEPS // num_tasks)) if adapted else MOST_STEPS
+    steps = MOST_STEPS if distribution.horizon <= LONG else MOST_STEPS // 3
+    if adapted:
+        steps = min(steps, max(2, ADAPTED_STEPS // num_tasks))
     rows = min(num_tasks, ROWS if adapted else TASKS)
     if isinstance(distribution, GymnasiumDistribution) and distribution.one_per_process:
         rows = min(rows, 2)  # each is a process

@@ -59,7 +59,7 @@ class EvaluateOptions:
     """How to score a trained agent.
 
     Attributes:
-        split: of the tasks: test, train, or extrapolate where the distribution has it.
+        split: of the tasks: test, train, or validation or extrapolate where the distribution has it.
         num_tasks: how many tasks.
         seed: names the tasks and the environment's noise.
         episodes: K, episodes in a meta-episode; as in training if left out.

@@ -65,7 +65,7 @@ class Acrobot(TaskDistribution):
     | reward | -1 a step, 0 for the one that reaches the goal |
     | start | both angles and velocities uniform in [-0.1, 0.1] |
     | end | terminated where -cos(upper angle) - cos(sum of both) > 1 (the tip a link above the pivot); truncated at the horizon |
-    | splits | train, test: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
+    | splits | train, test, validation: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
     | success | reached the goal |
     | upper bound | 0 every episode, since no reward is positive; loose |
     | versions | v0 |

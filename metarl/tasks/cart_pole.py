@@ -63,7 +63,7 @@ class CartPole(TaskDistribution):
     | reward | 1 a step, the last one included |
     | start | all four uniform in [-0.05, 0.05] |
     | end | terminated beyond 12 degrees or 2.4 m; truncated at the horizon |
-    | splits | train, test: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
+    | splits | train, test, validation: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
     | success | not defined |
     | upper bound | the horizon, every episode |
     | versions | v0 |

@@ -20,6 +20,7 @@ from metarl.tasks.whole_numbers import check_seed, check_whole
 
 __all__ = [
     "SPLITS",
+    "STREAMS",
     "EpisodeRows",
     "PlugInError",
     "Reckon",
@@ -39,7 +40,8 @@ SomeTasks = TypeVar("SomeTasks", bound="Tasks")
 # (pose [..., 3] int64: row, column, heading; observation [..., *obs]; the action taken on it [...]) -> the next pose [..., 3]
 Reckon = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-SPLITS = ("train", "test", "extrapolate")
+SPLITS = ("train", "test", "extrapolate", "validation")  # in this order for ever: adapted tasks count on it
+STREAMS = ("train", "test", "validation")  # of a family that draws each from a stream of its own, of tasks without end
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +109,7 @@ class TaskDistribution(ABC):
         reveals: an episode's first observation is meant to tell something of the task.
         hides: fields of its tasks that no observation of an unfinished episode depends on; only rewards, successes and ends do.
         headings: ways that an agent which walks about may face, as `reckon` counts them.
-        splits: the splits it can sample.
+        splits: the splits it can sample: train, test, and where they make sense validation (to choose settings by) and extrapolate.
     """
 
     id: str

@@ -8,7 +8,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
+from metarl.tasks.contract import STREAMS, TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["GaussianBandit", "GaussianBanditTasks"]
@@ -30,7 +30,7 @@ class GaussianBandit(TaskDistribution):
     | action | Discrete(arms), the arm to pull |
     | reward | N(m, noise²), m ~ N(prior_mean, prior_std²) independently |
     | end | every step terminates |
-    | splits | train, test: independent streams |
+    | splits | train, test, validation: independent streams |
     | optimum | not computed |
     | upper bound | known means |
     | versions | v0 |
@@ -42,6 +42,7 @@ class GaussianBandit(TaskDistribution):
     """
 
     id = "GaussianBandit-v0"
+    splits = STREAMS
     horizon = 1
 
     def __init__(self, arms: int = 5, prior_mean: float = 0.0, prior_std: float = 1.0, noise: float = 1.0):

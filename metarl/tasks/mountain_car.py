@@ -55,7 +55,7 @@ class MountainCar(TaskDistribution):
     | reward | -1 a step, the last one included |
     | start | position uniform in [-0.6, -0.4], velocity 0 |
     | end | terminated at position 0.5 or beyond with a velocity of at least 0; truncated at the horizon |
-    | splits | train, test: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
+    | splits | train, test, validation: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
     | success | reached the goal |
     | upper bound | gravity and engine both push right all the way from the start nearest to the goal; loose |
     | versions | v0 |

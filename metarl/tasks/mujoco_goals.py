@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metarl.tasks.contract import Tasks, check_draw
+from metarl.tasks.contract import STREAMS, Tasks, check_draw
 from metarl.tasks.mujoco_family import Motion, MujocoFamily
 from metarl.tasks.mujoco_robots import ANT, HALF_CHEETAH
 from metarl.tasks.seeding import numpy_generator
@@ -105,7 +105,7 @@ class HalfCheetahVelocity(MujocoFamily):
     | reward | -abs(x velocity - the task's) (m/s) - 0.05 × squared action |
     | start | standing, positions ± 0.1 uniform, velocities normal with standard deviation 0.1 |
     | end | truncated at the horizon |
-    | splits | train, test: independent streams |
+    | splits | train, test, validation: independent streams |
     | optimum | not computable |
     | bound | no reward exceeds 0, which is loose: the cheetah starts at rest |
     | versions | v0 |
@@ -121,6 +121,7 @@ class HalfCheetahVelocity(MujocoFamily):
     """
 
     hides = ("velocity",)
+    splits = STREAMS
 
     def __init__(self, low: float = 0.0, high: float = 3.0, horizon: int = 200):
         id = f"HalfCheetahVelocity-{low:g}to{high:g}-h{horizon}-v0"
@@ -159,7 +160,7 @@ class AntDirection(MujocoFamily):
     | reward | velocity along the direction (m/s) + 1 - 0.5 × squared action - 0.0005 × squared contact forces, each clipped to [-1, 1] |
     | start | standing, positions ± 0.1 uniform, velocities normal with standard deviation 0.1 |
     | end | terminated when the torso's height leaves 0.2 to 1 m; truncated at the horizon |
-    | splits | train, test: the same two tasks (finite); with `all_around` independent streams |
+    | splits | train, test: the same two tasks (finite); with `all_around` independent streams of train, test and validation |
     | optimum, bound | not computable |
     | versions | v0 |
 
@@ -176,6 +177,7 @@ class AntDirection(MujocoFamily):
     def __init__(self, all_around: bool = False, horizon: int = 200):
         super().__init__(f"AntDirection-{'0to360' if all_around else '2way'}-h{horizon}-v0", ANT, horizon, terminates=True)
         self.all_around, self.finite = all_around, not all_around
+        self.splits = STREAMS if all_around else STREAMS[:2]
 
     def config(self) -> dict[str, Any]:
         return {"all_around": self.all_around, "horizon": self.horizon}
@@ -208,7 +210,7 @@ class AntGoal(MujocoFamily):
     | reward | -(abs(x - goal x) + abs(y - goal y)) (m) - 0.1 × squared action - 0.0005 × squared contact forces, each clipped to [-1, 1] |
     | start | standing, positions ± 0.1 uniform, velocities normal with standard deviation 0.1 |
     | end | truncated at the horizon |
-    | splits | train, test: independent streams |
+    | splits | train, test, validation: independent streams |
     | optimum | not computable |
     | bound | no reward exceeds 0, which is loose: the ant has to get there first |
     | versions | v0 |
@@ -225,6 +227,7 @@ class AntGoal(MujocoFamily):
 
     has_goal = True
     hides = ("goal",)
+    splits = STREAMS
 
     def __init__(self, radius: float = 3.0, horizon: int = 200):
         id = f"AntGoal-radius{radius:g}-h{horizon}-v0"

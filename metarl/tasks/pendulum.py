@@ -60,7 +60,7 @@ class Pendulum(TaskDistribution):
     | reward | -(angle² + 0.1 velocity² + 0.001 action²) of the state that the step starts in, angle in [-pi, pi]; at least -16.3 |
     | start | angle uniform in [-pi, pi], velocity in [-1, 1] |
     | end | truncated at the horizon |
-    | splits | train, test: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
+    | splits | train, test, validation: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
     | success | not defined |
     | upper bound | falling from the start at the greatest acceleration that the task allows, at no cost of speed or torque; loose |
     | versions | v0 |

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.canvas import BLACK, GREEN, PALE, Canvas, time_colour
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
+from metarl.tasks.contract import STREAMS, TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.physics_range import check_horizon
 from metarl.tasks.seeding import numpy_generator
 
@@ -40,7 +40,7 @@ class PointNavigation(TaskDistribution):
     | start | (0, 0) |
     | end | terminated when the goal is nearer than 0.01 along both axes; truncated at the horizon |
     | success | the step reached the goal |
-    | splits | train, test: goals uniform in [-0.5, 0.5]², independent streams |
+    | splits | train, test, validation: goals uniform in [-0.5, 0.5]², independent streams |
     | optimum | not computed |
     | upper bound | goal known: at full speed along both axes until it is reached, about -0.7 an episode |
     | versions | v0 |
@@ -52,6 +52,7 @@ class PointNavigation(TaskDistribution):
     """
 
     id = "PointNavigation-v0"
+    splits = STREAMS
 
     def __init__(self, squared: bool = False, horizon: int = 100):
         check_horizon(horizon)

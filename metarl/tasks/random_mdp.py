@@ -8,7 +8,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
+from metarl.tasks.contract import STREAMS, TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["RandomMDP", "RandomMDPTasks", "optimal_values"]
@@ -33,7 +33,7 @@ class RandomMDP(TaskDistribution):
     | transition | each row ~ Dirichlet(transition_concentration, ...) |
     | start | state 0 |
     | end | truncated at the horizon |
-    | splits | train, test: independent streams |
+    | splits | train, test, validation: independent streams |
     | optimum | not computable |
     | upper bound | known model, by backward induction |
     | versions | v0 |
@@ -48,6 +48,7 @@ class RandomMDP(TaskDistribution):
     """
 
     id = "RandomMDP-v0"
+    splits = STREAMS
 
     def __init__(
         self,
