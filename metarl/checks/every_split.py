@@ -63,7 +63,7 @@ def _play(distribution: TaskDistribution, split: str) -> SplitPlay:
     """Give each of some tasks as many random steps, in rows that go from task to task."""
     adapted = not has_tensor_steps(distribution)
     listed = distribution.task_lists.get(split) if isinstance(distribution, GymnasiumDistribution) else None
-    num_tasks = TASKS if listed is None else min(len(listed), MOST_TASKS)
+    num_tasks = min(len(listed), MOST_TASKS) if isinstance(listed, tuple) else TASKS
     steps = MOST_STEPS if distribution.horizon <= LONG else MOST_STEPS // 3
     if adapted:
         steps = min(steps, max(2, ADAPTED_STEPS // num_tasks))

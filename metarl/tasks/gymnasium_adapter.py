@@ -1,6 +1,6 @@
 """Gymnasium environments as a task distribution: a list of tasks a split, and a function that makes a task's environment."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,16 +9,17 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.content import Groups, group_by_content
+from metarl.tasks.content import Groups, content_key, group_by_content
 from metarl.tasks.contract import SPLITS, EpisodeRows, TaskDistribution, Tasks, Transition, check_draw, check_split
 from metarl.tasks.processes import DEFAULT_PATIENCE, check_patience
 from metarl.tasks.row_player import Recipe, RowArrays, RowPlayer, arrays_in, bytes_needed
 from metarl.tasks.seeding import numpy_generator
 from metarl.tasks.spaces import spaces_of
+from metarl.tasks.task_streams import SHARES, Sampler, TaskStream, check_streams, refuse_shared
 from metarl.tasks.whole_numbers import check_whole
 from metarl.tasks.workers import WorkerPool
 
-__all__ = ["GymnasiumDistribution", "GymnasiumRows", "GymnasiumTasks"]
+__all__ = ["GymnasiumDistribution", "GymnasiumRows", "GymnasiumTasks", "SampledTasks"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +30,28 @@ class GymnasiumTasks(Tasks):
     index: Tensor  # [n] int64, position of the task in the split's list
 
 
+@dataclass(frozen=True, eq=False)
+class SampledTasks(GymnasiumTasks):
+    """n tasks of a split that a function draws, by their numbers in its stream."""
+
+    content: Tensor  # [n] int64, a hash of what each task is made of
+
+    @property
+    def fingerprint(self) -> str:
+        """A 16-digit hash of what the tasks are made of, whatever their numbers are."""
+        return Contents(self.split, self.content).fingerprint
+
+
+@dataclass(frozen=True, eq=False)
+class Contents(Tasks):
+    """What the fingerprint of sampled tasks is made of."""
+
+    split: Tensor  # [n] int64
+    content: Tensor  # [n] int64
+
+
 class GymnasiumDistribution(TaskDistribution):
-    """A user's own environments, one a task, drawn from lists of tasks.
+    """A user's own environments, one a task, drawn from lists of tasks or by a function.
 
     Either pass `make_env`, or subclass and define the method `make_env(self, task)`.
 
@@ -41,14 +62,18 @@ class GymnasiumDistribution(TaskDistribution):
     | start | `env.reset(seed=...)`, a fresh seed every episode |
     | end | terminated as the environment says; truncated by the environment's own limit or at the horizon |
     | success | `info["is_success"]`, else `info["success"]`, else false |
-    | splits | the lists given; a batch goes through a shuffled list before any of its tasks comes again |
+    | splits | the lists given; a batch goes through a shuffled list before any of its tasks comes again; or new tasks without end |
 
     Boxes arrive as float32 (uint8 ones stay uint8), all else as int64.
 
     Args:
         id: such as "MyMaze-v0".
         make_env: makes the environment of one task.
-        splits: split -> tasks; a task is anything that `make_env` understands, picklable if there are workers.
+        splits: split -> tasks; a task is anything that `make_env` understands, picklable if there are workers. In place of a list, a
+            function may draw a split's tasks: called with a NumPy generator, it returns one task. Tasks that another split lists are
+            drawn again; that two functions draw from different or continuous ranges is theirs to see to, and an error where it fails.
+        sampler: such a function for all of train, test and validation that `splits` doesn't give; a hash of its content says to which of
+            them a task belongs, so that none is in two.
         horizon: most steps in one episode.
         workers: worker processes that share the rows; 0 plays them in this process. Results don't depend on it.
         one_per_process: a process can hold one environment only, as with stable-retro; then each row has a worker of its own, whatever
@@ -67,7 +92,7 @@ class GymnasiumDistribution(TaskDistribution):
         self,
         id: str,
         make_env: Callable[[Any], gym.Env] | None = None,
-        splits: Mapping[str, Sequence[Any]] | None = None,
+        splits: Mapping[str, Sequence[Any] | Sampler] | None = None,
         horizon: int = 200,
         *,
         workers: int = 0,
@@ -75,11 +100,10 @@ class GymnasiumDistribution(TaskDistribution):
         finite: bool = False,
         patience: float | None = DEFAULT_PATIENCE,
         reveals: bool | None = None,
+        sampler: Sampler | None = None,
     ):
         horizon, workers = check_whole(f"{id}: horizon", horizon), check_whole(f"{id}: workers", workers, 0)
         self.id, self.horizon, self.workers, self.one_per_process, self.finite = id, horizon, workers, one_per_process, finite
-        self.task_lists = {split: tuple(tasks) for split, tasks in (splits or {}).items()}
-        self.splits = tuple(self.task_lists)
         check_patience(id, patience)
         self.patience = patience
         if reveals is not None:
@@ -87,14 +111,32 @@ class GymnasiumDistribution(TaskDistribution):
         self._make_env = make_env
         if make_env is None and type(self).make_env is GymnasiumDistribution.make_env:
             raise ValueError(f"{id}: pass make_env, a function that makes the environment of one task, or define it in a subclass.")
-        _check_lists(id, self.task_lists)
-        self._groups = group_by_content(self.task_lists)
-        if not finite:
-            _check_apart(id, self.task_lists, self._groups)
+        self._take_tasks(splits, sampler)
         env = self.make_env(self.task_lists[self.splits[0]][0])
         self.observation_space, self.action_space = env.observation_space, env.action_space
         env.close()
         spaces_of(self)
+
+    def _take_tasks(self, splits: Mapping[str, Sequence[Any] | Sampler] | None, sampler: Sampler | None) -> None:
+        """Take the lists of tasks, and the functions that draw tasks, and see to it that splits share none."""
+        given = dict(splits or {}) if isinstance(splits, Mapping | None) else {"splits": splits}
+        _check_names(self.id, given, sampler)
+        lists = {split: tuple(tasks) for split, tasks in given.items() if not callable(tasks)}
+        _check_lists(self.id, lists)
+        self._groups = group_by_content(lists)
+        if not self.finite:
+            _check_apart(self.id, lists, self._groups)
+        shared = tuple(split for split in SHARES if split not in given) if sampler is not None else ()
+        draws = {split: tasks for split, tasks in given.items() if callable(tasks)} | dict.fromkeys(shared, sampler)
+        keys = {split: frozenset(map(content_key, tasks)) if draws else frozenset() for split, tasks in lists.items()}
+        self._streams: dict[str, TaskStream] = {}
+        for split, draw in draws.items():
+            others = frozenset() if self.finite else frozenset().union(*(keys[other] for other in keys if other != split))
+            self._streams[split] = TaskStream(self.id, split, draw, others, shared if split in shared and not self.finite else ())
+        self._probed = check_streams(self._streams, self.finite)
+        tasks: dict[str, Any] = {**lists, **self._streams}
+        self.task_lists = {split: tasks[split] for split in (*given, *shared)}
+        self.splits = tuple(self.task_lists)
 
     def make_env(self, task: Any) -> gym.Env:
         """The environment of one `task` of the lists."""
@@ -104,10 +146,22 @@ class GymnasiumDistribution(TaskDistribution):
     def sample(self, n: int, split: str, seed: int) -> GymnasiumTasks:
         """Draw n tasks: shuffled copies of the split's list, one after the other, so that n = its length plays each once."""
         check_draw(self, n, split, seed)
-        length, rng = len(self.task_lists[split]), numpy_generator(seed, self.id, split)
+        rng = numpy_generator(seed, self.id, split)
+        if split in self._streams:
+            return self._drawn(rng.integers(2**63 - 1, size=n), split)
+        length = len(self.task_lists[split])
         index = torch.cat([torch.from_numpy(rng.permutation(length)) for _ in range(-(-n // length))])[:n] if n else torch.zeros(0)
         index = index.to(torch.int64)
         return GymnasiumTasks(torch.full_like(index, SPLITS.index(split)), index)
+
+    def _drawn(self, numbers: np.ndarray, split: str) -> SampledTasks:
+        stream = self._streams[split]
+        keys = [stream.key(number) for number in numbers.tolist()]
+        for key in keys:
+            refuse_shared(stream, key, self._probed, self.finite)
+        content = torch.tensor([int.from_bytes(key[:8], "little") >> 1 for key in keys], dtype=torch.int64)
+        index = torch.from_numpy(numbers)
+        return SampledTasks(torch.full_like(index, SPLITS.index(split)), index, content)
 
     def values(self, tasks: GymnasiumTasks) -> list[Any]:
         """The entries of the lists that `tasks` stand for."""
@@ -119,6 +173,8 @@ class GymnasiumDistribution(TaskDistribution):
         Equal numbers stand for equal tasks, whatever containers they are in, within a split and across splits.
         """
         check_split(self, split)
+        if split in self._streams:
+            raise ValueError(f"{self.id}: the tasks of {split!r} are drawn without end; there is no list of them.")
         return self._groups[split]
 
     def open(self, num_rows: int, rng: Generator) -> "GymnasiumRows":
@@ -193,11 +249,19 @@ class GymnasiumRows(EpisodeRows):
         return torch.from_numpy(getattr(self.arrays, name).copy()).to(self.device)
 
 
-def _check_lists(id: str, task_lists: dict[str, tuple[Any, ...]]) -> None:
-    if not task_lists or set(task_lists) - set(SPLITS):
+def _check_names(id: str, given: dict[str, Any], sampler: Any) -> None:
+    if (not given and sampler is None) or set(given) - set(SPLITS):
         raise ValueError(
-            f"{id}: splits must be a dict from {', '.join(SPLITS)} to lists of tasks; it has {', '.join(task_lists) or 'none'}."
+            f"{id}: splits must be a dict from {', '.join(SPLITS)} to lists of tasks; it has {', '.join(map(str, given)) or 'none'}."
         )
+    if sampler is not None and not callable(sampler):
+        raise ValueError(f"{id}: sampler must be a function of a NumPy generator that returns one task, not {sampler!r:.80}.")
+    wrong = [split for split, tasks in given.items() if not callable(tasks) and not isinstance(tasks, Iterable)]
+    if wrong:
+        raise ValueError(f"{id}: the split {wrong[0]!r} needs a list of tasks, or a function that draws one, not {given[wrong[0]]!r:.80}.")
+
+
+def _check_lists(id: str, task_lists: dict[str, tuple[Any, ...]]) -> None:
     empty = [split for split, tasks in task_lists.items() if not tasks]
     if empty:
         raise ValueError(f"{id}: the split {empty[0]!r} has no tasks; give it some, or leave it out.")
