@@ -19,10 +19,10 @@ from metarl.tasks.seeding import torch_generator
 __all__ = ["EVERY_SPLIT_CHECKS", "SplitPlay", "check_every_split"]
 
 TASKS = 32  # of a tensor family, or of a split that is drawn without end
-MOST_TASKS = 256  # of a list
+MOST_TASKS = 64  # of a list
 MOST_STEPS = 120  # in each task
 LONG = 30  # steps; of longer episodes, fewer steps are played
-ADAPTED_STEPS = 3000  # of environments that may be slow simulators, all tasks of a split together
+ADAPTED_STEPS = 1500  # of environments that may be slow simulators, all tasks of a split together
 ROWS = 16
 CERTAIN = 1e-3  # chance that a task which pays as often as the training tasks showed nothing, over all tasks of a split
 
