@@ -154,7 +154,14 @@ def draw(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
         words: {f"{levels:,}": share(played[split].success.astype(float)) for levels, played in scores.items()}
         for split, words in SPLITS.items()
     }
-    figure = intervals_figure(curves, x="training levels", y="share of episodes that reach the coin", title="CoinRun, joint PPO")
+    figure = intervals_figure(
+        curves,
+        x="training levels",
+        y="share of episodes that reach the coin",
+        title="CoinRun, easy levels: joint PPO",
+        note="one training at each point; Wilson's intervals over episodes",
+        possible=(0, 1),
+    )
     save(figure, options.folder / "gap.png")
 
 

@@ -108,8 +108,14 @@ def main(options: Options, console: Console) -> None:
         record_leads(setting, learners, scored, options)
         curves = {LABELS[learner]: accuracies for learner, each in scored.items() if (accuracies := each[True].accuracies) is not None}
         if curves:
-            title = f"{setting.data}, {setting.name}, {options.tasks:,} test tasks, transductive"
-            figure = mean_curves(curves, x="inner step", y="accuracy", first=0, title=title)
+            figure = mean_curves(
+                curves,
+                x="inner step",
+                y="accuracy on test tasks, transductive",
+                first=0,
+                title=f"{setting.data.capitalize()}, {setting.name}",
+                note="one seed",
+            )
             save(figure, options.tables / f"{setting.data}-{setting.name.replace(' ', '-')}.png")
     if lines:
         table = merged(options.tables / "table.csv", pd.DataFrame(lines))

@@ -186,8 +186,24 @@ def draw(family: str, played: dict[str, Evaluation], options: Options) -> None:
         lengths = evaluation.length.reshape(len(parts), parts.shape[1], -1).sum(2).mean(0)
         curves[label] = {float(lengths[:i].sum()): mean(column) for i, column in enumerate(parts.T)}
     levels = {label: float(played[label].matrix().mean()) for label in (KNOWN_GOAL, DO_NOTHING) if label in played}
-    figure = curves_against_steps(curves, levels=levels, y="mean return of an episode", title=f"{FAMILIES[family].id}, test tasks")
+    figure = curves_against_steps(
+        curves,
+        levels=levels,
+        y="mean return of an episode",
+        title=f"{family.replace('-', ' ').capitalize()}, test tasks",
+        note="one seed of each learner",
+        panels=panels_of(list(curves)),
+    )
     save(figure, options.folder / f"{family}.png")
+
+
+def panels_of(labels: list[str]) -> dict[str, list[str]] | None:
+    """Return the panels of a figure with many learners: one for each outer step; the others stand in all."""
+    steps = [step for step in ("TRPO", "PPO") if any(label.endswith(f", {step}") for label in labels)]
+    if len(labels) <= 4 or len(steps) < 2:
+        return None
+    of_all = [label for label in labels if not label.endswith(tuple(f", {step}" for step in steps))]
+    return {f"outer step of {step}": [*(each for each in labels if each.endswith(f", {step}")), *of_all] for step in steps}
 
 
 def record(family: str, labels: list[str], played: dict[str, Evaluation], options: Options) -> None:

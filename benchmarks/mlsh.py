@@ -239,8 +239,16 @@ def draw(fixed: dict[str, Evaluation], learned: dict[str, list[Evaluation]], opt
         parts = np.mean([stages(each) for each in own], 0)  # [tasks, 10], over seeds
         curves[name] = {steps * i: mean(column) for i, column in enumerate(parts.T)}
     levels = {name: float(returns_of(evaluation).mean()) for name, evaluation in fixed.items()}
-    axis, title = "mean return of an episode", f"{ID}, test tasks"
-    figure = curves_against_steps(curves, levels=levels, y=axis, title=title, logarithmic=False)
+    note = f"over test tasks, of each the mean over up to {len(options.seeds)} seeds"
+    figure = curves_against_steps(
+        curves,
+        levels=levels,
+        y="mean return of an episode",
+        title="Moving bandits: learning within a test task",
+        note=note,
+        logarithmic=False,
+        possible=(0, make(ID).horizon),
+    )
     save(figure, options.folder / "within-a-task.png")
 
 

@@ -124,7 +124,8 @@ def record_training(folders: dict[int, Path | None], options: Options) -> None:
             curves,
             y="way in the task's direction, m in 10 s",
             x="environment steps of training",
-            title=f"{WALK}, training tasks",
+            title="Two-way walk of an ant, in training",
+            note=f"over the iterations of each {100 // PARTS} % of training",
             logarithmic=False,
         )
         save(figure, options.folder / "two-walk-training.png")
@@ -178,7 +179,14 @@ def record_course(seed: int, learner: MLSH | None, options: Options, console: Co
     agents[SCRATCH] = single.agent(budget)
     played = {name: evaluate(agent, course, "test", options.num_rows, TEST_SEED, budget) for name, agent in agents.items()}
     curves = {name: learning_curve(evaluation, options.steps) for name, evaluation in played.items()}
-    figure = curves_against_steps(curves, y="mean return of an episode", title=f"{COURSE}, seed {seed}", logarithmic=False)
+    figure = curves_against_steps(
+        curves,
+        y="mean return of an episode",
+        title=f"Obstacle course of an ant, with sub-policies of seed {seed}",
+        note="over rows that learn side by side",
+        logarithmic=False,
+        possible=(0, None),
+    )
     save(figure, options.folder / f"obstacle-course-seed{seed}.png")
     for name in (WHOLE, SCRATCH):
         own = mean(played[name].scores("budget_mean")) if name in played else None

@@ -115,9 +115,10 @@ def draw(goals: str, by_goal: dict[str, np.ndarray], bounds: np.ndarray, options
         name: {(i + 1) * options.steps / PARTS: mean(part.mean(1)) for i, part in enumerate(np.split(own / bounds[:, None], PARTS, axis=1))}
         for name, own in by_goal.items()
     }
-    title, axis = f"{ID}, goals {GOALS[goals]}, held out", "return of an episode, part of a known goal's"
+    title, axis = f"Four rooms, held-out goals {GOALS[goals]}", "return of an episode, part of a known goal's"
+    note = f"over goals, of each the mean over {len(options.seeds)} seeds"
     save(
-        curves_against_steps(curves, levels={"goal known": 1.0}, y=axis, title=title, logarithmic=False),
+        curves_against_steps(curves, levels={"goal known": 1.0}, y=axis, title=title, note=note, logarithmic=False),
         options.folder / f"four-rooms-{goals}.png",
     )
 

@@ -82,7 +82,7 @@ def main(settings: Quickstart) -> None:
     levels = {"random": table["mean"].iloc[0], str(table.attrs["reference"]): table.attrs["ceiling"]}
     write_csv(place.path / "table.csv", table)
     write_evaluation(place.path / "evaluations", "test", entries[-1][1])
-    title = f"{ARMS} arms, {PULLS} pulls"
+    title = f"Bernoulli bandits, {ARMS} arms, {PULLS} pulls"
     figures = [
         save(scores_figure(table, unit=f"rewards in {PULLS} pulls", title=title), place.path / "scores.png"),
         save(learning_curve({LEARNER: metrics}, levels=levels, smooth=3, title=title), place.path / "learning_curve.png"),

@@ -35,6 +35,7 @@ from metarl.experiments.totals import write_episodes
 from metarl.results import write_csv
 
 TEST_SEED, PROBE_SEED = 1611, 1612
+PHYSICS_OF = {"test": "physics from the range of training", "extrapolate": "physics from outside the range of training"}
 EMPTIED = "RL², memory emptied between episodes"
 PROBED = (0, 1, 2, 5, 10, 20, 50, 100, 200, 300, 400, 600)  # steps of the meta-episode
 LEAST_PLAYING = 0.1  # of the tasks: where fewer still play, a probe has too few to go by, and they are a selection
@@ -120,8 +121,15 @@ def compare(family: str, options: Options, console: Console) -> None:
         if played:
             write_episodes(options.folder / f"{family}-{split}.npz", {label: [each] for label, each in played.items()})
             curves = {label: each.matrix() for label, each in played.items() if label != EMPTIED}
-            title = f"{family} ({FAMILIES[family].id}), {split}"
-            save(mean_curves(curves, x="episode", y="mean return", title=title, from_zero=False), options.folder / f"{family}-{split}.png")
+            figure = mean_curves(
+                curves,
+                x="episode",
+                y="mean return of an episode",
+                title=f"{spoken(family)}: {PHYSICS_OF[split]}",
+                note="one seed of each policy",
+                from_zero=False,
+            )
+            save(figure, options.folder / f"{family}-{split}.png")
     if lines:
         table = pd.DataFrame(lines).round(3)
         write_csv(options.folder / f"{family}.csv", table)
@@ -192,9 +200,20 @@ def read_memory(family: str, options: Options, console: Console) -> None:
         f"{name}, {label}": dict(zip(part["step"], part["r2"].clip(lower=0), strict=True))
         for (name, label), part in table[table["parameter"].isin(apart)].groupby(["parameter", "network"], sort=False)
     }
-    title = f"{family} ({FAMILIES[family].id}), test"
-    figure = named_curves(curves, x="step of the meta-episode", y="R² of a linear probe (0 where below)", title=title)
+    figure = named_curves(
+        curves,
+        x="step of the meta-episode",
+        y="R² of a linear probe (0 where below)",
+        title=f"{spoken(family)}: what can be read out of the hidden state",
+        note=f"fitted on {options.num_tasks:,} test tasks, scored on as many others that still play; one seed",
+    )
     save(figure, options.folder / f"{family}-probe.png")
+
+
+def spoken(family: str) -> str:
+    """Return a family's name as titles write it."""
+    name = family.replace("-one-way", ", actuator never reversed")
+    return name[:1].upper() + name[1:]
 
 
 def lines_of(label: str, step: int, known: np.ndarray, targets: dict[str, np.ndarray], rows: np.ndarray) -> list[dict[str, object]]:

@@ -126,7 +126,9 @@ def regret(row: Row, run: Path, options: Options) -> pd.DataFrame:
     agents = [(RL2_LABEL, load_agent(run, row.budget))]
     agents += [(str(agent_class(name).label), make_agent(name, distribution, row.budget)) for name in RIVALS[row.table]]
     entries = [(label, evaluate(agent, distribution, "test", options.tasks, TEST_SEED, row.budget)) for label, agent in agents]
-    save(regret_figure(entries, distribution, title=f"Regret, {row.name}"), options.folder / f"regret-{row.name}.png")
+    save(
+        regret_figure(entries, distribution, title=f"Regret: {row.title}", note="RL²: one seed"), options.folder / f"regret-{row.name}.png"
+    )
     tasks = distribution.sample(options.tasks, "test", TEST_SEED)
     best = distribution.upper_bound(tasks, 1)
     assert best is not None, "both families have a known-task bound"

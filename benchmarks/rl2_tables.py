@@ -69,6 +69,7 @@ class Options:
         train: train RL² where no finished run or published weights are found; otherwise its cells stay empty.
         seeds: of RL²'s runs; the preset's if left out. Without training, those of them that are finished are taken.
         device: where RL² trains, cpu or cuda.
+        redraw: draw the figures anew from the tables that are there; nothing is trained or played.
         storage: where tables, runs and weights lie.
     """
 
@@ -79,6 +80,7 @@ class Options:
     train: bool = True
     seeds: tuple[int, ...] = ()
     device: str = "cpu"
+    redraw: bool = False
     storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
@@ -139,6 +141,11 @@ class Cell(NamedTuple):
 def main(options: Options, console: Console) -> None:
     """Compute, write and print the rows; an agent's figure is on disk before the next agent starts."""
     rows, columns = options.chosen_rows(), options.chosen_columns()
+    if options.redraw:
+        for row in rows:
+            draw(ground_of(row, options), read_row(row, options), options)
+        draw_all(options)
+        return
     if RL2_ID in [column.agent for column in columns]:
         for row in rows:
             check_runs(row, options)
@@ -271,8 +278,9 @@ def draw(ground: Ground, lines: pd.DataFrame, options: Options) -> None:
         return
     lines.attrs = {"score": "mean total"}
     levels = {"upper bound": ground.upper_bound} if ground.optimum is None else {"optimum": ground.optimum}
+    note = "RL²: the median seed, its interval over tasks"
     unit = f"rewards in {row.n} pulls" if row.k else f"rewards in {row.n} episodes"
-    save(scores_figure(lines, levels=levels, unit=unit, title=row.title), options.folder / f"{row.name}.png")
+    save(scores_figure(lines, levels=levels, unit=unit, title=row.title, note=note), options.folder / f"{row.name}.png")
     found = [published for seed in options.run_seeds if (published := places(row, seed, options)[1] / "metrics.csv").exists()]
     means = lines.set_index("agent")["mean"]
     if found and len(rivals := means.drop([label for label in (RL2_LABEL, *NOT_RIVALS) if label in means])):

@@ -104,8 +104,15 @@ def main(options: Options, console: Console) -> None:
         write_table(middle, played, options, console)
         save(fits_figure(fits), options.folder / "fits.png")
         curves = {label: evaluation.losses for label, evaluation in middle.items()}
-        title = f"{options.waves:,} test waves, {POINTS} points shown"
-        save(mean_curves(curves, x="inner step", y="mean squared error", first=0, title=title), options.folder / "errors.png")
+        figure = mean_curves(
+            curves,
+            x="inner step",
+            y="mean squared error",
+            first=0,
+            title=f"Test waves, {POINTS} points of each shown",
+            note=f"the median of {len(options.seeds)} seeds",
+        )
+        save(figure, options.folder / "errors.png")
     record(middle, options)
 
 

@@ -59,6 +59,13 @@ AGENTS: dict[str, Learning | str] = {  # by label; those that only play by their
     "Random": "random",
 }
 PARTS = 20  # of the budget, that the figure has
+# The least and greatest return of an episode that there can be, where intervals end in figures.
+RETURNS: dict[str, tuple[float | None, float | None]] = {
+    "coin-run": (0, 10),
+    "freeway": (0, None),
+    "space-invaders": (0, None),
+    "airstriker": (0, None),
+}
 PAIRS = (("Joint PPO", "PPO"), ("Joint Rainbow", "Rainbow"))
 
 
@@ -248,9 +255,21 @@ def draw(scores: pd.DataFrame, episodes: dict[str, np.ndarray], options: Options
     curves = {agent: curve for agent, curve in curves.items() if curve}
     if curves:
         figure = curves_against_steps(
-            curves, y="mean return of an episode", title=f"{options.game}, {options.split} levels", logarithmic=False
+            curves,
+            y="mean return of an episode",
+            title=f"{options.game.replace('-', ' ').capitalize()}, {options.split} levels",
+            note=f"{scores['level'].nunique()} levels, {seeds_of(scores)}; over pairs of level and seed",
+            logarithmic=False,
+            possible=RETURNS.get(options.game, (None, None)),
         )
         save(figure, options.folder / "curves.png")
+
+
+def seeds_of(scores: pd.DataFrame) -> str:
+    """Return how many seeds of each agent learned on each level, such as "1 to 5 seeds"."""
+    counts = sorted(set(scores.groupby("agent")["seed"].nunique()))
+    words = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"{words} seed{'s' * (counts[-1] > 1)}"
 
 
 def of_lines(column: np.ndarray) -> Estimate:

@@ -7,7 +7,8 @@ from torch import Generator, Tensor
 
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.networks.actions import ActionDistribution
-from metarl.tasks.contract import TaskSource
+from metarl.networks.finite import all_finite, check_output
+from metarl.tasks.contract import PlugInError, TaskSource
 
 __all__ = ["Rollout", "collect"]
 
@@ -33,6 +34,9 @@ def collect(
 ) -> Rollout:
     """Play one meta-episode in every row of `env` (made with refill=False), drawing actions from `policy`.
 
+    Raises:
+        ValueError: the policy puts out numbers that aren't finite. PlugInError: the distribution broke its contract.
+
     Args:
         env: the rows. policy: initial_state and forward. actions: distributions over the action space.
         source: tasks. rng: draws the actions.
@@ -45,7 +49,11 @@ def collect(
         output, state = policy(step, state)
         action = actions.sample(output.parameters, rng)
         steps.append(step._replace(final_observation=step.prev_reward))  # policies don't read it; don't hold it
-        step, outcome = env.step(actions.to_environment(action))
+        try:
+            step, outcome = env.step(actions.to_environment(action))
+        except PlugInError:
+            check_output("The policy in training", output.parameters)
+            raise
         taken.append(action)
         outputs.append(output)
         outcomes.append(outcome)
@@ -53,11 +61,14 @@ def collect(
             break
     env.check()
     action, parameters = torch.stack(taken), torch.stack([output.parameters for output in outputs])
+    value = torch.stack([output.value for output in outputs])
+    if not all_finite([parameters, value]):
+        check_output("The policy in training", parameters.cpu().transpose(0, 1), value.cpu().t())
     return Rollout(
         Step(*(torch.stack(field) for field in zip(*steps, strict=True))),
         action,
         actions.log_prob(parameters, action),
-        torch.stack([output.value for output in outputs]),
+        value,
         torch.stack([outcome.reward for outcome in outcomes]),
         torch.stack([outcome.terminated for outcome in outcomes]),
         torch.stack([outcome.truncated for outcome in outcomes]),

@@ -11,7 +11,7 @@ FILES = sorted((ROOT / "metarl").rglob("*.py"))
 # Workers get their environments and learners pickled by the process that starts them; nothing pickled is ever read from a file.
 PASSES_OBJECTS_TO_WORKERS = {"metarl/tasks/gymnasium_adapter.py", "metarl/tasks/workers.py", "metarl/learners/crew.py"}
 # Looks at the global generators' states, to tell whether anything touched them.
-WATCHES_GLOBAL_GENERATORS = {"metarl/checks/global_generators.py"}
+WATCHES_GLOBAL_GENERATORS = {"metarl/tasks/global_generators.py"}
 
 PICKLES = {"pickle", "cPickle", "dill", "shelve", "marshal", "joblib"}
 LOADS = {"torch.load", "torch.save", "torch.jit.load", "pd.read_pickle", "pandas.read_pickle", "eval", "exec"}

@@ -5,6 +5,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from metarl.analysis.figure_style import COLOURS, GREY, heading
+
 __all__ = ["NOT_RIVALS", "all_rows_figure", "shares"]
 
 NOT_RIVALS = ("Random", "Known model", "Bayes-optimal")  # neither learned nor designed by hand
@@ -18,7 +20,8 @@ def shares(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         tables: "bandits" and "mdps", as `rl2_tables.py` writes them.
 
     Returns:
-        Columns row, ceiling ("optimum" or "upper bound"), learned, learned_low, learned_high, rival, rival_agent, paper; NaN where missing.
+        Columns row, ceiling ("optimum" or "upper bound"), learned, learned_low, learned_high, rival, rival_agent, num_seeds,
+        num_tasks, paper; NaN where missing.
     """
     lines = []
     for name, table in tables.items():
@@ -46,6 +49,8 @@ def shares(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
                     "learned_high": share(got.get("ci_high", float("nan"))),
                     "rival": share(designed.max()) if len(designed) else float("nan"),
                     "rival_agent": designed.idxmax() if len(designed) else "",
+                    "num_seeds": got.get("num_seeds", float("nan")),
+                    "num_tasks": got.get("num_tasks", float("nan")),
                     "paper": share(got.get("paper", float("nan"))),
                 }
             )
@@ -64,9 +69,11 @@ def all_rows_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     spread = [table["learned"] - table["learned_low"], table["learned_high"] - table["learned"]]
     axes.hlines(places, 0, 1, color="#e5e5e5", linewidth=1, zorder=0)
     above, below = [place + 0.16 for place in places], [place - 0.16 for place in places]
-    axes.plot(table["paper"], above, "s", markersize=6, markerfacecolor="none", markeredgecolor="#777777", label="RL² in the paper")
-    axes.plot(table["rival"], below, "o", markersize=5, color="#0072b2", label="best hand-designed agent here")
-    axes.errorbar(table["learned"], places, xerr=spread, fmt="D", markersize=4, color="#d55e00", capsize=3, label="RL² here, 95 % interval")
+    hollow: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": GREY}
+    axes.plot(table["paper"], above, "s", markersize=6, label="RL² in the paper", **hollow)
+    axes.plot(table["rival"], below, "o", markersize=5, color=COLOURS[0], label="best hand-designed agent here")
+    bars: dict[str, Any] = {"fmt": "D", "markersize": 5, "color": COLOURS[4], "markerfacecolor": "white", "capsize": 3}
+    axes.errorbar(table["learned"], places, xerr=spread, label="RL² here, 95 % interval", **bars)
     axes.axvline(1, color="black", linewidth=1.2)
     for place, entry in zip(places, table.to_dict("records"), strict=True):
         place_right: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
@@ -78,4 +85,15 @@ def all_rows_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     axes.set_xlabel("share of the way from random play (0) to the ceiling (1)")
     axes.set_ylim(-0.7, len(table) - 0.3)
     figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)
+    note = f"median of {_several(table['num_seeds'], 'seeds')}; intervals over {_several(table['num_tasks'], 'test tasks')}"
+    heading(axes, "RL² in all rows of Duan et al. 2016, Tables 1 and 2", note)
     return figure
+
+
+def _several(counts: pd.Series, what: str) -> str:
+    """Return how many, such as "20,000 to 200,000 test tasks"."""
+    known = counts.dropna().astype(int)
+    if known.empty:
+        return f"no {what}"
+    few, many = known.min(), known.max()
+    return f"{few:,} {what}" if few == many else f"{few:,} to {many:,} {what}"

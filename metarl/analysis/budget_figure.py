@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from metarl.analysis.figures import COLOURS, DASHES, MARKERS
+from metarl.analysis.figure_style import COLOURS, DASHES, MARKERS
 from metarl.envs.budget import Steps
 from metarl.evaluation.protocol import Evaluation
 

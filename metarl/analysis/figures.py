@@ -1,23 +1,38 @@
 """Figures: learning curves, scores against the ceiling, regret over a meta-episode.
 
-Each function returns a matplotlib `Figure` of its own and touches no global state; `save` writes it. Colours are Okabe and Ito's, which
-colour-blind readers can tell apart, and every series also differs in marker, dash or label.
+Each function returns a matplotlib `Figure` of its own and touches no global state; `save` writes it. Below the title stands what is
+drawn: n, seeds and the kind of interval. `metarl.analysis.figure_style` holds the look.
 """
 
-import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, ScalarFormatter
-from PIL import Image
+from matplotlib.transforms import Transform
 
+from metarl.analysis.figure_style import (
+    COLOURS,
+    DASHES,
+    GREY,
+    count_of,
+    digits,
+    heading,
+    headline,
+    label_axes,
+    label_levels,
+    look,
+    new_axes,
+    plain,
+    save,
+    sideways,
+    within,
+)
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.statistics import Estimate, mean
-from metarl.results import write_file
 from metarl.tasks.contract import TaskDistribution
 
 __all__ = [
@@ -33,11 +48,6 @@ __all__ = [
     "scores_figure",
 ]
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008, yellow left out
-DASHES = ("-", "--", "-.", ":")
-MARKERS = ("o", "s", "^", "D", "v")
-GREY = "#6b6b6b"
-
 
 def learning_curve(
     runs: Mapping[str, pd.DataFrame | Sequence[pd.DataFrame]],
@@ -47,48 +57,66 @@ def learning_curve(
     label: str = "return of a training meta-episode",
     smooth: int = 1,
     title: str = "",
+    note: str = "",
 ) -> Figure:
-    """How the training return grows with environment steps.
+    """Draw how the training return grows with environment steps.
 
     Args:
-        runs: by name, the metrics of a run (`RunFolder(...).metrics`), or of several seeds: then their median, and a band from the
-            lowest to the highest.
+        runs: by name, the metrics of a run (`RunFolder(...).metrics`), or of several seeds: then
+            their median, and a band from the lowest to the highest.
         levels: horizontal lines, such as {"random": 5.0, "optimum": 6.66}.
         y: the column to draw. label: what it is, with its unit.
         smooth: mean over that many iterations.
+        title: what was trained. note: further words below it, beside the number of seeds.
     """
-    figure, axes = _axes(7.0, 4.2)
+    figure, axes = new_axes(7.4, 4.4)
+    numbers = []
     for i, (name, metrics) in enumerate(runs.items()):
         seeds = [metrics] if isinstance(metrics, pd.DataFrame) else list(metrics)
         if not seeds or any(y not in seed or "steps" not in seed for seed in seeds):
             raise ValueError(f"The metrics of {name!r} need the columns 'steps' and {y!r}.")
         length = min(len(seed) for seed in seeds)
         steps = seeds[0]["steps"].to_numpy()[:length]
-        curves = np.stack([seed[y].rolling(smooth, min_periods=1).mean().to_numpy()[:length] for seed in seeds])  # [seeds, iterations]
-        colour = COLOURS[i % len(COLOURS)]
-        axes.plot(steps, np.median(curves, 0), color=colour, linestyle=DASHES[i // len(COLOURS) % len(DASHES)], linewidth=2, label=name)
+        smoothed = [seed[y].rolling(smooth, min_periods=1).mean().to_numpy() for seed in seeds]
+        curves = np.stack([curve[:length] for curve in smoothed])  # [seeds, iterations]
+        style = look(i)
+        every = (i, max(1, length // 8))
+        axes.plot(steps, np.median(curves, 0), linewidth=2, markersize=5, markevery=every, label=name, **style)
         if len(seeds) > 1:
-            axes.fill_between(steps, curves.min(0), curves.max(0), color=colour, alpha=0.2, linewidth=0)
-    axes.set_xlabel("environment steps")
+            band: dict[str, Any] = {"color": style["color"], "alpha": 0.2, "linewidth": 0}
+            axes.fill_between(steps, curves.min(0), curves.max(0), **band)
+        numbers.append(len(seeds))
+    label_axes(axes, "environment steps", label)
     axes.xaxis.set_major_formatter(FuncFormatter(_engineering))
     axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.set_ylabel(label)
     axes.set_xlim(left=0)
-    _horizontal_levels(axes, levels or {})
+    label_levels(axes, levels or {})
     if len(runs) > 1:
-        axes.legend(frameon=False)
-    _title(axes, title)
+        figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)
+    words = _of_seeds(numbers)
+    if smooth > 1:
+        words += f"; mean of {smooth} iterations"
+    heading(axes, title, _joined(words, note))
     return figure
 
 
-def scores_figure(table: pd.DataFrame, *, levels: Mapping[str, float] | None = None, unit: str = "", title: str = "") -> Figure:
-    """Agents' mean scores as dots with intervals, the best on top, beside the random agent and the ceiling.
+def scores_figure(
+    table: pd.DataFrame,
+    *,
+    levels: Mapping[str, float] | None = None,
+    unit: str = "",
+    title: str = "",
+    note: str = "",
+) -> Figure:
+    """Draw agents' mean scores as dots with intervals, the best on top, beside the ceiling.
 
     Args:
-        table: from `metarl.analysis.tables.score_table`, or any with the columns agent, mean, ci_low, ci_high; figures in a column
-            paper are drawn as hollow squares.
+        table: from `metarl.analysis.tables.score_table`, or any with the columns agent, mean,
+            ci_low, ci_high; figures in a column paper are drawn as hollow squares. Columns
+            num_tasks and num_seeds, where there are any, are stated.
         levels: vertical lines by name; left out, the table's own ceiling.
         unit: of the scores, such as "rewards in 10 pulls".
+        title: what was played. note: further words below it.
     """
     if levels is None:
         ceiling = table.attrs.get("ceiling")
@@ -96,52 +124,59 @@ def scores_figure(table: pd.DataFrame, *, levels: Mapping[str, float] | None = N
     rows = table.dropna(subset=["mean"]).sort_values("mean", kind="stable").reset_index(drop=True)
     if rows.empty:
         raise ValueError("There is no score to draw: the table has no mean.")
-    figure, axes = _axes(7.0, 1.3 + 0.34 * len(rows))
+    figure, axes = new_axes(7.0, 1.6 + 0.34 * len(rows))
     places = np.arange(len(rows))
-    learned = rows["num_seeds"].to_numpy() > 1 if "num_seeds" in rows else np.zeros(len(rows), bool)
-    learned = learned | rows["agent"].str.startswith("RL").to_numpy()
-    for mask, colour, marker, name in ((~learned, COLOURS[0], "o", "exact or hand-designed"), (learned, COLOURS[1], "D", "learned")):
+    learned = _learned(rows)
+    kinds = ((~learned, COLOURS[0], "o", "exact or hand-designed"), (learned, COLOURS[4], "D", "learned"))
+    for mask, colour, marker, name in kinds:
         part = rows[mask]
         spread = np.abs(part[["ci_low", "ci_high"]].to_numpy().T - part["mean"].to_numpy())
-        axes.errorbar(part["mean"], places[mask], xerr=spread, fmt=marker, color=colour, markersize=6, capsize=3, linewidth=1.6, label=name)
+        bars: dict[str, Any] = {"fmt": marker, "color": colour, "markersize": 6, "capsize": 3, "linewidth": 1.6}
+        if marker == "D":
+            bars["markerfacecolor"] = "white"
+        axes.errorbar(part["mean"], places[mask], xerr=spread, label=name, **bars)
     paper = rows["paper"].to_numpy(float) if "paper" in rows else np.full(len(rows), np.nan)
     published = np.isfinite(paper)
-    if published.any():  # larger than our marks, so that both show where they agree
-        (squares,) = axes.plot(paper[published], places[published], label="the paper's figure", marker="s", markersize=9, linestyle="none")
-        squares.set(markerfacecolor="none", markeredgecolor=GREY)
+    if published.any():
+        # Larger than our marks, so that both show where they agree.
+        squares: dict[str, Any] = {"marker": "s", "markersize": 9, "linestyle": "none", "markerfacecolor": "none"}
+        axes.plot(paper[published], places[published], label="the paper's figure", markeredgecolor=GREY, **squares)
     largest = max([*rows["mean"].abs(), *levels.values()])
     axes.set_yticks(places, rows["agent"])
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    for i, value in enumerate(rows["mean"]):
-        axes.annotate(_digits(value, largest), (1.01, places[i]), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=GREY)
-    for i, (name, value) in enumerate(sorted(levels.items(), key=lambda level: level[1])):
-        axes.axvline(value, color="black", linestyle=DASHES[1 + i % 3], linewidth=1.2)
-        axes.annotate(
-            f"{name} {_digits(value, largest)}",
-            (value, 1.0),
-            (0, 3 + 12 * i),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=9,
-        )
+    for place, value in zip(places, rows["mean"], strict=True):
+        where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 9, "color": GREY}
+        axes.annotate(digits(value, largest), (1.01, place), **where)
+    _vertical_levels(axes, levels, largest)
     axes.grid(axis="x", color="#e5e5e5")
-    score = table.attrs.get("score", "mean score")
-    axes.set_xlabel(f"{score} ({unit})" if unit else str(score))
+    score = str(table.attrs.get("score", "mean score"))
+    axes.set_xlabel(f"{score} ({unit})" if unit else score)
     if published.any() or (learned.any() and not learned.all()):
         figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)
-    _title(axes, title, lift=6 + 12 * len(levels))
+    words = "bars: 95 % intervals"
+    if "num_tasks" in rows:
+        words += f" over tasks, {count_of(rows['num_tasks'].dropna())}"
+    if "num_seeds" in rows and rows["num_seeds"].max() > 1:
+        words += f"; learned agents: {rows['num_seeds'].max():.0f} seeds"
+    heading(axes, title, _joined(words, note), lift=6 + 12 * len(levels))
     return figure
 
 
-def regret_figure(entries: Sequence[tuple[str, Evaluation]], distribution: TaskDistribution, *, title: str = "") -> Figure:
-    """Mean regret in each episode: what the best agent that knows the task would expect, less what was got.
+def regret_figure(
+    entries: Sequence[tuple[str, Evaluation]],
+    distribution: TaskDistribution,
+    *,
+    title: str = "",
+    note: str = "",
+) -> Figure:
+    """Draw the mean regret in each episode: the return that knowing the task would give, less the return.
 
     Noise of the rewards averages out over tasks; the band is the 95 % interval of the mean.
 
     Args:
         entries: (label, evaluation) of the same tasks, with an `Episodes` budget.
+        distribution: what was played.
+        title: what was played, in words. note: further words below it.
 
     Raises:
         ValueError: a distribution without an upper bound, or other tasks than were played.
@@ -149,64 +184,92 @@ def regret_figure(entries: Sequence[tuple[str, Evaluation]], distribution: TaskD
     regrets = {}
     for label, evaluation in entries:
         tasks = distribution.sample(evaluation.num_tasks, evaluation.split, evaluation.seed)
-        bound = distribution.upper_bound(tasks, 1) if tasks.fingerprint == evaluation.fingerprint else None
+        same = tasks.fingerprint == evaluation.fingerprint
+        bound = distribution.upper_bound(tasks, 1) if same else None
         if bound is None:
             raise ValueError(f"{distribution!r} gives no upper bound for the tasks that {label!r} played, so there is no regret.")
         regrets[label] = bound.cpu().numpy()[:, None] - evaluation.matrix()  # [tasks, episodes]
     one = "pull" if distribution.horizon == 1 else "episode"
-    return mean_curves(regrets, x=one, y=f"regret per {one} (reward)", title=title)
+    return mean_curves(regrets, x=one, y=f"regret per {one} (reward)", title=title, note=note)
 
 
-def mean_curves(curves: Mapping[str, np.ndarray], *, x: str, y: str, first: int = 1, title: str = "", from_zero: bool = True) -> Figure:
-    """Means over tasks, pull by pull or episode by episode, with their 95 % intervals as bands.
+def mean_curves(
+    curves: Mapping[str, np.ndarray],
+    *,
+    x: str,
+    y: str,
+    first: int = 1,
+    title: str = "",
+    note: str = "",
+    from_zero: bool = True,
+) -> Figure:
+    """Draw means over tasks, pull by pull or episode by episode, with 95 % intervals as bands.
 
     Args:
-        curves: by label, a matrix [tasks, points]; NaN where a task has no value at a point. A point without any value is left out.
+        curves: by label, a matrix [tasks, points]; NaN where a task has no value at a point.
+            A point without any value is left out.
         x: what the points are. y: what is averaged, with its unit.
         first: the number of the first point.
+        title: what was played. note: further words below it, beside the number of tasks.
         from_zero: start the vertical axis at 0.
     """
-    figure, axes = _axes(7.0, 4.2)
+    figure, axes = new_axes(7.0, 4.4)
+    numbers = []
     for i, (label, matrix) in enumerate(curves.items()):
         columns = [column[~np.isnan(column)] for column in np.asarray(matrix, float).T]
         points = np.array([first + j for j, column in enumerate(columns) if len(column)])
-        estimates = np.array([mean(column)[:3] for column in columns if len(column)]).reshape(-1, 3)  # [points, (value, low, high)]
-        colour, dash = COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]
-        marker = MARKERS[i % len(MARKERS)] if len(points) <= 20 else None
-        thin = max(1.2, 2.6 - 0.4 * i)  # later ones are thinner, so that curves which coincide all show
-        axes.plot(points, estimates[:, 0], color=colour, linestyle=dash, linewidth=thin, marker=marker, markersize=2.5 * thin, label=label)
-        band = np.where(np.isfinite(estimates), estimates, np.nan)  # a single task has no interval
-        axes.fill_between(points, band[:, 1], band[:, 2], color=colour, alpha=0.2, linewidth=0)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
+        means = [mean(column) for column in columns if len(column)]
+        values = np.array([each[:3] for each in means]).reshape(-1, 3)  # value, low, high
+        style = look(i)
+        # Later ones are thinner, so that curves which coincide all show.
+        thin = max(1.2, 2.6 - 0.4 * i)
+        every = (i % 3, max(1, len(points) // 10)) if len(points) > 20 else None
+        axes.plot(points, values[:, 0], linewidth=thin, markersize=2 + 2 * thin, markevery=every, label=label, **style)
+        # A single task has no interval.
+        band = np.where(np.isfinite(values), values, np.nan)
+        axes.fill_between(points, band[:, 1], band[:, 2], color=style["color"], alpha=0.2, linewidth=0)
+        numbers += [each.n for each in means]
+    label_axes(axes, x, y)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if from_zero:
         axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize=9)
-    _title(axes, title)
+    figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=3)
+    heading(axes, title, _joined("bands: 95 % intervals of the mean", count_of(numbers), note))
     return figure
 
 
-def named_curves(curves: Mapping[str, Mapping[float, float]], *, x: str, y: str, title: str = "") -> Figure:
-    """Plain curves by label, from points {x: y}; those whose labels begin alike, up to a comma, share a colour.
+def named_curves(curves: Mapping[str, Mapping[float, float]], *, x: str, y: str, title: str = "", note: str = "") -> Figure:
+    """Draw plain curves from points {x: y}, a panel for all whose labels begin alike, up to a comma.
 
     Args:
+        curves: by label, such as "mass, trained"; without a comma, a curve has its panel alone.
         x, y: what the axes are, with units.
+        title: over all panels. note: further words below it.
     """
-    figure, axes = _axes(7.0, 4.2)
-    colours = {begin: COLOURS[i % len(COLOURS)] for i, begin in enumerate(dict.fromkeys(label.partition(",")[0] for label in curves))}
-    drawn: dict[str, int] = {}
+    panels: dict[str, dict[str, Mapping[float, float]]] = {}
     for label, points in curves.items():
-        begin = label.partition(",")[0]
-        dash = DASHES[drawn.setdefault(begin, 0) % len(DASHES)]
-        drawn[begin] += 1
-        axes.plot(list(points), list(points.values()), color=colours[begin], linestyle=dash, marker="o", markersize=3, label=label)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.set_xscale("symlog", linthresh=1)
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    _title(axes, title)
+        begin, _, end = label.rpartition(", ") if ", " in label else (label, "", "")
+        panels.setdefault(begin, {})[end] = points
+    columns = min(3, len(panels))
+    lines = -(-len(panels) // columns)
+    figure = Figure(figsize=(1.0 + 2.6 * columns, 1.3 + 2.0 * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flatten()
+    kinds = list(dict.fromkeys(end for panel in panels.values() for end in panel))
+    for axes, (begin, panel) in zip(grid, panels.items(), strict=False):
+        plain(axes)
+        for end, points in panel.items():
+            axes.plot(list(points), list(points.values()), markersize=4, label=end, **look(kinds.index(end)))
+        axes.set_xscale("symlog", linthresh=1)
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.set_title(begin, loc="left", fontsize=9)
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    figure.supxlabel(x, fontsize=10)
+    figure.supylabel(y, fontsize=10)
+    if any(kinds):
+        handles, labels = grid[0].get_legend_handles_labels()
+        figure.legend(handles, labels, frameon=False, fontsize=9, loc="outside lower right", ncols=3)
+    headline(figure, title, note)
     return figure
 
 
@@ -217,44 +280,82 @@ def curves_against_steps(
     y: str,
     x: str = "environment steps used in the task",
     title: str = "",
+    note: str = "",
     logarithmic: bool = True,
+    panels: Mapping[str, Sequence[str]] | None = None,
+    possible: tuple[float | None, float | None] = (None, None),
 ) -> Figure:
-    """Estimates with their intervals against environment steps, which a few thousand or a few hundred may be.
+    """Draw estimates with their intervals against environment steps.
 
     Args:
-        curves: by label, {steps: estimate}. levels: horizontal lines, by name. y: what is estimated, with its unit. x: which steps.
+        curves: by label, {steps: estimate}.
+        levels: horizontal lines, by name.
+        y: what is estimated, with its unit. x: which steps.
+        title: what was played. note: further words below it, such as the seeds.
         logarithmic: whether the axis of steps is, beyond the first hundred.
+        panels: by title, the labels that are drawn there; a label may stand in several. All in
+            one if left out.
+        possible: the least and greatest value there can be, where intervals end.
     """
-    figure, axes = _axes(8.0, 4.4)
-    for i, (label, points) in enumerate(curves.items()):
-        values = np.array([estimate[:3] for estimate in points.values()]).reshape(-1, 3)
-        colour, dash, marker = COLOURS[i % len(COLOURS)], DASHES[i // 2 % len(DASHES)], MARKERS[i % len(MARKERS)]
-        errors = np.abs(values[:, 1:] - values[:, :1]).T
-        axes.errorbar(list(points), values[:, 0], errors, color=colour, linestyle=dash, marker=marker, capsize=3, markersize=4, label=label)
-    if logarithmic:
-        axes.set_xscale("symlog", linthresh=100)
-        axes.set_xlim(left=-5)
+    wanted = {"": list(curves)} if panels is None else panels
+    size = (8.0, 4.6) if len(wanted) == 1 else (1.5 + 4.2 * len(wanted), 4.6)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(1, len(wanted), sharex=True, sharey=True, squeeze=False)[0]
+    order = list(curves)
+    cut = False
+    for axes, (name, labels) in zip(grid, wanted.items(), strict=True):
+        plain(axes)
+        for i, label in enumerate(labels):
+            shift = sideways(axes, i, len(labels))
+            cut |= _bars(axes, curves[label], label, order.index(label), shift, possible)
+        if name:
+            axes.set_title(name, loc="left", fontsize=10)
+        if logarithmic:
+            axes.set_xscale("symlog", linthresh=100)
+            # Room for the bars that are set apart.
+            axes.set_xlim(-5, 1.3 * max(step for points in curves.values() for step in points))
+        else:
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: f"{steps:,.0f}"))
+            axes.xaxis.set_major_locator(MaxNLocator(5))
+    label_axes(grid[0], x, y)
+    for axes in grid[1:]:
+        axes.set_xlabel(grid[0].get_xlabel())
+    label_levels(grid[-1], levels or {})
+    for axes in grid[:-1]:
+        for line in (levels or {}).values():
+            axes.axhline(line, color="black", linestyle=":", linewidth=1.2)
+    handles = {label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    drawn = [label for label in order if label in handles]
+    entries = [handles[label] for label in drawn]
+    figure.legend(entries, drawn, frameon=False, fontsize=9, loc="outside lower center", ncols=4 if len(wanted) > 1 else 3)
+    counts = count_of(each.n for points in curves.values() for each in points.values() if np.isfinite(each.low))
+    words = _joined("bars: 95 % intervals", counts, _CUT if cut else "", note)
+    if len(wanted) == 1:
+        heading(grid[0], title, words)
     else:
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: f"{steps:,.0f}"))
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    for name, value in (levels or {}).items():
-        axes.axhline(value, color="black", linestyle=":", linewidth=1.2)
-        axes.annotate(name, (0.5, value), xycoords=("axes fraction", "data"), ha="center", va="bottom", fontsize=8)
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    _title(axes, title)
+        headline(figure, title, words)
     return figure
 
 
 def intervals_figure(
-    levels: Mapping[str, Mapping[str, Estimate]], *, x: str, y: str, title: str = "", points: Sequence[str] | None = None
+    levels: Mapping[str, Mapping[str, Estimate]],
+    *,
+    x: str,
+    y: str,
+    title: str = "",
+    note: str = "",
+    points: Sequence[str] | None = None,
+    possible: tuple[float | None, float | None] = (None, None),
 ) -> Figure:
-    """Estimates with their intervals, by label along named points, such as a score against the number of training tasks.
+    """Draw estimates with their intervals along named points, such as numbers of training tasks.
 
     Args:
         levels: by label, an estimate at each named point; a label may lack some.
         x: what the points are. y: what is estimated, with its unit.
-        points: all of them in their order; as the labels name them if left out. An estimate without an interval (NaN) is a mark alone.
+        title: what was played. note: further words below it, such as the seeds.
+        points: all of them in their order; as the labels name them if left out. An estimate
+            without an interval (NaN) is a mark alone.
+        possible: the least and greatest value there can be, where intervals and the axis end.
 
     Raises:
         ValueError: an estimate at a point that `points` lacks.
@@ -263,18 +364,22 @@ def intervals_figure(
     points = named if points is None else list(points)
     if unknown := [point for point in named if point not in points]:
         raise ValueError(f"There is an estimate at {unknown[0]!r}, which isn't among the points {', '.join(points)}.")
-    figure, axes = _axes(6.0, 4.0)
+    figure, axes = new_axes(6.4, 4.4)
+    cut = False
     for i, (label, each) in enumerate(levels.items()):
-        places = np.array([points.index(point) for point in each]) + 0.04 * (i - (len(levels) - 1) / 2)
-        values = np.array([estimate[:3] for estimate in each.values()]).reshape(-1, 3)
-        errors = np.abs(values[:, 1:] - values[:, :1]).T
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        axes.errorbar(places, values[:, 0], errors, color=colour, marker=marker, linestyle=DASHES[i % len(DASHES)], capsize=3, label=label)
+        placed = {float(points.index(point)): estimate for point, estimate in each.items()}
+        shift = sideways(axes, i, len(levels), 4.0)
+        cut |= _bars(axes, placed, label, i, shift, possible)
     axes.set_xticks(range(len(points)), points)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.legend(frameon=False, fontsize=9)
-    _title(axes, title)
+    label_axes(axes, x, y)
+    low, high = possible
+    if low is not None:
+        axes.set_ylim(bottom=low)
+    if high is not None:
+        axes.set_ylim(top=high + 0.02 * (high - axes.get_ylim()[0]))
+    figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=3)
+    counts = count_of(each.n for named in levels.values() for each in named.values() if np.isfinite(each.low))
+    heading(axes, title, _joined("bars: 95 % intervals", counts, _CUT if cut else "", note))
     return figure
 
 
@@ -303,54 +408,70 @@ def heatmaps(panels: Mapping[str, np.ndarray], *, x: str, y: str, value: str, ro
         )
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_xlabel(x)
-        _title(axes, name)
+        heading(axes, name)
     grid[0].set_yticks(range(num_rows), rows)
     grid[0].set_ylabel(y)
     figure.colorbar(image, ax=list(grid), label=value, pad=0.02)
     return figure
 
 
-def save(figure: Figure, file: str | Path) -> Path:
-    """Write `figure` as PNG, SVG or PDF, by the file's ending, whole or not at all."""
-    file = Path(file)
-    kind = file.suffix.lstrip(".").lower()
-    if kind not in ("png", "svg", "pdf"):
-        raise ValueError(f"A figure is saved as .png, .svg or .pdf, not {file.name!r}.")
-    stream = io.BytesIO()
-    figure.savefig(stream, format=kind, dpi=150)
-    if kind == "png":  # without transparency, which no figure has, a tenth smaller
-        drawn, stream = Image.open(stream).convert("RGB"), io.BytesIO()
-        drawn.save(stream, "PNG", optimize=True)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_file(file, stream.getvalue())
-    return file
+_CUT = "cut where values can't be"
 
 
-def _axes(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#e5e5e5")
-    axes.set_axisbelow(True)
-    return figure, axes
+def _bars(
+    axes: Axes,
+    points: Mapping[float, Estimate],
+    label: str,
+    i: int,
+    transform: Transform,
+    possible: tuple[float | None, float | None],
+) -> bool:
+    """Draw the i-th series of estimates with bars; return whether any bar was cut at the possible range."""
+    values = np.array([estimate[:3] for estimate in points.values()]).reshape(-1, 3)
+    values = np.where(np.isfinite(values), values, np.nan)
+    lengths, cut = within(values, possible)
+    axes.errorbar(list(points), values[:, 0], lengths, capsize=3, markersize=5, linewidth=1.4, label=label, transform=transform, **look(i))
+    # Matplotlib doesn't see the data behind a shifted series.
+    ends = np.concatenate([values[:, 0], values[:, 0] - lengths[0], values[:, 0] + lengths[1]])
+    corners = np.stack([np.tile(np.array(list(points), float), 3), ends], 1)
+    axes.update_datalim(corners[np.isfinite(corners).all(1)])
+    axes.autoscale_view()
+    return bool(cut.any())
 
 
-def _title(axes: Axes, title: str, lift: float = 6) -> None:
-    if title:
-        axes.set_title(title, loc="left", fontsize=11, pad=lift)
+def _learned(rows: pd.DataFrame) -> np.ndarray:
+    """Return which agents of a score table were trained [agents] bool."""
+    several = rows["num_seeds"].to_numpy() > 1 if "num_seeds" in rows else np.zeros(len(rows), bool)
+    return several | rows["agent"].str.startswith("RL").to_numpy()
 
 
-def _horizontal_levels(axes: Axes, levels: Mapping[str, float]) -> None:
-    for i, (name, value) in enumerate(levels.items()):
-        axes.axhline(value, color="black", linestyle=DASHES[1 + i % 3], linewidth=1.2)
-        text = f"{name}\n{_digits(value, max(levels.values()))}"
-        axes.annotate(text, (1.01, value), xycoords=("axes fraction", "data"), ha="left", va="center", fontsize=9)
+def _vertical_levels(axes: Axes, levels: Mapping[str, float], largest: float) -> None:
+    """Draw a vertical line at each level, named over the axes, each name in a line of its own."""
+    for i, (name, value) in enumerate(sorted(levels.items(), key=lambda level: level[1])):
+        axes.axvline(value, color="black", linestyle=DASHES[1 + i % 3], linewidth=1.2)
+        axes.annotate(
+            f"{name} {digits(value, largest)}",
+            (value, 1.0),
+            (0, 3 + 12 * i),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=9,
+        )
 
 
-def _digits(value: float, largest: float) -> str:
-    """As many decimals as give `largest` four digits."""
-    decimals = 3 if abs(largest) < 10 else 2 if abs(largest) < 100 else 1
-    return f"{value:.{decimals}f}"
+def _of_seeds(numbers: Sequence[int]) -> str:
+    """Return how many seeds stand behind each curve, and what the band is."""
+    if not numbers or max(numbers) == 1:
+        return "one seed"
+    counts = sorted(set(numbers))
+    words = f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    return f"median of {words}, band from the lowest to the highest"
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
 
 
 def _engineering(value: float, position: object = None) -> str:

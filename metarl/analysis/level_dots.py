@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from metarl.analysis.figures import COLOURS, MARKERS
+from metarl.analysis.figure_style import COLOURS, MARKERS
 
 __all__ = ["level_dots"]
 

@@ -8,7 +8,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from metarl.analysis.figures import COLOURS
+from metarl.analysis.figure_style import COLOURS, DASHES
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget, Episodes
 from metarl.evaluation.episodes import episode_lengths
@@ -107,7 +107,7 @@ def _draw(axes: Axes, walks: Walks, goal: int) -> None:
     for i, (update, paths) in enumerate(walks.places.items()):
         name = f"after {update} update" + "s" * (update > 1) if update else "before"
         thin = max(1.2, 3.6 - 0.8 * i)  # later ones are thinner, so that paths which coincide all show
-        colour, dash = COLOURS[i % len(COLOURS)], "-" if update else ":"
+        colour, dash = COLOURS[i % len(COLOURS)], DASHES[(3, 0, 1, 2, 4, 5)[i % 6]]
         axes.plot(*paths[goal].T, linestyle=dash, color=colour, linewidth=thin, marker="o", markevery=[-1], markersize=5, label=name)
     axes.plot(0, 0, linestyle="", marker="o", markersize=8, markerfacecolor="none", markeredgecolor="#6b6b6b", label="start")
     axes.plot(*walks.goals[goal], linestyle="", marker="*", markersize=12, markerfacecolor="none", markeredgecolor="black", label="goal")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from torch import Tensor
 
-from metarl.analysis.figures import COLOURS
+from metarl.analysis.figure_style import COLOURS
 from metarl.learners.mlsh import MLSH
 from metarl.tasks.moving_bandits import MOVES, REACH, SIDE
 

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
-from metarl.analysis.figures import COLOURS
+from metarl.analysis.figure_style import COLOURS, DASHES, heading
 from metarl.envs.budget import Episodes
 from metarl.envs.meta_episode import Step
 from metarl.evaluation.recording import record
@@ -85,13 +85,15 @@ def own_axes(ways: np.ndarray, axes: np.ndarray) -> np.ndarray:
 
 
 def draw_walks(found: Walks) -> Figure:
-    """Every walk from above, a colour a sub-policy."""
-    figure = Figure(figsize=(4.2, 4), layout="constrained")
+    """Every walk from above, a colour and a dash for each sub-policy."""
+    figure = Figure(figsize=(4.8, 4.6), layout="constrained")
     axes = figure.subplots()
     for k, paths in enumerate(found.paths):
         for i, path in enumerate(paths):
             label = f"sub-policy {k + 1}" if i == 0 else None
-            axes.plot(*(path - path[0]).T, color=COLOURS[k], linewidth=0.8, alpha=0.7, label=label)
+            style = {"color": COLOURS[k % len(COLOURS)], "linestyle": DASHES[k % len(DASHES)]}
+            axes.plot(*(path - path[0]).T, linewidth=0.8, alpha=0.8, label=label, **style)
     axes.set(xlabel="to the right, m", ylabel="up, m", aspect="equal")
     axes.legend(frameon=False)
+    heading(axes, "Where each sub-policy walks by itself", f"{len(found.paths[0])} walks each, from above")
     return figure

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from metarl.analysis.figures import COLOURS
+from metarl.analysis.figure_style import COLOURS, DASHES
 from metarl.learners.adapter import Adapter
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.sine_regression import SineRegression
@@ -48,12 +48,12 @@ def fits_figure(fits: Mapping[str, Fits]) -> Figure:
         points = "1 point shown" if len(fit.shown) == 1 else f"{len(fit.shown)} points shown"
         axes.plot(*fit.shown.T, linestyle="", marker="^", color="black", markersize=6, label=points)
         for i, (step, predicted) in enumerate(fit.after.items()):
-            dash, width = (":", 1.2) if step == 0 else ("-", 1.0 + 0.4 * i)
+            dash, width = DASHES[(3, 0, 1, 2, 4, 5)[i % 6]], 1.2 + 0.3 * i
             axes.plot(
                 fit.x,
                 predicted,
-                dash,
-                color=COLOURS[i],
+                color=COLOURS[i % len(COLOURS)],
+                linestyle=dash,
                 linewidth=width,
                 label=(f"after {step} step" + "s" * (step > 1)) if step else "before",
             )

@@ -1,5 +1,6 @@
 """Bayesian exploration bonus: plan on the posterior mean, with a bonus for what was seldom tried."""
 
+import math
 from typing import ClassVar
 
 from torch import Generator, Tensor
@@ -40,8 +41,8 @@ class BEB(TabularAgent):
         ties: Ties = "first",
     ):
         super().__init__(distribution, budget, reward_prior_mean, ties)
-        if not (beta >= 0 and prior_visits >= 0):
-            raise ValueError(f"beta and prior_visits can't be negative, not {beta} and {prior_visits}.")
+        if not (0 <= beta < math.inf and 0 <= prior_visits < math.inf):
+            raise ValueError(f"beta and prior_visits must be finite and can't be negative, not {beta} and {prior_visits}.")
         self.beta, self.prior_visits = beta, prior_visits
 
     def plan(self, history: History, rng: Generator) -> Tensor:

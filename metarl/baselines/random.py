@@ -13,12 +13,14 @@ from metarl.tasks.contract import TaskDistribution
 
 __all__ = ["RandomAgent"]
 
+UNBOUNDED = 1e30  # some environments write the largest float for "unbounded"
+
 
 class RandomAgent:
     """Draws each action from its space and looks at nothing.
 
     Discrete kinds and boxes with two bounds are uniform. Where a box has one bound, the distance from it is exponential
-    with mean 1; where it has none, the action is standard normal.
+    with mean 1; where it has none, or one of 1e30 or more, the action is standard normal.
     """
 
     id = "random"
@@ -53,15 +55,18 @@ class RandomAgent:
         else:
             assert isinstance(space, gym.spaces.MultiDiscrete)
             count, first = space.nvec, space.start
-        return _on(first, rng) + (uniform * _on(count, rng)).to(torch.int64), ()
+        counts = _on(np.asarray(count, np.int64), rng)
+        # Of more than 2**53 values the product may round up to the count itself
+        return _on(np.asarray(first, np.int64), rng) + (uniform * counts).to(torch.int64).minimum(counts - 1), ()
 
 
 def _draw_box(space: gym.spaces.Box, shape: tuple[int, ...], rng: Generator) -> Tensor:
     uniform = torch.rand(shape, generator=rng, device=rng.device)
     normal = torch.randn(shape, generator=rng, device=rng.device)
-    whole = np.issubdtype(space.dtype, np.integer)
-    below, above = _on(space.bounded_below, rng), _on(space.bounded_above, rng)
-    low, high = (_on(np.nan_to_num(bound.astype(np.float64), posinf=0, neginf=0), rng) for bound in (space.low, space.high))
+    whole = not np.issubdtype(space.dtype, np.floating)
+    least, greatest = space.low.astype(np.float64), space.high.astype(np.float64)
+    below, above = _on(space.bounded_below & (least > -UNBOUNDED), rng), _on(space.bounded_above & (greatest < UNBOUNDED), rng)
+    low, high = (_on(np.where(np.abs(bound) < UNBOUNDED, bound, 0.0), rng) for bound in (least, greatest))
     high = high + float(whole)
     exponential = -torch.log1p(-uniform)
     one_bound = torch.where(below, low + exponential, high - exponential)

@@ -1,6 +1,7 @@
 """What all planning agents for tabular MDPs share: remember, plan when an episode starts, follow the plan."""
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal, NamedTuple
 
@@ -53,6 +54,8 @@ class TabularAgent(ABC):
             raise ValueError(f"There is no rule {ties!r} for ties; choose first or random.")
         self.distribution, self.budget, self.ties = distribution, budget, ties
         self.prior = copy.copy(distribution)
+        if reward_prior_mean is not None and not math.isfinite(reward_prior_mean):
+            raise ValueError(f"reward_prior_mean must be a finite number or None, not {reward_prior_mean}.")
         if reward_prior_mean is not None:
             self.prior.reward_prior_mean = reward_prior_mean
         self.states, self.actions, self.horizon = distribution.states, distribution.actions, distribution.horizon

@@ -48,8 +48,8 @@ class UCRL2(TabularAgent):
         ties: Ties = "first",
     ):
         super().__init__(distribution, budget, reward_prior_mean, ties)
-        if not scale >= 0 or not 0 < delta < 1:
-            raise ValueError(f"scale can't be negative and delta lies between 0 and 1, not {scale} and {delta}.")
+        if not 0 <= scale < math.inf or not 0 < delta < 1:
+            raise ValueError(f"scale is finite and can't be negative, and delta lies between 0 and 1, not {scale} and {delta}.")
         check_estimate(estimate)
         self.scale, self.delta, self.estimate = scale, delta, estimate
 

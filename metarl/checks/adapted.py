@@ -18,12 +18,16 @@ from metarl.envs.budget import Steps
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.tasks.contract import TaskDistribution, Tasks
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.new_environment import own_limit
 from metarl.tasks.seeding import torch_generator
+from metarl.tasks.space_values import as_number, as_truth
 
 __all__ = [
     "ADAPTED_CHECKS",
+    "check_environments_are_new",
     "check_episodes_repeat_in_a_fresh_environment",
     "check_global_generators_while_playing",
+    "check_own_limits_hold",
     "check_rewards_of_environments_arrive",
     "check_rows_have_streams_of_their_own",
     "check_workers_change_nothing",
@@ -33,6 +37,40 @@ Make = Callable[[], TaskDistribution]
 ROWS = 4
 STEPS = 60  # most steps of one play
 MOST_STEPS = 400  # where an episode's end has to be reached
+TASKS = 5  # of each split, whose environments are looked at
+
+
+def check_environments_are_new(make_distribution: Make) -> None:
+    """`make_env` makes another environment in each call, also inside its wrappers, and after the one before was closed."""
+    distribution = _own(make_distribution)
+    before: list[gym.Env] = []
+    for split in distribution.splits:
+        for i, task in enumerate([*distribution.task_lists[split][:TASKS], distribution.task_lists[split][0]]):
+            env = distribution.make_env(task)
+            env.close()
+            require(
+                all(env.unwrapped is not other for other in before),
+                f"{distribution.id}: make_env returned the same {type(env.unwrapped).__name__} again (for {split} task {i % TASKS}).",
+                "Make a new environment in each call: rows that share one play into each other.",
+            )
+            before.append(env.unwrapped)
+
+
+def check_own_limits_hold(make_distribution: Make) -> None:
+    """Where the horizon is the first environment's own limit, no other environment's is longer."""
+    distribution = _own(make_distribution)
+    if distribution.horizon_given:
+        return
+    for split in distribution.splits:
+        for i, task in enumerate(distribution.task_lists[split][:TASKS]):
+            env = distribution.make_env(task)
+            limit = own_limit(env)
+            env.close()
+            require(
+                limit is None or limit <= distribution.horizon,
+                f"{distribution.id}: {split} task {i} has a limit of its own of {limit} steps, and the horizon is {distribution.horizon}.",
+                "Give horizon= the most steps that any task may take.",
+            )
 
 
 def check_rewards_of_environments_arrive(make_distribution: Make) -> None:
@@ -53,6 +91,12 @@ def check_rewards_of_environments_arrive(make_distribution: Make) -> None:
             same,
             f"{what} gave the reward {entry.reward}, but {reward} arrived.",
             "Hand every reward on, that of an episode's last step too.",
+        )
+        exact = float(outcome.exact_reward[0])
+        require(
+            exact == entry.reward,
+            f"{what} gave the reward {entry.reward}, but {exact} is what scores would sum.",
+            "Hand rewards on in float64.",
         )
         same = bool(outcome.terminated[0]) == entry.terminated
         require(same, f"{what} said terminated = {entry.terminated}, but {not entry.terminated} arrived.", "Hand the ends on as they are.")
@@ -119,6 +163,8 @@ def check_global_generators_while_playing(make_distribution: Make) -> None:
 
 
 ADAPTED_CHECKS = (
+    check_environments_are_new,
+    check_own_limits_hold,
     check_rewards_of_environments_arrive,
     check_episodes_repeat_in_a_fresh_environment,
     check_rows_have_streams_of_their_own,
@@ -145,7 +191,9 @@ class Entry(NamedTuple):
     @classmethod
     def of_step(cls, answer: Any, action: Any) -> "Entry":
         """From what `env.step(action)` returned."""
-        return cls(np.array(answer[0]), float(answer[1]), bool(answer[2]), bool(answer[3]), action)
+        reward = as_number(answer[1])
+        assert reward is not None, "rows have refused it"
+        return cls(np.array(answer[0]), reward, bool(as_truth(answer[2])), bool(as_truth(answer[3])), action)
 
     def same_as(self, other: "Entry") -> bool:
         """Whether the environment answered the same."""

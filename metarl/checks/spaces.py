@@ -11,13 +11,15 @@ from metarl.tasks.spaces import action_dtype
 
 __all__ = ["outside", "random_actions"]
 
+UNBOUNDED = 1e30  # some environments write the largest float for "unbounded"
+
 
 def random_actions(space: gym.Space, n: int, rng: Generator) -> Tensor:
     """n actions [n, *act], uniform; normal in directions that a box leaves open."""
     shape = (n, *(space.shape or ()))
     if isinstance(space, gym.spaces.Box):
         low, high = torch.from_numpy(space.low.astype(np.float64)), torch.from_numpy(space.high.astype(np.float64))
-        bounded = torch.isfinite(low) & torch.isfinite(high)
+        bounded = (low > -UNBOUNDED) & (high < UNBOUNDED)
         uniform = torch.rand(shape, generator=rng, dtype=torch.float64)
         normal = torch.randn(shape, generator=rng, dtype=torch.float64).clamp(low, high)
         return torch.where(bounded, low + uniform * torch.where(bounded, high - low, 1.0), normal).to(action_dtype(space))

@@ -19,7 +19,7 @@ from metarl.envs.step_features import StepFeatures
 from metarl.tasks.contract import TaskDistribution, Tasks, TaskSource, check_split, fresh_tasks, join_tasks
 from metarl.tasks.registry import make
 from metarl.tasks.seeding import torch_generator
-from metarl.tasks.spaces import action_dtype
+from metarl.tasks.spaces import action_tensor
 from metarl.tasks.whole_numbers import check_seed, check_whole
 
 __all__ = ["MetaEpisodeGymnasium", "MetaEpisodeVector", "make_single", "make_vector"]
@@ -254,16 +254,14 @@ class _Rows:
         wanted = (self.num_envs, *(space.shape or ()))
         if actions.shape != wanted:
             raise ValueError(f"Actions of {space} for {self.num_envs} rows have shape {wanted}, not {actions.shape}.")
-        if isinstance(space, gym.spaces.Discrete) and ((actions < space.start) | (actions >= space.start + space.n)).any():
-            raise ValueError(f"There is no such action in {space}: {actions.tolist()}.")
-        return torch.from_numpy(actions.copy()).to(action_dtype(space))
+        return action_tensor(space, actions)
 
 
 def _inner(outcome: Outcome) -> dict[str, np.ndarray]:
     """What the inner step brought, [B] each."""
     return {
         "inner_episode": outcome.episode.numpy(),
-        "inner_reward": outcome.reward.numpy().astype(np.float64),
+        "inner_reward": outcome.exact_reward.numpy().astype(np.float64),
         "inner_terminated": outcome.terminated.numpy(),
         "inner_truncated": outcome.truncated.numpy(),
         "inner_success": outcome.success.numpy(),

@@ -14,7 +14,7 @@ from metarl.envs.learn2learn import import_learn2learn
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.tasks.contract import TaskDistribution, Tasks, check_split
 from metarl.tasks.seeding import derive_seed, torch_generator
-from metarl.tasks.spaces import action_dtype
+from metarl.tasks.spaces import action_tensor
 
 __all__ = ["meta_env"]
 
@@ -115,12 +115,11 @@ class _OneTask:
             raise ValueError(f"An action of {space} has shape {space.shape}, not {given.shape}.")
         if isinstance(space, gymnasium.spaces.Discrete) and not space.start <= given.item() < space.start + space.n:
             raise ValueError(f"There is no action {given.item()} in {space}.")
-        chosen = torch.from_numpy(given.reshape(1, *(space.shape or ())).copy()).to(action_dtype(space))
-        _, outcome = self._episode.step(chosen)
+        _, outcome = self._episode.step(action_tensor(space, given.reshape(1, *(space.shape or ()))))
         terminated, truncated = bool(outcome.terminated), bool(outcome.truncated)
         self._playing = not (terminated or truncated)
         info = {"terminated": terminated, "truncated": truncated, "TimeLimit.truncated": truncated, "success": bool(outcome.success)}
-        return outcome.final_observation[0].numpy()[()], float(outcome.reward), terminated or truncated, info
+        return outcome.final_observation[0].numpy()[()], float(outcome.exact_reward), terminated or truncated, info
 
     def close(self) -> None:
         """Release worker processes and emulators."""

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map, tree_structure, tree_unfl
 
 from metarl.envs.budget import Budget, Steps, max_steps
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, TaskSource, TensorRows, Transition, where_rows
+from metarl.tasks.errors import ActionError
 from metarl.tasks.spaces import action_dtype, observation_dtype, spaces_of
 from metarl.tasks.whole_numbers import check_whole
 
@@ -42,7 +43,7 @@ class Step(NamedTuple):
 class Outcome(NamedTuple):
     """What the step just taken brought; learners and scores read it, agents don't."""
 
-    reward: Tensor  # [B]
+    reward: Tensor  # [B] rounded to the environment's dtype, as the agent sees it
     terminated: Tensor  # [B] bool
     truncated: Tensor  # [B] bool
     final_observation: Tensor  # [B, *obs]  what the step showed, before any reset
@@ -51,6 +52,7 @@ class Outcome(NamedTuple):
     episode: Tensor  # [B] int64: index of the episode within the meta-episode
     meta_episode_end: Tensor  # [B] bool: the meta-episode ended with this step
     valid: Tensor  # [B] bool: false for rows whose only meta-episode was over before this step
+    exact_reward: Tensor  # [B] as the distribution gave it, before rounding: float64 of Gymnasium environments; scores sum these
 
 
 class MetaEpisodeEnv:
@@ -102,6 +104,7 @@ class MetaEpisodeEnv:
         self.task = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self.episode, self.episode_step, self.meta_step = (torch.zeros_like(self.task) for _ in range(3))
         self._valid, self._bad_step, self._bad_task = self._all, torch.full_like(self.task, -1), self.task
+        self._bad_action = torch.full_like(self.task, -1)
         self._rows.play_only(self._all)
         self._tasks = self._fetch(torch.arange(self.num_envs), torch.zeros(self.num_envs, dtype=torch.int64))
         observation = self._rows.reset(self._all, self._tasks)
@@ -119,11 +122,12 @@ class MetaEpisodeEnv:
     def step(self, action: Tensor) -> tuple[Step, Outcome]:
         """Take `action` [B, *act] in every row. Returns what the agent sees next and what the step brought."""
         if tuple(action.shape) != self._action_shape:
-            raise PlugInError(
+            raise ActionError(
                 f"Actions for {self.num_envs} rows of {self.distribution.action_space} can't have shape {tuple(action.shape)}."
             )
         if action.dtype != self._action_dtype:
-            raise PlugInError(f"Actions of {self.distribution.action_space} must be {self._action_dtype}, not {action.dtype}.")
+            raise ActionError(f"Actions of {self.distribution.action_space} must be {self._action_dtype}, not {action.dtype}.")
+        self._note_bad_action(action)
         try:
             transition = self._rows.step(action)
         except (RuntimeError, IndexError) as error:  # looked at only now, since looking at every step's actions would take time
@@ -132,7 +136,8 @@ class MetaEpisodeEnv:
         self.episode_step = self.episode_step + 1
         self.meta_step = self.meta_step + 1
         self._check_shapes(transition)
-        reward, final, valid, episode = transition.reward, transition.observation, self._valid, self.episode
+        exact, final, valid, episode = transition.reward, transition.observation, self._valid, self.episode
+        reward = exact.to(self.dtype)
         self._note_bad(reward, final)
         over = transition.terminated | (self.episode_step >= self.distribution.horizon)
         if transition.truncated is not None:
@@ -141,13 +146,14 @@ class MetaEpisodeEnv:
             out_of_steps = self.meta_step >= self.budget.total
             over = over | out_of_steps
         if self._checks_now and not bool(over.any()):  # most steps end nothing, and on a CPU a look costs little
-            return self._go_on(action, transition)
+            return self._go_on(action, transition, reward)
         terminated, ended = transition.terminated & valid, over & valid
         truncated = ended & ~transition.terminated
         self.episode = episode + ended
         meta_episode_end = ended & (out_of_steps if isinstance(self.budget, Steps) else self.episode >= self.budget.total)
+        told = torch.where(valid, reward, 0)
         outcome = Outcome(
-            torch.where(valid, reward, 0).to(self.dtype),
+            told,
             terminated,
             truncated,
             final,
@@ -156,6 +162,7 @@ class MetaEpisodeEnv:
             episode,
             meta_episode_end,
             valid,
+            told if exact is reward else torch.where(valid, exact, 0),
         )
         if self.refill:
             self._refill(meta_episode_end)
@@ -181,24 +188,32 @@ class MetaEpisodeEnv:
         )
         return step, outcome
 
-    def _go_on(self, action: Tensor, transition: Transition) -> tuple[Step, Outcome]:
+    def _go_on(self, action: Tensor, transition: Transition, reward: Tensor) -> tuple[Step, Outcome]:
         """What `step` returns where no episode is over, without looking for what to begin anew."""
         self._rows.reset(self._none, self._tasks)  # nothing begins, but noise is drawn as at every step
         final, valid, none = transition.observation, self._valid, self._none
-        reward, success = transition.reward.to(self.dtype), transition.success
+        exact, success = transition.reward, transition.success
         if not self.refill:
-            reward, success = torch.where(valid, reward, 0), success & valid
-        outcome = Outcome(reward, none, none, final, success, self.task, self.episode, none, valid)
+            told, success = torch.where(valid, reward, 0), success & valid
+            exact = told if exact is reward else torch.where(valid, exact, 0)
+            reward = told
+        outcome = Outcome(reward, none, none, final, success, self.task, self.episode, none, valid, exact)
         return Step(final, action, reward, none, none, final, none), outcome
 
     def check(self) -> None:
-        """Raise PlugInError if a reward or observation wasn't finite since `reset`."""
+        """Raise PlugInError if a reward or observation wasn't finite since `reset`, ActionError if an action wasn't."""
+        if bool((self._bad_action >= 0).any()):
+            row = int(torch.nonzero(self._bad_action >= 0)[0, 0])
+            raise ActionError(
+                f"at step {int(self._bad_action[row]) + 1} row {row} was given an action that isn't finite (NaN or infinite); the fault "
+                f"is the agent's, not that of {self.distribution.id}: look at its weights and at what it computes."
+            )
         if bool((self._bad_step >= 0).any()):
             row = int(torch.nonzero(self._bad_step >= 0)[0, 0])
             task, step = int(self._bad_task[row]), int(self._bad_step[row])
             which = self._rows.describe(row) if task == int(self.task[row]) else f"the task of row {row}"
             raise PlugInError(
-                f"{self.distribution.id}: a reward or observation is not finite (NaN or infinite) "
+                f"{self.distribution.id}: a reward or observation is not finite (NaN, infinite or beyond what {self.dtype} holds) "
                 f"in {which} (its task number {task}) at step {step}."
             )
 
@@ -259,6 +274,15 @@ class MetaEpisodeEnv:
         if self._checks_now:
             self.check()
 
+    def _note_bad_action(self, action: Tensor) -> None:
+        """Remember each row's first action that isn't finite, so that no environment is blamed for it; on a CPU, raise at once."""
+        if not action.is_floating_point() or (self._checks_now and bool(torch.isfinite(action.sum()))):
+            return
+        bad = (~torch.isfinite(action)).reshape(self.num_envs, -1).any(1) & self._valid & (self._bad_action < 0)
+        self._bad_action = torch.where(bad, self.meta_step, self._bad_action)
+        if self._checks_now:
+            self.check()
+
     def _check_actions(self, action: Tensor, error: Exception) -> None:
         """Raise PlugInError if `error` comes of actions that a Discrete space doesn't have."""
         space = self.distribution.action_space
@@ -268,7 +292,7 @@ class MetaEpisodeEnv:
         beyond = ((action < first) | (action > last)).nonzero()
         if len(beyond):
             row = int(beyond[0, 0])
-            raise PlugInError(
+            raise ActionError(
                 f"{self.distribution.id}: row {row} was given the action {int(action[row])}; there are actions {first} to {last}."
             ) from error
 

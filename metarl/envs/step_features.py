@@ -34,8 +34,12 @@ class StepFeatures:
         self, observation: Tensor, prev_action: Tensor, prev_reward: Tensor, episode_start: Tensor, meta_episode_start: Tensor
     ) -> np.ndarray:
         """Vectors [B, F] of a batch, in memory of their own."""
-        action = _flat(self.action_space, prev_action.numpy())
-        action[meta_episode_start.numpy()] = 0
+        begins, taken = meta_episode_start.numpy(), prev_action.numpy()
+        if begins.any() and isinstance(self.action_space, gym.spaces.Discrete | gym.spaces.MultiDiscrete):
+            taken = taken.copy()
+            taken[begins] = self.action_space.start  # any that there is: it is blotted out below
+        action = _flat(self.action_space, taken)
+        action[begins] = 0
         parts = [_flat(self.observation_space, observation.numpy()), action, prev_reward.numpy()[:, None], episode_start.numpy()[:, None]]
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
@@ -44,13 +48,14 @@ def _sizes(space: gym.Space) -> np.ndarray | None:
     """How many values each entry of a discrete kind has; None for spaces that are taken as numbers."""
     if isinstance(space, gym.spaces.Discrete):
         return np.array([space.n])
-    return space.nvec.ravel() if isinstance(space, gym.spaces.MultiDiscrete) else None
+    return space.nvec.ravel().astype(np.int64) if isinstance(space, gym.spaces.MultiDiscrete) else None
 
 
 def _limits(space: gym.Space) -> tuple[np.ndarray, np.ndarray]:
     """Least and greatest features of values of `space`, [features] each."""
     if isinstance(space, gym.spaces.Box):
-        return space.low.ravel().astype(np.float32), space.high.ravel().astype(np.float32)
+        with np.errstate(over="ignore"):  # to float32, a bound beyond its numbers is none
+            return space.low.ravel().astype(np.float32), space.high.ravel().astype(np.float32)
     sizes = _sizes(space)
     count = math.prod(space.shape or ()) if sizes is None else int(sizes.sum())
     return np.zeros(count, np.float32), np.ones(count, np.float32)

@@ -13,6 +13,7 @@ from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, check_split, where_rows
 from metarl.tasks.devices import check_device
+from metarl.tasks.errors import ActionError
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.supervised import SupervisedDistribution
 from metarl.tasks.whole_numbers import check_seed, check_whole
@@ -32,7 +33,7 @@ class Evaluation:
         fingerprint: of the tasks.
         finite: train and test may overlap, because the family has few tasks by nature.
         task, episode, start_step, length: [episodes] int64.
-        returns: [episodes] float64, undiscounted.
+        returns: [episodes] float64, undiscounted: the sum of the rewards as the environment gave them, before agents see them in float32.
         terminated, truncated, success: [episodes] bool; an episode is a success if any of its steps was.
         actions: [num_tasks, steps, *act] where they were recorded, else None; zeros after a task's last step.
         horizon: most steps in one episode; tells an episode that a step budget cut from one that the horizon ended there.
@@ -137,6 +138,9 @@ def evaluate(
         env = MetaEpisodeEnv(distribution, budget, len(chunk), noise, refill=False)
         try:
             outcomes, actions = _play(agent, env, chunk, torch_generator(seed, "agent", split, first, device=device), record_actions)
+        except ActionError as error:
+            which = f" (Row 0 is task {first} of the {num_tasks} evaluated.)" if first else ""
+            raise PlugInError(f"{type(agent).__name__}: {error}{which}") from error
         except PlugInError as error:
             if first == 0:
                 raise
@@ -204,7 +208,7 @@ def _episodes(outcomes: list[Outcome]) -> dict[str, np.ndarray]:
     """Fold steps [T, B] into episodes, ordered by row and episode."""
     reward, terminated, truncated, success, episode, valid = (
         torch.stack([getattr(outcome, name) for outcome in outcomes], 1).cpu().numpy()
-        for name in ("reward", "terminated", "truncated", "success", "episode", "valid")
+        for name in ("exact_reward", "terminated", "truncated", "success", "episode", "valid")
     )  # each [B, T]
     num_rows, most = len(episode), int(episode[valid].max()) + 1
     index = (np.arange(num_rows)[:, None] * most + episode)[valid]  # one bin for each row and episode

@@ -13,8 +13,9 @@ from metarl.learners.collected import Collected, nothing_collected
 from metarl.learners.inner_loop import Problem, broadcast, task_gradients, totals
 from metarl.learners.optimizers import SGD
 from metarl.learners.policy_episodes import judge
-from metarl.learners.settings import check_counts
+from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.networks.actions import action_distribution
+from metarl.networks.finite import check_output
 from metarl.networks.inputs import StepInputs
 from metarl.tasks.contract import TaskDistribution, where_rows
 
@@ -45,8 +46,7 @@ class Adaptation:
 
     def __post_init__(self) -> None:
         check_counts(episodes=self.episodes)
-        if not self.inner_lr > 0:
-            raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
+        check_step_sizes(inner_lr=self.inner_lr)
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
             raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
         if self.act not in ("sample", "mode"):
@@ -117,6 +117,7 @@ class AdaptingPolicyAgent:
         state = self.adapt(self.note(step, state))
         features = self.inputs(step)
         parameters = self.problem.network(state.weights, features[:, None])[:, 0]
+        check_output(f"The policy of this {type(self).__name__}", parameters)
         action = self.actions.sample(parameters, rng)
         log_prob = self.actions.log_prob(parameters, action)
         state.episodes.note_choice(state.clock, state.collected, features, action, log_prob, torch.ones_like(step.prev_terminated))

@@ -6,7 +6,7 @@ optimiser, and so take the very same steps. PyTorch's own threads share out each
 
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, Protocol, Self
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from metarl.envs.meta_episode import Step
 from metarl.learners.contract import Metrics
+from metarl.networks.finite import check_update
 from metarl.rollout import Rollout
 from metarl.tasks.errors import PlugInError
 from metarl.tasks.processes import WorkerProcesses, enter_worker
@@ -207,6 +208,10 @@ class CrewLearner(ABC):
         """An update, in every process of the crew."""
 
     @abstractmethod
+    def trained_tensors(self) -> Iterable[Tensor]:
+        """All that an update trains, normalisers included, as it is now."""
+
+    @abstractmethod
     def own_state(self) -> dict[str, Any]:
         """What no other process has: streams of random numbers, and what else is this one's share."""
 
@@ -226,10 +231,14 @@ class CrewLearner(ABC):
         """Play, then improve: `play_and_improve` in all processes at once.
 
         Raises:
-            PlugInError: a process failed, or an update before broke off.
+            ValueError: training diverged. PlugInError: a process failed, or an update before broke off.
         """
-        if self.config.processes == 1:
-            return self.play_and_improve()
+        metrics = self.play_and_improve() if self.config.processes == 1 else self._update_together()
+        check_update(int(metrics["iteration"]), metrics, self.trained_tensors())
+        return metrics
+
+    def _update_together(self) -> Metrics:
+        """The same update in all processes at once."""
         self._check_whole()
         captain, threads = self._captain, torch.get_num_threads()
         torch.set_num_threads(1)  # as in the others: sums by other numbers of threads round differently

@@ -19,6 +19,7 @@ from metarl.learners.contract import Metrics
 from metarl.learners.inner_loop import MetaGradient, Problem, check_meta_gradient
 from metarl.learners.optimizers import moved_to
 from metarl.learners.settings import check_counts, only_seed
+from metarl.networks.finite import check_update, check_weights
 from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
@@ -48,6 +49,11 @@ def network_for(config: PerceptronConfig | ImageNetworkConfig, distribution: Sup
     """
     shape = distribution.input_shape
     if isinstance(config, ImageNetworkConfig) and len(shape) == 3:
+        if shape[2] <= 4 < min(shape[:2]):
+            raise ValueError(
+                f"Images of examples must be [channels, height, width]; those of {distribution.id}, {list(shape)}, look like channels "
+                "last. Move them first (numpy.moveaxis(image, -1, 0))."
+            )
         return ImageNetwork((shape[0], shape[1], shape[2]), distribution.outputs, config, rng)
     if isinstance(config, PerceptronConfig) and len(shape) == 1:
         return Perceptron(shape[0], distribution.outputs, config, rng)
@@ -92,6 +98,8 @@ class InitialisationLearner(ABC):
         with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
             torch.default_generator.manual_seed(derive_seed(streams, "weights"))
             network = (make_network or partial(network_for, config.network))(distribution, torch_generator(streams, "weights"))
+        if not isinstance(network, nn.Module):
+            raise ValueError(f"make_network must return a torch.nn.Module, not {network!r}.")
         network = network.to(self.device, torch.float32)
         self.problem = Problem(PerTask(network), distribution.loss, distribution.loss_and_slope)
         trial = distribution.sample(2, "train", self.task_seed).to(self.device, torch.float32)
@@ -134,7 +142,10 @@ class InitialisationLearner(ABC):
         self.iteration += 1
         self.steps += found.losses.numel()
         first, last = float(found.losses[0].mean()), float(found.losses[-1].mean())
-        return {"iteration": float(self.iteration), "steps": float(self.steps), "return": -last, "loss_first": first, "loss_last": last}
+        counters = {"iteration": float(self.iteration), "steps": float(self.steps)}
+        metrics = {**counters, "return": -last, "loss_first": first, "loss_last": last}
+        check_update(self.iteration, metrics, self.trained)
+        return metrics
 
     @property
     def finished(self) -> bool:
@@ -148,6 +159,7 @@ class InitialisationLearner(ABC):
             optimizer: takes the inner steps; the learner's own if left out.
             batch: examples in a step; the whole support if left out.
         """
+        check_weights(self.weights())
         return GradientAdapter(self.problem, [weight.clone() for weight in self.initial], optimizer or self.inner_optimizer(), batch)
 
     def agent(self, budget: Budget, member: int = 0) -> NoReturn:
@@ -168,6 +180,7 @@ class InitialisationLearner(ABC):
         Raises:
             ValueError: it was trained with another network or algorithm.
         """
+        check_weights(weights)
         given = weights["trained"]
         shapes = {name: tuple(tensor.shape) for name, tensor in zip(self.names, self.trained, strict=True)}
         if {name: tuple(tensor.shape) for name, tensor in given.items()} != shapes:

@@ -12,12 +12,14 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from metarl.envs.budget import Budget, Episodes, Steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome, Step
 from metarl.learners.contract import Metrics
 from metarl.learners.online import FineTuningAgent, FixedAgent, OnlineLearner
 from metarl.learners.settings import check_counts, only_seed
+from metarl.networks.finite import check_update, check_weights
 from metarl.tasks.contract import TaskDistribution, TaskSource, fresh_tasks
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
@@ -50,7 +52,7 @@ class Scores:
 
     def note(self, outcome: Outcome) -> None:
         """Take in a step of all rows."""
-        self.running += outcome.reward.cpu()
+        self.running += outcome.exact_reward.cpu()
         self.won |= outcome.success.cpu()
         ended = (outcome.terminated | outcome.truncated).cpu()
         if bool(ended.any()):
@@ -152,7 +154,10 @@ class JointTraining(ABC):
         self.env.check()
         self.iteration += 1
         self.steps += self.config.steps * self.config.num_envs
-        return {"iteration": float(self.iteration), "steps": float(self.steps), **self.scores.metrics(), **self.online.metrics()}
+        counters = {"iteration": float(self.iteration), "steps": float(self.steps)}
+        metrics = {**counters, **self.scores.metrics(), **self.online.metrics()}
+        check_update(self.iteration, metrics, tree_leaves(self.weights()))
+        return metrics
 
     @property
     def finished(self) -> bool:
@@ -171,6 +176,7 @@ class JointTraining(ABC):
         if member:
             raise ValueError(f"There is no member {member}; this learner trains one seed.")
         weights = copy.deepcopy(self.weights())
+        check_weights(weights)
 
         def alone(seed: int) -> OnlineLearner:
             learner = self.new_online(1, seed, alone=True)

@@ -21,10 +21,12 @@ from metarl.learners.contract import Metrics
 from metarl.learners.initialisation import check_settings, network_for
 from metarl.learners.inner_loop import MetaGradient, check_converges, minibatches
 from metarl.learners.optimizers import SGD, Adam, moved_to
-from metarl.learners.settings import only_seed
+from metarl.learners.settings import check_step_sizes, only_seed
+from metarl.networks.finite import check_update, check_weights
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.devices import check_device
+from metarl.tasks.global_generators import global_states
 from metarl.tasks.seeding import derive_seed, torch_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
 
@@ -68,8 +70,7 @@ class Learn2LearnConfig:
 
     def __post_init__(self) -> None:
         check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
-        if not self.inner_lr > 0:
-            raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
+        check_step_sizes(inner_lr=self.inner_lr)
         for name, known in (("algorithm", ("maml", "meta-sgd", "gbml")), ("transform", ("scale", "kronecker"))):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}.")
@@ -199,11 +200,18 @@ class Learn2Learn:
         """Try a copy of the algorithm on one task's query."""
         inputs = self.distribution.query(self._tasks(1, self.task_seed), rng).inputs
         name = type(self.algorithm.module).__name__ if hasattr(self.algorithm, "module") else type(self.algorithm).__name__
+        before = global_states()
         try:
-            with torch.no_grad():
+            with torch.no_grad(), torch.random.fork_rng():
                 given = copy.deepcopy(self.algorithm)(inputs[0])
+                draws = global_states() != before
         except (RuntimeError, ValueError, IndexError) as error:
             raise ValueError(f"{name} can't compute inputs {tuple(inputs[0].shape)}: {error}") from error
+        if draws:
+            raise ValueError(
+                f"{name} draws from a global generator (as dropout does), so that a seed wouldn't decide what is learned; set p of such "
+                "layers to 0, or leave them out."
+            )
         wanted = (inputs.shape[1], self.distribution.outputs)
         if tuple(given.shape) != wanted:
             raise ValueError(f"{name} gives {tuple(given.shape)} for inputs {tuple(inputs[0].shape)}, not {wanted}; change its last layer.")
@@ -235,7 +243,10 @@ class Learn2Learn:
         self.iteration += 1
         self.steps += found.losses.numel()
         first, last = float(found.losses[0].mean()), float(found.losses[-1].mean())
-        return {"iteration": float(self.iteration), "steps": float(self.steps), "return": -last, "loss_first": first, "loss_last": last}
+        counters = {"iteration": float(self.iteration), "steps": float(self.steps)}
+        metrics = {**counters, "return": -last, "loss_first": first, "loss_last": last}
+        check_update(self.iteration, metrics, self.trained)
+        return metrics
 
     @property
     def finished(self) -> bool:
@@ -244,6 +255,7 @@ class Learn2Learn:
 
     def adapter(self, batch: int | None = None) -> CloneAdapter:
         """What adapts to tasks from what is trained so far, which it copies; by `batch` examples a step, or the whole support."""
+        check_weights(self.weights())
         return CloneAdapter(copy.deepcopy(self.algorithm), self.distribution.loss, batch)
 
     def agent(self, budget: Budget, member: int = 0) -> NoReturn:
@@ -264,6 +276,7 @@ class Learn2Learn:
         Raises:
             ValueError: it was trained with another network or algorithm.
         """
+        check_weights(weights)
         given, own = weights["trained"], self.algorithm.state_dict()
         if {name: tensor.shape for name, tensor in given.items()} != {name: tensor.shape for name, tensor in own.items()}:
             raise ValueError(f"These weights are of another network or algorithm: {', '.join(given)} rather than {', '.join(own)}.")

@@ -17,6 +17,7 @@ from metarl.learners.adapter import Stepper
 from metarl.learners.initialisation import InitialisationLearner, check_settings
 from metarl.learners.inner_loop import Gradients, MetaGradient, Problem, broadcast, minibatches, task_gradients
 from metarl.learners.optimizers import SGD, Adam
+from metarl.learners.settings import check_step_sizes
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.supervised import Examples
@@ -50,8 +51,7 @@ class MAMLConfig:
 
     def __post_init__(self) -> None:
         check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
-        if not self.inner_lr > 0:
-            raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
+        check_step_sizes(inner_lr=self.inner_lr)
 
 
 def maml_gradient(

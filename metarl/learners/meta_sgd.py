@@ -16,6 +16,7 @@ from metarl.learners.initialisation import InitialisationLearner, check_settings
 from metarl.learners.inner_loop import MetaGradient, Problem, broadcast, minibatches, task_gradients
 from metarl.learners.maml import hessian_products
 from metarl.learners.optimizers import SGD, Adam, State
+from metarl.learners.settings import check_step_sizes
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.supervised import Examples
@@ -49,8 +50,7 @@ class MetaSGDConfig:
 
     def __post_init__(self) -> None:
         check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
-        if not self.inner_lr > 0:
-            raise ValueError(f"inner_lr must be positive, not {self.inner_lr}.")
+        check_step_sizes(inner_lr=self.inner_lr)
 
 
 @dataclass(frozen=True)

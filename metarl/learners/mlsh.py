@@ -25,6 +25,7 @@ What is ours:
 
 import copy
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from numbers import Integral
@@ -43,7 +44,9 @@ from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, e
 from metarl.learners.settings import check_counts, only_seed
 from metarl.learners.stacked_ppo import Stack, StackedPPO, everyones_stack, improved
 from metarl.networks.actions import Gaussian
-from metarl.networks.inputs import StepInputs, is_image
+from metarl.networks.encoders import check_vectors
+from metarl.networks.finite import check_weights
+from metarl.networks.inputs import StepInputs
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.rollout import collect
 from metarl.tasks.contract import TaskDistribution, fresh_tasks
@@ -165,8 +168,7 @@ class MLSH(CrewLearner):
     ):
         check_device(device)
         super().__init__(config, device, partial(MLSH, config, distribution, seed, device), share)
-        if is_image(distribution.observation_space):
-            raise ValueError(f"MLSH reads vectors; {distribution.id} shows images. Train rl2 or joint-ppo, which have encoders.")
+        check_vectors("MLSH", distribution.id, distribution.observation_space, "rl2 or joint-ppo")
         if distribution.horizon % config.every:
             raise ValueError(
                 f"A master chooses every {config.every} steps, which doesn't divide the horizon of {distribution.id}, "
@@ -310,6 +312,7 @@ class MLSH(CrewLearner):
         """The agent that learns a master of its own over the sub-policies trained so far, which it copies."""
         if member:
             raise ValueError(f"There is no member {member}; this learner trains one seed.")
+        check_weights(self.weights())
         hierarchy = copy.copy(self.hierarchy)
         hierarchy.inputs, hierarchy.random_option = copy.deepcopy(self.hierarchy.inputs), 0.0
         sub_policies = [weight.clone() for weight in self.sub_policies.weights]
@@ -336,6 +339,7 @@ class MLSH(CrewLearner):
         self._load_weights(weights)
 
     def _load_weights(self, weights: dict[str, Any]) -> None:
+        check_weights({name: weights[name] for name in ("sub_policies", "first_master", "inputs")})
         loaded = {}
         for part, network, own in (
             ("sub_policies", self.hierarchy.sub_policy, self.sub_policies.weights),
@@ -358,6 +362,10 @@ class MLSH(CrewLearner):
         clocks = {"updates": self.updates, "tasks_before": self.tasks_before, "iteration": self.iteration, "steps": self.steps}
         clocks["latest"] = dict(self.latest)
         return {**self.weights(), **own, **clocks}
+
+    def trained_tensors(self) -> Iterable[Tensor]:
+        """Sub-policies, the masters of the tasks played here, and the moments of observations."""
+        return [*self.sub_policies.weights, *self.masters.weights, *self.hierarchy.inputs.state_dict().values()]
 
     def own_state(self) -> dict[str, Any]:
         """This process's masters, and the states of its streams."""

@@ -15,6 +15,7 @@ from metarl.learners.collected import Collected, nothing_collected
 from metarl.learners.options import Hierarchy, by_sub_policy
 from metarl.learners.policy_episodes import judge
 from metarl.learners.stacked_ppo import Stack, StackedPPO, improved
+from metarl.networks.finite import check_output
 from metarl.tasks.contract import TaskDistribution, where_rows
 from metarl.tasks.seeding import torch_generator
 
@@ -116,9 +117,11 @@ class MLSHAgent:
         settled = over if self.most_likely else torch.zeros_like(over)
         option, log_prob = (part[:, 0] for part in hierarchy.choose(state.masters.weights, features[:, None], rng, settled[:, None]))
         chooses = state.clock % every == 0
+        check_output(f"A master of this {type(self).__name__}", log_prob)
         option = torch.where(chooses, option, state.option)
         state.episodes.note_choice(state.clock // every, state.collected, features, option, log_prob, chooses)
         parameters = hierarchy.parameters(self.sub_policies if state.own is None else state.own.stack.weights, features, option)
+        check_output(f"A sub-policy of this {type(self).__name__}", parameters)
         drawn = hierarchy.actions.sample(parameters, rng)
         if state.own is not None:
             likelihood = hierarchy.actions.log_prob(parameters, drawn)

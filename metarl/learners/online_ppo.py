@@ -15,6 +15,7 @@ from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.learners.settings import check_counts
 from metarl.networks.actions import action_distribution
 from metarl.networks.actor_critic import ActorCritic, ActorCriticConfig
+from metarl.networks.finite import check_output, check_weights
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.spaces import action_dtype, observation_dtype
 
@@ -112,6 +113,7 @@ class OnlinePPO:
         """Draw actions, and note what they are drawn on."""
         self.shaped.begin(step.episode_start)
         output = self.policy(step.observation)
+        check_output("The policy of joint PPO", output.parameters, output.value)
         action = self.actions.sample(output.parameters, self.action_rng)
         played, t = self._played, self.t
         played.observation[t], played.action[t], played.value[t] = step.observation, action, output.value
@@ -123,6 +125,7 @@ class OnlinePPO:
     def play(self, step: Step, rng: Generator) -> Tensor:
         """Actions of the policy as it is."""
         parameters = self.policy(step.observation).parameters
+        check_output("The policy of joint PPO", parameters)
         action = self.actions.mode(parameters) if self.config.act == "mode" else self.actions.sample(parameters, rng)
         return self.actions.to_environment(action)
 
@@ -173,6 +176,7 @@ class OnlinePPO:
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Take over a policy."""
+        check_weights(weights["policy"])
         self.policy.load_state_dict(weights["policy"])
 
     def state_dict(self) -> dict[str, Any]:

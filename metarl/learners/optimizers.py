@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from metarl.learners.settings import MOST, check_step_sizes
+
 __all__ = ["SGD", "Adam", "Optimizer", "State", "moved_to"]
 
 State = dict[str, Any]  # tensors and JSON values
@@ -28,7 +30,7 @@ class SGD:
     momentum: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_lr(self.lr)
+        check_step_sizes(lr=self.lr)
         _check_share("momentum", self.momentum)
 
     def start(self, weights: Sequence[Tensor]) -> State:
@@ -60,9 +62,10 @@ class Adam:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        _check_lr(self.lr)
         _check_share("beta1", self.beta1)
         _check_share("beta2", self.beta2)
+        # The first step is longer by 1 / (1 - beta1).
+        check_step_sizes(lr=self.lr, most=MOST * (1 - self.beta1))
         if not self.epsilon > 0:
             raise ValueError(f"epsilon must be positive, not {self.epsilon}.")
 
@@ -108,11 +111,6 @@ def moved_to(device: torch.device, state: State) -> State:
         name: [tensor.to(device) for tensor in part] if isinstance(part, list) else part.to(device) if isinstance(part, Tensor) else part
         for name, part in state.items()
     }
-
-
-def _check_lr(lr: float) -> None:
-    if not lr > 0:
-        raise ValueError(f"lr must be positive, not {lr}.")
 
 
 def _check_share(name: str, value: float) -> None:

@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 RIDGE = 1e-5  # weight of the squared coefficients of a baseline, beside the mean squared error
+MANY_FEATURES = 256  # from which on it pays to have an equation for each step rather than for each feature
+FIT_BYTES = 2**29  # that fits of several tasks at once may take
 
 
 class TaskEpisodes(NamedTuple):
@@ -128,19 +130,47 @@ def baseline_features(observation: Tensor, time: Tensor) -> Tensor:
 def fit_baseline(features: Tensor, returns: Tensor, valid: Tensor) -> Tensor:
     """Coefficients [n, D] of each task's ridge regression, in float64.
 
+    Tasks are fitted some at a time where all of them would take too much memory. Where there are many more features than steps, the
+    equations are those of the steps (the dual form): m of them rather than D, for the same coefficients.
+
     Args:
         features: [n, m, D]. returns: [n, m]. valid: [n, m] bool, where not an entry doesn't count.
     """
+    m, size = features.shape[1:]
+    solve = fit_by_steps if size > max(m, MANY_FEATURES) else fit_by_features
+    task_bytes = 8 * (2 * m * size + 3 * min(m, size) ** 2)
+    together = max(1, FIT_BYTES // max(1, task_bytes))
+    parts = zip(features.split(together), returns.split(together), valid.split(together), strict=True)
+    fitted = [solve(*part) for part in parts]
+    return fitted[0] if len(fitted) == 1 else torch.cat(fitted)
+
+
+def fit_by_features(features: Tensor, returns: Tensor, valid: Tensor) -> Tensor:
+    """The coefficients [n, D] from D equations: (X'X / m + r) c = X'y / m."""
     features = torch.where(valid[..., None], features.double(), 0)
     count = valid.sum(1).clamp_min(1)[:, None, None]
     squares = features.transpose(1, 2) @ features / count + RIDGE * torch.eye(
         features.shape[-1], dtype=torch.float64, device=features.device
     )
     projected = features.transpose(1, 2) @ torch.where(valid, returns.double(), 0)[..., None] / count
-    factor, failed = torch.linalg.cholesky_ex(squares)  # symmetric and positive, but for rounding
+    return solved(squares, projected)[..., 0]
+
+
+def fit_by_steps(features: Tensor, returns: Tensor, valid: Tensor) -> Tensor:
+    """The same from m equations: c = X'a / m, (XX' / m + r) a = y."""
+    features = torch.where(valid[..., None], features.double(), 0)
+    count = valid.sum(1).clamp_min(1)[:, None, None]
+    kernel = features @ features.transpose(1, 2) / count + RIDGE * torch.eye(features.shape[1], dtype=torch.float64, device=features.device)
+    weights = solved(kernel, torch.where(valid, returns.double(), 0)[..., None])
+    return (features.transpose(1, 2) @ weights / count)[..., 0]
+
+
+def solved(squares: Tensor, right: Tensor) -> Tensor:
+    """x [n, k, 1] with squares [n, k, k] x = right, for matrices that are symmetric and positive, but for rounding."""
+    factor, failed = torch.linalg.cholesky_ex(squares)
     if bool(failed.any()):
-        return (torch.linalg.pinv(squares, hermitian=True) @ projected)[..., 0]
-    return torch.cholesky_solve(projected, factor)[..., 0]
+        return torch.linalg.pinv(squares, hermitian=True) @ right
+    return torch.cholesky_solve(right, factor)
 
 
 def surrogate(actions: ActionDistribution) -> Callable[[Tensor, Judged], Tensor]:

@@ -35,7 +35,9 @@ from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, j
 from metarl.learners.settings import check_counts, only_seed
 from metarl.learners.trust_region import TRPO, trust_region_step
 from metarl.networks.actions import action_distribution
-from metarl.networks.inputs import StepInputs, is_image
+from metarl.networks.encoders import check_vectors
+from metarl.networks.finite import check_update, check_weights
+from metarl.networks.inputs import StepInputs
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy import PolicyOutput
@@ -135,8 +137,7 @@ class PolicyInitialisation(ABC):
 
     def __init__(self, config: Any, distribution: TaskDistribution, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
         check_device(device)
-        if is_image(distribution.observation_space):
-            raise ValueError(f"{type(self).__name__} reads vectors; {distribution.id} shows images. Train rl2, which has encoders.")
+        check_vectors(type(self).__name__, distribution.id, distribution.observation_space, "rl2 or joint-ppo")
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
         streams = derive_seed(only_seed(type(self).__name__, seed), "policy initialisation")
         self.task_seed = derive_seed(streams, "tasks")
@@ -209,7 +210,9 @@ class PolicyInitialisation(ABC):
             self.inputs.observation_moments.update(torch.cat(seen))
         self.iteration += 1
         metrics = {"iteration": float(self.iteration), "steps": float(self.steps), "return": returns[-1], "return_before": returns[0]}
-        return {**metrics, "kl": outer.kl, "share": outer.share}
+        metrics |= {"kl": outer.kl, "share": outer.share}
+        check_update(self.iteration, metrics, [*self.initial, *self.inputs.state_dict().values()])
+        return metrics
 
     @torch.no_grad()
     def play(self, tasks: Tasks, weights: list[Tensor]) -> tuple[TaskEpisodes, Tensor]:
@@ -290,6 +293,7 @@ class PolicyInitialisation(ABC):
         """The agent that adapts from the weights trained so far, which it copies."""
         if member:
             raise ValueError(f"There is no member {member}; this learner trains one seed.")
+        check_weights(self.weights())
         weights, inputs = [weight.clone() for weight in self.initial], copy.deepcopy(self.inputs)
         return AdaptingPolicyAgent(self.problem, weights, inputs, self.config.adaptation, self.distribution, budget)
 
@@ -306,6 +310,7 @@ class PolicyInitialisation(ABC):
         Raises:
             ValueError: it was trained with another network.
         """
+        check_weights(weights)
         given = weights["initial"]
         shapes = {name: tuple(tensor.shape) for name, tensor in zip(self.network.names, self.initial, strict=True)}
         if {name: tuple(tensor.shape) for name, tensor in given.items()} != shapes:

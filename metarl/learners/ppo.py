@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map
 
 from metarl.envs.meta_episode import Step
 from metarl.learners.crew import ALONE, Share, added
+from metarl.learners.settings import check_step_sizes
 from metarl.networks.actions import ActionDistribution
 from metarl.networks.places import PlacesSeen
 from metarl.networks.policy import Seen, unroll
@@ -63,6 +64,7 @@ class PPOConfig:
             raise ValueError(f"epochs and minibatches must be at least 1, not {self.epochs} and {self.minibatches}.")
         if not all(value > 0 for value in (self.lr, self.clip, self.max_grad_norm)):
             raise ValueError("lr, clip and max_grad_norm must be positive.")
+        check_step_sizes(lr=self.lr, lr_end=self.lr_end or self.lr)
         rest = (self.lr_end, self.entropy, self.entropy_end, self.value, self.weight_decay, self.adam_epsilon)
         if not all(value >= 0 for value in rest):
             raise ValueError("lr_end, entropy, entropy_end, value, weight_decay and adam_epsilon can't be negative.")

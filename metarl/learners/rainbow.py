@@ -23,7 +23,8 @@ from metarl.envs.meta_episode import Outcome, Step
 from metarl.learners.online import ShapedRewards
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.replay import Replay, ReplayBatch, ReplayConfig
-from metarl.learners.settings import check_counts
+from metarl.learners.settings import check_counts, check_step_sizes
+from metarl.networks.finite import check_output, check_weights
 from metarl.networks.products import fast_products
 from metarl.networks.rainbow_network import RainbowNetwork, RainbowNetworkConfig
 from metarl.tasks.seeding import torch_generator
@@ -84,6 +85,7 @@ class RainbowConfig:
             raise ValueError("discount must lie in [0, 1], and 0 <= epsilon_end <= epsilon <= 1.")
         if not all(value > 0 for value in (self.reward_scale, self.lr, self.adam_epsilon, self.max_grad_norm)) or self.reward_clip < 0:
             raise ValueError("reward_scale, lr, adam_epsilon and max_grad_norm must be positive, and reward_clip can't be negative.")
+        check_step_sizes(lr=self.lr)
         if self.act not in ("sample", "mode"):
             raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
         if self.start > self.replay.capacity // 2:
@@ -247,7 +249,10 @@ class Rainbow:
         (batch.weight * loss).mean().backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
         self.optimizer.step()
-        self.replay.rate(batch.place, surprise.cpu().numpy())
+        surprise = surprise.cpu()
+        # Priorities must be numbers; on a GPU too, where this has waited for it anyway.
+        check_output("The network of Rainbow", surprise)
+        self.replay.rate(batch.place, surprise.numpy())
         self.updates += 1
         self._measured.append(torch.stack([loss.detach().mean(), value.mean(), norm]))
 
@@ -269,6 +274,7 @@ class Rainbow:
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Begin with a network trained before, also as target."""
+        check_weights(weights["network"])
         for network in (self.network, self.target):
             network.load_state_dict(weights["network"])
 
@@ -287,6 +293,7 @@ class Rainbow:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`; rows whose actions were still without outcome choose again."""
+        check_weights({name: state[name] for name in ("network", "target")})
         self.network.load_state_dict(state["network"])
         self.target.load_state_dict(state["target"])
         load_optimizer_state(self.optimizer, state["optimizer"])
@@ -335,7 +342,9 @@ class Rainbow:
     @fast_products()
     @torch.no_grad()
     def _best(self, observation: Tensor, noise: Any) -> Tensor:
-        return self.network.values(self.network(observation, noise)).argmax(1)
+        values = self.network.values(self.network(observation, noise))
+        check_output("The network of Rainbow", values)
+        return values.argmax(1)
 
     def _noise(self) -> Any:
         """Draws for one pass of a batch."""

@@ -5,7 +5,7 @@ discounted sum of rewards of the whole meta-episode, so an episode's end never c
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Literal
@@ -23,9 +23,11 @@ from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.networks.actions import action_distribution
 from metarl.networks.arms import ArmsPolicy
 from metarl.networks.build import build_policy
+from metarl.networks.finite import check_output, check_weights
 from metarl.networks.normalisation import ReturnNormaliser
+from metarl.networks.own_policy import own_policies
 from metarl.networks.places import PlacesPolicy
-from metarl.networks.policy import NetworkConfig, Policy, check_policy
+from metarl.networks.policy import NetworkConfig, Policy
 from metarl.networks.products import fast_products
 from metarl.networks.stacked import StackedPolicy
 from metarl.rollout import Rollout, collect
@@ -85,7 +87,8 @@ class RL2(CrewLearner):
         seed: names every random stream; a tuple trains one member a seed, all in one batch; they share the streams of tasks
             and actions, so a member's numbers differ from those of the same seed alone.
         device: "cpu" or "cuda", environments included.
-        make_policy: a user's own policy, called as make_policy(distribution, max_steps); see `metarl.networks.policy`.
+        make_policy: a user's own policy, called as make_policy(distribution, max_steps) for each seed; see `metarl.networks.policy`.
+            It is copied, and the seed decides its weights, where it draws them from PyTorch's global generator.
         share: this process's part, given to the processes that the first one starts.
     """
 
@@ -111,9 +114,7 @@ class RL2(CrewLearner):
         self.budget = Episodes(config.episodes)
         self.max_steps = max_steps(self.budget, distribution)
         self.actions = action_distribution(distribution.action_space)
-        policies = [self._new_policy(member_seed, make_policy).to(self.device) for member_seed in self.seeds]
-        if make_policy is not None:
-            check_policy(policies[0], distribution.observation_space, distribution.action_space, self.device)
+        policies = self._new_policies(make_policy)
         self.policy: Any = policies[0] if self.members == 1 else StackedPolicy(policies)
         self.returns = ReturnNormaliser(self.max_steps, self.members).to(self.device)
         self.optimizer = torch.optim.AdamW(
@@ -133,6 +134,10 @@ class RL2(CrewLearner):
     def env(self) -> MetaEpisodeEnv:
         """The training rows; opened by the first update, since acting needs none."""
         return MetaEpisodeEnv(self.distribution, self.budget, len(self._columns), self.env_rng, refill=False)
+
+    def trained_tensors(self) -> Iterable[Tensor]:
+        """The policies and their normalisers."""
+        return [*self.policy.state_dict().values(), *self.returns.state_dict().values()]
 
     def own_state(self) -> dict[str, Tensor]:
         """The states of the streams that no other process draws from."""
@@ -215,9 +220,10 @@ class RL2(CrewLearner):
         """The agent trained so far, with weights of its own.
 
         Raises:
-            ValueError: the budget is longer than an attention core can remember.
+            ValueError: the budget is longer than an attention core can remember, or training had diverged.
         """
         policy = self._member(member)
+        check_weights(policy.state_dict())
         longest = getattr(getattr(policy, "core", None), "max_steps", None)
         wanted = max_steps(budget, self.distribution)
         if longest is not None and wanted > longest:
@@ -234,6 +240,7 @@ class RL2(CrewLearner):
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Take over a policy, for acting or as a start."""
+        check_weights(weights)
         self.release()
         if self.members == 1:
             self.policy.load_state_dict(weights["policy"])
@@ -269,6 +276,7 @@ class RL2(CrewLearner):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
+        check_weights({name: state[name] for name in ("policy", "returns")})
         self.policy.load_state_dict(state["policy"])
         self.returns.load_state_dict(state["returns"])
         load_optimizer_state(self.optimizer, state["optimizer"])
@@ -277,12 +285,20 @@ class RL2(CrewLearner):
         self.load_others(state)
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
 
-    def _new_policy(self, seed: int, make_policy: Callable[[TaskDistribution, int], nn.Module] | None) -> nn.Module:
+    def _new_policies(self, make_policy: Callable[[TaskDistribution, int], nn.Module] | None) -> list[nn.Module]:
+        """A policy a seed, the user's own as copies that nobody else trains."""
         if make_policy is None:
-            return build_policy(self.distribution, self.config.network, self.max_steps, torch_generator(seed, "weights"))
-        with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
-            torch.default_generator.manual_seed(derive_seed(seed, "weights"))
-            return make_policy(self.distribution, self.max_steps)
+            new = (
+                build_policy(self.distribution, self.config.network, self.max_steps, torch_generator(seed, "weights"))
+                for seed in self.seeds
+            )
+            return [policy.to(self.device) for policy in new]
+        made = []
+        for seed in self.seeds:
+            with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
+                torch.default_generator.manual_seed(derive_seed(seed, "weights"))
+                made.append(make_policy(self.distribution, self.max_steps))
+        return own_policies(made, self.distribution.observation_space, self.distribution.action_space, self.device)
 
     def _member(self, index: int) -> Any:
         if not 0 <= index < self.members:
@@ -324,5 +340,6 @@ class RL2Agent:
     def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
         """One step of B rows."""
         output, state = self.policy(step, state)
+        check_output(f"The policy of this {type(self).__name__}", output.parameters, output.value)
         action = self.actions.mode(output.parameters) if self.mode else self.actions.sample(output.parameters, rng)
         return self.actions.to_environment(action), state

@@ -19,7 +19,7 @@ from metarl.learners.crew import Share, gathered
 from metarl.learners.inner_loop import Problem, task_gradients
 from metarl.learners.optimizers import Adam, State, moved_to
 from metarl.learners.policy_episodes import Judged, surrogate, surrogate_and_slope
-from metarl.learners.settings import check_counts
+from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.networks.actions import ActionDistribution
 from metarl.networks.per_task import PerTask
 from metarl.networks.products import fast_products
@@ -55,8 +55,9 @@ class StackedPPO:
 
     def __post_init__(self) -> None:
         check_counts(epochs=self.epochs, minibatches=self.minibatches)
-        if not (math.isfinite(self.lr) and self.lr > 0 and self.clip > 0 and 0 <= self.entropy < math.inf):
-            raise ValueError("lr and clip must be positive, and entropy can't be negative; lr and entropy are finite.")
+        check_step_sizes(lr=self.lr)
+        if not (self.clip > 0 and 0 <= self.entropy < math.inf):
+            raise ValueError("clip must be positive, and entropy finite and not negative.")
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
             raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
 

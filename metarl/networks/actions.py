@@ -12,12 +12,32 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-__all__ = ["ActionDistribution", "action_distribution", "one_hot"]
+__all__ = ["ActionDistribution", "action_distribution", "check_size", "one_hot"]
 
 
 def one_hot(index: Tensor, size: int) -> Tensor:
     """[..., size] float32 with a 1 at `index` [...]; unlike PyTorch's it never waits for the device."""
     return (index[..., None] == torch.arange(size, device=index.device)).to(torch.float32)
+
+
+MOST_FEATURES = 2**20  # numbers that a network reads or puts out for one observation or action
+
+
+def check_size(what: str, space: gym.Space, size: int) -> None:
+    """Raise ValueError if `space` needs more features than networks here have room for, before they are made.
+
+    Args:
+        what: "Observations" or "Actions". size: features that one of them takes, one-hot where discrete.
+    """
+    if size > MOST_FEATURES:
+        kind = f"{type(space).__name__} space" if not isinstance(space, gym.spaces.Discrete) else f"Discrete({int(space.n)})"
+        if isinstance(space, gym.spaces.Discrete | gym.spaces.MultiDiscrete):
+            advice = "Write the number as digits, such as MultiDiscrete([1024, 1024]) for Discrete(1048576), or as a Box of numbers."
+        else:
+            advice = "Give fewer numbers: crop, downsample or summarise them."
+        raise ValueError(
+            f"{what} of this {kind} take {size:,} features, one-hot where discrete; networks here have room for {MOST_FEATURES:,}. {advice}"
+        )
 
 
 class ActionDistribution(ABC):
@@ -79,31 +99,31 @@ class ActionDistribution(ABC):
 
 
 class Categorical(ActionDistribution):
-    """Discrete(n)."""
+    """Discrete(n), from any start."""
 
     def __init__(self, space: gym.spaces.Discrete):
-        if space.start != 0:
-            raise ValueError(f"Discrete actions must start at 0, not {space.start}.")
+        self.start = int(space.start)
         self.num_parameters = self.num_features = int(space.n)
 
     def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
         uniform = torch.rand(parameters.shape, generator=rng, device=parameters.device, dtype=parameters.dtype)
-        return (parameters - uniform.log_().neg_().log_()).argmax(-1)  # Gumbel-max: of logits - log(-log(U))
+        # Gumbel-max: of logits - log(-log(U))
+        return self._numbered((parameters - uniform.log_().neg_().log_()).argmax(-1))
 
     def mode(self, parameters: Tensor) -> Tensor:
-        return parameters.argmax(-1)
+        return self._numbered(parameters.argmax(-1))
 
     def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
-        return choices_first(parameters).log_softmax(0).gather(0, action[None])[0]
+        return choices_first(parameters).log_softmax(0).gather(0, self._place(action)[None])[0]
 
     def log_prob_and_entropy(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         log_probabilities = choices_first(parameters).log_softmax(0)
         entropy = -(log_probabilities.exp() * log_probabilities).sum(0)
-        return log_probabilities.gather(0, action[None])[0], entropy
+        return log_probabilities.gather(0, self._place(action)[None])[0], entropy
 
     @torch.no_grad()
     def log_prob_and_slope(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        log_probabilities, index = choices_first(parameters).log_softmax(0), action[None]
+        log_probabilities, index = choices_first(parameters).log_softmax(0), self._place(action)[None]
         log_prob = log_probabilities.gather(0, index)
         slope = log_probabilities.exp_().neg_()  # of the chosen: 1 less its probability, of others: less theirs
         slope.scatter_add_(0, index, torch.ones_like(log_prob))
@@ -125,7 +145,14 @@ class Categorical(ActionDistribution):
         return (log_p.exp() * (log_p - log_q)).sum(0)
 
     def encode(self, action: Tensor) -> Tensor:
-        return one_hot(action, self.num_features)
+        return one_hot(self._place(action), self.num_features)
+
+    def _numbered(self, place: Tensor) -> Tensor:
+        """The action at a `place` counted from 0."""
+        return place + self.start if self.start else place
+
+    def _place(self, action: Tensor) -> Tensor:
+        return action - self.start if self.start else action
 
 
 def choices_first(parameters: Tensor) -> Tensor:
@@ -134,13 +161,13 @@ def choices_first(parameters: Tensor) -> Tensor:
 
 
 class MultiCategorical(ActionDistribution):
-    """MultiDiscrete([n_1, ..., n_d]): independent categoricals."""
+    """MultiDiscrete([n_1, ..., n_d]), from any starts: independent categoricals."""
 
     def __init__(self, space: gym.spaces.MultiDiscrete):
-        if space.nvec.ndim != 1 or np.any(space.start != 0):
-            raise ValueError(f"MultiDiscrete actions must be a vector starting at 0, not {space}.")
+        if space.nvec.ndim != 1:
+            raise ValueError(f"MultiDiscrete actions must be a vector, not {space}; flatten them.")
         self.sizes = [int(n) for n in space.nvec]
-        self.parts = [Categorical(gym.spaces.Discrete(n)) for n in self.sizes]
+        self.parts = [Categorical(gym.spaces.Discrete(n, start=int(start))) for n, start in zip(self.sizes, space.start, strict=True)]
         self.num_parameters = self.num_features = sum(self.sizes)
 
     def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
@@ -207,12 +234,13 @@ class Gaussian(ActionDistribution):
         self.num_features = math.prod(self.shape)
         self.num_parameters = 2 * self.num_features
         low, high = np.asarray(space.low, np.float64), np.asarray(space.high, np.float64)
-        bounded = high - low < 1e30  # some environments write the largest float for "unbounded"
+        bounded = high / 2 - low / 2 < 5e29  # some environments write the largest float for "unbounded"
         low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
         self.center = torch.as_tensor(((low + high) / 2).ravel(), dtype=torch.float32)
         self.scale = torch.as_tensor(((high - low) / 2).ravel(), dtype=torch.float32).clamp_min(1e-6)
-        self.low = torch.as_tensor(space.low.ravel(), dtype=torch.float32)
-        self.high = torch.as_tensor(space.high.ravel(), dtype=torch.float32)
+        # Where float32 rounds a bound outward, the environment's rows make the bound of it again
+        self.low = torch.as_tensor(np.asarray(space.low, np.float64).ravel()).to(torch.float32)
+        self.high = torch.as_tensor(np.asarray(space.high, np.float64).ravel()).to(torch.float32)
 
     def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
         mean, log_std = self._split(parameters)
@@ -257,14 +285,15 @@ def action_distribution(space: gym.Space) -> ActionDistribution:
     """The distributions over `space`.
 
     Raises:
-        ValueError: a kind of space that no distribution here covers.
+        ValueError: a kind of space that no distribution here covers, or one too large for networks.
     """
     if isinstance(space, gym.spaces.Discrete):
+        check_size("Actions", space, int(space.n))
         return Categorical(space)
     if isinstance(space, gym.spaces.MultiDiscrete):
+        check_size("Actions", space, sum(int(n) for n in space.nvec.ravel()))
         return MultiCategorical(space)
-    if isinstance(space, gym.spaces.MultiBinary):
-        return Bernoullis(space)
-    if isinstance(space, gym.spaces.Box):
-        return Gaussian(space)
+    if isinstance(space, gym.spaces.MultiBinary | gym.spaces.Box):
+        check_size("Actions", space, math.prod(space.shape))
+        return Bernoullis(space) if isinstance(space, gym.spaces.MultiBinary) else Gaussian(space)
     raise ValueError(f"Actions of {space} aren't supported; use Discrete, MultiDiscrete, MultiBinary or Box.")

@@ -63,10 +63,8 @@ class ActorCritic(nn.Module):
 
     def __init__(self, observation_space: gym.Space, action_space: gym.Space, config: ActorCriticConfig, rng: Generator):
         super().__init__()
-        name = config.encoder
-        if name == "auto" and min((observation_space.shape or (0,))[:2]) >= 36:
-            name = "nature"
-        self.encoder = make_encoder(name, observation_space, rng, PRECISIONS[config.precision])
+        precision = PRECISIONS[config.precision]
+        self.encoder = make_encoder(config.encoder, observation_space, rng, precision, preferred=("nature", "rl2"))
         encoded = self.encoder is not None
         self.inputs = StepInputs(observation_space, action_space, encoded=encoded, observation_only=True)
         self.hidden: Any = None if self.encoder is not None else FeedForward(self.inputs.size, config.units, rng)

@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from metarl.envs.meta_episode import Step
+from metarl.networks.actions import check_size
 from metarl.networks.gru import GRU
 from metarl.networks.keyed_memory import KeyedMemory, one_by_one, places_of
 from metarl.networks.layers import linear
@@ -54,6 +55,9 @@ class ArmsPolicy(nn.Module):
                 f"The core 'arms' is for Discrete observations and actions, not for {observation_space} and {action_space}; "
                 "choose gru, lstm or attention."
             )
+        if action_space.start != 0:
+            raise ValueError(f"The core 'arms' is for actions that start at 0, not for {action_space}; choose gru, lstm or attention.")
+        check_size("Pairs of observation and action", observation_space, int(observation_space.n) * int(action_space.n))
         self.num_observations, self.first_observation = int(observation_space.n), int(observation_space.start)
         self.num_actions, self.max_steps = int(action_space.n), max_steps
         self.static_shapes = False  # true: don't look at a value to save work

@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import linear as linear_of
@@ -21,7 +22,7 @@ from metarl.networks.convolution import Convolution
 from metarl.networks.inputs import is_image
 from metarl.networks.layers import linear
 
-__all__ = ["ENCODERS", "Impala", "Plain", "make_encoder"]
+__all__ = ["ENCODERS", "Impala", "Plain", "check_vectors", "fitting_encoder", "make_encoder"]
 
 ENCODERS = ("rl2", "nature", "impala")
 GAIN = math.sqrt(2)  # keeps the size of what passes a rectifier
@@ -133,38 +134,111 @@ def encode_counted(encoder: nn.Module, images: Tensor, counts: Tensor) -> Tensor
     return encoded.new_zeros((*counts.shape, encoded.shape[-1])).index_put((counts,), encoded)
 
 
-def make_encoder(name: str, space: gym.Space, rng: Generator, dtype: torch.dtype = torch.float32) -> Plain | Impala | None:
+def make_encoder(
+    name: str,
+    space: gym.Space,
+    rng: Generator,
+    dtype: torch.dtype = torch.float32,
+    preferred: tuple[str, ...] = ("rl2",),
+) -> Plain | Impala | None:
     """The encoder called `name` for observations of `space`; None where they are read as they are.
 
-    "auto" is RL²'s for images that are large enough for it, and none otherwise.
+    "auto" is the first of `preferred` that the images are large enough for, and none for all else.
 
     Raises:
         ValueError: observations that aren't images, have their channels first, or are too small.
     """
-    if name == "none" or (name == "auto" and not is_image(space)):
+    name = fitting_encoder(name, space, preferred)
+    if name == "none":
         return None
-    if not is_image(space):
-        raise ValueError(
-            f"The encoder {name!r} reads images: a Box of uint8 [height, width, channels], not {space}; leave the encoder at 'auto'."
-        )
     height, width, channels = space.shape or ()
-    if height <= 4 < smallest_side(RL2_LAYERS) <= min(width, channels):
-        raise ValueError(
-            f"Images must be [height, width, channels]; {list(space.shape or ())} looks like channels first. "
-            "Move them last (numpy.moveaxis(image, 0, -1)), or choose encoder='none' to read bytes as they come."
-        )
-    side, smallest = min(height, width), {"nature": smallest_side(NATURE_LAYERS), "impala": 1}.get(name, smallest_side(RL2_LAYERS))
-    if side < smallest:
-        if name == "auto":
-            return None
-        others = "'rl2' or 'impala'" if side >= smallest_side(RL2_LAYERS) else "'impala' or 'none'"
-        raise ValueError(
-            f"The encoder {name!r} needs images of {smallest}x{smallest} pixels or more, not {height}x{width}; choose {others}."
-        )
     shape = (height, width, channels)
     if name == "impala":
         return Impala(shape, rng, dtype)
-    return Plain(shape, NATURE_LAYERS, 512, rng, dtype) if name == "nature" else Plain(shape, RL2_LAYERS, 256, rng, dtype)
+    if name == "nature":
+        return Plain(shape, NATURE_LAYERS, 512, rng, dtype)
+    return Plain(shape, RL2_LAYERS, 256, rng, dtype)
+
+
+def fitting_encoder(name: str, space: gym.Space, preferred: tuple[str, ...] = ("rl2",)) -> str:
+    """Return which encoder reads observations of `space` where `name` is asked for, or "none".
+
+    This is the one place that decides what is an image: a Box of uint8 [height, width, channels]. Vectors of any length, greys
+    without a channel axis and images too small for any of `preferred` are read as they are where `name` is "auto".
+
+    Raises:
+        ValueError: `name` can't read them, or "auto" can't tell what they are: frames or channels in front, images in floats.
+    """
+    if name == "none":
+        return name
+    _check_image_layout(name, space)
+    if not is_image(space):
+        if name == "auto":
+            return "none"
+        raise ValueError(
+            f"The encoder {name!r} reads images: a Box of uint8 [height, width, channels], not {space}; leave the encoder at 'auto'."
+        )
+    height, width, _ = space.shape or ()
+    side = min(height, width)
+    if name == "auto":
+        return next((known for known in preferred if side >= SMALLEST[known]), "none")
+    if side < SMALLEST[name]:
+        others = "'rl2' or 'impala'" if side >= SMALLEST["rl2"] else "'impala' or 'none'"
+        raise ValueError(
+            f"The encoder {name!r} needs images of {SMALLEST[name]}x{SMALLEST[name]} pixels or more, not {height}x{width}; choose {others}."
+        )
+    return name
+
+
+def check_vectors(learner: str, id: str, space: gym.Space, able: str) -> None:
+    """Raise ValueError where a `learner` without encoders would read the images of distribution `id` as long vectors.
+
+    Args:
+        able: learners that have encoders, as the message names them.
+    """
+    try:
+        shows_images = fitting_encoder("auto", space) != "none"
+    except ValueError:
+        shows_images = True
+    if shows_images:
+        raise ValueError(f"{learner} reads vectors; {id} shows images. Train {able}, which have encoders.")
+
+
+def _check_image_layout(name: str, space: gym.Space) -> None:
+    """Raise ValueError for what looks like images, but isn't laid out as encoders read them; what they mustn't guess is refused."""
+    if not isinstance(space, gym.spaces.Box) or len(space.shape) < 3:
+        return
+    shape, smallest = list(space.shape), SMALLEST["rl2"]
+    if space.dtype == "uint8":
+        unsure = _channels_first(space.shape, name) if len(shape) == 3 else sum(side >= smallest for side in shape) >= 2
+        if unsure:
+            advice = "Move them last (numpy.moveaxis(image, 0, -1)), and frames too, which Gymnasium's FrameStackObservation puts first"
+            if len(shape) > 3:
+                advice += " (of colour frames: numpy.concatenate(list(frames), -1))"
+            if name == "auto" and len(shape) == 3 and shape[0] >= smallest:
+                advice += "; if it is height, width and channels after all, name an encoder"
+            raise ValueError(
+                f"Images must be [height, width, channels]; {shape} looks like channels first. {advice}; or choose encoder='none' to read "
+                "bytes as they come."
+            )
+        return
+    bounded = bool(np.isfinite(space.low).all() and np.isfinite(space.high).all())
+    if name == "auto" and bounded and sum(side >= smallest for side in shape) >= 2:
+        raise ValueError(
+            f"Observations of shape {shape} in {space.dtype} look like images, which encoders read as bytes: give a Box(0, 255, "
+            "[height, width, channels], uint8), or choose encoder='none' to read all numbers as one long vector."
+        )
+
+
+def _channels_first(shape: tuple[int, ...], name: str) -> bool:
+    """Whether an array of this shape is, or may well be, [channels, height, width]: of screens that an encoder could read."""
+    first, second, third = shape
+    if min(second, third) < SMALLEST["rl2"] or first == second:
+        return False
+    # No encoder could read so low a picture, nor is a picture as wide as it has channels; the rest is doubtful.
+    if first < SMALLEST["rl2"] or second == third:
+        return True
+    return name == "auto" and third >= min(first, second)
 
 
 def smallest_side(layers: tuple[tuple[int, int, int], ...]) -> int:
@@ -173,3 +247,7 @@ def smallest_side(layers: tuple[tuple[int, int, int], ...]) -> int:
     for _, kernel, stride in reversed(layers):
         side = (side - 1) * stride + kernel
     return side
+
+
+# Pixels that the lower side of an image needs.
+SMALLEST = {"rl2": smallest_side(RL2_LAYERS), "nature": smallest_side(NATURE_LAYERS), "impala": 1}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from metarl.envs.meta_episode import Step
-from metarl.networks.actions import action_distribution, one_hot
+from metarl.networks.actions import action_distribution, check_size, one_hot
 from metarl.networks.normalisation import RunningMoments
 
 __all__ = ["StepInputs", "is_image", "observation_features"]
@@ -20,15 +20,18 @@ def observation_features(space: gym.Space) -> int:
     """Size of the flat features of one observation: one-hot where discrete.
 
     Raises:
-        ValueError: a kind of space that the networks here can't read.
+        ValueError: a kind of space that the networks here can't read, or one too large for them.
     """
     if isinstance(space, gym.spaces.Discrete):
-        return int(space.n) if space.n > 1 else 0  # an observation that never changes tells nothing
-    if isinstance(space, gym.spaces.MultiDiscrete):
-        return int(space.nvec.sum())
-    if isinstance(space, gym.spaces.MultiBinary | gym.spaces.Box):
-        return math.prod(space.shape)
-    raise ValueError(f"Observations of {space} aren't supported; flatten them to Discrete, MultiDiscrete, MultiBinary or Box.")
+        size = int(space.n) if space.n > 1 else 0  # an observation that never changes tells nothing
+    elif isinstance(space, gym.spaces.MultiDiscrete):
+        size = sum(int(n) for n in space.nvec.ravel())
+    elif isinstance(space, gym.spaces.MultiBinary | gym.spaces.Box):
+        size = math.prod(space.shape)
+    else:
+        raise ValueError(f"Observations of {space} aren't supported; flatten them to Discrete, MultiDiscrete, MultiBinary or Box.")
+    check_size("Observations", space, size)
+    return size
 
 
 def is_image(space: gym.Space) -> bool:
@@ -63,7 +66,7 @@ class StepInputs(nn.Module):
         if not observation_only:
             self.size += self.observation_size * previous_observation + self.actions.num_features + 2
         self.reward_moments = RunningMoments(())
-        self.normalises = isinstance(observation_space, gym.spaces.Box) and not encoded
+        self.normalises = isinstance(observation_space, gym.spaces.Box) and self.observation_size > 0
         if self.normalises:
             self.observation_moments = RunningMoments(tuple(observation_space.shape or ()))
 

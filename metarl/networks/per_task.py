@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from metarl.tasks.global_generators import global_states
+
 __all__ = ["PerTask"]
 
 
@@ -90,16 +92,22 @@ class PerTask:
             trial = PerTask(copy.deepcopy(self.network))
         except (RuntimeError, TypeError) as error:
             raise ValueError(f"{name} can't be copied ({error}); keep what it computes out of its attributes.") from error
+        before = global_states()
         try:
-            with torch.no_grad():
+            with torch.no_grad(), torch.random.fork_rng():
                 if self._stacked is None:  # alone first: what vmap says of a changed buffer helps nobody
                     trial.network(inputs[0])
                     self._check_buffers(trial.network)
                 given = trial([weight.expand(len(inputs), *weight.shape) for weight in trial.weights()], inputs)
+                draws = global_states() != before
         except (RuntimeError, IndexError) as error:
             hint = " Draw no numbers in forward." if "random operation" in str(error) else ""
             raise ValueError(f"{name} can't compute {len(inputs)} tasks' inputs {tuple(inputs.shape)} at once: {error}{hint}") from error
         self._check_buffers(trial.network)
+        if draws:
+            raise ValueError(
+                f"{name} draws from a global generator, so that a seed wouldn't decide what is learned. Draw no numbers in forward."
+            )
         wanted = (*inputs.shape[:2], outputs)
         if tuple(given.shape) != wanted:
             raise ValueError(

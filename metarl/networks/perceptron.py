@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
+from metarl.networks.layers import unset_linear
 from metarl.networks.tanh import tanh_in_place
 
 __all__ = ["Perceptron", "PerceptronConfig", "uniform_linear"]
@@ -98,8 +99,9 @@ def _layer(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def uniform_linear(inputs: int, outputs: int, rng: Generator) -> nn.Linear:
     """A linear layer with weights and biases uniform within 1 / sqrt(inputs), as PyTorch draws them."""
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
-    bound = 1 / math.sqrt(inputs)
+    layer = unset_linear(inputs, outputs)
+    # Without inputs, where an observation never changes, there are biases all the same.
+    bound = 1 / math.sqrt(max(1, inputs))
     nn.init.uniform_(layer.weight, -bound, bound, generator=rng)
     nn.init.uniform_(layer.bias, -bound, bound, generator=rng)
     return layer

@@ -1,14 +1,14 @@
 """A policy with memory: inputs, a core that remembers, and heads for actions and values.
 
 A user's own `nn.Module` serves as policy if it has `initial_state(batch_size)` and `forward(step, state) -> (PolicyOutput, state)`
-and forgets the rows that `step.meta_episode_start` flags; `unroll` then trains it step by step.
+and forgets the rows that `step.meta_episode_start` flags; `unroll` then trains it step by step. What is asked of it is checked by
+`metarl.networks.own_policy`.
 """
 
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import gymnasium as gym
-import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
@@ -21,9 +21,9 @@ from metarl.networks.gru import GRU
 from metarl.networks.inputs import StepInputs
 from metarl.networks.layers import linear
 from metarl.networks.lstm import LSTM
-from metarl.tasks.spaces import action_dtype, observation_dtype
+from metarl.tasks.spaces import observation_dtype
 
-__all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "Seen", "check_policy", "unroll"]
+__all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "Seen", "unroll"]
 
 CORES = ("gru", "lstm", "attention")  # with memory, of `Policy`
 OTHERS = ("none", "arms", "places")  # without memory; with policies of their own, see `metarl.networks.build`
@@ -43,8 +43,8 @@ class NetworkConfig:
         heads: attention heads.
         previous_observation: read the observation before the current one too, so that a step holds a whole transition.
         encoder: what images are read by: RL²'s two convolutions, the Nature network, IMPALA's residual one, or nothing (pixels as
-            numbers); "auto" takes RL²'s for images of 13x13 pixels or more, and nothing for other observations. All work with every
-            core but "arms", which reads no images.
+            numbers); "auto" takes RL²'s for images of 13x13 pixels or more, and nothing for other observations (see
+            `metarl.networks.encoders.fitting_encoder`). All work with every core but "arms", which reads no images.
     """
 
     core: Literal["gru", "lstm", "attention", "none", "arms", "places"] = "gru"
@@ -181,25 +181,6 @@ def forget(state: Any, rows: Tensor) -> Any:
         return state._replace(clock=torch.where(rows, 0, state.clock))
     parts = [forget(part, rows) for part in state]
     return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
-
-
-@torch.no_grad()
-def check_policy(policy: Any, observation_space: gym.Space, action_space: gym.Space, device: torch.device) -> None:
-    """Raise ValueError unless `policy`, a user's own, puts out what actions of `action_space` need."""
-    rows, first = 2, torch.as_tensor(np.array(getattr(observation_space, "start", 0)))
-    observation = torch.zeros((rows, *(observation_space.shape or ())), dtype=observation_dtype(observation_space)) + first
-    action = torch.zeros((rows, *(action_space.shape or ())), dtype=action_dtype(action_space))
-    yes = torch.ones(rows, dtype=torch.bool)
-    step = Step(observation.to(observation_dtype(observation_space)), action, torch.zeros(rows), ~yes, ~yes, observation, yes)
-    answer = policy(Step(*(field.to(device) for field in step)), policy.initial_state(rows))
-    if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], PolicyOutput)):
-        raise ValueError(f"{type(policy).__name__}'s forward must return (PolicyOutput(parameters, value), state).")
-    wanted, found = (rows, action_distribution(action_space).num_parameters), tuple(answer[0].parameters.shape)
-    if found != wanted or tuple(answer[0].value.shape) != (rows,):
-        raise ValueError(
-            f"{type(policy).__name__} puts out parameters {found} and values {tuple(answer[0].value.shape)} for {rows} rows; "
-            f"{action_space} needs {wanted} and {(rows,)}."
-        )
 
 
 def unroll(policy: Any, steps: Any) -> PolicyOutput:

@@ -12,8 +12,9 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor, nn
 
-from metarl.networks.encoders import NATURE_LAYERS, Plain, make_encoder, scaled, smallest_side
-from metarl.networks.inputs import StepInputs, is_image
+from metarl.networks.actions import check_size
+from metarl.networks.encoders import Plain, make_encoder, scaled
+from metarl.networks.inputs import StepInputs
 from metarl.networks.noisy import Noise, NoisyLinear, draw_noise
 from metarl.networks.perceptron import uniform_linear
 
@@ -84,6 +85,7 @@ class RainbowNetwork(nn.Module):
         super().__init__()
         if not isinstance(action_space, gym.spaces.Discrete) or action_space.start != 0:
             raise ValueError(f"Rainbow chooses among Discrete actions that start at 0, not {action_space}; use PPO, or discretise them.")
+        check_size("Actions", action_space, int(action_space.n) * (config.atoms if config.distributional else 1))
         self.config, self.num_actions = config, int(action_space.n)
         self.encoder: Any = _encoder(observation_space, config, rng)
         self.inputs = StepInputs(observation_space, action_space, encoded=self.encoder is not None, observation_only=True)
@@ -159,8 +161,5 @@ class Convolutions(nn.Module):
 
 def _encoder(space: gym.Space, config: RainbowNetworkConfig, rng: Generator) -> Any:
     """What reads observations of `space`, if that is a network of its own."""
-    name = config.encoder
-    if name == "auto" and is_image(space) and min((space.shape or ())[:2]) >= smallest_side(NATURE_LAYERS):
-        name = "nature"
-    encoder = make_encoder(name, space, rng, getattr(torch, config.precision))
+    encoder = make_encoder(config.encoder, space, rng, getattr(torch, config.precision), preferred=("nature", "rl2"))
     return Convolutions(encoder) if isinstance(encoder, Plain) and config.hidden else encoder

@@ -1,7 +1,11 @@
-"""The error that a broken plug-in gets; in a file of its own so that worker processes needn't import PyTorch."""
+"""The errors that broken plug-ins get; in a file of its own so that worker processes needn't import PyTorch."""
 
-__all__ = ["PlugInError"]
+__all__ = ["ActionError", "PlugInError"]
 
 
 class PlugInError(ValueError):
     """A task distribution, environment, agent or learner broke its contract; the message names the task and the step."""
+
+
+class ActionError(PlugInError):
+    """An environment was given actions that it can't take; the message names the row, and whoever knows the agent names that."""

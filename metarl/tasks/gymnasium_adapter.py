@@ -1,6 +1,9 @@
 """Gymnasium environments as a task distribution: a list of tasks a split, and a function that makes a task's environment."""
 
+import reprlib
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +13,20 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.content import Groups, content_key, group_by_content
-from metarl.tasks.contract import SPLITS, EpisodeRows, TaskDistribution, Tasks, Transition, check_draw, check_split
+from metarl.tasks.contract import SPLITS, EpisodeRows, PlugInError, TaskDistribution, Tasks, Transition, check_draw, check_split
+from metarl.tasks.new_environment import own_limit, problem_of_environment, remember
 from metarl.tasks.processes import DEFAULT_PATIENCE, check_patience
 from metarl.tasks.row_player import Recipe, RowArrays, RowPlayer, arrays_in, bytes_needed
 from metarl.tasks.seeding import numpy_generator
+from metarl.tasks.space_values import ActionBounds
 from metarl.tasks.spaces import spaces_of
 from metarl.tasks.task_streams import SHARES, Sampler, TaskStream, check_streams, refuse_shared
 from metarl.tasks.whole_numbers import check_whole
 from metarl.tasks.workers import WorkerPool
 
-__all__ = ["GymnasiumDistribution", "GymnasiumRows", "GymnasiumTasks", "SampledTasks"]
+__all__ = ["DEFAULT_HORIZON", "GymnasiumDistribution", "GymnasiumRows", "GymnasiumTasks", "SampledTasks"]
+
+DEFAULT_HORIZON = 200  # steps, where neither the user nor the environment says how long an episode lasts
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,20 +68,27 @@ class GymnasiumDistribution(TaskDistribution):
     | reward | the environment's |
     | start | `env.reset(seed=...)`, a fresh seed every episode |
     | end | terminated as the environment says; truncated by the environment's own limit or at the horizon |
-    | success | `info["is_success"]`, else `info["success"]`, else false |
+    | success | `info["is_success"]`, else `info["success"]`, true or false (or 1 or 0); false where there is neither |
     | splits | the lists given; a batch goes through a shuffled list before any of its tasks comes again; or new tasks without end |
 
-    Boxes arrive as float32 (uint8 ones stay uint8), all else as int64.
+    Observations of boxes arrive as float32 (uint8 ones stay uint8), all else as int64; numbers of an integer box that float32 can't hold
+    exactly are refused. Scores sum the environment's own rewards in float64; agents see them rounded to float32.
+
+    Environments get actions of their space's own type and within its bounds: integers for boxes of integers (the nearest), and a bound
+    that float32 rounds outward is the bound again. Actions farther out are refused with a PlugInError rather than clipped: clip them in the
+    agent, as all policies here do.
 
     Args:
         id: such as "MyMaze-v0".
-        make_env: makes the environment of one task.
+        make_env: makes the environment of one task, a new one in each call: an environment that was returned before is refused.
         splits: split -> tasks; a task is anything that `make_env` understands, picklable if there are workers. In place of a list, a
             function may draw a split's tasks: called with a NumPy generator, it returns one task. Tasks that another split lists are
             drawn again; that two functions draw from different or continuous ranges is theirs to see to, and an error where it fails.
         sampler: such a function for all of train, test and validation that `splits` doesn't give; a hash of its content says to which of
             them a task belongs, so that none is in two.
-        horizon: most steps in one episode.
+        horizon: most steps in one episode. If it isn't given: the own limit of the first task's environment (its
+            `gymnasium.wrappers.TimeLimit`, or `max_episode_steps` of its spec), and 200 if it has none; a warning tells the first episode
+            that is cut without a word of the user's or of the environment, and a task with a longer limit of its own is refused.
         workers: worker processes that share the rows; 0 plays them in this process. Results don't depend on it.
         one_per_process: a process can hold one environment only, as with stable-retro; then each row has a worker of its own, whatever
             `workers` says. Only a single row with workers=0 is played in this process. An environment is closed before the next is made.
@@ -86,6 +100,7 @@ class GymnasiumDistribution(TaskDistribution):
 
     Raises:
         ValueError: no tasks, an unknown split, splits that share a task without `finite`, or spaces that tensors can't hold.
+        PlugInError: make_env raises an error, or returns something other than a Gymnasium environment with spaces.
     """
 
     def __init__(
@@ -93,7 +108,7 @@ class GymnasiumDistribution(TaskDistribution):
         id: str,
         make_env: Callable[[Any], gym.Env] | None = None,
         splits: Mapping[str, Sequence[Any] | Sampler] | None = None,
-        horizon: int = 200,
+        horizon: int | None = None,
         *,
         workers: int = 0,
         one_per_process: bool = False,
@@ -102,19 +117,20 @@ class GymnasiumDistribution(TaskDistribution):
         reveals: bool | None = None,
         sampler: Sampler | None = None,
     ):
-        horizon, workers = check_whole(f"{id}: horizon", horizon), check_whole(f"{id}: workers", workers, 0)
-        self.id, self.horizon, self.workers, self.one_per_process, self.finite = id, horizon, workers, one_per_process, finite
+        if horizon is not None:
+            horizon = check_whole(f"{id}: horizon", horizon)
+        workers = check_whole(f"{id}: workers", workers, 0)
         check_patience(id, patience)
-        self.patience = patience
+        self.id, self.workers, self.one_per_process, self.finite, self.patience = id, workers, one_per_process, finite, patience
         if reveals is not None:
             self.reveals = reveals
         self._make_env = make_env
         if make_env is None and type(self).make_env is GymnasiumDistribution.make_env:
             raise ValueError(f"{id}: pass make_env, a function that makes the environment of one task, or define it in a subclass.")
         self._take_tasks(splits, sampler)
-        env = self.make_env(self.task_lists[self.splits[0]][0])
-        self.observation_space, self.action_space = env.observation_space, env.action_space
-        env.close()
+        limit = self._look_at_first_task()
+        self.horizon_given = horizon is not None
+        self.horizon = horizon if horizon is not None else DEFAULT_HORIZON if limit is None else limit
         spaces_of(self)
 
     def _take_tasks(self, splits: Mapping[str, Sequence[Any] | Sampler] | None, sampler: Sampler | None) -> None:
@@ -137,6 +153,27 @@ class GymnasiumDistribution(TaskDistribution):
         tasks: dict[str, Any] = {**lists, **self._streams}
         self.task_lists = {split: tasks[split] for split in (*given, *shared)}
         self.splits = tuple(self.task_lists)
+
+    def _look_at_first_task(self) -> int | None:
+        """Take the spaces of the first task's environment. Returns its own limit of steps, if it has one."""
+        split = self.splits[0]
+        task = self.task_lists[split][0]
+        where = f"{self.id}: {split} task 0 ({reprlib.repr(task)})"
+        try:
+            env = self.make_env(task)
+        except PlugInError:
+            raise
+        except Exception as error:
+            raise PlugInError(f"{where} raised {type(error).__name__} while being made: {error}") from error
+        problem = problem_of_environment(env)
+        if problem is not None:
+            raise PlugInError(f"{where}: {problem}.")
+        remember(env)
+        self.observation_space, self.action_space = env.observation_space, env.action_space
+        limit = own_limit(env)
+        with suppress(Exception):  # as of rows: an environment that can't be closed has been played all the same
+            env.close()
+        return limit
 
     def make_env(self, task: Any) -> gym.Env:
         """The environment of one `task` of the lists."""
@@ -193,7 +230,10 @@ class GymnasiumRows(EpisodeRows):
     def __init__(self, distribution: GymnasiumDistribution, num_rows: int, rngs: Sequence[Generator]):
         tasks = tuple((split, distribution.task_lists.get(split, ())) for split in SPLITS)
         make_env = distribution._make_env or distribution.make_env
-        self.recipe = Recipe(distribution.id, make_env, tasks, distribution.observation_space, distribution.action_space)
+        spaces = distribution.observation_space, distribution.action_space
+        self.horizon, self._unsaid = distribution.horizon, not distribution.horizon_given
+        self.recipe = Recipe(distribution.id, make_env, tasks, *spaces, longest=self.horizon if self._unsaid else None)
+        self.actions = ActionBounds(distribution.action_space)
         self.num_rows, self.rngs, self.device = num_rows, rngs, rngs[0].device
         self.host: WorkerPool | RowPlayer
         workers = num_rows if distribution.one_per_process and (num_rows > 1 or distribution.workers) else distribution.workers
@@ -223,13 +263,32 @@ class GymnasiumRows(EpisodeRows):
         return self._observation
 
     def step(self, action: Tensor) -> Transition:
-        self.arrays.action[:] = action.detach().cpu().numpy()
+        actions = action.detach().cpu().numpy()
+        outside = self.actions.outside(actions, self.arrays.wanted)
+        if outside is not None:
+            raise PlugInError(f"{self.recipe.id}: row {outside.row} {outside.problem}.")
+        self.arrays.action[:] = self.actions.own(actions)
         self.host.step()
+        if self._unsaid:
+            self._tell_cut()
         observation, reward, terminated, success, truncated = (
             self._tensor(name) for name in ("observation", "reward", "terminated", "success", "truncated")
         )
         self._observation = observation
         return Transition(None, observation, reward, terminated, success, truncated)
+
+    def _tell_cut(self) -> None:
+        """Warn, once, where an episode is cut by a horizon that nobody gave."""
+        arrays = self.arrays
+        cut = arrays.wanted & (arrays.clock >= self.horizon) & ~arrays.terminated & ~arrays.truncated
+        if cut.any():
+            self._unsaid = False
+            name = self.recipe.name_task(arrays, int(np.flatnonzero(cut)[0]))
+            warnings.warn(
+                f"{self.recipe.id}: an episode of {name} is cut after {self.horizon} steps, since its environment has no limit of its own "
+                "and no horizon was given. Say horizon=..., or wrap the environment in gymnasium.wrappers.TimeLimit.",
+                stacklevel=2,
+            )
 
     def play_only(self, mask: Tensor) -> None:
         self.arrays.wanted[:] = mask.cpu().numpy()

@@ -5,7 +5,7 @@ Imports no PyTorch, so that workers start fast and stay small.
 
 import math
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -14,6 +14,8 @@ import gymnasium as gym
 import numpy as np
 
 from metarl.tasks.errors import PlugInError
+from metarl.tasks.new_environment import own_limit, problem_of_environment, problem_of_reuse, remember
+from metarl.tasks.space_values import FLOAT32_MAX, ObservationReader, as_number, as_truth, first_value, stored_dtype
 from metarl.tasks.worker_memory import own_bytes
 
 __all__ = ["Recipe", "RowArrays", "RowPlayer", "arrays_in", "bytes_needed", "same_space"]
@@ -28,7 +30,7 @@ class RowArrays:
     split: np.ndarray  # [B] int64  in: position of the split in the recipe
     index: np.ndarray  # [B] int64  in: task within the split
     seed: np.ndarray  # [B] int64  in: of the next episode
-    action: np.ndarray  # [B, *act]  in
+    action: np.ndarray  # [B, *act]  in, of the action space's own type and within it
     observation: np.ndarray  # [B, *obs]
     reward: np.ndarray  # [B] float64
     terminated: np.ndarray  # [B] bool
@@ -47,6 +49,7 @@ class Recipe(NamedTuple):
     tasks: tuple[tuple[str, tuple[Any, ...]], ...]  # (split, its tasks) in a fixed order
     observation_space: gym.Space
     action_space: gym.Space
+    longest: int | None = None  # most steps that an environment's own limit may allow; None where the horizon was given
 
     def name_task(self, arrays: RowArrays, row: int) -> str:
         """How error messages name the task that `row` plays."""
@@ -60,16 +63,10 @@ def _layout(recipe: Recipe, num_rows: int) -> list[tuple[tuple[int, ...], np.dty
         **dict.fromkeys(("begin", "wanted", "terminated", "truncated", "success"), ((), np.bool_)),
         **dict.fromkeys(("split", "index", "seed", "clock", "at", "taken"), ((), np.int64)),
         "reward": ((), np.float64),
-        "action": (action.shape or (), np.float32 if isinstance(action, gym.spaces.Box) else np.int64),
-        "observation": (observation.shape or (), _observation_dtype(observation)),
+        "action": (action.shape or (), action.dtype),
+        "observation": (observation.shape or (), stored_dtype(observation)),
     }
     return [((num_rows, *kinds[name][0]), np.dtype(kinds[name][1])) for name in (field.name for field in fields(RowArrays))]
-
-
-def _observation_dtype(space: gym.Space) -> Any:
-    if isinstance(space, gym.spaces.Box):
-        return np.uint8 if space.dtype == np.uint8 else np.float32
-    return np.int64
 
 
 def bytes_needed(recipe: Recipe, num_rows: int) -> int:
@@ -108,11 +105,9 @@ class RowPlayer:
         self._envs: dict[int, gym.Env] = {}
         self._tasks: dict[int, tuple[int, int]] = {}
         self._playing = dict.fromkeys(rows, False)
-        self._shape = recipe.observation_space.shape or ()
-        self._bounds = _bounds(recipe.observation_space)
+        self._readers: dict[int, ObservationReader] = {}
         arrays.at[rows.start] = -1
-        if self._bounds is not None:
-            arrays.observation[self._slice] = self._bounds[0]
+        arrays.observation[self._slice] = first_value(recipe.observation_space)
 
     def reset(self) -> None:
         """Start an episode in every row that `begin` and `wanted` flag."""
@@ -159,21 +154,53 @@ class RowPlayer:
                     raise self._broken(
                         row, f"step must return (observation, reward, terminated, truncated, info), not {reprlib.repr(answer)}"
                     )
-                observation, reward, terminated, truncated, info = answer
-                self._store(row, observation)
-                arrays.reward[row] = reward = float(reward)
-                if not math.isfinite(reward):
-                    raise self._broken(row, f"gave the reward {reward}, which is not finite")
-                if terminated or truncated:
-                    arrays.terminated[row], arrays.truncated[row], self._playing[row] = terminated, truncated, False
-                if info:
-                    arrays.success[row] = bool(info.get("is_success", info.get("success", False)))
+                self._take(row, *answer)
         except PlugInError:
             raise
         except Exception as error:
             raise self._broken(row, f"raised {type(error).__name__}: {error}") from error
         self._check_observations()
         arrays.at[part.start] = -1
+
+    def _take(self, row: int, observation: Any, reward: Any, terminated: Any, truncated: Any, info: Any) -> None:
+        """Write down what a step of `row` answered."""
+        arrays = self.arrays
+        self._store(row, observation)
+        # What most steps answer is told apart at once, since all rows of all steps come by here
+        plain = type(reward) is float and -FLOAT32_MAX <= reward <= FLOAT32_MAX
+        arrays.reward[row] = reward if plain else self._reward(row, reward)
+        if terminated is not False or truncated is not False:
+            ended, cut = self._truth(row, "terminated", terminated), self._truth(row, "truncated", truncated)
+            if ended or cut:
+                arrays.terminated[row], arrays.truncated[row], self._playing[row] = ended, cut, False
+        if not info:
+            return
+        if type(info) is not dict and not isinstance(info, Mapping):
+            raise self._broken(row, f"gave the info {reprlib.repr(info)}; it must be a dictionary")
+        name = "is_success" if "is_success" in info else "success"
+        if name in info:
+            success = info[name]
+            arrays.success[row] = success if type(success) is bool else self._truth(row, f"info[{name!r}]", success)
+
+    def _reward(self, row: int, given: Any) -> float:
+        reward = as_number(given)
+        if reward is None:
+            raise self._broken(row, f"gave the reward {reprlib.repr(given)}, which is not one number that float64 can hold")
+        if not math.isfinite(reward):
+            raise self._broken(row, f"gave the reward {reward}, which is not finite")
+        if abs(reward) > FLOAT32_MAX:
+            raise self._broken(
+                row,
+                f"gave the reward {reward}, which float32, as agents see it, can't hold; "
+                "scale rewards down, such as by gymnasium.wrappers.TransformReward",
+            )
+        return reward
+
+    def _truth(self, row: int, name: str, given: Any) -> bool:
+        truth = as_truth(given)
+        if truth is None:
+            raise self._broken(row, f"gave {name} = {reprlib.repr(given)}, which is neither true nor false")
+        return truth
 
     def trial(self) -> None:
         """Start an episode of the first task in the first row, to see what memory its environment takes, and so all rows'."""
@@ -204,15 +231,20 @@ class RowPlayer:
 
     def _actions(self) -> list[Any]:
         """This step's actions as environments expect them, in memory of their own, since an environment may keep one."""
-        return list(self.arrays.action[self._slice].astype(self.recipe.action_space.dtype))
+        actions = self.arrays.action[self._slice].copy()
+        if isinstance(self.recipe.action_space, gym.spaces.Discrete):
+            return list(actions)
+        return [actions[i, ...] for i in range(len(actions))]  # arrays, even where a box holds a single number
 
     def _make(self, row: int, task: tuple[int, int]) -> None:
         self._tasks.pop(row, None)
         if row in self._envs:
             self._envs.pop(row).close()
         env = self.recipe.make_env(self.recipe.tasks[task[0]][1][task[1]])
-        if not isinstance(env, gym.Env):
-            raise self._broken(row, f"make_env must return a gymnasium.Env, not a {type(env).__name__}")
+        problem = problem_of_environment(env) or problem_of_reuse(env)
+        if problem is not None:
+            raise self._broken(row, problem)
+        remember(env)
         self._envs[row], self._tasks[row] = env, task
         for what, first, own, bounds in (
             ("observation", self.recipe.observation_space, env.observation_space, False),
@@ -222,44 +254,31 @@ class RowPlayer:
                 raise self._broken(
                     row, f"has the {what} space {own}, the distribution's first task has {first}; all tasks must share their spaces"
                 )
+        limit, longest = own_limit(env), self.recipe.longest
+        if limit is not None and longest is not None and limit > longest:
+            raise self._broken(
+                row,
+                f"has a limit of its own of {limit} steps, and would be cut after {longest}, as the first task's environment ends; "
+                "give horizon= the most steps that any task may take",
+            )
+        self._readers[row] = ObservationReader(env.observation_space)
 
     def _store(self, row: int, observation: Any) -> None:
-        observation = np.asarray(observation)
-        if observation.shape != self._shape:
-            raise self._broken(
-                row, f"gave an observation of shape {observation.shape}; its space {self.recipe.observation_space} has shape {self._shape}"
-            )
-        if self._bounds is not None and observation.dtype.kind not in "iub":
-            raise self._broken(
-                row, f"gave the observation {reprlib.repr(observation)}; its space {self.recipe.observation_space} holds integers"
-            )
-        self.arrays.observation[row] = observation
+        problem = self._readers[row].read(observation, self.arrays.observation[row, ...])
+        if problem is not None:
+            raise self._broken(row, problem)
 
     def _check_observations(self) -> None:
         """Look at all rows at once, which costs less than a look at each."""
         observation = self.arrays.observation[self._slice]
-        if observation.dtype == np.float32:
-            bad = ~np.isfinite(observation)
-        elif self._bounds is not None:
-            bad = (observation < self._bounds[0]) | (observation > self._bounds[1])
-        else:
+        if observation.dtype != np.float32:
             return
+        bad = ~np.isfinite(observation)
         if bad.any():
             row = self.rows.start + int(np.flatnonzero(bad.reshape(len(self.rows), -1).any(1))[0])
-            problem = "is not finite (NaN or infinite)" if self._bounds is None else f"is not in its space {self.recipe.observation_space}"
-            raise self._broken(row, f"gave the observation {reprlib.repr(self.arrays.observation[row].tolist())}, which {problem}")
+            shown = reprlib.repr(self.arrays.observation[row].tolist())
+            raise self._broken(row, f"gave the observation {shown}, which is not finite (NaN or infinite)")
 
     def _broken(self, row: int, problem: str) -> PlugInError:
         where = f"at step {clock} of its episode" if (clock := int(self.arrays.clock[row])) else "at its episode's start"
         return PlugInError(f"{self.recipe.id}: {self.recipe.name_task(self.arrays, row)}, in row {row} {where}, {problem}.")
-
-
-def _bounds(space: gym.Space) -> tuple[np.ndarray, np.ndarray] | None:
-    """Least and greatest values of a discrete kind of space; None for boxes."""
-    if isinstance(space, gym.spaces.Discrete):
-        return np.asarray(space.start), np.asarray(space.start + space.n - 1)
-    if isinstance(space, gym.spaces.MultiDiscrete):
-        return space.start, space.start + space.nvec - 1
-    if isinstance(space, gym.spaces.MultiBinary):
-        return np.asarray(0), np.asarray(1)
-    return None

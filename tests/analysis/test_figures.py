@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 import metarl
@@ -82,7 +83,7 @@ def test_the_best_agent_is_on_top_and_the_ceiling_is_drawn():
 def test_learned_agents_have_a_colour_and_a_marker_of_their_own():
     axes = scores_figure(scores()).axes[0]
     drawn = {line.get_marker(): to_hex(line.get_color()).upper() for line in axes.lines if line.get_marker() in "oD"}
-    assert drawn == {"o": COLOURS[0], "D": COLOURS[1]}
+    assert drawn == {"o": COLOURS[0], "D": COLOURS[4]}
 
 
 def test_a_papers_figures_stand_beside_ours_as_hollow_squares():
@@ -112,8 +113,9 @@ def test_a_learning_curve_is_the_median_over_seeds_with_a_band_from_lowest_to_hi
     band = axes.collections[0].get_paths()[0].vertices
     assert (band[:, 1].min(), band[:, 1].max()) == pytest.approx((0.1, 7.0))
     assert axes.get_xlabel() == "environment steps"
-    assert axes.get_legend() is not None
-    assert "optimum\n6.660" in texts(figure)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["GRU", "LSTM"]
+    assert "1 to 3 seeds" in " ".join(texts(figure))
+    assert "optimum 6.660" in texts(figure)
 
 
 def test_smoothing_averages_the_iterations_before():
@@ -184,7 +186,7 @@ def test_intervals_stand_at_their_points_and_a_label_may_lack_some():
     first, second = axes.containers
     assert first.lines[0].get_ydata().tolist() == [1.0, 2.0]
     assert [np.ptp(path.vertices[:, 1]) for path in first.lines[2][0].get_paths()] == [1.0, 3.0]
-    assert second.lines[0].get_xdata().tolist() == pytest.approx([1.02])
+    assert second.lines[0].get_xdata().tolist() == [1.0]
 
 
 def test_points_stand_in_the_order_that_is_asked_for_and_figures_without_intervals_are_marks():
@@ -193,21 +195,103 @@ def test_points_stand_in_the_order_that_is_asked_for_and_figures_without_interva
     axes = intervals_figure(levels, x="tasks", y="return", points=["10", "50", "200"]).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "50", "200"]
     ours, theirs = (container.lines[0] for container in axes.containers)
-    assert ours.get_xdata().tolist() == pytest.approx([-0.02, 1.98])
-    assert (theirs.get_xdata().tolist(), theirs.get_ydata().tolist()) == ([pytest.approx(1.02)], [1.5])
+    assert ours.get_xdata().tolist() == [0.0, 2.0]
+    assert (theirs.get_xdata().tolist(), theirs.get_ydata().tolist()) == ([1.0], [1.5])
     with pytest.raises(ValueError, match="'200', which isn't among the points 10, 50"):
         intervals_figure(levels, x="tasks", y="return", points=["10", "50"])
 
 
-def test_named_curves_that_begin_alike_share_a_colour():
-    lines = (
-        named_curves({"mass, trained": {0: 0.1, 10: 0.9}, "mass, not": {0: 0.0, 10: 0.2}, "force": {0: 1.0}}, x="step", y="R²")
-        .axes[0]
-        .lines
-    )
-    assert lines[0].get_color() == lines[1].get_color() != lines[2].get_color()
-    assert lines[0].get_linestyle() != lines[1].get_linestyle()
-    assert list(lines[0].get_xdata()) == [0, 10]
+def test_named_curves_that_begin_alike_share_a_panel():
+    curves = {"mass, trained": {0: 0.1, 10: 0.9}, "mass, not": {0: 0.0, 10: 0.2}, "force": {0: 1.0}}
+    figure = named_curves(curves, x="step", y="R²", title="Cart-pole", note="1,000 tasks")
+    mass, force = (axes for axes in figure.axes if axes.lines)
+    assert [mass.get_title("left"), force.get_title("left")] == ["mass", "force"]
+    assert mass.lines[0].get_linestyle() != mass.lines[1].get_linestyle()
+    assert list(mass.lines[0].get_xdata()) == [0, 10]
+    assert len(force.lines) == 1
+    assert "Cart-pole\n1,000 tasks" in texts(figure)
+
+
+def drawn_with_everything():
+    """Each kind of figure with long texts, coinciding levels, many series and wide intervals."""
+    long = "mean return of an episode on tasks that were never seen in training, in points of the game"
+    wide = {f"agent {i}": {1000.0 * j: Estimate(i, i - 5.0, i + 5.0, 6) for j in (1, 2, 3)} for i in range(8)}
+    close = {"optimum": 6.66, "Gittins": 6.657, "random": 5.0}
+    rng = np.random.default_rng(0)
+    played = {f"agent {i}": rng.normal(i, 1.0, (50, 5)) for i in range(7)}
+    named = {"few": {"10": Estimate(0.9, 0.5, 1.3, 9)}, "many": {"10": Estimate(0.5, -0.2, 0.7, 9)}}
+    probes = {f"parameter {i}, {kind}": {0: 0.1, 10: 0.5} for i in range(5) for kind in ("trained", "not trained")}
+    groups = {"first half": list(wide)[:4], "second half": list(wide)[3:]}
+    runs = {f"core {i}": [metrics(i), metrics(i + 0.1)] for i in range(4)}
+    note = "three seeds; settings were chosen on training tasks; every agent plays the same tasks"
+    with_range = {"possible": (0.0, 10.0), "note": note}
+    return {
+        "learning": learning_curve(runs, levels=close, label=long, title=long, note=note, smooth=3),
+        "scores": scores_figure(scores(), levels=close, unit="rewards in 10 pulls", title=long, note=note),
+        "means": mean_curves(played, x="episode", y=long, title=long, note=note, from_zero=False),
+        "named": named_curves(probes, x="step", y="R² of a linear probe", title="Cart-pole", note=note),
+        "steps": curves_against_steps(wide, levels=close, y=long, title=long, **with_range),
+        "panels": curves_against_steps(wide, y=long, title="Two halves", panels=groups, levels=close, **with_range),
+        "intervals": intervals_figure(named, x="tasks", y="share", title=long, possible=(0, 1), note=note),
+    }
+
+
+@pytest.mark.parametrize("kind", ["learning", "scores", "means", "named", "steps", "panels", "intervals"])
+def test_nothing_is_cut_off_or_printed_over_and_series_differ_without_colours(kind):
+    figure = drawn_with_everything()[kind]
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    page = figure.bbox
+    boxes = {}
+    for text in figure.findobj(matplotlib.text.Text):
+        if text.get_text().strip() and text.get_visible():
+            box = text.get_window_extent(canvas.get_renderer())
+            if box.x1 < -1e4 or not tick_within_view(text, figure):
+                continue
+            inside = page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1 and page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1
+            assert inside, f"{text.get_text()!r} is cut off"
+            boxes[text] = box
+    words = list(boxes)
+    for i, one in enumerate(words):
+        for other in words[i + 1 :]:
+            apart = boxes[one].shrunk(0.98, 0.9)
+            assert not apart.overlaps(boxes[other].shrunk(0.98, 0.9)), f"{one.get_text()!r} over {other.get_text()!r}"
+    for axes in figure.axes:
+        marked = [line for line in axes.lines if line.get_marker() not in ("None", None, "|", "_", "")]
+        looks = [(line.get_marker(), str(line.get_linestyle()), line.get_markerfacecolor()) for line in marked]
+        assert len(set(looks)) == len(looks)
+
+
+def tick_within_view(text, figure):
+    """Whether a text is drawn: tick labels beyond an axis' limits exist, but aren't."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in axis.get_major_ticks() + axis.get_minor_ticks():
+                if text in (tick.label1, tick.label2):
+                    slack = 1e-9 * max(1.0, high - low)
+                    return low - slack <= tick.get_loc() <= high + slack
+    return True
+
+
+def test_intervals_end_where_values_can_not_be_and_the_figure_says_so():
+    curves = {"one": {1000.0: Estimate(1.0, -3.0, 5.0, 4)}}
+    free = curves_against_steps(curves, y="return")
+    bound = curves_against_steps(curves, y="return", possible=(0, 4))
+    ends = [figure.axes[0].containers[0].lines[2][0].get_segments()[0][:, 1].tolist() for figure in (free, bound)]
+    assert ends == [[-3.0, 5.0], [0.0, 4.0]]
+    assert any("cut where values can't be" in text for text in texts(bound))
+    assert not any("cut where" in text for text in texts(free))
+
+
+def test_every_figure_says_how_many_scores_and_what_intervals():
+    for kind, figure in drawn_with_everything().items():
+        said = " ".join(texts(figure)).replace("\n", " ")
+        assert "three seeds" in said, kind
+        if kind not in ("learning", "named"):
+            assert "95 % intervals" in said, kind
+        if kind not in ("learning", "named", "scores"):
+            assert "n = " in said, kind
 
 
 def test_heatmaps_share_one_scale_and_name_their_rows():

@@ -43,7 +43,7 @@ def row_of(record, i: int) -> list:
 def by_hand(tasks: list[int], row: int, budget, steps: int):
     """What one row must see, from the definition of a meta-episode, written as plain loops.
 
-    Yields (Step fields, Outcome fields without valid) as lists in field order, the first with None for the outcome.
+    Yields (Step fields, Outcome fields without valid and exact_reward) as lists in field order, the first with None for the outcome.
     """
     j = 0
     length, mark = TASKS[tasks[0]]
@@ -78,7 +78,7 @@ def test_every_row_sees_what_a_meta_episode_is(marks, budget):
         for t, (step, outcome) in enumerate(by_hand(tasks[i], i, budget, 40)):
             assert row_of(seen[t][0], i) == step, f"row {i}, step {t}"
             if outcome is not None:
-                assert row_of(seen[t][1], i)[:-1] == outcome, f"row {i}, step {t}"
+                assert row_of(seen[t][1], i)[:-2] == outcome, f"row {i}, step {t}"
                 assert bool(seen[t][1].valid[i])
 
 
@@ -185,7 +185,10 @@ def test_tensor_gymnasium_and_worker_families_give_equal_streams(budget, refill)
         env.close()
     for t, (step, outcome) in enumerate(streams[0]):
         for other in (stream[t] for stream in streams[1:]):
-            pairs = [*zip(step, other[0], strict=True), *([] if outcome is None else zip(outcome, other[1], strict=True))]
+            pairs = [*zip(step, other[0], strict=True)]
+            if outcome is not None:
+                pairs += zip(outcome[:-1], other[1][:-1], strict=True)
+                pairs.append((outcome.exact_reward, other[1].exact_reward.to(torch.float32)))  # these are computed in float64
             keep = slice(None) if outcome is None else outcome.valid  # what a finished row shows means nothing
             for one, two in pairs:
                 assert one.dtype == two.dtype

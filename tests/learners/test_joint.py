@@ -25,7 +25,8 @@ LINES = partial(GymnasiumDistribution, "Line-v0", Line, {"train": [-3.0, 2.0, 3.
 def outcome(reward, terminated, truncated, success):
     flags = [torch.tensor(each) for each in (terminated, truncated)]
     rest = torch.zeros(2, dtype=torch.int64)
-    return Outcome(torch.tensor(reward), *flags, rest, torch.tensor(success), rest, rest, rest == 1, rest == 0)
+    rewards = torch.tensor(reward)
+    return Outcome(rewards, *flags, rest, torch.tensor(success), rest, rest, rest == 1, rest == 0, rewards)
 
 
 def test_scores_are_those_of_whole_episodes():

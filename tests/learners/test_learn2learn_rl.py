@@ -66,7 +66,7 @@ def test_it_trains_as_our_own_maml_does(family, outer):
 def test_its_agent_is_scored_like_any_other():
     _, guest = pair(FAMILIES["boxes"])
     guest.update()
-    budget = metarl.Episodes(8)
+    budget = metarl.Episodes(8, after=1)
     scored = metarl.evaluate(guest.agent(budget), guest.distribution, "test", 5, 0, budget)
     assert scored.scores("after_k").shape == (5,)
 

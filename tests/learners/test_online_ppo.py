@@ -68,7 +68,8 @@ def test_rewards_and_ends_come_from_the_outcome_where_a_row_has_begun_another_ta
     ppo = learner(reward_scale=0.5)
     ppo.choose(a_step())
     yes, no = torch.tensor([True]), torch.tensor([False])
-    outcome = Outcome(torch.tensor([3.0]), yes, no, torch.tensor([0]), no, *[torch.tensor([0])] * 2, yes, yes)
+    reward = torch.tensor([3.0])
+    outcome = Outcome(reward, yes, no, torch.tensor([0]), no, *[torch.tensor([0])] * 2, yes, yes, reward)
     ppo.learn(a_step()._replace(meta_episode_start=yes), outcome)
     assert ppo._played.reward[0].tolist() == [1.5]
     assert ppo._played.terminated[0].tolist() == [True]

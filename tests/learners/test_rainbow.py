@@ -237,6 +237,7 @@ def test_an_outcome_tells_the_end_of_the_task_before():
         torch.tensor([False]),
         torch.full((1, 4), 4.0),
         *(torch.tensor([flag]) for flag in (False, 0, 0, True, True)),
+        torch.tensor([3.0]),
     )
     learner.choose(seen(1, start=True))
     learner.learn(seen(8, start=True), ends)

@@ -124,8 +124,8 @@ def test_parts_are_taken_out_and_put_back():
     ("arguments", "sentence"),
     [
         ({"epochs": 0}, "epochs must be at least 1"),
-        ({"lr": 0.0}, "lr and clip must be positive"),
-        ({"lr": float("inf")}, "lr and entropy are finite"),
+        ({"lr": 0.0}, "lr must be positive"),
+        ({"lr": float("inf")}, "lr must be at most"),
         ({"discount": 1.1}, "must lie in"),
     ],
 )

@@ -18,7 +18,7 @@ def box(low, high, shape=None):
 def reference(space, parameters):
     """(PyTorch's distribution over flat actions, how to bring an action [..., *act] into its shape)."""
     if isinstance(space, gym.spaces.Discrete):
-        return distributions.Categorical(logits=parameters), lambda action: action
+        return distributions.Categorical(logits=parameters), lambda action: action - space.start
     if isinstance(space, gym.spaces.MultiBinary):
         coins = distributions.Independent(distributions.Bernoulli(logits=parameters), 1)
         return coins, lambda action: action.reshape(*parameters.shape).to(parameters.dtype)
@@ -34,6 +34,7 @@ def reference(space, parameters):
 SPACES = {
     "discrete": gym.spaces.Discrete(5),
     "one choice": gym.spaces.Discrete(1),
+    "discrete from 3": gym.spaces.Discrete(4, start=3),
     "binary": gym.spaces.MultiBinary(3),
     "binary matrix": gym.spaces.MultiBinary((2, 3)),
     "bounded": box([-2, 0], [2, 10]),
@@ -228,9 +229,7 @@ def test_sampling_leaves_parameters_alone():
 @pytest.mark.parametrize(
     ("space", "sentence"),
     [
-        (gym.spaces.Discrete(3, start=1), "start at 0"),
         (gym.spaces.MultiDiscrete([[2, 2], [2, 2]]), "must be a vector"),
-        (gym.spaces.MultiDiscrete([2, 2], start=[0, 1]), "must be a vector starting at 0"),
         (gym.spaces.Text(5), "use Discrete, MultiDiscrete, MultiBinary or Box"),
         (gym.spaces.Dict({"a": gym.spaces.Discrete(2)}), "use Discrete, MultiDiscrete, MultiBinary or Box"),
     ],

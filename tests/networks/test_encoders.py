@@ -117,7 +117,7 @@ def test_the_generator_decides_the_weights(name):
 
 @pytest.mark.parametrize(
     "space",
-    [gym.spaces.Discrete(3), gym.spaces.Box(0, 1, (30, 40, 3)), gym.spaces.Box(0, 255, (128,), np.uint8), images_of(12, 40, 3)],
+    [gym.spaces.Discrete(3), gym.spaces.Box(-np.inf, np.inf, (30, 40, 3)), gym.spaces.Box(0, 255, (128,), np.uint8), images_of(12, 40, 3)],
     ids=["discrete", "floats", "a vector of bytes", "a small image"],
 )
 def test_by_itself_only_images_of_bytes_large_enough_are_encoded(space):
@@ -128,6 +128,10 @@ def test_by_itself_an_image_gets_rl2s_and_none_on_request():
     auto, own = made("auto", 13, 13, 1).state_dict(), made("rl2", 13, 13, 1).state_dict()
     assert all(torch.equal(auto[name], own[name]) for name in own)
     assert made("none", 30, 40, 3) is None
+
+
+def test_an_encoder_that_is_named_reads_what_only_looks_doubtful():
+    assert made("rl2", 20, 84, 96)(drawn(2, 20, 84, 96)).shape == (2, 256)
 
 
 def test_smallest_images():
@@ -148,6 +152,10 @@ def test_smallest_images():
         ("impala", gym.spaces.Box(0, 255, (128,), np.uint8), "'impala' reads images: a Box of uint8"),
         ("auto", images_of(3, 84, 84), r"\[3, 84, 84\] looks like channels first. Move them last"),
         ("nature", images_of(4, 84, 84), r"\[4, 84, 84\] looks like channels first"),
+        ("nature", images_of(64, 84, 84), r"\[64, 84, 84\] looks like channels first"),
+        ("auto", images_of(20, 84, 96), "looks like channels first.*if it is height, width and channels after all, name an encoder"),
+        ("rl2", images_of(4, 84, 84, 3), r"\[4, 84, 84, 3\] looks like channels first.*numpy.concatenate"),
+        ("auto", gym.spaces.Box(0, 1, (30, 40, 3)), "look like images, which encoders read as bytes"),
     ],
 )
 def test_what_does_not_fit_gets_a_sentence(name, space, sentence):
