@@ -33,7 +33,7 @@ class WatchOptions:
         agent: id of a hand-designed agent, such as random, in place of the run's own; `metarl list` shows them.
         distribution: id of the task distribution where no run is named.
         distribution_args: what it is made with, as NAME=VALUE, such as size=5.
-        split: of the tasks: test, train, or extrapolate where the distribution has it.
+        split: of the tasks: test, train, or validation or extrapolate where the distribution has it.
         num_tasks: how many tasks, a row each.
         seed: names the tasks and the environment's noise.
         episodes: in a meta-episode; as in training if left out, or 2 without a run.

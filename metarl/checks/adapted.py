@@ -148,7 +148,8 @@ def check_workers_change_nothing(make_distribution: Make) -> None:
     require(
         where is None,
         f"{distribution.id}: a play with {many} workers differs from one with {few} (first at {where}).",
-        "Let environments depend on their task, the seed and the actions alone, not on the process or on what else it holds.",
+        "Let environments depend on their task, the seed and the actions alone, not on the process or on what else it holds; "
+        "until then play with workers=0.",
     )
 
 

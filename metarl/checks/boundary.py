@@ -170,7 +170,11 @@ def check_meta_episodes(make_distribution: Make, open_env: OpenEnv = MetaEpisode
             _check_clean(f"{who}: at a new task", distribution, step, step.meta_episode_start)
             tasks = tasks + due
             length, episodes = torch.where(due, 0, length), torch.where(due, 0, episodes)
-        require(bool((tasks >= 2).all()), f"{who}: {budget} didn't end within {most} steps.", "End episodes at the horizon at the latest.")
+        require(
+            bool((tasks >= 2).all()),
+            f"{who}: {budget} didn't end within {most} steps.",
+            "End episodes at the horizon at the latest: horizon= of the constructor.",
+        )
 
 
 BOUNDARY_CHECKS = (check_boundary, check_meta_episodes)

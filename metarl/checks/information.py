@@ -45,7 +45,8 @@ def check_first_observation_hides_the_task(make_distribution: Make) -> None:
     require(
         probability > 1e-6,
         f"{distribution.id}: an episode's first observation tells which task it is (entry {entry}, p = {probability:.1g}).",
-        "Leave the task's parameters out of the observation; if it is meant to show them, declare reveals = True.",
+        "Leave the task's parameters out of the observation; if it is meant to show them, say reveals=True to GymnasiumDistribution, "
+        "or reveals = True in your class.",
     )
 
 

@@ -8,6 +8,7 @@ from metarl.checks.acting import ACTING_CHECKS, MakeAgent
 from metarl.checks.adapted import ADAPTED_CHECKS
 from metarl.checks.boundary import BOUNDARY_CHECKS, TENSOR_BOUNDARY_CHECKS
 from metarl.checks.bounds import BOUND_CHECKS
+from metarl.checks.every_split import EVERY_SPLIT_CHECKS
 from metarl.checks.information import INFORMATION_CHECKS
 from metarl.checks.learning import LEARNING_CHECKS, MakeLearner
 from metarl.checks.pictures import PICTURE_CHECKS
@@ -33,12 +34,13 @@ __all__ = [
     "supervised_checks",
 ]
 
-Check = Callable[..., None]
+Check = Callable[..., Any]
 
 
 def distribution_checks(distribution: TaskDistribution | None = None) -> Iterable[Check]:
     """Every check(make_distribution), or those that apply to `distribution` (tensor family or adapted environments)."""
     yield from SAMPLING_CHECKS
+    yield from EVERY_SPLIT_CHECKS
     yield from BOUNDARY_CHECKS
     yield from INFORMATION_CHECKS
     yield from SCORING_CHECKS

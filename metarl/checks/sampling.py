@@ -157,7 +157,7 @@ def check_splits_are_disjoint(make_distribution: Make) -> None:
                     seen.setdefault(key, split) == split,
                     f"{distribution.id}: a task of split {split!r} is one of {seen[key]!r} too.",
                     "Draw each split from a stream of its own (the split's name in the generator's path) or from its own list; "
-                    "a family with few tasks by nature declares finite = True.",
+                    "a family with few tasks by nature says finite=True to GymnasiumDistribution, or finite = True in its class.",
                 )
 
 

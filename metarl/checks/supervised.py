@@ -113,19 +113,37 @@ def check_examples_are_the_rows_own(make_distribution: Make) -> None:
 def check_losses(make_distribution: Make) -> None:
     """One finite loss an example, which no other example has a say in; and so with what is right, if anything is."""
     distribution = make_distribution()
-    tasks = distribution.sample(N, "train", 0).to("cpu", torch.float32)
+    for split in distribution.splits:
+        _check_losses_of(distribution, split)
+
+
+def _check_losses_of(distribution: SupervisedDistribution, split: str) -> None:
+    who = f"{distribution.id}: in its split {split!r}, "
+    tasks = distribution.sample(N, split, 0).to("cpu", torch.float32)
     targets = distribution.query(tasks, torch_generator(0)).targets
     n, m = targets.shape[:2]
     outputs = torch.randn(n, m, distribution.outputs, generator=torch_generator(1))
     loss, right = distribution.loss(outputs, targets), distribution.correct(outputs, targets)
     good = loss.shape == (n, m) and bool(loss.isfinite().all())
-    require(good, f"{distribution.id}: the loss of {n} x {m} examples has shape {tuple(loss.shape)}.", "Give one finite loss an example.")
+    require(
+        good,
+        f"{who}the loss of {n} x {m} examples has shape {tuple(loss.shape)}.",
+        "Give one finite loss an example.",
+    )
     order = torch.arange(m - 1, -1, -1)
     same = torch.allclose(distribution.loss(outputs[:, order], targets[:, order]), loss[:, order], rtol=1e-5, atol=1e-6)
-    require(same, f"{distribution.id}: an example's loss changes with the others' order.", "Don't average over examples.")
+    require(
+        same,
+        f"{who}an example's loss changes with the others' order.",
+        "Don't average over examples.",
+    )
     if right is not None:
         good = right.shape == (n, m) and right.dtype == torch.bool
-        require(good, f"{distribution.id}: correct is {right.dtype} of shape {tuple(right.shape)}.", "Give one truth value an example.")
+        require(
+            good,
+            f"{who}correct is {right.dtype} of shape {tuple(right.shape)}.",
+            "Give one truth value an example.",
+        )
 
 
 SUPERVISED_CHECKS: tuple[Callable[..., None], ...] = (

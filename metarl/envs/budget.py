@@ -1,9 +1,9 @@
 """How long a meta-episode lasts: a number of episodes, or a number of steps."""
 
 from dataclasses import dataclass
-from numbers import Integral
 
 from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.whole_numbers import LARGEST_COUNT, check_whole
 
 __all__ = ["Budget", "Episodes", "Steps", "max_steps"]
 
@@ -21,7 +21,8 @@ class Episodes:
     after: int = 0
 
     def __post_init__(self) -> None:
-        _check_whole(self.learning, self.after)
+        for name in ("learning", "after"):
+            object.__setattr__(self, name, check_whole(f"Episodes: {name}", getattr(self, name), -LARGEST_COUNT))
         if self.learning < 0 or self.after < 0 or self.learning + self.after < 1:
             raise ValueError(f"A budget needs K >= 0, M >= 0 and K + M >= 1 episodes, not K={self.learning}, M={self.after}.")
 
@@ -42,18 +43,12 @@ class Steps:
     total: int
 
     def __post_init__(self) -> None:
-        _check_whole(self.total)
+        object.__setattr__(self, "total", check_whole("Steps: total", self.total, -LARGEST_COUNT))
         if self.total < 1:
             raise ValueError(f"A budget needs at least one step, not {self.total}.")
 
 
 Budget = Episodes | Steps
-
-
-def _check_whole(*counts: object) -> None:
-    for count in counts:
-        if isinstance(count, bool) or not isinstance(count, Integral):
-            raise ValueError(f"A budget counts whole episodes or steps, not {count!r}.")
 
 
 def max_steps(budget: Budget, distribution: TaskDistribution) -> int:

@@ -20,6 +20,7 @@ from metarl.tasks.contract import TaskDistribution, Tasks, TaskSource, check_spl
 from metarl.tasks.registry import make
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.spaces import action_tensor
+from metarl.tasks.whole_numbers import check_seed, check_whole
 
 __all__ = ["MetaEpisodeGymnasium", "MetaEpisodeVector", "make_single", "make_vector"]
 
@@ -54,6 +55,7 @@ class MetaEpisodeGymnasium(gym.Env[np.ndarray, Any]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """Start the first meta-episode of stream `seed`, or the next one of the current stream."""
+        seed = None if seed is None else check_seed(seed)
         super().reset(seed=seed)
         if seed is None and self._next is not None:
             observation = self._next
@@ -98,6 +100,7 @@ class MetaEpisodeVector(gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
 
     def __init__(self, distribution: TaskDistribution, budget: Budget, split: str = "train", num_envs: int = 1, batched: bool = False):
+        num_envs = check_whole("num_envs", num_envs)
         self._rows = _Rows(distribution, budget, split, num_envs, batched)
         self.num_envs = num_envs
         self.single_observation_space, self.single_action_space = self._rows.features.space, distribution.action_space
@@ -110,17 +113,25 @@ class MetaEpisodeVector(gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]
         """Start a meta-episode in every row: seeds s, s + 1, ... for an integer s; rows without a seed go on to their next task."""
         if options is not None and "reset_mask" in options:
             raise ValueError("Rows of this environment start again by themselves (AutoresetMode.SAME_STEP); leave reset_mask out.")
-        super().reset(seed=seed if isinstance(seed, int) else None)
-        seeds = (
-            [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else [None] * self.num_envs if seed is None else list(seed)
-        )
-        if len(seeds) != self.num_envs:
-            raise ValueError(f"Give one seed, or one for each of the {self.num_envs} rows, not {len(seeds)}.")
+        seeds = self._seeds(seed)
+        super().reset(seed=None if isinstance(seed, Sequence | np.ndarray) else seeds[0])
         if not self._rows.seeded:
             seeds = [int(self.np_random.integers(2**31)) if s is None else s for s in seeds]
         observation = self._rows.start(seeds)
         everywhere = np.ones(self.num_envs, bool)
         return observation, _masked({"task": self._rows.task_numbers()}, everywhere)
+
+    def _seeds(self, seed: Any) -> list[int | None]:
+        """A seed a row, or None."""
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, str) or not isinstance(seed, Sequence | np.ndarray):
+            first = check_seed(seed)
+            return [check_seed(first + i) for i in range(self.num_envs)]
+        seeds = [None if each is None else check_seed(each) for each in seed]
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"Give one seed, or one for each of the {self.num_envs} rows, not {len(seeds)}.")
+        return seeds
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Take one step in every row."""

@@ -16,6 +16,7 @@ from metarl.envs.budget import Budget, Steps, max_steps
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, TaskSource, TensorRows, Transition, where_rows
 from metarl.tasks.errors import ActionError
 from metarl.tasks.spaces import action_dtype, observation_dtype, spaces_of
+from metarl.tasks.whole_numbers import check_whole
 
 __all__ = ["MetaEpisodeEnv", "Outcome", "Step", "action_dtype", "observation_dtype"]
 
@@ -81,8 +82,7 @@ class MetaEpisodeEnv:
         refill: bool = True,
         dtype: torch.dtype = torch.float32,
     ):
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, not {num_envs}.")
+        num_envs = check_whole("num_envs", num_envs)
         rngs = [rng] if isinstance(rng, Generator) else rng
         if not isinstance(rng, Generator) and len(rng) != num_envs:
             raise ValueError(f"Give one generator, or one a row: {num_envs} rows can't share {len(rng)}.")

@@ -1,7 +1,6 @@
 """The one loop that scores every agent: the same tasks and the same environment noise for all, so that differences are paired."""
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from metarl.tasks.devices import check_device
 from metarl.tasks.errors import ActionError
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.supervised import SupervisedDistribution
+from metarl.tasks.whole_numbers import check_seed, check_whole
 
 __all__ = ["CHUNK", "MOST_TASKS", "Evaluation", "evaluate", "tasks_to_play"]
 
@@ -186,12 +186,8 @@ def evaluate(
     check_device(device)
     if not isinstance(budget, Budget):
         raise ValueError(f"budget must be Episodes(K, after=M) or Steps(N), not {budget!r}.")
-    if num_tasks is not None and not isinstance(num_tasks, Integral):
-        raise ValueError(f"num_tasks must be a whole number, not {num_tasks!r}.")
-    if num_tasks is not None and num_tasks < 1:
-        raise ValueError(f"num_tasks must be at least 1, not {num_tasks}.")
-    if not isinstance(seed, Integral):
-        raise ValueError(f"seed must be a whole number, not {seed!r}.")
+    num_tasks = None if num_tasks is None else check_whole("num_tasks", num_tasks)
+    seed = check_seed(seed)
     check_made_for(agent, distribution, budget)
     tasks = tasks_to_play(distribution, split, num_tasks, seed)
     num_tasks = len(tasks)

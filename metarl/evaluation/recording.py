@@ -20,6 +20,7 @@ from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.evaluation.protocol import CHUNK, Evaluation, evaluate
 from metarl.tasks.contract import EpisodeRows, PlugInError, TaskDistribution, Tasks, TensorRows, Transition
+from metarl.tasks.whole_numbers import check_whole
 
 __all__ = ["MOST_PICTURES", "NotingOptions", "RecordedEpisode", "Recording", "record", "shows_images"]
 
@@ -94,7 +95,7 @@ def record(
     Raises:
         ValueError: as `evaluate`; or there is nothing to show of this distribution, which is said before the first step.
     """
-    if num_tasks > CHUNK:
+    if check_whole("num_tasks", num_tasks) > CHUNK:
         raise ValueError(f"At most {CHUNK} tasks can be recorded at once, not {num_tasks}.")
     watched, noting = _Watched(distribution), NotingOptions(agent)
     evaluation = evaluate(noting, watched, split, num_tasks, seed, budget, device=device, record_actions=True)

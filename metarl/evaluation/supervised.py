@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +17,7 @@ from metarl.tasks.contract import PlugInError, Tasks, check_split
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
+from metarl.tasks.whole_numbers import check_seed
 
 __all__ = ["CHUNK", "SupervisedEvaluation", "evaluate_supervised"]
 
@@ -150,8 +150,7 @@ def evaluate_supervised(
     check_split(distribution, split)
     check_device(device)
     check_counts(num_tasks=num_tasks, steps=steps, chunk=CHUNK if chunk is None else chunk)
-    if not isinstance(seed, Integral):
-        raise ValueError(f"seed must be a whole number, not {seed!r}.")
+    num_tasks, steps, seed = int(num_tasks), int(steps), check_seed(seed)
     inner_steps = tuple(range(steps + 1)) if score_after is None else tuple(sorted(set(score_after)))
     if not inner_steps or not 0 <= inner_steps[0] <= inner_steps[-1] <= steps:
         raise ValueError(f"score_after names inner steps between 0 and {steps}, one at least, not {score_after}.")

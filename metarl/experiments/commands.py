@@ -68,7 +68,7 @@ class EvaluateOptions:
     """How to score trained agents.
 
     Attributes:
-        split: of the tasks: test, train, or extrapolate where the distribution has it.
+        split: of the tasks: test, train, or validation or extrapolate where the distribution has it.
         num_tasks: how many tasks; if left out, each of the split once where it has a list of at most 10,000, else 10,000.
         seed: names the tasks and the environment's noise.
         episodes: K, episodes in a meta-episode; as in training if left out.

@@ -22,6 +22,7 @@ from metarl.networks.finite import check_update
 from metarl.rollout import Rollout
 from metarl.tasks.errors import PlugInError
 from metarl.tasks.processes import WorkerProcesses, enter_worker
+from metarl.tasks.registered import register_in_worker, registered_by_script, unknown_to_workers
 from metarl.tasks.seeding import derive_seed
 
 __all__ = ["ALONE", "Captain", "CrewLearner", "Share", "added", "everyones_rollout", "gathered", "serve"]
@@ -69,7 +70,7 @@ class Captain:
 
     def __init__(self, build: Callable[[Share], Any], size: int):
         try:
-            pickled = cloudpickle.dumps(build)
+            pickled = cloudpickle.dumps((registered_by_script(), cloudpickle.dumps(build)))
         except Exception as error:
             raise ValueError(
                 f"The learner can't be sent to other processes ({error}); make its parts picklable, or use processes=1."
@@ -164,7 +165,9 @@ def serve(connection: int, lifeline: int, patience: float, rank: int, size: int)
     pipe = enter_worker(connection, lifeline, patience)
     torch.set_num_threads(1)
     try:
-        learner = cloudpickle.loads(pipe.recv_bytes())(Hand(pipe, rank, size))
+        registered, build = cloudpickle.loads(pipe.recv_bytes())
+        register_in_worker(registered)
+        learner = cloudpickle.loads(build)(Hand(pipe, rank, size))
         pipe.send_bytes(FINE)
         while True:
             command, arguments = cloudpickle.loads(pipe.recv_bytes())
@@ -173,8 +176,8 @@ def serve(connection: int, lifeline: int, patience: float, rank: int, size: int)
         pass
     except Exception as error:
         trace = "" if isinstance(error, PlugInError) else f"\n\n{''.join(traceback.format_exception(error))}"
-        with suppress(ConnectionError):  # the first process may have failed too
-            pipe.send_bytes(FAILED + f"{error}{trace}".encode())
+        with suppress(OSError):  # the first process may have failed too
+            pipe.send_bytes(FAILED + f"{error}{unknown_to_workers(error.__cause__)}{trace}".encode())
 
 
 class CrewLearner(ABC):

@@ -8,7 +8,6 @@ import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from numbers import Integral
 from typing import Any, Literal
 
 import torch
@@ -36,6 +35,7 @@ from metarl.rollout import Rollout, collect
 from metarl.tasks.contract import TaskDistribution, fresh_tasks
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
+from metarl.tasks.whole_numbers import check_seed
 
 __all__ = ["RL2", "RL2Agent", "RL2Config"]
 
@@ -108,9 +108,9 @@ class RL2(CrewLearner):
         check_device(device)
         super().__init__(config, device, partial(RL2, config, distribution, seed, device, make_policy), share)
         self.distribution, self.device = distribution, torch.device(device)
-        self.seeds = seed if isinstance(seed, tuple) else (seed,)
+        self.seeds = tuple(check_seed(each) for each in (seed if isinstance(seed, tuple | list) else (seed,)))
         self.members = len(self.seeds)
-        if not all(isinstance(each, Integral) for each in self.seeds) or len(set(self.seeds)) != max(1, self.members):
+        if len(set(self.seeds)) != max(1, self.members):
             raise ValueError(f"Give an integer as seed, or a tuple of integers that differ, one a member; not {seed!r}.")
         self.budget = Episodes(config.episodes)
         self.max_steps = max_steps(self.budget, distribution)

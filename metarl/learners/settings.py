@@ -1,6 +1,6 @@
 """What learners ask of numbers that they are given, before any training starts."""
 
-from numbers import Integral
+from metarl.tasks.whole_numbers import check_seed, check_whole
 
 __all__ = ["check_counts", "check_step_sizes", "only_seed"]
 
@@ -10,10 +10,7 @@ MOST = 1e38  # a larger step size can't be a factor of float32 numbers
 def check_counts(**counts: int) -> None:
     """Raise ValueError unless all `counts` are whole numbers and at least 1; the first that isn't is named."""
     for name, value in counts.items():
-        if not isinstance(value, Integral):
-            raise ValueError(f"{name} must be a whole number, not {value!r}.")
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}.")
+        check_whole(name, value)
 
 
 def check_step_sizes(most: float = MOST, **sizes: float) -> None:
@@ -29,9 +26,9 @@ def only_seed(learner: str, seed: int | tuple[int, ...]) -> int:
     """The seed of a learner that trains one at a time, alone or as a tuple of one.
 
     Raises:
-        ValueError: several seeds, or none that is an integer.
+        ValueError: several seeds, or something that is no seed.
     """
     only = seed[0] if isinstance(seed, tuple) and len(seed) == 1 else seed
-    if not isinstance(only, Integral):
+    if isinstance(only, tuple | list):
         raise ValueError(f"{learner} trains one seed at a time; give an integer, not {seed!r}.")
-    return int(only)
+    return check_seed(only)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.physics_drawings import draw_acrobot
 from metarl.tasks.physics_range import PhysicsRange, check_horizon, check_reach
 from metarl.tasks.seeding import numpy_generator
@@ -65,7 +65,7 @@ class Acrobot(TaskDistribution):
     | reward | -1 a step, 0 for the one that reaches the goal |
     | start | both angles and velocities uniform in [-0.1, 0.1] |
     | end | terminated where -cos(upper angle) - cos(sum of both) > 1 (the tip a link above the pivot); truncated at the horizon |
-    | splits | train, test: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
+    | splits | train, test, validation: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
     | success | reached the goal |
     | upper bound | 0 every episode, since no reward is positive; loose |
     | versions | v0 |
@@ -103,7 +103,7 @@ class Acrobot(TaskDistribution):
         return {**self.physics.config(), "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> AcrobotTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         drawn = self.physics.draw(n, 6, split, numpy_generator(seed, self.id, split))
         gravity, upper_mass, lower_mass, upper_length, lower_length, torque = drawn.scales
         return AcrobotTasks(gravity, upper_mass, lower_mass, upper_length, lower_length, drawn.direction * torque, drawn.friction)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.processes import DEFAULT_PATIENCE
 from metarl.tasks.retro_emulator import CONSOLE, MakeRetro, RetroLevel
 from metarl.tasks.retro_library import check_roms
 
@@ -48,6 +49,7 @@ class Airstriker(GymnasiumDistribution):
         size, grey, stack: pixels a side, grey or colour, and pictures an observation.
         reward_scale: factor of rewards, for training.
         horizon: most steps in an episode; 1,000 are 67 seconds.
+        patience: seconds that a worker has for one step or reset of its rows before it is ended and named; None waits for ever.
 
     Raises:
         ValueError: stable-retro isn't installed, or an argument is out of bounds.
@@ -66,6 +68,7 @@ class Airstriker(GymnasiumDistribution):
         stack: int = 4,
         reward_scale: float = 1.0,
         horizon: int = 1000,
+        patience: float | None = DEFAULT_PATIENCE,
     ):
         check_roms(self.id, (GAME,))
         self.arguments = {
@@ -78,7 +81,7 @@ class Airstriker(GymnasiumDistribution):
         }
         make = MakeRetro("scenario", 6, frame_skip, stickiness, size, grey, stack, reward_scale=reward_scale, states=STATES)
         splits = {split: [level for own, level in airstriker_levels() if own == split] for split in SPLITS}
-        super().__init__(self.id, make, splits, horizon, workers=1, one_per_process=True)
+        super().__init__(self.id, make, splits, horizon, workers=1, one_per_process=True, patience=patience)
         CONSOLE.eject()  # all rows play in worker processes; this one's emulator is free for others
 
     def config(self) -> dict[str, Any]:

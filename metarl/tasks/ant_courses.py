@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from metarl.tasks.ant_layouts import Layouts
 from metarl.tasks.ant_paths import draw_walk
-from metarl.tasks.contract import Tasks, Transition, check_split
+from metarl.tasks.contract import Tasks, Transition, check_draw, check_split
 from metarl.tasks.mujoco_family import Motion, MujocoFamily, MujocoState
 from metarl.tasks.mujoco_models import Wall, walled_models
 from metarl.tasks.mujoco_robots import ANT_WITHOUT_COSTS
@@ -99,7 +99,7 @@ class AntCourse(MujocoFamily):
 
     def sample(self, n: int, split: str, seed: int) -> CourseTasks:
         """n courses of the split; each comes once before any comes twice."""
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         own, rng = np.array(self.split_layouts[split]), numpy_generator(seed, self.id, split)
         order = [rng.permutation(own) for _ in range(-(-n // len(own)))]
         layout = np.concatenate([np.zeros(0, dtype=np.int64), *order])[:n]

@@ -7,6 +7,7 @@ from typing import Any
 
 from metarl.tasks.atari_game import Flavour, MakeAtari, check_flavours
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.processes import DEFAULT_PATIENCE
 
 __all__ = ["FLAVOURS", "AtariFlavours"]
 
@@ -63,6 +64,7 @@ class AtariFlavours(GymnasiumDistribution):
         horizon: most steps in an episode; 4,500 are five minutes with a frame_skip of 4.
         reward_scale: factor of rewards, for training.
         workers: worker processes that share the rows; results don't depend on it.
+        patience: seconds that a worker has for one step or reset of its rows before it is ended and named; None waits for ever.
 
     Raises:
         ValueError: ale-py isn't installed, has no such game or flavour, or an argument is out of bounds.
@@ -83,6 +85,7 @@ class AtariFlavours(GymnasiumDistribution):
         horizon: int = 4500,
         reward_scale: float = 1.0,
         workers: int = 0,
+        patience: float | None = DEFAULT_PATIENCE,
     ):
         self.game, self.train, self.test = game, train, test
         named = FLAVOURS.get(game, {})
@@ -94,7 +97,9 @@ class AtariFlavours(GymnasiumDistribution):
                 f"{self.id}: no flavours of {game} are named; choose {', '.join(FLAVOURS)}, or say which, such as train=0/0,1/0 test=2/0."
             )
         self.make = MakeAtari(frame_skip, stickiness, one_life, reward_scale)
-        super().__init__(self.id, self.make, {split: each for split, each in splits.items() if each}, horizon, workers=workers)
+        super().__init__(
+            self.id, self.make, {split: each for split, each in splits.items() if each}, horizon, workers=workers, patience=patience
+        )
 
     def config(self) -> dict[str, Any]:
         settings = {name: getattr(self.make, name) for name in ("frame_skip", "stickiness", "one_life", "reward_scale")}

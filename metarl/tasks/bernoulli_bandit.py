@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.bandit_bounds import bernoulli_optimum, bernoulli_relaxation
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import STREAMS, TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["BernoulliBandit", "BernoulliBanditTasks"]
@@ -30,7 +30,7 @@ class BernoulliBandit(TaskDistribution):
     | action | Discrete(arms), the arm to pull |
     | reward | 1 with the arm's probability p, else 0; p ~ U[0, 1] independently |
     | end | every step terminates |
-    | splits | train, test: independent streams |
+    | splits | train, test, validation: independent streams |
     | optimum | exact by dynamic programming over sorted posterior counts, for short horizons |
     | upper bound | known means; relaxation: Lagrangian, one arm at a price |
     | versions | v0 |
@@ -43,6 +43,7 @@ class BernoulliBandit(TaskDistribution):
 
     id = "BernoulliBandit-v0"
     has_success = False
+    splits = STREAMS
     horizon = 1
 
     def __init__(self, arms: int = 5):
@@ -56,7 +57,7 @@ class BernoulliBandit(TaskDistribution):
         return {"arms": self.arms}
 
     def sample(self, n: int, split: str, seed: int) -> BernoulliBanditTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         return BernoulliBanditTasks(torch.from_numpy(numpy_generator(seed, self.id, split).random((n, self.arms))))
 
     def reset(self, tasks: Tasks, rng: Generator) -> tuple[Tensor, Tensor]:

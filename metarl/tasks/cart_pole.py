@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.physics_drawings import draw_cart_pole
 from metarl.tasks.physics_range import PhysicsRange, check_horizon, check_reach
 from metarl.tasks.seeding import numpy_generator
@@ -63,7 +63,7 @@ class CartPole(TaskDistribution):
     | reward | 1 a step, the last one included |
     | start | all four uniform in [-0.05, 0.05] |
     | end | terminated beyond 12 degrees or 2.4 m; truncated at the horizon |
-    | splits | train, test: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
+    | splits | train, test, validation: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
     | success | not defined |
     | upper bound | the horizon, every episode |
     | versions | v0 |
@@ -99,7 +99,7 @@ class CartPole(TaskDistribution):
         return {**self.physics.config(), "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> CartPoleTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         drawn = self.physics.draw(n, 5, split, numpy_generator(seed, self.id, split))
         gravity, cart_mass, pole_mass, length, force = drawn.scales
         return CartPoleTasks(gravity, cart_mass, pole_mass, length, drawn.direction * force, drawn.friction)

@@ -4,6 +4,7 @@ from typing import Any
 
 from metarl.tasks.coin_run_env import LONGEST, MakeLevel
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.processes import DEFAULT_PATIENCE
 from metarl.tasks.running import Running
 
 __all__ = ["FIRST_TEST_LEVEL", "CoinRun"]
@@ -38,6 +39,7 @@ class CoinRun(GymnasiumDistribution):
         paint_velocity: show the velocity, which one picture doesn't tell otherwise.
         horizon: most steps in one episode; Procgen ends it after 1,000.
         workers: worker processes that share the rows; results don't depend on it.
+        patience: seconds that a worker has for one step or reset of its rows before it is ended and named; None waits for ever.
 
     Raises:
         ValueError: Procgen isn't installed, or a number of levels, a difficulty or a horizon that doesn't exist.
@@ -57,6 +59,7 @@ class CoinRun(GymnasiumDistribution):
         paint_velocity: bool = True,
         horizon: int = LONGEST,
         workers: int = 0,
+        patience: float | None = DEFAULT_PATIENCE,
     ):
         if not 1 <= levels <= FIRST_TEST_LEVEL:
             raise ValueError(f"{self.id}: levels must lie between 1 and {FIRST_TEST_LEVEL}, not {levels}.")
@@ -69,7 +72,7 @@ class CoinRun(GymnasiumDistribution):
         self.levels, self.test_levels = levels, test_levels
         self.maker = MakeLevel(difficulty, backgrounds, paint_velocity)
         splits = {"train": range(levels), "test": range(FIRST_TEST_LEVEL, FIRST_TEST_LEVEL + test_levels)}
-        super().__init__(self.id, self.maker, splits, horizon, workers=workers)
+        super().__init__(self.id, self.maker, splits, horizon, workers=workers, patience=patience)
 
     def config(self) -> dict[str, Any]:
         settings = {name: getattr(self.maker, name) for name in ("difficulty", "backgrounds", "paint_velocity")}

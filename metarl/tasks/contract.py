@@ -17,9 +17,11 @@ from torch import Generator, Tensor
 
 from metarl.tasks.errors import PlugInError
 from metarl.tasks.seeding import derive_seed
+from metarl.tasks.whole_numbers import check_seed, check_whole
 
 __all__ = [
     "SPLITS",
+    "STREAMS",
     "EpisodeRows",
     "PlugInError",
     "Reckon",
@@ -27,6 +29,7 @@ __all__ = [
     "TaskSource",
     "Tasks",
     "Transition",
+    "check_draw",
     "check_split",
     "fresh_tasks",
     "join_tasks",
@@ -39,7 +42,8 @@ SomeTasks = TypeVar("SomeTasks", bound="Tasks")
 # (pose [..., 3] int64: row, column, heading; observation [..., *obs]; the action taken on it [...]) -> the next pose [..., 3]
 Reckon = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-SPLITS = ("train", "test", "extrapolate")
+SPLITS = ("train", "test", "extrapolate", "validation")  # in this order for ever: adapted tasks count on it
+STREAMS = ("train", "test", "validation")  # of a family that draws each from a stream of its own, of tasks without end
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +141,7 @@ class TaskDistribution(ABC):
         reveals: an episode's first observation is meant to tell something of the task.
         hides: fields of its tasks that no observation of an unfinished episode depends on; only rewards, successes and ends do.
         headings: ways that an agent which walks about may face, as `reckon` counts them.
-        splits: the splits it can sample.
+        splits: the splits it can sample: train, test, and where they make sense validation (to choose settings by) and extrapolate.
     """
 
     id: str
@@ -146,7 +150,7 @@ class TaskDistribution(ABC):
     horizon: int
     finite: bool = False
     has_success: bool | None = None
-    reveals: ClassVar[bool] = False
+    reveals: bool = False
     hides: ClassVar[tuple[str, ...]] = ()
     headings: int = 1
     splits: tuple[str, ...] = ("train", "test")
@@ -341,9 +345,16 @@ def _in_words(rows: Tensor) -> bool:
     return fits and rows[0].numel() % 8 == 0 and rows.storage_offset() % 8 == 0
 
 
+def check_draw(distribution: Any, n: int, split: str, seed: int) -> None:
+    """Raise ValueError unless `sample` of `distribution` can be called so; each `sample` begins with this."""
+    check_split(distribution, split)
+    check_whole(f"{distribution.id}: the number of tasks", n, 0)
+    check_seed(seed, f"{distribution.id}: seed")
+
+
 def check_split(distribution: Any, split: str) -> None:
     """Raise ValueError unless `distribution`, of episodes or of examples, has `split`."""
-    if split not in distribution.splits:
+    if not isinstance(split, str) or split not in distribution.splits:
         raise ValueError(f"{distribution.id} has no split {split!r}; choose one of {', '.join(distribution.splits)}.")
 
 
@@ -358,6 +369,7 @@ def fresh_tasks(distribution: TaskDistribution, split: str, num_rows: int, seed:
         first: offset added to every j, so that successive rollouts see new tasks.
     """
     check_split(distribution, split)
+    num_rows, seed, first = check_whole("num_rows", num_rows), check_seed(seed), check_whole("first", first, 0)
     blocks: dict[int, Tasks] = {}  # the latest used is the last
 
     def block_of(j: int) -> Tasks:

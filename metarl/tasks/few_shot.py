@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
-from metarl.tasks.contract import Tasks, check_split, row_keys
+from metarl.tasks.contract import Tasks, check_draw, row_keys
 from metarl.tasks.seeding import numpy_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
 
@@ -93,7 +93,7 @@ class FewShotClassification(SupervisedDistribution):
         return dict(self.settings)
 
     def sample(self, n: int, split: str, seed: int) -> FewShotTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         (first, end), (shots, queries) = self.ranges[split], self.sizes[split]
         uniform = numpy_generator(seed, self.id, split, "classes").random((n, self.ways))
         classes = first + draw_distinct(uniform, np.asarray(end - first))

@@ -9,7 +9,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw, check_split
 from metarl.tasks.four_rooms_drawing import draw_rooms
 from metarl.tasks.physics_range import check_horizon
 from metarl.tasks.seeding import numpy_generator
@@ -118,7 +118,7 @@ class FourRooms(TaskDistribution):
         return {"goals": self.goals, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> FourRoomsTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         cells = torch.tensor(GOALS[self.goals][split])
         drawn = numpy_generator(seed, self.id, split).integers(len(cells), size=n)
         return FourRoomsTasks(cells[torch.from_numpy(drawn)])

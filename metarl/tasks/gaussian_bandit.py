@@ -8,7 +8,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import STREAMS, TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["GaussianBandit", "GaussianBanditTasks"]
@@ -30,7 +30,7 @@ class GaussianBandit(TaskDistribution):
     | action | Discrete(arms), the arm to pull |
     | reward | N(m, noise²), m ~ N(prior_mean, prior_std²) independently |
     | end | every step terminates |
-    | splits | train, test: independent streams |
+    | splits | train, test, validation: independent streams |
     | optimum | not computed |
     | upper bound | known means |
     | versions | v0 |
@@ -43,6 +43,7 @@ class GaussianBandit(TaskDistribution):
 
     id = "GaussianBandit-v0"
     has_success = False
+    splits = STREAMS
     horizon = 1
 
     def __init__(self, arms: int = 5, prior_mean: float = 0.0, prior_std: float = 1.0, noise: float = 1.0):
@@ -60,7 +61,7 @@ class GaussianBandit(TaskDistribution):
         return {"arms": self.arms, "prior_mean": self.prior_mean, "prior_std": self.prior_std, "noise": self.noise}
 
     def sample(self, n: int, split: str, seed: int) -> GaussianBanditTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         draws = numpy_generator(seed, self.id, split).standard_normal((n, self.arms))
         return GaussianBanditTasks(torch.from_numpy(self.prior_mean + self.prior_std * draws))
 

@@ -29,7 +29,8 @@ class GridMaze(TaskDistribution):
     | start | the task's start cell, in every episode of a meta-episode |
     | end | terminated on the goal; truncated at the horizon |
     | success | the goal was reached |
-    | splits | train, test: frozen sets of mazes, or new ones without end; disjoint by a hash of maze, start and goal; or your own |
+    | splits | train, test: frozen sets of mazes, or new ones without end; validation: new ones, beside a frozen test set |
+    | | disjoint by a hash of maze, start and goal; or your own |
     | optimum | not computable |
     | upper bound | the shortest path, known from the start |
     | versions | v0 |
@@ -74,6 +75,7 @@ class GridMaze(TaskDistribution):
             raise ValueError(f"window must be at least 1, so that a cell's own walls are seen, not {window}.")
         if horizon < 0:
             raise ValueError(f"horizon must be at least 1, or 0 for the paper's, not {horizon}.")
+        self.splits = self.mazes.splits
         self.size, self.finite, self.window = self.mazes.size, self.mazes.finite, window
         self.horizon = horizon or default_horizon(self.size)
         self.observation_space = gym.spaces.MultiBinary((2 * window + 1, 2 * window + 1))

@@ -8,7 +8,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw, check_split
 from metarl.tasks.maze_drawings import draw_maze
 from metarl.tasks.maze_layouts import MazeTasks
 from metarl.tasks.seeding import numpy_generator
@@ -67,7 +67,7 @@ class GridNavi(TaskDistribution):
         return {"size": self.size, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> GridNaviTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         drawn = numpy_generator(seed, self.id, split).integers(len(self.goals), size=n)
         return GridNaviTasks(self.goals[torch.from_numpy(drawn)])
 

@@ -1,29 +1,30 @@
 """Gymnasium environments as a task distribution: a list of tasks a split, and a function that makes a task's environment."""
 
-import hashlib
 import reprlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
-import cloudpickle
 import gymnasium as gym
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import SPLITS, EpisodeRows, PlugInError, TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.content import Groups, content_key, group_by_content
+from metarl.tasks.contract import SPLITS, EpisodeRows, PlugInError, TaskDistribution, Tasks, Transition, check_draw, check_split
 from metarl.tasks.new_environment import own_limit, problem_of_environment, remember
+from metarl.tasks.processes import DEFAULT_PATIENCE, check_patience
 from metarl.tasks.row_player import Recipe, RowArrays, RowPlayer, arrays_in, bytes_needed
 from metarl.tasks.seeding import numpy_generator
 from metarl.tasks.space_values import ActionBounds
 from metarl.tasks.spaces import spaces_of
+from metarl.tasks.task_streams import SHARES, Sampler, TaskStream, check_streams, refuse_shared
+from metarl.tasks.whole_numbers import check_whole
 from metarl.tasks.workers import WorkerPool
 
-__all__ = ["DEFAULT_HORIZON", "GymnasiumDistribution", "GymnasiumRows", "GymnasiumTasks"]
+__all__ = ["DEFAULT_HORIZON", "GymnasiumDistribution", "GymnasiumRows", "GymnasiumTasks", "SampledTasks"]
 
 DEFAULT_HORIZON = 200  # steps, where neither the user nor the environment says how long an episode lasts
 
@@ -36,8 +37,28 @@ class GymnasiumTasks(Tasks):
     index: Tensor  # [n] int64, position of the task in the split's list
 
 
+@dataclass(frozen=True, eq=False)
+class SampledTasks(GymnasiumTasks):
+    """n tasks of a split that a function draws, by their numbers in its stream."""
+
+    content: Tensor  # [n] int64, a hash of what each task is made of
+
+    @property
+    def fingerprint(self) -> str:
+        """A 16-digit hash of what the tasks are made of, whatever their numbers are."""
+        return Contents(self.split, self.content).fingerprint
+
+
+@dataclass(frozen=True, eq=False)
+class Contents(Tasks):
+    """What the fingerprint of sampled tasks is made of."""
+
+    split: Tensor  # [n] int64
+    content: Tensor  # [n] int64
+
+
 class GymnasiumDistribution(TaskDistribution):
-    """A user's own environments, one a task, drawn from lists of tasks.
+    """A user's own environments, one a task, drawn from lists of tasks or by a function.
 
     Either pass `make_env`, or subclass and define the method `make_env(self, task)`.
 
@@ -48,7 +69,7 @@ class GymnasiumDistribution(TaskDistribution):
     | start | `env.reset(seed=...)`, a fresh seed every episode |
     | end | terminated as the environment says; truncated by the environment's own limit or at the horizon |
     | success | `info["is_success"]`, else `info["success"]`, true or false (or 1 or 0); false where there is neither |
-    | splits | the lists given; a batch goes through a shuffled list before any of its tasks comes again |
+    | splits | the lists given; a batch goes through a shuffled list before any of its tasks comes again; or new tasks without end |
 
     Observations of boxes arrive as float32 (uint8 ones stay uint8), all else as int64; numbers of an integer box that float32 can't hold
     exactly are refused. Scores sum the environment's own rewards in float64; agents see them rounded to float32.
@@ -60,7 +81,11 @@ class GymnasiumDistribution(TaskDistribution):
     Args:
         id: such as "MyMaze-v0".
         make_env: makes the environment of one task, a new one in each call: an environment that was returned before is refused.
-        splits: split -> tasks; a task is anything that `make_env` understands, picklable if there are workers.
+        splits: split -> tasks; a task is anything that `make_env` understands, picklable if there are workers. In place of a list, a
+            function may draw a split's tasks: called with a NumPy generator, it returns one task. Tasks that another split lists are
+            drawn again; that two functions draw from different or continuous ranges is theirs to see to, and an error where it fails.
+        sampler: such a function for all of train, test and validation that `splits` doesn't give; a hash of its content says to which of
+            them a task belongs, so that none is in two.
         horizon: most steps in one episode. If it isn't given: the own limit of the first task's environment (its
             `gymnasium.wrappers.TimeLimit`, or `max_episode_steps` of its spec), and 200 if it has none; a warning tells the first episode
             that is cut without a word of the user's or of the environment, and a task with a longer limit of its own is refused.
@@ -68,6 +93,10 @@ class GymnasiumDistribution(TaskDistribution):
         one_per_process: a process can hold one environment only, as with stable-retro; then each row has a worker of its own, whatever
             `workers` says. Only a single row with workers=0 is played in this process. An environment is closed before the next is made.
         finite: there are few tasks by nature, so that splits may share some.
+        patience: seconds that a worker process has for one step or reset of its rows; one that hangs is ended, and the error names its
+            task and step. None waits for ever, and so does whoever plays in this process (workers=0), where nothing can end a hang.
+        reveals: an episode's first observation is meant to tell something of the task; `metarl.checks` then lets it. If it isn't given, as
+            the class says.
 
     Raises:
         ValueError: no tasks, an unknown split, splits that share a task without `finite`, or spaces that tensors can't hold.
@@ -78,25 +107,52 @@ class GymnasiumDistribution(TaskDistribution):
         self,
         id: str,
         make_env: Callable[[Any], gym.Env] | None = None,
-        splits: Mapping[str, Sequence[Any]] | None = None,
+        splits: Mapping[str, Sequence[Any] | Sampler] | None = None,
         horizon: int | None = None,
         *,
         workers: int = 0,
         one_per_process: bool = False,
         finite: bool = False,
+        patience: float | None = DEFAULT_PATIENCE,
+        reveals: bool | None = None,
+        sampler: Sampler | None = None,
     ):
-        _check_counts(id, horizon, workers)
-        self.id, self.workers, self.one_per_process, self.finite = id, workers, one_per_process, finite
-        self.task_lists = {split: tuple(tasks) for split, tasks in (splits or {}).items()}
-        self.splits = tuple(self.task_lists)
+        if horizon is not None:
+            horizon = check_whole(f"{id}: horizon", horizon)
+        workers = check_whole(f"{id}: workers", workers, 0)
+        check_patience(id, patience)
+        self.id, self.workers, self.one_per_process, self.finite, self.patience = id, workers, one_per_process, finite, patience
+        if reveals is not None:
+            self.reveals = reveals
         self._make_env = make_env
         if make_env is None and type(self).make_env is GymnasiumDistribution.make_env:
             raise ValueError(f"{id}: pass make_env, a function that makes the environment of one task, or define it in a subclass.")
-        _check_lists(id, self.task_lists, finite)
+        self._take_tasks(splits, sampler)
         limit = self._look_at_first_task()
         self.horizon_given = horizon is not None
-        self.horizon = int(horizon) if horizon is not None else DEFAULT_HORIZON if limit is None else limit
+        self.horizon = horizon if horizon is not None else DEFAULT_HORIZON if limit is None else limit
         spaces_of(self)
+
+    def _take_tasks(self, splits: Mapping[str, Sequence[Any] | Sampler] | None, sampler: Sampler | None) -> None:
+        """Take the lists of tasks, and the functions that draw tasks, and see to it that splits share none."""
+        given = dict(splits or {}) if isinstance(splits, Mapping | None) else {"splits": splits}
+        _check_names(self.id, given, sampler)
+        lists = {split: tuple(tasks) for split, tasks in given.items() if not callable(tasks)}
+        _check_lists(self.id, lists)
+        self._groups = group_by_content(lists)
+        if not self.finite:
+            _check_apart(self.id, lists, self._groups)
+        shared = tuple(split for split in SHARES if split not in given) if sampler is not None else ()
+        draws = {split: tasks for split, tasks in given.items() if callable(tasks)} | dict.fromkeys(shared, sampler)
+        keys = {split: frozenset(map(content_key, tasks)) if draws else frozenset() for split, tasks in lists.items()}
+        self._streams: dict[str, TaskStream] = {}
+        for split, draw in draws.items():
+            others = frozenset() if self.finite else frozenset().union(*(keys[other] for other in keys if other != split))
+            self._streams[split] = TaskStream(self.id, split, draw, others, shared if split in shared and not self.finite else ())
+        self._probed = check_streams(self._streams, self.finite)
+        tasks: dict[str, Any] = {**lists, **self._streams}
+        self.task_lists = {split: tasks[split] for split in (*given, *shared)}
+        self.splits = tuple(self.task_lists)
 
     def _look_at_first_task(self) -> int | None:
         """Take the spaces of the first task's environment. Returns its own limit of steps, if it has one."""
@@ -126,50 +182,56 @@ class GymnasiumDistribution(TaskDistribution):
 
     def sample(self, n: int, split: str, seed: int) -> GymnasiumTasks:
         """Draw n tasks: shuffled copies of the split's list, one after the other, so that n = its length plays each once."""
-        check_split(self, split)
-        length, rng = len(self.task_lists[split]), numpy_generator(seed, self.id, split)
+        check_draw(self, n, split, seed)
+        rng = numpy_generator(seed, self.id, split)
+        if split in self._streams:
+            return self._drawn(rng.integers(2**63 - 1, size=n), split)
+        length = len(self.task_lists[split])
         index = torch.cat([torch.from_numpy(rng.permutation(length)) for _ in range(-(-n // length))])[:n] if n else torch.zeros(0)
         index = index.to(torch.int64)
         return GymnasiumTasks(torch.full_like(index, SPLITS.index(split)), index)
 
     def task_keys(self, tasks: GymnasiumTasks) -> np.ndarray:
-        places = np.stack([tasks.split.numpy(), tasks.index.numpy()], 1)
-        unique, inverse = np.unique(places, axis=0, return_inverse=True)
-        same = _Same()
-        keys = [same.key_of(self.task_lists[SPLITS[split]][index], (split, index)) for split, index in unique.tolist()]
-        return np.array(keys, np.uint64)[inverse.reshape(-1)]
+        if isinstance(tasks, SampledTasks):
+            return tasks.content.numpy().astype(np.uint64)
+        keys = np.zeros(len(tasks), np.uint64)
+        for split in tasks.split.unique().tolist():
+            rows = (tasks.split == split).numpy()
+            keys[rows] = self._groups[SPLITS[split]][tasks.index.numpy()[rows]]
+        return keys
 
-    def task_count(self, split: str) -> int:
+    def task_count(self, split: str) -> int | None:
         check_split(self, split)
-        return len(self.task_lists[split])
+        return None if split in self._streams else len(self.task_lists[split])
+
+    def _drawn(self, numbers: np.ndarray, split: str) -> SampledTasks:
+        stream = self._streams[split]
+        keys = [stream.key(number) for number in numbers.tolist()]
+        for key in keys:
+            refuse_shared(stream, key, self._probed, self.finite)
+        content = torch.tensor([int.from_bytes(key[:8], "little") >> 1 for key in keys], dtype=torch.int64)
+        index = torch.from_numpy(numbers)
+        return SampledTasks(torch.full_like(index, SPLITS.index(split)), index, content)
 
     def values(self, tasks: GymnasiumTasks) -> list[Any]:
         """The entries of the lists that `tasks` stand for."""
         return [self.task_lists[SPLITS[split]][index] for split, index in zip(tasks.split.tolist(), tasks.index.tolist(), strict=True)]
+
+    def task_groups(self, split: str) -> np.ndarray:
+        """Number the tasks of a split's list by content: int64 [number of tasks].
+
+        Equal numbers stand for equal tasks, whatever containers they are in, within a split and across splits.
+        """
+        check_split(self, split)
+        if split in self._streams:
+            raise ValueError(f"{self.id}: the tasks of {split!r} are drawn without end; there is no list of them.")
+        return self._groups[split]
 
     def open(self, num_rows: int, rng: Generator) -> "GymnasiumRows":
         return GymnasiumRows(self, num_rows, [rng])
 
     def open_independent(self, rngs: Sequence[Generator]) -> "GymnasiumRows":
         return GymnasiumRows(self, len(rngs), rngs)
-
-
-class _Same:
-    """Finds out which entries of lists are the same task."""
-
-    def __init__(self) -> None:
-        self.known: dict[Any, int] = {}
-
-    def key_of(self, task: Any, place: tuple[int, int]) -> int:
-        """The key of `task`: a hash of its content, or of where it stands in the lists if its content can't be hashed."""
-        words = _keys(task)
-        key = next((self.known[word] for word in words if word in self.known), None)
-        if key is None:
-            pickled = [text for kind, text in words if kind == "pickle"]
-            content = pickled[0] if pickled else repr(place).encode()
-            key = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
-        self.known.update(dict.fromkeys(words, key))
-        return key
 
 
 class GymnasiumRows(EpisodeRows):
@@ -189,7 +251,7 @@ class GymnasiumRows(EpisodeRows):
         self.host: WorkerPool | RowPlayer
         workers = num_rows if distribution.one_per_process and (num_rows > 1 or distribution.workers) else distribution.workers
         if workers:
-            self.host = WorkerPool(self.recipe, num_rows, workers)
+            self.host = WorkerPool(self.recipe, num_rows, workers, distribution.patience)
         else:
             memory = bytearray(bytes_needed(self.recipe, num_rows))
             self.host = RowPlayer(self.recipe, arrays_in(memory, self.recipe, num_rows), range(num_rows))
@@ -263,40 +325,31 @@ class GymnasiumRows(EpisodeRows):
         return torch.from_numpy(getattr(self.arrays, name).copy()).to(self.device)
 
 
-def _check_counts(id: str, horizon: int | None, workers: int) -> None:
-    for count in (horizon, workers):
-        if count is not None and (isinstance(count, bool) or not isinstance(count, Integral)):
-            raise ValueError(f"{id}: horizon and workers must be whole numbers, not {horizon!r} and {workers!r}.")
-    if (horizon is not None and horizon < 1) or workers < 0:
-        raise ValueError(f"{id}: horizon must be at least 1 and workers at least 0, not {horizon} and {workers}.")
-
-
-def _check_lists(id: str, task_lists: dict[str, tuple[Any, ...]], finite: bool) -> None:
-    if not task_lists or set(task_lists) - set(SPLITS):
+def _check_names(id: str, given: dict[str, Any], sampler: Any) -> None:
+    if (not given and sampler is None) or set(given) - set(SPLITS):
         raise ValueError(
-            f"{id}: splits must be a dict from {', '.join(SPLITS)} to lists of tasks; it has {', '.join(task_lists) or 'none'}."
+            f"{id}: splits must be a dict from {', '.join(SPLITS)} to lists of tasks; it has {', '.join(map(str, given)) or 'none'}."
         )
+    if sampler is not None and not callable(sampler):
+        raise ValueError(f"{id}: sampler must be a function of a NumPy generator that returns one task, not {sampler!r:.80}.")
+    wrong = [split for split, tasks in given.items() if not callable(tasks) and not isinstance(tasks, Iterable)]
+    if wrong:
+        raise ValueError(f"{id}: the split {wrong[0]!r} needs a list of tasks, or a function that draws one, not {given[wrong[0]]!r:.80}.")
+
+
+def _check_lists(id: str, task_lists: dict[str, tuple[Any, ...]]) -> None:
     empty = [split for split, tasks in task_lists.items() if not tasks]
     if empty:
         raise ValueError(f"{id}: the split {empty[0]!r} has no tasks; give it some, or leave it out.")
-    owners: dict[Any, tuple[str, int]] = {}
+
+
+def _check_apart(id: str, task_lists: dict[str, tuple[Any, ...]], groups: Groups) -> None:
+    owners: dict[int, tuple[str, int]] = {}
     for split, tasks in task_lists.items():
-        for i, task in enumerate(tasks):
-            for key in _keys(task):
-                owner = owners.setdefault(key, (split, i))
-                if owner[0] != split and not finite:
-                    raise ValueError(
-                        f"{id}: {owner[0]} task {owner[1]} and {split} task {i} are the same, {task!r:.80}; keep the splits apart, "
-                        "or say finite=True if there are few tasks by nature."
-                    )
-
-
-def _keys(task: Any) -> list[Any]:
-    """What equal tasks have in common: being equal, or, where that can't be told by hashing, being pickled alike."""
-    keys: list[Any] = []
-    with suppress(TypeError):
-        hash(task)
-        keys.append(("value", task))
-    with suppress(Exception):  # a task that can't be pickled is fine without workers
-        keys.append(("pickle", cloudpickle.dumps(task)))
-    return keys
+        for i, group in enumerate(groups[split].tolist()):
+            owner = owners.setdefault(group, (split, i))
+            if owner[0] != split:
+                raise ValueError(
+                    f"{id}: {owner[0]} task {owner[1]} and {split} task {i} are the same, {tasks[i]!r:.80}; keep the splits apart, "
+                    "or say finite=True if there are few tasks by nature."
+                )

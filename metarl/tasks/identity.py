@@ -7,7 +7,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["Identity", "IdentityTasks"]
@@ -56,7 +56,7 @@ class Identity(TaskDistribution):
         return {"numbers": self.numbers, "horizon": self.horizon, "terminates": self.terminates}
 
     def sample(self, n: int, split: str, seed: int) -> IdentityTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         return IdentityTasks(torch.from_numpy(numpy_generator(seed, self.id, split).integers(self.numbers, size=(n, self.horizon))))
 
     def reset(self, tasks: IdentityTasks, rng: Generator) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,8 @@
 """Labelled images from folders: which files are of which class, which classes are for training, and all of them in one tensor."""
 
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -35,8 +38,8 @@ def read_folder(folder: str | Path, size: int, channels: int, rotations: bool = 
         train_classes: how many classes are for training, where the folder doesn't say.
 
     Raises:
-        ValueError: no such folder, no images in it, nothing left for a split, a class in both splits, or an image that can't be read, by
-            name.
+        ValueError: no such folder, no images in it, nothing left for a split, a class in both splits or two that are the same, a link
+            that leads nowhere or in a circle, or an image that can't be read, by name.
     """
     if size < 1 or channels not in MODES:
         raise ValueError(f"Images have a size of at least 1 pixel and 1 or 3 channels, not {size} and {channels}.")
@@ -50,6 +53,8 @@ def read_folder(folder: str | Path, size: int, channels: int, rotations: bool = 
 
 def find_classes(folder: Path, train_classes: int | None = None) -> Classes:
     """A class is a folder that holds images, at any depth, named by its path: Omniglot's characters lie within alphabets.
+
+    Links to folders and files count as what they lead to.
 
     Where `folder` has the subfolders train and test, as miniImageNet has, they are the splits, and anything beside them, such as val, is
     left out. Otherwise classes are ordered by a hash of their names, and the first are for training: `train_classes`, or three quarters.
@@ -76,6 +81,7 @@ def find_classes(folder: Path, train_classes: int | None = None) -> Classes:
             raise ValueError(
                 f"{folder} leaves no class for the split {name}; each class needs a folder with images, and each split a class."
             )
+    _check_apart({**found[0], **found[1]})
     return Classes(*found)
 
 
@@ -90,15 +96,66 @@ def split_by_name(names: list[str], count: int) -> set[str]:
 
 def _classes_below(folder: Path) -> dict[str, tuple[Path, ...]]:
     classes: dict[str, list[Path]] = {}
-    for file in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.is_dir() and not hidden and not any(file.iterdir()):
-            raise ValueError(f"The folder {file} is empty; put a class's images into it, or take it away.")
-        if file.suffix.lower() in SUFFIXES and file.is_file() and file.parent != folder and not hidden:
+    for file in sorted(_files_below(folder, (folder.resolve(),))):
+        if file.suffix.lower() in SUFFIXES and file.parent != folder:
             classes.setdefault(file.parent.relative_to(folder).as_posix(), []).append(file)
     if not classes:
         raise ValueError(f"{folder} holds no images in folders of their own; put each class's images ({', '.join(SUFFIXES)}) into one.")
     return {name: tuple(files) for name, files in classes.items()}
+
+
+def _files_below(folder: Path, within: tuple[Path, ...]) -> Iterator[Path]:
+    """Every file below `folder` that isn't hidden; links count as what they lead to. `within`: the real folders down to this one."""
+    entries = sorted(folder.iterdir())
+    if not entries:
+        raise ValueError(f"The folder {folder} is empty; put a class's images into it, or take it away.")
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        try:
+            real = entry.resolve(strict=True)
+        except (OSError, RuntimeError) as error:
+            raise ValueError(f"The link {entry} leads nowhere; restore what it leads to, or take it away.") from error
+        if not real.is_dir():
+            yield entry
+        elif real in within:
+            raise ValueError(f"The link {entry} leads back to {real}, which it lies in; take it away.")
+        else:
+            yield from _files_below(entry, (*within, real))
+
+
+def _check_apart(classes: dict[str, tuple[Path, ...]]) -> None:
+    """Raise ValueError where two classes, by other names or through links, show mostly the same images."""
+    files = [file for own in classes.values() for file in own]
+    stamped = tuple((str(file), stat.st_size, stat.st_mtime_ns) for file in files for stat in (file.stat(),))
+    contents = iter(_contents(stamped))
+    seen: dict[bytes, dict[str, None]] = {}  # content -> the classes that have it
+    distinct = {name: {next(contents) for _ in own} for name, own in classes.items()}
+    for name, own in distinct.items():
+        shared = Counter(other for content in own for other in seen.get(content, ()))
+        for other, count in shared.items():
+            if 2 * count >= min(len(own), len(distinct[other])):
+                places = f"{classes[other][0].parent} and {classes[name][0].parent}"
+                raise ValueError(
+                    f"The classes {other!r} and {name!r} share {count} of their images, by links or as copies: {places}. Each class, and "
+                    "above all each test class, must be another one: take one of the two away."
+                )
+        for content in own:
+            seen.setdefault(content, {})[name] = None
+
+
+@lru_cache(maxsize=2)
+def _contents(stamped: tuple[tuple[str, int, int], ...]) -> tuple[bytes, ...]:
+    """A hash of what each file holds, given (path, size, time of its last change); a size that no other file has says enough."""
+    sizes = Counter(size for _, size, _ in stamped)
+    contents = []
+    for path, size, _ in stamped:
+        if sizes[size] == 1:
+            contents.append(b"%d" % size)
+            continue
+        with open(path, "rb") as file:
+            contents.append(hashlib.file_digest(file, "sha256").digest())
+    return tuple(contents)
 
 
 @lru_cache(maxsize=2)

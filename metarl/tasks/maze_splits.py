@@ -6,17 +6,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from metarl.tasks.contract import check_split, join_tasks
+from metarl.tasks.contract import STREAMS, check_draw, join_tasks
 from metarl.tasks.maze_layouts import ALGORITHMS, MazeTasks, draw_mazes, maze_bits, parse_drawings
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["MazeSplits"]
 
+FEWEST_CELLS = 4  # along a side, for mazes to be left that the frozen ones aren't
 BLOCK = 500  # frozen mazes are drawn in blocks, so that the first 10 of 1,000 are the 10 of 10
 
 
 class MazeSplits:
     """Mazes of one kind, split by a hash of their walls, start and goal: one in four is for tests. Or mazes drawn by hand.
+
+    Those for tests that aren't in the frozen set are for validation, where there is such a set and mazes aren't small.
 
     Args:
         size: S, cells along a side; of mazes drawn by hand, theirs.
@@ -53,6 +56,8 @@ class MazeSplits:
         self.size, self.algorithm, self.loops = size, algorithm, loops
         self.frozen = {"train": train_mazes, "test": test_mazes}
         self._sets: dict[str, MazeTasks] = {}
+        frozen_tests = test_mazes > 0 and size >= FEWEST_CELLS and not drawings
+        self.splits = STREAMS if frozen_tests else STREAMS[:2]
         self.drawings = {name: _texts(name, texts) for name, texts in (("drawings", drawings), ("test_drawings", test_drawings)) if texts}
         self.finite = "drawings" in self.drawings and "test_drawings" not in self.drawings
         if self.drawings:
@@ -68,9 +73,9 @@ class MazeSplits:
 
     def sample(self, distribution: Any, n: int, split: str, seed: int) -> MazeTasks:
         """n mazes; of a frozen set, each comes once before any comes twice."""
-        check_split(distribution, split)
+        check_draw(distribution, n, split, seed)
         rng = numpy_generator(seed, "mazes", split)
-        if not self.frozen[split]:
+        if not self.frozen.get(split):
             return self._draw(n, split, rng)
         mazes = self.frozen_set(split)
         order = [rng.permutation(len(mazes)) for _ in range(-(-n // len(mazes)))]
@@ -92,9 +97,12 @@ class MazeSplits:
     def _draw(self, n: int, split: str, rng: np.random.Generator) -> MazeTasks:
         parts: list[MazeTasks] = []
         while sum(map(len, parts)) < n or not parts:
-            drawn = draw_mazes(8 + (4 * n if split == "test" else 2 * n), self.size, self.algorithm, self.loops, rng)
-            for_tests = (maze_bits(drawn) >> np.uint64(40)) % np.uint64(4) == 0
-            parts.append(drawn[torch.from_numpy(for_tests == (split == "test"))])
+            drawn = draw_mazes(8 + (2 * n if split == "train" else 4 * n), self.size, self.algorithm, self.loops, rng)
+            bits = maze_bits(drawn)
+            wanted = ((bits >> np.uint64(40)) % np.uint64(4) == 0) == (split != "train")
+            if split == "validation":
+                wanted &= ~np.isin(bits, maze_bits(self.frozen_set("test")))
+            parts.append(drawn[torch.from_numpy(wanted)])
         return join_tasks(parts)[:n]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.meta_world_env import LONGEST, MakeEnvironment
 from metarl.tasks.meta_world_goals import benchmark_tasks, check_task_name
+from metarl.tasks.processes import DEFAULT_PATIENCE
 
 __all__ = ["MetaWorldML1", "MetaWorldML10", "MetaWorldML45"]
 
@@ -35,6 +36,7 @@ class MetaWorldML1(GymnasiumDistribution):
         goal_visible: show the goal's position in the observation: for reference agents only, such as the scripted expert.
         reward: version of the reward function, "v2" or "v1"; only v2's scale is comparable over tasks.
         workers: worker processes that share the rows; results don't depend on it. Each row takes about 20 MB.
+        patience: seconds that a worker has for one step or reset of its rows before it is ended and named; None waits for ever.
 
     Raises:
         ValueError: Meta-World has no such task, isn't installed, or the horizon or version is none of its.
@@ -52,12 +54,13 @@ class MetaWorldML1(GymnasiumDistribution):
         goal_visible: bool = False,
         reward: str = "v2",
         workers: int = 0,
+        patience: float | None = DEFAULT_PATIENCE,
     ):
         _check(self.id, horizon, goal_seed, reward)
         check_task_name(task)
         self.task, self.goal_seed, self.goal_visible, self.reward = task, goal_seed, goal_visible, reward
         tasks = benchmark_tasks("ML1", goal_seed, task)
-        super().__init__(self.id, MakeEnvironment(goal_visible, reward), tasks, horizon, workers=workers)
+        super().__init__(self.id, MakeEnvironment(goal_visible, reward), tasks, horizon, workers=workers, patience=patience)
 
     def config(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("task", "horizon", "goal_seed", "goal_visible", "reward")}
@@ -74,7 +77,7 @@ class MetaWorldML10(GymnasiumDistribution):
     | versions | v0 |
 
     Args:
-        horizon, goal_seed, goal_visible, reward, workers: as of `MetaWorldML1`.
+        horizon, goal_seed, goal_visible, reward, workers, patience: as of `MetaWorldML1`.
 
     Raises:
         ValueError: Meta-World isn't installed, or the horizon or version is none of its.
@@ -84,10 +87,20 @@ class MetaWorldML10(GymnasiumDistribution):
     has_success = True
     reveals = True  # where objects start
 
-    def __init__(self, horizon: int = LONGEST, goal_seed: int = 0, goal_visible: bool = False, reward: str = "v2", workers: int = 0):
+    def __init__(
+        self,
+        horizon: int = LONGEST,
+        goal_seed: int = 0,
+        goal_visible: bool = False,
+        reward: str = "v2",
+        workers: int = 0,
+        patience: float | None = DEFAULT_PATIENCE,
+    ):
         _check(self.id, horizon, goal_seed, reward)
         self.goal_seed, self.goal_visible, self.reward = goal_seed, goal_visible, reward
-        super().__init__(self.id, MakeEnvironment(goal_visible, reward), benchmark_tasks("ML10", goal_seed), horizon, workers=workers)
+        super().__init__(
+            self.id, MakeEnvironment(goal_visible, reward), benchmark_tasks("ML10", goal_seed), horizon, workers=workers, patience=patience
+        )
 
     def config(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("horizon", "goal_seed", "goal_visible", "reward")}
@@ -106,7 +119,7 @@ class MetaWorldML45(GymnasiumDistribution):
     Making it takes some seconds: Meta-World draws positions by building all of its 50 models.
 
     Args:
-        horizon, goal_seed, goal_visible, reward, workers: as of `MetaWorldML1`.
+        horizon, goal_seed, goal_visible, reward, workers, patience: as of `MetaWorldML1`.
 
     Raises:
         ValueError: Meta-World isn't installed, or the horizon or version is none of its.
@@ -116,10 +129,20 @@ class MetaWorldML45(GymnasiumDistribution):
     has_success = True
     reveals = True  # where objects start
 
-    def __init__(self, horizon: int = LONGEST, goal_seed: int = 0, goal_visible: bool = False, reward: str = "v2", workers: int = 0):
+    def __init__(
+        self,
+        horizon: int = LONGEST,
+        goal_seed: int = 0,
+        goal_visible: bool = False,
+        reward: str = "v2",
+        workers: int = 0,
+        patience: float | None = DEFAULT_PATIENCE,
+    ):
         _check(self.id, horizon, goal_seed, reward)
         self.goal_seed, self.goal_visible, self.reward = goal_seed, goal_visible, reward
-        super().__init__(self.id, MakeEnvironment(goal_visible, reward), benchmark_tasks("ML45", goal_seed), horizon, workers=workers)
+        super().__init__(
+            self.id, MakeEnvironment(goal_visible, reward), benchmark_tasks("ML45", goal_seed), horizon, workers=workers, patience=patience
+        )
 
     def config(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("horizon", "goal_seed", "goal_visible", "reward")}

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.physics_drawings import draw_mountain_car
 from metarl.tasks.physics_range import PhysicsRange, check_horizon, check_reach
 from metarl.tasks.seeding import numpy_generator
@@ -55,7 +55,7 @@ class MountainCar(TaskDistribution):
     | reward | -1 a step, the last one included |
     | start | position uniform in [-0.6, -0.4], velocity 0 |
     | end | terminated at position 0.5 or beyond with a velocity of at least 0; truncated at the horizon |
-    | splits | train, test: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
+    | splits | train, test, validation: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
     | success | reached the goal |
     | upper bound | gravity and engine both push right all the way from the start nearest to the goal; loose |
     | versions | v0 |
@@ -92,7 +92,7 @@ class MountainCar(TaskDistribution):
         return {**self.physics.config(), "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> MountainCarTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         drawn = self.physics.draw(n, 2, split, numpy_generator(seed, self.id, split))
         gravity, force = drawn.scales
         return MountainCarTasks(gravity, drawn.direction * force, drawn.friction)

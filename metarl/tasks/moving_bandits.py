@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.canvas import BLACK, GREEN, GREY, PALE, Canvas, time_colour
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw, check_split
 from metarl.tasks.physics_range import check_horizon
 from metarl.tasks.seeding import numpy_generator
 
@@ -85,7 +85,7 @@ class MovingBandits(TaskDistribution):
         return {"horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> MovingBanditsTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         return MovingBanditsTasks(torch.from_numpy(numpy_generator(seed, self.id, split).integers(2, size=n)))
 
     def task_count(self, split: str) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metarl.tasks.contract import Tasks, check_split
+from metarl.tasks.contract import STREAMS, Tasks, check_draw, check_split
 from metarl.tasks.mujoco_family import Motion, MujocoFamily
 from metarl.tasks.mujoco_robots import ANT, HALF_CHEETAH
 from metarl.tasks.seeding import numpy_generator
@@ -86,7 +86,7 @@ class HalfCheetahDirection(MujocoFamily):
         return {"horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> DirectionTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         forwards = numpy_generator(seed, self.id, split).random((n, 1)) < 0.5
         return DirectionTasks(torch.from_numpy(np.where(forwards, 1.0, -1.0)))
 
@@ -112,7 +112,7 @@ class HalfCheetahVelocity(MujocoFamily):
     | reward | -abs(x velocity - the task's) (m/s) - 0.05 × squared action |
     | start | standing, positions ± 0.1 uniform, velocities normal with standard deviation 0.1 |
     | end | truncated at the horizon |
-    | splits | train, test: independent streams |
+    | splits | train, test, validation: independent streams |
     | optimum | not computable |
     | bound | no reward exceeds 0, which is loose: the cheetah starts at rest |
     | versions | v0 |
@@ -128,6 +128,7 @@ class HalfCheetahVelocity(MujocoFamily):
     """
 
     hides = ("velocity",)
+    splits = STREAMS
 
     def __init__(self, low: float = 0.0, high: float = 3.0, horizon: int = 200):
         id = f"HalfCheetahVelocity-{low:g}to{high:g}-h{horizon}-v0"
@@ -140,7 +141,7 @@ class HalfCheetahVelocity(MujocoFamily):
         return {"low": self.low, "high": self.high, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> VelocityTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         return VelocityTasks(torch.from_numpy(numpy_generator(seed, self.id, split).uniform(self.low, self.high, n)))
 
     def rewards(self, tasks: VelocityTasks, motion: Motion) -> np.ndarray:
@@ -166,7 +167,7 @@ class AntDirection(MujocoFamily):
     | reward | velocity along the direction (m/s) + 1 - 0.5 × squared action - 0.0005 × squared contact forces, each clipped to [-1, 1] |
     | start | standing, positions ± 0.1 uniform, velocities normal with standard deviation 0.1 |
     | end | terminated when the torso's height leaves 0.2 to 1 m; truncated at the horizon |
-    | splits | train, test: the same two tasks (finite); with `all_around` independent streams |
+    | splits | train, test: the same two tasks (finite); with `all_around` independent streams of train, test and validation |
     | optimum, bound | not computable |
     | versions | v0 |
 
@@ -183,12 +184,13 @@ class AntDirection(MujocoFamily):
     def __init__(self, all_around: bool = False, horizon: int = 200):
         super().__init__(f"AntDirection-{'0to360' if all_around else '2way'}-h{horizon}-v0", ANT, horizon, terminates=True)
         self.all_around, self.finite = all_around, not all_around
+        self.splits = STREAMS if all_around else STREAMS[:2]
 
     def config(self) -> dict[str, Any]:
         return {"all_around": self.all_around, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> DirectionTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         uniform = numpy_generator(seed, self.id, split).random(n)
         if not self.all_around:
             return DirectionTasks(torch.from_numpy(np.stack([np.where(uniform < 0.5, 1.0, -1.0), np.zeros(n)], 1)))
@@ -222,7 +224,7 @@ class AntGoal(MujocoFamily):
     | reward | -(abs(x - goal x) + abs(y - goal y)) (m) - 0.1 × squared action - 0.0005 × squared contact forces, each clipped to [-1, 1] |
     | start | standing, positions ± 0.1 uniform, velocities normal with standard deviation 0.1 |
     | end | truncated at the horizon |
-    | splits | train, test: independent streams |
+    | splits | train, test, validation: independent streams |
     | optimum | not computable |
     | bound | no reward exceeds 0, which is loose: the ant has to get there first |
     | versions | v0 |
@@ -239,6 +241,7 @@ class AntGoal(MujocoFamily):
 
     has_goal = True
     hides = ("goal",)
+    splits = STREAMS
 
     def __init__(self, radius: float = 3.0, horizon: int = 200):
         id = f"AntGoal-radius{radius:g}-h{horizon}-v0"
@@ -251,7 +254,7 @@ class AntGoal(MujocoFamily):
         return {"radius": self.radius, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> GoalTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         uniform = numpy_generator(seed, self.id, split).random((n, 2))
         angle, distance = 2 * np.pi * uniform[:, 0], self.radius * np.sqrt(uniform[:, 1])
         return GoalTasks(torch.from_numpy(np.stack([distance * np.cos(angle), distance * np.sin(angle)], 1)))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metarl.tasks.contract import Tasks, check_split
+from metarl.tasks.contract import Tasks, check_draw
 from metarl.tasks.mujoco_family import Motion, MujocoFamily
 from metarl.tasks.mujoco_models import FACTORS, check_factors
 from metarl.tasks.mujoco_robots import ANT, HALF_CHEETAH, HOPPER, WALKER2D, Robot
@@ -44,7 +44,7 @@ class RandomisedPhysics(MujocoFamily):
         ValueError: a range that isn't positive and growing, or models that MuJoCo can't simulate, in its own words.
     """
 
-    splits: tuple[str, ...] = ("train", "test", "extrapolate")
+    splits: tuple[str, ...] = ("train", "test", "extrapolate", "validation")
 
     def __init__(self, id: str, robot: Robot, low: float, high: float, horizon: int):
         if not (0 < low <= high < math.inf):
@@ -62,7 +62,7 @@ class RandomisedPhysics(MujocoFamily):
 
     def sample(self, n: int, split: str, seed: int) -> PhysicsTasks:
         """Draw factors: log-uniform in [low, high], or, in `extrapolate`, all of them in the quarter of its width below or above it."""
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         rng = numpy_generator(seed, self.id, split)
         uniform = rng.random((n, len(FACTORS)))
         if split == "extrapolate":
@@ -96,7 +96,8 @@ def half_cheetah_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200
     | reward | x velocity (m/s) - 0.1 × squared action |
     | start | standing, positions ± 0.1 uniform, velocities normal with standard deviation 0.1 |
     | end | truncated at the horizon; terminated only if MuJoCo's integration breaks down |
-    | splits | train, test: independent streams in [low, high]; extrapolate: every factor outside, by up to a quarter of the log range |
+    | splits | train, test, validation: independent streams in [low, high]; extrapolate: every factor outside |
+    | | of that range, by up to a quarter of its logarithm |
     | optimum, bound | not computable |
     | versions | v0 |
 
@@ -123,7 +124,8 @@ def hopper_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200) -> R
     | reward | x velocity (m/s) + 1 if healthy - 0.001 × squared action |
     | start | standing, positions and velocities ± 0.005 uniform |
     | end | terminated when not healthy (height below 0.7 m, pitch beyond ± 0.2 rad, or a number beyond ± 100); truncated at the horizon |
-    | splits | train, test: independent streams in [low, high]; extrapolate: every factor outside, by up to a quarter of the log range |
+    | splits | train, test, validation: independent streams in [low, high]; extrapolate: every factor outside |
+    | | of that range, by up to a quarter of its logarithm |
     | optimum, bound | not computable |
     | versions | v0 |
 
@@ -149,7 +151,8 @@ def walker2d_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200) ->
     | reward | x velocity (m/s) + 1 if healthy - 0.001 × squared action |
     | start | standing, positions and velocities ± 0.005 uniform |
     | end | terminated when not healthy (height outside 0.8 to 2 m, pitch beyond ± 1 rad); truncated at the horizon |
-    | splits | train, test: independent streams in [low, high]; extrapolate: every factor outside, by up to a quarter of the log range |
+    | splits | train, test, validation: independent streams in [low, high]; extrapolate: every factor outside |
+    | | of that range, by up to a quarter of its logarithm |
     | optimum, bound | not computable |
     | versions | v0 |
 
@@ -175,7 +178,8 @@ def ant_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200) -> Rand
     | reward | x velocity (m/s) + 1 if healthy - 0.5 × squared action - 0.0005 × squared contact forces, each clipped to [-1, 1] |
     | start | standing, positions ± 0.1 uniform, velocities normal with standard deviation 0.1 |
     | end | terminated when the torso's height leaves 0.2 to 1 m; truncated at the horizon |
-    | splits | train, test: independent streams in [low, high]; extrapolate: every factor outside, by up to a quarter of the log range |
+    | splits | train, test, validation: independent streams in [low, high]; extrapolate: every factor outside |
+    | | of that range, by up to a quarter of its logarithm |
     | optimum, bound | not computable |
     | versions | v0 |
 

@@ -18,8 +18,12 @@ def one_task(distribution: GymnasiumDistribution, split: str, index: int) -> Gym
         raise ValueError(f"{distribution.id} draws its tasks from no list; one of them can't be taken out.")
     check_split(distribution, split)
     tasks = distribution.task_lists[split]
+    if not isinstance(tasks, tuple):
+        raise ValueError(f"{distribution.id} draws the tasks of {split!r} from no list; one of them can't be taken out.")
     if not 0 <= index < len(tasks):
         raise ValueError(f"{distribution.id} has no task {index} in its split {split!r}; it has {len(tasks)}, counted from 0.")
     alone = copy.copy(distribution)
     alone.task_lists, alone.splits = {split: (tasks[index],)}, (split,)
+    alone._streams = {}
+    alone._groups = {split: distribution.task_groups(split)[index : index + 1]}
     return alone

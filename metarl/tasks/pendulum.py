@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.physics_drawings import draw_pendulum
 from metarl.tasks.physics_range import PhysicsRange, check_horizon, check_reach
 from metarl.tasks.seeding import numpy_generator
@@ -60,7 +60,7 @@ class Pendulum(TaskDistribution):
     | reward | -(angle² + 0.1 velocity² + 0.001 action²) of the state that the step starts in, angle in [-pi, pi]; at least -16.3 |
     | start | angle uniform in [-pi, pi], velocity in [-1, 1] |
     | end | truncated at the horizon |
-    | splits | train, test: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
+    | splits | train, test, validation: inside the range, independent streams; extrapolate: every parameter outside (see `PhysicsRange`) |
     | success | not defined |
     | upper bound | falling from the start at the greatest acceleration that the task allows, at no cost of speed or torque; loose |
     | versions | v0 |
@@ -93,7 +93,7 @@ class Pendulum(TaskDistribution):
         return {**self.physics.config(), "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> PendulumTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         drawn = self.physics.draw(n, 4, split, numpy_generator(seed, self.id, split))
         gravity, mass, length, torque = drawn.scales
         return PendulumTasks(gravity, mass, length, drawn.direction * torque, drawn.friction)

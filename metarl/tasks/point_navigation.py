@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.canvas import BLACK, GREEN, PALE, Canvas, time_colour
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import STREAMS, TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.physics_range import check_horizon
 from metarl.tasks.seeding import numpy_generator
 
@@ -40,7 +40,7 @@ class PointNavigation(TaskDistribution):
     | start | (0, 0) |
     | end | terminated when the goal is nearer than 0.01 along both axes; truncated at the horizon |
     | success | the step reached the goal |
-    | splits | train, test: goals uniform in [-0.5, 0.5]², independent streams |
+    | splits | train, test, validation: goals uniform in [-0.5, 0.5]², independent streams |
     | optimum | not computed |
     | upper bound | goal known: at full speed along both axes until it is reached, about -0.7 an episode |
     | versions | v0 |
@@ -53,6 +53,7 @@ class PointNavigation(TaskDistribution):
 
     id = "PointNavigation-v0"
     has_success = True
+    splits = STREAMS
 
     def __init__(self, squared: bool = False, horizon: int = 100):
         check_horizon(horizon)
@@ -65,7 +66,7 @@ class PointNavigation(TaskDistribution):
         return {"squared": self.squared, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> PointNavigationTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         return PointNavigationTasks(torch.from_numpy(numpy_generator(seed, self.id, split).uniform(-EDGE, EDGE, (n, 2))))
 
     def reset(self, tasks: PointNavigationTasks, rng: Generator) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ fresh processes run the user's script again. Workers end when the pipe to their 
 import faulthandler
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -16,16 +17,27 @@ import weakref
 from collections.abc import Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from numbers import Real
 from typing import Any
 
-__all__ = ["WorkerProcesses", "enter_worker"]
+__all__ = ["DEFAULT_PATIENCE", "WorkerProcesses", "check_patience", "enter_worker"]
 
+DEFAULT_PATIENCE = 300.0  # seconds that a worker has for one answer
+
+LONGEST_PATIENCE = 2_000_000.0  # seconds that the system can wait for; about three weeks
 PATIENCE = 3.0  # seconds that workers have to close what they hold before they are killed
 START = """import importlib, json, sys
 setup = json.loads(sys.argv[1])
 sys.path[:] = setup.pop("path")
 getattr(importlib.import_module(setup.pop("module")), "serve")(**setup)"""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # workers share the cores among them
+
+
+def check_patience(id: str, patience: object) -> None:
+    """Raise ValueError unless `patience` is a number of seconds above 0, or None."""
+    number = isinstance(patience, Real) and not isinstance(patience, bool)
+    if patience is not None and not (number and 0 < float(patience) < LONGEST_PATIENCE):  # type: ignore[arg-type]
+        raise ValueError(f"{id}: patience must be a number of seconds above 0, or None to wait for ever, not {patience!r}.")
 
 
 class WorkerProcesses:
@@ -88,6 +100,18 @@ class WorkerProcesses:
         except subprocess.TimeoutExpired:
             return "closed its pipe"
         return f"was killed by {_signal(-status)}" if status < 0 else f"exited with status {status}"
+
+    def answers_within(self, worker: int, deadline: float | None) -> bool:
+        """Whether a worker has something to say, or has closed its pipe, before `deadline` by the monotonic clock; None waits."""
+        if deadline is None:
+            return True
+        poll = select.poll()
+        poll.register(self.connections[worker].fileno(), select.POLLIN)
+        return bool(poll.poll(max(0.0, 1000 * (deadline - time.monotonic()))))
+
+    def kill(self, worker: int) -> None:
+        """End a worker at once, with whatever it has started."""
+        _kill(self.processes[worker])
 
     def close(self) -> None:
         """Let the workers end; kill those that don't."""

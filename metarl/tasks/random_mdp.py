@@ -8,7 +8,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
+from metarl.tasks.contract import STREAMS, TaskDistribution, Tasks, Transition, check_draw
 from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["RandomMDP", "RandomMDPTasks", "optimal_values"]
@@ -33,7 +33,7 @@ class RandomMDP(TaskDistribution):
     | transition | each row ~ Dirichlet(transition_concentration, ...) |
     | start | state 0 |
     | end | truncated at the horizon |
-    | splits | train, test: independent streams |
+    | splits | train, test, validation: independent streams |
     | optimum | not computable |
     | upper bound | known model, by backward induction |
     | versions | v0 |
@@ -49,6 +49,7 @@ class RandomMDP(TaskDistribution):
 
     id = "RandomMDP-v0"
     has_success = False
+    splits = STREAMS
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class RandomMDP(TaskDistribution):
         return {name: getattr(self, name) for name in names}
 
     def sample(self, n: int, split: str, seed: int) -> RandomMDPTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         rng = numpy_generator(seed, self.id, split)
         shape = (n, self.states, self.actions)
         reward_means = self.reward_prior_mean + self.reward_prior_std * rng.standard_normal(shape)

@@ -4,7 +4,10 @@ from inspect import Parameter, signature
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from metarl.tasks.entries import known_ids, look_up
+from metarl.tasks.whole_numbers import LARGEST_COUNT
 
 __all__ = ["DISTRIBUTIONS", "GROUP", "SUPERVISED", "distribution_ids", "distribution_class", "make", "supervised_ids"]
 
@@ -54,10 +57,11 @@ SUPERVISED = {  # families of examples rather than episodes: no environments, so
     "SineRegression-v0": "metarl.tasks.sine_regression:SineRegression",
 }
 
-KINDS: dict[Any, tuple[str, type]] = {  # what a distribution's arguments are declared as, in words and as values may be
-    int: ("a whole number", Integral),
-    float: ("a number", Real),
-    bool: ("true or false", bool),
+# what a distribution's arguments are declared as: in words, as values may be, and what makes them Python's own
+KINDS: dict[Any, tuple[str, Any, Any]] = {
+    int: ("a whole number", Integral, int),
+    float: ("a number", Real, float),
+    bool: ("true or false", (bool, np.bool_), bool),
 }
 
 
@@ -91,27 +95,39 @@ def make(id: str, **arguments: Any) -> Any:
 
         return reveal(make(id.removesuffix(REVEALED), **arguments))
     factory = distribution_class(id)
-    _check_arguments(id, factory, arguments)
+    arguments = _check_arguments(id, factory, arguments)
     try:
         return factory(**arguments)
     except TypeError as error:
         raise ValueError(f"{id} can't be made with {arguments}: {error}") from error
 
 
-def _check_arguments(id: str, factory: Any, arguments: dict[str, Any]) -> None:
-    """Raise ValueError where a name isn't among the factory's, or a value isn't the number or truth value that it declares."""
+def _check_arguments(id: str, factory: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments, numbers as Python's own.
+
+    Raises:
+        ValueError: a name isn't among the factory's, or a value isn't the number or truth value that it declares.
+    """
     try:
         parameters = signature(factory, eval_str=True).parameters
     except (NameError, TypeError, ValueError):  # it doesn't say what it takes
-        return
+        return arguments
     named = {name: each for name, each in parameters.items() if each.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)}
     takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
     wrong = [f"there is no argument {name}" for name in arguments if name not in named and not takes_any]
     if wrong:
         wrong.append(f"its arguments are {', '.join(named)}" if named else "it takes none")
+    checked = {}
     for name, value in arguments.items():
-        word, kind = KINDS.get(named[name].annotation if name in named else None, ("", object))
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind in (Integral, Real)):
+        word, kinds, convert = KINDS.get(named[name].annotation if name in named else None, ("", (), None))
+        checked[name] = convert(value) if convert is not None and isinstance(value, kinds) else value
+        if convert is None:
+            continue
+        truth = isinstance(value, bool | np.bool_)
+        if not isinstance(value, kinds) or truth != (convert is bool):
             wrong.append(f"{name} must be {word}, not {value!r}")
+        elif convert is int and not -LARGEST_COUNT <= value <= LARGEST_COUNT:
+            wrong.append(f"{name} must lie between -{LARGEST_COUNT} and {LARGEST_COUNT}, not {value}")
     if wrong:
         raise ValueError(f"{id} can't be made with {arguments}: {'; '.join(wrong)}.")
+    return checked

@@ -5,6 +5,8 @@ import hashlib
 import numpy as np
 import torch
 
+from metarl.tasks.whole_numbers import check_seed
+
 __all__ = ["derive_seed", "numpy_generator", "torch_generator"]
 
 
@@ -12,10 +14,13 @@ def derive_seed(seed: int, *path: str | int) -> int:
     """A 63-bit seed for the stream `path` under `seed`; different paths give unrelated streams.
 
     Args:
-        seed: any integer.
+        seed: a whole number from 0 to 2**63 - 1.
         path: names and counters, such as `("task noise", 3)`.
+
+    Raises:
+        ValueError: `seed` is no such number.
     """
-    text = "\x1f".join([str(int(seed)), *(f"{type(part).__name__}:{part}" for part in path)])
+    text = "\x1f".join([str(check_seed(seed)), *(f"{type(part).__name__}:{part}" for part in path)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 
 

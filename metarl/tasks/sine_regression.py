@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import Tasks, check_split
+from metarl.tasks.contract import STREAMS, Tasks, check_draw
 from metarl.tasks.seeding import numpy_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
 
@@ -41,7 +41,7 @@ class SineRegression(SupervisedDistribution):
     | support | `points` of the 50 places, drawn without repetition; the same place may come in another order each time |
     | query | all 50 places, so that their mean loss stands for the integral over [-5, 5] |
     | loss | squared error |
-    | splits | train, test: independent streams of waves |
+    | splits | train, test, validation: independent streams of waves |
     | bound | 0, since nothing is noisy; predicting 0 everywhere costs 4.25 on average |
     | versions | v0 |
 
@@ -52,6 +52,7 @@ class SineRegression(SupervisedDistribution):
     """
 
     id = "SineRegression-v0"
+    splits = STREAMS
     input_shape = (1,)
     outputs = 1
 
@@ -64,7 +65,7 @@ class SineRegression(SupervisedDistribution):
         return {"points": self.points}
 
     def sample(self, n: int, split: str, seed: int) -> SineRegressionTasks:
-        check_split(self, split)
+        check_draw(self, n, split, seed)
         uniform = numpy_generator(seed, self.id, split).random((n, 2))
         low, high = AMPLITUDES
         return SineRegressionTasks(torch.from_numpy(low + (high - low) * uniform[:, 0]), torch.from_numpy(2 * math.pi * uniform[:, 1]))

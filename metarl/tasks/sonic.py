@@ -4,6 +4,7 @@ from typing import Any
 
 from metarl.tasks.buttons import SONIC_5
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution, GymnasiumTasks
+from metarl.tasks.processes import DEFAULT_PATIENCE
 from metarl.tasks.retro_emulator import CONSOLE, MakeRetro
 from metarl.tasks.retro_library import check_roms
 from metarl.tasks.running import Running
@@ -45,6 +46,7 @@ class Sonic(GymnasiumDistribution):
         allow_backtracking: pay new progress only; for training (the paper: all agents; the released code: Rainbow).
         reward_scale: factor of rewards, for training (the paper's PPO: 0.005; the released one: 0.01).
         horizon: most steps in an episode; 4,500 are the contest's 5 minutes.
+        patience: seconds that a worker has for one step or reset of its rows before it is ended and named; None waits for ever.
 
     Raises:
         ValueError: a ROM is missing or another version, stable-retro isn't installed, or an argument is none of those.
@@ -66,6 +68,7 @@ class Sonic(GymnasiumDistribution):
         allow_backtracking: bool = False,
         reward_scale: float = 1.0,
         horizon: int = 4500,
+        patience: float | None = DEFAULT_PATIENCE,
     ):
         if game not in ("all", *GAMES):
             raise ValueError(f"{self.id} has no game {game!r}; choose all, {' or '.join(GAMES)}.")
@@ -85,7 +88,7 @@ class Sonic(GymnasiumDistribution):
         levels = [each for each in sonic_levels() if game in ("all", base_game(each.level.game))]
         splits = {split: [each.level for each in levels if each.split == split] for split in ("train", "test", "extrapolate")}
         make = MakeRetro("contest", actions, frame_skip, stickiness, size, grey, stack, allow_backtracking, reward_scale)
-        super().__init__(self.id, make, splits, horizon, workers=1, one_per_process=True)
+        super().__init__(self.id, make, splits, horizon, workers=1, one_per_process=True, patience=patience)
         CONSOLE.eject()  # all rows play in worker processes; this one's emulator is free for others
 
     def sample(self, n: int, split: str, seed: int) -> GymnasiumTasks:

@@ -43,7 +43,8 @@ class VisualMaze(TaskDistribution):
     | start | the middle of the task's start cell, with the task's heading, in every episode of a meta-episode |
     | end | terminated within half a cell of the goal cell's middle; truncated at the horizon |
     | success | the goal was reached |
-    | splits | train, test: frozen sets of mazes, or new ones without end; disjoint by a hash of maze, start and goal; or your own |
+    | splits | train, test: frozen sets of mazes, or new ones without end; validation: new ones, beside a frozen test set |
+    | | disjoint by a hash of maze, start and goal; or your own |
     | optimum | not computable |
     | upper bound | with 4 turns and 1 stride the shortest way, turns counted; otherwise a lower bound on its length, turns not counted |
     | versions | v0 |
@@ -102,6 +103,7 @@ class VisualMaze(TaskDistribution):
             raise ValueError(f"turns must be a multiple of 4, so that all four directions can be faced, not {turns}.")
         if strides < 1:
             raise ValueError(f"strides must be at least 1 step from one cell to the next, not {strides}.")
+        self.splits = self.mazes.splits
         self.size, self.finite = self.mazes.size, self.mazes.finite
         self.turns, self.strides, self.landmarks = turns, strides, landmarks
         self.horizon = horizon or default_horizon(self.size)

@@ -3,27 +3,33 @@
 The shared memory has no name and goes with the last process that maps it; `metarl.tasks.processes` says how workers start and end.
 """
 
+import math
 import mmap
 import os
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
+from multiprocessing.connection import Connection
 
 import cloudpickle
 import numpy as np
 
 from metarl.tasks.errors import PlugInError
-from metarl.tasks.processes import WorkerProcesses, enter_worker
+from metarl.tasks.processes import DEFAULT_PATIENCE, WorkerProcesses, check_patience, enter_worker
+from metarl.tasks.registered import register_in_worker, registered_by_script, unknown_to_workers
 from metarl.tasks.row_player import Recipe, RowPlayer, arrays_in, bytes_needed
 from metarl.tasks.worker_memory import check_memory, plainly_enough
 
 __all__ = ["MOST_DEATHS", "WorkerPool", "serve", "slices"]
 
+STARTING = -2  # in `RowArrays.at`: the worker has not yet answered that it is there
+PATIENCE_TO_START = 30.0  # seconds, at least: a worker imports what make_env needs
 MOST_DEATHS = 3  # of workers in a task of which no episode was finished in between
 
 
@@ -35,8 +41,11 @@ class WorkerPool:
     the task, but a return of such an episode lacks what would have followed. An error in Python, which would come again, stops the play.
 
     Args:
-        recipe: what to play; pickled with cloudpickle, so functions of a script or a notebook will do.
+        recipe: what to play; pickled with cloudpickle, so functions of a script or a notebook will do, and so will environments that it
+            registered with Gymnasium.
         num_rows: B. workers: processes, at most B.
+        patience: seconds that a worker has to carry out one command, such as a step of all its rows; None waits for ever. It has
+            at least `PATIENCE_TO_START` to start.
 
     Attributes:
         arrays: of all rows, shared with the workers.
@@ -44,17 +53,18 @@ class WorkerPool:
     Raises:
         ValueError: the recipe can't be pickled, or there isn't memory for so many workers.
         PlugInError: an environment broke its contract, or workers died `MOST_DEATHS` times in a task of which no episode was finished
-            in between, or while they were starting; all workers are closed then.
+            in between, or while they were starting, or one didn't answer in time; all workers are closed then.
     """
 
-    def __init__(self, recipe: Recipe, num_rows: int, workers: int):
+    def __init__(self, recipe: Recipe, num_rows: int, workers: int, patience: float | None = DEFAULT_PATIENCE):
+        check_patience(recipe.id, patience)
         try:
-            self._pickled = cloudpickle.dumps(recipe)
+            self._pickled = cloudpickle.dumps((registered_by_script(), cloudpickle.dumps(recipe)))
         except Exception as error:
             raise ValueError(
                 f"{recipe.id}: make_env or a task can't be sent to worker processes ({error}); make them picklable, or use workers=0."
             ) from error
-        self.recipe, self._num_rows = recipe, num_rows
+        self.recipe, self._num_rows, self._patience = recipe, num_rows, patience
         self._slices = slices(num_rows, workers)
         self._workers = WorkerProcesses()
         self._lost = np.zeros(num_rows, bool)  # rows whose episode went with their worker, until they are reset
@@ -65,6 +75,7 @@ class WorkerPool:
         self._workers.keep(self._memory)
         try:
             self.arrays = arrays_in(mmap.mmap(self._memory, size), recipe, num_rows)
+            self.arrays.at[:] = STARTING
             every = range(len(self._slices))
             if not plainly_enough(len(every)):
                 self._start(every[:1])
@@ -109,7 +120,10 @@ class WorkerPool:
         worker = next(i for i, rows in enumerate(self._slices) if row in rows)
         if self._run(f"render {row}".encode(), [worker]):
             raise PlugInError(self._obituary(worker))
-        packed = self._workers.connections[worker].recv_bytes()
+        try:
+            packed = self._workers.connections[worker].recv_bytes()
+        except (EOFError, OSError) as error:
+            raise PlugInError(self._obituary(worker)) from error
         shape = np.frombuffer(packed, np.int64, 3 if packed else 0)
         return np.frombuffer(packed, np.uint8, offset=shape.nbytes).reshape(shape).copy() if packed else None
 
@@ -145,7 +159,7 @@ class WorkerPool:
             warnings.warn(f"{message} The episodes of its rows are cut there, and a new worker plays on.", RuntimeWarning, stacklevel=2)
             part = slice(rows.start, rows.stop)
             seen = arrays.observation[part].copy()
-            arrays.at[rows.start] = -1
+            arrays.at[rows.start] = STARTING
             self._launch(worker, worker)
             died = bool(self._run(self._pickled, [worker]))
             arrays.observation[part] = seen
@@ -155,11 +169,17 @@ class WorkerPool:
         if not self._workers.open:
             raise PlugInError(f"{self.recipe.id}: the worker processes are closed; make a new environment.")
         died = []
+        patience = math.inf if self._patience is None else self._patience
+        if command is self._pickled:
+            patience = max(patience, PATIENCE_TO_START)
+        deadline = None if patience == math.inf else time.monotonic() + patience
         try:
             for i in workers:
                 with suppress(ConnectionError):  # it is found dead below
                     self._workers.connections[i].send_bytes(command)
             for i in reversed(workers):  # the last to begin is about the last to end: then the other answers wait, and none wakes us
+                if not self._workers.answers_within(i, deadline):
+                    raise self._hung(i, patience)
                 try:
                     answer = self._workers.connections[i].recv_bytes()
                 except (EOFError, OSError):
@@ -172,13 +192,28 @@ class WorkerPool:
             raise
         return died[::-1]
 
+    def _hung(self, worker: int, seconds: float) -> PlugInError:
+        """End a worker that doesn't answer. Returns what to say of it."""
+        told = self._told(worker, f"has not answered for {seconds:g} s")
+        self._workers.kill(worker)
+        return PlugInError(
+            f"{told} It was ended. Mend what hangs there, or have more patience: "
+            "patience=SECONDS of the distribution, None to wait for ever."
+        )
+
     def _obituary(self, worker: int) -> str:
         """Who died, of what, and while playing which task at which step."""
-        rows, arrays, cause = self._slices[worker], self.arrays, self._workers.cause_of_death(worker)
-        who = f"{self.recipe.id}: worker process {worker} (rows {rows.start} to {rows.stop - 1}) {cause}"
+        return self._told(worker, self._workers.cause_of_death(worker))
+
+    def _told(self, worker: int, what: str) -> str:
+        """What happened to a worker, and where."""
+        rows, arrays = self._slices[worker], self.arrays
+        who = f"{self.recipe.id}: worker process {worker} (rows {rows.start} to {rows.stop - 1}) {what}"
         row = int(arrays.at[rows.start])
         if row >= 0:
             return f"{who} while it played {self.recipe.name_task(arrays, row)} in row {row}, at step {arrays.clock[row]} of its episode."
+        if row == STARTING and not any(row in self._tasks for row in rows):
+            return f"{who} while it was starting: while it loaded make_env, the tasks and the modules that they need."
         names = dict.fromkeys(self.recipe.name_task(arrays, row) for row in rows)
         shown = ", ".join(list(names)[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         return f"{who} between steps (its first row was at step {arrays.clock[rows.start]} of its episode); it held {shown}."
@@ -199,7 +234,13 @@ def serve(connection: int, lifeline: int, patience: float, memory: int, first: i
     """
     pipe, player = enter_worker(connection, lifeline, patience), None
     try:
-        recipe = cloudpickle.loads(pipe.recv_bytes())
+        registered, pickled = cloudpickle.loads(pipe.recv_bytes())
+        try:
+            register_in_worker(registered)
+            recipe = cloudpickle.loads(pickled)
+        except Exception as error:
+            _tell(pipe, f"A worker process could not load make_env and the tasks: {error}{_trace(error)}")
+            return
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)
         player = RowPlayer(recipe, arrays_in(mmap.mmap(memory, bytes_needed(recipe, num_rows)), recipe, num_rows), range(first, last))
@@ -213,13 +254,22 @@ def serve(connection: int, lifeline: int, patience: float, memory: int, first: i
     except (EOFError, ConnectionError):
         pass
     except Exception as error:
-        cause = error.__cause__ or error
-        trace = "" if isinstance(error, PlugInError) and error.__cause__ is None else f"\n\n{''.join(traceback.format_exception(cause))}"
-        intro = "" if isinstance(error, PlugInError) else "A worker process could not load make_env and the tasks: "
-        pipe.send_bytes(f"{intro}{error}{trace}".encode())
+        cause = error.__cause__
+        trace = "" if isinstance(error, PlugInError) and cause is None else _trace(cause or error)
+        _tell(pipe, f"{error}{unknown_to_workers(cause)}{trace}")
     finally:
         if player is not None:
             player.close()
+
+
+def _tell(pipe: Connection, message: str) -> None:
+    """Send an error to the parent, unless it has gone, or has had enough of another worker's error."""
+    with suppress(OSError):
+        pipe.send_bytes(message.encode())
+
+
+def _trace(error: BaseException) -> str:
+    return "\n\n" + "".join(traceback.format_exception(error))
 
 
 def _packed(picture: np.ndarray | None) -> bytes:

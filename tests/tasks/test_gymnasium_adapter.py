@@ -83,11 +83,11 @@ def test_splits_that_share_a_task_are_refused_unless_finite(train, test):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"splits": {}}, "splits must be a dict from train, test, extrapolate to lists of tasks; it has none"),
+        ({"splits": {}}, "splits must be a dict from train, test, extrapolate, validation to lists of tasks; it has none"),
         ({"splits": {"train": [1.0], "valid": [2.0]}}, "it has train, valid"),
         ({"splits": {"train": [1.0], "test": []}}, "the split 'test' has no tasks"),
-        ({"horizon": 0}, "horizon must be at least 1 and workers at least 0, not 0 and 0"),
-        ({"workers": -1}, "not 5 and -1"),
+        ({"horizon": 0}, "horizon must be at least 1, not 0"),
+        ({"workers": -1}, "workers must be at least 0, not -1"),
     ],
 )
 def test_bad_arguments_get_a_sentence(arguments, message):

@@ -1,5 +1,7 @@
 """Labelled images from folders: Omniglot's and miniImageNet's layouts, a fixed rule for splits, and sentences for what can't be read."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -115,3 +117,50 @@ def test_an_unreadable_image_is_named(tmp_path, content):
     bad.write_bytes(content)
     with pytest.raises(ValueError, match=r"class02/1.png can't be read as an image .*Restore it from a copy, or take it away"):
         read_folder(tmp_path, 28, 1)
+
+
+def test_links_count_as_what_they_lead_to(tmp_path):
+    store, root = flat(tmp_path / "store", 8), tmp_path / "root"
+    root.mkdir()
+    for number, name in enumerate(sorted(path.name for path in store.iterdir())):
+        if number < 6:
+            (root / name).symlink_to(store / name)
+        else:
+            (root / name).mkdir()
+            for file in (store / name).iterdir():
+                (root / name / file.name).symlink_to(file)
+    found, wanted = find_classes(root), find_classes(store)
+    assert (list(found.train), list(found.test)) == (list(wanted.train), list(wanted.test))
+    assert read_folder(root, 6, 1).counts.tolist() == [4] * 8
+
+
+def test_links_that_lead_nowhere_or_in_a_circle_are_named(tmp_path):
+    root = flat(tmp_path / "root", 4)
+    (root / "lost").symlink_to(tmp_path / "nothing")
+    with pytest.raises(ValueError, match=r"The link .*lost leads nowhere; restore what it leads to, or take it away\."):
+        find_classes(root)
+    (root / "lost").unlink()
+    for target in (root, root / "circle"):
+        (root / "circle").symlink_to(target)
+        with pytest.raises(ValueError, match=r"The link .*circle leads (back to .*root|nowhere)"):
+            find_classes(root)
+        (root / "circle").unlink()
+
+
+@pytest.mark.parametrize("how", ["linked folder", "linked files", "copied", "half copied"])
+@pytest.mark.parametrize("where", ["train", "test"])
+def test_a_class_under_a_second_name_is_refused(tmp_path, how, where):
+    first, again = flat(tmp_path / "train", 3) / "class00", tmp_path / where / "zebra"
+    flat(tmp_path / "test", 2, first=5)
+    if how == "linked folder":
+        again.symlink_to(first)
+    elif how == "linked files":
+        again.mkdir()
+        for file in first.iterdir():
+            (again / file.name).symlink_to(file)
+    else:
+        shutil.copytree(first, again)
+    if how == "half copied":
+        next(again.iterdir()).unlink()
+    with pytest.raises(ValueError, match="The classes 'class00' and 'zebra' share [34] of their images"):
+        find_classes(tmp_path)

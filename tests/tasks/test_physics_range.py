@@ -111,7 +111,7 @@ def test_one_step_is_the_shortest_horizon():
 def test_train_and_test_lie_inside_and_extrapolate_outside(id):
     distribution = metarl.make(id)
     physics = distribution.physics
-    assert distribution.splits == ("train", "test", "extrapolate")
+    assert distribution.splits == ("train", "test", "extrapolate", "validation")
     assert not distribution.finite
     for split in ("train", "test"):
         tasks = distribution.sample(2000, split, 3)
@@ -148,7 +148,7 @@ def test_without_variation_there_is_one_usual_task_and_nothing_outside(id):
     assert bool((tasks.friction == 0).all())
     with pytest.raises(ValueError, match="no split 'extrapolate'; choose one of train, test"):
         distribution.sample(1, "extrapolate", 0)
-    assert metarl.make(id, **{**USUAL, "friction": 1.0}).splits == ("train", "test", "extrapolate")
+    assert metarl.make(id, **{**USUAL, "friction": 1.0}).splits == ("train", "test", "extrapolate", "validation")
     assert metarl.make(id, **{**USUAL, "reversals": True}).finite
 
 

@@ -14,7 +14,7 @@ def test_seeds_stay_the_same_from_version_to_version(seed, path, expected):
 
 def test_every_path_has_a_seed_of_its_own():
     paths = [(), ("a",), ("b",), ("a", "b"), ("b", "a"), ("ab",), ("a", 1), ("a", "1"), (1,), ("1",), (12,), (1, 2), ("a", "")]
-    seeds = {derive_seed(seed, *path) for seed in (-1, 0, 1, 2**70) for path in paths}
+    seeds = {derive_seed(seed, *path) for seed in (0, 1, 2**40, 2**63 - 1) for path in paths}
     assert len(seeds) == 4 * len(paths)
     assert all(0 <= seed < 2**63 for seed in seeds)
 

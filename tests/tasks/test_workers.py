@@ -20,6 +20,7 @@ from metarl.tasks.contract import PlugInError, fresh_tasks
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.row_player import Recipe, same_space
 from metarl.tasks.workers import WorkerPool, slices
+from tests.tasks.hanging_env import Hanging
 from tests.tasks.noisy_walk import NoisyWalk, Report
 
 ROOT = Path(__file__).parents[2]
@@ -242,3 +243,101 @@ def test_spaces_compare_with_or_without_bounds():
     assert not same_space(one, other, True)
     assert same_space(one, other, False)
     assert not same_space(one, third, False)
+
+
+@pytest.mark.parametrize("place", ["making", "reset", "step", "render"])
+def test_a_worker_that_hangs_is_named_and_ended(place, impatient):
+    pool = WorkerPool(recipe("fine", f"hangs in {place}", kind=Hanging), 4, 2, patience=0.5)
+    pool.arrays.wanted[:] = pool.arrays.begin[:] = True
+    pool.arrays.index[:] = [0, 0, 0, 1]
+    pool.arrays.split[:] = pool.arrays.seed[:] = 0
+    step = 1 if place == "step" else 0
+    where = r"train task 1 \('hangs in \w+'\) in row 3, at step " + str(step) if place != "render" else "between steps"
+    with pytest.raises(PlugInError, match=rf"worker process 1 \(rows 2 to 3\) has not answered for .* {where}(?s:.*)patience=SECONDS"):
+        play_all(pool)
+    assert all(gone(pid) for pid in pids(pool))
+
+
+def play_all(pool: WorkerPool) -> None:
+    pool.reset()
+    pool.step()
+    pool.render(3)
+
+
+def test_a_stopped_worker_counts_as_hanging_and_no_patience_waits(impatient):
+    pool = opened(recipe(0.0), 2, 2)
+    pool._patience = 0.3
+    os.kill(pids(pool)[0], signal.SIGSTOP)
+    with pytest.raises(PlugInError, match=r"worker process 0 .* has not answered for 0\.3 s between"):
+        pool.step()
+    assert all(gone(pid) for pid in pids(pool))
+    patient = opened(recipe("fine", kind=Hanging), 1, 1)
+    patient._patience = None
+    patient.step()
+    patient.close()
+
+
+@pytest.mark.parametrize("patience", [0, -1, True, "3", float("nan"), float("inf"), 1e9])
+def test_patience_is_a_number_of_seconds_or_none(patience):
+    with pytest.raises(ValueError, match=r"Hanging-v0: patience must be a number of seconds above 0, or None"):
+        GymnasiumDistribution("Hanging-v0", Hanging, {"train": ["fine"]}, patience=patience)
+
+
+FAILING_TOGETHER = """
+from metarl.tasks.errors import PlugInError
+from metarl.tasks.row_player import Recipe
+from metarl.tasks.workers import WorkerPool
+from tests.tasks.hanging_env import Hanging
+
+for place in ("making", "reset", "step", "render", "close"):
+    tasks = tuple((place, 0.2 * number) for number in range(2))
+    pool = WorkerPool(Recipe("Hanging-v0", Hanging, (("train", tasks),), *[Hanging.observation_space] * 2), 2, 2)
+    pool.arrays.wanted[:] = pool.arrays.begin[:] = True
+    pool.arrays.index[:] = range(2)
+    try:
+        pool.reset()
+        pool.step()
+        pool.render(0)
+    except PlugInError:
+        print(place)
+    pool.close()
+"""
+
+
+def test_workers_that_fail_one_after_the_other_are_one_error_and_nothing_on_the_terminal():
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", FAILING_TOGETHER], capture_output=True, text=True, cwd=ROOT)
+    assert (run.stdout.split(), run.stderr) == (["making", "reset", "step", "render"], "")
+
+
+REGISTERED = """
+import gymnasium as gym
+from metarl.tasks.errors import PlugInError
+from metarl.tasks.row_player import Recipe
+from metarl.tasks.workers import WorkerPool
+from tests.tasks.hanging_env import Hanging
+
+class Own(Hanging):
+    pass
+
+gym.register("Own-v3", entry_point=Own)
+gym.register("OwnByName-v3", entry_point="__main__:Own")
+gym.register("OwnElsewhere-v3", entry_point="tests.tasks.hanging_env:Hanging")
+gym.register("Unsendable-v3", entry_point=lambda generator=(i for i in ()): Own("fine"))
+names = ("Own-v3", "OwnByName-v3", "OwnElsewhere-v3", "Unsendable-v3")
+make_env = lambda name: gym.make(name, task="fine")
+pool = WorkerPool(Recipe("Named-v0", make_env, (("train", names),), *[Hanging.observation_space] * 2), 1, 1)
+pool.arrays.wanted[:] = pool.arrays.begin[:] = True
+for index in range(4):
+    pool.arrays.index[:] = index
+    try:
+        pool.reset()
+        print("plays", end=" ")
+    except PlugInError as error:
+        print(str(error).split("\\n")[0])
+"""
+
+
+def test_workers_know_what_the_script_registered():
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", REGISTERED], capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.startswith("plays plays plays Named-v0: train task 3 ('Unsendable-v3')"), run.stdout + run.stderr
+    assert "call gymnasium.register in make_env, or in a module that make_env imports, or use workers=0" in run.stdout
