@@ -45,7 +45,7 @@ def check_environments_are_new(make_distribution: Make) -> None:
     distribution = _own(make_distribution)
     before: list[gym.Env] = []
     for split in distribution.splits:
-        for i, task in enumerate([*distribution.task_lists[split][:TASKS], distribution.task_lists[split][0]]):
+        for i, task in enumerate([*distribution.first_tasks(split, TASKS), *distribution.first_tasks(split, 1)]):
             env = distribution.make_env(task)
             env.close()
             require(
@@ -62,7 +62,7 @@ def check_own_limits_hold(make_distribution: Make) -> None:
     if distribution.horizon_given:
         return
     for split in distribution.splits:
-        for i, task in enumerate(distribution.task_lists[split][:TASKS]):
+        for i, task in enumerate(distribution.first_tasks(split, TASKS)):
             env = distribution.make_env(task)
             limit = own_limit(env)
             env.close()

@@ -217,6 +217,11 @@ class GymnasiumDistribution(TaskDistribution):
         """The entries of the lists that `tasks` stand for."""
         return [self.task_lists[SPLITS[split]][index] for split, index in zip(tasks.split.tolist(), tasks.index.tolist(), strict=True)]
 
+    def first_tasks(self, split: str, most: int) -> list[Any]:
+        """Return the first tasks of a split's list, as many as there are up to `most`; or `most` that its function draws."""
+        tasks = self.task_lists[split]
+        return [tasks[i] for i in range(most if split in self._streams else min(most, len(tasks)))]
+
     def task_groups(self, split: str) -> np.ndarray:
         """Number the tasks of a split's list by content: int64 [number of tasks].
 

@@ -57,6 +57,12 @@ class TaskStream:
             "them all; draw from more tasks, or give lists, and finite=True if there are few tasks by nature."
         )
 
+    def __bool__(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        raise ValueError(f"{self.id}: the tasks of {self.split!r} are drawn without end; this needs a list of them.")
+
     def key(self, number: int) -> bytes:
         """The content key of the task of that number."""
         return content_key(self[number])
