@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 
 from metarl.tasks.content import Groups, content_key, group_by_content
 from metarl.tasks.contract import SPLITS, EpisodeRows, PlugInError, TaskDistribution, Tasks, Transition, check_draw, check_split
+from metarl.tasks.errors import ActionError
 from metarl.tasks.new_environment import own_limit, problem_of_environment, remember
 from metarl.tasks.processes import DEFAULT_PATIENCE, check_patience
 from metarl.tasks.row_player import Recipe, RowArrays, RowPlayer, arrays_in, bytes_needed
@@ -284,7 +285,7 @@ class GymnasiumRows(EpisodeRows):
         actions = action.detach().cpu().numpy()
         outside = self.actions.outside(actions, self.arrays.wanted)
         if outside is not None:
-            raise PlugInError(f"{self.recipe.id}: row {outside.row} {outside.problem}.")
+            raise ActionError(f"{self.recipe.id}: row {outside.row} {outside.problem}.")
         self.arrays.action[:] = self.actions.own(actions)
         self.host.step()
         if self._unsaid:

@@ -151,7 +151,7 @@ def test_divergence_is_named_by_task_and_step():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"split": "validation"}, "has no split 'validation'; choose one of train, test"),
+        ({"split": "held-out"}, "has no split 'held-out'; choose one of train, test"),
         ({"steps": 0}, "steps must be at least 1, not 0"),
         ({"chunk": 0}, "chunk must be at least 1, not 0"),
         ({"score_after": (3,)}, r"score_after names inner steps between 0 and 2, one at least, not \(3,\)"),
