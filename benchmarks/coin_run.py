@@ -21,6 +21,7 @@ from rich.table import Table
 
 from metarl.analysis.figures import intervals_figure, save
 from metarl.envs.budget import Episodes
+from metarl.evaluation.episodes import episode_successes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Comparison, Estimate, generalisation_gap, share
 from metarl.experiments.benchmark_folders import Storage
@@ -106,20 +107,25 @@ def score(levels: int, options: Options) -> dict[str, Evaluation] | None:
     for split, seed in (("train", TRAIN_SEED), ("test", TEST_SEED)):
         played[split] = evaluate(agent, distribution, split, options.num_tasks, seed, budget)
         where = options.folder / f"{split}.npz"
-        write_totals(where, f"levels-{levels}", played[split].success[None].astype(float), played[split].fingerprint, seed)
+        write_totals(where, f"levels-{levels}", np.asarray(successes(played[split]))[None], played[split].fingerprint, seed)
     return played
+
+
+def successes(evaluation: Evaluation) -> np.ndarray:
+    """Whether the only episode in each level reached the coin [plays] (0 or 1); training levels are few, and played many times."""
+    return episode_successes(evaluation)[:, 0].astype(float)
 
 
 def gap(played: dict[str, Evaluation]) -> Comparison:
     """Success on levels of training minus success on new ones."""
-    return generalisation_gap(played["train"].success.astype(float), played["test"].success.astype(float))
+    return generalisation_gap(successes(played["train"]), successes(played["test"]))
 
 
 def write_table(scores: dict[int, dict[str, Evaluation]], options: Options) -> pd.DataFrame:
     """Successes with the paper's beside, where it has as many levels."""
     lines = []
     for levels, played in scores.items():
-        known, new = (share(played[split].success.astype(float)) for split in SPLITS)
+        known, new = (share(successes(played[split])) for split in SPLITS)
         difference = gap(played).difference
         line: dict[str, Any] = {"levels": levels, "train": known.value, "train_low": known.low, "train_high": known.high}
         line |= {"test": new.value, "test_low": new.low, "test_high": new.high}
@@ -151,8 +157,7 @@ def show(table: pd.DataFrame, console: Console) -> None:
 def draw(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
     """Success against the number of training levels."""
     curves = {
-        words: {f"{levels:,}": share(played[split].success.astype(float)) for levels, played in scores.items()}
-        for split, words in SPLITS.items()
+        words: {f"{levels:,}": share(successes(played[split])) for levels, played in scores.items()} for split, words in SPLITS.items()
     }
     figure = intervals_figure(
         curves,
@@ -170,7 +175,7 @@ def record(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
     for levels in options.levels:
         played = scores.get(levels)
         for split, words in SPLITS.items():
-            value = share(played[split].success.astype(float)) if played else None
+            value = share(successes(played[split])) if played else None
             record_estimate(options.folder, f"CoinRun, {levels} training levels: success on {words}", "shown", value, None, options.command)
         value = gap(played).difference if played else None
         record_estimate(options.folder, f"CoinRun, {levels} training levels: gap", "shown", value, None, options.command)

@@ -26,6 +26,7 @@ from metarl.baselines.registry import make_agent
 from metarl.envs.budget import Budget, Episodes, Steps
 from metarl.evaluation.protocol import CHUNK, Evaluation, evaluate
 from metarl.evaluation.recording import NotingOptions
+from metarl.evaluation.scores import Scores, scores_of
 from metarl.evaluation.statistics import Estimate, mean, paired_difference
 from metarl.experiments import mlsh_runs
 from metarl.experiments.benchmark_folders import Storage, changed
@@ -177,15 +178,16 @@ def within_a_task(folders: dict[tuple[str, int], Path | None], options: Options)
     return {name: [evaluate(each, place, "test", tasks, TEST_SEED, budget) for each in own] for name, own in agents.items() if own}
 
 
-def stages(evaluation: Evaluation) -> np.ndarray:
+def stages(evaluation: Evaluation) -> Scores:
     """Mean returns [tasks, 10] of the episodes before each update and after the last; a column for agents that don't learn."""
     returns = returns_of(evaluation)
     return returns.reshape(len(returns), max(1, returns.shape[1] // between()), -1).mean(2)
 
 
-def returns_of(evaluation: Evaluation) -> np.ndarray:
+def returns_of(evaluation: Evaluation) -> Scores:
     """Returns [tasks, episodes]: every episode here has the same length, and every task as many."""
-    return evaluation.rows().pivot(index="task", columns="episode", values="return").to_numpy(np.float32)
+    returns = evaluation.rows().pivot(index="task", columns="episode", values="return").to_numpy(np.float32)
+    return scores_of(returns, evaluation.task_keys)
 
 
 def between() -> int:
@@ -195,7 +197,8 @@ def between() -> int:
 
 def over_seeds(played: dict[tuple[str, int], Evaluation], name: str) -> np.ndarray:
     """Scores after the last update [seeds, tasks]; none where nothing is trained."""
-    return np.array([stages(evaluation)[:, -1] for (own, _), evaluation in played.items() if own == name])
+    found = [stages(evaluation)[:, -1] for (own, _), evaluation in played.items() if own == name]
+    return np.stack(found) if found else np.array(found)
 
 
 def estimate(scores: np.ndarray) -> Estimate:
@@ -236,7 +239,7 @@ def draw(fixed: dict[str, Evaluation], learned: dict[str, list[Evaluation]], opt
     """Returns against the steps that an agent has played in a task."""
     steps, curves = float(mlsh_runs.MOVING_BANDITS.steps), {}
     for name, own in learned.items():
-        parts = np.mean([stages(each) for each in own], 0)  # [tasks, 10], over seeds
+        parts = np.stack([stages(each) for each in own]).mean(0)  # [tasks, 10], over seeds
         curves[name] = {steps * i: mean(column) for i, column in enumerate(parts.T)}
     levels = {name: float(returns_of(evaluation).mean()) for name, evaluation in fixed.items()}
     note = f"over test tasks, of each the mean over up to {len(options.seeds)} seeds"
@@ -265,7 +268,7 @@ def record(
     title = f"{ID}: return of the episodes after the last warm-up update, mean of {len(options.seeds)} seeds"
     all_there = value is not None and len(scores) == len(options.seeds)
     record_estimate(options.folder, title, "> 40", value, value.low > 40 if value is not None and all_there else None, command)
-    last = {name: np.mean([stages(each)[:, -1] for each in own], 0) for name, own in learned.items()}  # of the same tasks
+    last = {name: np.stack([stages(each)[:, -1] for each in own]).mean(0) for name, own in learned.items()}  # of the same tasks
     for name in (WHOLE, SCRATCH, TUNED):
         own = last.get(name)
         title = f"{ID}, {name}: return from step 18,000 to 20,000, all drawn"

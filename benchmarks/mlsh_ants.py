@@ -189,16 +189,21 @@ def record_course(seed: int, learner: MLSH | None, options: Options, console: Co
     )
     save(figure, options.folder / f"obstacle-course-seed{seed}.png")
     for name in (WHOLE, SCRATCH):
-        own = mean(played[name].scores("budget_mean")) if name in played else None
+        own = mean(learnings(played[name])) if name in played else None
         title = f"{COURSE}, seed {seed}, {name}: mean return of the episodes of {options.steps:,} steps"
         record_estimate(options.folder, title, "shown", own, None, options.command)
         console.print(f"{title}: {own}", highlight=False)
     lead = None
     if WHOLE in played:
-        whole_scores, single_scores = (played[name].scores("budget_mean") for name in (WHOLE, SCRATCH))
+        whole_scores, single_scores = (learnings(played[name]) for name in (WHOLE, SCRATCH))
         lead = paired_difference(whole_scores, single_scores).difference
     title = f"{COURSE}, seed {seed}: {WHOLE}, minus {SCRATCH}, paired by row"
     record_estimate(options.folder, title, "> 0", lead, None if lead is None else lead.low > 0, options.command)
+
+
+def learnings(evaluation: Evaluation) -> np.ndarray:
+    """The score of each row: there is one course, in which every row learns anew, so that intervals are over these learnings."""
+    return np.asarray(evaluation.scores("budget_mean"))
 
 
 def learning_curve(evaluation: Evaluation, steps: int) -> dict[float, Estimate]:

@@ -104,12 +104,12 @@ def agent_of(game: str, seed: int, part: str | None, options: Options) -> Agent:
 
 
 def score(game: str, label: str, agents: list[Agent], split: str, wanted: bool, options: Options) -> dict[str, object]:
-    """Play, record the figure, and give the table's line; an interval is over tasks, of each the mean over seeds."""
+    """Play, record the figure, and give the table's line; an interval is over tasks, or over the episodes of the only one."""
     chosen, distribution = GAMES[game], rainbow_run(game, 0).make_distribution()
     played = [evaluate(agent, distribution, split, options.episodes, TEST_SEED, BUDGET) for agent in agents]
     scores = np.stack([evaluation.scores(chosen.score).astype(float) for evaluation in played])
     write_totals(options.folder / "scores.npz", f"{game}, {label}, {split}", scores, played[0].fingerprint, TEST_SEED)
-    estimate = mean(scores.mean(0))
+    estimate = mean(np.asarray(scores.mean(0)) if distribution.finite else scores.mean(0))  # of one task: over its episodes
     what = "return of an episode" if chosen.score == "total" else "share of episodes with success"
     where = "the task of the training" if distribution.finite else "the tasks of the training" if split == "train" else "unseen tasks"
     reached = estimate.value >= chosen.wanted if wanted else None

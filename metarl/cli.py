@@ -37,23 +37,35 @@ def evaluate(words: Sequence[str]) -> None:
 
     from metarl.analysis.supervised_tables import render_inner_steps, supervised_table
     from metarl.analysis.tables import render, score_table
-    from metarl.experiments.commands import EvaluateOptions, save_scores, score_run
-    from metarl.experiments.supervised_scores import learned_from_examples, save_supervised_scores, score_supervised_run, scoring_note
+    from metarl.experiments.commands import EvaluateOptions, runs_in, save_scores, score_runs
+    from metarl.experiments.supervised_scores import (
+        all_learned_from_examples,
+        by_label,
+        save_supervised_scores,
+        score_supervised_runs,
+        scoring_note,
+    )
 
-    def flags(folder: tyro.conf.Positional[Path], options: Annotated[EvaluateOptions, tyro.conf.arg(name="")] = EvaluateOptions()) -> None:
-        """Score a run's agent on held-out tasks, beside the random agent and the best attainable.
+    def flags(
+        folders: tyro.conf.Positional[tuple[Path, ...]], options: Annotated[EvaluateOptions, tyro.conf.arg(name="")] = EvaluateOptions()
+    ) -> None:
+        """Score runs' agents on held-out tasks, in one table with the random agent and the best attainable.
 
         Args:
-            folder: the run's, as `metarl train` wrote it, or a published one's.
+            folders: of one run or several, as `metarl train` wrote them, or published ones, or of a folder that holds runs.
         """
-        if learned_from_examples(folder):
-            evaluations = score_supervised_run(folder, options)
-            Console().print(render_inner_steps(supervised_table(evaluations), scoring_note(options)))
-            print(f"Scores of each task: {', '.join(map(str, save_supervised_scores(folder, evaluations, options)))}")
-            return
-        scored = score_run(folder, options)
-        Console().print(render(score_table(scored.entries, scored.distribution, score=options.score)))
-        print(f"Scores of each task: {', '.join(map(str, save_scores(folder, scored, options)))}")
+        if not folders:
+            print("metarl: name the folder of a run, or of several; `metarl evaluate --help` says more.", file=sys.stderr)
+            sys.exit(2)
+        if all_learned_from_examples(folders):
+            learned = score_supervised_runs(folders, options)
+            Console().print(render_inner_steps(supervised_table(by_label(learned)), scoring_note(options)))
+            files = [file for folder in runs_in(folders) for file in save_supervised_scores(folder, learned, options)]
+        else:
+            scored = score_runs(folders, options)
+            Console().print(render(score_table(scored.entries, scored.distribution, score=scored.score)))
+            files = [file for folder in runs_in(folders) for file in save_scores(folder, scored, options)]
+        print(f"Scores of each task: {', '.join(map(str, files))}")
 
     tyro.cli(flags, prog="metarl evaluate", args=list(words))
 

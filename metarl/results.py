@@ -22,6 +22,7 @@ import os
 import platform
 import shutil
 import subprocess
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -29,11 +30,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from metarl import __version__
-from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation
+from metarl.evaluation.scores import same_tasks
 
 __all__ = [
     "FORMAT",
@@ -48,6 +50,7 @@ __all__ = [
     "published_table",
     "record_figure",
     "runs_table",
+    "skipped_if_broken",
     "write_csv",
     "write_evaluation",
     "write_file",
@@ -97,7 +100,11 @@ class RunFolder:
             description = json.loads(file.read_text())
         except ValueError as error:
             raise RunFolderError(f"{file} is damaged ({error}). Restore it from a copy, or train into another folder.") from error
-        if not isinstance(description, dict) or not {"format", *IDENTITY} <= set(description):
+        if (
+            not isinstance(description, dict)
+            or not {"format", *IDENTITY} <= set(description)
+            or not isinstance(description["config"], dict)
+        ):
             raise RunFolderError(f"{file} isn't a metarl run's. Name the folder that `metarl train` wrote.")
         if description["format"] > FORMAT:
             raise RunFolderError(f"{file} is a newer metarl's (format {description['format']}, this one reads {FORMAT}); upgrade metarl.")
@@ -182,40 +189,57 @@ class RunFolder:
 
 
 def find_runs(root: str | Path) -> list[RunFolder]:
-    """Every run's folder at or below `root`, in the order of their paths."""
-    return [RunFolder(file.parent) for file in sorted(Path(root).rglob("run.json"))]
+    """Every run's folder at or below `root`, in the order of their paths; broken ones are left out, with a warning that names them."""
+    runs = []
+    for file in sorted(Path(root).rglob("run.json")):
+        run = RunFolder(file.parent)
+        with skipped_if_broken(run.path):
+            assert run.description
+            runs.append(run)
+    return runs
+
+
+@contextmanager
+def skipped_if_broken(path: Path) -> Iterator[None]:
+    """Warn, rather than raise, where what lies at `path` can't be read: one broken run doesn't hide the others."""
+    try:
+        yield
+    except (ValueError, OSError) as error:  # pandas' and JSON's errors are ValueErrors, too
+        warnings.warn(f"{path} is left out: {error}", stacklevel=4)
 
 
 def runs_table(root: str | Path) -> pd.DataFrame:
-    """One row a run at or below `root`: folder, identity, iterations, and its last iteration's steps, return and seconds."""
+    """One row a run at or below `root`: folder, identity, iterations, and its last iteration's steps, return and seconds.
+
+    Runs whose files can't be read are left out, with a warning that names them.
+    """
     rows = []
     for run in find_runs(root):
-        description, metrics = run.description, run.metrics
-        last = {name: metrics[name].iloc[-1] for name in ("steps", "return", "seconds") if name in metrics and len(metrics)}
-        settings = {f"config.{name}": value for name, value in description["config"].items()}
-        identity = {name: description[name] for name in IDENTITY if name != "config"}
-        rows.append(
-            {"folder": str(run.path), **identity, "iterations": len(metrics), "finished": run.weights().exists(), **last, **settings}
-        )
+        with skipped_if_broken(run.path):
+            description, metrics = run.description, run.metrics
+            last = {name: metrics[name].iloc[-1] for name in ("steps", "return", "seconds") if name in metrics and len(metrics)}
+            settings = {f"config.{name}": value for name, value in description["config"].items()}
+            identity = {name: description[name] for name in IDENTITY if name != "config"}
+            finished = run.weights().exists()
+            rows.append({"folder": str(run.path), **identity, "iterations": len(metrics), "finished": finished, **last, **settings})
     return pd.DataFrame(rows)
 
 
 def write_evaluation(folder: str | Path, name: str, evaluation: Evaluation) -> Path:
     """Save one agent's `evaluation` as NAME.csv (one line a task) and NAME.json (what was played) in `folder`.
 
-    Columns: task, total, then after_k where the budget has episodes after K, budget_mean where it counts steps, and success.
+    Columns: task, total, then after_k where the budget has episodes after K, budget_mean where it counts steps, success where the family
+    has such a notion, and same_task where tasks repeat: the first task that is the same, to be given to `metarl.evaluation.statistics` as
+    `tasks`, since the repeats say nothing of other tasks.
     Where episodes are longer than a step, NAME-episodes.csv has a line for each of them.
     """
     folder = Path(folder)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    counts_episodes = isinstance(evaluation.budget, Episodes)
-    scores = ["total", *(["after_k"] if isinstance(evaluation.budget, Episodes) and evaluation.budget.after else []), "success"]
-    if not counts_episodes:
-        scores.insert(1, "budget_mean")
-    write_csv(
-        folder / f"{name}.csv", pd.DataFrame({"task": range(evaluation.num_tasks), **{score: evaluation.scores(score) for score in scores}})
-    )
+    scores = evaluation.applicable()
+    table = pd.DataFrame({"task": range(evaluation.num_tasks), **{score: np.asarray(evaluation.scores(score)) for score in scores}})
+    same = same_tasks(evaluation.task_keys)
+    write_csv(folder / f"{name}.csv", table if same is None else table.assign(same_task=same))
     if int(evaluation.length.max()) > 1:
         write_csv(folder / f"{name}-episodes.csv", evaluation.rows())
     played = {
@@ -225,6 +249,7 @@ def write_evaluation(folder: str | Path, name: str, evaluation: Evaluation) -> P
         "seed": evaluation.seed,
         "budget": {"kind": type(evaluation.budget).__name__, **vars(evaluation.budget)},
         "num_tasks": evaluation.num_tasks,
+        "distinct_tasks": evaluation.distinct_tasks,
         "fingerprint": evaluation.fingerprint,
         "finite": evaluation.finite,
     }

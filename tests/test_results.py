@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import signal
 import tempfile
 import time
@@ -13,6 +14,7 @@ import pytest
 from metarl import results
 from metarl.envs.budget import Episodes, Steps
 from metarl.evaluation.protocol import evaluate
+from metarl.evaluation.statistics import mean
 from metarl.results import (
     RunFolder,
     RunFolderError,
@@ -216,12 +218,34 @@ def test_runs_are_found_and_tabled(run):
     assert row["config.units"] == 64
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.json", "{"),
+        ("run.json", "[]"),
+        ("run.json", '{"format": 1}'),
+        ("run.json", '{"format": 999}'),
+        ("metrics.csv", ""),
+        ("metrics.csv", "steps\n1\n2,3,4\n"),
+    ],
+)
+def test_a_broken_run_does_not_hide_the_others(run, file, content):
+    broken = run.path.parent / "broken"
+    shutil.copytree(run.path, broken)
+    (broken / file).write_text(content)
+    with pytest.warns(UserWarning, match="broken.* is left out: "):
+        assert runs_table(run.path.parent)["folder"].tolist() == [str(run.path)]
+    if file == "run.json":
+        with pytest.warns(UserWarning, match="broken is left out"):
+            assert [found.path for found in find_runs(run.path.parent)] == [run.path]
+
+
 def test_an_evaluation_is_saved_per_task_with_what_was_played(tmp_path):
     evaluation = played()
     write_evaluation(tmp_path / "evaluations", "agent", evaluation)
     saved = RunFolder(tmp_path).evaluations()
     about, table = saved["agent"]
-    assert list(table) == ["task", "total", "after_k", "success"]
+    assert list(table) == ["task", "total", "after_k"]
     np.testing.assert_array_equal(table["total"], evaluation.scores("total"))
     assert about["fingerprint"] == evaluation.fingerprint
     assert about["budget"] == {"kind": "Episodes", "learning": 3, "after": 1}
@@ -232,7 +256,9 @@ def test_longer_episodes_are_saved_one_by_one_too(tmp_path):
     evaluation = played(horizon_one=False, budget=Steps(5))
     write_evaluation(tmp_path, "agent", evaluation)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "agent-episodes.csv"), evaluation.rows())
-    assert list(pd.read_csv(tmp_path / "agent.csv")) == ["task", "total", "budget_mean", "success"]
+    table = pd.read_csv(tmp_path / "agent.csv")
+    assert list(table) == ["task", "total", "budget_mean", "success", "same_task"]
+    assert mean(table["total"], tasks=table["same_task"]) == mean(evaluation.scores())
 
 
 def test_publishing_leaves_checkpoint_and_episodes_behind(run, tmp_path):

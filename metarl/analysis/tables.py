@@ -7,11 +7,10 @@ import pandas as pd
 from rich.table import Table
 
 from metarl.envs.budget import Episodes
-from metarl.evaluation.ceiling import ceiling_of, normalised_score
+from metarl.evaluation.ceiling import ceiling_of, normalised_score, nothing_to_normalise
 from metarl.evaluation.protocol import Evaluation
-from metarl.evaluation.statistics import mean, median_over_seeds
+from metarl.evaluation.statistics import Estimate, mean_over_seeds
 from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.seeding import numpy_generator
 
 __all__ = ["caption", "render", "render_leaderboard", "score_table"]
 
@@ -21,14 +20,15 @@ Entry = tuple[str, Evaluation | Sequence[Evaluation]]
 def score_table(
     entries: Sequence[Entry], distribution: TaskDistribution, *, score: str = "total", random: str = "Random", level: float = 0.95
 ) -> pd.DataFrame:
-    """One row an agent: agent, mean, ci_low, ci_high, normalised, normalised_low, normalised_high, num_tasks, num_seeds.
+    """One row an agent: agent, mean, ci_low, ci_high, normalised and its interval, num_tasks (plays), distinct_tasks, num_seeds.
 
-    `attrs` say what the numbers mean: score, budget, ceiling (None where unknown), reference ("optimum" or "upper bound"), finite,
-    fingerprint, distribution.
+    Intervals are NaN where there is one task only. Normalised scores are NaN where random play can't be told from the ceiling. `attrs`
+    say what the numbers mean: score, budget, ceiling (None where unknown), reference ("optimum" or "upper bound"), not_normalised (why, if
+    so), finite, fingerprint, distribution.
 
     Args:
         entries: (label, evaluation), in the order of the rows. Several evaluations stand for as many seeds of one learner: its figure is
-            the median over seeds of the mean, with an interval over tasks.
+            the mean over seeds and tasks, with an interval that covers both, as `mean_over_seeds` has it.
         distribution: what was played.
         score: `total`, `after_k`, `budget_mean` or `success`.
         random: the label of the random agent's entry, which normalised scores count as 0; without such an entry they are NaN.
@@ -50,17 +50,18 @@ def score_table(
                 )
     ceiling = ceiling_of(first, distribution, score)
     scores = {label: np.stack([part.scores(score) for part in parts]) for label, parts in groups}  # each [seeds, tasks]
+    zero, why_not = scores.get(random), None
+    if ceiling is not None and zero is not None:
+        why_not = nothing_to_normalise(zero[0], ceiling, level)
     rows = []
     for label, x in scores.items():
-        estimate = mean(x[0], level) if len(x) == 1 else median_over_seeds(x, numpy_generator(0, "score table", label), level)
-        row = {"agent": label, "mean": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high}
-        normalised = [np.nan] * 3
-        if ceiling is not None and random in scores:
-            order = np.argsort(x.mean(1))
-            middle = x[order[(len(x) - 1) // 2 : len(x) // 2 + 1]].mean(0)  # of the median seed, or of the middle two
-            normalised = list(normalised_score(middle, scores[random][0], ceiling, level).estimate[:3])
-        names = ("normalised", "normalised_low", "normalised_high")
-        rows.append({**row, **dict(zip(names, normalised, strict=True)), "num_tasks": x.shape[1], "num_seeds": len(x)})
+        estimate = mean_over_seeds(x, level)
+        row = {"agent": label, "mean": estimate.value, **_interval("ci", estimate)}
+        row |= {"normalised": np.nan, "normalised_low": np.nan, "normalised_high": np.nan}
+        if ceiling is not None and zero is not None and why_not is None:
+            normalised = normalised_score(x if len(x) > 1 else x[0], zero[0], ceiling, level).estimate
+            row |= {"normalised": normalised.value, **_interval("normalised", normalised)}
+        rows.append({**row, "num_tasks": x.shape[1], "distinct_tasks": estimate.n, "num_seeds": len(x)})
     table = pd.DataFrame(rows)
     table.attrs = {
         "score": score,
@@ -68,6 +69,7 @@ def score_table(
         "budget": str(first.budget),
         "ceiling": None if ceiling is None else ceiling.value,
         "reference": None if ceiling is None else ceiling.kind,
+        "not_normalised": why_not,
         "finite": first.finite,
         "fingerprint": first.fingerprint,
         "distribution": repr(distribution),
@@ -88,11 +90,12 @@ def render(table: pd.DataFrame, title: str = "", decimals: int = 3) -> Table:
         shown.add_column(name, justify="right")
     for row in table.to_dict("records"):
         normalised = "" if pd.isna(row["normalised"]) else f"{row['normalised']:.3f}"
-        interval = f"{row['ci_low']:.{decimals}f} to {row['ci_high']:.{decimals}f}"
+        interval = "" if pd.isna(row["ci_low"]) else f"{row['ci_low']:.{decimals}f} to {row['ci_high']:.{decimals}f}"
         shown.add_row(row["agent"], f"{row['mean']:.{decimals}f}", interval, normalised)
     if ceiling is not None:
         shown.add_section()
-        shown.add_row(f"[italic]{reference}[/italic]", f"{ceiling:.{decimals}f}", "", "1.000")
+        one = "" if table.attrs.get("not_normalised") else "1.000"
+        shown.add_row(f"[italic]{reference}[/italic]", f"{ceiling:.{decimals}f}", "", one)
     return shown
 
 
@@ -105,19 +108,35 @@ def render_leaderboard(board: pd.DataFrame) -> Table:
         for row in own.to_dict("records"):
             game = row["game"] if row["split"] == "test" else f"{row['game']} ({row['split']})"
             one = row["levels"] * row["seeds"] == 1
-            interval = "one score" if one else f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+            interval = "one score" if one else "" if pd.isna(row["ci_low"]) else f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
             view.add_row(game, row["agent"], f"{row['steps']:,}", f"{row['score']:.2f}", interval, f"{row['levels']} x {row['seeds']}")
         view.add_section()
     return view
 
 
 def caption(table: pd.DataFrame) -> str:
-    """What a reader must know: the score, how many tasks, and whether training tasks may be among them."""
-    tasks, seeds = int(table["num_tasks"].max()), int(table["num_seeds"].max())
-    text = f"{_MEANING.get(table.attrs.get('score', ''), 'score')}, mean over the same {tasks:,} tasks for every agent"
-    if seeds > 1:
-        text += f"; learners: median of {seeds} seeds"
+    """What a reader must know: the score, how many tasks, what intervals cover, and whether training tasks may be among them."""
+    plays, seeds = int(table["num_tasks"].max()), int(table["num_seeds"].max())
+    distinct = int(table.get("distinct_tasks", table["num_tasks"]).max())
+    tasks = f"{distinct:,} tasks" if distinct == plays else f"{plays:,} plays of {distinct:,} distinct tasks"
+    text = (
+        f"{_MEANING.get(table.attrs.get('score', ''), 'score')}, mean over the same {tasks.replace('1 tasks', 'one task')} for every agent"
+    )
+    if distinct == 1:
+        text += "; one task says nothing of others, so there are no intervals"
+    elif seeds > 1:
+        counts = sorted(set(table["num_seeds"]) - {1})
+        text += f"; learners: mean of {' or '.join(map(str, counts))} seeds, intervals over seeds and tasks; agents of one seed: over tasks"
+    else:
+        text += "; intervals over tasks, of one seed"
+    if reason := table.attrs.get("not_normalised"):
+        text += f"; {reason}"
     return text + ("; the family has few tasks, so training and test tasks overlap" if table.attrs.get("finite") else "") + "."
+
+
+def _interval(name: str, estimate: Estimate) -> dict[str, float]:
+    """Columns of an interval; NaN where there is none."""
+    return {f"{name}_low": estimate.low if estimate.known else np.nan, f"{name}_high": estimate.high if estimate.known else np.nan}
 
 
 _MEANING = {

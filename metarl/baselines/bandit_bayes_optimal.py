@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.baselines.bandit_posterior import ArmCounts, no_counts, take_in
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget, max_steps
 from metarl.envs.meta_episode import Step
 from metarl.tasks.bandit_bounds import MAX_STATES, bernoulli_table, state_count
@@ -45,6 +46,7 @@ class BayesOptimal:
             raise ValueError(
                 f"The exact optimum is known for BernoulliBandit-v0, not for {distribution.id}; use gittins for other bandits."
             )
+        self.made_for = MadeFor(distribution, budget, length="exactly")
         self.arms, self.pulls = distribution.arms, max_steps(budget, distribution)
         if state_count(self.arms, self.pulls) > MAX_STATES:
             raise ValueError(

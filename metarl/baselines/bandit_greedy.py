@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.baselines.bandit_posterior import ArmCounts, best_arm, is_bandit, no_counts, posterior_of, take_in
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -27,6 +28,7 @@ class BanditGreedy:
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
 
     def __init__(self, distribution: TaskDistribution, budget: Budget, random_ties: bool = False):
+        self.made_for = MadeFor(distribution, budget)
         self.posterior, self.arms = posterior_of(distribution, budget)
         self.random_ties = random_ties
 

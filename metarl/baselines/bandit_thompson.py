@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.baselines.bandit_posterior import ArmCounts, is_bandit, no_counts, posterior_of, take_in
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -24,6 +25,7 @@ class Thompson:
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
 
     def __init__(self, distribution: TaskDistribution, budget: Budget):
+        self.made_for = MadeFor(distribution, budget, length="at most")
         self.posterior, self.arms = posterior_of(distribution, budget)
 
     @classmethod

@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import Generator, Tensor
 
 from metarl.baselines.bandit_posterior import ArmCounts, best_arm, is_bandit, no_counts, posterior_of, take_in
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -33,6 +34,7 @@ class UCB1:
     def __init__(self, distribution: TaskDistribution, budget: Budget, c: float = 0.2, random_ties: bool = False):
         if not 0 <= c < math.inf:
             raise ValueError(f"c is the width of a confidence bound and can't be {c}; give a number of at least 0.")
+        self.made_for = MadeFor(distribution, budget)
         self.posterior, self.arms = posterior_of(distribution, budget)
         self.c, self.random_ties = c, random_ties
 

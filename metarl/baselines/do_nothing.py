@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -24,6 +25,7 @@ class DoNothing:
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not self.supports(distribution):
             raise ValueError(f"Doing nothing is an action of zeros; {distribution.action_space} of {distribution.id} has none.")
+        self.made_for = MadeFor(distribution, budget, tasks="spaces")
         self.shape = tuple(distribution.action_space.shape or ())
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget, max_steps
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -113,7 +114,7 @@ class JERK:
             raise ValueError(f"JERK runs and jumps; {distribution.id} doesn't say which of its actions do (its attribute `running`).")
         if not 0 <= exploit <= 1:
             raise ValueError(f"exploit is a probability, not {exploit}.")
-        self.observation_space, self.action_space = distribution.observation_space, distribution.action_space
+        self.made_for = MadeFor(distribution, budget, length="exactly")
         self.running: Running = distribution.running  # type: ignore[attr-defined]
         self.exploit, self.steps = exploit, max_steps(budget, distribution)
 

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
@@ -26,6 +27,7 @@ class KnownArm:
             raise ValueError(
                 f"KnownArm plays bandits whose means are told to it, such as reveal(BernoulliBandit(...)), not {distribution.id}."
             )
+        self.made_for = MadeFor(distribution, budget)
         self.distribution = distribution
 
     @classmethod

@@ -5,6 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -35,6 +36,7 @@ class KnownGoal:
                 f"reveal(GridNavi(...)), not {distribution.id}."
             )
         assert isinstance(distribution, Revealed)
+        self.made_for = MadeFor(distribution, budget)
         self.distribution, self.wrapped = distribution, distribution.wrapped
 
     @classmethod

@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution, where_rows
@@ -39,6 +40,7 @@ class KnownMaze:
             )
         assert isinstance(distribution, Revealed)
         assert isinstance(distribution.wrapped, GridMaze | VisualMaze)
+        self.made_for = MadeFor(distribution, budget)
         self.distribution, self.size, self.turns = distribution, distribution.wrapped.size, isinstance(distribution.wrapped, VisualMaze)
         self.costs = exact_costs() if self.turns else torch.ones(4, 4, dtype=torch.float64)
 

@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution, where_rows
@@ -31,6 +32,7 @@ class KnownModel:
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not isinstance(distribution, Revealed) or not isinstance(distribution.wrapped, RandomMDP):
             raise ValueError(f"KnownModel plays random MDPs that are told to it, reveal(RandomMDP(...)), not {distribution.id}.")
+        self.made_for = MadeFor(distribution, budget)
         self.distribution, self.wrapped = distribution, distribution.wrapped
 
     @classmethod

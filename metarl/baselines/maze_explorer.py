@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution, where_rows
@@ -41,6 +42,7 @@ class MazeExplorer:
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not isinstance(distribution, GridMaze):
             raise ValueError(f"The systematic explorer plays GridMaze, not {distribution.id}.")
+        self.made_for = MadeFor(distribution, budget)
         self.distribution, self.side = distribution, 2 * distribution.size - 1
         self.neighbours = neighbours(self.side)
         self.opposite = torch.tensor([2, 3, 0, 1])

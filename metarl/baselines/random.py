@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -30,6 +31,7 @@ class RandomAgent:
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not self.supports(distribution):
             raise ValueError(f"The random agent can't draw from {distribution.action_space}; flatten it to discrete kinds or a Box.")
+        self.made_for = MadeFor(distribution, budget, tasks="spaces")
         self.space = distribution.action_space
 
     @classmethod

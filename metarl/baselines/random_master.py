@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -37,6 +38,7 @@ class RandomMaster:
             raise ValueError(f"RandomMaster plays MovingBandits, whose goals its walkers know, not {distribution.id}.")
         if every < 1:
             raise ValueError(f"every must be at least 1 step, not {every}.")
+        self.made_for = MadeFor(distribution, budget)
         self.every = int(every)
 
     @classmethod

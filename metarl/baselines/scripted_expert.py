@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -27,6 +28,7 @@ class ScriptedExpert:
             raise ValueError(
                 f"The scripted expert plays MetaWorldML1-v0 with goal_visible=True, so that it sees where to go; not {distribution!r}."
             )
+        self.made_for = MadeFor(distribution, budget)
         from metaworld.policies import ENV_POLICY_MAP
 
         scripts: Any = ENV_POLICY_MAP  # by name of the task

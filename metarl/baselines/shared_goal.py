@@ -5,6 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -30,6 +31,7 @@ class SharedGoal:
             raise ValueError(f"SharedGoal plays MovingBandits, not {distribution.id}.")
         if goal not in (0, 1):
             raise ValueError(f"There are two goals; choose goal 0 or 1, not {goal}.")
+        self.made_for = MadeFor(distribution, budget)
         self.goal = int(goal)
 
     @classmethod

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.baselines.tabular_history import History, no_history, remember
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget, max_steps
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution, where_rows
@@ -52,6 +53,7 @@ class TabularAgent(ABC):
             raise ValueError(f"{type(self).__name__} plays random MDPs (RandomMDP-v0), not {distribution.id}.")
         if ties not in ("first", "random"):
             raise ValueError(f"There is no rule {ties!r} for ties; choose first or random.")
+        self.made_for = MadeFor(distribution, budget, length="at most")
         self.distribution, self.budget, self.ties = distribution, budget, ties
         self.prior = copy.copy(distribution)
         if reward_prior_mean is not None and not math.isfinite(reward_prior_mean):

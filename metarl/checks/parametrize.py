@@ -14,6 +14,7 @@ from metarl.checks.learning import LEARNING_CHECKS, MakeLearner
 from metarl.checks.pictures import PICTURE_CHECKS
 from metarl.checks.playing import has_tensor_steps
 from metarl.checks.sampling import SAMPLING_CHECKS
+from metarl.checks.scoring import SCORING_CHECKS
 from metarl.checks.stepping import STEPPING_CHECKS
 from metarl.checks.supervised import SUPERVISED_CHECKS
 from metarl.checks.walking import WALKING_CHECKS
@@ -42,6 +43,7 @@ def distribution_checks(distribution: TaskDistribution | None = None) -> Iterabl
     yield from EVERY_SPLIT_CHECKS
     yield from BOUNDARY_CHECKS
     yield from INFORMATION_CHECKS
+    yield from SCORING_CHECKS
     if distribution is None or has_tensor_steps(distribution):
         yield from STEPPING_CHECKS
         yield from TENSOR_BOUNDARY_CHECKS

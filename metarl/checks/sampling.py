@@ -45,6 +45,11 @@ def check_attributes(make_distribution: Make) -> None:
         f"{distribution.id}: horizon is {horizon!r}.",
         "Give the most steps of one episode, an integer of at least 1.",
     )
+    require(
+        distribution.has_success in (True, False, None),
+        f"{distribution.id}: has_success is {distribution.has_success!r}.",
+        "Say True or False: whether the family has a notion of success.",
+    )
     splits = tuple(distribution.splits)
     require(
         {"train", "test"} <= set(splits) <= set(SPLITS),

@@ -240,6 +240,12 @@ class MetaEpisodeEnv:
         leaves = [leaf.to(self.device) for leaf in state["state"]]
         self._rows.tasks, self._rows.state = self._tasks, tree_unflatten(leaves, tree_structure(self._rows.state))
 
+    @property
+    def tells_success(self) -> bool | None:
+        """Whether successes mean something: the family says so, or some step so far did; None where nobody says."""
+        declared = self.distribution.has_success
+        return self._rows.tells_success if declared is None else declared
+
     def close(self) -> None:
         """Release worker processes and emulators."""
         self._rows.close()

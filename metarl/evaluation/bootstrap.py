@@ -1,14 +1,17 @@
 """Bootstrap intervals for statistics that have no simple formula, over tasks, over runs within strata, and over seeds and tasks at once.
 
 A resample is a count of how often each score was drawn, never a copy of the scores: bandit totals have a few distinct values, so even
-200,000 tasks resample in a moment. A statistic is therefore a function of (sorted values [m], counts [resamples, m]) -> [resamples].
+200,000 tasks resample in a moment. A task that was played more than once is redrawn with all its
+scores. A statistic is therefore a function of (sorted values [m], counts [resamples, m]) -> [resamples].
 """
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 
+from metarl.evaluation.scores import task_codes
 from metarl.evaluation.statistics import Estimate, checked
 
 __all__ = [
@@ -47,18 +50,39 @@ def median_of_counts(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return (values[lower] + values[upper]) / 2
 
 
-def bootstrap(scores: ArrayLike, statistic: Statistic, rng: np.random.Generator, *, resamples: int = 2000, level: float = 0.95) -> Estimate:
-    """`statistic` of `scores` [n] with a percentile interval: tasks are redrawn with replacement (Efron 1979)."""
+def bootstrap(
+    scores: ArrayLike,
+    statistic: Statistic,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    tasks: ArrayLike | None = None,
+) -> Estimate:
+    """`statistic` of `scores` [n] with a percentile interval: tasks are redrawn with replacement (Efron 1979).
+
+    Args:
+        tasks: labels [n] of repeated tasks, where the scores don't know them.
+    """
     x = checked(scores)
+    codes = task_codes(len(x), [scores], tasks)
     values, inverse, present = np.unique(x, return_inverse=True, return_counts=True)
+    distinct = len(x) if codes is None else int(codes.max()) + 1
+    if distinct == 1:
+        return Estimate(float(statistic(values, present[None])[0]), -np.inf, np.inf, 1, level)
+    shape = distinct, len(values)
+    held = None if codes is None else sparse.csr_array((np.ones(len(x)), (codes, inverse)), shape=shape)  # how often each task got each
 
     def draws(size: int) -> np.ndarray:
+        if held is not None:
+            redrawn = rng.multinomial(distinct, np.full(distinct, 1 / distinct), size)
+            return np.asarray(redrawn @ held)
         if len(values) < len(x) / 8:
             return rng.multinomial(len(x), present / len(x), size)
         return _tally(inverse[rng.integers(len(x), size=(size, len(x)))], len(values))
 
     chunks = (draws(size) for size in _sizes(resamples, len(x)))
-    return _percentile(values, present[None], chunks, statistic, len(x), level)
+    return _percentile(values, present[None], chunks, statistic, distinct, level)
 
 
 def stratified_bootstrap(
@@ -84,7 +108,13 @@ def stratified_bootstrap(
 
 
 def crossed_bootstrap(
-    scores: ArrayLike, statistic: Statistic, rng: np.random.Generator, *, resamples: int = 2000, level: float = 0.95
+    scores: ArrayLike,
+    statistic: Statistic,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    tasks: ArrayLike | None = None,
 ) -> Estimate:
     """`statistic` of all scores, redrawing whole seeds and, independently, whole tasks (Owen 2007).
 
@@ -92,19 +122,22 @@ def crossed_bootstrap(
     every bootstrap is too narrow: at three, report the seeds themselves.
 
     Args:
-        scores: [seeds, tasks].
+        scores: [seeds, tasks]. tasks: labels [tasks] of repeated ones, where the scores don't know them.
     """
     x = _matrix(scores)
-    seeds, tasks = x.shape
+    seeds, plays = x.shape
+    codes = task_codes(plays, [scores], tasks)
+    distinct = plays if codes is None else int(codes.max()) + 1
     order = np.argsort(x, axis=None, kind="stable")
 
     def draws(size: int) -> np.ndarray:
         by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size)  # [size, seeds]
-        by_task = _tally(rng.integers(tasks, size=(size, tasks)), tasks)  # [size, tasks]
+        by_task = _tally(rng.integers(distinct, size=(size, distinct)), distinct)  # [size, distinct tasks]
+        by_task = by_task if codes is None else by_task[:, codes]
         return (by_seed[:, :, None] * by_task[:, None, :]).reshape(size, -1)[:, order]
 
     chunks = (draws(size) for size in _sizes(resamples, x.size))
-    return _percentile(x.ravel()[order], np.ones((1, x.size)), chunks, statistic, x.size, level)
+    return _percentile(x.ravel()[order], np.ones((1, x.size)), chunks, statistic, seeds * distinct, level)
 
 
 def _percentile(

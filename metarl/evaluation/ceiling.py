@@ -6,13 +6,15 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation
-from metarl.evaluation.statistics import Estimate, checked, t_interval
+from metarl.evaluation.scores import task_codes
+from metarl.evaluation.statistics import Estimate, checked, mean, over_both, standard_error, t_interval
 from metarl.tasks.contract import TaskDistribution
 
-__all__ = ["Ceiling", "Normalised", "ceiling_of", "normalised_score"]
+__all__ = ["Ceiling", "Normalised", "ceiling_of", "normalised_score", "nothing_to_normalise"]
 
 
 class Ceiling(NamedTuple):
@@ -54,6 +56,8 @@ def ceiling_of(evaluation: Evaluation, distribution: TaskDistribution, score: st
     if score == "total" and (optimum := distribution.optimum(episodes)) is not None:
         return Ceiling(float(optimum), "optimum", None)
     tasks = distribution.sample(evaluation.num_tasks, evaluation.split, evaluation.seed)
+    if tasks.fingerprint != evaluation.fingerprint and distribution.task_count(evaluation.split) == evaluation.num_tasks:
+        tasks = distribution.every_task(evaluation.split, evaluation.seed)
     if tasks.fingerprint != evaluation.fingerprint:
         raise ValueError(
             f"These scores are of tasks {evaluation.fingerprint}, but {distribution!r} now draws {tasks.fingerprint}; evaluate again."
@@ -68,28 +72,54 @@ def ceiling_of(evaluation: Evaluation, distribution: TaskDistribution, score: st
     return Ceiling(float(per_task.mean()), "upper bound", per_task)
 
 
-def normalised_score(scores: np.ndarray, random: np.ndarray, ceiling: Ceiling, level: float = 0.95) -> Normalised:
+def normalised_score(
+    scores: np.ndarray, random: np.ndarray, ceiling: Ceiling, level: float = 0.95, *, tasks: ArrayLike | None = None
+) -> Normalised:
     """(mean - random) / (ceiling - random), with the delta method's interval.
 
     Args:
-        scores: of the agent [n], or the mean over seeds of each task's scores.
+        scores: of the agent [n], or of a learner's seeds [seeds, n]: then the interval covers both, as `mean_over_seeds`'s.
         random: of the random agent on the same tasks [n].
         ceiling: from `ceiling_of`, for the same score.
+        tasks: labels [n] of repeated tasks, where the scores don't know them.
 
     Raises:
-        ValueError: other tasks on one side, or a random agent as good as the ceiling.
+        ValueError: other tasks on one side, or a random agent that can't be told from the ceiling: a share of nothing is noise.
     """
-    x, r = checked(scores), checked(random)
+    seeds = np.atleast_2d(np.asarray(scores, np.float64))
+    x, r = checked(scores if np.ndim(scores) < 2 else seeds.mean(0)), checked(random)
     if len(x) != len(r):
         raise ValueError(f"Scores and the random agent's must be of the same tasks, not {len(x)} and {len(r)}.")
+    codes = task_codes(len(x), [scores, random], tasks)
+    if reason := nothing_to_normalise(random, ceiling, level, tasks=codes):
+        raise ValueError(reason)
     span = ceiling.value - r.mean()
-    if span <= 0:
-        raise ValueError(
-            f"The random agent scores {r.mean():.4g}, no less than the {ceiling.kind} {ceiling.value:.4g}: nothing to normalise by."
-        )
     value = float((x.mean() - r.mean()) / span)
     linear = x / span + (value - 1) * r / span  # each task's influence on the ratio
     if ceiling.per_task is not None:
         linear = linear - value * ceiling.per_task / span
-    error = float(linear.std(ddof=1) / np.sqrt(len(x))) if len(x) > 1 else np.inf
-    return Normalised(t_interval(value, error, len(x) - 1, len(x), level), ceiling.kind)
+    n = len(x) if codes is None else int(codes.max()) + 1
+    by_task = standard_error(linear, codes)
+    if len(seeds) == 1:
+        return Normalised(t_interval(value, by_task, n - 1, n, level), ceiling.kind)
+    by_seed = standard_error(seeds.mean(1) / span)
+    return Normalised(over_both(value, by_seed, len(seeds), by_task, n, level), ceiling.kind)
+
+
+def nothing_to_normalise(random: np.ndarray, ceiling: Ceiling, level: float = 0.95, *, tasks: ArrayLike | None = None) -> str | None:
+    """Say why scores can't be normalised; None where they can.
+
+    Args:
+        random: the random agent's scores [n]. ceiling: of the same score, from `ceiling_of`.
+    """
+    r = checked(random)
+    codes = task_codes(len(r), [random], tasks)
+    missing = mean(r - ceiling.value if ceiling.per_task is None else r - ceiling.per_task, level, tasks=codes)
+    if missing.known and missing.high < 0:
+        return None
+    if missing.n == 1 and missing.value < 0:
+        return "nothing is normalised: one task doesn't tell how far random play is from the " + ceiling.kind
+    return (
+        f"nothing is normalised: random play scores {r.mean():.4g}, which can't be told from the {ceiling.kind} {ceiling.value:.4g}; "
+        "play more tasks, or a family that leaves something to learn"
+    )

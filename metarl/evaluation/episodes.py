@@ -6,6 +6,7 @@ import numpy as np
 
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation
+from metarl.evaluation.scores import Scores, scores_of
 from metarl.evaluation.statistics import Estimate, share
 
 __all__ = ["Shortened", "episode_lengths", "episode_successes", "shortened"]
@@ -18,12 +19,12 @@ class Shortened(NamedTuple):
     of_improvable: Estimate | None  # of tasks whose first episode wasn't the shortest possible; None where all were
 
 
-def episode_lengths(evaluation: Evaluation) -> np.ndarray:
+def episode_lengths(evaluation: Evaluation) -> Scores:
     """Steps [num_tasks, episodes] of every episode."""
     return _matrix(evaluation, evaluation.length)
 
 
-def episode_successes(evaluation: Evaluation) -> np.ndarray:
+def episode_successes(evaluation: Evaluation) -> Scores:
     """Whether each episode [num_tasks, episodes] was a success."""
     return _matrix(evaluation, evaluation.success)
 
@@ -40,7 +41,7 @@ def shortened(lengths: np.ndarray, shortest: np.ndarray) -> Shortened:
     return Shortened(share(shorter), share(shorter[improvable]) if improvable.any() else None)
 
 
-def _matrix(evaluation: Evaluation, values: np.ndarray) -> np.ndarray:
+def _matrix(evaluation: Evaluation, values: np.ndarray) -> Scores:
     if not isinstance(evaluation.budget, Episodes):
         raise ValueError("Only an Episodes budget gives every task equally many episodes; use rows().")
-    return values.reshape(evaluation.num_tasks, evaluation.budget.total)
+    return scores_of(values.reshape(evaluation.num_tasks, evaluation.budget.total), evaluation.task_keys)

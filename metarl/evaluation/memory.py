@@ -41,6 +41,7 @@ class DisturbedAgent:
         if at < 1:
             raise ValueError(f"A memory can be disturbed from step 1 on, not {at}.")
         self.agent, self.disturbance, self.at = agent, disturbance, at
+        self.made_for = getattr(agent, "made_for", None)
 
     def initial_state(self, batch_size: int) -> DisturbedState:
         """The agent's own, and a clock."""
@@ -73,6 +74,7 @@ class ForgetfulAgent:
 
     def __init__(self, agent: Agent):
         self.agent = agent
+        self.made_for = getattr(agent, "made_for", None)
 
     def initial_state(self, batch_size: int) -> Any:
         """The agent's own."""

@@ -8,9 +8,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from metarl.envs.agent import Agent
+from metarl.envs.agent import Agent, check_made_for
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome
+from metarl.evaluation.scores import Scores, scores_of
+from metarl.evaluation.statistics import mean
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, check_split, where_rows
 from metarl.tasks.devices import check_device
 from metarl.tasks.errors import ActionError
@@ -18,8 +20,10 @@ from metarl.tasks.seeding import torch_generator
 from metarl.tasks.supervised import SupervisedDistribution
 from metarl.tasks.whole_numbers import check_seed, check_whole
 
-__all__ = ["CHUNK", "Evaluation", "evaluate"]
+__all__ = ["CHUNK", "MOST_TASKS", "Evaluation", "evaluate", "tasks_to_play"]
 
+MOST_TASKS = 10_000  # played where the caller doesn't say how many
+SUMMARISED = 10  # episodes whose returns a summary shows
 CHUNK = 4096  # tasks played side by side; part of the protocol, since the environment's noise is drawn for a whole chunk
 
 
@@ -37,6 +41,8 @@ class Evaluation:
         terminated, truncated, success: [episodes] bool; an episode is a success if any of its steps was.
         actions: [num_tasks, steps, *act] where they were recorded, else None; zeros after a task's last step.
         horizon: most steps in one episode; tells an episode that a step budget cut from one that the horizon ended there.
+        task_keys: [num_tasks] uint64; those with equal keys are the same task, which was played more than once.
+        tells_success: the family has a notion of success, and told of it.
     """
 
     distribution: str
@@ -57,20 +63,62 @@ class Evaluation:
     success: np.ndarray
     actions: np.ndarray | None = None
     horizon: int | None = None
+    task_keys: np.ndarray | None = None
+    tells_success: bool = True
+
+    @property
+    def distinct_tasks(self) -> int:
+        """How many different tasks were played; the others of `num_tasks` are repeats."""
+        return self.num_tasks if self.task_keys is None else len(np.unique(self.task_keys))
+
+    def __repr__(self) -> str:
+        repeats = f"{self.num_tasks:,} plays of " if self.distinct_tasks < self.num_tasks else ""
+        return (
+            f"Evaluation({self.distribution}, {self.split}, {repeats}{self.distinct_tasks:,} tasks, seed {self.seed}, {self.budget}: "
+            f"total {mean(self.scores())})"
+        )
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """Each score that applies, then the return of each of the first episodes, with intervals over distinct tasks.
+
+        Columns: mean, ci_low, ci_high (NaN where there is one task, which says nothing of others), tasks (distinct ones), plays.
+        """
+        lines = {score: mean(self.scores(score), level) for score in self.applicable()}
+        if isinstance(self.budget, Episodes) and self.budget.total > 1:
+            returns = self.matrix()
+            for k in range(min(self.budget.total, SUMMARISED)):
+                lines[f"return of episode {k + 1}"] = mean(returns[:, k], level)
+        table = pd.DataFrame(
+            [(line.value, *((line.low, line.high) if line.known else (np.nan,) * 2), line.n, self.num_tasks) for line in lines.values()],
+            index=pd.Index(lines, name="score"),
+            columns=["mean", "ci_low", "ci_high", "tasks", "plays"],
+        )
+        table.attrs = {"distribution": self.distribution, "split": self.split, "seed": self.seed, "budget": str(self.budget)}
+        return table
+
+    def applicable(self) -> list[str]:
+        """The scores that what was played has."""
+        counts = isinstance(self.budget, Episodes)
+        last = ["after_k"] if isinstance(self.budget, Episodes) and self.budget.after else [] if counts else ["budget_mean"]
+        return ["total", *last, *(["success"] if self.tells_success else [])]
 
     def rows(self) -> pd.DataFrame:
         """One row an episode: task, episode, start_step, length, return, terminated, truncated, success."""
         columns = {"task": self.task, "episode": self.episode, "start_step": self.start_step, "length": self.length, "return": self.returns}
         return pd.DataFrame({**columns, "terminated": self.terminated, "truncated": self.truncated, "success": self.success})
 
-    def scores(self, score: str = "total") -> np.ndarray:
+    def scores(self, score: str = "total") -> Scores:
         """One number a task [num_tasks]: `total`, `after_k`, `budget_mean`, or `success` (share of scored episodes).
 
         An episode cut by a step budget counts in `budget_mean` and `success` only if it is the task's only one; in `total` always.
+        The numbers know which of them are of the same task, so that intervals count distinct tasks.
 
         Raises:
-            ValueError: unknown score, or `after_k` of a budget without episodes after K.
+            ValueError: unknown score, `after_k` of a budget without episodes after K, or `success` where nothing says what that is.
         """
+        return scores_of(self._scores(score), self.task_keys)
+
+    def _scores(self, score: str) -> np.ndarray:
         if score == "total":
             return np.bincount(self.task, self.returns, self.num_tasks)
         if score == "budget_mean":
@@ -80,6 +128,11 @@ class Evaluation:
                 raise ValueError("after_k needs a budget Episodes(K, after=M) with M of at least 1.")
             scored, values = self.episode >= self.budget.learning, self.returns
         elif score == "success":
+            if not self.tells_success:
+                raise ValueError(
+                    f"{self.distribution} has no notion of success, or no step told of one (as info['success'] of an environment does, "
+                    "or `has_success = True` in the class of a family); choose total, or another score."
+                )
             after = self.budget.learning if isinstance(self.budget, Episodes) and self.budget.after else 0
             scored, values = self.whole() & (self.episode >= after), self.success.astype(float)
         else:
@@ -96,19 +149,19 @@ class Evaluation:
             cut &= self.length < self.horizon
         return ~cut | (np.bincount(self.task, minlength=self.num_tasks)[self.task] == 1)
 
-    def matrix(self) -> np.ndarray:
-        """Returns [num_tasks, episodes] for an Episodes budget, where every task has as many."""
+    def matrix(self) -> Scores:
+        """Returns [num_tasks, episodes], which know their tasks as `scores` do, for an Episodes budget, where every task has as many."""
         if not isinstance(self.budget, Episodes):
             raise ValueError("Only an Episodes budget gives every task equally many episodes; use rows().")
-        return self.returns.reshape(self.num_tasks, self.budget.total)
+        return scores_of(self.returns.reshape(self.num_tasks, self.budget.total), self.task_keys)
 
 
 def evaluate(
     agent: Agent,
     distribution: TaskDistribution,
-    split: str,
-    num_tasks: int,
-    seed: int,
+    split: str = "test",
+    num_tasks: int | None = None,
+    seed: int = 0,
     budget: Budget = Episodes(10),
     *,
     device: str | torch.device = "cpu",
@@ -119,8 +172,13 @@ def evaluate(
     Tasks and the environment's noise depend on (split, num_tasks, seed) alone; the agent draws from a stream of its own.
     Each task has a row of its own, never refilled.
 
+    Args:
+        num_tasks: how many; left out, each task of the split once where it has a list of at most 10,000, else 10,000 draws. Where it
+            is more than there are, tasks repeat, and scores know which are the same.
+
     Raises:
-        ValueError: unknown split or device, no tasks, or no budget. PlugInError: the agent or the distribution broke its contract.
+        ValueError: unknown split or device, no tasks, no budget, or an agent that was made for something else.
+        PlugInError: the agent or the distribution broke its contract.
     """
     if isinstance(distribution, SupervisedDistribution):
         raise ValueError(f"{distribution!r} has examples rather than episodes; score adapters on it with metarl.evaluate_supervised.")
@@ -128,16 +186,20 @@ def evaluate(
     check_device(device)
     if not isinstance(budget, Budget):
         raise ValueError(f"budget must be Episodes(K, after=M) or Steps(N), not {budget!r}.")
-    num_tasks, seed = check_whole("num_tasks", num_tasks), check_seed(seed)
-    _check_fits(agent, distribution)
-    tasks = distribution.sample(num_tasks, split, seed)
-    chunks = []
+    num_tasks = None if num_tasks is None else check_whole("num_tasks", num_tasks)
+    seed = check_seed(seed)
+    check_made_for(agent, distribution, budget)
+    tasks = tasks_to_play(distribution, split, num_tasks, seed)
+    num_tasks = len(tasks)
+    chunks, tells_success = [], False
     for first in range(0, num_tasks, CHUNK):
         chunk = tasks[first : first + CHUNK]
         noise = torch_generator(seed, "environment", split, first, device=device)
         env = MetaEpisodeEnv(distribution, budget, len(chunk), noise, refill=False)
         try:
             outcomes, actions = _play(agent, env, chunk, torch_generator(seed, "agent", split, first, device=device), record_actions)
+            told = env.tells_success
+            tells_success |= any(bool(outcome.success.any()) for outcome in outcomes) if told is None else told
         except ActionError as error:
             which = f" (Row 0 is task {first} of the {num_tasks} evaluated.)" if first else ""
             raise PlugInError(f"{type(agent).__name__}: {error}{which}") from error
@@ -164,18 +226,20 @@ def evaluate(
         **columns,
         actions=recorded,
         horizon=distribution.horizon,
+        task_keys=distribution.task_keys(tasks),
+        tells_success=tells_success,
     )
 
 
-def _check_fits(agent: Agent, distribution: TaskDistribution) -> None:
-    """Raise ValueError if the agent says for which spaces it was made, and these are others."""
-    for name in ("observation_space", "action_space"):
-        made_for, played = getattr(agent, name, None), getattr(distribution, name)
-        if made_for is not None and made_for != played:
-            raise ValueError(
-                f"This {type(agent).__name__} was made for the {name} {made_for}; {distribution.id} has {played}. "
-                "Score it on the distribution it was trained on, or train one for this."
-            )
+def tasks_to_play(distribution: TaskDistribution, split: str, num_tasks: int | None, seed: int) -> Tasks:
+    """The tasks that `evaluate` plays: `num_tasks` draws; or, left out, all of a split's list once, if that isn't too long."""
+    if num_tasks is not None:
+        return distribution.sample(int(num_tasks), split, seed)
+    listed = distribution.task_count(split)
+    if listed is None or listed > MOST_TASKS:
+        return distribution.sample(MOST_TASKS, split, seed)
+    tasks: Tasks = distribution.every_task(split, seed)
+    return tasks
 
 
 @torch.no_grad()

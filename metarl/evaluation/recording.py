@@ -166,10 +166,21 @@ class _Watched(TaskDistribution):
     def __init__(self, wrapped: TaskDistribution):
         self.wrapped, self.id, self.horizon, self.finite, self.splits = wrapped, wrapped.id, wrapped.horizon, wrapped.finite, wrapped.splits
         self.observation_space, self.action_space = wrapped.observation_space, wrapped.action_space
+        self.has_success = wrapped.has_success
         self.rows: list[_WatchedRows] = []
 
     def sample(self, n: int, split: str, seed: int) -> Tasks:
         return self.wrapped.sample(n, split, seed)
+
+    def task_keys(self, tasks: Tasks) -> np.ndarray:
+        return self.wrapped.task_keys(tasks)
+
+    def task_count(self, split: str) -> int | None:
+        return self.wrapped.task_count(split)
+
+    def every_task(self, split: str, seed: int) -> Tasks:
+        tasks: Tasks = self.wrapped.every_task(split, seed)
+        return tasks
 
     def config(self) -> dict[str, Any]:
         return self.wrapped.config()
@@ -215,6 +226,10 @@ class _WatchedRows(EpisodeRows):
 
     def describe(self, row: int) -> str:
         return self.inner.describe(row)
+
+    @property
+    def tells_success(self) -> bool | None:
+        return self.inner.tells_success
 
     def close(self) -> None:
         self.inner.close()

@@ -11,6 +11,8 @@ import torch
 from metarl.baselines.registry import agent_class, make_agent
 from metarl.envs.budget import Budget, Episodes
 from metarl.evaluation.protocol import evaluate
+from metarl.evaluation.scores import task_codes
+from metarl.evaluation.statistics import standard_error
 from metarl.tasks.contract import TaskDistribution
 
 __all__ = ["Search", "search"]
@@ -57,6 +59,8 @@ def search(
     for point in points:
         agent = make_agent(agent_id, distribution, budget, **given, **point)
         scores = evaluate(agent, distribution, "train", num_tasks, seed, budget, device=device).scores(score)
-        rows.append({**point, "mean": float(scores.mean()), "std_error": float(scores.std() / np.sqrt(num_tasks))})
+        rows.append(
+            {**point, "mean": float(scores.mean()), "std_error": standard_error(np.asarray(scores), task_codes(num_tasks, [scores]))}
+        )
     table = pd.DataFrame(rows, columns=[*grid, "mean", "std_error"])
     return Search(points[int(table["mean"].argmax())] if points else {}, table)

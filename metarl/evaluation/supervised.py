@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from metarl.evaluation.scores import Scores, scores_of
 from metarl.evaluation.statistics import Estimate, mean
 from metarl.learners.adapter import Adapter
 from metarl.learners.settings import check_counts
@@ -39,6 +40,7 @@ class SupervisedEvaluation:
         accuracies: likewise, the share of the query that is right; None where answers aren't right or wrong.
         inner_steps: after which the query was scored, in order; 0 is before the first.
         transductive: a task's queries were computed as one batch; otherwise each one beside the support alone.
+        task_keys: [num_tasks] uint64; those with equal keys are the same task, which was learned more than once.
     """
 
     distribution: str
@@ -52,6 +54,33 @@ class SupervisedEvaluation:
     accuracies: np.ndarray | None
     inner_steps: tuple[int, ...]
     transductive: bool
+    task_keys: np.ndarray | None = None
+
+    @property
+    def distinct_tasks(self) -> int:
+        """How many different tasks were learned; the others of `num_tasks` are repeats."""
+        return self.num_tasks if self.task_keys is None else len(np.unique(self.task_keys))
+
+    def __repr__(self) -> str:
+        repeats = f"{self.num_tasks:,} plays of " if self.distinct_tasks < self.num_tasks else ""
+        accuracy = "" if self.accuracies is None else f", accuracy {mean(self.scores(score='accuracy'))}"
+        return (
+            f"SupervisedEvaluation({self.distribution}, {self.split}, {repeats}{self.distinct_tasks:,} tasks, seed {self.seed}: "
+            f"after {self.steps} inner steps loss {mean(self.scores())}{accuracy})"
+        )
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """The mean loss, and accuracy where there is one, after each scored inner step, with intervals over distinct tasks.
+
+        Columns: score, inner_step, mean, ci_low, ci_high (NaN where there is one task), tasks (distinct ones), plays.
+        """
+        scores: list[Score] = ["loss"] if self.accuracies is None else ["loss", "accuracy"]
+        lines = []
+        for score in scores:
+            for step, each in zip(self.inner_steps, self.curve(level, score), strict=True):
+                low, high = (each.low, each.high) if each.known else (np.nan, np.nan)
+                lines.append((score, step, each.value, low, high, each.n, self.num_tasks))
+        return pd.DataFrame(lines, columns=["score", "inner_step", "mean", "ci_low", "ci_high", "tasks", "plays"])
 
     @property
     def steps(self) -> int:
@@ -64,7 +93,7 @@ class SupervisedEvaluation:
         rows = pd.DataFrame({"task": task.ravel(), "inner_step": np.asarray(self.inner_steps)[place.ravel()], "loss": self.losses.ravel()})
         return rows if self.accuracies is None else rows.assign(accuracy=self.accuracies.ravel())
 
-    def scores(self, step: int | None = None, score: Score = "loss") -> np.ndarray:
+    def scores(self, step: int | None = None, score: Score = "loss") -> Scores:
         """The score of each task [num_tasks] after `step` inner steps, the last one if left out.
 
         Args:
@@ -79,7 +108,7 @@ class SupervisedEvaluation:
         if step is not None and step not in self.inner_steps:
             after = ", ".join(map(str, self.inner_steps)) if len(self.inner_steps) < 9 else f"0 to {self.steps}"
             raise ValueError(f"The query was scored after {after} inner steps; step can't be {step}.")
-        return np.array(matrix[:, -1 if step is None else self.inner_steps.index(step)])
+        return scores_of(np.array(matrix[:, -1 if step is None else self.inner_steps.index(step)]), self.task_keys)
 
     def curve(self, level: float = 0.95, score: Score = "loss") -> list[Estimate]:
         """The mean score after each of `inner_steps`, with intervals over tasks."""
@@ -164,6 +193,7 @@ def evaluate_supervised(
         accuracies=None if np.isnan(accuracies).any() else accuracies,
         inner_steps=inner_steps,
         transductive=transductive,
+        task_keys=distribution.task_keys(tasks),
     )
 
 

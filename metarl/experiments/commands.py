@@ -1,18 +1,21 @@
 """What the commands `metarl train`, `metarl evaluate` and `metarl list` do, and their flags."""
 
 import importlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from metarl.baselines.registry import agent_class, agent_names, make_agent
+from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget, Episodes, Steps
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.experiments.load import default_budget, load_agent
 from metarl.experiments.run import train
 from metarl.experiments.run_config import RunConfig, parse_arguments
 from metarl.learners.registry import learner_class, learner_names
-from metarl.results import RunFolder, write_evaluation
+from metarl.results import RunFolder, RunFolderError, find_runs, skipped_if_broken, write_evaluation
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.devices import check_device
 from metarl.tasks.registry import distribution_class, distribution_ids, supervised_ids
@@ -20,12 +23,18 @@ from metarl.tasks.registry import distribution_class, distribution_ids, supervis
 __all__ = [
     "Catalogue",
     "EvaluateOptions",
+    "Played",
     "Scored",
     "TrainOptions",
+    "TrainedSeed",
     "catalogue",
+    "check_same_distribution",
     "first_sentence",
+    "learners_of",
+    "runs_in",
     "save_scores",
     "score_run",
+    "score_runs",
     "scoring_flags",
     "train_run",
 ]
@@ -56,46 +65,55 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """How to score a trained agent.
+    """How to score trained agents.
 
     Attributes:
         split: of the tasks: test, train, or validation or extrapolate where the distribution has it.
-        num_tasks: how many tasks.
+        num_tasks: how many tasks; if left out, each of the split once where it has a list of at most 10,000, else 10,000.
         seed: names the tasks and the environment's noise.
         episodes: K, episodes in a meta-episode; as in training if left out.
         after: M, further episodes, which alone count for after_k; as in training if left out with `episodes`, else none.
         steps: play this many environment steps instead of episodes.
-        score: total, after_k, budget_mean or success.
+        score: total, after_k, budget_mean or success; total if left out.
         beside: ids of agents to score on the same tasks, such as gittins; `metarl list` shows them.
-        member: which of the run's seeds.
+        member: which of a run's seeds, counted from 0; all if left out.
         device: cpu or cuda.
-        inner_steps: of a run that learned from examples: steps on each task.
+        inner_steps: of a run that learned from examples: steps on each task, 32 if left out.
         inner_batch: of such a run: examples in an inner step; the whole support if left out.
         transductive: of such a run: compute a task's queries as one batch, so that they may have a say in each other's answers, rather
             than each one beside the support alone.
     """
 
     split: str = "test"
-    num_tasks: int = 10_000
+    num_tasks: int | None = None
     seed: int = 0
     episodes: int | None = None
     after: int | None = None
     steps: int | None = None
-    score: Literal["total", "after_k", "budget_mean", "success"] = "total"
+    score: Literal["total", "after_k", "budget_mean", "success"] | None = None
     beside: tuple[str, ...] = ()
-    member: int = 0
+    member: int | None = None
     device: str = "cpu"
-    inner_steps: int = 32
+    inner_steps: int | None = None
     inner_batch: int | None = None
     transductive: bool = True
+
+
+class Played(NamedTuple):
+    """One agent's scores."""
+
+    folder: Path | None  # of its run; None of an agent that isn't trained
+    name: str  # what tells its file from others: its member, or its id as `metarl list` shows it
+    evaluation: Evaluation
 
 
 class Scored(NamedTuple):
     """Agents scored on the same tasks."""
 
-    entries: list[tuple[str, Evaluation]]  # (label, evaluation): the run's, then Random, then those beside
+    entries: list[tuple[str, Evaluation | list[Evaluation]]]  # by label: learners, of all their seeds, then Random, then those beside
     distribution: TaskDistribution
-    ids: list[str]  # of the agents after the run's, as `metarl list` shows them
+    played: list[Played]
+    score: str
 
 
 class Catalogue(NamedTuple):
@@ -117,39 +135,153 @@ def train_run(learner: str, config: Any, options: TrainOptions) -> Path:
 
 
 def score_run(folder: Path, options: EvaluateOptions) -> Scored:
-    """Score a run's agent, Random and the agents beside on the same tasks; `save_scores` writes them down.
+    """Score one run as `score_runs` does several."""
+    return score_runs([folder], options)
 
-    Of a run with several seeds, one member is scored, and its seed stands in its label.
+
+def score_runs(folders: Sequence[Path], options: EvaluateOptions) -> Scored:
+    """Score runs' agents, Random and the agents beside on the same tasks; `save_scores` writes them down.
+
+    All seeds of a run are scored, unless `member` picks one, and runs that differ in their seeds alone count as one learner's. Learners
+    of one name are told apart by their folders.
+
+    Raises:
+        ValueError: no runs, runs on different distributions or trained for different budgets, or options that don't fit them.
     """
     check_device(options.device)
-    run = RunConfig.from_identity(RunFolder(folder).identity)
-    budget = _budget(run, options)
-    distribution = run.make_distribution()
+    if options.inner_steps is not None or options.inner_batch is not None or not options.transductive:
+        raise ValueError("--inner-steps, --inner-batch and --no-transductive are for runs that learned from examples; these have episodes.")
+    groups = learners_of(folders, options.member)
+    runs = [seeds[0].run for seeds in groups.values()]
+    distribution = check_same_distribution(groups)
+    budget = _same_budget(runs, options)
+    score = options.score or "total"
+    if score == "success" and distribution.has_success is False:
+        raise ValueError(f"{distribution.id} has no notion of success; choose another --score.")
+
+    def play(agent: Agent) -> Evaluation:
+        return evaluate(agent, distribution, options.split, options.num_tasks, options.seed, budget, device=options.device)
+
     ids = ["random", *(id for id in options.beside if id != "random")]
-    agents = [("", load_agent(folder, budget, options.member, options.device))]
-    agents += [(agent_class(id).label, make_agent(id, distribution, budget)) for id in ids]
-    seed = f", seed {run.seeds[options.member]}" if len(run.seeds) > 1 else ""
-    agents[0] = (getattr(learner_class(run.learner), "label", run.learner) + seed, agents[0][1])
-    entries = [
-        (label, evaluate(agent, distribution, options.split, options.num_tasks, options.seed, budget, device=options.device))
-        for label, agent in agents
-    ]
-    return Scored(entries, distribution, ids)
+    others = [(id, make_agent(id, distribution, budget)) for id in ids]
+    played: list[Played] = []
+    entries: list[tuple[str, Evaluation | list[Evaluation]]] = []
+    for label, seeds in groups.items():
+        own = [Played(each.folder, each.name, play(load_agent(each.folder, budget, each.member, options.device))) for each in seeds]
+        played += own
+        entries.append((label, own[0].evaluation if len(own) == 1 else [each.evaluation for each in own]))
+        own[0].evaluation.scores(score)  # refused here, before others play, where it can't be had
+    for id, agent in others:
+        played.append(Played(None, id, play(agent)))
+        entries.append((agent_class(id).label, played[-1].evaluation))
+    return Scored(entries, distribution, played, score)
+
+
+class TrainedSeed(NamedTuple):
+    """One seed of a run."""
+
+    folder: Path
+    run: RunConfig
+    member: int
+
+    @property
+    def name(self) -> str:
+        """What its files are named by, beside what was played."""
+        return f"member{self.member}" if self.member else ""
+
+
+def runs_in(folders: Sequence[Path]) -> list[Path]:
+    """The runs' folders: those given, and, in place of one that holds none itself, all runs below it; each once.
+
+    Raises:
+        RunFolderError: a folder without runs.
+    """
+    found: dict[Path, Path] = {}
+    for folder in folders:
+        below = [] if (folder / "run.json").exists() else [run.path for run in find_runs(folder) if _ready(run)]
+        if not below:
+            assert RunFolder(folder).description, "says what is wrong with it"
+        for each in below or [folder]:
+            found.setdefault(each.resolve(), each)
+    return list(found.values())
+
+
+def _ready(run: RunFolder) -> bool:
+    """Whether a run that was found below a folder can be scored; a warning names it otherwise."""
+    with skipped_if_broken(run.path):
+        RunConfig.from_identity(run.identity)
+        if not (run.weights().exists() or run.checkpoint.exists()):
+            raise RunFolderError("it has neither weights nor a checkpoint yet")
+        return True
+    return False
+
+
+def learners_of(folders: Sequence[Path], member: int | None = None) -> dict[str, list[TrainedSeed]]:
+    """By label, the trained seeds of each learner in `folders`: runs that differ in their seeds alone are one learner's."""
+    groups: dict[str, list[TrainedSeed]] = {}
+    for folder in runs_in(folders):
+        run = RunConfig.from_identity(RunFolder(folder).identity)
+        members = range(len(run.seeds)) if member is None else [member]
+        key = json.dumps({**run.identity(), "seeds": None, "device": None, "start": None}, sort_keys=True)
+        known = {each.run.seeds[each.member] for each in groups.get(key, [])}
+        if known & {run.seeds[each] for each in members if each < len(run.seeds)}:
+            key = f"{key} {folder}"  # trained again, or with another start
+        groups.setdefault(key, []).extend(TrainedSeed(folder, run, each) for each in members)
+    names = [getattr(learner_class(seeds[0].run.learner), "label", seeds[0].run.learner) for seeds in groups.values()]
+    short = [seeds[0].folder.resolve().name for seeds in groups.values()]
+    places = short if len(set(short)) == len(short) else [str(seeds[0].folder) for seeds in groups.values()]
+    labelled: dict[str, list[TrainedSeed]] = {}
+    for name, place, seeds in zip(names, places, groups.values(), strict=True):
+        one = member is not None and len(seeds) == 1 and len(seeds[0].run.seeds) > member >= 0 and len(seeds[0].run.seeds) > 1
+        label = (f"{name} ({place})" if names.count(name) > 1 else name) + (f", seed {seeds[0].run.seeds[member or 0]}" if one else "")
+        labelled[label] = seeds
+    return labelled
+
+
+def check_same_distribution(groups: dict[str, list[TrainedSeed]]) -> Any:
+    """The distribution that all runs were trained on.
+
+    Raises:
+        ValueError: they were trained on different ones.
+    """
+    made = [(seeds[0].folder, seeds[0].run.make_distribution()) for seeds in groups.values()]
+    folder, first = made[0]
+    for other, distribution in made[1:]:
+        if (distribution.id, distribution.config()) != (first.id, first.config()):
+            raise ValueError(
+                f"{folder} was trained on {first!r} and {other} on {distribution!r}: "
+                "agents stand in one table if they play the same tasks. Score these runs one by one."
+            )
+    return first
+
+
+def _same_budget(runs: Sequence[RunConfig], options: EvaluateOptions) -> Budget:
+    budgets = [_budget(run, options) for run in runs]
+    if any(budget != budgets[0] for budget in budgets):
+        different = ", ".join(sorted({str(budget) for budget in budgets}))
+        raise ValueError(f"These runs were trained for different budgets ({different}): say --episodes, or --steps, to play one for all.")
+    return budgets[0]
 
 
 def save_scores(folder: Path, scored: Scored, options: EvaluateOptions) -> list[Path]:
-    """Save what `score_run` gave, a file an agent, in the run's folder; returns the files.
+    """Save what `score_runs` gave in a run's folder, a file an agent: its own, and those of the agents beside; returns the files.
 
     Raises:
         StorageError: the folder can't be written to.
     """
-    budget = scored.entries[0][1].budget
+    evaluation = scored.played[0].evaluation
+    budget = evaluation.budget
     after = f"+{budget.after}" if isinstance(budget, Episodes) and budget.after else ""
     length = f"{budget.learning}{after}episodes" if isinstance(budget, Episodes) else f"{budget.total}steps"
-    name = f"{options.split}-{options.num_tasks}tasks-{length}-seed{options.seed}"
-    names = [name + (f"-member{options.member}" if options.member else ""), *(f"{name}-{id.replace('/', '_')}" for id in scored.ids)]
-    place = RunFolder(folder).path / "evaluations"
-    return [write_evaluation(place, name, evaluation) for name, (_, evaluation) in zip(names, scored.entries, strict=True)]
+    listed = options.num_tasks is None and scored.distribution.task_count(options.split) == evaluation.num_tasks
+    name = f"{options.split}-{'all-' if listed else ''}{evaluation.num_tasks}tasks-{length}-seed{options.seed}"
+    place, mine = RunFolder(folder).path / "evaluations", folder.resolve()
+    files = []
+    for each in scored.played:
+        if each.folder is None or each.folder.resolve() == mine:
+            file = name + (f"-{each.name.replace('/', '_')}" if each.name else "")
+            files.append(write_evaluation(place, file, each.evaluation))
+    return files
 
 
 def catalogue(only: str | None = None) -> list[Catalogue]:
@@ -191,6 +323,8 @@ def scoring_flags(folder: Path) -> str:
 
 def _budget(run: RunConfig, options: EvaluateOptions) -> Budget:
     budget = _asked(run, options)
+    if options.score == "budget_mean" and isinstance(budget, Episodes):
+        raise ValueError("budget_mean is the mean return of all episodes within N steps: add --steps N, or choose total.")
     if options.score == "after_k" and not (isinstance(budget, Episodes) and budget.after):
         raise ValueError("after_k scores the episodes that follow K episodes of learning: add --after 1, and leave --steps out.")
     return budget
@@ -198,7 +332,7 @@ def _budget(run: RunConfig, options: EvaluateOptions) -> Budget:
 
 def _asked(run: RunConfig, options: EvaluateOptions) -> Budget:
     if options.steps is not None:
-        if options.episodes is not None or options.after:
+        if options.episodes is not None or options.after is not None:
             raise ValueError("Give --steps or --episodes and --after, not both.")
         return Steps(options.steps)
     if options.episodes is not None:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget, Steps
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import Estimate, mean
-from metarl.results import write_csv, write_evaluation
+from metarl.results import skipped_if_broken, write_csv, write_evaluation
 from metarl.tasks.contract import check_split
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.one_task import one_task
@@ -101,7 +102,8 @@ def _play(plan: Plan, make: Callable[[GymnasiumDistribution, Budget, int], Agent
     evaluation = evaluate(make(alone, budget, seed), alone, plan.split, 1, seed, budget)
     score: dict[str, Any] = {"game": plan.game, "split": plan.split, "agent": plan.agent, "level": plan.level_name(level)}
     score |= {"seed": seed, "steps": plan.steps, "score": float(evaluation.scores("budget_mean")[0]), "episodes": len(evaluation.task)}
-    score |= {"success": float(evaluation.scores("success")[0]), "fingerprint": evaluation.fingerprint, "command": plan.command}
+    success = float(evaluation.scores("success")[0]) if evaluation.tells_success else float("nan")
+    score |= {"success": success, "fingerprint": evaluation.fingerprint, "command": plan.command}
     write_evaluation(file.parent / "played", file.stem, evaluation)
     write_csv(file, pd.DataFrame([score])[COLUMNS])
 
@@ -121,10 +123,19 @@ def _alone(file: Path) -> Iterator[bool]:
 def stored_scores(root: Path) -> pd.DataFrame:
     """All scores of levels at or below `root`, a line for each game, agent, level and seed; see `COLUMNS`.
 
+    Files that can't be read are left out, with a warning that names them.
+
     Raises:
         ValueError: there are none.
     """
-    tables = [table for file in sorted(root.rglob("*.csv")) if list((table := pd.read_csv(file)).columns) == COLUMNS]
+    tables = []
+    for file in sorted(root.rglob("*.csv")):
+        with skipped_if_broken(file):
+            table = pd.read_csv(file)
+            if list(table.columns) == COLUMNS:
+                if not np.isfinite(table["score"].astype(float)).all():
+                    raise ValueError("a score in it is no finite number")
+                tables.append(table)
     if not tables:
         if not root.is_dir():
             raise ValueError(f"There is no folder {root}.")
@@ -146,7 +157,8 @@ def leaderboard(scores: pd.DataFrame) -> pd.DataFrame:
         estimate = mean(whole.mean(axis=0)) if whole.shape[1] > 1 else mean(each.mean(axis=1))
         value = float(each.mean(axis=1).mean())
         line = {"game": game, "split": split, "steps": steps, "agent": agent, "levels": len(each), "seeds": each.shape[1], "score": value}
-        line |= {"ci_low": value + estimate.low - estimate.value, "ci_high": value + estimate.high - estimate.value}
+        low, high = (estimate.low - estimate.value, estimate.high - estimate.value) if estimate.known else (np.nan, np.nan)
+        line |= {"ci_low": value + low, "ci_high": value + high}
         lines.append(line | {"over": "seeds" if whole.shape[1] > 1 else "levels", "command": " && ".join(own["command"].unique())})
     return pd.DataFrame(lines).sort_values(["game", "split", "steps", "score"], ascending=[True, True, True, False], ignore_index=True)
 

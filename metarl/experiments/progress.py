@@ -12,7 +12,7 @@ from rich.table import Table
 
 from metarl.baselines.registry import make_agent
 from metarl.envs.budget import Episodes
-from metarl.evaluation.ceiling import ceiling_of
+from metarl.evaluation.ceiling import ceiling_of, nothing_to_normalise
 from metarl.evaluation.protocol import evaluate
 from metarl.tasks.contract import TaskDistribution
 
@@ -38,9 +38,10 @@ def yardstick(distribution: TaskDistribution, episodes: int, num_tasks: int = 10
         return None
     budget = Episodes(episodes, 0)
     played = evaluate(make_agent("random", distribution, budget), distribution, "train", num_tasks, 0, budget)
-    ceiling = ceiling_of(played, distribution)
-    random = float(played.scores("total").mean())
-    return Yardstick(random, ceiling.value, ceiling.kind) if ceiling is not None and ceiling.value > random else None
+    ceiling, scores = ceiling_of(played, distribution), played.scores("total")
+    if ceiling is None or nothing_to_normalise(scores, ceiling):
+        return None
+    return Yardstick(float(scores.mean()), ceiling.value, ceiling.kind)
 
 
 class Progress:

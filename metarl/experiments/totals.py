@@ -8,6 +8,7 @@ import numpy as np
 
 from metarl.evaluation.episodes import episode_lengths, episode_successes
 from metarl.evaluation.protocol import Evaluation
+from metarl.evaluation.scores import same_tasks
 from metarl.results import MAX_PUBLISHED_BYTES, write_file
 
 __all__ = ["published_arrays", "write_arrays", "write_episodes", "write_totals"]
@@ -19,7 +20,8 @@ def write_totals(file: Path, key: str, scores: np.ndarray, fingerprint: str, see
     Args:
         file: a .npz, made where it is missing; left as it is where it would grow larger than a published file may be.
         key: names the agent.
-        scores: [tasks], or [seeds, tasks] of a learner; kept in 8 or 16 bits where they are counts.
+        scores: [tasks], or [seeds, tasks] of a learner; kept in 8 or 16 bits where they are counts. Where they know that tasks repeat,
+            the array "same_task" has, for each task, the first one that is the same.
         fingerprint, seed: of the test tasks.
     """
     arrays: dict[str, np.ndarray] = {}
@@ -27,7 +29,11 @@ def write_totals(file: Path, key: str, scores: np.ndarray, fingerprint: str, see
         with np.load(file) as old:
             if str(old["fingerprint"]) == fingerprint:
                 arrays = dict(old)
-    arrays[key] = small(scores)
+    arrays[key] = small(np.asarray(scores))
+    keys = getattr(scores, "task_keys", None)
+    same = None if keys is None else same_tasks(keys.reshape(-1, keys.shape[-1])[0])
+    if same is not None:
+        arrays["same_task"] = small(same)
     arrays |= {"fingerprint": np.array(fingerprint), "split": np.array("test"), "seed": np.array(seed)}
     write_arrays(file, arrays)
 
@@ -37,7 +43,8 @@ def write_episodes(file: Path, played: Mapping[str, Sequence[Evaluation]]) -> No
 
     Args:
         file: a .npz; left as it is where it would grow larger than a published file may be.
-        played: label -> the evaluations of the agent's seeds, on an `Episodes` budget; arrays are [seeds, tasks, episodes].
+        played: label -> the evaluations of the agent's seeds, on an `Episodes` budget; arrays are [seeds, tasks, episodes]. Where tasks
+            repeat, the array "same_task" has, for each task, the first one that is the same.
 
     Raises:
         ValueError: evaluations of different tasks side by side, or none.
@@ -46,10 +53,13 @@ def write_episodes(file: Path, played: Mapping[str, Sequence[Evaluation]]) -> No
     if len({(each.split, each.seed, each.num_tasks) for each in everyone}) != 1:
         raise ValueError("Episodes are kept together of agents that played the same tasks, and of one at least.")
     arrays: dict[str, np.ndarray] = {"split": np.array(everyone[0].split), "seed": np.array(everyone[0].seed)}
+    same = same_tasks(everyone[0].task_keys)
+    if same is not None:
+        arrays["same_task"] = small(same)
     for label, evaluations in played.items():
-        arrays[f"{label}/return"] = np.stack([each.matrix() for each in evaluations]).astype(np.float32)
-        arrays[f"{label}/length"] = small(np.stack([episode_lengths(each) for each in evaluations]))
-        arrays[f"{label}/success"] = np.stack([episode_successes(each) for each in evaluations])
+        arrays[f"{label}/return"] = np.stack([np.asarray(each.matrix()) for each in evaluations]).astype(np.float32)
+        arrays[f"{label}/length"] = small(np.stack([np.asarray(episode_lengths(each)) for each in evaluations]))
+        arrays[f"{label}/success"] = np.stack([np.asarray(episode_successes(each)) for each in evaluations])
         arrays[f"{label}/fingerprint"] = np.array([each.fingerprint for each in evaluations])
     write_arrays(file, arrays)
 

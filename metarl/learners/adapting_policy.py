@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import Step
 from metarl.learners.collected import Collected, nothing_collected
@@ -92,10 +93,12 @@ class AdaptingPolicyAgent:
                 f"This agent adapts every {adaptation.episodes} episodes, so it wouldn't in {budget.learning}: give it that many at least, "
                 f"such as Episodes({adaptation.episodes}, after={budget.after})."
             )
-        self.observation_space, self.action_space = distribution.observation_space, distribution.action_space
+        self.action_space = distribution.action_space
         self.problem, self.initial, self.inputs, self.adaptation = problem, initial, inputs, adaptation
         self.actions, self.horizon = action_distribution(distribution.action_space), distribution.horizon
         self.learning = budget.learning if isinstance(budget, Episodes) and budget.after and adaptation.act == "mode" else None
+        length: Literal["any", "exactly"] = "any" if self.learning is None else "exactly"
+        self.made_for = MadeFor(distribution, budget, tasks="spaces", length=length, horizon="at most")
 
     def with_inner_lr(self, inner_lr: float) -> "AdaptingPolicyAgent":
         """The same agent, taking steps of another size."""

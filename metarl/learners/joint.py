@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget, Episodes, Steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome, Step
 from metarl.learners.contract import Metrics
@@ -183,8 +184,8 @@ class JointTraining(ABC):
             learner.load_weights(weights)
             return learner
 
-        spaces = self.distribution.observation_space, self.distribution.action_space
-        return FineTuningAgent(alone, *spaces) if isinstance(budget, Steps) else FixedAgent(alone(0), *spaces)
+        made_for = MadeFor(self.distribution, budget, tasks="spaces", length="kind")
+        return FineTuningAgent(alone, made_for) if isinstance(budget, Steps) else FixedAgent(alone(0), made_for)
 
     def weights(self, member: int = 0) -> dict[str, Any]:
         """What acting needs."""

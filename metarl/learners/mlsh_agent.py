@@ -4,11 +4,12 @@ Adaptation is a state transition: the state holds each row's master with its opt
 acts now and for how long it has.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import Step
 from metarl.learners.collected import Collected, nothing_collected
@@ -95,6 +96,8 @@ class MLSHAgent:
                 f"at least, such as Episodes({self.episodes}, after={budget.after})."
             )
         self.learning = budget.learning if isinstance(budget, Episodes) and budget.after else None
+        length: Literal["any", "exactly"] = "any" if self.learning is None else "exactly"
+        self.made_for = MadeFor(distribution, budget, tasks="spaces", length=length, horizon="at most")
 
     def initial_state(self, batch_size: int) -> MLSHState:
         """Masters that know nothing, nothing played."""

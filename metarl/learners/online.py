@@ -7,10 +7,10 @@ plays many tasks side by side, at test one row of one task, from the weights tha
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
+from metarl.envs.agent import MadeFor
 from metarl.envs.meta_episode import Outcome, Step
 
 __all__ = ["FineTuningAgent", "FixedAgent", "OnlineLearner", "ShapedRewards"]
@@ -104,11 +104,11 @@ class FixedAgent:
     """An algorithm as trained so far, which learns no more.
 
     Args:
-        learner: what has learned. observation_space, action_space: for which it was made.
+        learner: what has learned. made_for: what it can play.
     """
 
-    def __init__(self, learner: OnlineLearner, observation_space: gym.Space, action_space: gym.Space):
-        self.learner, self.observation_space, self.action_space = learner, observation_space, action_space
+    def __init__(self, learner: OnlineLearner, made_for: MadeFor):
+        self.learner, self.made_for = learner, made_for
 
     def initial_state(self, batch_size: int) -> tuple[()]:
         """Nothing is remembered."""
@@ -124,11 +124,11 @@ class FineTuningAgent:
 
     Args:
         make: a learner of one row, by seed.
-        observation_space, action_space: for which it is made.
+        made_for: what it can play.
     """
 
-    def __init__(self, make: Callable[[int], OnlineLearner], observation_space: gym.Space, action_space: gym.Space):
-        self.make, self.observation_space, self.action_space = make, observation_space, action_space
+    def __init__(self, make: Callable[[int], OnlineLearner], made_for: MadeFor):
+        self.make, self.made_for = make, made_for
 
     def initial_state(self, batch_size: int) -> list[OnlineLearner | None]:
         """No learner yet: a row's begins with its task."""

@@ -14,7 +14,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils._pytree import tree_map
 
-from metarl.envs.budget import Budget, Episodes, max_steps
+from metarl.envs.agent import MadeFor
+from metarl.envs.budget import Budget, Episodes, Steps, max_steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.learners.contract import Metrics
 from metarl.learners.crew import ALONE, CrewLearner, Share, everyones_rollout
@@ -232,7 +233,12 @@ class RL2(CrewLearner):
             )
         if isinstance(policy, ArmsPolicy):
             policy.max_steps = wanted  # what it does depends on the steps left
-        return RL2Agent(policy.eval(), self.config.act, self.distribution)
+            made_for = MadeFor(self.distribution, budget, tasks="spaces", length="exactly")
+        elif longest is not None:
+            made_for = MadeFor(self.distribution, Steps(longest), tasks="spaces", length="at most")
+        else:
+            made_for = MadeFor(self.distribution, budget, tasks="spaces")
+        return RL2Agent(policy.eval(), self.config.act, made_for)
 
     def weights(self, member: int = 0) -> dict[str, Any]:
         """The policy of one member."""
@@ -324,12 +330,12 @@ class RL2Agent:
     """Acts with a trained policy; its state is the policy's memory, so adapting is what the memory does.
 
     Args:
-        policy: what to act with. act: "sample" or "mode". distribution: for its spaces, which `evaluate` holds against what is played.
+        policy: what to act with. act: "sample" or "mode". made_for: what `evaluate` holds against what is played.
     """
 
-    def __init__(self, policy: Any, act: str, distribution: TaskDistribution):
-        self.observation_space, self.action_space = distribution.observation_space, distribution.action_space
-        self.policy, self.mode, self.actions = policy, act == "mode", action_distribution(distribution.action_space)
+    def __init__(self, policy: Any, act: str, made_for: MadeFor):
+        self.made_for = made_for
+        self.policy, self.mode, self.actions = policy, act == "mode", action_distribution(made_for.distribution.action_space)
 
     def initial_state(self, batch_size: int) -> Any:
         """An empty memory."""

@@ -88,8 +88,8 @@ def check_answer(name: str, answer: Any, action_space: gym.Space) -> None:
     output = answer[0]
     for field, value in zip(output._fields, output, strict=True):
         if not isinstance(value, torch.Tensor) or not value.is_floating_point():
-            found = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
-            raise ValueError(f"{name} puts out {field} that aren't a tensor of floating numbers but {found}; see PolicyOutput.")
+            kind = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
+            raise ValueError(f"{name} puts out {field} that aren't a tensor of floating numbers but {kind}; see PolicyOutput.")
     wanted, found = (ROWS, action_distribution(action_space).num_parameters), tuple(output.parameters.shape)
     if found != wanted or tuple(output.value.shape) != (ROWS,):
         raise ValueError(

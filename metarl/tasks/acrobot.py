@@ -88,6 +88,7 @@ class Acrobot(TaskDistribution):
     """
 
     id = "Acrobot-v0"
+    has_success = True
 
     def __init__(self, low: float = 0.7, high: float = 1.4, friction: float = 1.0, reversals: bool = True, horizon: int = 200):
         check_horizon(horizon)

@@ -56,6 +56,7 @@ class Airstriker(GymnasiumDistribution):
     """
 
     id = "Airstriker-v0"
+    has_success = False
     reveals = True  # the moment of the game, by its picture
 
     def __init__(

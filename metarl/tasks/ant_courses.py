@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from metarl.tasks.ant_layouts import Layouts
 from metarl.tasks.ant_paths import draw_walk
-from metarl.tasks.contract import Tasks, Transition, check_draw
+from metarl.tasks.contract import Tasks, Transition, check_draw, check_split
 from metarl.tasks.mujoco_family import Motion, MujocoFamily, MujocoState
 from metarl.tasks.mujoco_models import Wall, walled_models
 from metarl.tasks.mujoco_robots import ANT_WITHOUT_COSTS
@@ -69,6 +69,7 @@ class AntCourse(MujocoFamily):
     """
 
     has_goal = True
+    has_success = True
     hides = ("goal",)
 
     def __init__(
@@ -103,6 +104,10 @@ class AntCourse(MujocoFamily):
         order = [rng.permutation(own) for _ in range(-(-n // len(own)))]
         layout = np.concatenate([np.zeros(0, dtype=np.int64), *order])[:n]
         return CourseTasks(torch.from_numpy(self.layouts.goals[layout].astype(np.float64)), torch.from_numpy(layout))
+
+    def task_count(self, split: str) -> int:
+        check_split(self, split)
+        return len(self.split_layouts[split])
 
     def models_of(self, tasks: CourseTasks) -> list[Any]:
         return [self._walled[i] for i in tasks.layout.tolist()]

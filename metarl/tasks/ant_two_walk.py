@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from metarl.tasks.ant_paths import draw_walk
-from metarl.tasks.contract import check_draw
+from metarl.tasks.contract import check_draw, check_split
 from metarl.tasks.mujoco_family import Motion, MujocoFamily, MujocoState
 from metarl.tasks.mujoco_goals import GoalTasks
 from metarl.tasks.mujoco_robots import ANT_WITHOUT_COSTS
@@ -67,6 +67,13 @@ class AntTwoWalk(MujocoFamily):
     def sample(self, n: int, split: str, seed: int) -> GoalTasks:
         check_draw(self, n, split, seed)
         return GoalTasks(torch.tensor(GOALS, dtype=torch.float64)[numpy_generator(seed, self.id, split).integers(len(GOALS), size=n)])
+
+    def task_count(self, split: str) -> int:
+        return len(GOALS)
+
+    def every_task(self, split: str, seed: int) -> GoalTasks:
+        check_split(self, split)
+        return GoalTasks(torch.tensor(GOALS, dtype=torch.float64))
 
     def rewards(self, tasks: GoalTasks, motion: Motion) -> np.ndarray:
         goal = tasks.goal.cpu().numpy()

@@ -71,6 +71,7 @@ class AtariFlavours(GymnasiumDistribution):
     """
 
     id = "AtariFlavours-v0"
+    has_success = False
     reveals = True  # by what a flavour looks like
 
     def __init__(

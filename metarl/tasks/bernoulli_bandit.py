@@ -42,6 +42,7 @@ class BernoulliBandit(TaskDistribution):
     """
 
     id = "BernoulliBandit-v0"
+    has_success = False
     splits = STREAMS
     horizon = 1
 

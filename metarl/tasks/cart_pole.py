@@ -84,6 +84,7 @@ class CartPole(TaskDistribution):
     """
 
     id = "CartPole-v0"
+    has_success = False
 
     def __init__(self, low: float = 1 / 3, high: float = 3.0, friction: float = 1.0, reversals: bool = True, horizon: int = 200):
         check_horizon(horizon)

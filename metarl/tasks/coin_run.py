@@ -46,6 +46,7 @@ class CoinRun(GymnasiumDistribution):
     """
 
     id = "CoinRun-v0"
+    has_success = True
     reveals = True  # an episode's first view
     running = Running(still=0, left=1, right=2, jump_left=4, jump_right=5)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import gymnasium as gym
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -32,6 +33,7 @@ __all__ = [
     "check_split",
     "fresh_tasks",
     "join_tasks",
+    "row_keys",
     "where_rows",
 ]
 
@@ -72,6 +74,10 @@ class Tasks:
         """Rows of `other` where `mask` [n] is true, rows of these tasks elsewhere."""
         return type(self)(**{field.name: where_rows(mask, getattr(other, field.name), getattr(self, field.name)) for field in fields(self)})
 
+    def keys(self) -> np.ndarray:
+        """A 64-bit hash [n] of each task's parameters: tasks with equal parameters have equal keys, whatever batch they are in."""
+        return row_keys([getattr(self, field.name) for field in fields(self)])
+
     @property
     def fingerprint(self) -> str:
         """A 16-digit hash of every parameter of every task, the same on every device."""
@@ -81,6 +87,30 @@ class Tasks:
             digest.update(f"{field.name}{tensor.dtype}{tuple(tensor.shape)}".encode())
             digest.update(tensor.numpy().tobytes())
         return digest.hexdigest()[:16]
+
+
+def row_keys(tensors: Sequence[Tensor]) -> np.ndarray:
+    """Hash row i of all `tensors` [n, ...] to 64 bits: [n] uint64."""
+    keys = np.full(len(tensors[0]), len(tensors), np.uint64)
+    for tensor in tensors:
+        rows = tensor.detach().cpu().reshape(len(tensor), -1)
+        values = (rows.double() + 0.0 if rows.is_floating_point() else rows).contiguous().numpy()  # -0.0 is 0.0
+        size = values.shape[1] * values.itemsize
+        words = np.zeros((len(values), -(-size // 8) * 8), np.uint8)
+        words[:, :size] = values.view(np.uint8).reshape(len(values), size)
+        for column in words.view(np.uint64).T:
+            keys = _mixed(keys ^ column)
+        keys = _mixed(keys ^ np.uint64(size))
+    return keys
+
+
+def _mixed(words: np.ndarray) -> np.ndarray:
+    """The finaliser of SplitMix64 (Steele et al. 2014), which spreads every bit over all."""
+    words = words + np.uint64(0x9E3779B97F4A7C15)
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: np.ndarray = words ^ (words >> np.uint64(31))
+    return mixed
 
 
 class Transition(NamedTuple):
@@ -106,6 +136,8 @@ class TaskDistribution(ABC):
         observation_space, action_space: Gymnasium spaces of one task.
         horizon: most steps in one episode.
         finite: the family has few tasks by nature, so train and test may overlap; scores say so.
+        has_success: whether the family has a notion of success; where it has none, nothing can be scored by it. None leaves it open:
+            then it has one where some step of an evaluation told of one.
         reveals: an episode's first observation is meant to tell something of the task.
         hides: fields of its tasks that no observation of an unfinished episode depends on; only rewards, successes and ends do.
         headings: ways that an agent which walks about may face, as `reckon` counts them.
@@ -117,6 +149,7 @@ class TaskDistribution(ABC):
     action_space: gym.Space
     horizon: int
     finite: bool = False
+    has_success: bool | None = None
     reveals: bool = False
     hides: ClassVar[tuple[str, ...]] = ()
     headings: int = 1
@@ -133,6 +166,21 @@ class TaskDistribution(ABC):
     def step(self, tasks: Any, state: Any, action: Tensor, rng: Generator) -> Transition:
         """Take one step in each task. No `.item()`, no branching on values, noise of a fixed shape."""
         raise PlugInError(f"{type(self).__name__} has no step for tensors; play it through MetaEpisodeEnv.")
+
+    def task_keys(self, tasks: Any) -> np.ndarray:
+        """A key [n] for each of `tasks`: those with equal keys are the same task, and scores count them once."""
+        keys: np.ndarray = tasks.keys()
+        return keys
+
+    def task_count(self, split: str) -> int | None:
+        """How many tasks `split` has, where it draws from a list of them; None where new ones come without end."""
+        return None
+
+    def every_task(self, split: str, seed: int) -> Any:
+        """All tasks of a split that draws from a list, each once; in the order of `sample`, if that plays each once before any twice."""
+        count = self.task_count(split)
+        assert count is not None, "the caller asked for how many tasks"
+        return self.sample(count, split, seed)
 
     def optimum(self, episodes: int) -> float | None:
         """The best expected total return of `episodes` episodes from ignorance (Bayes-optimal), where computable."""
@@ -210,6 +258,11 @@ class EpisodeRows(ABC):
         """How error messages name the task of `row`."""
         return f"the task of row {row}"
 
+    @property
+    def tells_success(self) -> bool | None:
+        """Whether some step so far told if it was a success; None where steps can't but say yes or no, as of tensor families."""
+        return None
+
     def close(self) -> None:  # noqa: B027
         """Release what the rows hold (worker processes, emulators)."""
 
@@ -259,6 +312,11 @@ class IndependentRows(EpisodeRows):
     def play_only(self, mask: Tensor) -> None:
         for i, row in enumerate(self.rows):
             row.play_only(mask[i : i + 1])
+
+    @property
+    def tells_success(self) -> bool | None:
+        told = [row.tells_success for row in self.rows]
+        return None if None in told else any(told)
 
     def close(self) -> None:
         for row in self.rows:

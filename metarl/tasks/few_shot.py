@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
-from metarl.tasks.contract import Tasks, check_draw
+from metarl.tasks.contract import Tasks, check_draw, row_keys
 from metarl.tasks.seeding import numpy_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
 
@@ -101,6 +101,10 @@ class FewShotClassification(SupervisedDistribution):
         chosen = torch.from_numpy(draw_distinct(uniform, self.images.counts.numpy()[classes]))
         white = torch.ones(n, dtype=torch.float64)
         return FewShotTasks(torch.from_numpy(classes), chosen[..., :shots].contiguous(), chosen[..., shots:].contiguous(), white)
+
+    def task_keys(self, tasks: FewShotTasks) -> np.ndarray:
+        """Tasks are the same if their classes are, in whatever order and with whichever images."""
+        return row_keys([tasks.classes.sort(1).values])
 
     def support(self, tasks: FewShotTasks, rng: Generator) -> Examples:
         return self._examples(tasks, tasks.support)

@@ -9,7 +9,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw, check_split
 from metarl.tasks.four_rooms_drawing import draw_rooms
 from metarl.tasks.physics_range import check_horizon
 from metarl.tasks.seeding import numpy_generator
@@ -103,6 +103,7 @@ class FourRooms(TaskDistribution):
     """
 
     id = "FourRooms-v0"
+    has_success = True
     hides = ("goal",)
 
     def __init__(self, goals: str = "any", horizon: int = 100):
@@ -121,6 +122,14 @@ class FourRooms(TaskDistribution):
         cells = torch.tensor(GOALS[self.goals][split])
         drawn = numpy_generator(seed, self.id, split).integers(len(cells), size=n)
         return FourRoomsTasks(cells[torch.from_numpy(drawn)])
+
+    def task_count(self, split: str) -> int:
+        check_split(self, split)
+        return len(GOALS[self.goals][split])
+
+    def every_task(self, split: str, seed: int) -> FourRoomsTasks:
+        check_split(self, split)
+        return FourRoomsTasks(torch.tensor(GOALS[self.goals][split]))
 
     def reset(self, tasks: FourRoomsTasks, rng: Generator) -> tuple[Tensor, Tensor]:
         start = torch.full_like(tasks.goal, START)

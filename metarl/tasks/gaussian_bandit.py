@@ -42,6 +42,7 @@ class GaussianBandit(TaskDistribution):
     """
 
     id = "GaussianBandit-v0"
+    has_success = False
     splits = STREAMS
     horizon = 1
 

@@ -11,7 +11,7 @@ __all__ = ["global_states"]
 def global_states() -> dict[str, object]:
     """Return the state of each by name, in a form that `==` compares."""
     kind, key, position, has_gauss, gauss = np.random.get_state(legacy=True)  # noqa: NPY002 - looked at, not drawn from
-    states = {
+    states: dict[str, object] = {
         "Python's random": random.getstate(),
         "NumPy": (kind, np.asarray(key).tobytes(), position, has_gauss, gauss),
         "PyTorch": bytes(torch.get_rng_state().numpy()),

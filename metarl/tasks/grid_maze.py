@@ -54,6 +54,7 @@ class GridMaze(TaskDistribution):
     """
 
     id = "GridMaze-v0"
+    has_success = True
     reveals = True  # the walls around the start
     hides = ("goal", "heading")
 
@@ -85,6 +86,9 @@ class GridMaze(TaskDistribution):
 
     def sample(self, n: int, split: str, seed: int) -> MazeTasks:
         return self.mazes.sample(self, n, split, seed)
+
+    def task_count(self, split: str) -> int | None:
+        return self.mazes.count(split)
 
     def reset(self, tasks: MazeTasks, rng: Generator) -> tuple[Tensor, Tensor]:
         return tasks.start, self._look(tasks, tasks.start)

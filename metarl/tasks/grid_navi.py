@@ -8,7 +8,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw, check_split
 from metarl.tasks.maze_drawings import draw_maze
 from metarl.tasks.maze_layouts import MazeTasks
 from metarl.tasks.seeding import numpy_generator
@@ -48,6 +48,7 @@ class GridNavi(TaskDistribution):
     """
 
     id = "GridNavi-v0"
+    has_success = True
     hides = ("goal",)
     finite = True
 
@@ -69,6 +70,13 @@ class GridNavi(TaskDistribution):
         check_draw(self, n, split, seed)
         drawn = numpy_generator(seed, self.id, split).integers(len(self.goals), size=n)
         return GridNaviTasks(self.goals[torch.from_numpy(drawn)])
+
+    def task_count(self, split: str) -> int:
+        return len(self.goals)
+
+    def every_task(self, split: str, seed: int) -> GridNaviTasks:
+        check_split(self, split)
+        return GridNaviTasks(self.goals)
 
     def reset(self, tasks: GridNaviTasks, rng: Generator) -> tuple[Tensor, Tensor]:
         start = torch.zeros_like(tasks.goal)

@@ -191,6 +191,19 @@ class GymnasiumDistribution(TaskDistribution):
         index = index.to(torch.int64)
         return GymnasiumTasks(torch.full_like(index, SPLITS.index(split)), index)
 
+    def task_keys(self, tasks: GymnasiumTasks) -> np.ndarray:
+        if isinstance(tasks, SampledTasks):
+            return tasks.content.numpy().astype(np.uint64)
+        keys = np.zeros(len(tasks), np.uint64)
+        for split in tasks.split.unique().tolist():
+            rows = (tasks.split == split).numpy()
+            keys[rows] = self._groups[SPLITS[split]][tasks.index.numpy()[rows]]
+        return keys
+
+    def task_count(self, split: str) -> int | None:
+        check_split(self, split)
+        return None if split in self._streams else len(self.task_lists[split])
+
     def _drawn(self, numbers: np.ndarray, split: str) -> SampledTasks:
         stream = self._streams[split]
         keys = [stream.key(number) for number in numbers.tolist()]
@@ -302,6 +315,10 @@ class GymnasiumRows(EpisodeRows):
         """What the row's environment draws, if `make_env` made it with render_mode="rgb_array"."""
         picture = self.host.render(row)
         return None if picture is None else torch.from_numpy(picture)
+
+    @property
+    def tells_success(self) -> bool:
+        return bool(self.arrays.tells_success.any())
 
     def describe(self, row: int) -> str:
         return self.recipe.name_task(self.arrays, row)

@@ -41,6 +41,7 @@ class Identity(TaskDistribution):
     """
 
     id = "Identity-v0"
+    has_success = True
     finite = True
     reveals = True
 

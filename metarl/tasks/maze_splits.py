@@ -81,6 +81,10 @@ class MazeSplits:
         order = [rng.permutation(len(mazes)) for _ in range(-(-n // len(mazes)))]
         return mazes[torch.from_numpy(np.concatenate([np.zeros(0, dtype=np.int64), *order])[:n])]
 
+    def count(self, split: str) -> int | None:
+        """How many mazes a frozen split has; None where they are drawn without end."""
+        return self.frozen[split] or None
+
     def frozen_set(self, split: str) -> MazeTasks:
         """The split's mazes, always the same."""
         if split not in self._sets:

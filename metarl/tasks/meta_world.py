@@ -43,6 +43,7 @@ class MetaWorldML1(GymnasiumDistribution):
     """
 
     id = "MetaWorldML1-v0"
+    has_success = True
     reveals = True  # where objects start
 
     def __init__(
@@ -83,6 +84,7 @@ class MetaWorldML10(GymnasiumDistribution):
     """
 
     id = "MetaWorldML10-v0"
+    has_success = True
     reveals = True  # where objects start
 
     def __init__(
@@ -124,6 +126,7 @@ class MetaWorldML45(GymnasiumDistribution):
     """
 
     id = "MetaWorldML45-v0"
+    has_success = True
     reveals = True  # where objects start
 
     def __init__(

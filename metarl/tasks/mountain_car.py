@@ -77,6 +77,7 @@ class MountainCar(TaskDistribution):
     """
 
     id = "MountainCar-v0"
+    has_success = True
 
     def __init__(self, low: float = 1 / 3, high: float = 3.0, friction: float = 1.0, reversals: bool = True, horizon: int = 200):
         check_horizon(horizon)

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.tasks.canvas import BLACK, GREEN, GREY, PALE, Canvas, time_colour
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw
+from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_draw, check_split
 from metarl.tasks.physics_range import check_horizon
 from metarl.tasks.seeding import numpy_generator
 
@@ -69,6 +69,7 @@ class MovingBandits(TaskDistribution):
     """
 
     id = "MovingBandits-v0"
+    has_success = True
     finite = True
     hides = ("correct",)
 
@@ -86,6 +87,13 @@ class MovingBandits(TaskDistribution):
     def sample(self, n: int, split: str, seed: int) -> MovingBanditsTasks:
         check_draw(self, n, split, seed)
         return MovingBanditsTasks(torch.from_numpy(numpy_generator(seed, self.id, split).integers(2, size=n)))
+
+    def task_count(self, split: str) -> int:
+        return 2
+
+    def every_task(self, split: str, seed: int) -> MovingBanditsTasks:
+        check_split(self, split)
+        return MovingBanditsTasks(torch.arange(2))
 
     def reset(self, tasks: MovingBanditsTasks, rng: Generator) -> tuple[Plane, Tensor]:
         goals = SIDE * torch.rand(len(tasks), 2, 2, generator=rng, device=rng.device)

@@ -67,6 +67,7 @@ class MujocoFamily(TaskDistribution):
         self.action_space = gym.spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
 
     has_goal: ClassVar[bool] = False
+    has_success = False
     sight: float = 9.0  # m: pictures of places to go to are seen from this far
 
     @abstractmethod

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metarl.tasks.contract import STREAMS, Tasks, check_draw
+from metarl.tasks.contract import STREAMS, Tasks, check_draw, check_split
 from metarl.tasks.mujoco_family import Motion, MujocoFamily
 from metarl.tasks.mujoco_robots import ANT, HALF_CHEETAH
 from metarl.tasks.seeding import numpy_generator
@@ -89,6 +89,13 @@ class HalfCheetahDirection(MujocoFamily):
         check_draw(self, n, split, seed)
         forwards = numpy_generator(seed, self.id, split).random((n, 1)) < 0.5
         return DirectionTasks(torch.from_numpy(np.where(forwards, 1.0, -1.0)))
+
+    def task_count(self, split: str) -> int:
+        return 2
+
+    def every_task(self, split: str, seed: int) -> DirectionTasks:
+        check_split(self, split)
+        return DirectionTasks(torch.tensor([[1.0], [-1.0]], dtype=torch.float64))
 
     def rewards(self, tasks: DirectionTasks, motion: Motion) -> np.ndarray:
         return tasks.direction.cpu().numpy()[:, 0] * motion.velocity[:, 0] - CHEETAH_CONTROL_COST * motion.control
@@ -188,6 +195,13 @@ class AntDirection(MujocoFamily):
         if not self.all_around:
             return DirectionTasks(torch.from_numpy(np.stack([np.where(uniform < 0.5, 1.0, -1.0), np.zeros(n)], 1)))
         return DirectionTasks(torch.from_numpy(np.stack([np.cos(2 * np.pi * uniform), np.sin(2 * np.pi * uniform)], 1)))
+
+    def task_count(self, split: str) -> int | None:
+        return None if self.all_around else 2
+
+    def every_task(self, split: str, seed: int) -> DirectionTasks:
+        check_split(self, split)
+        return DirectionTasks(torch.tensor([[1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64))
 
     def rewards(self, tasks: DirectionTasks, motion: Motion) -> np.ndarray:
         along = (tasks.direction.cpu().numpy() * motion.velocity).sum(-1)

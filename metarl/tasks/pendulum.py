@@ -78,6 +78,7 @@ class Pendulum(TaskDistribution):
     """
 
     id = "Pendulum-v0"
+    has_success = False
 
     def __init__(self, low: float = 0.5, high: float = 2.0, friction: float = 1.0, reversals: bool = True, horizon: int = 200):
         check_horizon(horizon)

@@ -52,6 +52,7 @@ class PointNavigation(TaskDistribution):
     """
 
     id = "PointNavigation-v0"
+    has_success = True
     splits = STREAMS
 
     def __init__(self, squared: bool = False, horizon: int = 100):

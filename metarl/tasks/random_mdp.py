@@ -48,6 +48,7 @@ class RandomMDP(TaskDistribution):
     """
 
     id = "RandomMDP-v0"
+    has_success = False
     splits = STREAMS
 
     def __init__(

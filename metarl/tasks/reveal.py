@@ -43,6 +43,7 @@ class Revealed(TaskDistribution):
         self.id = f"{wrapped.id}/revealed"
         self.horizon = wrapped.horizon
         self.finite = wrapped.finite
+        self.has_success = wrapped.has_success
         self.splits = wrapped.splits
         task = wrapped.sample(1, wrapped.splits[0], 0)
         self.parameter_shapes = {field.name: tuple(getattr(task, field.name).shape[1:]) for field in fields(task)}
@@ -58,6 +59,16 @@ class Revealed(TaskDistribution):
     def sample(self, n: int, split: str, seed: int) -> Tasks:
         """The tasks that the wrapped distribution draws."""
         return self.wrapped.sample(n, split, seed)
+
+    def task_keys(self, tasks: Tasks) -> np.ndarray:
+        return self.wrapped.task_keys(tasks)
+
+    def task_count(self, split: str) -> int | None:
+        return self.wrapped.task_count(split)
+
+    def every_task(self, split: str, seed: int) -> Tasks:
+        tasks: Tasks = self.wrapped.every_task(split, seed)
+        return tasks
 
     def reset(self, tasks: Tasks, rng: Generator) -> tuple[Any, Tensor]:
         state, observation = self.wrapped.reset(tasks, rng)

@@ -36,6 +36,7 @@ class RowArrays:
     terminated: np.ndarray  # [B] bool
     truncated: np.ndarray  # [B] bool
     success: np.ndarray  # [B] bool
+    tells_success: np.ndarray  # [B] bool  some step of the row told whether it was a success
     clock: np.ndarray  # [B] int64  steps of the episode
     at: np.ndarray  # [B] int64  first entry of a slice of rows: the row whose environment is running, or -1
     taken: np.ndarray  # [B] int64  first entry of a slice of rows: bytes that they take, if `trial` measured them
@@ -60,7 +61,7 @@ class Recipe(NamedTuple):
 def _layout(recipe: Recipe, num_rows: int) -> list[tuple[tuple[int, ...], np.dtype]]:
     observation, action = recipe.observation_space, recipe.action_space
     kinds: dict[str, tuple[tuple[int, ...], Any]] = {
-        **dict.fromkeys(("begin", "wanted", "terminated", "truncated", "success"), ((), np.bool_)),
+        **dict.fromkeys(("begin", "wanted", "terminated", "truncated", "success", "tells_success"), ((), np.bool_)),
         **dict.fromkeys(("split", "index", "seed", "clock", "at", "taken"), ((), np.int64)),
         "reward": ((), np.float64),
         "action": (action.shape or (), action.dtype),
@@ -181,6 +182,7 @@ class RowPlayer:
         if name in info:
             success = info[name]
             arrays.success[row] = success if type(success) is bool else self._truth(row, f"info[{name!r}]", success)
+            arrays.tells_success[row] = True
 
     def _reward(self, row: int, given: Any) -> float:
         reward = as_number(given)

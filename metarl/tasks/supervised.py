@@ -7,6 +7,7 @@ Where a `TaskDistribution` has episodes, this has `support` and `query`; both ki
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -42,6 +43,11 @@ class SupervisedDistribution(ABC):
     @abstractmethod
     def sample(self, n: int, split: str, seed: int) -> Tasks:
         """Draw n tasks of a split on the CPU in float64: same arguments, same tasks."""
+
+    def task_keys(self, tasks: Any) -> np.ndarray:
+        """A key [n] for each of `tasks`: those with equal keys are the same task, and scores count them once."""
+        keys: np.ndarray = tasks.keys()
+        return keys
 
     @abstractmethod
     def support(self, tasks: Any, rng: Generator) -> Examples:

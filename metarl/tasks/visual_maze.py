@@ -78,6 +78,7 @@ class VisualMaze(TaskDistribution):
     """
 
     id = "VisualMaze-v0"
+    has_success = True
     reveals = True
     headings = 4  # that `reckon` tells apart
 
@@ -115,6 +116,9 @@ class VisualMaze(TaskDistribution):
 
     def sample(self, n: int, split: str, seed: int) -> MazeTasks:
         return self.mazes.sample(self, n, split, seed)
+
+    def task_count(self, split: str) -> int | None:
+        return self.mazes.count(split)
 
     def reset(self, tasks: MazeTasks, rng: Generator) -> tuple[Pose, Tensor]:
         pose = self.first_pose(tasks)

@@ -25,7 +25,7 @@ def test_every_score_has_its_mean_and_interval():
     assert table.inner_step.unique().tolist() == [0, 1, 2, 3]
     row = table[(table.adapter == "other") & (table.score == "accuracy") & (table.inner_step == 3)].iloc[0]
     assert (row["mean"], row["ci_low"], row["ci_high"]) == pytest.approx(mean(other.accuracies[:, 3])[:3])
-    assert supervised_table({"one": made()}, steps=[3]).shape == (1, 8)
+    assert supervised_table({"one": made()}, steps=[3]).shape == (1, 10)
 
 
 def test_the_terminal_shows_a_step_a_column():

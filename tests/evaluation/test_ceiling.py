@@ -75,13 +75,13 @@ def test_other_tasks_than_those_played_are_refused(monkeypatch):
 
 
 def test_random_is_0_and_the_ceiling_is_1():
-    random, best = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 9.0])
+    random, best = np.array([1.0, 2.0, 3.0] * 5), np.array([4.0, 5.0, 9.0] * 5)
     ceiling = Ceiling(6.0, "upper bound", best)
     at_random, at_best = normalised_score(random, random, ceiling), normalised_score(best, random, ceiling)
     assert at_random.estimate[:3] == (0.0, 0.0, 0.0)  # paired with itself: certain
     assert at_best.estimate[:3] == pytest.approx((1.0, 1.0, 1.0))
     assert at_best.reference == "upper bound"
-    assert normalised_score(np.array([4.0, 4.0, 4.0]), random, Ceiling(6.0, "optimum", None)).estimate.value == 0.5
+    assert normalised_score(np.full(15, 4.0), random, Ceiling(6.0, "optimum", None)).estimate.value == 0.5
 
 
 def test_the_interval_of_a_normalised_score_agrees_with_the_bootstrap():
@@ -102,5 +102,10 @@ def test_the_interval_of_a_normalised_score_agrees_with_the_bootstrap():
 def test_scores_that_cannot_be_normalised_are_refused():
     with pytest.raises(ValueError, match="same tasks"):
         normalised_score(np.ones(3), np.ones(2), Ceiling(6.0, "optimum", None))
-    with pytest.raises(ValueError, match="nothing to normalise by"):
+    with pytest.raises(ValueError, match="nothing is normalised: random play"):
         normalised_score(np.ones(3), np.ones(3), Ceiling(1.0, "optimum", None))
+    by_luck = np.array([0.8, 1.3, 0.7, 1.1])  # 0.975 on average: as near to 1 as four tasks can tell
+    with pytest.raises(ValueError, match="can't be told from the optimum 1"):
+        normalised_score(np.ones(4), by_luck, Ceiling(1.0, "optimum", None))
+    with pytest.raises(ValueError, match="one task doesn't tell"):
+        normalised_score(np.ones(5), np.zeros(5), Ceiling(1.0, "optimum", None), tasks=["same"] * 5)

@@ -11,6 +11,7 @@ import metarl
 from metarl.envs.budget import Episodes
 from metarl.evaluation import protocol
 from metarl.evaluation.protocol import evaluate
+from metarl.evaluation.statistics import mean
 from metarl.learners.ppo import PPOConfig
 from metarl.learners.rl2 import RL2, RL2Config
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, Transition
@@ -86,7 +87,8 @@ def test_scores_are_sums_and_means_over_the_right_episodes():
     assert evaluation.scores().tolist() == (3 * per_episode).tolist()
     assert evaluation.scores("after_k").tolist() == per_episode.tolist()
     assert evaluation.scores("budget_mean").tolist() == per_episode.tolist()
-    assert evaluation.scores("success").tolist() == [0.0] * 12
+    with pytest.raises(ValueError, match="no notion of success"):
+        evaluation.scores("success")
     assert evaluation.matrix().tolist() == np.tile(per_episode[:, None], 3).tolist()
 
 
@@ -291,3 +293,34 @@ def test_an_agent_made_for_other_spaces_is_refused():
     for other in (metarl.make("BernoulliBandit-v0", arms=7), metarl.make("RandomMDP-v0")):
         with pytest.raises(ValueError, match="was made for the .*_space"):
             evaluate(agent, other, "test", 4, 0, budget)
+
+
+def test_a_summary_shows_every_score_that_applies():
+    evaluation = walk(metarl.Episodes(2, after=1))
+    summary = evaluation.summary()
+    assert summary.index.tolist() == ["total", "after_k", *(f"return of episode {k}" for k in (1, 2, 3))]
+    assert summary["plays"].eq(12).all()
+    assert summary["tasks"].eq(evaluation.distinct_tasks).all()
+    assert summary.loc["total", ["mean", "ci_low", "ci_high"]].tolist() == list(mean(evaluation.scores())[:3])
+    assert summary.loc["return of episode 2", "mean"] == evaluation.matrix()[:, 1].mean()
+    assert summary.attrs["budget"] == "Episodes(learning=2, after=1)"
+    steps = walk(metarl.Steps(5)).summary()
+    assert steps.index.tolist() == ["total", "budget_mean"]
+
+
+def test_an_evaluation_shows_itself_on_a_line():
+    shown = repr(walk(metarl.Episodes(2)))
+    assert shown.startswith("Evaluation(Walk, test, 12 plays of ")
+    assert "total " in shown
+    assert "\n" not in shown
+    one = metarl.evaluate(
+        metarl.make_agent("random", metarl.make("BernoulliBandit-v0"), metarl.Episodes(3)),
+        metarl.make("BernoulliBandit-v0"),
+        "test",
+        1,
+        0,
+        metarl.Episodes(3),
+    )
+    assert "no interval" in repr(one)
+    assert "inf" not in repr(one)
+    assert one.summary()[["ci_low", "ci_high"]].isna().all(axis=None)

@@ -20,7 +20,7 @@ def test_every_grid_point_is_scored_on_the_same_training_tasks(found):
     assert found.table["c"].tolist() == list(UCB1.grid["c"])
     for row in found.table.iloc[[0, 4, -1]].itertuples():
         scores = evaluate(UCB1(BANDIT, BUDGET, c=row.c), BANDIT, "train", 500, 3, BUDGET).scores()
-        assert (row.mean, row.std_error) == pytest.approx((scores.mean(), scores.std() / 500**0.5))
+        assert (row.mean, row.std_error) == pytest.approx((scores.mean(), scores.std(ddof=1) / 500**0.5))
 
 
 def test_the_best_mean_wins(found):

@@ -123,3 +123,23 @@ def test_leads_by_pair_and_by_seed():
     assert (alone.by_seed.value, alone.by_seed.n, alone.by_seed.high) == (1.5, 1, np.inf)
     assert leads(scores[(scores["seed"] == 2) | (scores["level"] == 1)], "PPO", "Joint PPO").by_pair.n == 3
     assert leads(scores, "Joint PPO", "JERK") == (None, None)
+
+
+def test_a_broken_file_of_scores_does_not_hide_the_others(tmp_path):
+    play_levels(replace(PLAN, seeds=(5,)), random, tmp_path)
+    good = len(stored_scores(tmp_path))
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00\x01")
+    (tmp_path / "words.csv").write_text(",".join(COLUMNS) + "\n" + ",".join("x" * len(COLUMNS)) + "\n")
+    with pytest.warns(UserWarning, match="is left out") as warned:
+        assert len(stored_scores(tmp_path)) == good
+    assert {name for name in ("empty", "bytes", "words") for each in warned if f"{name}.csv" in str(each.message)} == {
+        "empty",
+        "bytes",
+        "words",
+    }
+
+
+def test_one_level_and_seed_has_no_interval():
+    one = pd.DataFrame([["lines", "test", "PPO", "a", 0, 100, 2.0, 3, 0.0, "f", "python"]], columns=COLUMNS)
+    assert leaderboard(one)[["ci_low", "ci_high"]].isna().all(axis=None)

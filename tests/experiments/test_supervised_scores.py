@@ -21,7 +21,7 @@ def test_training_lowers_the_loss_after_inner_steps_and_every_loss_is_saved(fold
     assert learned_from_examples(folder)
     options = EvaluateOptions(num_tasks=40, inner_steps=5)
     evaluations = score_supervised_run(folder, options)
-    trained, untrained = evaluations.values()
+    trained, untrained = (each.evaluation for each in evaluations)
     assert trained.fingerprint == untrained.fingerprint
     assert trained.scores().mean() < 0.5 * untrained.scores().mean()
     files = save_supervised_scores(folder, evaluations, options)
@@ -33,7 +33,7 @@ def test_training_lowers_the_loss_after_inner_steps_and_every_loss_is_saved(fold
 
 def test_the_command_prints_a_table(folder, capsys):
     main(["evaluate", str(folder), "--num-tasks", "20", "--inner-steps", "4"])
-    printed = capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
     for part in ("Reptile", "untrained", "20 tasks", "-untrained.csv", "transductive", "the whole support"):
         assert part in printed
 
@@ -44,11 +44,11 @@ def test_flags_choose_minibatches_and_queries_one_by_one(folder, capsys):
     for part in ("Each query beside the support alone (not transductive)", "inner steps on minibatches of 5 examples", "-batch5-"):
         assert part in printed
     usual = EvaluateOptions(num_tasks=20, inner_steps=4)
-    whole, few = (next(iter(score_supervised_run(folder, replace(usual, inner_batch=batch)).values())) for batch in (None, 5))
+    whole, few = (score_supervised_run(folder, replace(usual, inner_batch=batch))[0].evaluation for batch in (None, 5))
     assert (whole.scores(0) == few.scores(0)).all()
     assert (whole.scores() != few.scores()).any()
     alone = score_supervised_run(folder, replace(usual, transductive=False))
-    assert not any(evaluation.transductive for evaluation in alone.values())
+    assert not any(each.evaluation.transductive for each in alone)
     names = {save_supervised_scores(folder, alone, replace(usual, transductive=each))[0].name for each in (True, False)}
     assert len(names) == 2
     with pytest.raises(ValueError, match="--inner-batch must be at least 1 example, not 0"):

@@ -1,0 +1,234 @@
+"""Scores that know which of them are of the same task, so that no interval takes repeats for new information."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["Scores", "same_tasks", "scores_of", "task_codes"]
+
+
+REDUCTIONS = (np.mean, np.sum)
+ARRANGING = (  # functions that put the entries of their first argument elsewhere
+    np.array_split,
+    np.concatenate,
+    np.copy,
+    np.expand_dims,
+    np.flip,
+    np.hstack,
+    np.ravel,
+    np.repeat,
+    np.reshape,
+    np.roll,
+    np.split,
+    np.squeeze,
+    np.stack,
+    np.swapaxes,
+    np.take,
+    np.tile,
+    np.transpose,
+    np.vstack,
+)
+
+
+class Scores(np.ndarray):
+    """An ordinary array of float64, with the task behind each number.
+
+    Every function of `metarl.evaluation.statistics` looks at `task_keys`. They follow slices, masks,
+    arithmetic (`a.scores() - b.scores()`), means over entries of one task, other shapes, `np.stack` and
+    the like, copies and pickles. Other functions of NumPy, and `np.asarray`, give plain arrays, whose
+    entries count as so many tasks.
+
+    Attributes:
+        task_keys: of the array's shape; equal keys are the same task. None where an array was made that has none.
+    """
+
+    task_keys: np.ndarray | None
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.task_keys = None  # whoever makes a part, a copy or a result says which keys it has
+
+    def __getitem__(self, index: Any) -> Any:
+        part = np.asarray(self)[index]
+        return part if self.task_keys is None else _with_keys(part, self.task_keys[index])
+
+    def sort(self, *args: Any, **kwargs: Any) -> None:
+        """Sort in place; which task was which is then no longer known."""
+        super().sort(*args, **kwargs)
+        self.task_keys = None
+
+    def reshape(self, *args: Any, **kwargs: Any) -> Any:
+        """The same numbers in another shape."""
+        return self._arranged("reshape", *args, **kwargs)
+
+    def transpose(self, *args: Any) -> Any:
+        """The same numbers with other axes."""
+        return self._arranged("transpose", *args)
+
+    def ravel(self, *args: Any, **kwargs: Any) -> Any:
+        """The same numbers in a row."""
+        return self._arranged("ravel", *args, **kwargs)
+
+    @property
+    def T(self) -> Any:
+        """The same numbers with all axes in the opposite order."""
+        return self.transpose()
+
+    def _arranged(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        keys = self.task_keys
+        return _with_keys(
+            getattr(np.asarray(self), method)(*args, **kwargs), None if keys is None else getattr(keys, method)(*args, **kwargs)
+        )
+
+    def copy(self, *args: Any, **kwargs: Any) -> Any:
+        """A copy that knows its tasks."""
+        return _with_keys(np.asarray(self).copy(*args, **kwargs), self.task_keys)
+
+    def astype(self, *args: Any, **kwargs: Any) -> Any:
+        """The same numbers in another type, with their tasks."""
+        return _with_keys(np.asarray(self).astype(*args, **kwargs), self.task_keys)
+
+    __copy__ = copy
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: tuple[Any, ...] | None = None, **kwargs: Any) -> Any:
+        plain = [_plain(value) for value in inputs]
+        if out is not None:
+            kwargs["out"] = tuple(_plain(value) for value in out)
+        result = getattr(ufunc, method)(*plain, **kwargs)
+        if method == "__call__" and isinstance(result, np.ndarray):
+            result = _with_keys(result, _common_keys(inputs, result.shape))
+        elif method == "reduce" and isinstance(result, np.ndarray) and not kwargs.get("keepdims") and self.task_keys is not None:
+            result = _with_keys(result, _reduced_keys(self.task_keys, kwargs.get("axis", 0)))
+        return result if out is None else out[0] if len(out) == 1 else out
+
+    def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+        if func in REDUCTIONS and isinstance(args[0], Scores):
+            return getattr(args[0], func.__name__)(*args[1:], **kwargs)
+        result = func(*_plain(args), **{name: _plain(value) for name, value in kwargs.items()})
+        keys = _keys_of(args[0]) if func in ARRANGING else None
+        if keys is None:
+            return result
+        arranged = func(keys, *args[1:], **kwargs)
+        if isinstance(result, list | tuple):
+            return [_with_keys(part, own) for part, own in zip(result, arranged, strict=True)]
+        return _with_keys(result, arranged)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return scores_of, (np.array(self), self.task_keys)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+
+def scores_of(values: ArrayLike, task_keys: ArrayLike | None) -> Scores:
+    """`values` with the key of each one's task.
+
+    Args:
+        values: [tasks, ...]. task_keys: of the same shape, or one a task [tasks]; None where tasks aren't known.
+
+    Raises:
+        ValueError: keys of another number of tasks.
+    """
+    array = np.asarray(values).view(Scores)
+    if task_keys is None:
+        return array
+    keys = np.asarray(task_keys)
+    if keys.shape != array.shape:
+        if keys.shape != array.shape[:1]:
+            raise ValueError(f"Each score has a task: {array.shape} scores can't have {keys.shape} tasks.")
+        keys = np.broadcast_to(keys.reshape(-1, *[1] * (array.ndim - 1)), array.shape)
+    array.task_keys = keys
+    return array
+
+
+def same_tasks(task_keys: np.ndarray | None) -> np.ndarray | None:
+    """For each task [n], the position of the first one that is the same, as stored tables have it; None where no task comes twice."""
+    if task_keys is None:
+        return None
+    _, first, inverse = np.unique(task_keys, return_index=True, return_inverse=True)
+    return None if len(first) == len(task_keys) else first[inverse.reshape(-1)]
+
+
+def task_codes(count: int, arrays: Sequence[Any], tasks: ArrayLike | None = None) -> np.ndarray | None:
+    """Number the distinct tasks behind `count` scores: [count] int64 from 0 on; None where no task comes twice.
+
+    Args:
+        arrays: of scores [count] or [..., count], paired; each that knows its tasks has a say, so that two scores are of the same task
+            if all agree.
+        tasks: [count] labels of any kind, such as a column of a stored table; they overrule what arrays know.
+
+    Raises:
+        ValueError: labels of another number of tasks.
+    """
+    if tasks is not None:
+        labels = [np.asarray(tasks)]
+    else:
+        known = [getattr(array, "task_keys", None) for array in arrays]
+        labels = [keys.reshape(-1, keys.shape[-1])[0] for keys in known if keys is not None and keys.ndim]
+    if not labels:
+        return None
+    if any(label.shape != (count,) for label in labels):
+        raise ValueError(f"tasks must name the task of each of the {count} scores, not be of shape {labels[0].shape}.")
+    codes = _codes(labels[0])
+    for label in labels[1:]:
+        if label is not labels[0] and not np.array_equal(label, labels[0]):
+            codes = _codes(codes * np.int64(count) + _codes(label))
+    return None if int(codes.max(initial=-1)) + 1 == count else codes
+
+
+def _codes(labels: np.ndarray) -> np.ndarray:
+    codes: np.ndarray = np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return codes
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Scores):
+        return value.view(np.ndarray)
+    if isinstance(value, tuple | list):
+        return type(value)(_plain(each) for each in value) if type(value) in (tuple, list) else value
+    return value
+
+
+def _keys_of(value: Any) -> Any:
+    """The keys of an array or of a list of arrays; None where one has none."""
+    if isinstance(value, tuple | list):
+        keys = [_keys_of(each) for each in value]
+        return None if any(key is None for key in keys) else keys
+    return getattr(value, "task_keys", None)
+
+
+def _with_keys(result: Any, keys: np.ndarray | None) -> Any:
+    if keys is None or not isinstance(result, np.ndarray) or result.shape != keys.shape:
+        return result
+    labelled = result.view(Scores)
+    labelled.task_keys = keys
+    return labelled
+
+
+def _common_keys(inputs: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray | None:
+    """Keys of an elementwise result: those of the one input, or of both where they agree, else a key for each pair."""
+    known = [keys for keys in (getattr(value, "task_keys", None) for value in inputs) if keys is not None]
+    if not known:
+        return None
+    keys = np.broadcast_to(known[0], shape)
+    for other in known[1:]:
+        if other is not known[0] and not np.array_equal(np.broadcast_to(other, shape), keys):
+            pairs = np.stack([keys.ravel(), np.broadcast_to(other, shape).ravel()], 1)
+            keys = np.unique(pairs, axis=0, return_inverse=True)[1].reshape(shape)
+    return keys
+
+
+def _reduced_keys(keys: np.ndarray, axis: Any) -> np.ndarray | None:
+    """Keys after a sum or the like over `axis`: there are some where each result is of one task."""
+    if isinstance(axis, tuple):
+        for each in sorted((each % keys.ndim for each in axis), reverse=True):
+            reduced = _reduced_keys(keys, each)
+            if reduced is None:
+                return None
+            keys = reduced
+        return keys
+    if not isinstance(axis, int | np.integer) or keys.ndim < 2:
+        return None
+    first = np.take(keys, 0, axis)
+    return first if bool((keys == np.expand_dims(first, axis)).all()) else None
