@@ -97,7 +97,7 @@ def test_what_breaks_in_tests_only_is_found(test, sentence):
 class NotANumberInTest(Walk):
     def step(self, tasks, state, action, rng):
         transition = super().step(tasks, state, action, rng)
-        bad = tasks.goal[:, 0].to(torch.float32) == self.sample(64, "test", 0).goal[-1, 0].to(torch.float32)
+        bad = tasks.goal[:, 0].to(torch.float32) == self.sample(32, "test", 0).goal[-1, 0].to(torch.float32)
         return transition._replace(reward=torch.where(bad, torch.nan, transition.reward))
 
 

@@ -214,12 +214,12 @@ class _Reader:
             if hasattr(value, "__array__") and not hasattr(value, "columns"):
                 return self.key(np.asarray(value))
         with suppress(Exception):
-            parts = value.__reduce_ex__(4)
+            parts: Any = value.__reduce_ex__(4)
             if isinstance(parts, str):
                 return _digest("global", _name(type(value)), parts.encode())
-            make, arguments, state, items, entries, *_ = (*parts, None, None, None, None)
-            more = None if items is None else list(items), None if entries is None else dict(entries)
-            return _digest("object", *map(self.key, (make, arguments, state, *more)))
+            make, arguments, state, items, entries = [*parts, None, None, None][:5]
+            more = [None if items is None else list(items), None if entries is None else dict(entries)]
+            return _digest("object", *map(self.key, [make, arguments, state, *more]))
         return _digest("itself", str(id(value)).encode())
 
 

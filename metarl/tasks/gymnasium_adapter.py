@@ -144,7 +144,7 @@ class GymnasiumDistribution(TaskDistribution):
         if not self.finite:
             _check_apart(self.id, lists, self._groups)
         shared = tuple(split for split in SHARES if split not in given) if sampler is not None else ()
-        draws = {split: tasks for split, tasks in given.items() if callable(tasks)} | dict.fromkeys(shared, sampler)
+        draws: dict[str, Any] = {split: tasks for split, tasks in given.items() if callable(tasks)} | dict.fromkeys(shared, sampler)
         keys = {split: frozenset(map(content_key, tasks)) if draws else frozenset() for split, tasks in lists.items()}
         self._streams: dict[str, TaskStream] = {}
         for split, draw in draws.items():
