@@ -11,6 +11,7 @@ from metarl.tasks.retro_emulator import stable_retro
 from metarl.tasks.retro_library import game_status
 from metarl.tasks.sonic_levels import base_game
 from metarl.tasks.vcdiff import apply_delta
+from metarl.tasks.paths import as_path
 
 __all__ = ["Imported", "Unknown", "import_roms"]
 
@@ -54,6 +55,7 @@ def import_roms(folder: Path) -> Imported:
         ValueError: no such folder, nowhere to put ROMs, or no stable-retro.
     """
     data = stable_retro().data
+    folder = as_path(folder)
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder}; name the one that holds your ROMs.")
     known, endings = data.get_known_hashes(), (*data.EMU_EXTENSIONS, *GENESIS_NAMES)
