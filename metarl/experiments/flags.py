@@ -104,7 +104,11 @@ def check_flags(
 
 
 def _several(flag: str) -> str:
-    examples = {"--seed": "--seed 0 1 2", "--distribution-args": "--distribution-args arms=5 horizon=10", "--beside": "--beside ucb1 gittins"}
+    examples = {
+        "--seed": "--seed 0 1 2",
+        "--distribution-args": "--distribution-args arms=5 horizon=10",
+        "--beside": "--beside ucb1 gittins",
+    }
     return f", with all its values behind it, such as {examples[flag]}" if flag in examples else ""
 
 

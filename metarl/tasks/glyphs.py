@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 from metarl.tasks.few_shot import LabelledImages
-from metarl.tasks.seeding import derive_seed, numpy_generator
 from metarl.tasks.paths import as_path
+from metarl.tasks.seeding import derive_seed, numpy_generator
 
 __all__ = ["EXAMPLES", "SIZE", "characters_in", "default_faces", "drawings", "faces_in", "glyph_images", "kept_characters", "moved"]
 

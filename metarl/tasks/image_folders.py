@@ -13,8 +13,8 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from metarl.tasks.few_shot import LabelledImages, rotated
-from metarl.tasks.seeding import derive_seed
 from metarl.tasks.paths import as_path
+from metarl.tasks.seeding import derive_seed
 
 __all__ = ["SUFFIXES", "find_classes", "read_folder", "split_by_name"]
 

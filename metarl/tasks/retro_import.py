@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from metarl.tasks.paths import as_path
 from metarl.tasks.retro_emulator import stable_retro
 from metarl.tasks.retro_library import game_status
 from metarl.tasks.sonic_levels import base_game
 from metarl.tasks.vcdiff import apply_delta
-from metarl.tasks.paths import as_path
 
 __all__ = ["Imported", "Unknown", "import_roms"]
 
