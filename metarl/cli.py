@@ -40,6 +40,9 @@ def train(words: Sequence[str]) -> None:
         print(_next(f"Trained: {folder}. Score it", f"evaluate {pasteable(folder)}{scoring_flags(folder)}"))
 
     prog = f"metarl train {words[0]}"
+    if len(words) > 1 and not words[1].startswith("-") and ":" not in words[1]:
+        print(f"{prog} takes flags only; did you mean --distribution {shlex.quote(words[1])}?", file=sys.stderr)
+        sys.exit(2)
     _check_flags(prog, words[1:], flags, lambda: _flags_of_other_learners(words[0]))
     tyro.cli(flags, prog=prog, description=first_sentence(kind.__doc__ or ""), args=list(words[1:]))
 

@@ -2,8 +2,11 @@ import configparser
 import importlib.util
 import runpy
 import shlex
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
@@ -13,6 +16,7 @@ import tyro
 
 import metarl
 from metarl.cli import COMMANDS, _flag_names, main, plain_errors
+from metarl.experiments.checkpoint import load_state
 from metarl.experiments.commands import catalogue, first_sentence
 from metarl.experiments.installation import CHECKOUT, OPTIONAL_PARTS, _command
 from metarl.experiments.level_scores import COLUMNS
@@ -203,6 +207,7 @@ def config_flags(learner):
         (["train", "rl2", "--ppo.lr", "nan"], "lr must be a number, not nan"),
         (["evaluate", "run", "--num-taks", "3"], "Did you mean --num-tasks?"),
         (["watch", "run", "--tasks", "3", "--num-tasks", "4"], "--num-tasks is given twice"),
+        (["train", "rl2", "GridMaze-v0"], "did you mean --distribution GridMaze-v0?"),
         (["trian", "rl2"], "Did you mean `metarl train rl2`?"),
     ],
 )
@@ -291,6 +296,39 @@ def test_ctrl_c_ends_with_status_130(monkeypatch, capsys):
     monkeypatch.setitem(COMMANDS, "train", stopped)
     assert exits(["train"]) == 130
     assert "goes on from there" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_two_processes_within_seconds_saved_and_says_how_to_go_on(tmp_path):
+    folder = tmp_path / "two words"
+    words = ["train", "rl2", "--num-envs", "8000", "--episodes", "40", "--processes", "2", "--iterations", "1000", f"--folder={folder}"]
+    command = [sys.executable, "-m", "metarl"]
+    run = subprocess.Popen([*command, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (folder / "metrics.csv").exists() and run.poll() is None:
+        time.sleep(0.05)
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    assert len(children) == 1
+    run.send_signal(signal.SIGINT)
+    _, shown = run.communicate(timeout=60)
+    assert run.returncode == 130, shown
+    assert "Stopping after this iteration; press again to stop now." in shown
+    assert shlex.split(shown.rpartition("goes on from there: ")[2]) == [*command, *words]
+    assert load_state(folder / "checkpoint.safetensors")[0]["iteration"] >= 1
+    assert not Path(f"/proc/{children[0]}").exists()
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_every_command_with_status_130(number, monkeypatch, capsys):
+    monkeypatch.setitem(COMMANDS, "evaluate", lambda words: signal.raise_signal(number))
+    assert exits(["evaluate", "run"]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+
+
+def test_faults_of_the_code_keep_their_traceback_and_are_called_so(monkeypatch, capsys):
+    monkeypatch.setitem(COMMANDS, "list", lambda words: {}["nothing"])
+    with pytest.raises(KeyError):
+        main(["list"])
+    assert "This is a bug, metarl's or a plug-in's" in capsys.readouterr().err
 
 
 def test_the_list_has_a_line_for_everything(capsys):

@@ -71,7 +71,7 @@ class PPOConfig:
         if not all(value >= 0 for value in rest):
             raise ValueError("lr_end, entropy, entropy_end, value and weight_decay can't be negative.")
         if not 0 < self.entropy_until <= 1:
-            raise ValueError(f"entropy_until is a share of training, above 0 and at most 1, not {self.entropy_until}.")
+            raise ValueError(f"entropy_until must be a share of training, above 0 and at most 1, not {self.entropy_until}.")
 
 
 class PPOMetrics(NamedTuple):
