@@ -36,7 +36,9 @@ def train(words: Sequence[str]) -> None:
         try:
             folder = train_run(words[0], config, options)
         except KeyboardInterrupt as stopped:
-            raise KeyboardInterrupt(_next(f"{stopped}".rstrip(".:") or "Stopped", shlex.join(["train", *words]))) from None
+            raise KeyboardInterrupt(
+                _next(f"{stopped}".rstrip(".") or "Stopped; the same command takes it up again", shlex.join(["train", *words]))
+            ) from None
         print(_next(f"Trained: {folder}. Score it", f"evaluate {pasteable(folder)}{scoring_flags(folder)}"))
 
     prog = f"metarl train {words[0]}"

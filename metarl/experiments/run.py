@@ -233,7 +233,7 @@ def _check_finite(figures: dict[str, float], iteration: int) -> None:
     if bad := [f"{name} is {value}" for name, value in figures.items() if not math.isfinite(value)]:
         raise ValueError(
             f"Training diverged in iteration {iteration}: {', '.join(bad)}. "
-            "The last checkpoint, if there is one, is as it was. Train in another folder with a smaller learning rate."
+            "The last checkpoint, if there is one, is as it was. Train with a smaller learning rate, in another folder if there is one."
         )
 
 

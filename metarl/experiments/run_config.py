@@ -175,7 +175,7 @@ def _told_settings(config: Any, usual: Any, prefix: str = "") -> Iterator[tuple[
         if is_dataclass(value):
             if type(value) is not type(default):
                 yield name, type(value).__name__
-                default = type(value)()  # type: ignore[operator]
+                default = type(value)()  # type: ignore[misc]
             yield from _told_settings(value, default, f"{name}.")
         elif value != default:
             yield name, value

@@ -16,7 +16,7 @@ def check_numbers(config: Any, may_be_infinite: tuple[str, ...] = ()) -> None:
         config: a dataclass instance; tuples of numbers are looked through, and None is fine where it is declared.
         may_be_infinite: fields in which infinity has a meaning, such as a limit that is none.
     """
-    for name, kind in _numeric_fields(type(config)).items():
+    for name, kind in _numeric_fields(type(config)).items():  # type: ignore[arg-type]
         value = getattr(config, name)
         for each in value if isinstance(value, tuple | list) else () if value is None else (value,):
             if kind is int and (isinstance(each, bool) or not isinstance(each, Integral)):
@@ -28,9 +28,9 @@ def check_numbers(config: Any, may_be_infinite: tuple[str, ...] = ()) -> None:
 
 
 @lru_cache
-def _numeric_fields(kind: type) -> dict[str, type]:
+def _numeric_fields(kind: Any) -> dict[str, type]:
     """The fields of a dataclass that hold int or float, each with which; optional ones and tuples of them too."""
-    found = {}
+    found: dict[str, type] = {}
     for name, hint in get_type_hints(kind).items():
         options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
         inner = [each for option in options for each in (get_args(option) if get_origin(option) is tuple else (option,))]
