@@ -36,9 +36,8 @@ def train(words: Sequence[str]) -> None:
         try:
             folder = train_run(words[0], config, options)
         except KeyboardInterrupt as stopped:
-            raise KeyboardInterrupt(
-                _next(f"{stopped}".rstrip(".") or "Stopped; the same command takes it up again", shlex.join(["train", *words]))
-            ) from None
+            sentence = str(stopped).rstrip(".") or "Stopped; the same command takes it up again"
+            raise KeyboardInterrupt(_next(sentence, shlex.join(["train", *words]))) from None
         print(_next(f"Trained: {folder}. Score it", f"evaluate {pasteable(folder)}{scoring_flags(folder)}"))
 
     prog = f"metarl train {words[0]}"
