@@ -285,9 +285,14 @@ class RunFolder:
 
 
 def find_runs(root: str | Path) -> list[RunFolder]:
-    """Every run's folder at or below `root`, in the order of their paths; broken ones are left out, with a warning that names them."""
-    runs = []
-    for file in sorted(as_path(root).rglob("run.json")):
+    """Every run's folder at or below `root`, in the order of their paths; broken ones are left out, with a warning that names them.
+
+    What a run left in `earlier` before it went on to more iterations is no run beside it; named as `root`, it is one.
+    """
+    runs, root = [], as_path(root)
+    for file in sorted(root.rglob("run.json")):
+        if "earlier" in file.relative_to(root).parts and (file.parents[2] / "run.json").exists():
+            continue
         run = RunFolder(file.parent)
         with skipped_if_broken(run.path):
             assert run.description

@@ -198,7 +198,7 @@ def runs_in(folders: Sequence[Path]) -> list[Path]:
         RunFolderError: a folder without runs.
     """
     found: dict[Path, Path] = {}
-    for folder in folders:
+    for folder in map(as_path, folders):
         below = [] if (folder / "run.json").exists() else [run.path for run in find_runs(folder) if _ready(run)]
         if not below:
             assert RunFolder(folder).description, "says what is wrong with it"

@@ -23,7 +23,7 @@ from metarl.learners.ppo import PPOConfig
 from metarl.learners.registry import SUPERVISED_LEARNERS, learner_names
 from metarl.learners.rl2 import RL2, RL2Config
 from metarl.networks.policy import NetworkConfig
-from metarl.results import RunFolder, RunFolderError, StorageError
+from metarl.results import RunFolder, RunFolderError, StorageError, find_runs
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.contract import PlugInError
 from tests.experiments.tiny_learner import TinyLearner
@@ -360,6 +360,8 @@ def test_a_finished_run_goes_on_to_more_iterations(of_length, tmp_path, capsys):
     assert earlier.identity["config"]["iterations"] == len(earlier.metrics) == 3
     assert (earlier.path / "evaluations" / "test.csv").exists()
     assert not list((tmp_path / "cut" / "evaluations").iterdir())
+    assert [run.path for run in find_runs(tmp_path / "cut")] == [tmp_path / "cut"]
+    assert [run.path for run in find_runs(earlier.path)] == [earlier.path]
     load_agent(earlier.path)
     load_agent(place.path)
     train(of_length(9), tmp_path / "cut", show=False)  # and on
