@@ -1,34 +1,123 @@
 """The command `metarl`: flags are the fields of dataclasses; what the commands do is in `metarl.experiments.commands`."""
 
 import os
+import shlex
+import shutil
+import signal
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import tyro
 
-__all__ = ["main", "plain_errors"]
+from metarl.tasks.paths import pasteable
+
+__all__ = ["main", "plain_errors", "program"]
 
 
 def train(words: Sequence[str]) -> None:
-    """Train a learner; the same command again goes on with a run that was stopped."""
-    from metarl.experiments.commands import TrainOptions, catalogue, first_sentence, scoring_flags, train_run
+    """Train a learner; the same command again goes on with a run that was stopped, and with more iterations behind its end."""
+    if not words or words[0].startswith("-"):
+        _choose_learner(words)
+    from metarl.experiments.commands import TrainOptions, first_sentence, scoring_flags, train_run
     from metarl.learners.registry import learner_class
 
-    if not words or words[0].startswith("-"):
-        _choose("metarl train", {line.id: line.sentence for line in catalogue("learner")}, words)
     kind = learner_class(words[0])
 
     def flags(
         options: Annotated[TrainOptions, tyro.conf.arg(name="")] = TrainOptions(),
         config: Annotated[kind.Config, tyro.conf.arg(name="")] = kind.Config(),  # type: ignore[name-defined]
     ) -> None:
-        folder = train_run(words[0], config, options)
-        print(f"Trained: {folder}. Score it: metarl evaluate {folder}{scoring_flags(folder)}")
+        try:
+            folder = train_run(words[0], config, options)
+        except KeyboardInterrupt as stopped:
+            sentence = str(stopped).rstrip(".") or "Stopped; the same command takes it up again"
+            raise KeyboardInterrupt(_next(sentence, shlex.join(["train", *words]))) from None
+        print(_next(f"Trained: {folder}. Score it", f"evaluate {pasteable(folder)}{scoring_flags(folder)}"))
 
-    tyro.cli(flags, prog=f"metarl train {words[0]}", description=first_sentence(kind.__doc__ or ""), args=list(words[1:]))
+    prog = f"metarl train {words[0]}"
+    if len(words) > 1 and not words[1].startswith("-") and ":" not in words[1]:
+        print(f"{prog} takes flags only; did you mean --distribution {shlex.quote(words[1])}?", file=sys.stderr)
+        sys.exit(2)
+    _check_flags(prog, words[1:], flags, lambda: _flags_of_other_learners(words[0]))
+    tyro.cli(flags, prog=prog, description=first_sentence(kind.__doc__ or ""), args=list(words[1:]))
+
+
+def _choose_learner(words: Sequence[str]) -> NoReturn:
+    """Show the learners, or say that one must be named first."""
+    from metarl.experiments.commands import catalogue
+
+    if words and words[0] not in ("-h", "--help"):
+        raise ValueError(f"Name a learner first, such as `metarl train rl2 {shlex.join(words)}`; `metarl train` shows them.")
+    _choose("metarl train", {line.id: line.sentence for line in catalogue("learner")}, ["--help"])
+
+
+def _flags_of_other_learners(own: str) -> dict[str, list[str]]:
+    """The flags that each other learner's config has, by its name."""
+    from metarl.learners.registry import learner_class, learner_names
+
+    found = {}
+    for name in learner_names():
+        if name == own:
+            continue
+        try:
+            kind = learner_class(name).Config
+        except Exception:  # a package that doesn't import must not hide the sentence
+            continue
+
+        def flags(config: Annotated[kind, tyro.conf.arg(name="")] = kind()) -> None: ...  # type: ignore[valid-type]
+
+        found[name] = [flag for names in _flag_names(flags) for flag in names]
+    return found
+
+
+def _flag_names(command: Callable[..., Any]) -> list[list[str]]:
+    """Each flag of a command, its sub-commands' too, with its other names."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        parsers: list[Any] = [tyro.extras.get_parser(command)]
+    names: list[list[str]] = []
+    while parsers:
+        for action in parsers.pop()._actions:
+            if isinstance(action.choices, dict):
+                parsers += action.choices.values()
+            elif action.option_strings and list(action.option_strings) not in names:
+                names.append(list(action.option_strings))
+    return names
+
+
+def _check_flags(
+    prog: str, words: Sequence[str], command: Callable[..., Any], elsewhere: Callable[[], dict[str, list[str]]] = dict
+) -> None:
+    """Refuse flags of `words` that are given twice, or that the command hasn't got; see `metarl.experiments.flags`."""
+    from metarl.experiments.flags import check_flags
+
+    try:
+        check_flags(prog, words, _flag_names(command), elsewhere)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+def _next(sentence: str, words: str) -> str:
+    """A sentence with the command behind it that comes next, as it can be pasted."""
+    return f"{sentence}: {program()} {words}"
+
+
+def program() -> str:
+    """How this command is called here: by its name, where that leads to it, else by its file."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m metarl"
+    found = shutil.which("metarl")
+    if called.name != "metarl" or (found is not None and called.exists() and Path(found).samefile(called)):
+        return "metarl"
+    return pasteable(called)
 
 
 def evaluate(words: Sequence[str]) -> None:
@@ -67,7 +156,7 @@ def evaluate(words: Sequence[str]) -> None:
             files = [file for folder in runs_in(folders) for file in save_scores(folder, scored, options)]
         print(f"Scores of each task: {', '.join(map(str, files))}")
 
-    tyro.cli(flags, prog="metarl evaluate", args=list(words))
+    _run(flags, "metarl evaluate", words)
 
 
 def watch(words: Sequence[str]) -> None:
@@ -85,7 +174,7 @@ def watch(words: Sequence[str]) -> None:
         """
         print(f"Look at {' and '.join(map(str, write_pictures(folder, options)))}")
 
-    tyro.cli(flags, prog="metarl watch", args=list(words))
+    _run(flags, "metarl watch", words)
 
 
 def retro(words: Sequence[str]) -> None:
@@ -104,7 +193,7 @@ def retro_status(words: Sequence[str]) -> None:
         """Show which games and levels can be played here, and what is missing."""
         print("\n".join(status_report(options)))
 
-    tyro.cli(flags, prog="metarl retro status", args=list(words))
+    _run(flags, "metarl retro status", words)
 
 
 def retro_import(words: Sequence[str]) -> None:
@@ -120,7 +209,7 @@ def retro_import(words: Sequence[str]) -> None:
 
         print("\n".join(import_report(folder)))
 
-    tyro.cli(flags, prog="metarl retro import", args=list(words))
+    _run(flags, "metarl retro import", words)
 
 
 def leaderboard(words: Sequence[str]) -> None:
@@ -142,7 +231,7 @@ def leaderboard(words: Sequence[str]) -> None:
         for row in board.itertuples():
             print(f"{row.game}, {row.agent}: {row.command}")
 
-    tyro.cli(flags, prog="metarl leaderboard", args=list(words))
+    _run(flags, "metarl leaderboard", words)
 
 
 def list_everything(words: Sequence[str]) -> None:
@@ -157,7 +246,25 @@ def list_everything(words: Sequence[str]) -> None:
         for line in lines:
             print(f"{line.kind:12}  {line.id:{width}}  {line.sentence}")
 
-    tyro.cli(flags, prog="metarl list", args=list(words))
+    _run(flags, "metarl list", words)
+
+
+def show_info(words: Sequence[str]) -> None:
+    """Show versions, devices and which optional parts are here, and how to get the others."""
+
+    def flags() -> None:
+        """Show versions, devices and which optional parts are here, and how to get the others."""
+        from metarl.experiments.installation import report
+
+        print("\n".join(report()))
+
+    _run(flags, "metarl info", words)
+
+
+def _run(flags: Callable[..., None], prog: str, words: Sequence[str]) -> None:
+    """Run a command whose flags are a function's parameters."""
+    _check_flags(prog, words, flags)
+    tyro.cli(flags, prog=prog, args=list(words))
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
@@ -167,16 +274,51 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "leaderboard": leaderboard,
     "retro": retro,
     "list": list_everything,
+    "info": show_info,
 }
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run one command; bad input ends it with a sentence and status 1."""
+    """Run one command; bad input ends it with a sentence and status 1 or 2, a signal with 130."""
     words = sys.argv[1:] if words is None else words
-    with plain_errors():
+    with plain_errors(), _terminated_as_by_ctrl_c():
+        if list(words[:1]) == ["--version"]:
+            from metarl import __version__
+
+            print(f"metarl {__version__}")
+            return
+        if list(words[:1]) == ["help"]:
+            words = [*words[1:], "--help"]
         if not words or words[0] not in COMMANDS:
-            _choose("metarl", {name: command.__doc__ or "" for name, command in COMMANDS.items()}, words)
+            _no_command(words)
         COMMANDS[words[0]](words[1:])
+
+
+def _no_command(words: Sequence[str]) -> NoReturn:
+    """Show the commands, or name the one that was meant."""
+    if words and not words[0].startswith("-"):
+        near = get_close_matches(words[0].lower(), COMMANDS, 1)
+        guess = f" Did you mean `{shlex.join(['metarl', near[0], *words[1:]])}`?" if near else ""
+        print(f"metarl: There is no command {words[0]!r}.{guess} The commands are {', '.join(COMMANDS)}.", file=sys.stderr)
+        sys.exit(2)
+    _choose("metarl", {name: command.__doc__ or "" for name, command in COMMANDS.items()}, words)
+
+
+@contextmanager
+def _terminated_as_by_ctrl_c() -> Iterator[None]:
+    """Have SIGTERM end a command as Ctrl-C does, so that worker processes are closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -188,15 +330,24 @@ def plain_errors() -> Iterator[None]:
         print(str(stopped) or "Stopped.", file=sys.stderr)
         sys.exit(130)
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):  # which PyTorch says in its own way
+        # which PyTorch says in its own way
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error) and "out of memory" not in str(error):
+            _say_whose_bug()
             raise
         if os.environ.get("METARL_TRACEBACK"):
             raise
         print(f"metarl: {error}\n(METARL_TRACEBACK=1 shows where this comes from.)", file=sys.stderr)
         sys.exit(1)
+    except Exception:
+        _say_whose_bug()
+        raise
 
 
-def _choose(prog: str, choices: dict[str, str], words: Sequence[str]) -> None:
+def _say_whose_bug() -> None:
+    print("metarl: This is a bug, metarl's or a plug-in's; the last lines of the traceback say whose. Please report it.", file=sys.stderr)
+
+
+def _choose(prog: str, choices: dict[str, str], words: Sequence[str]) -> NoReturn:
     """Print help, or say that there is no such choice, and exit."""
 
     def stub(sentence: str) -> Callable[[], None]:

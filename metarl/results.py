@@ -9,6 +9,7 @@ A run's folder, under `runs/` or, published, under `results/`:
     evaluations/NAME.csv      one line a task; NAME.json says what was played
     evaluations/NAME-episodes.csv   one line an episode (not published)
     lock                      held by the process that trains here; a kill releases it
+    earlier/N-iterations/     what a training of N iterations left, once it goes on to more: a finished run's folder, but for the checkpoint
 
 Every file is written under a temporary name in the same folder, synced, then renamed, so that a kill or a full disk never costs
 what was there before. Only metrics.csv grows in place; what a kill left behind the last checkpoint is cut off on resume.
@@ -36,6 +37,7 @@ import pandas as pd
 from metarl import __version__
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import same_tasks
+from metarl.tasks.paths import as_path
 
 __all__ = [
     "FORMAT",
@@ -79,7 +81,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = as_path(path)
         self.checkpoint = self.path / "checkpoint.safetensors"
         self.metrics_file = self.path / "metrics.csv"
 
@@ -118,7 +120,24 @@ class RunFolder:
     @property
     def digest(self) -> str:
         """A hash of `identity`; the run's checkpoint and weights carry it, to tell whose they are."""
-        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:16]
+        return _digest(self.identity)
+
+    @property
+    def digests(self) -> set[str]:
+        """`digest`, and what it was before the run went on to more iterations: what a checkpoint of this run may carry."""
+        identity = self.identity
+        others = [{**identity, "config": {**identity["config"], "iterations": length}} for length in self.earlier_lengths]
+        return {_digest(each) for each in (identity, *others)}
+
+    @property
+    def earlier_lengths(self) -> list[int]:
+        """The iterations that were wanted before the run went on to more, in the order of time."""
+        return [entry["iterations"][0] for entry in self.description.get("continued", []) if "iterations" in entry]
+
+    @property
+    def has_progress(self) -> bool:
+        """Whether there is anything here that another run mustn't take the place of."""
+        return self.checkpoint.exists() or any(self.path.glob("weights*.safetensors")) or any(self.path.glob("evaluations/*"))
 
     @property
     def metrics(self) -> pd.DataFrame:
@@ -141,6 +160,7 @@ class RunFolder:
         Raises:
             StorageError: it can't be written to. RunFolderError: another process holds it.
         """
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         with explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -155,29 +175,105 @@ class RunFolder:
             (self.path / "probe").unlink()
             yield
         finally:
+            if made and os.listdir(self.path) == ["lock"]:
+                (self.path / "lock").unlink()
+                _remove_empty(made)
             os.close(descriptor)  # and with it the lock
 
-    def adopt(self, identity: dict[str, Any], read_today: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> None:
+    @contextmanager
+    def removed_unless_begun(self) -> Iterator[None]:
+        """Take back what a start that failed, or was stopped, before its first iteration's end has written: it would block the next."""
+        new = [file for file in (self.path / "run.json", self.path / "tensorboard") if not file.exists()]
+        try:
+            yield
+        except BaseException:
+            if not self.has_progress and not self.metrics_file.exists():
+                for file in new:
+                    if file.is_dir():
+                        shutil.rmtree(file)
+                    else:
+                        file.unlink(missing_ok=True)
+            raise
+
+    def adopt(
+        self, identity: dict[str, Any], read_today: Callable[[dict[str, Any]], dict[str, Any]] = dict, done: int | None = None
+    ) -> tuple[int, int] | None:
         """Write run.json for a new run; for a folder that has one, make sure that it is the same run.
+
+        A folder without checkpoint, weights or evaluations, as a run leaves it that failed early, is any run's. The same run but for
+        `config.iterations` goes on to the new number: what the shorter training left moves to the folder `earlier`.
 
         Args:
             identity: the run, in JSON values.
             read_today: gives a stored identity the fields that were added to configs since, with their defaults.
+            done: the iterations behind the checkpoint; None where the number of iterations mustn't change.
+
+        Returns:
+            The old number of iterations and the new, where it changed.
 
         Raises:
-            RunFolderError: the folder holds another run (the differing fields are named), or files of an unknown one.
+            RunFolderError: the folder holds another run (the differing fields are named), or files of an unknown one; or fewer
+                iterations are wanted than are done.
         """
         if not (self.path / "run.json").exists():
             if self.checkpoint.exists() or self.metrics_file.exists():
                 raise RunFolderError(f"{self.path} holds a checkpoint or metrics but no run.json to tell whose. Choose another folder.")
-            write_file(self.path / "run.json", _json({"format": FORMAT, **identity, **provenance()}))
-            return
+            self._write_description(identity)
+            return None
         differences = list(_differences(read_today(self.identity), json.loads(json.dumps(identity))))
-        if differences:
+        if not differences:
+            return None
+        if not self.has_progress:
+            self.metrics_file.unlink(missing_ok=True)
+            self._write_description(identity)
+            return None
+        if done is not None and [name for name, _, _ in differences] == ["config.iterations"]:
+            return self._change_length(identity["config"]["iterations"], done)
+        raise RunFolderError(
+            f"{self.path} holds another run: {'; '.join(_in_words(*each) for each in differences)}. "
+            "Choose another folder, or the settings that it was started with to go on with it."
+        )
+
+    def _write_description(self, identity: dict[str, Any]) -> None:
+        write_file(self.path / "run.json", _json({"format": FORMAT, **identity, **provenance()}))
+
+    def _change_length(self, wanted: int, done: int) -> tuple[int, int]:
+        """Have the run train for `wanted` iterations in all; killed at any moment, the same call does the rest."""
+        description = self.description
+        old = description["config"]["iterations"]
+        if not self.checkpoint.exists():
             raise RunFolderError(
-                f"{self.path} holds another run: {'; '.join(differences)}. "
-                "Choose another folder, or the settings that it was started with to go on with it."
+                f"{self.path} is finished after {old} iterations and has no checkpoint to go on from. Train {wanted} in another folder."
             )
+        if wanted < done:
+            raise RunFolderError(
+                f"{self.path} has {done} iterations behind it already, and {wanted} are wanted. "
+                f"Choose another folder, or at least {done} iterations."
+            )
+        self._set_aside(done, old)
+        entry = {**provenance(), "iterations": [old, wanted]}
+        description["config"]["iterations"] = wanted
+        description["continued"] = [*description.get("continued", []), entry]
+        write_file(self.path / "run.json", _json(description))
+        return old, wanted
+
+    def _set_aside(self, done: int, wanted: int) -> None:
+        """Move weights and scores to `earlier`, so that nobody takes them for the longer training's."""
+        finished = self.weights().exists()
+        place = self.path / "earlier" / (f"{done}-iterations" if finished else f"{done}-of-{wanted}-iterations")
+        moved = [*sorted(self.path.glob("evaluations/*")), *sorted(self.path.glob("watched/*"))]
+        if finished:
+            copied = [self.path / "run.json", self.metrics_file]
+            for file in (file for file in copied if file.exists()):
+                with explained(place):
+                    place.mkdir(parents=True, exist_ok=True)
+                write_file(place / file.name, file.read_bytes())
+            moved += sorted(self.path.glob("weights*.safetensors"))  # the first seed's last, by which a run counts as finished
+        for file in moved:
+            target = place / file.relative_to(self.path)
+            with explained(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(file, target)
 
     def note_continuation(self) -> None:
         """Write down with what the run goes on, where versions or commit aren't those it was started or last continued with."""
@@ -189,9 +285,14 @@ class RunFolder:
 
 
 def find_runs(root: str | Path) -> list[RunFolder]:
-    """Every run's folder at or below `root`, in the order of their paths; broken ones are left out, with a warning that names them."""
-    runs = []
-    for file in sorted(Path(root).rglob("run.json")):
+    """Every run's folder at or below `root`, in the order of their paths; broken ones are left out, with a warning that names them.
+
+    What a run left in `earlier` before it went on to more iterations is no run beside it; named as `root`, it is one.
+    """
+    runs, root = [], as_path(root)
+    for file in sorted(root.rglob("run.json")):
+        if "earlier" in file.relative_to(root).parts and (file.parents[2] / "run.json").exists():
+            continue
         run = RunFolder(file.parent)
         with skipped_if_broken(run.path):
             assert run.description
@@ -233,7 +334,7 @@ def write_evaluation(folder: str | Path, name: str, evaluation: Evaluation) -> P
     `tasks`, since the repeats say nothing of other tasks.
     Where episodes are longer than a step, NAME-episodes.csv has a line for each of them.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     scores = evaluation.applicable()
@@ -285,7 +386,7 @@ def publish(run: str | Path | RunFolder, results_folder: str | Path, shrink: Cal
                 f"{file} has {size / 1e6:.1f} MB; published files have at most {MAX_PUBLISHED_BYTES / 1e6:.0f} MB. "
                 "Score fewer tasks, or publish weights in half precision."
             )
-    target = Path(results_folder) / run.path.resolve().name
+    target = as_path(results_folder) / run.path.resolve().name
     for file in files:
         copy = target / file.relative_to(run.path)
         with explained(copy):
@@ -296,7 +397,7 @@ def publish(run: str | Path | RunFolder, results_folder: str | Path, shrink: Cal
 
 def published_table(results: str | Path, benchmark: str, name: str) -> pd.DataFrame:
     """The table NAME that a benchmark wrote, such as ("results", "rl2_mazes", "table3"); empty where there is none."""
-    file = Path(results) / benchmark / f"{name}.csv"
+    file = as_path(results) / benchmark / f"{name}.csv"
     return pd.read_csv(file) if file.is_file() else pd.DataFrame()
 
 
@@ -323,7 +424,7 @@ def record_figure(
         reached: whether `value` is as wanted; None where nothing was.
         command: what reruns it.
     """
-    file = Path(results_folder) / "figures.csv"
+    file = as_path(results_folder) / "figures.csv"
     values = (figure, wanted, value, ci_low, ci_high, n, reached, command)
     row = dict(zip(FIGURE_COLUMNS, (str(entry) for entry in values), strict=True))
     rows: list[Any] = (
@@ -349,7 +450,7 @@ def provenance() -> dict[str, Any]:
 
 def write_csv(file: str | Path, table: pd.DataFrame) -> None:
     """Write `table` without its index, whole or not at all."""
-    write_file(Path(file), table.to_csv(index=False, lineterminator="\n").encode())
+    write_file(as_path(file), table.to_csv(index=False, lineterminator="\n").encode())
 
 
 def write_file(file: Path, content: bytes) -> None:
@@ -395,13 +496,30 @@ def explained(file: Path) -> Iterator[None]:
         raise StorageError(f"Can't write {file}: {advice}.") from error
 
 
-def _differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
-    """Where two JSON values differ, such as "config.units is 64 there, 128 here"."""
+def _differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two JSON values differ, such as ("config.units", 64, 128)."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             yield from _differences(old.get(key), new.get(key), f"{name}.{key}" if name else str(key))
     elif old != new:
-        yield f"{name} is {json.dumps(old)} there, {json.dumps(new)} here"
+        yield name, old, new
+
+
+def _in_words(name: str, old: Any, new: Any) -> str:
+    return f"{name} is {json.dumps(old)} there, {json.dumps(new)} here"
+
+
+def _digest(identity: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove folders, innermost first, up to the first one that something lies in."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
 
 
 def _json(value: dict[str, Any]) -> bytes:

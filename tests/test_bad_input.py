@@ -4,8 +4,9 @@ Faults of disks, checkpoints and folders in use are in tests/test_results.py and
 """
 
 import errno
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 import gymnasium as gym
 import pytest
@@ -21,7 +22,7 @@ from metarl.experiments.load import load_agent
 from metarl.experiments.run import train
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.ppo import PPOConfig
-from metarl.learners.registry import make_learner
+from metarl.learners.registry import learner_class, learner_names, make_learner
 from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
 from metarl.results import RunFolder, RunFolderError, StorageError
@@ -228,3 +229,39 @@ def test_an_action_that_there_is_not_gets_a_sentence(wrong):
     env.reset(fresh_tasks(GridMaze(), "train", 3, 0))
     with pytest.raises(PlugInError, match=f"GridMaze-v0: row 1 was given the action {wrong}; there are actions 0 to 3"):
         env.step(torch.tensor([0, wrong, 2]))
+
+
+NOUGHT_MEANS_SOMETHING = {  # none of it, or from the start; by the config's class where others have the name too
+    "momentum", "beta1", "beta2", "discount", "gae_lambda", "log_std", "damping", "lr_end", "entropy", "entropy_end", "value",
+    "weight_decay", "reward_clip", "epsilon_end", "alpha", "beta", "beta_steps", "warm_up", "random_option", "fine_tune_after",
+    "masters_only", "v_min", "v_max", "sigma", "start", "epsilon", "hidden", "update_every", "target_every", "epsilon_steps",
+}  # fmt: skip
+NEGATIVE_MEANS_SOMETHING = {"log_std", "v_min", "v_max"}
+NO_LIMIT = {"clip", "max_grad_norm", "reward_clip"}
+
+
+def numbers_of(config, path=()):
+    """Every field that holds numbers, nested ones too, as (path, value)."""
+    for entry in fields(config):
+        value = getattr(config, entry.name)
+        if is_dataclass(value):
+            yield from numbers_of(value, (*path, entry.name))
+        elif (isinstance(value, int | float) and not isinstance(value, bool)) or value is None or isinstance(value, tuple):
+            yield (*path, entry.name), value
+
+
+def changed(config, path, value):
+    inner = value if len(path) == 1 else changed(getattr(config, path[0]), path[1:], value)
+    return replace(config, **{path[0]: inner})
+
+
+@pytest.mark.parametrize("learner", learner_names())
+def test_numbers_of_every_config_are_checked(learner):
+    config = learner_class(learner).Config()
+    for path, usual in numbers_of(config):
+        legitimate = {math.inf: NO_LIMIT, -1: NEGATIVE_MEANS_SOMETHING, 0: NOUGHT_MEANS_SOMETHING, math.nan: set()}
+        for value, allowed in legitimate.items():
+            if path[-1] in allowed:
+                continue
+            with pytest.raises(ValueError, match=r"must|can't|need|probability|whole number"):
+                changed(config, path, (value,) if isinstance(usual, tuple) else value)

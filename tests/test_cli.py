@@ -1,18 +1,29 @@
+import configparser
+import importlib.util
 import runpy
+import shlex
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 import pytest
 import torch
+import tyro
 
-from metarl.cli import COMMANDS, main, plain_errors
+import metarl
+from metarl.cli import COMMANDS, _flag_names, main, plain_errors
+from metarl.experiments.checkpoint import load_state
 from metarl.experiments.commands import catalogue, first_sentence
+from metarl.experiments.installation import CHECKOUT, OPTIONAL_PARTS, _command
 from metarl.experiments.level_scores import COLUMNS
-from metarl.learners.registry import LEARNERS
+from metarl.learners.registry import LEARNERS, learner_class, learner_names
 from metarl.results import RunFolder
 
-SMALL = ["--distribution-args", "arms=3", "--episodes", "4", "--num-envs", "16", "--iterations", "2", "--network.units", "8"]
+SMALL = ["--distribution-args", "arms=3", "--episodes", "4", "--num-envs", "16", "--network.units", "8"]
 
 
 def exits(words):
@@ -56,11 +67,11 @@ def test_flags_are_the_configs_fields_with_their_help(capsys):
 
 def test_train_evaluate_and_go_on(tmp_path, capsys):
     folder = tmp_path / "run"
-    main(["train", "rl2", *SMALL, "--seed", "3", "--folder", str(folder)])
+    main(["train", "rl2", *SMALL, "--iterations", "2", "--seed", "3", "--folder", str(folder)])
     assert f"metarl evaluate {folder}" in capsys.readouterr().out
     identity = RunFolder(folder).identity
     assert (identity["seeds"], identity["arguments"], identity["config"]["network"]["units"]) == ([3], {"arms": 3}, 8)
-    main(["train", "rl2", *SMALL, "--seed", "3", "--folder", str(folder)])  # finished: nothing to do
+    main(["train", "rl2", *SMALL, "--iterations", "2", "--seed", "3", "--folder", str(folder)])  # finished: nothing to do
     main(["evaluate", str(folder), "--num-tasks", "50", "--seed", "7", "--beside", "gittins", "thompson"])
     shown = capsys.readouterr().out
     for piece in ("RL²", "Random", "Gittins", "Thompson", "optimum"):
@@ -81,7 +92,7 @@ def test_an_image_network_is_trained_by_flags_and_scored(tmp_path, capsys):
 
 
 def test_the_table_is_shown_even_where_scores_cant_be_saved(tmp_path, capsys):
-    main(["train", "rl2", *SMALL, "--folder", str(tmp_path)])
+    small_run(tmp_path)
     (tmp_path / "evaluations").write_text("in the way")
     assert exits(["evaluate", str(tmp_path), "--num-tasks", "20"]) == 1
     shown = capsys.readouterr()
@@ -91,14 +102,123 @@ def test_the_table_is_shown_even_where_scores_cant_be_saved(tmp_path, capsys):
 
 def test_the_folder_is_named_for_the_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    main(["train", "rl2", *SMALL, "--seed", "1", "2"])
-    assert RunFolder("runs/rl2-BernoulliBandit-v0-arms=3-seed1+2").weights(1).exists()
-    main(["evaluate", "runs/rl2-BernoulliBandit-v0-arms=3-seed1+2", "--num-tasks", "10", "--member", "1"])
+    main(["train", "rl2", *SMALL, "--iterations", "2", "--seed", "1", "2"])
+    folder = "runs/rl2-BernoulliBandit-v0-arms=3-episodes=4-network.units=8-num_envs=16-seed1+2"
+    assert RunFolder(folder).weights(1).exists()
+    main(["evaluate", folder, "--num-tasks", "10", "--member", "1"])
+
+
+def small_run(folder, iterations=2):
+    main(["train", "rl2", *SMALL, f"--folder={folder}", f"--iterations={iterations}"])
+
+
+def test_paths_are_taken_as_typed_and_printed_as_pasted(tmp_path, monkeypatch, capsys):
+    home, here = tmp_path / "my home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "argv", ["metarl"])
+    for typed, place in (("~/run", home / "run"), ("two words' $x", here / "two words' $x"), ("-x", here / "-x")):
+        small_run(typed)
+        printed = capsys.readouterr().out.partition("Score it: metarl ")[2]
+        assert RunFolder(place).weights().exists()
+        main([*shlex.split(printed), "--num-tasks", "5"])
+        assert list(place.glob("evaluations/*.csv"))
+    assert sorted(path.name for path in here.iterdir()) == ["-x", "two words' $x"]
+    assert exits(["leaderboard", "~/nothing"]) == 1
+    assert f"There is no folder {home}/nothing" in capsys.readouterr().err
+    assert exits(["retro", "import", "~/nothing"]) == 1
+    assert f"There is no folder {home}/nothing" in capsys.readouterr().err
+    images = ["train", "reptile", "--distribution", "ImageClassification-v0", "--distribution-args", "folder=~/images"]
+    assert exits(images) == 1
+    assert f"{home}/images" in capsys.readouterr().err
+    assert exits(["evaluate", "~nobody-of-that-name/x"]) == 1
+    assert "no such user's home folder" in capsys.readouterr().err
+
+
+def test_more_iterations_go_on_in_the_same_folder_and_fewer_are_refused(tmp_path, capsys):
+    small_run(tmp_path)
+    main(["evaluate", str(tmp_path), "--num-tasks", "5"])
+    small_run(tmp_path, 3)
+    assert "goes on to 3 iterations, 2 before" in capsys.readouterr().err
+    assert len(RunFolder(tmp_path).metrics) == 3
+    assert not list(tmp_path.glob("evaluations/*"))
+    main(["evaluate", str(tmp_path / "earlier" / "2-iterations"), "--num-tasks", "5"])
+    with pytest.raises(SystemExit, match="1"):
+        small_run(tmp_path, 1)
+    assert "has 3 iterations behind it already, and 1 are wanted" in capsys.readouterr().err
+
+
+def test_version_and_info(capsys):
+    main(["--version"])
+    assert capsys.readouterr().out == f"metarl {metarl.__version__}\n"
+    main(["info"])
+    shown = capsys.readouterr().out
+    for name in ("python", "torch", "cpu", *(part.package for part in OPTIONAL_PARTS)):
+        assert name in shown, name
+
+
+def test_missing_parts_are_got_by_what_the_project_declares():
+    setup = configparser.ConfigParser(interpolation=None)
+    setup.read(CHECKOUT / "setup.cfg")
+    makefile = (CHECKOUT / "Makefile").read_text()
+    for part in OPTIONAL_PARTS:
+        if part.target.startswith("["):
+            assert part.package in setup["options.extras_require"][part.target.strip("[]")]
+        elif part.target.startswith("make "):
+            assert f"\n{part.target.removeprefix('make ')}:" in makefile
+        assert importlib.util.find_spec(part.module) is not None or "pip install" in _command(part) or "make" in _command(part)
+
+
+@pytest.mark.parametrize("learner", learner_names())
+def test_words_of_other_libraries_name_our_flags(learner, capsys):
+    for word, ours in (("--learning-rate", "lr"), ("--lr", "lr"), ("--hidden-size", ("units", "hidden")), ("--iters", "iterations")):
+        assert exits(["train", learner, word, "3"]) == 2
+        sentence = capsys.readouterr().err
+        assert f"has no flag {word}. Did you mean --" in sentence, sentence
+        named = sentence.partition("Did you mean ")[2].split("?")[0].split(" or ")
+        assert all(flag.endswith(ours) for flag in named), sentence
+        main_help = {flag for names in _flag_names(config_flags(learner)) for flag in names}
+        assert set(named) <= main_help
+
+
+def config_flags(learner):
+    kind = learner_class(learner).Config
+
+    def flags(config: Annotated[kind, tyro.conf.arg(name="")] = kind()) -> None: ...
+
+    return flags
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["train", "rl2", "--gamma", "1"], "Did you mean --ppo.discount?"),
+        (["train", "rl2", "--units", "8"], "Did you mean --network.units?"),
+        (["train", "rl2", "--iteratoins", "8"], "Did you mean --iterations?"),
+        (["train", "rl2", "--num_env=8"], "Did you mean --num-envs?"),
+        (["train", "rl2", "--inner-steps", "3"], "maml-rl, meta-sgd, reptile and reptile-rl have it"),
+        (["train", "rl2", "--iterations", "5", "--iterations", "6"], "--iterations is given twice"),
+        (["train", "rl2", "--num_envs=5", "--num-envs", "6"], "--num-envs is given twice"),
+        (["train", "rl2", "--seed", "0", "--seed", "1"], "with all its values behind it, such as --seed 0 1 2"),
+        (["train", "rl2", "--tensorboard", "--no-tensorboard"], "--no-tensorboard is given twice"),
+        (["train", "rl2", "--iterations", "five"], "--iterations"),
+        (["train", "rl2", "--ppo.lr", "nan"], "lr must be a number, not nan"),
+        (["evaluate", "run", "--num-taks", "3"], "Did you mean --num-tasks?"),
+        (["watch", "run", "--tasks", "3", "--num-tasks", "4"], "--num-tasks is given twice"),
+        (["train", "rl2", "GridMaze-v0"], "did you mean --distribution GridMaze-v0?"),
+        (["trian", "rl2"], "Did you mean `metarl train rl2`?"),
+    ],
+)
+def test_flags_that_are_wrong_or_given_twice_end_with_status_2(words, sentence, capsys):
+    assert exits(words) == 2
+    assert sentence in " ".join(capsys.readouterr().err.split())
 
 
 def test_watch_a_run_and_an_agent(tmp_path, capsys):
     maze = ["--distribution", "GridMaze-v0", "--distribution-args", "size=3", "horizon=8"]
-    main(["train", "rl2", *maze, *SMALL[2:], "--folder", str(tmp_path)])
+    main(["train", "rl2", *maze, *SMALL[2:], "--iterations", "2", "--folder", str(tmp_path)])
     main(["watch", str(tmp_path), "--split", "test", "--tasks", "2", "--seed", "1", "--episodes", "2"])
     shown = capsys.readouterr().out
     for kind in ("png", "gif"):
@@ -138,6 +258,13 @@ def test_the_leaderboard_ranks_what_is_stored(tmp_path, capsys):
         (["train", "rl2", "--iterations", "0"], "at least 1"),
         (["train", "rl2", "--folder", "/dev/null/run"], "a file is in the way"),
         (["train", "rl2", "--checkpoint-seconds", "-1"], "can't be negative"),
+        (["train", "rl2", "--checkpoint-seconds", "nan"], "must be a number"),
+        (["train", "rl2", "--distribution-args", "arms=5", "arms=8"], "arms is given twice: 5 and 8"),
+        (["train", "rl2", "--distribution-args", "arms=NaN"], "arms must be a whole number"),
+        (["train", "rl2", "--seed", "0", "0"], "repeat"),
+        (["train", "--distribution", "GridMaze-v0"], "Name a learner first, such as `metarl train rl2 --distribution GridMaze-v0`"),
+        (["train", "RL2"], "Did you mean 'rl2'?"),
+        (["train", "maml", "--distribution", "GridMaze-v0"], "the learner maml-rl"),
         (["evaluate", "nowhere"], "holds no run"),
     ],
 )
@@ -169,6 +296,39 @@ def test_ctrl_c_ends_with_status_130(monkeypatch, capsys):
     monkeypatch.setitem(COMMANDS, "train", stopped)
     assert exits(["train"]) == 130
     assert "goes on from there" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_two_processes_within_seconds_saved_and_says_how_to_go_on(tmp_path):
+    folder = tmp_path / "two words"
+    words = ["train", "rl2", "--num-envs", "8000", "--episodes", "40", "--processes", "2", "--iterations", "1000", f"--folder={folder}"]
+    command = [sys.executable, "-m", "metarl"]
+    run = subprocess.Popen([*command, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (folder / "metrics.csv").exists() and run.poll() is None:
+        time.sleep(0.05)
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    assert len(children) == 1
+    run.send_signal(signal.SIGINT)
+    _, shown = run.communicate(timeout=60)
+    assert run.returncode == 130, shown
+    assert "Stopping after this iteration; press again to stop now." in shown
+    assert shlex.split(shown.rpartition("goes on from there: ")[2]) == [*command, *words]
+    assert load_state(folder / "checkpoint.safetensors")[0]["iteration"] >= 1
+    assert not Path(f"/proc/{children[0]}").exists()
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_every_command_with_status_130(number, monkeypatch, capsys):
+    monkeypatch.setitem(COMMANDS, "evaluate", lambda words: signal.raise_signal(number))
+    assert exits(["evaluate", "run"]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+
+
+def test_faults_of_the_code_keep_their_traceback_and_are_called_so(monkeypatch, capsys):
+    monkeypatch.setitem(COMMANDS, "list", lambda words: {}["nothing"])
+    with pytest.raises(KeyError):
+        main(["list"])
+    assert "This is a bug, metarl's or a plug-in's" in capsys.readouterr().err
 
 
 def test_the_list_has_a_line_for_everything(capsys):

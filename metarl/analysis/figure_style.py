@@ -17,6 +17,7 @@ from matplotlib.transforms import ScaledTranslation, Transform
 from PIL import Image
 
 from metarl.results import write_file
+from metarl.tasks.paths import as_path
 
 __all__ = [
     "COLOURS",
@@ -185,7 +186,7 @@ def digits(value: float, largest: float) -> str:
 
 def save(figure: Figure, file: str | Path) -> Path:
     """Write `figure` as PNG, SVG or PDF, by the file's ending, whole or not at all."""
-    file = Path(file)
+    file = as_path(file)
     kind = file.suffix.lstrip(".").lower()
     if kind not in ("png", "svg", "pdf"):
         raise ValueError(f"A figure is saved as .png, .svg or .pdf, not {file.name!r}.")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from metarl.tasks.paths import as_path
+
 __all__ = ["published_picture"]
 
 
@@ -13,7 +15,7 @@ def published_picture(results: str | Path, benchmark: str, name: str, colours: i
 
     With `colours`, at most 256, it is drawn in as many, which takes a good half of the space.
     """
-    file = Path(results) / benchmark / f"{name}.png"
+    file = as_path(results) / benchmark / f"{name}.png"
     if not file.is_file() or colours is None:
         return file.read_bytes() if file.is_file() else None
     small = io.BytesIO()

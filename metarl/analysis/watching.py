@@ -18,6 +18,7 @@ from metarl.learners.registry import learner_class
 from metarl.results import RunFolder, explained, write_file
 from metarl.tasks.contract import TaskDistribution, check_split
 from metarl.tasks.devices import check_device
+from metarl.tasks.paths import as_path
 from metarl.tasks.registry import make
 
 __all__ = ["MOST_TASKS", "WatchOptions", "watch"]
@@ -71,6 +72,7 @@ def watch(folder: Path | None, options: WatchOptions) -> list[Path]:
         ValueError: no such run, agent, distribution, split or format; or nothing to show. Said before anything is played.
         StorageError: the files can't be written.
     """
+    folder = None if folder is None else as_path(folder)
     check_device(options.device)
     check_format(options.format)
     if not 1 <= options.num_tasks <= MOST_TASKS:
@@ -78,7 +80,9 @@ def watch(folder: Path | None, options: WatchOptions) -> list[Path]:
     agent, label, distribution, budget = _player(folder, options)
     recording = record(agent, distribution, options.split, options.num_tasks, options.seed, budget, device=options.device)
     title = f"{label} on {distribution.id}, {options.split} tasks, seed {options.seed}"
-    place = options.out or (folder / "watched" if folder else Path("runs") / _name("watch", options.agent, distribution.id))
+    place = folder / "watched" if folder else Path("runs") / _name("watch", options.agent, distribution.id)
+    if options.out is not None:
+        place = as_path(options.out)
     length = f"{budget.total}{'episodes' if isinstance(budget, Episodes) else 'steps'}"
     name = _name(options.split, f"{options.num_tasks}tasks", length, f"seed{options.seed}", folder and options.agent)
     name += f"-member{options.member}" if options.member else ""

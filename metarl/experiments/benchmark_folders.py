@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from metarl.tasks.paths import as_path
+
 __all__ = ["Storage", "changed"]
 
 
@@ -22,6 +24,10 @@ class Storage:
     publish: bool = False
     runs: Path = field(default=Path("runs"))
     results: Path = field(default=Path("results"))
+
+    def __post_init__(self) -> None:
+        for name in ("runs", "results"):
+            object.__setattr__(self, name, as_path(getattr(self, name)))
 
     def tables(self, benchmark: str, within: str = "") -> Path:
         """Where tables and figures go: to `results` where they are published, else beside the runs.

@@ -6,6 +6,8 @@ the tensors, is JSON in the file's metadata, beside a format version and a SHA-2
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from torch.utils._pytree import tree_map
 
 from metarl.results import write_file
 
-__all__ = ["FORMAT", "CheckpointError", "in_half_precision", "load_state", "save_state"]
+__all__ = ["FORMAT", "CheckpointError", "in_half_precision", "load_about", "load_state", "save_state"]
 
 FORMAT = 1
 TENSOR, PAIRS, TUPLE = "__tensor__", "__pairs__", "__tuple__"  # what JSON has no word for
@@ -60,6 +62,19 @@ def packed(state: Any, about: dict[str, Any]) -> bytes:
     return bytes(save(tensors, metadata))
 
 
+def load_about(file: Path) -> dict[str, Any]:
+    """Read what `save_state` was told about a state, without the state.
+
+    Raises:
+        CheckpointError: as of `load_state`, but that damage of the tensors isn't seen.
+    """
+    if not file.is_file():
+        raise CheckpointError(f"There is no file {file}.")
+    with _opened(file) as stream:
+        about: dict[str, Any] = json.loads(_skeleton(file, stream.metadata() or {}))["about"]
+    return about
+
+
 def load_state(file: Path) -> tuple[dict[str, Any], Any]:
     """Read what `save_state` wrote: (about, state), tensors on the CPU.
 
@@ -68,21 +83,34 @@ def load_state(file: Path) -> tuple[dict[str, Any], Any]:
     """
     if not file.is_file():
         raise CheckpointError(f"There is no file {file}.")
-    try:
-        with safe_open(file, "pt") as stream:
-            metadata = stream.metadata() or {}
-            tensors = {name: stream.get_tensor(name).clone() for name in stream.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{file} is damaged, cut short or no safetensors file ({error}). {_ADVICE}") from error
-    if "metarl" not in metadata:
-        raise CheckpointError(f"{file} was not written by metarl. {_ADVICE}")
-    if not metadata["metarl"].isdigit() or int(metadata["metarl"]) > FORMAT:
-        raise CheckpointError(f"{file} is a newer metarl's (format {metadata['metarl']}, this one reads {FORMAT}); upgrade metarl.")
-    skeleton = metadata.get("json", "")
+    with _opened(file) as stream:
+        metadata = stream.metadata() or {}
+        tensors = {name: stream.get_tensor(name).clone() for name in stream.keys()}  # noqa: SIM118 (not a dict)
+    skeleton = _skeleton(file, metadata)
     if metadata.get("sha256") != _digest(skeleton, tensors):
         raise CheckpointError(f"{file} is damaged: its contents don't match their checksum. {_ADVICE}")
     content = json.loads(skeleton)
     return content["about"], _decode(content["state"], tensors)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    try:
+        with safe_open(file, "pt") as stream:
+            yield stream
+    except CheckpointError:
+        raise
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{file} is damaged, cut short or no safetensors file ({error}). {_ADVICE}") from error
+
+
+def _skeleton(file: Path, metadata: dict[str, str]) -> str:
+    """The JSON of a file that this package can read."""
+    if "metarl" not in metadata:
+        raise CheckpointError(f"{file} was not written by metarl. {_ADVICE}")
+    if not metadata["metarl"].isdigit() or int(metadata["metarl"]) > FORMAT:
+        raise CheckpointError(f"{file} is a newer metarl's (format {metadata['metarl']}, this one reads {FORMAT}); upgrade metarl.")
+    return metadata.get("json", "")
 
 
 _ADVICE = "Restore it from a copy, or delete it to start again."

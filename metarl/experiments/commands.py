@@ -13,11 +13,12 @@ from metarl.envs.budget import Budget, Episodes, Steps
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.experiments.load import default_budget, load_agent
 from metarl.experiments.run import train
-from metarl.experiments.run_config import RunConfig, parse_arguments
+from metarl.experiments.run_config import RunConfig, folder_name, parse_arguments
 from metarl.learners.registry import learner_class, learner_names
 from metarl.results import RunFolder, RunFolderError, find_runs, skipped_if_broken, write_evaluation
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.devices import check_device
+from metarl.tasks.paths import as_path
 from metarl.tasks.registry import distribution_class, distribution_ids, supervised_ids
 
 __all__ = [
@@ -49,7 +50,8 @@ class TrainOptions:
         distribution_args: what it is made with, as NAME=VALUE, such as arms=5.
         seed: names every random stream; several train side by side in one batch.
         device: cpu or cuda, environments included.
-        folder: the run's own; runs/LEARNER-DISTRIBUTION-ARGUMENTS-SEED if left out. A run that was stopped goes on from there.
+        folder: the run's own; if left out, runs/ and a name of the learner, the distribution, what differs from their defaults, and
+            the seed. A run that was stopped goes on from there, and one of fewer iterations goes on to more.
         checkpoint_seconds: time between checkpoints.
         tensorboard: write event files to FOLDER/tensorboard too.
     """
@@ -128,8 +130,7 @@ def train_run(learner: str, config: Any, options: TrainOptions) -> Path:
     """Train as the flags say; returns the run's folder."""
     seed = options.seed[0] if len(options.seed) == 1 else options.seed
     run = RunConfig(learner, config, options.distribution, parse_arguments(options.distribution_args), seed, options.device)
-    name = "-".join([learner, options.distribution, *options.distribution_args, "seed" + "+".join(map(str, options.seed))])
-    folder = options.folder or Path("runs") / name.replace("/", "_")
+    folder = as_path(options.folder or Path("runs") / folder_name(run))
     train(run, folder, checkpoint_seconds=options.checkpoint_seconds, tensorboard=options.tensorboard)
     return folder
 
@@ -197,7 +198,7 @@ def runs_in(folders: Sequence[Path]) -> list[Path]:
         RunFolderError: a folder without runs.
     """
     found: dict[Path, Path] = {}
-    for folder in folders:
+    for folder in map(as_path, folders):
         below = [] if (folder / "run.json").exists() else [run.path for run in find_runs(folder) if _ready(run)]
         if not below:
             assert RunFolder(folder).description, "says what is wrong with it"

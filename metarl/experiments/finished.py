@@ -34,7 +34,7 @@ def trained(
     if not finished(folder, run):
         if not train_missing:
             return None
-        train(run, own, start=None if start is None else start())
+        train(run, own, start=None if start is None else start(), lengthen=False)
         folder = own
     return publish(own, published.parent, in_half_precision) if publishes and folder == own else folder
 
@@ -65,6 +65,8 @@ def check_folder(run: RunConfig, own: Path, published: Path) -> None:
 
 
 def same_run(folder: Path, run: RunConfig) -> bool:
-    """Whether the folder holds `run`, on whatever device it was trained."""
+    """Whether the folder holds `run`, on whatever device it was trained; one that went on to more iterations is another."""
+    if RunFolder(folder).earlier_lengths:
+        return False
     stored = RunConfig.from_identity(RunFolder(folder).identity).identity()
     return {**stored, "device": ""} == {**run.identity(), "device": ""}

@@ -23,6 +23,7 @@ from metarl.results import skipped_if_broken, write_csv, write_evaluation
 from metarl.tasks.contract import check_split
 from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 from metarl.tasks.one_task import one_task
+from metarl.tasks.paths import as_path
 
 __all__ = ["COLUMNS", "Leads", "Plan", "leaderboard", "leads", "play_levels", "score_name", "stored_scores"]
 
@@ -128,6 +129,7 @@ def stored_scores(root: Path) -> pd.DataFrame:
     Raises:
         ValueError: there are none.
     """
+    root = as_path(root)
     tables = []
     for file in sorted(root.rglob("*.csv")):
         with skipped_if_broken(file):

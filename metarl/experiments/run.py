@@ -1,28 +1,30 @@
 """Training: the one loop that calls a learner's `update`, writes down what it measured, shows it, and keeps checkpoints."""
 
 import math
-import signal
-import threading
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from metarl.experiments.checkpoint import CheckpointError, load_state, save_state
+from metarl.experiments.checkpoint import CheckpointError, load_about, load_state, save_state
 from metarl.experiments.metrics_log import MetricsLog
 from metarl.experiments.progress import Progress, yardstick
 from metarl.experiments.run_config import RunConfig
+from metarl.experiments.stopping import stop_signals
 from metarl.learners.contract import Learner
-from metarl.results import RunFolder
+from metarl.results import RunFolder, RunFolderError
 from metarl.tasks.contract import PlugInError, TaskDistribution
 from metarl.tasks.supervised import SupervisedDistribution
 
 __all__ = ["check_belongs", "resume", "train"]
+
+SLOW_ITERATION = 0.5  # seconds, from which on each iteration is saved, since a signal may break the next one off ...
+SAVING_SHARE = 0.1  # ... unless that takes more than this part of the iteration's time
 
 
 def train(
@@ -33,11 +35,15 @@ def train(
     show: bool = True,
     tensorboard: bool = False,
     start: str | Path | None = None,
+    lengthen: bool = True,
 ) -> Learner:
     """Train `run` to its end in `folder`, going on from the checkpoint there if there is one.
 
     Killed at any moment and started again, a run on tensor families and one CPU ends with the very same weights. Ctrl-C and SIGTERM let the
-    iteration end, save, and raise KeyboardInterrupt.
+    iteration end, or break it off if it takes longer than seconds, and raise KeyboardInterrupt; what was saved is of a whole iteration.
+
+    A folder whose run differs in its number of iterations only goes on to the number wanted now. What follows the course of training, such
+    as a learning rate that falls to its end, follows the new number from there on, so the weights aren't those of one run of that length.
 
     Args:
         run: what to train.
@@ -46,6 +52,7 @@ def train(
         show: print progress to standard error.
         tensorboard: write event files to `folder`/tensorboard too.
         start: folder of the trained run that `run.start` names.
+        lengthen: whether a run of another number of iterations may go on; otherwise it is refused as another run.
 
     Returns:
         The trained learner.
@@ -54,33 +61,57 @@ def train(
         ValueError: bad settings, a folder in use or of another run, a damaged checkpoint, or training diverged: then nothing of it is
             saved. StorageError: a full or read-only disk.
     """
-    if checkpoint_seconds < 0:
-        raise ValueError(f"checkpoint_seconds can't be negative, not {checkpoint_seconds}.")
+    if not (math.isfinite(checkpoint_seconds) and checkpoint_seconds >= 0):
+        raise ValueError(f"checkpoint_seconds can't be negative and must be a number, not {checkpoint_seconds}.")
     place = RunFolder(folder)
     distribution = run.make_distribution()
     learner = run.make_learner(distribution)
     with ExitStack() as stack:
         stack.enter_context(place.lock())
-        place.adopt(run.identity(), lambda stored: RunConfig.from_identity(stored).identity())
+        stack.enter_context(place.removed_unless_begun())
+        changed = place.adopt(run.identity(), _read_today, _iterations_done(place) if lengthen else None)
+        if changed is not None and show:
+            print(_lengthened(*changed, place), file=sys.stderr)
         iteration = resume(learner, place)
+        _refuse_without_checkpoint(place)
         if iteration == 0 and run.start is not None:
             begin_with(learner, run, start)
         log = MetricsLog(place, iteration)
-        seconds = float(log.last.get("seconds", 0.0))
-        steps = float(log.last.get("steps", 0.0))
         if learner.finished:
             _save_weights(learner, place)
             return learner
 
-        stack.callback(getattr(learner, "close", lambda: None))  # other processes and environments; a further update opens them again
+        # other processes and environments; a further update opens them again
+        stack.callback(getattr(learner, "close", lambda: None))
         place.note_continuation()
         events = stack.enter_context(_event_writer(place, iteration)) if tensorboard else None
         progress = stack.enter_context(_progress(run, distribution, place, iteration)) if show else None
-        stop = stack.enter_context(_stop_signals())
-        saved = time.monotonic()
-        while not learner.finished and not stop.is_set():
+        _iterate(learner, place, log, iteration, checkpoint_seconds, events, progress)
+        _save_weights(learner, place)
+    return learner
+
+
+def _iterate(
+    learner: Learner,
+    place: RunFolder,
+    log: MetricsLog,
+    iteration: int,
+    checkpoint_seconds: float,
+    events: Any,
+    progress: Progress | None,
+) -> None:
+    """Update until the learner is finished, write down what it measured, show it, and keep checkpoints."""
+    seconds = float(log.last.get("seconds", 0.0))
+    steps = float(log.last.get("steps", 0.0))
+    saved, saving = time.monotonic(), 0.0
+    with stop_signals() as stop:
+        while not learner.finished and not stop.asked:
             began = time.monotonic()
-            metrics = learner.update()
+            try:
+                with stop.interruptible():
+                    metrics = learner.update()
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(_broken_off(place, iteration + 1)) from None
             took = time.monotonic() - began
 
             iteration += 1
@@ -94,14 +125,51 @@ def train(
                     events.add_scalar(name, value, iteration)
             if progress is not None:
                 progress.show(iteration, row)
-            if time.monotonic() - saved >= checkpoint_seconds and not learner.finished:
+            now = time.monotonic()
+            due = now - saved >= checkpoint_seconds or (took >= SLOW_ITERATION and saving <= SAVING_SHARE * took)
+            if due and not learner.finished:
                 _save_checkpoint(learner, place, log, iteration)
                 saved = time.monotonic()
+                saving = saved - now
         _save_checkpoint(learner, place, log, iteration)
         if not learner.finished:
             raise KeyboardInterrupt(f"Stopped after iteration {iteration}; the same command goes on from there.")
-        _save_weights(learner, place)
-    return learner
+
+
+def _read_today(stored: dict[str, Any]) -> dict[str, Any]:
+    """A stored identity with the fields that were added to configs since."""
+    return RunConfig.from_identity(stored).identity()
+
+
+def _iterations_done(place: RunFolder) -> int:
+    """The iterations behind the checkpoint, without reading all of it."""
+    return int(load_about(place.checkpoint).get("iteration", 0)) if place.checkpoint.exists() else 0
+
+
+def _lengthened(old: int, wanted: int, place: RunFolder) -> str:
+    """What it means that a run goes on to another number of iterations."""
+    return (
+        f"{place.path} goes on to {wanted} iterations, {old} before. What follows the course of training, such as a learning rate that "
+        f"falls to its end, follows the new number from here on: the weights won't be those of one run of {wanted}. Weights and scores "
+        f"of the shorter training, if there are any, are in {place.path / 'earlier'} now."
+    )
+
+
+def _broken_off(place: RunFolder, iteration: int) -> str:
+    """What is left where an iteration was interrupted."""
+    done = _iterations_done(place)
+    if not done:
+        return f"Stopped amid iteration {iteration}, before there was a checkpoint: the same command starts anew."
+    return f"Stopped amid iteration {iteration}; the checkpoint is of iteration {done}, and the same command goes on from there."
+
+
+def _refuse_without_checkpoint(place: RunFolder) -> None:
+    """Raise RunFolderError where training would start anew beside weights, such as published ones, and spoil their metrics."""
+    if place.weights().exists() and not place.checkpoint.exists():
+        raise RunFolderError(
+            f"{place.path} is finished: it has weights, and no checkpoint to go on from. `metarl evaluate` scores it; "
+            "train in another folder."
+        )
 
 
 def resume(learner: Learner, place: RunFolder) -> int:
@@ -144,7 +212,8 @@ def begin_with(learner: Learner, run: RunConfig, folder: str | Path | None) -> N
 
 def check_belongs(file: Path, about: dict[str, Any], kind: str, place: RunFolder) -> None:
     """Raise CheckpointError unless `file`, with `about` in it, is of this `kind` and of the run in `place`."""
-    if about.get("kind") != kind or about.get("run") != place.digest:
+    known = place.digests if kind == "checkpoint" else {place.digest}
+    if about.get("kind") != kind or about.get("run") not in known:
         raise CheckpointError(
             f"{file} holds the {about.get('kind', 'state')} of another run (learner {about.get('learner')}). "
             "Put the right file back, or delete this one to start again."
@@ -164,7 +233,7 @@ def _check_finite(figures: dict[str, float], iteration: int) -> None:
     if bad := [f"{name} is {value}" for name, value in figures.items() if not math.isfinite(value)]:
         raise ValueError(
             f"Training diverged in iteration {iteration}: {', '.join(bad)}. "
-            "The last checkpoint, if there is one, is as it was. Train in another folder with a smaller learning rate."
+            "The last checkpoint, if there is one, is as it was. Train with a smaller learning rate, in another folder if there is one."
         )
 
 
@@ -206,27 +275,3 @@ def _event_writer(place: RunFolder, iteration: int) -> Iterator[Any]:
         yield writer
     finally:
         writer.close()
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; the second acts at once."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    names = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(name) for name in names]
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        for name, handler in zip(names, before, strict=True):
-            signal.signal(name, handler)
-
-    for name in names:
-        signal.signal(name, ask)
-    try:
-        yield stop
-    finally:
-        for name, handler in zip(names, before, strict=True):
-            signal.signal(name, handler)

@@ -1,17 +1,22 @@
 """Which run: the settings that say what is trained, on what, from which seeds; to JSON and back."""
 
+import hashlib
 import json
+import re
 import types
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from inspect import signature
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from metarl.learners.contract import Learner
 from metarl.learners.registry import check_fits, learner_class
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.devices import check_device
-from metarl.tasks.registry import make
+from metarl.tasks.paths import as_path
+from metarl.tasks.registry import REVEALED, distribution_class, make
 
-__all__ = ["RunConfig", "config_from_json", "parse_arguments"]
+__all__ = ["RunConfig", "config_from_json", "folder_name", "parse_arguments"]
 
 
 @dataclass(frozen=True)
@@ -104,17 +109,99 @@ class RunConfig:
 
 
 def parse_arguments(arguments: tuple[str, ...]) -> dict[str, Any]:
-    """{"arms": 5} from ("arms=5",): values are read as JSON, and as text where they aren't."""
-    parsed = {}
+    """{"arms": 5} from ("arms=5",): values are read as JSON, and as text where they aren't; ~ at their beginning is a home folder.
+
+    Raises:
+        ValueError: no NAME=VALUE, or a name given twice.
+    """
+    parsed: dict[str, Any] = {}
     for argument in arguments:
         name, equals, text = argument.partition("=")
         if not name.isidentifier() or not equals:
             raise ValueError(f"A distribution's arguments are given as NAME=VALUE, such as arms=5, not as {argument!r}.")
-        try:
-            parsed[name] = json.loads(text)
-        except ValueError:
-            parsed[name] = {"True": True, "False": False, "None": None}.get(text, text)
+        if name in parsed:
+            raise ValueError(f"The distribution's argument {name} is given twice: {json.dumps(parsed[name])} and {text}.")
+        parsed[name] = _parsed(text)
     return parsed
+
+
+def _parsed(text: str) -> Any:
+    if text.startswith("~"):
+        return str(as_path(text))
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except ValueError:
+        return {"True": True, "False": False, "None": None}.get(text, text)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} isn't a number.")
+
+
+def folder_name(run: RunConfig, usual: Any = None) -> str:
+    """The default name of a run's folder: its learner, distribution, and what differs from their defaults, then its seeds.
+
+    What a run is trained with tells names apart, in whatever order and way it was given; the number of iterations doesn't, since a run may
+    go on to more, nor the device. A setting that is added to a config later has its default, and so changes no name.
+
+    Args:
+        run: whose.
+        usual: the config that isn't told; the learner's default settings if left out.
+    """
+    told = dict(sorted(_told_arguments(run).items()))
+    told |= dict(sorted(_told_settings(run.config, type(run.config)() if usual is None else usual)))
+    if run.start is not None:
+        told["start"] = _hash(json.dumps(run.identity()["start"], sort_keys=True))
+    parts = [_plain(f"{run.learner}-{run.distribution}"), _told("-".join(f"{name}={_text(value)}" for name, value in told.items()), 120)]
+    return "-".join([*(part for part in parts if part), "seed" + _told("+".join(map(str, run.seeds)), 50)])
+
+
+def _told_arguments(run: RunConfig) -> dict[str, Any]:
+    """The distribution's arguments without those that are given their default."""
+    try:
+        parameters = signature(distribution_class(run.distribution.removesuffix(REVEALED))).parameters
+    except (TypeError, ValueError):  # it doesn't say what it takes
+        return run.arguments
+    usual = {name: each.default for name, each in parameters.items()}
+    return {name: value for name, value in run.arguments.items() if name not in usual or value != usual[name]}
+
+
+def _told_settings(config: Any, usual: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The fields of `config` that differ from those of `usual`, by dotted names; of nested configs of another kind, the kind first."""
+    for entry in fields(config):
+        name, value, default = f"{prefix}{entry.name}", getattr(config, entry.name), getattr(usual, entry.name)
+        if name == "iterations":
+            continue
+        if is_dataclass(value):
+            if type(value) is not type(default):
+                yield name, type(value).__name__
+                default = type(value)()  # type: ignore[misc]
+            yield from _told_settings(value, default, f"{name}.")
+        elif value != default:
+            yield name, value
+
+
+def _text(value: Any) -> str:
+    """A value within a folder's name."""
+    if isinstance(value, (tuple, list)):
+        return "+".join(map(_text, value))
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
+
+
+def _told(text: str, longest: int) -> str:
+    """`text` as part of a file's name: where it is long or has other signs in it, a hash tells apart what would read the same."""
+    plain = _plain(text)
+    return plain if plain == text and len(text) <= longest else f"{plain[: longest - 9]}-{_hash(text)}"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._=+-]", "_", text)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def config_from_json(kind: Any, value: Any) -> Any:

@@ -10,6 +10,7 @@ from metarl.evaluation.episodes import episode_lengths, episode_successes
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import same_tasks
 from metarl.results import MAX_PUBLISHED_BYTES, write_file
+from metarl.tasks.paths import as_path
 
 __all__ = ["published_arrays", "write_arrays", "write_episodes", "write_totals"]
 
@@ -81,7 +82,7 @@ def write_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def published_arrays(results: str | Path, benchmark: str, name: str) -> dict[str, np.ndarray]:
     """The named arrays NAME.npz that a benchmark wrote, such as ("results", "mlsh", "within-a-task"); empty where there are none."""
-    file = Path(results) / benchmark / f"{name}.npz"
+    file = as_path(results) / benchmark / f"{name}.npz"
     if not file.is_file():
         return {}
     with np.load(file) as arrays:

@@ -17,6 +17,7 @@ from metarl.learners.settings import check_step_sizes
 from metarl.networks.actions import ActionDistribution
 from metarl.networks.places import PlacesSeen
 from metarl.networks.policy import Seen, unroll
+from metarl.tasks.config_numbers import check_numbers
 
 __all__ = ["PPOConfig", "PPOMetrics", "annealed", "gae", "minibatches", "ppo_loss", "ppo_update"]
 
@@ -58,18 +59,19 @@ class PPOConfig:
     adam_epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
+        check_numbers(self, may_be_infinite=("clip", "max_grad_norm"))
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
             raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
         if min(self.epochs, self.minibatches) < 1:
             raise ValueError(f"epochs and minibatches must be at least 1, not {self.epochs} and {self.minibatches}.")
-        if not all(value > 0 for value in (self.lr, self.clip, self.max_grad_norm)):
-            raise ValueError("lr, clip and max_grad_norm must be positive.")
+        if not all(value > 0 for value in (self.lr, self.clip, self.max_grad_norm, self.adam_epsilon)):
+            raise ValueError("lr, clip, max_grad_norm and adam_epsilon must be positive.")
         check_step_sizes(lr=self.lr, lr_end=self.lr_end or self.lr)
-        rest = (self.lr_end, self.entropy, self.entropy_end, self.value, self.weight_decay, self.adam_epsilon)
+        rest = (self.lr_end, self.entropy, self.entropy_end, self.value, self.weight_decay)
         if not all(value >= 0 for value in rest):
-            raise ValueError("lr_end, entropy, entropy_end, value, weight_decay and adam_epsilon can't be negative.")
+            raise ValueError("lr_end, entropy, entropy_end, value and weight_decay can't be negative.")
         if not 0 < self.entropy_until <= 1:
-            raise ValueError(f"entropy_until is a share of training, above 0 and at most 1, not {self.entropy_until}.")
+            raise ValueError(f"entropy_until must be a share of training, above 0 and at most 1, not {self.entropy_until}.")
 
 
 class PPOMetrics(NamedTuple):

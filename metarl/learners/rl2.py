@@ -32,6 +32,7 @@ from metarl.networks.policy import NetworkConfig, Policy
 from metarl.networks.products import fast_products
 from metarl.networks.stacked import StackedPolicy
 from metarl.rollout import Rollout, collect
+from metarl.tasks.config_numbers import check_numbers
 from metarl.tasks.contract import TaskDistribution, fresh_tasks
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
@@ -63,6 +64,7 @@ class RL2Config:
     ppo: PPOConfig = field(default_factory=PPOConfig)
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.episodes < 1 or self.num_envs < 1 or self.iterations < 1:
             raise ValueError(
                 f"episodes, num_envs and iterations must be at least 1, not {self.episodes}, {self.num_envs} and {self.iterations}."

@@ -11,6 +11,7 @@ from torch.nn.functional import batch_norm, conv2d, max_pool2d
 
 from metarl.networks.perceptron import uniform_linear
 from metarl.networks.windows import convolve, places
+from metarl.tasks.config_numbers import check_numbers
 
 __all__ = ["ImageNetwork", "ImageNetworkConfig"]
 
@@ -34,6 +35,7 @@ class ImageNetworkConfig:
     pool: bool = False
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if min(self.filters, self.layers, self.stride) < 1:
             raise ValueError(f"filters, layers and stride must be at least 1, not {self.filters}, {self.layers} and {self.stride}.")
 

@@ -32,5 +32,5 @@ def look_up(kind: str, name: str, own: dict[str, str], group: str) -> Any:
         if point.name == name:
             return point.load()
     known = known_ids(own, group)
-    near = get_close_matches(name, known, 1, 0.4)
+    near = [id for id in known if id.casefold() == name.casefold()] or get_close_matches(name, known, 1, 0.4)
     raise ValueError(f"There is no {kind} {name!r}." + (f" Did you mean {near[0]!r}?" if near else "") + f" Known: {', '.join(known)}.")

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 from metarl.tasks.few_shot import LabelledImages
+from metarl.tasks.paths import as_path
 from metarl.tasks.seeding import derive_seed, numpy_generator
 
 __all__ = ["EXAMPLES", "SIZE", "characters_in", "default_faces", "drawings", "faces_in", "glyph_images", "kept_characters", "moved"]
@@ -51,7 +52,7 @@ def faces_in(folder: str | Path) -> list[Path]:
     Raises:
         ValueError: no such folder, or none in it.
     """
-    files = sorted(file for file in Path(folder).rglob("*") if file.suffix.lower() in (".ttf", ".otf"))
+    files = sorted(file for file in as_path(folder).rglob("*") if file.suffix.lower() in (".ttf", ".otf"))
     if not files:
         raise ValueError(f"There is no typeface (.ttf or .otf) in {str(folder)!r}; name a folder with some, or leave fonts out.")
     return files

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from metarl.tasks.few_shot import LabelledImages, rotated
+from metarl.tasks.paths import as_path
 from metarl.tasks.seeding import derive_seed
 
 __all__ = ["SUFFIXES", "find_classes", "read_folder", "split_by_name"]
@@ -43,7 +44,7 @@ def read_folder(folder: str | Path, size: int, channels: int, rotations: bool = 
     """
     if size < 1 or channels not in MODES:
         raise ValueError(f"Images have a size of at least 1 pixel and 1 or 3 channels, not {size} and {channels}.")
-    classes = find_classes(Path(folder), train_classes)
+    classes = find_classes(as_path(folder), train_classes)
     named = {**classes.train, **classes.test}
     stamped = tuple((str(file), file.stat().st_mtime_ns) for files in named.values() for file in files)
     counts = torch.tensor([len(files) for files in named.values()])

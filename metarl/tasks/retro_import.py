@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from metarl.tasks.paths import as_path
 from metarl.tasks.retro_emulator import stable_retro
 from metarl.tasks.retro_library import game_status
 from metarl.tasks.sonic_levels import base_game
@@ -54,6 +55,7 @@ def import_roms(folder: Path) -> Imported:
         ValueError: no such folder, nowhere to put ROMs, or no stable-retro.
     """
     data = stable_retro().data
+    folder = as_path(folder)
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder}; name the one that holds your ROMs.")
     known, endings = data.get_known_hashes(), (*data.EMU_EXTENSIONS, *GENESIS_NAMES)

@@ -1,8 +1,11 @@
 import errno
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 
@@ -11,17 +14,22 @@ import pytest
 import torch
 
 from metarl.experiments import run as run_module
+from metarl.experiments import stopping
 from metarl.experiments.checkpoint import CheckpointError, load_state, save_state
 from metarl.experiments.load import load_agent
 from metarl.experiments.run import train
 from metarl.experiments.run_config import RunConfig
 from metarl.learners.ppo import PPOConfig
-from metarl.learners.rl2 import RL2Config
+from metarl.learners.registry import SUPERVISED_LEARNERS, learner_names
+from metarl.learners.rl2 import RL2, RL2Config
 from metarl.networks.policy import NetworkConfig
-from metarl.results import RunFolder, RunFolderError, StorageError
+from metarl.results import RunFolder, RunFolderError, StorageError, find_runs
+from metarl.tasks.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.contract import PlugInError
 from tests.experiments.tiny_learner import TinyLearner
+from tests.learners.tiny_configs import tiny_config
 
+FAMILIES = {"rl2": "BernoulliBandit-v0", "joint-ppo": "CartPole-v0", "joint-rainbow": "CartPole-v0", "mlsh": "MovingBandits-v0"}
 WALL_CLOCK = ["seconds", "steps_per_second"]
 
 
@@ -318,3 +326,176 @@ def test_a_run_that_begins_elsewhere_gets_a_sentence(tmp_path):
         train(other, tmp_path / "a", show=False)
     with pytest.raises(ValueError, match="isn't the run"):
         train(other, tmp_path / "b", show=False, start=tmp_path / "short")
+
+
+class Lengths:
+    """A tiny run of some number of iterations."""
+
+    def __init__(self, tiny):
+        self.tiny = tiny
+
+    def __call__(self, iterations, **changes):
+        return run_of(self.tiny(iterations=iterations, **changes))
+
+
+@pytest.fixture
+def of_length(tiny):
+    return Lengths(tiny)
+
+
+def test_a_finished_run_goes_on_to_more_iterations(of_length, tmp_path, capsys):
+    train(of_length(8), tmp_path / "whole", show=False)
+    train(of_length(3), tmp_path / "cut", show=False)
+    (tmp_path / "cut" / "evaluations").mkdir()
+    (tmp_path / "cut" / "evaluations" / "test.csv").write_text("task,total\n0,1.0\n")
+    short = (tmp_path / "cut" / "weights.safetensors").read_bytes()
+    train(of_length(8), tmp_path / "cut")
+    assert "goes on to 8 iterations, 3 before" in capsys.readouterr().err
+    assert same(trained(tmp_path / "cut"), trained(tmp_path / "whole"))  # this learner has no schedule
+    place = RunFolder(tmp_path / "cut")
+    assert place.identity["config"]["iterations"] == 8
+    assert place.description["continued"][-1]["iterations"] == [3, 8]
+    earlier = RunFolder(tmp_path / "cut" / "earlier" / "3-iterations")
+    assert earlier.weights().read_bytes() == short
+    assert earlier.identity["config"]["iterations"] == len(earlier.metrics) == 3
+    assert (earlier.path / "evaluations" / "test.csv").exists()
+    assert not list((tmp_path / "cut" / "evaluations").iterdir())
+    assert [run.path for run in find_runs(tmp_path / "cut")] == [tmp_path / "cut"]
+    assert [run.path for run in find_runs(earlier.path)] == [earlier.path]
+    load_agent(earlier.path)
+    load_agent(place.path)
+    train(of_length(9), tmp_path / "cut", show=False)  # and on
+    assert place.earlier_lengths == [3, 8]
+
+
+@pytest.mark.parametrize("call", range(1, 9))
+def test_killed_while_it_is_lengthened_a_run_is_of_one_length_or_the_other(of_length, tmp_path, monkeypatch, call):
+    train(of_length(2), tmp_path, show=False)
+    move, calls = os.replace, []
+
+    class Killed(Exception):
+        pass
+
+    def until(*arguments):
+        calls.append(arguments)
+        if len(calls) >= call:
+            raise Killed
+        move(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", until)
+        with suppress(Killed):
+            train(of_length(4), tmp_path, show=False)
+    load_agent(tmp_path)
+    if RunFolder(tmp_path).weights().exists() and RunFolder(tmp_path).identity["config"]["iterations"] == 4:
+        assert len(RunFolder(tmp_path).metrics) == 4
+    train(of_length(4), tmp_path, show=False)
+    assert len(RunFolder(tmp_path).metrics) == load_state(RunFolder(tmp_path).checkpoint)[0]["iteration"] == 4
+    assert load_state(RunFolder(tmp_path).weights())[0]["run"] == RunFolder(tmp_path).digest
+
+
+def test_lengths_that_dont_fit_get_a_sentence(of_length, tmp_path):
+    train(of_length(3), tmp_path, show=False)
+    before = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
+    with pytest.raises(RunFolderError, match="has 3 iterations behind it already, and 2 are wanted"):
+        train(of_length(2), tmp_path, show=False)
+    with pytest.raises(RunFolderError, match="config.iterations is 3 there, 5 here"):
+        train(of_length(5), tmp_path, show=False, lengthen=False)
+    with pytest.raises(RunFolderError, match="config.iterations is 3 there, 5 here; config.units is 4 there, 8 here"):
+        train(of_length(5, units=8), tmp_path, show=False)
+    assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == before
+    RunFolder(tmp_path).checkpoint.unlink()  # as published
+    with pytest.raises(RunFolderError, match="no checkpoint to go on from"):
+        train(of_length(5), tmp_path, show=False)
+    with pytest.raises(RunFolderError, match="no checkpoint to go on from"):
+        train(of_length(3), tmp_path, show=False)
+    assert len(RunFolder(tmp_path).metrics) == 3
+
+
+@pytest.mark.parametrize("learner", learner_names())
+def test_every_learner_goes_on_to_more_iterations(learner, tmp_path):
+    distribution = "SineRegression-v0" if learner in SUPERVISED_LEARNERS else FAMILIES.get(learner, "PointNavigation-v0")
+    arguments = {"horizon": 3} if distribution == "PointNavigation-v0" else {}
+    run = RunConfig(learner, replace(tiny_config(learner), iterations=1), distribution, arguments)
+    train(run, tmp_path, show=False)
+    train(replace(run, config=replace(run.config, iterations=2)), tmp_path, show=False)
+    assert list(RunFolder(tmp_path).metrics["iteration"]) == [1, 2]
+    assert load_state(RunFolder(tmp_path).checkpoint)[0]["iteration"] == 2
+
+
+def test_a_learning_rate_that_falls_falls_to_the_new_end():
+    ppo = PPOConfig(minibatches=1, epochs=1)
+    rates = {}
+    for iterations in (2, 4):
+        learner = RL2(RL2Config(episodes=1, num_envs=2, iterations=iterations, ppo=ppo), BernoulliBandit(2))
+        for _ in range(2):
+            learner.update()
+        rates[iterations] = learner.optimizer.param_groups[0]["lr"]
+        state = learner.state_dict()
+        if iterations == 2:
+            longer = RL2(RL2Config(episodes=1, num_envs=2, iterations=4, ppo=ppo), BernoulliBandit(2))
+            longer.load_state_dict(state)
+    longer.update()
+    learner.update()
+    assert longer.optimizer.param_groups[0]["lr"] == learner.optimizer.param_groups[0]["lr"] > ppo.lr_end
+    assert rates[2] < rates[4]
+
+
+def test_a_start_that_fails_leaves_no_folder(tiny, tmp_path, monkeypatch):
+    def fail(self):
+        raise MemoryError("can't allocate memory")
+
+    for error in (fail, lambda self: signal.raise_signal(signal.SIGINT) or signal.raise_signal(signal.SIGINT)):
+        with monkeypatch.context() as patch:
+            patch.setattr(TinyLearner, "update", error)
+            with pytest.raises((MemoryError, KeyboardInterrupt)):
+                train(run_of(tiny()), tmp_path / "deep" / "run", show=False, tensorboard=True)
+        assert not (tmp_path / "deep").exists()
+    train(run_of(tiny(units=8)), tmp_path / "deep" / "run", show=False)
+
+
+def test_a_folder_that_was_there_stays(tiny, tmp_path, monkeypatch):
+    (tmp_path / "notes.txt").write_text("mine")
+    with monkeypatch.context() as patch:
+        patch.setattr(TinyLearner, "update", lambda self: {}["nothing"])
+        with pytest.raises(KeyError):
+            train(run_of(tiny()), tmp_path, show=False)
+    assert not (tmp_path / "run.json").exists()
+    assert (tmp_path / "notes.txt").exists()
+
+
+def test_a_run_that_diverged_before_a_checkpoint_blocks_no_other(tiny, tmp_path, monkeypatch):
+    update = TinyLearner.update
+    with monkeypatch.context() as patch:
+        patch.setattr(TinyLearner, "update", lambda self: {**update(self), "loss": math.nan if self.iteration == 3 else 0.5})
+        with pytest.raises(ValueError, match="diverged in iteration 3"):
+            train(run_of(tiny()), tmp_path, show=False)
+    assert len(RunFolder(tmp_path).metrics) == 2  # to look at
+    train(run_of(tiny(units=8)), tmp_path, show=False)
+    assert RunFolder(tmp_path).identity["config"]["units"] == 8
+    assert len(RunFolder(tmp_path).metrics) == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_long_iteration_is_broken_off_and_the_last_whole_one_is_kept(tiny, tmp_path, monkeypatch, capfd, number):
+    monkeypatch.setattr(stopping, "GRACE", 0.1)
+    monkeypatch.setattr(run_module, "SLOW_ITERATION", 0.0)
+    monkeypatch.setattr(run_module, "SAVING_SHARE", 1e9)
+    train(run_of(tiny()), tmp_path / "whole", show=False)
+    update = TinyLearner.update
+
+    def slow(self):
+        if self.iteration == 2:
+            signal.raise_signal(number)
+            time.sleep(60)
+        return update(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TinyLearner, "update", slow)
+        with pytest.raises(KeyboardInterrupt, match="amid iteration 3; the checkpoint is of iteration 2"):
+            train(run_of(tiny()), tmp_path / "cut", show=False)
+    assert "Stopping after this iteration; press again to stop now." in capfd.readouterr().err
+    assert load_state(tmp_path / "cut" / "checkpoint.safetensors")[0]["iteration"] == 2
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    train(run_of(tiny()), tmp_path / "cut", show=False)
+    assert same(trained(tmp_path / "cut"), trained(tmp_path / "whole"))

@@ -145,7 +145,7 @@ def test_fine_tuning_that_diverges_at_test_is_named():
 @pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, 1e39, math.inf])
 @pytest.mark.parametrize("learner", [*EPISODE_LEARNERS, *EXAMPLE_LEARNERS])
 def test_step_sizes_that_no_weight_survives_are_refused_at_once(learner, rate):
-    with pytest.raises(ValueError, match="lr.* must be (positive|at most )"):
+    with pytest.raises(ValueError, match="lr.* must be (positive|at most |a number|finite)"):
         with_rate(learner, rate)
 
 

@@ -53,8 +53,8 @@ def test_a_states_tensors_are_moved_and_its_numbers_kept():
     ("make", "sentence"),
     [
         (lambda: SGD(0.0), "lr must be positive"),
-        (lambda: SGD(float("nan")), "lr must be positive, not nan"),
-        (lambda: Adam(epsilon=float("nan")), "epsilon must be positive, not nan"),
+        (lambda: SGD(float("nan")), "lr must be a number, not nan"),
+        (lambda: Adam(epsilon=float("nan")), "epsilon must be a number, not nan"),
         (lambda: SGD(0.1, 1.0), "momentum must lie in"),
         (lambda: Adam(-1.0), "lr must be positive"),
         (lambda: Adam(beta1=1.0), "beta1 must lie in"),

@@ -125,7 +125,7 @@ def test_parts_are_taken_out_and_put_back():
     [
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"lr": 0.0}, "lr must be positive"),
-        ({"lr": float("inf")}, "lr must be at most"),
+        ({"lr": float("inf")}, "lr must be finite"),
         ({"discount": 1.1}, "must lie in"),
     ],
 )
