@@ -193,6 +193,8 @@ import numpy as np
 from metarl.tasks import processes, workers
 from metarl.tasks.row_player import Recipe
 from tests.tasks.noisy_walk import NoisyWalk
+# tests that run in a shell's background are deaf to Ctrl-C, and so would be what they start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 processes.PATIENCE = 0.3
 tasks = (("train", (0.0, "hang")),)
 pool = workers.WorkerPool(Recipe("Walk-v0", NoisyWalk, tasks, NoisyWalk.observation_space, NoisyWalk.action_space), 2, 2)
