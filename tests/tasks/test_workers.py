@@ -224,11 +224,14 @@ def test_workers_end_with_their_parent(hanging, number):
         stderr=subprocess.PIPE,
         text=True,
     )
-    workers = [int(pid) for pid in parent.stdout.readline().split()]
-    assert len(workers) == 2
-    time.sleep(0.2)
-    parent.send_signal(number)
-    out, err = parent.communicate(timeout=30)
+    try:
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(workers) == 2
+        time.sleep(0.2)
+        parent.send_signal(number)
+        out, err = parent.communicate(timeout=30)
+    finally:
+        parent.kill()
     if number == signal.SIGINT:
         assert parent.returncode == 0
         assert out.split()[0] == "interrupted"
