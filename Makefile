@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Tests run in as many processes as there are cores, four at most since each takes about 1 GB, and each on one thread, so that they
+# don't fight for cores. A file's tests stay in one process, because they share what its fixtures train.
+PYTEST = OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
 INPUTS := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
@@ -16,11 +19,11 @@ help:  ## show this list
 quickstart: $(VENV)/.installed  ## train RL² on bandits for about a minute and compare it with exact agents
 	$(BIN)/python benchmarks/quickstart.py $(ARGS)
 
-test: $(VENV)/.installed-test $(VENV)/.installed-learn2learn $(VENV)/.installed-procgen  ## run the tests, all but the slow ones (ARGS="-k bandit" picks some)
-	$(BIN)/python -m pytest -q $(ARGS)
+test: $(VENV)/.installed-test $(VENV)/.installed-learn2learn $(VENV)/.installed-procgen  ## run the tests, all but the slow ones (ARGS="-k bandit" picks some, ARGS=-n0 uses one process)
+	$(PYTEST) $(ARGS)
 
 test-slow: $(VENV)/.installed-test $(VENV)/.installed-learn2learn $(VENV)/.installed-procgen  ## run the slow tests
-	$(BIN)/python -m pytest -q -m slow $(ARGS)
+	$(PYTEST) -m slow $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check .

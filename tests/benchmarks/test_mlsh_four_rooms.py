@@ -15,15 +15,21 @@ from metarl.experiments.benchmark_folders import Storage
 AGENTS = ("MLSH", "MLSH, fine-tuned", "one policy, fine-tuned", "PPO from scratch")
 
 
+def brief(config):
+    """The same with one pass over the samples of an update."""
+    return replace(config, master=replace(config.master, epochs=1), sub_policy=replace(config.sub_policy, epochs=1))
+
+
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
-    monkeypatch.setattr(mlsh_runs, "FOUR_ROOMS", replace(mlsh_runs.FOUR_ROOMS, tasks=2, steps=100))
+    monkeypatch.setattr(mlsh_runs, "FOUR_ROOMS", replace(brief(mlsh_runs.FOUR_ROOMS), tasks=2, steps=100))
+    monkeypatch.setattr(mlsh_runs, "FOUR_ROOMS_QUICK", brief(mlsh_runs.FOUR_ROOMS_QUICK))
     monkeypatch.setattr(mlsh_runs, "FOUR_ROOMS_ITERATIONS", {"room": 1, "upper-room": 1, "any": 1})
 
 
 def run(tmp_path, **more):
     storage = Storage(publish=True, runs=tmp_path / "runs", results=tmp_path / "results")
-    options = mlsh_four_rooms.Options(seeds=(0, 3), num_tasks=3, steps=2400, storage=storage, **more)
+    options = mlsh_four_rooms.Options(seeds=(0, 3), num_tasks=3, steps=1200, storage=storage, **more)
     mlsh_four_rooms.main(options, Console(file=io.StringIO(), width=160))
     return options, pd.read_csv(options.folder / "figures.csv").set_index("figure")
 
@@ -34,10 +40,10 @@ def test_all_learn_in_the_same_tasks(tmp_path):
         with np.load(options.folder / f"four-rooms-{goals}.npz") as arrays:
             returns = {name: arrays[f"{name}/return"] for name in AGENTS}
             cells = arrays["goal"]
-        assert all(own.shape == (2, 3, 24) for own in returns.values())
+        assert all(own.shape == (2, 3, 12) for own in returns.values())
         by_goal = {name: [own[:, cells == cell].mean() for cell in set(cells.tolist())] for name, own in returns.items()}
         for name, own in by_goal.items():
-            title = f"FourRooms-v0, goals {where}, {name}: mean return of the episodes of 2,400 steps on held-out goals"
+            title = f"FourRooms-v0, goals {where}, {name}: mean return of the episodes of 1,200 steps on held-out goals"
             assert figures.loc[title, "value"] == pytest.approx(np.mean(own), abs=1e-3)
             assert figures.loc[title, "n"] == len(set(cells.tolist()))
         row = figures.loc[f"FourRooms-v0, goals {where}: MLSH, fine-tuned minus PPO from scratch on held-out goals, paired"]
@@ -52,7 +58,7 @@ def test_all_learn_in_the_same_tasks(tmp_path):
 def test_what_isnt_trained_is_missing(tmp_path):
     _, figures = run(tmp_path, train=False, goals=("room",))
     missing = figures["value"].isna()
-    scratch = "FourRooms-v0, goals in one room, PPO from scratch: mean return of the episodes of 2,400 steps on held-out goals"
+    scratch = "FourRooms-v0, goals in one room, PPO from scratch: mean return of the episodes of 1,200 steps on held-out goals"
     assert set(missing.index[~missing]) == {scratch}
 
 

@@ -258,6 +258,6 @@ def test_stable_baselines3s_ppo_learns_through_the_way_out():
 
     env = gym.make("metarl/Identity-v0", numbers=3, horizon=4, episodes=2)
     model = PPO("MlpPolicy", env, n_steps=64, batch_size=64, learning_rate=5e-3, gamma=0.5, ent_coef=0.0, seed=0, device="cpu")
-    assert score() < 5.5
+    assert score() < 6.5
     model.learn(640)
     assert score() > 7

@@ -11,7 +11,7 @@ from torch import Tensor
 from metarl.tasks.contract import TaskDistribution, Tasks, Transition
 from metarl.tasks.seeding import numpy_generator
 
-__all__ = ["Matching", "Ragged"]
+__all__ = ["HiddenRule", "Matching", "Ragged"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,3 +94,34 @@ class Matching(TaskDistribution):
     def _shown(self, tasks: Any, state: Tensor | int) -> Tensor:
         shown = tasks.targets[torch.arange(len(tasks), device=tasks.targets.device), state]
         return shown.to(torch.float32) if self.box else shown
+
+
+@dataclass(frozen=True, eq=False)
+class HiddenRuleTasks(Tasks):
+    pays: Tensor  # [n] 1 where naming the bit that is shown pays, 0 where naming the other does
+
+
+class HiddenRule(TaskDistribution):
+    """Each step shows a bit; naming it pays 1 in half of the tasks, naming the other one in the rest, and nothing shows which.
+
+    Whoever can't tell the tasks apart gets half of the horizon on average, whatever it does.
+    """
+
+    id = "HiddenRule"
+    finite = True
+    observation_space = gym.spaces.Discrete(2)
+    action_space = gym.spaces.Discrete(2)
+    horizon = 10
+
+    def sample(self, n: int, split: str, seed: int) -> HiddenRuleTasks:
+        return HiddenRuleTasks(torch.from_numpy(numpy_generator(seed, self.id, split).integers(2, size=n)))
+
+    def reset(self, tasks: Any, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        bit = torch.randint(2, (len(tasks),), generator=rng, device=rng.device)
+        return bit, bit
+
+    def step(self, tasks: Any, state: Tensor, action: Tensor, rng: torch.Generator) -> Transition:
+        reward = ((action == state) == (tasks.pays == 1)).to(torch.float32)
+        bit = torch.randint(2, (len(tasks),), generator=rng, device=rng.device)
+        never = torch.zeros_like(reward, dtype=torch.bool)
+        return Transition(bit, bit, reward, never, never)

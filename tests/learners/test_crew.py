@@ -215,7 +215,8 @@ def test_meta_episodes_of_unequal_lengths_are_filled_up():
 def test_three_processes_learn():
     config = replace(small(processes=3, episodes=10, num_envs=510, iterations=25), ppo=PPOConfig(minibatches=2, lr=1e-2))
     learner = RL2(config, BANDITS)
-    assert updates(learner, 25)[-1]["return"] > 5.6  # 5 without memory; the optimum is 6.02
+    last = [metrics["return"] for metrics in updates(learner, 25)[-5:]]
+    assert sum(last) / 5 > 5.4  # 5 without memory, with a deviation of 0.06 over 2,550 meta-episodes; the optimum is 6.02
     learner.close()
 
 

@@ -50,7 +50,7 @@ def test_it_balances_a_pole():
     learner, _ = trained(pole, POLE, 10)
     budget = Episodes(1)
     score = evaluate(learner.agent(budget), pole, "test", 100, 0, budget).scores().mean()
-    assert score >= 150  # of 200; random play gets about 20
+    assert score >= 100  # of 200; random play gets about 20
 
 
 def test_it_finds_its_way_by_pixels():
@@ -58,9 +58,9 @@ def test_it_finds_its_way_by_pixels():
     learner, _ = trained(maze, MAZE, 4)
     budget = Episodes(1)
     evaluation = evaluate(learner.agent(budget), maze, "train", 20, 0, budget)
-    assert evaluation.success.mean() == 1.0
+    assert evaluation.success.mean() > 0.9  # random play: 0.44
     best = maze.upper_bound(maze.sample(20, "train", 0), 1).mean()
-    assert evaluation.scores().mean() > best - 0.1
+    assert evaluation.scores().mean() > best - 0.4  # random play: 1.4 below
 
 
 def test_its_agent_goes_on_from_the_joint_weights_in_each_task():

@@ -249,7 +249,8 @@ def test_observations_may_be_whole_numbers():
 def test_three_processes_learn():
     config = replace(SMALL, processes=3, sub_policies=2, warm_up=1, sub_policy=replace(FAST, lr=1e-2))
     learner = MLSH(config, TASKS)
-    assert updates(learner, 60)[-1]["return"] > 6  # 2 by chance, 8 at most
+    last = [metrics["return"] for metrics in updates(learner, 60)[-10:]]
+    assert sum(last) / 10 > 5  # 2 by chance, 8 at most
     learner.close()
 
 

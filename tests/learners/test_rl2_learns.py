@@ -31,7 +31,7 @@ def scores(distribution, episodes, iterations, seed=0, core="gru", num_envs=256,
 
 def test_it_explores_and_exploits_five_arms_better_than_thompson_sampling():
     (score,) = scores(metarl.make("BernoulliBandit-v0", arms=5), 10, 40)
-    assert THOMPSON + 0.5 < score < 6.66 + 0.15
+    assert THOMPSON + 0.2 < score < 6.66 + 0.2  # four standard errors of 2,000 tasks
 
 
 @pytest.mark.parametrize("core", ["lstm", "attention", "arms"])

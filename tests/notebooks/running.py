@@ -31,6 +31,7 @@ class Notebook:
         figures: how many it shows.
         probe: code that prints its numbers as JSON, put in as the last cell of a run.
         runs: the published runs that it shows, by name; all that there are if left out.
+        smaller: parameters with which the published agents are soon played; what is committed is executed with the notebook's own.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Notebook:
     figures: int
     probe: str
     runs: tuple[str, ...] = ()
+    smaller: str = ""
 
     @property
     def file(self) -> Path:

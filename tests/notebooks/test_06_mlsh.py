@@ -30,7 +30,8 @@ RUNS = tuple(f"moving-bandits-mlsh-seed{seed}" for seed in range(3))
 PICTURES = ("two-walk-ways-seed0", "two-walk-ways-seed1", "two-walk-training", "obstacle-course-seed0", "four-rooms-room", "four-rooms-upper-room")
 DRAWN = 8
 SHOWN = sum(published_picture(ROOT / "results", "mlsh", name) is not None for name in PICTURES)
-NOTEBOOK = Notebook("06_mlsh.ipynb", "results/", figures=DRAWN + SHOWN, probe=PROBE, runs=RUNS)
+SMALLER = "TRAINED, NUM_TASKS = SEEDS[:2], 20"
+NOTEBOOK = Notebook("06_mlsh.ipynb", "results/", DRAWN + SHOWN, PROBE, RUNS, SMALLER)
 WHOLE, SCRATCH, KNOWN = "MLSH", "PPO from scratch", "Known goal"
 
 

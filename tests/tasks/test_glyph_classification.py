@@ -37,7 +37,7 @@ def test_what_is_learned_from_some_characters_serves_others():
         learner.update()
     scored.append(metarl.evaluate_supervised(learner.adapter(), family, "test", 300, 0, 3))
     before, after = (evaluation.scores(score="accuracy").mean() for evaluation in scored)
-    assert after > 0.7
+    assert after > 0.6  # 0.2 by chance
     assert after > before + 0.1
     assert abs(scored[1].scores(0, "accuracy").mean() - 0.2) < 0.1, "before the first step labels mean nothing"
 

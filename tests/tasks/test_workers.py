@@ -193,6 +193,8 @@ import numpy as np
 from metarl.tasks import processes, workers
 from metarl.tasks.row_player import Recipe
 from tests.tasks.noisy_walk import NoisyWalk
+# tests that run in a shell's background are deaf to Ctrl-C, and so would be what they start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 processes.PATIENCE = 0.3
 tasks = (("train", (0.0, "hang")),)
 pool = workers.WorkerPool(Recipe("Walk-v0", NoisyWalk, tasks, NoisyWalk.observation_space, NoisyWalk.action_space), 2, 2)
@@ -222,11 +224,14 @@ def test_workers_end_with_their_parent(hanging, number):
         stderr=subprocess.PIPE,
         text=True,
     )
-    workers = [int(pid) for pid in parent.stdout.readline().split()]
-    assert len(workers) == 2
-    time.sleep(0.2)
-    parent.send_signal(number)
-    out, err = parent.communicate(timeout=30)
+    try:
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(workers) == 2
+        time.sleep(0.2)
+        parent.send_signal(number)
+        out, err = parent.communicate(timeout=30)
+    finally:
+        parent.kill()
     if number == signal.SIGINT:
         assert parent.returncode == 0
         assert out.split()[0] == "interrupted"
