@@ -137,6 +137,8 @@ RL2_SETTINGS: dict[str, dict[str, Any]] = {
     "robot": {"num_envs": 64, "iterations": 200, "ppo": ROBOT_PPO},
     "ant course": {"num_envs": 16, "iterations": 300, "ppo": ROBOT_PPO},
     "arm": {"num_envs": 4, "iterations": 100, "ppo": replace(ROBOT_PPO, lr=3e-3, minibatches=2)},
+    "levels": {"network": NetworkConfig(units=128, encoder="nature")},
+    "stacked frames": {"network": NetworkConfig(units=128, encoder="nature")},
 }
 NAVIGATING: dict[str, Any] = {"iterations": 40, "tasks": 20, "adaptation": Adaptation(episodes=20)}
 RUNNING: dict[str, Any] = {
