@@ -19,7 +19,8 @@ BASE = 330 * MIB  # Python, PyTorch and this package
 RECORD = 80  # bytes of a step beside its observation and the policy's output
 ENVIRONMENT = 40 * MIB  # a row that is an environment of its own in this process
 ENVIRONMENTS = {"arm": 60 * MIB, "levels": 60 * MIB, "stacked frames": 130 * MIB}
-PIXEL = 100  # bytes that an encoder keeps for each pixel of an image in a minibatch
+PIXEL = {"nature": 40, "impala": 250, "none": 12}  # bytes that an encoder keeps of a pixel in a minibatch ...
+PIXEL_OF_OTHERS = 100
 
 
 class Footprint(NamedTuple):
@@ -93,10 +94,10 @@ def _record(distribution: Any) -> int:
     return 2 * (observation_bytes(distribution) + RECORD)
 
 
-def _pixels(distribution: Any) -> int:
-    """Return the pixels of an observation; 0 of one that is no image."""
+def _pixels(distribution: Any, encoder: str) -> int:
+    """Return the bytes that an encoder keeps of an observation; 0 of one that is no image."""
     height, width, _ = distribution.observation_space.shape if is_image(distribution.observation_space) else (0, 0, 0)
-    return int(height * width)
+    return int(height * width) * PIXEL.get(encoder, PIXEL_OF_OTHERS)
 
 
 def _rl2(config: Any, distribution: Any, members: int) -> Footprint:
@@ -106,7 +107,7 @@ def _rl2(config: Any, distribution: Any, members: int) -> Footprint:
     if network.core == "attention":
         width += 2 * network.layers * network.heads * length
     kept = 4 * width
-    kept += PIXEL * _pixels(distribution)
+    kept += _pixels(distribution, network.encoder)
     steps = rows * length
     memory = steps * _record(distribution) + steps * kept // config.ppo.minibatches
     return Footprint(rows, steps, BASE + memory + _environments(distribution, rows), "--num-envs", config.num_envs)
@@ -133,7 +134,7 @@ def _mlsh(config: Any, distribution: Any, members: int) -> Footprint:
 def _joint_ppo(config: Any, distribution: Any, members: int) -> Footprint:
     steps = config.num_envs * config.steps
     kept = 4 * 12 * config.network.units
-    kept += PIXEL * _pixels(distribution)
+    kept += _pixels(distribution, config.network.encoder)
     memory = steps * _record(distribution) + steps * kept // config.ppo.minibatches
     rows = config.num_envs
     return Footprint(rows, steps, BASE + memory + _environments(distribution, rows), "--num-envs", rows)
@@ -142,7 +143,7 @@ def _joint_ppo(config: Any, distribution: Any, members: int) -> Footprint:
 def _joint_rainbow(config: Any, distribution: Any, members: int) -> Footprint:
     rows, replay = config.num_envs, config.rainbow.replay
     kept = 1.25 * replay.capacity * (observation_bytes(distribution) // replay.stack + RECORD)
-    batch = config.rainbow.batch * PIXEL * _pixels(distribution)
+    batch = config.rainbow.batch * _pixels(distribution, config.rainbow.network.encoder)
     memory = BASE + int(kept) + batch + _environments(distribution, rows)
     return Footprint(rows, rows * config.steps, memory, "--rainbow.replay.capacity", replay.capacity)
 

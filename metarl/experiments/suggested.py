@@ -28,6 +28,7 @@ from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy import NetworkConfig
 from metarl.networks.rainbow_network import RainbowNetworkConfig
 from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.registry import make
 from metarl.tasks.seeding import torch_generator
 
 __all__ = ["DEFAULT_FAMILIES", "DefaultFamily", "default_family", "kind_of", "suggested_config", "suggested_num_tasks"]
@@ -208,7 +209,7 @@ def suggested_config(learner: str, distribution: Any) -> Any:
 
     Args:
         learner: its name, such as "rl2".
-        distribution: a `TaskDistribution`, or a supervised one.
+        distribution: a `TaskDistribution`, a supervised one, or an id of either.
 
     Returns:
         An instance of the learner's `Config`; of a learner that isn't ours, its default.
@@ -217,6 +218,8 @@ def suggested_config(learner: str, distribution: Any) -> Any:
         ValueError: an unknown learner, or one that can't learn from such a distribution.
     """
     kind = learner_class(learner)
+    if isinstance(distribution, str):
+        distribution = make(distribution)
     check_fits(learner, distribution)
     rule = RULES.get(learner)
     return kind.Config() if rule is None else rule(learner, kind.Config, distribution)
@@ -271,7 +274,7 @@ def _rl2(learner: str, config: type[Any], distribution: TaskDistribution) -> Any
     }
     settings |= RL2_SETTINGS.get(kind_of(distribution), {})
     room = _power_of_two(_steps_at_once(distribution) / (settings["episodes"] * distribution.horizon))
-    settings["num_envs"] = max(2, min(settings.get("num_envs", 1024), room))
+    settings["num_envs"] = min(settings.get("num_envs", 1024), room)
     ppo = settings["ppo"]
     settings["ppo"] = replace(ppo, minibatches=min(ppo.minibatches, settings["num_envs"]))
     return _with(config(), settings)
