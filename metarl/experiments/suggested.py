@@ -7,6 +7,7 @@ training shows its first figures within about 20 seconds, stays below 2 GB, and 
 cores, or stands there as far as it got: emulators and robots need longer than that to learn much.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
@@ -226,8 +227,12 @@ def suggested_config(learner: str, distribution: Any) -> Any:
 
 
 def kind_of(distribution: Any) -> str:
-    """Return the kind of family that settings go by, also where tasks are revealed; "other" of a user's own."""
-    return KIND_OF.get(distribution.id.removesuffix("/revealed"), "other")
+    """Return the kind of family that settings go by, whatever the horizon in its id and whether or not tasks are revealed.
+
+    It is "other" of a user's own.
+    """
+    family = re.sub(r"-h\d+-v", "-h200-v", distribution.id.removesuffix("/revealed"))
+    return KIND_OF.get(family, "other")
 
 
 def suggested_num_tasks(distribution: TaskDistribution, steps: int, default: int = 10_000) -> int:

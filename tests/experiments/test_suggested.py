@@ -20,7 +20,12 @@ OWN = sorted({*LEARNERS, *SUPERVISED_LEARNERS})
 IMAGES = ("Airstriker-v0", "AtariFlavours-v0", "CoinRun-v0", "VisualMaze-v0")
 LONG_TO_MAKE = ("MetaWorldML10-v0", "MetaWorldML45-v0")  # and like MetaWorldML1-v0 else
 PLAYED = [id for id in playable_ids() if id in DISTRIBUTIONS and id not in LONG_TO_MAKE]
-SIZED = [(learner, id) for id in PLAYED for learner in ("joint-ppo", "maml-rl", "mlsh", "rl2") if learner in ("joint-ppo", "rl2") or id not in IMAGES]
+SIZED = [
+    (learner, id)
+    for id in PLAYED
+    for learner in ("joint-ppo", "maml-rl", "mlsh", "rl2")
+    if learner in ("joint-ppo", "rl2") or id not in IMAGES
+]
 made_once = lru_cache(make)
 
 
