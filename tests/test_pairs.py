@@ -34,16 +34,17 @@ SMALLEST = {  # of each family, instead of its usual length and size
     "VisualMaze-v0": {"size": 2, "horizon": 4},
 }
 PPO = ["--ppo.minibatches", "1", "--ppo.epochs", "1"]
-ADAPTING = ["--tasks", "2", "--adaptation.episodes", "1"]
+ALONE = ["--tasks", "2", "--adaptation.episodes", "1"]
+ADAPTING = [*ALONE, "--inner-steps", "1"]
 EXAMPLES = ["--tasks", "2", "--inner-steps", "1"]
 RAINBOW = ["--rainbow.start", "4", "--rainbow.batch", "4", "--rainbow.replay.capacity", "64", "--rainbow.update-every", "4"]
 TINY = {
     "joint-ppo": ["--num-envs", "1", "--steps", "8", *PPO],
     "joint-rainbow": ["--num-envs", "1", "--steps", "8", *RAINBOW],
-    "joint-rl": ADAPTING,
+    "joint-rl": ALONE,
     "mlsh": ["--tasks", "1", "--steps", "4", "--warm-up", "1"],
     "rl2": ["--episodes", "1", "--num-envs", "1", *PPO],
-    **dict.fromkeys(("fomaml-rl", "learn2learn-rl", "maml-rl", "reptile-rl"), [*ADAPTING, "--inner-steps", "1"]),
+    **dict.fromkeys(("fomaml-rl", "learn2learn-rl", "maml-rl", "reptile-rl"), ADAPTING),
     **dict.fromkeys(SUPERVISED_LEARNERS, EXAMPLES),
 }
 VECTORS_ONLY = {"fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "mlsh", "reptile-rl"}

@@ -271,7 +271,7 @@ def _rl2(learner: str, config: type[Any], distribution: TaskDistribution) -> Any
     """Meta-episodes of 100 steps or two episodes; one, where it alone is long."""
     episodes = 1 if distribution.horizon >= 1000 else max(2, min(10, round(100 / distribution.horizon)))
     images = is_image(distribution.observation_space)
-    settings = {
+    settings: dict[str, Any] = {
         "episodes": episodes,
         "iterations": 300 if images or distribution.env_per_row else 150,
         "network": NetworkConfig(units=128 if images else 64),
@@ -312,7 +312,7 @@ def _mlsh(learner: str, config: type[Any], distribution: TaskDistribution) -> An
     horizon = distribution.horizon
     divisors = [every for every in range(1, horizon + 1) if horizon % every == 0]
     steps = max(horizon, min(2000, 40 * horizon, _steps_at_once(distribution) // 4))
-    settings = {
+    settings: dict[str, Any] = {
         "iterations": 150,
         "every": min(divisors, key=lambda every: abs(every - horizon / 5)),
         "steps": steps,
@@ -329,7 +329,7 @@ def _mlsh(learner: str, config: type[Any], distribution: TaskDistribution) -> An
 def _joint_ppo(learner: str, config: type[Any], distribution: TaskDistribution) -> Any:
     """Few rows where each is an environment of its own, and the same update at test without an end."""
     few = distribution.env_per_row
-    settings = {"num_envs": 8 if few else 32, "steps": 128, "iterations": 250, "ppo": JOINT_PPO}
+    settings: dict[str, Any] = {"num_envs": 8 if few else 32, "steps": 128, "iterations": 250, "ppo": JOINT_PPO}
     settings |= JOINT_PPO_SETTINGS.get(kind_of(distribution), {})
     ppo = settings["ppo"]
     settings["fine_tuning"] = replace(ppo, lr=ppo.lr / 4, lr_end=ppo.lr / 4)
