@@ -51,6 +51,7 @@ _EXPORTS = {
     "make": "metarl.tasks.registry",
     "make_agent": "metarl.baselines.registry",
     "make_learner": "metarl.learners.registry",
+    "suggested_config": "metarl.experiments.suggested",
 }
 
 __all__ = ["__version__", *_EXPORTS]

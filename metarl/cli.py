@@ -24,14 +24,14 @@ def train(words: Sequence[str]) -> None:
     """Train a learner; the same command again goes on with a run that was stopped, and with more iterations behind its end."""
     if not words or words[0].startswith("-"):
         _choose_learner(words)
-    from metarl.experiments.commands import TrainOptions, first_sentence, scoring_flags, train_run
+    from metarl.experiments.commands import TrainOptions, first_sentence, scoring_flags, suggestion_for, train_run
     from metarl.learners.registry import learner_class
 
-    kind = learner_class(words[0])
+    kind, suggested = learner_class(words[0]), suggestion_for(words[0], words[1:])
 
     def flags(
-        options: Annotated[TrainOptions, tyro.conf.arg(name="")] = TrainOptions(),
-        config: Annotated[kind.Config, tyro.conf.arg(name="")] = kind.Config(),  # type: ignore[name-defined]
+        options: Annotated[TrainOptions, tyro.conf.arg(name="")] = suggested.options,
+        config: Annotated[kind.Config, tyro.conf.arg(name="")] = suggested.config,  # type: ignore[name-defined]
     ) -> None:
         try:
             folder = train_run(words[0], config, options)

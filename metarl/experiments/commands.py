@@ -2,30 +2,33 @@
 
 import importlib
 import json
+from argparse import ArgumentError, ArgumentParser
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from metarl.baselines.registry import agent_class, agent_names, make_agent
 from metarl.envs.agent import Agent
-from metarl.envs.budget import Budget, Episodes, Steps
-from metarl.evaluation.protocol import Evaluation, evaluate
+from metarl.envs.budget import Budget, Episodes, Steps, max_steps
+from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
 from metarl.experiments.load import default_budget, load_agent
-from metarl.experiments.run import train
-from metarl.experiments.run_config import RunConfig, folder_name, parse_arguments
-from metarl.learners.registry import learner_class, learner_names
+from metarl.experiments.run import iterations_done, train
+from metarl.experiments.run_config import RunConfig, config_from_json, folder_name, parse_arguments
+from metarl.experiments.suggested import default_family, suggested_config, suggested_num_tasks
+from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class, learner_names
 from metarl.results import RunFolder, RunFolderError, find_runs, skipped_if_broken, write_evaluation
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.devices import check_device
 from metarl.tasks.paths import as_path
-from metarl.tasks.registry import distribution_class, distribution_ids, supervised_ids
+from metarl.tasks.registry import distribution_class, distribution_ids, make, supervised_ids
 
 __all__ = [
     "Catalogue",
     "EvaluateOptions",
     "Played",
     "Scored",
+    "Suggestion",
     "TrainOptions",
     "TrainedSeed",
     "catalogue",
@@ -37,6 +40,7 @@ __all__ = [
     "score_run",
     "score_runs",
     "scoring_flags",
+    "suggestion_for",
     "train_run",
 ]
 
@@ -46,7 +50,7 @@ class TrainOptions:
     """What to train on, and where to keep it.
 
     Attributes:
-        distribution: id of the task distribution; `metarl list` shows them.
+        distribution: id of the task distribution, which settings are suggested for; `metarl list` shows them.
         distribution_args: what it is made with, as NAME=VALUE, such as arms=5.
         seed: names every random stream; several train side by side in one batch.
         device: cpu or cuda, environments included.
@@ -126,13 +130,74 @@ class Catalogue(NamedTuple):
     sentence: str
 
 
+class Suggestion(NamedTuple):
+    """What flags are where they aren't given."""
+
+    options: TrainOptions
+    config: Any
+
+
+def suggestion_for(learner: str, words: Sequence[str]) -> Suggestion:
+    """Return what the flags of `metarl train LEARNER` default to: settings that suit the distribution named in `words`.
+
+    Raises:
+        ValueError: there is no such distribution, it can't be made, or the learner can't learn from it.
+    """
+    usual = default_family(learner)
+    parser = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--distribution", default=usual.id)
+    parser.add_argument("--distribution-args", "--distribution_args", nargs="*")
+    try:
+        named, _ = parser.parse_known_args(list(words))
+    except ArgumentError:  # which the command's own parser says with all flags at hand
+        named = parser.parse_args([])
+    own = tuple(f"{name}={json.dumps(value)}" for name, value in usual.arguments.items())
+    options = TrainOptions(distribution=named.distribution, distribution_args=own if named.distribution == usual.id else ())
+    given = options.distribution_args if named.distribution_args is None else tuple(named.distribution_args)
+    try:
+        return Suggestion(options, suggested_config(learner, make(options.distribution, **parse_arguments(given))))
+    except ValueError:
+        if not {"-h", "--help"} & set(words):
+            raise
+        return Suggestion(options, learner_class(learner).Config())
+
+
 def train_run(learner: str, config: Any, options: TrainOptions) -> Path:
-    """Train as the flags say; returns the run's folder."""
+    """Train as the flags say; returns the run's folder.
+
+    A run that was begun goes on with its own settings wherever `config` is what is suggested today.
+    """
     seed = options.seed[0] if len(options.seed) == 1 else options.seed
     run = RunConfig(learner, config, options.distribution, parse_arguments(options.distribution_args), seed, options.device)
-    folder = as_path(options.folder or Path("runs") / folder_name(run))
+    usual = suggested_config(learner, run.make_distribution())
+    folder = as_path(options.folder or Path("runs") / folder_name(run, usual))
+    run = replace(run, config=_as_begun(run, usual, RunFolder(folder)))
     train(run, folder, checkpoint_seconds=options.checkpoint_seconds, tensorboard=options.tensorboard)
     return folder
+
+
+def _as_begun(run: RunConfig, usual: Any, place: RunFolder) -> Any:
+    """Return the config of `run` with the settings of the run that `place` holds wherever it is as suggested."""
+    if not (place.path / "run.json").is_file():
+        return run.config
+    if (place.identity["learner"], place.identity["distribution"]) != (run.learner, run.distribution):
+        return run.config
+    begun = config_from_json(type(run.config), place.identity["config"])
+    config = _filled(run.config, usual, begun)
+    iterations = getattr(begun, "iterations", None)
+    if iterations is not None and iterations_done(place) >= iterations:  # its end was reached: it may go on to what is suggested
+        return replace(config, iterations=max(config.iterations, run.config.iterations))
+    return config
+
+
+def _filled(config: Any, usual: Any, begun: Any) -> Any:
+    """Return `config` with the fields of `begun` where it has those of `usual`, in nested configs of the same kind too."""
+    if config == usual:
+        return begun
+    if not is_dataclass(config) or type(config) is not type(usual) or type(config) is not type(begun):
+        return config
+    parts = {part.name: [getattr(each, part.name) for each in (config, usual, begun)] for part in fields(config)}
+    return replace(config, **{name: _filled(*each) for name, each in parts.items()})  # type: ignore[type-var]
 
 
 def score_run(folder: Path, options: EvaluateOptions) -> Scored:
@@ -314,12 +379,20 @@ def first_sentence(docstring: str) -> str:
 
 
 def scoring_flags(folder: Path) -> str:
-    """What to add to `metarl evaluate FOLDER` for a score that suits the learner: agents that learn by updates take long for each task."""
+    """What to add to `metarl evaluate FOLDER` for a score that suits the learner, over as many tasks as a minute or so is enough for."""
+    run = RunConfig.from_identity(RunFolder(folder).identity)
+    if run.learner in SUPERVISED_LEARNERS:
+        return f" --inner-steps {run.config.inner_steps}"
     try:
-        budget = default_budget(RunConfig.from_identity(RunFolder(folder).identity))
+        budget = default_budget(run)
     except ValueError:  # scored otherwise, or for as long as its user likes
         return ""
-    return " --score after_k --num-tasks 100" if isinstance(budget, Episodes) and budget.after else ""
+    after = isinstance(budget, Episodes) and budget.after > 0
+    distribution = run.make_distribution()
+    usual = min(MOST_TASKS, distribution.task_count("test") or MOST_TASKS)
+    num_tasks = suggested_num_tasks(distribution, max_steps(budget, distribution), min(usual, 100) if after else usual)
+    wanted = f" --num-tasks {num_tasks}" if num_tasks < usual else ""
+    return (" --score after_k" if after else "") + wanted
 
 
 def _budget(run: RunConfig, options: EvaluateOptions) -> Budget:

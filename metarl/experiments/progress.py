@@ -18,6 +18,7 @@ from metarl.tasks.contract import TaskDistribution
 
 __all__ = ["Progress", "Yardstick", "yardstick"]
 
+YARDSTICK_STEPS = 100_000  # most environment steps that random play takes before training begins
 PLAIN_LINE_SECONDS = 5.0  # between lines where there is no terminal
 
 
@@ -37,6 +38,7 @@ def yardstick(distribution: TaskDistribution, episodes: int, num_tasks: int = 10
     if distribution.upper_bound(distribution.sample(1, "train", 0), 1) is None and distribution.optimum(episodes) is None:
         return None
     budget = Episodes(episodes, 0)
+    num_tasks = max(16, min(num_tasks, YARDSTICK_STEPS // (episodes * distribution.horizon)))
     played = evaluate(make_agent("random", distribution, budget), distribution, "train", num_tasks, 0, budget)
     ceiling, scores = ceiling_of(played, distribution), played.scores("total")
     if ceiling is None or nothing_to_normalise(scores, ceiling):
@@ -75,6 +77,7 @@ class Progress:
         self._began = self._printed = time.monotonic()
         if self._live is not None:
             self._live.start()
+            self._live.update(f"{self.title}: the first iteration is under way")
         else:
             self.console.print(self.title, soft_wrap=True)
         return self

@@ -12,16 +12,18 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from metarl.experiments.checkpoint import CheckpointError, load_about, load_state, save_state
+from metarl.experiments.footprint import check_it_fits, footprint
 from metarl.experiments.metrics_log import MetricsLog
 from metarl.experiments.progress import Progress, yardstick
 from metarl.experiments.run_config import RunConfig
 from metarl.experiments.stopping import stop_signals
 from metarl.learners.contract import Learner
+from metarl.learners.registry import check_fits
 from metarl.results import RunFolder, RunFolderError
 from metarl.tasks.contract import PlugInError, TaskDistribution
 from metarl.tasks.supervised import SupervisedDistribution
 
-__all__ = ["check_belongs", "resume", "train"]
+__all__ = ["check_belongs", "iterations_done", "resume", "train"]
 
 SLOW_ITERATION = 0.5  # seconds, from which on each iteration is saved, since a signal may break the next one off ...
 SAVING_SHARE = 0.1  # ... unless that takes more than this part of the iteration's time
@@ -58,18 +60,22 @@ def train(
         The trained learner.
 
     Raises:
-        ValueError: bad settings, a folder in use or of another run, a damaged checkpoint, or training diverged: then nothing of it is
-            saved. StorageError: a full or read-only disk.
+        ValueError: bad settings, more memory wanted than there is, a folder in use or of another run, a damaged
+            checkpoint, or training diverged: then nothing of it is saved. StorageError: a full or read-only disk.
     """
     if not (math.isfinite(checkpoint_seconds) and checkpoint_seconds >= 0):
         raise ValueError(f"checkpoint_seconds can't be negative and must be a number, not {checkpoint_seconds}.")
     place = RunFolder(folder)
     distribution = run.make_distribution()
+    check_fits(run.learner, distribution)
+    expected = footprint(run.learner, run.config, distribution, len(run.seeds))
+    if run.device == "cpu":
+        check_it_fits(expected, f"{run.learner} on {run.distribution}")
     learner = run.make_learner(distribution)
     with ExitStack() as stack:
         stack.enter_context(place.lock())
         stack.enter_context(place.removed_unless_begun())
-        changed = place.adopt(run.identity(), _read_today, _iterations_done(place) if lengthen else None)
+        changed = place.adopt(run.identity(), _read_today, iterations_done(place) if lengthen else None)
         if changed is not None and show:
             print(_lengthened(*changed, place), file=sys.stderr)
         iteration = resume(learner, place)
@@ -85,6 +91,8 @@ def train(
         stack.callback(getattr(learner, "close", lambda: None))
         place.note_continuation()
         events = stack.enter_context(_event_writer(place, iteration)) if tensorboard else None
+        if show and expected is not None:
+            print(expected.sentence(getattr(run.config, "iterations", None)), file=sys.stderr, flush=True)
         progress = stack.enter_context(_progress(run, distribution, place, iteration)) if show else None
         _iterate(learner, place, log, iteration, checkpoint_seconds, events, progress)
         _save_weights(learner, place)
@@ -141,7 +149,7 @@ def _read_today(stored: dict[str, Any]) -> dict[str, Any]:
     return RunConfig.from_identity(stored).identity()
 
 
-def _iterations_done(place: RunFolder) -> int:
+def iterations_done(place: RunFolder) -> int:
     """The iterations behind the checkpoint, without reading all of it."""
     return int(load_about(place.checkpoint).get("iteration", 0)) if place.checkpoint.exists() else 0
 
@@ -157,7 +165,7 @@ def _lengthened(old: int, wanted: int, place: RunFolder) -> str:
 
 def _broken_off(place: RunFolder, iteration: int) -> str:
     """What is left where an iteration was interrupted."""
-    done = _iterations_done(place)
+    done = iterations_done(place)
     if not done:
         return f"Stopped amid iteration {iteration}, before there was a checkpoint: the same command starts anew."
     return f"Stopped amid iteration {iteration}; the checkpoint is of iteration {done}, and the same command goes on from there."

@@ -69,7 +69,12 @@ class RunConfig:
         """
         check_device(self.device)
         check_fits(self.learner, distribution)
-        learner: Learner = learner_class(self.learner)(self.config, distribution, self.seed, self.device)
+        try:
+            learner: Learner = learner_class(self.learner)(self.config, distribution, self.seed, self.device)
+        except ValueError as error:
+            if type(error) is not ValueError or distribution.id in str(error):
+                raise
+            raise ValueError(f"The learner {self.learner!r} can't be trained so on {distribution.id}: {error}") from error
         return learner
 
     def identity(self) -> dict[str, Any]:

@@ -58,7 +58,11 @@ def check_fits(name: str, distribution: Any) -> None:
 def make_learner(
     name: str, distribution: TaskDistribution, config: Any = None, seed: int | tuple[int, ...] = 0, device: str = "cpu"
 ) -> Learner:
-    """Build the learner registered under `name`; `config` is an instance of its `Config`, default settings if left out."""
+    """Build the learner registered under `name`.
+
+    `config` is an instance of its `Config`. If left out, that has its own defaults, which are the same for every
+    distribution; `metarl.suggested_config(name, distribution)` gives what `metarl train` takes.
+    """
     kind = learner_class(name)
     check_fits(name, distribution)
     return kind(kind.Config() if config is None else config, distribution, seed, device)

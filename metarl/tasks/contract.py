@@ -141,6 +141,7 @@ class TaskDistribution(ABC):
         reveals: an episode's first observation is meant to tell something of the task.
         hides: fields of its tasks that no observation of an unfinished episode depends on; only rewards, successes and ends do.
         headings: ways that an agent which walks about may face, as `reckon` counts them.
+        env_per_row: each row is an environment of its own, so that many rows take long; tensors step all of them at once.
         splits: the splits it can sample: train, test, and where they make sense validation (to choose settings by) and extrapolate.
     """
 
@@ -153,6 +154,7 @@ class TaskDistribution(ABC):
     reveals: bool = False
     hides: ClassVar[tuple[str, ...]] = ()
     headings: int = 1
+    env_per_row: ClassVar[bool] = False
     splits: tuple[str, ...] = ("train", "test")
 
     @abstractmethod

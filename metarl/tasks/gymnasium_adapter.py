@@ -104,6 +104,8 @@ class GymnasiumDistribution(TaskDistribution):
         PlugInError: make_env raises an error, or returns something other than a Gymnasium environment with spaces.
     """
 
+    env_per_row = True
+
     def __init__(
         self,
         id: str,

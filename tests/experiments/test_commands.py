@@ -1,12 +1,18 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from metarl.envs.budget import Episodes
-from metarl.experiments.commands import EvaluateOptions, TrainOptions, save_scores, score_run, scoring_flags, train_run
+from metarl.experiments import commands
+from metarl.experiments.commands import EvaluateOptions, TrainOptions, save_scores, score_run, scoring_flags, suggestion_for, train_run
+from metarl.experiments.suggested import suggested_config
 from metarl.learners.mlsh import MLSHConfig
 from metarl.learners.rl2 import RL2Config
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy import NetworkConfig
+from metarl.results import RunFolder
+from metarl.tasks.registry import make
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +99,41 @@ def test_agents_that_learn_by_updates_are_scored_after_them(tmp_path):
 
 def test_others_are_scored_as_they_are(folder):
     assert scoring_flags(folder) == ""
+
+
+def test_a_run_goes_on_as_it_was_begun_when_suggestions_change(tmp_path, monkeypatch):
+    begun = RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig(units=8))
+    changed = replace(begun, num_envs=16, network=NetworkConfig(units=4), iterations=2)
+    options = TrainOptions(distribution="Identity-v0", folder=tmp_path)
+    monkeypatch.setattr(commands, "suggested_config", lambda learner, distribution: begun)
+    train_run("rl2", begun, options)
+    monkeypatch.setattr(commands, "suggested_config", lambda learner, distribution: changed)
+    train_run("rl2", changed, options)  # nothing typed: the sizes of then, and on to the end of now
+    assert RunFolder(tmp_path).identity["config"]["num_envs"] == 8
+    assert RunFolder(tmp_path).identity["config"]["network"]["units"] == 8
+    assert len(RunFolder(tmp_path).metrics) == 2
+    with pytest.raises(ValueError, match="num_envs"):
+        train_run("rl2", replace(changed, num_envs=32), options)  # typed
+
+
+@pytest.mark.parametrize("words", [[], ["--distribution", "CartPole-v0"], ["--distribution=CartPole-v0", "--iterations", "3"]])
+def test_flags_default_to_what_suits_the_distribution(words):
+    suggestion = suggestion_for("rl2", words)
+    named = "CartPole-v0" if words else "BernoulliBandit-v0"
+    assert suggestion.options.distribution == named
+    assert suggestion.config == suggested_config("rl2", make(named))
+
+
+def test_arguments_of_the_distribution_count_too():
+    words = ["--distribution-args", "horizon=2500", "--distribution", "GridMaze-v0"]
+    assert suggestion_for("rl2", words).config == suggested_config("rl2", make("GridMaze-v0", horizon=2500))
+    assert suggestion_for("reptile", []).options.distribution_args == ("points=50",)
+    with pytest.raises(ValueError, match="Did you mean"):
+        suggestion_for("rl2", ["--distribution", "GridMaz-v0"])
+    assert suggestion_for("rl2", ["--distribution", "GridMaz-v0", "--help"]).config == RL2Config()
+
+
+def test_learners_of_examples_are_scored_after_the_steps_of_their_training(tmp_path):
+    config = replace(suggested_config("maml", "SineRegression-v0"), iterations=1, inner_steps=2)
+    train_run("maml", config, TrainOptions(distribution="SineRegression-v0", folder=tmp_path))
+    assert scoring_flags(tmp_path) == " --inner-steps 2"
