@@ -225,6 +225,10 @@ class MetaEpisodeEnv:
         leaves = [leaf.to(self.device) for leaf in state["state"]]
         self._rows.tasks, self._rows.state = self._tasks, tree_unflatten(leaves, tree_structure(self._rows.state))
 
+    def render(self, row: int) -> Tensor | None:
+        """Return a picture [H, W, 3] uint8 of how `row` stands; None where there is nothing to show."""
+        return self._rows.render(row)
+
     def close(self) -> None:
         """Release worker processes and emulators."""
         self._rows.close()

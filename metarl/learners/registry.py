@@ -4,7 +4,9 @@ from typing import Any
 
 from metarl.learners.contract import Learner
 from metarl.tasks.contract import TaskDistribution
+from metarl.learners.settings import check_config
 from metarl.tasks.entries import known_ids, look_up
+from metarl.tasks.registry import as_distribution
 from metarl.tasks.supervised import SupervisedDistribution
 
 __all__ = ["GROUP", "LEARNERS", "SUPERVISED_LEARNERS", "check_fits", "learner_class", "learner_names", "make_learner"]
@@ -37,8 +39,8 @@ def learner_names() -> list[str]:
 
 
 def learner_class(name: str) -> Any:
-    """The class registered under `name`; its `Config` attribute is its config dataclass."""
-    return look_up("learner", name, {**LEARNERS, **SUPERVISED_LEARNERS}, GROUP)
+    """Return the class registered under `name`; its `Config` attribute is its config dataclass."""
+    return look_up("learner", name, {**LEARNERS, **SUPERVISED_LEARNERS}, GROUP, needs=("Config", "update"))
 
 
 def check_fits(name: str, distribution: Any) -> None:
@@ -56,9 +58,22 @@ def check_fits(name: str, distribution: Any) -> None:
 
 
 def make_learner(
-    name: str, distribution: TaskDistribution, config: Any = None, seed: int | tuple[int, ...] = 0, device: str = "cpu"
+    name: str, distribution: TaskDistribution | str, config: Any = None, seed: int | tuple[int, ...] = 0, device: str = "cpu"
 ) -> Learner:
-    """Build the learner registered under `name`; `config` is an instance of its `Config`, default settings if left out."""
+    """Build the learner registered under `name`, such as `make_learner("rl2", "BernoulliBandit-v0")`.
+
+    Args:
+        name: its id. distribution: what it trains on, or its id.
+        config: an instance of its `Config`; default settings if left out.
+        seed: names every random stream; some learners train one member a seed of a tuple. device: "cpu" or "cuda".
+
+    Raises:
+        ValueError: unknown name, settings of another learner, or a distribution that it can't train on.
+    """
     kind = learner_class(name)
+    distribution = as_distribution(distribution)
     check_fits(name, distribution)
-    return kind(kind.Config() if config is None else config, distribution, seed, device)
+    config = kind.Config() if config is None else config
+    check_config(name, kind.Config, config)
+    learner: Learner = kind(config, distribution, seed, device)
+    return learner

@@ -1,8 +1,47 @@
 """What learners ask of numbers that they are given, before any training starts."""
 
+from dataclasses import is_dataclass
+from inspect import isclass
 from numbers import Integral
+from typing import Any
 
-__all__ = ["check_counts", "only_seed"]
+from metarl.tasks.entries import shown
+from metarl.tasks.registry import as_distribution, task_distribution
+
+__all__ = ["check_config", "check_counts", "only_seed", "settled"]
+
+
+def settled(kind: type, config: Any, distribution: Any, *, examples: bool = False) -> Any:
+    """Return the distribution that a learner of class `kind` is to train on, made if an id names it; its config is checked too.
+
+    Args:
+        kind: the learner's class; `Config` is that of its settings.
+        config, distribution: what it was built with.
+        examples: it learns from examples rather than episodes.
+
+    Raises:
+        ValueError: settings of another learner or none, or no distribution of its kind.
+    """
+    check_config(kind.__name__, kind.Config, config)  # type: ignore[attr-defined]
+    return as_distribution(distribution) if examples else task_distribution(distribution)
+
+
+def check_config(learner: str, kind: type, config: Any) -> None:
+    """Raise ValueError unless `config` is an instance of `kind`, the settings of `learner`."""
+    if isinstance(config, kind):
+        return
+    default, given = f"{kind.__name__}()", shown(config)
+    if isclass(config) and issubclass(config, kind):
+        advice = "Make one with ()."
+    elif isinstance(config, dict):
+        advice = f"Write {kind.__name__}(name=value, ...), or {kind.__name__}(**settings)."
+    elif isinstance(config, str) or hasattr(config, "sample"):
+        advice = "Settings come before the distribution where a learner is built, RL2(config, distribution), and after it in make_learner."
+    elif is_dataclass(config):
+        given, advice = f"a {type(config).__name__}", "Those are settings of another learner."
+    else:
+        advice = f"{default} has the default settings."
+    raise ValueError(f"The learner {learner} takes its settings as {default}, not {given}. {advice}")
 
 
 def check_counts(**counts: int) -> None:

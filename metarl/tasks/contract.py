@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 import gymnasium as gym
 import torch
 from torch import Generator, Tensor
+from torch.utils._pytree import tree_map
 
 from metarl.tasks.errors import PlugInError
 from metarl.tasks.seeding import derive_seed
@@ -153,6 +154,11 @@ class TaskDistribution(ABC):
         """
         return None
 
+    @property
+    def draws(self) -> bool:
+        """Whether rows of this family draw pictures of how they stand."""
+        return type(self).render is not TaskDistribution.render
+
     def render(self, tasks: Any, state: Any) -> Tensor | None:
         """Pictures [n, H, W, 3] uint8 of how the tasks stand in `state`; None where the family has nothing to show."""
         return None
@@ -199,7 +205,7 @@ class EpisodeRows(ABC):
         """From now on only rows of `mask` [B] are read; the others needn't be reset or stepped."""
 
     def render(self, row: int) -> Tensor | None:
-        """A picture [H, W, 3] uint8 of how `row` stands; None where there is nothing to show. Tensor families draw from states instead."""
+        """A picture [H, W, 3] uint8 of how `row` stands; None where there is nothing to show."""
         return None
 
     def describe(self, row: int) -> str:
@@ -230,6 +236,13 @@ class TensorRows(EpisodeRows):
         self.state = transition.state
         return transition
 
+    def render(self, row: int) -> Tensor | None:
+        if self.tasks is None:
+            return None
+        one, state = self.tasks[row].to("cpu"), tree_map(lambda part: part[row : row + 1].cpu(), self.state)
+        pictures = self.distribution.render(one, state)
+        return None if pictures is None else pictures[0]
+
 
 class IndependentRows(EpisodeRows):
     """Rows played one by one, each with a generator of its own."""
@@ -255,6 +268,9 @@ class IndependentRows(EpisodeRows):
     def play_only(self, mask: Tensor) -> None:
         for i, row in enumerate(self.rows):
             row.play_only(mask[i : i + 1])
+
+    def render(self, row: int) -> Tensor | None:
+        return self.rows[row].render(0)
 
     def close(self) -> None:
         for row in self.rows:

@@ -79,8 +79,13 @@ class GymnasiumDistribution(TaskDistribution):
         _check_lists(id, self.task_lists, finite)
         env = self.make_env(self.task_lists[self.splits[0]][0])
         self.observation_space, self.action_space = env.observation_space, env.action_space
+        self._draws = env.render_mode == "rgb_array"
         env.close()
         spaces_of(self)
+
+    @property
+    def draws(self) -> bool:
+        return self._draws
 
     def make_env(self, task: Any) -> gym.Env:
         """The environment of one `task` of the lists."""
