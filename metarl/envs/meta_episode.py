@@ -5,6 +5,7 @@ reward, both end flags and the observation that the ended episode showed last. S
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -12,8 +13,9 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_leaves, tree_map, tree_structure, tree_unflatten
 
-from metarl.envs.budget import Budget, Steps, max_steps
+from metarl.envs.budget import Budget, Steps, as_budget, max_steps
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, TaskSource, TensorRows, Transition, where_rows
+from metarl.tasks.registry import task_distribution
 from metarl.tasks.spaces import action_dtype, observation_dtype, spaces_of
 
 __all__ = ["MetaEpisodeEnv", "Outcome", "Step", "action_dtype", "observation_dtype"]
@@ -56,8 +58,8 @@ class MetaEpisodeEnv:
     """Plays meta-episodes of `num_envs` tasks side by side, each row on its own clock.
 
     Args:
-        distribution: where tasks come from; tensor families and adapted Gymnasium environments alike.
-        budget: how long a meta-episode lasts.
+        distribution: where tasks come from, or its id; tensor families and adapted Gymnasium environments alike.
+        budget: how long a meta-episode lasts; a number is one of episodes.
         num_envs: B, parallel rows.
         rng: noise of reset and step; its device is the environment's. A sequence of num_envs generators gives each row its own:
             row i then plays exactly as it would alone, which is slower.
@@ -71,17 +73,20 @@ class MetaEpisodeEnv:
 
     def __init__(
         self,
-        distribution: TaskDistribution,
-        budget: Budget,
+        distribution: TaskDistribution | str,
+        budget: Budget | int,
         num_envs: int,
         rng: Generator | Sequence[Generator],
         *,
         refill: bool = True,
         dtype: torch.dtype = torch.float32,
     ):
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, not {num_envs}.")
+        distribution, budget = task_distribution(distribution), as_budget(budget)
+        if not isinstance(num_envs, Integral) or num_envs < 1:
+            raise ValueError(f"num_envs must be a whole number and at least 1, not {num_envs!r}.")
         rngs = [rng] if isinstance(rng, Generator) else rng
+        if not isinstance(rngs, Sequence) or not all(isinstance(each, Generator) for each in rngs):
+            raise ValueError(f"rng must be a torch.Generator, such as torch.Generator().manual_seed(0), or one a row, not {rng!r}.")
         if not isinstance(rng, Generator) and len(rng) != num_envs:
             raise ValueError(f"Give one generator, or one a row: {num_envs} rows can't share {len(rng)}.")
         self.distribution, self.budget, self.num_envs, self.refill, self.dtype = distribution, budget, num_envs, refill, dtype

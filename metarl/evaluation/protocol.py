@@ -9,13 +9,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from metarl.baselines.registry import as_agent
 from metarl.envs.agent import Agent
-from metarl.envs.budget import Budget, Episodes
+from metarl.envs.budget import Budget, Episodes, as_budget
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome
+from metarl.learners.contract import Learner
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, check_split, where_rows
 from metarl.tasks.devices import check_device
+from metarl.tasks.registry import task_distribution
 from metarl.tasks.seeding import torch_generator
-from metarl.tasks.supervised import SupervisedDistribution
 
 __all__ = ["CHUNK", "Evaluation", "evaluate"]
 
@@ -103,12 +105,12 @@ class Evaluation:
 
 
 def evaluate(
-    agent: Agent,
-    distribution: TaskDistribution,
+    agent: Agent | Learner | str,
+    distribution: TaskDistribution | str,
     split: str,
     num_tasks: int,
     seed: int,
-    budget: Budget = Episodes(10),
+    budget: Budget | int = Episodes(10),
     *,
     device: str | torch.device = "cpu",
     record_actions: bool = False,
@@ -118,21 +120,27 @@ def evaluate(
     Tasks and the environment's noise depend on (split, num_tasks, seed) alone; the agent draws from a stream of its own.
     Each task has a row of its own, never refilled.
 
+    Args:
+        agent: who plays; or a learner, whose agent does, or the id of an agent such as "thompson".
+        distribution: what is played, or its id.
+        split: of the tasks. num_tasks: how many. seed: names tasks and noise.
+        budget: how long a task is played; a number is one of episodes.
+        device: where it is played.
+        record_actions: keep every action.
+
     Raises:
         ValueError: unknown split or device, no tasks, or no budget. PlugInError: the agent or the distribution broke its contract.
     """
-    if isinstance(distribution, SupervisedDistribution):
-        raise ValueError(f"{distribution!r} has examples rather than episodes; score adapters on it with metarl.evaluate_supervised.")
+    distribution, budget = task_distribution(distribution), as_budget(budget)
     check_split(distribution, split)
     check_device(device)
-    if not isinstance(budget, Budget):
-        raise ValueError(f"budget must be Episodes(K, after=M) or Steps(N), not {budget!r}.")
     if not isinstance(num_tasks, Integral):
         raise ValueError(f"num_tasks must be a whole number, not {num_tasks!r}.")
     if num_tasks < 1:
         raise ValueError(f"num_tasks must be at least 1, not {num_tasks}.")
     if not isinstance(seed, Integral):
         raise ValueError(f"seed must be a whole number, not {seed!r}.")
+    agent = as_agent(agent, distribution, budget)
     _check_fits(agent, distribution)
     tasks = distribution.sample(num_tasks, split, seed)
     chunks = []

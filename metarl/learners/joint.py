@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from metarl.envs.budget import Budget, Episodes, Steps
+from metarl.envs.budget import Budget, Episodes, Steps, as_budget
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome, Step
 from metarl.learners.contract import Metrics
 from metarl.learners.online import FineTuningAgent, FixedAgent, OnlineLearner
-from metarl.learners.settings import check_counts, only_seed
+from metarl.learners.settings import check_counts, described, only_seed, settled
 from metarl.tasks.contract import TaskDistribution, TaskSource, fresh_tasks
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
@@ -96,10 +96,11 @@ class JointTraining(ABC):
     Config: ClassVar[Any]
     label: ClassVar[str]
 
-    def __init__(self, config: Any, distribution: TaskDistribution, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
+    def __init__(self, config: Any, distribution: TaskDistribution | str, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
         check_device(device)
-        self.config, self.distribution, self.device = config, distribution, device
+        self.config, self.distribution, self.device = config, settled(type(self), config, distribution), device
         self.seed = only_seed(type(self).__name__, seed)
+        self.seeds = (self.seed,)
         self.online = self.new_online(config.num_envs, derive_seed(self.seed, "joint training"), alone=False)
         self.env_rng = torch_generator(self.seed, "joint training", "environment", device=device)
         self.scores = Scores(config.num_envs)
@@ -154,6 +155,9 @@ class JointTraining(ABC):
         self.steps += self.config.steps * self.config.num_envs
         return {"iteration": float(self.iteration), "steps": float(self.steps), **self.scores.metrics(), **self.online.metrics()}
 
+    def __repr__(self) -> str:
+        return described(self)
+
     @property
     def finished(self) -> bool:
         """Whether all iterations are done."""
@@ -178,7 +182,7 @@ class JointTraining(ABC):
             return learner
 
         spaces = self.distribution.observation_space, self.distribution.action_space
-        return FineTuningAgent(alone, *spaces) if isinstance(budget, Steps) else FixedAgent(alone(0), *spaces)
+        return FineTuningAgent(alone, *spaces) if isinstance(as_budget(budget), Steps) else FixedAgent(alone(0), *spaces)
 
     def weights(self, member: int = 0) -> dict[str, Any]:
         """What acting needs."""

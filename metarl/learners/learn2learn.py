@@ -21,7 +21,7 @@ from metarl.learners.contract import Metrics
 from metarl.learners.initialisation import check_settings, network_for
 from metarl.learners.inner_loop import MetaGradient, check_converges, minibatches
 from metarl.learners.optimizers import SGD, Adam, moved_to
-from metarl.learners.settings import only_seed
+from metarl.learners.settings import described, only_seed, settled
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.devices import check_device
@@ -171,16 +171,18 @@ class Learn2Learn:
     def __init__(
         self,
         config: Learn2LearnConfig,
-        distribution: SupervisedDistribution,
+        distribution: SupervisedDistribution | str,
         seed: int | tuple[int, ...] = 0,
         device: str = "cpu",
         algorithm: Any = None,
     ):
         check_device(device)
+        distribution = settled(type(self), config, distribution, examples=True)
         if not isinstance(distribution, SupervisedDistribution):
             raise ValueError(f"Learn2Learn learns supervised tasks, such as SineRegression-v0; {distribution!r} isn't one.")
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
-        streams = derive_seed(only_seed("Learn2Learn", seed), "initialisation")
+        self.seeds, self.own_parts = (only_seed("Learn2Learn", seed),), () if algorithm is None else ("algorithm",)
+        streams = derive_seed(self.seeds[0], "initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
         if algorithm is None:
@@ -236,6 +238,9 @@ class Learn2Learn:
         self.steps += found.losses.numel()
         first, last = float(found.losses[0].mean()), float(found.losses[-1].mean())
         return {"iteration": float(self.iteration), "steps": float(self.steps), "return": -last, "loss_first": first, "loss_last": last}
+
+    def __repr__(self) -> str:
+        return described(self)
 
     @property
     def finished(self) -> bool:

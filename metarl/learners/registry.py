@@ -3,8 +3,8 @@
 from typing import Any
 
 from metarl.learners.contract import Learner
-from metarl.tasks.contract import TaskDistribution
 from metarl.learners.settings import check_config
+from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.entries import known_ids, look_up
 from metarl.tasks.registry import as_distribution
 from metarl.tasks.supervised import SupervisedDistribution

@@ -8,7 +8,7 @@ from typing import Any
 from metarl.tasks.entries import shown
 from metarl.tasks.registry import as_distribution, task_distribution
 
-__all__ = ["check_config", "check_counts", "only_seed", "settled"]
+__all__ = ["check_config", "check_counts", "described", "only_seed", "settled"]
 
 
 def settled(kind: type, config: Any, distribution: Any, *, examples: bool = False) -> Any:
@@ -24,6 +24,13 @@ def settled(kind: type, config: Any, distribution: Any, *, examples: bool = Fals
     """
     check_config(kind.__name__, kind.Config, config)  # type: ignore[attr-defined]
     return as_distribution(distribution) if examples else task_distribution(distribution)
+
+
+def described(learner: Any) -> str:
+    """Return one line on a learner: what it is, on what it trains, from which seeds, and how far it is."""
+    seeds = ", ".join(map(str, learner.seeds))
+    done = f"{learner.iteration} of {learner.config.iterations} iterations"
+    return f"<{type(learner).__name__} on {learner.distribution!r}, seed {seeds}, {done}>"
 
 
 def check_config(learner: str, kind: type, config: Any) -> None:

@@ -1,4 +1,4 @@
-"""How the registries of distributions, agents and learners look a name up: their own, those added in code, other packages', and `module:attribute`."""
+"""How the registries look a name up: among their own, what code added, other packages' entry points, and `module:attribute`."""
 
 import importlib
 import inspect

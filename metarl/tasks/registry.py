@@ -167,7 +167,7 @@ def _advice(value: Any) -> str:
     is_class = isinstance(value, type)
     if is_class and issubclass(value, TaskDistribution | SupervisedDistribution):
         return f" Make one: {value.__name__}()."
-    if is_class and issubclass(value, gym.Env) or isinstance(value, gym.Env | gym.vector.VectorEnv):
+    if (is_class and issubclass(value, gym.Env)) or isinstance(value, gym.Env | gym.vector.VectorEnv):
         return " Environments of Gymnasium become one by metarl.GymnasiumDistribution(id, make_env, {'train': [...], 'test': [...]})."
     if is_dataclass(value):
         return " Settings come before the distribution where a learner is built, RL2(config, distribution), and after it in make_learner."
