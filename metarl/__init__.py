@@ -46,11 +46,15 @@ _EXPORTS = {
     "Transition": "metarl.tasks.contract",
     "evaluate": "metarl.evaluation.protocol",
     "evaluate_supervised": "metarl.evaluation.supervised",
+    "from_sb3": "metarl.interop.stable_baselines3",
     "load_agent": "metarl.experiments.load",
     "load_learner": "metarl.experiments.load",
     "make": "metarl.tasks.registry",
     "make_agent": "metarl.baselines.registry",
     "make_learner": "metarl.learners.registry",
+    "register": "metarl.plug_ins",
+    "save": "metarl.experiments.run",
+    "train": "metarl.experiments.run",
 }
 
 __all__ = ["__version__", *_EXPORTS]

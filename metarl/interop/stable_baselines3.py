@@ -24,7 +24,7 @@ from metarl.tasks.spaces import action_dtype
 
 __all__ = ["StableBaselines3Agent", "from_sb3", "vec_env"]
 
-Memory = tuple[Tensor, ...]  # of a recurrent policy: hidden and cell state of actor and critic, [B, layers, units] each
+Memory = tuple[Tensor, ...]  # of a recurrent policy: its actor's hidden and cell state, [B, layers, units] each; else nothing
 
 
 def vec_env(
@@ -58,7 +58,8 @@ def vec_env(
     distribution = task_distribution(distribution)
     draws = "rgb_array" if distribution.draws else None
     env = MetaEpisodeVecEnv(MetaEpisodeVector(distribution, budget, split, num_envs, batched=True, render_mode=draws))
-    env.seed(seed)
+    if seed is not None:  # without one, Stable-Baselines3 would draw it from a global generator
+        env.seed(seed)
     return VecMonitor(env)
 
 
@@ -92,10 +93,21 @@ def from_sb3(
     normaliser = model.get_vec_normalize_env() if normalise is None and env is not None else normalise
     if normaliser is not None and not callable(getattr(normaliser, "normalize_obs", None)):
         raise ValueError(f"normalise must be the VecNormalize that the model was trained with, not {shown(normaliser)}.")
-    policy = copy.deepcopy(policy)
-    policy.set_training_mode(False)
+    policy = _copied(policy)
     sampler = None if deterministic else _sampler(policy, float(getattr(model, "exploration_rate", 0.0)))
     return StableBaselines3Agent(policy, distribution, sampler, _statistics(normaliser), type(model).__name__)
+
+
+def _copied(policy: Any) -> Any:
+    """Return a copy of the policy, ready to act; distributions left over from training aren't copied, since acting makes its own."""
+    leftover: dict[int, Any] = {}  # by id, as deepcopy notes what it has copied already
+    for module in policy.modules():
+        if "action_dist" in vars(module):
+            parts = vars(module.action_dist).values()
+            leftover |= {id(part): part for part in parts if isinstance(part, Tensor | torch.distributions.Distribution | list)}
+    copied = copy.deepcopy(policy, leftover)
+    copied.set_training_mode(False)
+    return copied
 
 
 def _distribution_of(env: Any) -> TaskDistribution:
@@ -151,7 +163,7 @@ class StableBaselines3Agent:
         if not self._recurrent:
             return ()
         layers, _, units = self.policy.lstm_hidden_state_shape
-        return tuple(torch.zeros(batch_size, layers, units) for _ in range(4))
+        return tuple(torch.zeros(batch_size, layers, units) for _ in range(2))
 
     @torch.no_grad()
     def act(self, step: Step, state: Memory, rng: Generator) -> tuple[Tensor, Memory]:
@@ -161,10 +173,10 @@ class StableBaselines3Agent:
         observation, _ = self.policy.obs_to_tensor(self._normalised(vectors))
         memory = None
         if self._recurrent:  # the policy itself empties the memory where an episode, which is our meta-episode, starts
-            memory = _to_lstm(state, observation.device), step.meta_episode_start.to(observation.device, torch.float32)
+            memory = _turned(state, observation.device), step.meta_episode_start.to(observation.device, torch.float32)
         act = _most_likely if self._sampler is None else self._sampler
         action, memory = act(self.policy, observation, memory, rng)
-        return self._to_environment(action).to(rng.device), _from_lstm(memory) if self._recurrent else ()
+        return self._to_environment(action).to(rng.device), _turned(memory, torch.device("cpu")) if self._recurrent else ()
 
     def _to_environment(self, action: Tensor) -> Tensor:
         """What the environment gets for what the policy gives: within its box, and of its shape and type."""
@@ -192,24 +204,17 @@ def _short(space: gym.Space) -> str:
     return f"{type(space).__name__}{space.shape} of {space.dtype}"
 
 
-def _to_lstm(state: Memory, device: torch.device) -> Any:
-    """The memory as sb3-contrib's policies take it: [layers, B, units]; the actor's two parts, then the critic's."""
-    parts = [part.transpose(0, 1).contiguous().to(device) for part in state]
-    return (parts[0], parts[1]), (parts[2], parts[3])
-
-
-def _from_lstm(memory: Any) -> Memory:
-    (hidden, cell), (critic_hidden, critic_cell) = memory
-    return tuple(part.transpose(0, 1).cpu() for part in (hidden, cell, critic_hidden, critic_cell))
+def _turned(memory: Any, device: torch.device) -> Memory:
+    """Return a memory with rows and layers in each other's place: sb3-contrib has [layers, B, units]."""
+    return tuple(part.transpose(0, 1).contiguous().to(device) for part in memory)
 
 
 def _most_likely(policy: Any, observation: Tensor, memory: Any, rng: Generator) -> tuple[Tensor, Any]:
     """The policy's deterministic actions [B, *act], and its memory after them."""
     if memory is None:
         return policy._predict(observation, deterministic=True), None
-    (actor, critic), starts = memory
-    action, actor = policy._predict(observation, lstm_states=actor, episode_starts=starts, deterministic=True)
-    return action, (actor, critic)
+    action, memory = policy._predict(observation, *memory, deterministic=True)
+    return action, memory
 
 
 def _sampler(policy: Any, exploration: float) -> Callable[[Any, Tensor, Any, Generator], tuple[Tensor, Any]]:
@@ -233,9 +238,8 @@ def _drawn(policy: Any, observation: Tensor, memory: Any, rng: Generator) -> tup
     """Actions of an actor-critic policy."""
     if memory is None:
         return _draw(policy.get_distribution(observation).distribution, rng), None
-    (actor, critic), starts = memory
-    distribution, actor = policy.get_distribution(observation, actor, starts)
-    return _draw(distribution.distribution, rng), (actor, critic)
+    distribution, memory = policy.get_distribution(observation, *memory)
+    return _draw(distribution.distribution, rng), memory
 
 
 def _draw(distribution: Any, rng: Generator) -> Tensor:
