@@ -56,7 +56,7 @@ __all__ = [
 FORMAT = 1  # of run.json and of its folder
 MAX_PUBLISHED_BYTES = 5_000_000  # a file; larger ones make a repository slow to clone for good
 IDENTITY = ("learner", "config", "distribution", "arguments", "seeds", "device")  # the fields of run.json that say which run it is
-OPTIONAL = ("start",)  # ... and those that only some runs have
+OPTIONAL = ("start", "own")  # ... and those that only some runs have
 FIGURE_COLUMNS = ["figure", "wanted", "value", "ci_low", "ci_high", "n", "reached", "command"]
 
 

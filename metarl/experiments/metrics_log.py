@@ -26,12 +26,15 @@ class MetricsLog:
         self._rows: list[dict[str, str]] = []
         if self._file.exists():
             try:
-                table = pd.read_csv(self._file, dtype=str, keep_default_na=False, on_bad_lines="skip").iloc[:iteration]
+                table = pd.read_csv(self._file, dtype=str, keep_default_na=False, on_bad_lines="skip")
             except ValueError as error:
                 raise RunFolderError(f"{self._file} is damaged ({error}). Restore it from a copy, or start in another folder.") from error
             self._columns = list(table.columns)
-            self._rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-        if len(self._rows) < iteration or any(row.get("iteration") != str(i + 1) for i, row in enumerate(self._rows)):
+            lines = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+            self._rows = [line for line in lines if line.get("iteration", "").isdigit() and int(line["iteration"]) <= iteration]
+        # a learner that was saved amid its training has a line at that iteration, and none of those before
+        numbers = [int(row["iteration"]) for row in self._rows]
+        if numbers != sorted(set(numbers)) or (numbers or [0])[-1] != iteration:
             raise RunFolderError(
                 f"{self._file} lacks lines of the {iteration} iterations that the checkpoint has behind it. "
                 "Restore it from a copy, or start again in another folder."

@@ -22,11 +22,11 @@ from metarl.results import RunFolder
 from metarl.tasks.contract import PlugInError, TaskDistribution
 from metarl.tasks.supervised import SupervisedDistribution
 
-__all__ = ["check_belongs", "resume", "train"]
+__all__ = ["check_belongs", "resume", "save", "train"]
 
 
 def train(
-    run: RunConfig,
+    run: RunConfig | Learner,
     folder: str | Path,
     *,
     checkpoint_seconds: float = 60.0,
@@ -40,7 +40,7 @@ def train(
     iteration end, save, and raise KeyboardInterrupt.
 
     Args:
-        run: what to train.
+        run: what to train; a learner that was made in code is trained itself, and goes on in `folder` if it is freshly made.
         folder: the run's own; `metarl.results` says what lies in it.
         checkpoint_seconds: time between checkpoints; 0 saves after every iteration.
         show: print progress to standard error.
@@ -57,12 +57,11 @@ def train(
     if checkpoint_seconds < 0:
         raise ValueError(f"checkpoint_seconds can't be negative, not {checkpoint_seconds}.")
     place = RunFolder(folder)
-    distribution = run.make_distribution()
-    learner = run.make_learner(distribution)
+    run, distribution, learner = _ready(run)
     with ExitStack() as stack:
         stack.enter_context(place.lock())
         place.adopt(run.identity(), lambda stored: RunConfig.from_identity(stored).identity())
-        iteration = resume(learner, place)
+        iteration = _go_on(learner, place)
         if iteration == 0 and run.start is not None:
             begin_with(learner, run, start)
         log = MetricsLog(place, iteration)
@@ -102,6 +101,70 @@ def train(
             raise KeyboardInterrupt(f"Stopped after iteration {iteration}; the same command goes on from there.")
         _save_weights(learner, place)
     return learner
+
+
+def save(learner: Learner, folder: str | Path) -> None:
+    """Save `learner` in `folder`, as far as it is trained; `metarl.train` goes on from there, and `metarl.load_agent` reads it.
+
+    What a learner was made with beside settings and a registered distribution isn't saved: a distribution of your own, a network, an
+    algorithm. run.json names such parts, and `load_agent` asks for them.
+
+    Args:
+        learner: what to save.
+        folder: a new one, or one with an earlier stage of the same training.
+
+    Raises:
+        ValueError: a folder in use, of another run or of a later stage, or a learner that doesn't tell its settings or its iterations.
+            StorageError: a full or read-only disk.
+    """
+    run, place = RunConfig.of(learner), RunFolder(folder)
+    stands = getattr(learner, "iteration", None)
+    if stands is None:
+        raise ValueError(f"{type(learner).__name__} lacks the attribute iteration: a learner that is saved tells how far it is.")
+    with place.lock():
+        place.adopt(run.identity(), lambda stored: RunConfig.from_identity(stored).identity())
+        saved = _saved_iterations(place)
+        if saved > stands:
+            raise ValueError(f"{folder} has {saved} iterations of this run, the learner {stands}. Choose another folder.")
+        log = MetricsLog(place, saved)
+        if stands > saved:
+            log.append({"iteration": stands, "steps": int(getattr(learner, "steps", 0)), "seconds": 0.0})
+        _save_checkpoint(learner, place, log, stands)
+        if learner.finished:
+            _save_weights(learner, place)
+
+
+def _ready(run: RunConfig | Learner) -> tuple[RunConfig, TaskDistribution, Learner]:
+    """Return a run, what it trains on and who is trained; a learner given in place of its run is it."""
+    if not isinstance(run, RunConfig):
+        described = RunConfig.of(run)
+        distribution: TaskDistribution = run.distribution  # type: ignore[attr-defined]
+        return described, distribution, run
+    distribution = run.make_distribution()
+    return run, distribution, run.make_learner(distribution)
+
+
+def _go_on(learner: Learner, place: RunFolder) -> int:
+    """Load the checkpoint in `place` into a fresh `learner`; one that has made iterations of its own goes on from where it stands.
+
+    Raises:
+        ValueError: both are under way, at different iterations.
+    """
+    stands, saved = int(getattr(learner, "iteration", 0)), _saved_iterations(place)
+    if stands == 0 or stands == saved:
+        return resume(learner, place)
+    if saved:
+        raise ValueError(
+            f"{place.path} has {saved} iterations of this run, the learner {stands}. Give a freshly made learner to go on from the folder, "
+            "or another folder to go on from the learner."
+        )
+    MetricsLog(place, 0).append({"iteration": stands, "steps": int(getattr(learner, "steps", 0)), "seconds": 0.0})
+    return stands
+
+
+def _saved_iterations(place: RunFolder) -> int:
+    """Return the iterations that the checkpoint in `place` has behind it; 0 where there is none."""
+    return int(load_state(place.checkpoint)[0]["iteration"]) if place.checkpoint.exists() else 0
 
 
 def resume(learner: Learner, place: RunFolder) -> int:

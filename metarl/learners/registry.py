@@ -5,11 +5,11 @@ from typing import Any
 from metarl.learners.contract import Learner
 from metarl.learners.settings import check_config
 from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.entries import known_ids, look_up
+from metarl.tasks.entries import known_ids, look_up, name_of
 from metarl.tasks.registry import as_distribution
 from metarl.tasks.supervised import SupervisedDistribution
 
-__all__ = ["GROUP", "LEARNERS", "SUPERVISED_LEARNERS", "check_fits", "learner_class", "learner_names", "make_learner"]
+__all__ = ["GROUP", "LEARNERS", "SUPERVISED_LEARNERS", "check_fits", "learner_class", "learner_name", "learner_names", "make_learner"]
 
 GROUP = "metarl.learners"
 
@@ -41,6 +41,15 @@ def learner_names() -> list[str]:
 def learner_class(name: str) -> Any:
     """Return the class registered under `name`; its `Config` attribute is its config dataclass."""
     return look_up("learner", name, {**LEARNERS, **SUPERVISED_LEARNERS}, GROUP, needs=("Config", "update"))
+
+
+def learner_name(learner: Learner) -> str:
+    """Return the name under which `learner_class` finds the class of `learner`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return name_of("learner", type(learner), {**LEARNERS, **SUPERVISED_LEARNERS}, GROUP)
 
 
 def check_fits(name: str, distribution: Any) -> None:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
-__all__ = ["add", "known_ids", "look_up", "shown"]
+__all__ = ["add", "known_ids", "look_up", "name_of", "shown"]
 
 IDS = {  # kind -> (what its ids look like, an example)
     "distribution": (re.compile(r"[A-Za-z][\w.-]*-v\d+"), "MyMaze-v0"),
@@ -73,6 +73,23 @@ def look_up(kind: str, name: str, own: dict[str, str], group: str, needs: Sequen
     if missing:
         raise ValueError(f"{name!r} is {shown(found)} and no {kind}: it lacks {', '.join(missing)}.")
     return found
+
+
+def name_of(kind: str, thing: Any, own: dict[str, str], group: str) -> str:
+    """Return the name under which `look_up` finds `thing`: its id, or "module:attribute".
+
+    Raises:
+        ValueError: there is none, as for a class within a function.
+    """
+    path = f"{thing.__module__}:{thing.__qualname__}"
+    candidates = [name for name, place in own.items() if place == path]
+    candidates += [name for name, added in _added.get(group, {}).items() if added is thing]
+    candidates += [point.name for point in entry_points(group=group) if point.value.replace(" ", "") == path]
+    if not candidates and "<locals>" not in path:
+        candidates = [path]
+    if not candidates:
+        raise ValueError(f'Nobody else can find {shown(thing)}: metarl.register("my-{kind}", {thing.__name__}, "{kind}") names it.')
+    return candidates[0]
 
 
 def shown(value: Any) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "distribution_class",
     "distribution_ids",
     "make",
+    "name_of_distribution",
     "supervised_ids",
     "task_distribution",
 ]
@@ -67,6 +68,17 @@ SUPERVISED = {  # families of examples rather than episodes: no environments, so
     "ImageClassification-v0": "metarl.tasks.image_classification:ImageClassification",
     "SineRegression-v0": "metarl.tasks.sine_regression:SineRegression",
 }
+
+ALIKE = (
+    "config",
+    "splits",
+    "finite",
+    "horizon",
+    "observation_space",
+    "action_space",
+    "input_shape",
+    "outputs",
+)  # in distributions that are
 
 KINDS: dict[Any, tuple[str, type]] = {  # what a distribution's arguments are declared as, in words and as values may be
     int: ("a whole number", Integral),
@@ -150,6 +162,25 @@ def task_distribution(value: Any) -> Any:
             "Its learners are maml, reptile and so on; score their adapters with metarl.evaluate_supervised."
         )
     return distribution
+
+
+def name_of_distribution(distribution: Any) -> str | None:
+    """Return the id or the "module:attribute" from which `make`, with `distribution.config()`, gives its like; None where nothing does."""
+    kind = type(distribution)
+    for name in (distribution.id, f"{kind.__module__}:{kind.__qualname__}"):
+        if kind.__module__ == "__main__" and ":" in name:  # another process has another main module
+            continue
+        try:
+            again = make(name, **distribution.config())
+        except (ValueError, OSError):
+            continue
+        if type(again) is kind and all(_same(getattr(again, part, None), getattr(distribution, part, None)) for part in ALIKE):
+            return name
+    return None
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one() == other()) if callable(one) and callable(other) else bool(one == other)
 
 
 def _is_distribution(value: Any) -> bool:
