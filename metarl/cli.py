@@ -161,6 +161,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command; bad input ends it with a sentence and status 1."""
     words = sys.argv[1:] if words is None else words
+    if os.getcwd() not in sys.path:  # so that my_module:MyMaze is found where the command is given
+        sys.path.append(os.getcwd())
     with plain_errors():
         if not words or words[0] not in COMMANDS:
             _choose("metarl", {name: command.__doc__ or "" for name, command in COMMANDS.items()}, words)

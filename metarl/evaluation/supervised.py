@@ -182,7 +182,8 @@ def _adapter_of(adapter: Any) -> Adapter:
     Raises:
         ValueError: it is neither.
     """
-    ready: Adapter = adapter.adapter() if isinstance(adapter, Learner) and hasattr(adapter, "adapter") else adapter
+    learner = isinstance(adapter, Learner) and hasattr(adapter, "adapter") and not isclass(adapter)
+    ready: Adapter = adapter.adapter() if learner else adapter
     missing = [name for name in ("begin", "step", "predict") if not callable(getattr(ready, name, None))]
     if missing or isclass(ready):
         raise ValueError(

@@ -32,9 +32,7 @@ class MetricsLog:
             self._columns = list(table.columns)
             lines = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
             self._rows = [line for line in lines if line.get("iteration", "").isdigit() and int(line["iteration"]) <= iteration]
-        # a learner that was saved amid its training has a line at that iteration, and none of those before
-        numbers = [int(row["iteration"]) for row in self._rows]
-        if numbers != sorted(set(numbers)) or (numbers or [0])[-1] != iteration:
+        if not self._whole(iteration):
             raise RunFolderError(
                 f"{self._file} lacks lines of the {iteration} iterations that the checkpoint has behind it. "
                 "Restore it from a copy, or start again in another folder."
@@ -62,6 +60,16 @@ class MetricsLog:
         if self._file.exists():
             with explained(self._file), open(self._file, "ab") as stream:
                 os.fsync(stream.fileno())
+
+    def _whole(self, iteration: int) -> bool:
+        """Whether the lines lead up to `iteration`; one without a return stands for all before it, as of a learner saved amid its training."""
+        reached = 0
+        for row in self._rows:
+            number = int(row["iteration"])
+            if number <= reached or (number > reached + 1 and row.get("return")):
+                return False
+            reached = number
+        return reached == iteration
 
     def _line(self, row: dict[str, str]) -> bytes:
         return (",".join(row.get(name, "") for name in self._columns) + "\n").encode()
