@@ -62,7 +62,10 @@ class MetricsLog:
                 os.fsync(stream.fileno())
 
     def _whole(self, iteration: int) -> bool:
-        """Whether the lines lead up to `iteration`; one without a return stands for all before it, as of a learner saved amid its training."""
+        """Return whether the lines lead up to `iteration`; one without a return stands for all before it.
+
+        Such a line is written where a learner is saved, or given to train, amid its training.
+        """
         reached = 0
         for row in self._rows:
             number = int(row["iteration"])
