@@ -131,7 +131,7 @@ def test_names_that_lead_nowhere_get_a_sentence(name, sentence, tmp_path, monkey
 
 
 def test_wrong_kinds_of_learners_and_agents_get_a_sentence():
-    with pytest.raises(ValueError, match=r"the class MyBandit and no learner: it lacks Config, update"):
+    with pytest.raises(ValueError, match=r"the class MyBandit and no learner: it lacks Config"):
         metarl.make_learner(f"{HERE}:MyBandit", "BernoulliBandit-v0")
     with pytest.raises(ValueError, match=r"the class MyLearner and no agent: it lacks act, supports"):
         metarl.make_agent(f"{HERE}:MyLearner", "BernoulliBandit-v0", 2)

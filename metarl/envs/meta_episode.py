@@ -82,10 +82,12 @@ class MetaEpisodeEnv:
         dtype: torch.dtype = torch.float32,
     ):
         distribution, budget = task_distribution(distribution), as_budget(budget)
-        if not isinstance(num_envs, Integral) or num_envs < 1:
-            raise ValueError(f"num_envs must be a whole number and at least 1, not {num_envs!r}.")
+        if not isinstance(num_envs, Integral):
+            raise ValueError(f"num_envs must be a whole number, not {num_envs!r}.")
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, not {num_envs}.")
         rngs = [rng] if isinstance(rng, Generator) else rng
-        if not isinstance(rngs, Sequence) or not all(isinstance(each, Generator) for each in rngs):
+        if not all(isinstance(each, Generator) for each in (rngs if isinstance(rngs, Sequence) else [rngs])):
             raise ValueError(f"rng must be a torch.Generator, such as torch.Generator().manual_seed(0), or one a row, not {rng!r}.")
         if not isinstance(rng, Generator) and len(rng) != num_envs:
             raise ValueError(f"Give one generator, or one a row: {num_envs} rows can't share {len(rng)}.")

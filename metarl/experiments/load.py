@@ -109,10 +109,10 @@ def _made(run: RunConfig, distribution: TaskDistribution | str | None, learner: 
         )
     if distribution is None:
         return run.make_learner(run.make_distribution())
-    distribution = as_distribution(distribution)
-    if "distribution" in run.own and distribution.id != run.distribution:
-        raise ValueError(f"The run trained on {run.distribution}, not on {distribution!r}.")
-    return run.make_learner(distribution)
+    given_in_its_place = as_distribution(distribution)
+    if "distribution" in run.own and given_in_its_place.id != run.distribution:
+        raise ValueError(f"The run trained on {run.distribution}, not on {given_in_its_place!r}.")
+    return run.make_learner(given_in_its_place)
 
 
 def default_budget(run: RunConfig, distribution: TaskDistribution | str | None = None) -> Budget:

@@ -18,7 +18,7 @@ from metarl.learners.adapter import GradientAdapter, Stepper
 from metarl.learners.contract import Metrics
 from metarl.learners.inner_loop import MetaGradient, Problem, check_meta_gradient
 from metarl.learners.optimizers import moved_to
-from metarl.learners.settings import check_counts, described, only_seed, settled
+from metarl.learners.settings import check_counts, described, only_seed, settled_examples
 from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
@@ -83,9 +83,7 @@ class InitialisationLearner(ABC):
     ):
         check_device(device)
         name = type(self).__name__
-        distribution = settled(type(self), config, distribution, examples=True)
-        if not isinstance(distribution, SupervisedDistribution):
-            raise ValueError(f"{name} learns supervised tasks, such as SineRegression-v0; {distribution!r} isn't one.")
+        distribution = settled_examples(type(self), config, distribution)
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
         self.seeds, self.own_parts = (only_seed(name, seed),), ("make_network",) if make_network else ()
         streams = derive_seed(self.seeds[0], "initialisation")

@@ -21,7 +21,7 @@ from metarl.learners.contract import Metrics
 from metarl.learners.initialisation import check_settings, network_for
 from metarl.learners.inner_loop import MetaGradient, check_converges, minibatches
 from metarl.learners.optimizers import SGD, Adam, moved_to
-from metarl.learners.settings import described, only_seed, settled
+from metarl.learners.settings import described, only_seed, settled_examples
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.devices import check_device
@@ -177,9 +177,7 @@ class Learn2Learn:
         algorithm: Any = None,
     ):
         check_device(device)
-        distribution = settled(type(self), config, distribution, examples=True)
-        if not isinstance(distribution, SupervisedDistribution):
-            raise ValueError(f"Learn2Learn learns supervised tasks, such as SineRegression-v0; {distribution!r} isn't one.")
+        distribution = settled_examples(type(self), config, distribution)
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
         self.seeds, self.own_parts = (only_seed("Learn2Learn", seed),), () if algorithm is None else ("algorithm",)
         streams = derive_seed(self.seeds[0], "initialisation")

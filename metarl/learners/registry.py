@@ -40,7 +40,7 @@ def learner_names() -> list[str]:
 
 def learner_class(name: str) -> Any:
     """Return the class registered under `name`; its `Config` attribute is its config dataclass."""
-    return look_up("learner", name, {**LEARNERS, **SUPERVISED_LEARNERS}, GROUP, needs=("Config", "update"))
+    return look_up("learner", name, {**LEARNERS, **SUPERVISED_LEARNERS}, GROUP, needs=("Config",))
 
 
 def learner_name(learner: Learner) -> str:
@@ -80,9 +80,9 @@ def make_learner(
         ValueError: unknown name, settings of another learner, or a distribution that it can't train on.
     """
     kind = learner_class(name)
-    distribution = as_distribution(distribution)
-    check_fits(name, distribution)
+    trained_on = as_distribution(distribution)
+    check_fits(name, trained_on)
     config = kind.Config() if config is None else config
     check_config(name, kind.Config, config)
-    learner: Learner = kind(config, distribution, seed, device)
+    learner: Learner = kind(config, trained_on, seed, device)
     return learner

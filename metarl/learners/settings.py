@@ -5,25 +5,39 @@ from inspect import isclass
 from numbers import Integral
 from typing import Any
 
+from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.entries import shown
 from metarl.tasks.registry import as_distribution, task_distribution
+from metarl.tasks.supervised import SupervisedDistribution
 
-__all__ = ["check_config", "check_counts", "described", "only_seed", "settled"]
+__all__ = ["check_config", "check_counts", "described", "only_seed", "settled", "settled_examples"]
 
 
-def settled(kind: type, config: Any, distribution: Any, *, examples: bool = False) -> Any:
+def settled(kind: Any, config: Any, distribution: Any) -> TaskDistribution:
     """Return the distribution that a learner of class `kind` is to train on, made if an id names it; its config is checked too.
 
     Args:
         kind: the learner's class; `Config` is that of its settings.
         config, distribution: what it was built with.
-        examples: it learns from examples rather than episodes.
 
     Raises:
-        ValueError: settings of another learner or none, or no distribution of its kind.
+        ValueError: settings of another learner or none, or no distribution of episodes.
     """
-    check_config(kind.__name__, kind.Config, config)  # type: ignore[attr-defined]
-    return as_distribution(distribution) if examples else task_distribution(distribution)
+    check_config(kind.__name__, kind.Config, config)
+    return task_distribution(distribution)
+
+
+def settled_examples(kind: Any, config: Any, distribution: Any) -> SupervisedDistribution:
+    """Return the same for a learner of examples.
+
+    Raises:
+        ValueError: settings of another learner or none, or no distribution of examples.
+    """
+    check_config(kind.__name__, kind.Config, config)
+    supervised = as_distribution(distribution)
+    if not isinstance(supervised, SupervisedDistribution):
+        raise ValueError(f"{kind.__name__} learns supervised tasks, such as SineRegression-v0; {supervised!r} isn't one.")
+    return supervised
 
 
 def described(learner: Any) -> str:

@@ -3,11 +3,14 @@
 from dataclasses import is_dataclass
 from inspect import Parameter, signature
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
 from metarl.tasks.entries import known_ids, look_up, shown
+
+if TYPE_CHECKING:  # the ids must be known without importing PyTorch
+    from metarl.tasks.contract import TaskDistribution
 
 __all__ = [
     "DISTRIBUTIONS",
@@ -147,7 +150,7 @@ def as_distribution(value: Any) -> Any:
     raise ValueError(f"A distribution or its id is needed, such as {EXAMPLE}, not {shown(value)}.{_advice(value)}")
 
 
-def task_distribution(value: Any) -> Any:
+def task_distribution(value: Any) -> "TaskDistribution":
     """Return the distribution of episodes that `value` is, or that it names by its id.
 
     Raises:
@@ -161,7 +164,8 @@ def task_distribution(value: Any) -> Any:
             f"{distribution!r} has examples rather than episodes, so that nothing can be played. "
             "Its learners are maml, reptile and so on; score their adapters with metarl.evaluate_supervised."
         )
-    return distribution
+    episodes: TaskDistribution = distribution
+    return episodes
 
 
 def name_of_distribution(distribution: Any) -> str | None:
