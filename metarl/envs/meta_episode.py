@@ -82,7 +82,7 @@ class MetaEpisodeEnv:
         dtype: torch.dtype = torch.float32,
     ):
         distribution, budget = task_distribution(distribution), as_budget(budget)
-        if not isinstance(num_envs, Integral):
+        if not isinstance(num_envs, int | Integral):
             raise ValueError(f"num_envs must be a whole number, not {num_envs!r}.")
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, not {num_envs}.")
