@@ -9,7 +9,7 @@ from metarl.envs.registration import register_with_gymnasium
 from metarl.learners.registry import GROUP as LEARNER_GROUP
 from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS
 from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.entries import add, shown
+from metarl.tasks.entries import ARTICLES, add, shown
 from metarl.tasks.registry import DISTRIBUTIONS, SUPERVISED
 from metarl.tasks.registry import GROUP as DISTRIBUTION_GROUP
 from metarl.tasks.supervised import SupervisedDistribution
@@ -62,9 +62,9 @@ def _check_kind(factory: Any, kind: Kind) -> None:
             raise ValueError(f"A class or function that makes the distribution is needed, or a distribution, not {shown(factory)}.")
         for other in ("learner", "agent"):
             if isclass(factory) and all(hasattr(factory, name) for name in NEEDS[other]):
-                raise ValueError(f'{factory.__name__} has what makes a {other}: register it with kind="{other}".')
+                raise ValueError(f'{factory.__name__} has what makes {ARTICLES[other]} {other}: register it with kind="{other}".')
         return
     missing = [name for name in NEEDS[kind] if not hasattr(factory, name)]
     if not isclass(factory) or missing:
         lacking = f"; it lacks {', '.join(missing)}" if isclass(factory) else ""
-        raise ValueError(f"A {kind}'s class is needed, not {shown(factory)}{lacking}.")
+        raise ValueError(f"The class of {ARTICLES[kind]} {kind} is needed, not {shown(factory)}{lacking}.")

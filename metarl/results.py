@@ -76,6 +76,8 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path):
+        if not isinstance(path, str | os.PathLike):
+            raise RunFolderError(f"A folder is named by its path, such as 'runs/bandits', not by {path!r:.80}.")
         self.path = Path(path)
         self.checkpoint = self.path / "checkpoint.safetensors"
         self.metrics_file = self.path / "metrics.csv"

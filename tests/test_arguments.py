@@ -125,6 +125,7 @@ def test_a_learner_or_an_id_plays_in_place_of_an_agent():
         (RL2, "An agent is needed, not the class RL2"),
         ("tompson", "Did you mean 'thompson'"),
         ("psrl", "can't play"),
+        ("runs/bandits", r"Where that is the folder of a run, give metarl.load_agent\('runs/bandits'\)"),
         (RL2(SMALL, "BernoulliBandit-v0", (0, 1)), r"trains the seeds 0, 1: score learner.agent\(budget, member\) of each"),
         (metarl.make_learner("maml", "SineRegression-v0"), "evaluate_supervised"),
         (RL2(SMALL, "CartPole-v0"), "made for"),
@@ -165,14 +166,43 @@ def test_arguments_in_another_order_get_a_sentence():
         metarl.make_agent("thompson", Steps(10), "BernoulliBandit-v0")
     with pytest.raises(ValueError, match="after it in make_learner"):
         metarl.make_learner("rl2", SMALL, "BernoulliBandit-v0")
-    with pytest.raises(ValueError, match="named by its id"):
+    with pytest.raises(ValueError, match="The id of a learner is needed"):
         metarl.make_learner(BernoulliBandit(), "rl2")
-    with pytest.raises(ValueError, match="named by its id"):
+    with pytest.raises(ValueError, match="The id of an agent is needed"):
         metarl.make_agent(BernoulliBandit(), "thompson", 10)
     with pytest.raises(ValueError, match="An agent has the methods"):
         metarl.evaluate(BernoulliBandit(), "BernoulliBandit-v0", "test", 3, 0)
     with pytest.raises(ValueError, match="rng must be a torch.Generator"):
         metarl.MetaEpisodeEnv("BernoulliBandit-v0", 2, 3, 0)
+
+
+def test_an_id_may_be_written_as_gymnasium_has_it():
+    assert repr(metarl.make("metarl/CartPole-v0")) == repr(metarl.make("CartPole-v0"))
+
+
+@pytest.mark.parametrize("folder", [None, 3, RL2(SMALL, "BernoulliBandit-v0")])
+def test_what_is_no_folder_gets_a_sentence(folder):
+    learner = RL2(SMALL, "BernoulliBandit-v0")
+    uses = (metarl.load_agent, metarl.load_learner, lambda f: metarl.train(learner, f), lambda f: metarl.save(learner, f))
+    for use in uses:
+        with pytest.raises(ValueError, match="A folder is named by its path"):
+            use(folder)
+
+
+@pytest.mark.parametrize("rows", [0, -1, 2.5, "2", None])
+def test_rows_are_counted_in_whole_numbers(rows):
+    for make in (
+        lambda: metarl.MetaEpisodeEnv("BernoulliBandit-v0", 2, rows, rng()),
+        lambda: gym.make_vec("metarl/BernoulliBandit-v0", num_envs=rows),
+        lambda: vec_env("BernoulliBandit-v0", rows),
+    ):
+        with pytest.raises(ValueError, match=r"num_envs must be (a whole number|at least 1)"):
+            make()
+
+
+def test_a_name_that_there_is_not_is_told_from_its_nearest():
+    with pytest.raises(AttributeError, match="'evalute'. Did you mean 'evaluate'"):
+        _ = metarl.evalute
 
 
 def test_the_package_shows_its_public_names():

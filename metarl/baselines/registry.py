@@ -88,6 +88,8 @@ def as_agent(agent: Any, distribution: TaskDistribution, budget: Budget) -> Agen
     Raises:
         ValueError: it is none of these, or a learner of several seeds.
     """
+    if isinstance(agent, str) and "/" in agent:
+        raise ValueError(f"There is no agent {agent!r}. Where that is the folder of a run, give metarl.load_agent({agent!r}).")
     if isinstance(agent, str):
         return make_agent(agent, distribution, budget)
     if inspect.isclass(agent):

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import gymnasium as gym
@@ -229,6 +230,8 @@ class _Rows:
     def __init__(self, distribution: TaskDistribution | str, budget: Budget | int, split: str, num_envs: int, batched: bool):
         distribution, budget = task_distribution(distribution), as_budget(budget)
         check_split(distribution, split)
+        if not isinstance(num_envs, int | Integral) or num_envs < 1:
+            raise ValueError(f"num_envs must be a whole number of at least 1, not {num_envs!r}.")
         self.distribution, self.budget, self.split, self.num_envs, self.batched = distribution, budget, split, num_envs, batched
         self.generators = [torch.Generator() for _ in range(1 if batched else num_envs)]
         self.env = MetaEpisodeEnv(distribution, budget, num_envs, self.generators[0] if batched else self.generators)

@@ -8,13 +8,15 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
-__all__ = ["add", "known_ids", "look_up", "name_of", "shown"]
+__all__ = ["ARTICLES", "add", "known_ids", "look_up", "name_of", "shown"]
 
 IDS = {  # kind -> (what its ids look like, an example)
     "distribution": (re.compile(r"[A-Za-z][\w.-]*-v\d+"), "MyMaze-v0"),
     "learner": (re.compile(r"[A-Za-z][\w.-]*"), "my-learner"),
     "agent": (re.compile(r"[A-Za-z][\w.-]*"), "my-agent"),
 }
+
+ARTICLES = {"distribution": "a", "learner": "a", "agent": "an"}
 
 _added: dict[str, dict[str, Any]] = {}  # group -> id -> what was added in this process
 
@@ -35,11 +37,11 @@ def add(kind: str, name: str, thing: Any, own: dict[str, str], group: str) -> No
     pattern, example = IDS[kind]
     if not isinstance(name, str) or not pattern.fullmatch(name):
         version = ", which ends in a version" if kind == "distribution" else ""
-        raise ValueError(f"The id of a {kind} is such as {example!r}{version}; {shown(name)} isn't.")
+        raise ValueError(f"The id of {ARTICLES[kind]} {kind} is such as {example!r}{version}; {shown(name)} isn't.")
     before = _added.setdefault(group, {}).get(name)
     again = before is not None and _origin(before) == _origin(thing)
     if name in known_ids(own, group) and not again:
-        raise ValueError(f"There is a {kind} {name!r} already: choose another id.")
+        raise ValueError(f"There is {ARTICLES[kind]} {kind} {name!r} already: choose another id.")
     _added[group][name] = thing
 
 
@@ -57,7 +59,7 @@ def look_up(kind: str, name: str, own: dict[str, str], group: str, needs: Sequen
         ValueError: nothing is registered under `name`, it can't be imported, or it isn't of its kind.
     """
     if not isinstance(name, str):
-        raise ValueError(f"A {kind} is named by its id, such as {IDS[kind][1]!r}, not by {shown(name)}.")
+        raise ValueError(f"The id of {ARTICLES[kind]} {kind} is needed, such as {IDS[kind][1]!r}, not {shown(name)}.")
     if name in own:
         module, attribute = own[name].split(":")
         return getattr(importlib.import_module(module), attribute)
@@ -119,7 +121,7 @@ def _imported(kind: str, name: str) -> Any:
     module, _, attribute = name.partition(":")
     if not all(part.isidentifier() for part in [*module.split("."), *attribute.split(".")]) or module.endswith(".py"):
         advice = f" Leave .py out: {module.removesuffix('.py')}:{attribute}." if module.endswith(".py") else ""
-        raise ValueError(f"A {kind} of your own is named as module:attribute, such as my_module:MyThing, not as {name!r}.{advice}")
+        raise ValueError(f"Name your own {kind} as module:attribute, such as my_module:MyThing, not as {name!r}.{advice}")
     try:
         found = importlib.import_module(module)
     except Exception as error:

@@ -27,6 +27,7 @@ __all__ = [
 
 GROUP = "metarl.distributions"
 REVEALED = "/revealed"
+NAMESPACE = "metarl/"  # before ids in Gymnasium's registry
 EXAMPLE = 'metarl.make("BernoulliBandit-v0", arms=5) or "BernoulliBandit-v0"'
 
 DISTRIBUTIONS = {
@@ -116,6 +117,7 @@ def make(id: str, **arguments: Any) -> Any:
     Raises:
         ValueError: unknown id, arguments that the distribution refuses, or something that isn't a distribution.
     """
+    id = id.removeprefix(NAMESPACE) if isinstance(id, str) else id
     if isinstance(id, str) and id.endswith(REVEALED):
         from metarl.tasks.reveal import reveal  # the ids must be known without importing PyTorch
 
