@@ -32,4 +32,4 @@ def test_it_runs_checks_its_distribution_and_prints_a_row_an_episode():
     done = subprocess.run([sys.executable, str(EXAMPLE)], env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert "return" in done.stdout.splitlines()[0]
-    assert "[1100 rows x 8 columns]" in done.stdout
+    assert "[1000 rows x 8 columns]" in done.stdout
