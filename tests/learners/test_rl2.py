@@ -189,7 +189,7 @@ def test_agents_play_within_what_they_were_trained_for(core, budget):
         assert rows.groupby("task").length.sum().eq(budget.total).all()
 
 
-@pytest.mark.parametrize("budget", [Episodes(3), Steps(16)])
+@pytest.mark.parametrize("budget", [Episodes(4), Steps(16)])
 def test_an_attention_core_refuses_more_steps_than_it_remembers(budget):
     attention, gru = RL2(small("attention"), Ragged(), 0), RL2(small(), Ragged(), 0)
     with pytest.raises(ValueError, match=r"remembers 15 steps and can't act for (20|16); train it with more episodes"):
