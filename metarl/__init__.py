@@ -1,6 +1,7 @@
 """metarl: task distributions, meta-episodes, learners, exact agents and one protocol for meta-reinforcement learning."""
 
 import ctypes
+import difflib
 import importlib
 import os
 import sys
@@ -46,12 +47,16 @@ _EXPORTS = {
     "Transition": "metarl.tasks.contract",
     "evaluate": "metarl.evaluation.protocol",
     "evaluate_supervised": "metarl.evaluation.supervised",
+    "from_sb3": "metarl.interop.stable_baselines3",
     "load_agent": "metarl.experiments.load",
     "load_learner": "metarl.experiments.load",
     "make": "metarl.tasks.registry",
     "make_agent": "metarl.baselines.registry",
     "make_learner": "metarl.learners.registry",
     "suggested_config": "metarl.experiments.suggested",
+    "register": "metarl.plug_ins",
+    "save": "metarl.experiments.run",
+    "train": "metarl.experiments.run",
 }
 
 __all__ = ["__version__", *_EXPORTS]
@@ -60,7 +65,8 @@ __all__ = ["__version__", *_EXPORTS]
 def __getattr__(name: str) -> object:
     """Import the public names on first use, so that `import metarl` and `metarl --help` stay fast."""
     if name not in _EXPORTS:
-        raise AttributeError(f"module 'metarl' has no attribute {name!r}")
+        near = difflib.get_close_matches(name, _EXPORTS, 1)
+        raise AttributeError(f"module 'metarl' has no attribute {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
     return getattr(importlib.import_module(_EXPORTS[name]), name)
 
 

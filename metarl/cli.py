@@ -281,6 +281,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command; bad input ends it with a sentence and status 1 or 2, a signal with 130."""
     words = sys.argv[1:] if words is None else words
+    if os.getcwd() not in sys.path:  # so that my_module:MyMaze is found where the command is given
+        sys.path.append(os.getcwd())
     with plain_errors(), _terminated_as_by_ctrl_c():
         if list(words[:1]) == ["--version"]:
             from metarl import __version__

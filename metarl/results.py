@@ -61,7 +61,7 @@ __all__ = [
 FORMAT = 1  # of run.json and of its folder
 MAX_PUBLISHED_BYTES = 5_000_000  # a file; larger ones make a repository slow to clone for good
 IDENTITY = ("learner", "config", "distribution", "arguments", "seeds", "device")  # the fields of run.json that say which run it is
-OPTIONAL = ("start",)  # ... and those that only some runs have
+OPTIONAL = ("start", "own")  # ... and those that only some runs have
 FIGURE_COLUMNS = ["figure", "wanted", "value", "ci_low", "ci_high", "n", "reached", "command"]
 
 
@@ -81,6 +81,8 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path):
+        if not isinstance(path, str | os.PathLike):
+            raise RunFolderError(f"A folder is named by its path, such as 'runs/bandits', not by {path!r:.80}.")
         self.path = as_path(path)
         self.checkpoint = self.path / "checkpoint.safetensors"
         self.metrics_file = self.path / "metrics.csv"

@@ -25,6 +25,6 @@ def hidden_buttons():
 
 
 check_distribution(hidden_buttons)
-agent = metarl.make_agent("random", hidden_buttons(), metarl.Episodes(10))
-result = metarl.evaluate(agent, hidden_buttons(), "test", num_tasks=100, seed=0, budget=metarl.Episodes(10))
+metarl.register("HiddenButton-v0", hidden_buttons)
+result = metarl.evaluate("random", "HiddenButton-v0", "test", num_tasks=100, seed=0, budget=10)
 print(result.rows())

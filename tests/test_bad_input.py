@@ -69,7 +69,7 @@ def random_scores(num_tasks=3, budget=Episodes(2), device="cpu", seed=0):
         (lambda: random_scores(seed=0.5), "seed must be a whole number, not 0.5"),
         (lambda: random_scores(num_tasks=2.5), "num_tasks must be a whole number, not 2.5"),
         (lambda: random_scores(num_tasks="2"), "num_tasks must be a whole number, not '2'"),
-        (lambda: random_scores(budget=10), r"budget must be Episodes\(K, after=M\) or Steps\(N\), not 10"),
+        (lambda: random_scores(budget=2.5), r"budget must be a number of episodes, or such as Episodes\(10\), .* not 2.5"),
         (lambda: random_scores(device="tpu"), "There is no device 'tpu'; choose cpu"),
         (lambda: random_scores(device="cuda:99"), "cpu|this machine has"),
     ],

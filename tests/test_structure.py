@@ -19,6 +19,8 @@ ORDER = (  # a row imports only from itself and from rows above
     "rollout",
     "learners",
     "baselines",
+    "interop",
+    "plug_ins",
     "evaluation",
     "reference",
     "results",

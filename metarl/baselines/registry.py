@@ -4,12 +4,14 @@ import inspect
 from typing import Any
 
 from metarl.envs.agent import Agent
-from metarl.envs.budget import Budget
+from metarl.envs.budget import Budget, Episodes, Steps, as_budget
+from metarl.learners.contract import Learner
 from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.entries import known_ids, look_up
+from metarl.tasks.entries import known_ids, look_up, shown
+from metarl.tasks.registry import task_distribution
 from metarl.tasks.reveal import reveal
 
-__all__ = ["AGENTS", "GROUP", "agent_class", "agent_names", "make_agent"]
+__all__ = ["AGENTS", "GROUP", "agent_class", "agent_names", "as_agent", "make_agent"]
 
 GROUP = "metarl.agents"
 
@@ -53,16 +55,19 @@ def agent_class(id: str) -> Any:
     It is built as `AgentClass(distribution, budget, **parameters)` and has, beside an `Agent`'s methods, `id`, `label` (as
     tables print it), `grid` (free parameters and the values to search) and the class method `supports(distribution)`.
     """
-    return look_up("agent", id, AGENTS, GROUP)
+    return look_up("agent", id, AGENTS, GROUP, needs=("act", "supports"))
 
 
-def make_agent(id: str, distribution: TaskDistribution, budget: Budget, **parameters: Any) -> Agent:
+def make_agent(id: str, distribution: TaskDistribution | str, budget: Budget | int, **parameters: Any) -> Agent:
     """Build the agent registered under `id` for `distribution` and `budget`, such as `make_agent("ucb1", bandit, Episodes(10, 0), c=0.2)`.
 
     Raises:
         ValueError: unknown id, a distribution that the agent can't play, or parameters that it doesn't have or refuses.
     """
     kind = agent_class(id)
+    if isinstance(distribution, Episodes | Steps):
+        raise ValueError("The distribution comes before the budget: make_agent(id, distribution, budget).")
+    distribution, budget = task_distribution(distribution), as_budget(budget)
     if not kind.supports(distribution):
         able = [name for name in agent_names(distribution) if name != id]
         told = f" It must be told the task: it plays {distribution.id}/revealed." if _plays_revealed(kind, distribution) else ""
@@ -75,6 +80,31 @@ def make_agent(id: str, distribution: TaskDistribution, budget: Budget, **parame
         return kind(distribution, budget, **parameters)
     except TypeError as error:
         raise ValueError(f"The agent {id!r} can't be made with {parameters}: {error}") from error
+
+
+def as_agent(agent: Any, distribution: TaskDistribution, budget: Budget) -> Agent:
+    """Return `agent`, the one that a learner has trained so far, or the one whose id it is.
+
+    Raises:
+        ValueError: it is none of these, or a learner of several seeds.
+    """
+    if isinstance(agent, str) and "/" in agent:
+        raise ValueError(f"There is no agent {agent!r}. Where that is the folder of a run, give metarl.load_agent({agent!r}).")
+    if isinstance(agent, str):
+        return make_agent(agent, distribution, budget)
+    if inspect.isclass(agent):
+        raise ValueError(f"An agent is needed, not {shown(agent)}: make one, such as {agent.__name__}(distribution, budget).")
+    if isinstance(agent, Agent):
+        return agent
+    if callable(getattr(agent, "adapter", None)):
+        raise ValueError(f"{agent!r} learned from examples: score its adapter() with metarl.evaluate_supervised.")
+    if not isinstance(agent, Learner):
+        near = " A model of Stable-Baselines3 becomes one by metarl.from_sb3(model)." if hasattr(agent, "predict") else ""
+        raise ValueError(f"An agent has the methods initial_state and act; {shown(agent)} lacks them.{near}")
+    seeds = getattr(agent, "seeds", (0,))
+    if len(seeds) > 1:
+        raise ValueError(f"This learner trains the seeds {', '.join(map(str, seeds))}: score learner.agent(budget, member) of each.")
+    return agent.agent(budget)
 
 
 def _plays_revealed(kind: Any, distribution: TaskDistribution) -> bool:

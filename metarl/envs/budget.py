@@ -1,11 +1,13 @@
 """How long a meta-episode lasts: a number of episodes, or a number of steps."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.entries import shown
 from metarl.tasks.whole_numbers import LARGEST_COUNT, check_whole
 
-__all__ = ["Budget", "Episodes", "Steps", "max_steps"]
+__all__ = ["Budget", "Episodes", "Steps", "as_budget", "max_steps"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,20 @@ class Steps:
 Budget = Episodes | Steps
 
 
+def as_budget(budget: object) -> Budget:
+    """Return `budget`, or Episodes(n) for a whole number n.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(budget, Episodes | Steps):
+        return budget
+    if isinstance(budget, Integral) and not isinstance(budget, bool):
+        return Episodes(int(budget))
+    example = "Episodes(10), Episodes(10, after=5) or Steps(1000)"
+    raise ValueError(f"budget must be a number of episodes, or such as {example}, not {shown(budget)}.")
+
+
 def max_steps(budget: Budget, distribution: TaskDistribution) -> int:
-    """Most environment steps that a meta-episode of `distribution` can take within `budget`."""
+    """Return the most environment steps that a meta-episode of `distribution` can take within `budget`."""
     return budget.total if isinstance(budget, Steps) else budget.total * distribution.horizon

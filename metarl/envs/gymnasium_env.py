@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import gymnasium as gym
@@ -13,16 +14,18 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from metarl.envs.budget import Budget, Episodes, Steps
+from metarl.envs.budget import Budget, Episodes, Steps, as_budget
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome, Step
 from metarl.envs.step_features import StepFeatures
 from metarl.tasks.contract import TaskDistribution, Tasks, TaskSource, check_split, fresh_tasks, join_tasks
-from metarl.tasks.registry import make
+from metarl.tasks.registry import make, task_distribution
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.spaces import action_tensor
 from metarl.tasks.whole_numbers import check_seed, check_whole
 
 __all__ = ["MetaEpisodeGymnasium", "MetaEpisodeVector", "make_single", "make_vector"]
+
+FRAMES_A_SECOND = 30  # of videos; steps have no length in seconds that all families share
 
 
 class MetaEpisodeGymnasium(gym.Env[np.ndarray, Any]):
@@ -36,20 +39,34 @@ class MetaEpisodeGymnasium(gym.Env[np.ndarray, Any]):
     | start | `reset(seed=s)` takes the first task of stream s; each later `reset()` takes the stream's next |
     | end | terminated after the last episode of an Episodes budget, truncated after the last step of a Steps budget |
     | info | task (its number in the stream); of the step: inner_episode, inner_reward, inner_terminated, inner_truncated, inner_success |
+    | render | the present moment, as "rgb_array", of families that draw; after a meta-episode's end, how the next one begins |
 
     The observation that ends a meta-episode holds what its last step showed, its action and its reward; its episode start is 0.
 
     Args:
-        distribution: what to play.
-        budget: how long a meta-episode lasts.
+        distribution: what to play, or its id.
+        budget: how long a meta-episode lasts; a number is one of episodes.
         split: which split of tasks.
+        render_mode: None or "rgb_array". Families that draw nothing take both, since Stable-Baselines3 asks every environment for
+            pictures, and stay without a render mode.
+
+    Attributes:
+        distribution, budget, split: what is played.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012 - as Gymnasium has it
+    metadata = {"render_modes": ["rgb_array"], "render_fps": FRAMES_A_SECOND}  # noqa: RUF012 - as Gymnasium has it
 
-    def __init__(self, distribution: TaskDistribution, budget: Budget, split: str = "train"):
+    def __init__(
+        self,
+        distribution: TaskDistribution | str,
+        budget: Budget | int,
+        split: str = "train",
+        render_mode: str | None = None,
+    ):
         self._rows = _Rows(distribution, budget, split, 1, batched=False)
-        self.observation_space, self.action_space = self._rows.features.space, distribution.action_space
+        self.distribution, self.budget, self.split = self._rows.distribution, self._rows.budget, split
+        self.observation_space, self.action_space = self._rows.features.space, self.distribution.action_space
+        self.metadata, self.render_mode = _rendering(type(self).metadata, self.distribution, render_mode)
         self._next: np.ndarray | None = None  # the start of a meta-episode that `reset` hasn't shown yet
         self._playing = False
 
@@ -78,6 +95,10 @@ class MetaEpisodeGymnasium(gym.Env[np.ndarray, Any]):
         single = {"task": number, **{name: values[0].item() for name, values in info.items()}}
         return (final if over else observation)[0], single["inner_reward"], bool(terminated[0]), bool(truncated[0]), single
 
+    def render(self) -> Any:
+        """Return a picture [H, W, 3] uint8 of how the task stands."""
+        return self._rows.picture(0, self.render_mode)
+
     def close(self) -> None:
         """Release worker processes and emulators."""
         self._rows.close()
@@ -92,18 +113,35 @@ class MetaEpisodeVector(gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]
     from other draws, equal to a single environment's only where num_envs = 1. The first row's seed then names all streams.
 
     Args:
-        distribution, budget, split: as for MetaEpisodeGymnasium.
+        distribution, budget, split, render_mode: as for MetaEpisodeGymnasium.
         num_envs: rows.
         batched: draw for all rows at once.
+
+    Attributes:
+        distribution, budget, split: what is played.
     """
 
-    metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+    metadata = {  # noqa: RUF012 - as Gymnasium has it
+        "render_modes": ["rgb_array"],
+        "render_fps": FRAMES_A_SECOND,
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+    }
 
-    def __init__(self, distribution: TaskDistribution, budget: Budget, split: str = "train", num_envs: int = 1, batched: bool = False):
+    def __init__(
+        self,
+        distribution: TaskDistribution | str,
+        budget: Budget | int,
+        split: str = "train",
+        num_envs: int = 1,
+        batched: bool = False,
+        render_mode: str | None = None,
+    ):
         num_envs = check_whole("num_envs", num_envs)
         self._rows = _Rows(distribution, budget, split, num_envs, batched)
+        self.distribution, self.budget, self.split = self._rows.distribution, self._rows.budget, split
         self.num_envs = num_envs
-        self.single_observation_space, self.single_action_space = self._rows.features.space, distribution.action_space
+        self.single_observation_space, self.single_action_space = self._rows.features.space, self.distribution.action_space
+        self.metadata, self.render_mode = _rendering(type(self).metadata, self.distribution, render_mode)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
@@ -150,13 +188,22 @@ class MetaEpisodeVector(gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]
             infos.update(final_obs=final_observations, _final_obs=over.copy(), final_info=final_info, _final_info=over.copy())
         return observation, info["inner_reward"].copy(), terminated, truncated, infos
 
+    def render(self) -> Any:
+        """Return a picture [H, W, 3] uint8 of each row."""
+        return tuple(self._rows.picture(row, self.render_mode) for row in range(self.num_envs))
+
     def close_extras(self, **kwargs: Any) -> None:
         """Release worker processes and emulators."""
         self._rows.close()
 
 
 def make_single(
-    distribution: str, episodes: int | None = None, steps: int | None = None, split: str = "train", **arguments: Any
+    distribution: str,
+    episodes: int | None = None,
+    steps: int | None = None,
+    split: str = "train",
+    render_mode: str | None = None,
+    **arguments: Any,
 ) -> MetaEpisodeGymnasium:
     """What `gymnasium.make("metarl/<id>", ...)` calls.
 
@@ -165,12 +212,13 @@ def make_single(
         episodes: episodes in a meta-episode; 10 if neither it nor `steps` is given.
         steps: or how many steps it lasts.
         split: which split of tasks.
+        render_mode: None or "rgb_array".
         arguments: of the distribution, such as arms=5.
 
     Raises:
         ValueError: arguments that the distribution refuses, an unknown split, or both episodes and steps.
     """
-    return MetaEpisodeGymnasium(make(distribution, **arguments), _budget(episodes, steps), split)
+    return MetaEpisodeGymnasium(make(distribution, **arguments), _budget(episodes, steps), split, render_mode)
 
 
 def make_vector(
@@ -180,17 +228,21 @@ def make_vector(
     steps: int | None = None,
     split: str = "train",
     batched: bool = False,
+    render_mode: str | None = None,
     **arguments: Any,
 ) -> MetaEpisodeVector:
     """What `gymnasium.make_vec("metarl/<id>", num_envs, ...)` calls; `batched` as in MetaEpisodeVector, all else as in `make_single`."""
-    return MetaEpisodeVector(make(distribution, **arguments), _budget(episodes, steps), split, num_envs, batched)
+    return MetaEpisodeVector(make(distribution, **arguments), _budget(episodes, steps), split, num_envs, batched, render_mode)
 
 
 class _Rows:
     """Meta-episodes with a stream of tasks and of noise for each row, or with one for all."""
 
-    def __init__(self, distribution: TaskDistribution, budget: Budget, split: str, num_envs: int, batched: bool):
+    def __init__(self, distribution: TaskDistribution | str, budget: Budget | int, split: str, num_envs: int, batched: bool):
+        distribution, budget = task_distribution(distribution), as_budget(budget)
         check_split(distribution, split)
+        if not isinstance(num_envs, int | Integral) or num_envs < 1:
+            raise ValueError(f"num_envs must be a whole number of at least 1, not {num_envs!r}.")
         self.distribution, self.budget, self.split, self.num_envs, self.batched = distribution, budget, split, num_envs, batched
         self.generators = [torch.Generator() for _ in range(1 if batched else num_envs)]
         self.env = MetaEpisodeEnv(distribution, budget, num_envs, self.generators[0] if batched else self.generators)
@@ -236,6 +288,17 @@ class _Rows:
         """Number of each row's task in its stream [B]."""
         return (self.first + self.env.task).numpy()
 
+    def picture(self, row: int, render_mode: str | None) -> np.ndarray:
+        """How `row` stands [H, W, 3] uint8."""
+        if render_mode is None:
+            why = 'make it with render_mode="rgb_array"' if self.distribution.draws else "this family draws nothing"
+            raise ValueError(f"There is no picture of {self.distribution.id}: {why}.")
+        if not self.seeded:
+            raise gym.error.ResetNeeded("No meta-episode has begun: call reset() before render().")
+        picture = self.env.render(row)
+        assert picture is not None, f"{self.distribution.id} says that it draws"
+        return np.ascontiguousarray(picture.numpy())
+
     def close(self) -> None:
         self.env.close()
 
@@ -275,6 +338,13 @@ def _masked(values: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, Any]:
         for name, value in values.items():
             infos[name], infos[f"_{name}"] = np.where(mask, value, np.zeros_like(value)), mask.copy()
     return infos
+
+
+def _rendering(metadata: dict[str, Any], distribution: TaskDistribution, wanted: str | None) -> tuple[dict[str, Any], str | None]:
+    """Return (what an environment says of its pictures, its render mode): families that draw nothing have none, whatever is wanted."""
+    if wanted not in (None, "rgb_array"):
+        raise ValueError(f'There is no render_mode {wanted!r}: pictures come as arrays, render_mode="rgb_array".')
+    return ({**metadata}, wanted) if distribution.draws else ({**metadata, "render_modes": []}, None)
 
 
 def _budget(episodes: int | None, steps: int | None) -> Budget:

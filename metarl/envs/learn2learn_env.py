@@ -13,6 +13,7 @@ from metarl.envs.budget import Episodes
 from metarl.envs.learn2learn import import_learn2learn
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.tasks.contract import TaskDistribution, Tasks, check_split
+from metarl.tasks.registry import as_distribution
 from metarl.tasks.seeding import derive_seed, torch_generator
 from metarl.tasks.spaces import action_tensor
 
@@ -56,6 +57,7 @@ class _OneTask:
     """Plays episodes of one task until another is set; the methods that learn2learn's MetaEnv leaves open."""
 
     def __init__(self, distribution: TaskDistribution, split: str, seed: int):
+        distribution = as_distribution(distribution)
         if not isinstance(distribution, TaskDistribution):
             raise ValueError(f"{distribution!r} has no episodes; a supervised family becomes metarl.envs.learn2learn_tasks.TaskSet.")
         check_split(distribution, split)

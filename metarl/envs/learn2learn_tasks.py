@@ -14,6 +14,7 @@ from torch.utils.data import TensorDataset
 
 from metarl.envs.learn2learn import import_learn2learn
 from metarl.tasks.contract import check_split
+from metarl.tasks.registry import as_distribution
 from metarl.tasks.seeding import derive_seed, torch_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
 
@@ -39,6 +40,7 @@ class TaskSet:
     def __init__(
         self, distribution: SupervisedDistribution, split: str = "train", num_tasks: int = -1, seed: int = 0, alternate: bool = False
     ):
+        distribution = as_distribution(distribution)
         if not isinstance(distribution, SupervisedDistribution):
             raise ValueError(f"{distribution!r} has episodes rather than examples; metarl.envs.learn2learn_env makes it an environment.")
         check_split(distribution, split)

@@ -12,9 +12,10 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_leaves, tree_map, tree_structure, tree_unflatten
 
-from metarl.envs.budget import Budget, Steps, max_steps
+from metarl.envs.budget import Budget, Steps, as_budget, max_steps
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, TaskSource, TensorRows, Transition, where_rows
 from metarl.tasks.errors import ActionError
+from metarl.tasks.registry import task_distribution
 from metarl.tasks.spaces import action_dtype, observation_dtype, spaces_of
 from metarl.tasks.whole_numbers import check_whole
 
@@ -59,8 +60,8 @@ class MetaEpisodeEnv:
     """Plays meta-episodes of `num_envs` tasks side by side, each row on its own clock.
 
     Args:
-        distribution: where tasks come from; tensor families and adapted Gymnasium environments alike.
-        budget: how long a meta-episode lasts.
+        distribution: where tasks come from, or its id; tensor families and adapted Gymnasium environments alike.
+        budget: how long a meta-episode lasts; a number is one of episodes.
         num_envs: B, parallel rows.
         rng: noise of reset and step; its device is the environment's. A sequence of num_envs generators gives each row its own:
             row i then plays exactly as it would alone, which is slower.
@@ -74,16 +75,19 @@ class MetaEpisodeEnv:
 
     def __init__(
         self,
-        distribution: TaskDistribution,
-        budget: Budget,
+        distribution: TaskDistribution | str,
+        budget: Budget | int,
         num_envs: int,
         rng: Generator | Sequence[Generator],
         *,
         refill: bool = True,
         dtype: torch.dtype = torch.float32,
     ):
+        distribution, budget = task_distribution(distribution), as_budget(budget)
         num_envs = check_whole("num_envs", num_envs)
         rngs = [rng] if isinstance(rng, Generator) else rng
+        if not all(isinstance(each, Generator) for each in (rngs if isinstance(rngs, Sequence) else [rngs])):
+            raise ValueError(f"rng must be a torch.Generator, such as torch.Generator().manual_seed(0), or one a row, not {rng!r}.")
         if not isinstance(rng, Generator) and len(rng) != num_envs:
             raise ValueError(f"Give one generator, or one a row: {num_envs} rows can't share {len(rng)}.")
         self.distribution, self.budget, self.num_envs, self.refill, self.dtype = distribution, budget, num_envs, refill, dtype
@@ -245,6 +249,10 @@ class MetaEpisodeEnv:
         """Whether successes mean something: the family says so, or some step so far did; None where nobody says."""
         declared = self.distribution.has_success
         return self._rows.tells_success if declared is None else declared
+
+    def render(self, row: int) -> Tensor | None:
+        """Return a picture [H, W, 3] uint8 of how `row` stands; None where there is nothing to show."""
+        return self._rows.render(row)
 
     def close(self) -> None:
         """Release worker processes and emulators."""

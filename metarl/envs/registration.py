@@ -4,7 +4,7 @@ import gymnasium as gym
 
 from metarl.tasks.registry import distribution_ids
 
-__all__ = ["NAMESPACE", "register_all"]
+__all__ = ["NAMESPACE", "register_all", "register_with_gymnasium"]
 
 NAMESPACE = "metarl"
 
@@ -12,15 +12,20 @@ NAMESPACE = "metarl"
 def register_all() -> None:
     """Register all distributions, those of other packages included, that Gymnasium doesn't know yet."""
     for id in distribution_ids():
-        name = f"{NAMESPACE}/{id}"
-        if name in gym.registry:
-            continue
         try:
-            gym.register(
-                name,
-                entry_point="metarl.envs.gymnasium_env:make_single",
-                vector_entry_point="metarl.envs.gymnasium_env:make_vector",
-                kwargs={"distribution": id},
-            )
+            register_with_gymnasium(id)
         except gym.error.Error as error:
             gym.logger.warn(f"The distribution {id!r} can't be registered with Gymnasium: {error}")
+
+
+def register_with_gymnasium(id: str) -> None:
+    """Register the distribution `id`, unless Gymnasium knows it already."""
+    name = f"{NAMESPACE}/{id}"
+    if name in gym.registry:
+        return
+    gym.register(
+        name,
+        entry_point="metarl.envs.gymnasium_env:make_single",
+        vector_entry_point="metarl.envs.gymnasium_env:make_vector",
+        kwargs={"distribution": id},
+    )

@@ -8,16 +8,18 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from metarl.baselines.registry import as_agent
 from metarl.envs.agent import Agent, check_made_for
-from metarl.envs.budget import Budget, Episodes
+from metarl.envs.budget import Budget, Episodes, as_budget
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome
 from metarl.evaluation.scores import Scores, scores_of
 from metarl.evaluation.statistics import mean
+from metarl.learners.contract import Learner
 from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, check_split, where_rows
 from metarl.tasks.devices import check_device
 from metarl.tasks.errors import ActionError
+from metarl.tasks.registry import task_distribution
 from metarl.tasks.seeding import torch_generator
-from metarl.tasks.supervised import SupervisedDistribution
 from metarl.tasks.whole_numbers import check_seed, check_whole
 
 __all__ = ["CHUNK", "MOST_TASKS", "Evaluation", "evaluate", "tasks_to_play"]
@@ -157,12 +159,12 @@ class Evaluation:
 
 
 def evaluate(
-    agent: Agent,
-    distribution: TaskDistribution,
+    agent: Agent | Learner | str,
+    distribution: TaskDistribution | str,
     split: str = "test",
     num_tasks: int | None = None,
     seed: int = 0,
-    budget: Budget = Episodes(10),
+    budget: Budget | int = Episodes(10),
     *,
     device: str | torch.device = "cpu",
     record_actions: bool = False,
@@ -173,21 +175,26 @@ def evaluate(
     Each task has a row of its own, never refilled.
 
     Args:
+        agent: who plays; or a learner, whose agent does, or the id of an agent such as "thompson".
+        distribution: what is played, or its id.
+        split: of the tasks.
         num_tasks: how many; left out, each task of the split once where it has a list of at most 10,000, else 10,000 draws. Where it
             is more than there are, tasks repeat, and scores know which are the same.
+        seed: names tasks and noise.
+        budget: how long a task is played; a number is one of episodes.
+        device: where it is played.
+        record_actions: keep every action.
 
     Raises:
         ValueError: unknown split or device, no tasks, no budget, or an agent that was made for something else.
         PlugInError: the agent or the distribution broke its contract.
     """
-    if isinstance(distribution, SupervisedDistribution):
-        raise ValueError(f"{distribution!r} has examples rather than episodes; score adapters on it with metarl.evaluate_supervised.")
+    distribution, budget = task_distribution(distribution), as_budget(budget)
     check_split(distribution, split)
     check_device(device)
-    if not isinstance(budget, Budget):
-        raise ValueError(f"budget must be Episodes(K, after=M) or Steps(N), not {budget!r}.")
     num_tasks = None if num_tasks is None else check_whole("num_tasks", num_tasks)
     seed = check_seed(seed)
+    agent = as_agent(agent, distribution, budget)
     check_made_for(agent, distribution, budget)
     tasks = tasks_to_play(distribution, split, num_tasks, seed)
     num_tasks = len(tasks)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import isclass
 from typing import Any, Literal
 
 import numpy as np
@@ -12,9 +13,12 @@ from torch import Tensor
 from metarl.evaluation.scores import Scores, scores_of
 from metarl.evaluation.statistics import Estimate, mean
 from metarl.learners.adapter import Adapter
+from metarl.learners.contract import Learner
 from metarl.learners.settings import check_counts
 from metarl.tasks.contract import PlugInError, Tasks, check_split
 from metarl.tasks.devices import check_device
+from metarl.tasks.entries import shown
+from metarl.tasks.registry import as_distribution
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.supervised import Examples, SupervisedDistribution
 from metarl.tasks.whole_numbers import check_seed
@@ -116,8 +120,8 @@ class SupervisedEvaluation:
 
 
 def evaluate_supervised(
-    adapter: Adapter,
-    distribution: SupervisedDistribution,
+    adapter: Adapter | Learner,
+    distribution: SupervisedDistribution | str,
     split: str,
     num_tasks: int,
     seed: int,
@@ -134,6 +138,8 @@ def evaluate_supervised(
     stream of its own.
 
     Args:
+        adapter: what learns; or a learner, whose adapter does.
+        distribution: of what, or its id.
         transductive: compute a task's queries as one batch; otherwise each one beside the support alone.
         score_after: score the query after these inner steps only, 0 being before the first; predictions may cost more than steps.
         chunk: tasks adapted to side by side; fewer need less memory. Examples and the adapter's numbers are drawn chunk by chunk, so it is
@@ -145,8 +151,10 @@ def evaluate_supervised(
         ValueError: unknown split or device, no tasks or steps, a family that isn't supervised, or an inner loop that diverges, named by
             task and step. PlugInError: predictions of a shape that the loss can't read.
     """
+    distribution = as_distribution(distribution)
     if not isinstance(distribution, SupervisedDistribution):
         raise ValueError(f"{distribution!r} has episodes rather than examples; score agents on it with metarl.evaluate.")
+    adapter = _adapter_of(adapter)
     check_split(distribution, split)
     check_device(device)
     check_counts(num_tasks=num_tasks, steps=steps, chunk=CHUNK if chunk is None else chunk)
@@ -195,6 +203,23 @@ def evaluate_supervised(
         transductive=transductive,
         task_keys=distribution.task_keys(tasks),
     )
+
+
+def _adapter_of(adapter: Any) -> Adapter:
+    """Return `adapter`, or the one of a learner that is given in its place.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    learner = isinstance(adapter, Learner) and hasattr(adapter, "adapter") and not isclass(adapter)
+    ready: Adapter = adapter.adapter() if learner else adapter
+    missing = [name for name in ("begin", "step", "predict") if not callable(getattr(ready, name, None))]
+    if missing or isclass(ready):
+        raise ValueError(
+            "An adapter is needed, such as learner.adapter() of a learner of examples, or that learner itself, "
+            f"not {shown(adapter)}; agents are scored by metarl.evaluate."
+        )
+    return ready
 
 
 def _tasks_drawn(distribution: SupervisedDistribution, task: Tasks, device: str | torch.device) -> int:

@@ -26,12 +26,13 @@ class MetricsLog:
         self._rows: list[dict[str, str]] = []
         if self._file.exists():
             try:
-                table = pd.read_csv(self._file, dtype=str, keep_default_na=False, on_bad_lines="skip").iloc[:iteration]
+                table = pd.read_csv(self._file, dtype=str, keep_default_na=False, on_bad_lines="skip")
             except ValueError as error:
                 raise RunFolderError(f"{self._file} is damaged ({error}). Restore it from a copy, or start in another folder.") from error
             self._columns = list(table.columns)
-            self._rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-        if len(self._rows) < iteration or any(row.get("iteration") != str(i + 1) for i, row in enumerate(self._rows)):
+            lines = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+            self._rows = [line for line in lines if line.get("iteration", "").isdigit() and int(line["iteration"]) <= iteration]
+        if not self._whole(iteration):
             raise RunFolderError(
                 f"{self._file} lacks lines of the {iteration} iterations that the checkpoint has behind it. "
                 "Restore it from a copy, or start again in another folder."
@@ -59,6 +60,19 @@ class MetricsLog:
         if self._file.exists():
             with explained(self._file), open(self._file, "ab") as stream:
                 os.fsync(stream.fileno())
+
+    def _whole(self, iteration: int) -> bool:
+        """Return whether the lines lead up to `iteration`; one without a return stands for all before it.
+
+        Such a line is written where a learner is saved, or given to train, amid its training.
+        """
+        reached = 0
+        for row in self._rows:
+            number = int(row["iteration"])
+            if number <= reached or (number > reached + 1 and row.get("return")):
+                return False
+            reached = number
+        return reached == iteration
 
     def _line(self, row: dict[str, str]) -> bytes:
         return (",".join(row.get(name, "") for name in self._columns) + "\n").encode()

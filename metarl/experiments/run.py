@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from metarl.experiments.checkpoint import CheckpointError, load_about, load_state, save_state
-from metarl.experiments.footprint import check_it_fits, footprint
+from metarl.experiments.footprint import Footprint, check_it_fits, footprint
 from metarl.experiments.metrics_log import MetricsLog
 from metarl.experiments.progress import Progress, yardstick
 from metarl.experiments.run_config import RunConfig
@@ -23,14 +23,14 @@ from metarl.results import RunFolder, RunFolderError
 from metarl.tasks.contract import PlugInError, TaskDistribution
 from metarl.tasks.supervised import SupervisedDistribution
 
-__all__ = ["check_belongs", "iterations_done", "resume", "train"]
+__all__ = ["check_belongs", "iterations_done", "resume", "save", "train"]
 
 SLOW_ITERATION = 0.5  # seconds, from which on each iteration is saved, since a signal may break the next one off ...
 SAVING_SHARE = 0.1  # ... unless that takes more than this part of the iteration's time
 
 
 def train(
-    run: RunConfig,
+    run: RunConfig | Learner,
     folder: str | Path,
     *,
     checkpoint_seconds: float = 60.0,
@@ -48,7 +48,7 @@ def train(
     as a learning rate that falls to its end, follows the new number from there on, so the weights aren't those of one run of that length.
 
     Args:
-        run: what to train.
+        run: what to train; a learner that was made in code is trained itself, and goes on in `folder` if it is freshly made.
         folder: the run's own; `metarl.results` says what lies in it.
         checkpoint_seconds: time between checkpoints; 0 saves after every iteration.
         show: print progress to standard error.
@@ -66,19 +66,14 @@ def train(
     if not (math.isfinite(checkpoint_seconds) and checkpoint_seconds >= 0):
         raise ValueError(f"checkpoint_seconds can't be negative and must be a number, not {checkpoint_seconds}.")
     place = RunFolder(folder)
-    distribution = run.make_distribution()
-    check_fits(run.learner, distribution)
-    expected = footprint(run.learner, run.config, distribution, len(run.seeds))
-    if run.device == "cpu":
-        check_it_fits(expected, f"{run.learner} on {run.distribution}")
-    learner = run.make_learner(distribution)
+    run, distribution, learner, expected = _ready(run)
     with ExitStack() as stack:
         stack.enter_context(place.lock())
         stack.enter_context(place.removed_unless_begun())
         changed = place.adopt(run.identity(), _read_today, iterations_done(place) if lengthen else None)
         if changed is not None and show:
             print(_lengthened(*changed, place), file=sys.stderr)
-        iteration = resume(learner, place)
+        iteration = _go_on(learner, place)
         _refuse_without_checkpoint(place)
         if iteration == 0 and run.start is not None:
             begin_with(learner, run, start)
@@ -178,6 +173,73 @@ def _refuse_without_checkpoint(place: RunFolder) -> None:
             f"{place.path} is finished: it has weights, and no checkpoint to go on from. `metarl evaluate` scores it; "
             "train in another folder."
         )
+
+
+def save(learner: Learner, folder: str | Path) -> None:
+    """Save `learner` in `folder`, as far as it is trained; `metarl.train` goes on from there, and `metarl.load_agent` reads it.
+
+    What a learner was made with beside settings and a registered distribution isn't saved: a distribution of your own, a network, an
+    algorithm. run.json names such parts, and `load_agent` asks for them.
+
+    Args:
+        learner: what to save.
+        folder: a new one, or one with an earlier stage of the same training.
+
+    Raises:
+        ValueError: a folder in use, of another run or of a later stage, or a learner that doesn't tell its settings or its iterations.
+            StorageError: a full or read-only disk.
+    """
+    run, place = RunConfig.of(learner), RunFolder(folder)
+    stands = getattr(learner, "iteration", None)
+    if stands is None:
+        raise ValueError(f"{type(learner).__name__} lacks the attribute iteration: a learner that is saved tells how far it is.")
+    with place.lock():
+        place.adopt(run.identity(), _read_today)
+        saved = iterations_done(place)
+        if saved > stands:
+            raise ValueError(f"{folder} has {saved} iterations of this run, the learner {stands}. Choose another folder.")
+        log = MetricsLog(place, saved)
+        if stands > saved:
+            log.append({"iteration": stands, "steps": int(getattr(learner, "steps", 0)), "seconds": 0.0})
+        _save_checkpoint(learner, place, log, stands)
+        if learner.finished:
+            _save_weights(learner, place)
+
+
+def _ready(run: RunConfig | Learner) -> tuple[RunConfig, TaskDistribution, Learner, Footprint | None]:
+    """Return a run, what it trains on, who is trained, and what that takes; a learner given in place of its run is it.
+
+    Raises:
+        ValueError: it takes more memory than there is, or the learner refuses the distribution.
+    """
+    if not isinstance(run, RunConfig):
+        described = RunConfig.of(run)
+        known: TaskDistribution = run.distribution  # type: ignore[attr-defined]
+        return described, known, run, footprint(described.learner, described.config, known, len(described.seeds))
+    distribution = run.make_distribution()
+    check_fits(run.learner, distribution)
+    expected = footprint(run.learner, run.config, distribution, len(run.seeds))
+    if run.device == "cpu":
+        check_it_fits(expected, f"{run.learner} on {run.distribution}")
+    return run, distribution, run.make_learner(distribution), expected
+
+
+def _go_on(learner: Learner, place: RunFolder) -> int:
+    """Load the checkpoint in `place` into a fresh `learner`; one that has made iterations of its own goes on from where it stands.
+
+    Raises:
+        ValueError: both are under way, at different iterations.
+    """
+    stands, saved = int(getattr(learner, "iteration", 0)), iterations_done(place)
+    if stands == 0 or stands == saved:
+        return resume(learner, place)
+    if saved:
+        raise ValueError(
+            f"{place.path} has {saved} iterations of this run, the learner {stands}. Give a freshly made learner to go on from the folder, "
+            "or another folder to go on from the learner."
+        )
+    MetricsLog(place, 0).append({"iteration": stands, "steps": int(getattr(learner, "steps", 0)), "seconds": 0.0})
+    return stands
 
 
 def resume(learner: Learner, place: RunFolder) -> int:

@@ -10,11 +10,12 @@ from inspect import signature
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from metarl.learners.contract import Learner
-from metarl.learners.registry import check_fits, learner_class
+from metarl.learners.registry import check_fits, learner_class, learner_name
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.devices import check_device
+from metarl.tasks.entries import shown
 from metarl.tasks.paths import as_path
-from metarl.tasks.registry import REVEALED, distribution_class, make
+from metarl.tasks.registry import REVEALED, distribution_class, make, name_of_distribution
 
 __all__ = ["RunConfig", "config_from_json", "folder_name", "parse_arguments"]
 
@@ -31,6 +32,8 @@ class RunConfig:
         seed: names every random stream; a tuple trains one member a seed in one batch.
         device: "cpu" or "cuda".
         start: the `origin` of the run whose weights training begins with; none if left out.
+        own: parts that only the code which trained it can make again, such as "distribution" or "make_policy"; none where `metarl train`
+            can train it.
     """
 
     learner: str
@@ -40,6 +43,7 @@ class RunConfig:
     seed: int | tuple[int, ...] = 0
     device: str = "cpu"
     start: dict[str, Any] | None = None
+    own: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         kind = learner_class(self.learner).Config
@@ -57,8 +61,36 @@ class RunConfig:
         """The seeds, also where there is one."""
         return self.seed if isinstance(self.seed, tuple) else (self.seed,)
 
+    @classmethod
+    def of(cls, learner: Learner) -> "RunConfig":
+        """Return the run that trains `learner`, made in code; what `metarl train` could train too is the very same run.
+
+        Raises:
+            ValueError: the learner doesn't tell its settings, or nobody else can find its class.
+        """
+        if isinstance(learner, type) or not isinstance(learner, Learner):
+            raise ValueError(f"A learner is needed, such as metarl.make_learner(name, distribution), not {shown(learner)}.")
+        needed = ("config", "distribution", "seeds", "device")
+        if missing := [name for name in needed if not hasattr(learner, name)]:
+            raise ValueError(
+                f"{type(learner).__name__} lacks the {'attributes' if len(missing) > 1 else 'attribute'} {', '.join(missing)}: "
+                f"a learner that is trained in a folder tells {', '.join(needed)}, which run.json names."
+            )
+        told: Any = learner
+        name, seeds = name_of_distribution(told.distribution), tuple(told.seeds)
+        own = (*(() if name else ("distribution",)), *getattr(told, "own_parts", ()))
+        seed = seeds[0] if len(seeds) == 1 else seeds
+        arguments = told.distribution.config()
+        return cls(learner_name(learner), told.config, name or told.distribution.id, arguments, seed, str(told.device), own=own)
+
     def make_distribution(self) -> TaskDistribution:
         """The distribution that the run trains on."""
+        if "distribution" in self.own:
+            raise ValueError(
+                f"This run trained on {self.distribution}, which only the code that made it can make again: "
+                "metarl.load_agent(folder, distribution=...), and metarl.evaluate to score it. "
+                "The command can do without if the distribution can be found as module:attribute, such as my_module:MyMaze."
+            )
         return make(self.distribution, **self.arguments)
 
     def make_learner(self, distribution: TaskDistribution) -> Learner:
@@ -83,12 +115,14 @@ class RunConfig:
             "learner": self.learner,
             "config": asdict(self.config),
             "distribution": self.distribution,
-            "arguments": {**self.make_distribution().config(), **self.arguments},
+            "arguments": self.arguments if "distribution" in self.own else {**self.make_distribution().config(), **self.arguments},
             "seeds": list(self.seeds),
             "device": self.device,
         }
         if self.start is not None:  # as it reads today: fields that were added since have their defaults
             identity["start"] = RunConfig.from_identity(self.start, "cpu").origin()
+        if self.own:
+            identity["own"] = list(self.own)
         try:
             return dict(json.loads(json.dumps(identity)))
         except TypeError as error:
@@ -110,6 +144,7 @@ class RunConfig:
             seed=seeds[0] if len(seeds) == 1 else seeds,
             device=device or identity["device"],
             start=identity.get("start"),
+            own=tuple(identity.get("own", ())),
         )
 
 

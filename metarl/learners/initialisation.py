@@ -18,7 +18,7 @@ from metarl.learners.adapter import GradientAdapter, Stepper
 from metarl.learners.contract import Metrics
 from metarl.learners.inner_loop import MetaGradient, Problem, check_meta_gradient
 from metarl.learners.optimizers import moved_to
-from metarl.learners.settings import check_counts, only_seed
+from metarl.learners.settings import check_counts, described, only_seed, settled_examples
 from metarl.networks.finite import check_update, check_weights
 from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
 from metarl.networks.per_task import PerTask
@@ -82,17 +82,17 @@ class InitialisationLearner(ABC):
     def __init__(
         self,
         config: Any,
-        distribution: SupervisedDistribution,
+        distribution: SupervisedDistribution | str,
         seed: int | tuple[int, ...] = 0,
         device: str = "cpu",
         make_network: MakeNetwork | None = None,
     ):
         check_device(device)
         name = type(self).__name__
-        if not isinstance(distribution, SupervisedDistribution):
-            raise ValueError(f"{name} learns supervised tasks, such as SineRegression-v0; {distribution!r} isn't one.")
+        distribution = settled_examples(type(self), config, distribution)
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
-        streams = derive_seed(only_seed(name, seed), "initialisation")
+        self.seeds, self.own_parts = (only_seed(name, seed),), ("make_network",) if make_network else ()
+        streams = derive_seed(self.seeds[0], "initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
         with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
@@ -146,6 +146,9 @@ class InitialisationLearner(ABC):
         metrics = {**counters, "return": -last, "loss_first": first, "loss_last": last}
         check_update(self.iteration, metrics, self.trained)
         return metrics
+
+    def __repr__(self) -> str:
+        return described(self)
 
     @property
     def finished(self) -> bool:

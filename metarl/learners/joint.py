@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from metarl.envs.agent import MadeFor
-from metarl.envs.budget import Budget, Episodes, Steps
+from metarl.envs.budget import Budget, Episodes, Steps, as_budget
 from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome, Step
 from metarl.learners.contract import Metrics
 from metarl.learners.online import FineTuningAgent, FixedAgent, OnlineLearner
-from metarl.learners.settings import check_counts, only_seed
+from metarl.learners.settings import check_counts, described, only_seed, settled
 from metarl.networks.finite import check_update, check_weights
 from metarl.tasks.contract import TaskDistribution, TaskSource, fresh_tasks
 from metarl.tasks.devices import check_device
@@ -99,10 +99,11 @@ class JointTraining(ABC):
     Config: ClassVar[Any]
     label: ClassVar[str]
 
-    def __init__(self, config: Any, distribution: TaskDistribution, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
+    def __init__(self, config: Any, distribution: TaskDistribution | str, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
         check_device(device)
-        self.config, self.distribution, self.device = config, distribution, device
+        self.config, self.distribution, self.device = config, settled(type(self), config, distribution), device
         self.seed = only_seed(type(self).__name__, seed)
+        self.seeds = (self.seed,)
         self.online = self.new_online(config.num_envs, derive_seed(self.seed, "joint training"), alone=False)
         self.env_rng = torch_generator(self.seed, "joint training", "environment", device=device)
         self.scores = Scores(config.num_envs)
@@ -160,6 +161,9 @@ class JointTraining(ABC):
         check_update(self.iteration, metrics, tree_leaves(self.weights()))
         return metrics
 
+    def __repr__(self) -> str:
+        return described(self)
+
     @property
     def finished(self) -> bool:
         """Whether all iterations are done."""
@@ -184,6 +188,7 @@ class JointTraining(ABC):
             learner.load_weights(weights)
             return learner
 
+        budget = as_budget(budget)
         made_for = MadeFor(self.distribution, budget, tasks="spaces", length="kind")
         return FineTuningAgent(alone, made_for) if isinstance(budget, Steps) else FixedAgent(alone(0), made_for)
 

@@ -21,7 +21,7 @@ from metarl.learners.contract import Metrics
 from metarl.learners.initialisation import check_settings, network_for
 from metarl.learners.inner_loop import MetaGradient, check_converges, minibatches
 from metarl.learners.optimizers import SGD, Adam, moved_to
-from metarl.learners.settings import check_step_sizes, only_seed
+from metarl.learners.settings import check_step_sizes, described, only_seed, settled_examples
 from metarl.networks.finite import check_update, check_weights
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
@@ -174,16 +174,16 @@ class Learn2Learn:
     def __init__(
         self,
         config: Learn2LearnConfig,
-        distribution: SupervisedDistribution,
+        distribution: SupervisedDistribution | str,
         seed: int | tuple[int, ...] = 0,
         device: str = "cpu",
         algorithm: Any = None,
     ):
         check_device(device)
-        if not isinstance(distribution, SupervisedDistribution):
-            raise ValueError(f"Learn2Learn learns supervised tasks, such as SineRegression-v0; {distribution!r} isn't one.")
+        distribution = settled_examples(type(self), config, distribution)
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
-        streams = derive_seed(only_seed("Learn2Learn", seed), "initialisation")
+        self.seeds, self.own_parts = (only_seed("Learn2Learn", seed),), () if algorithm is None else ("algorithm",)
+        streams = derive_seed(self.seeds[0], "initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
         if algorithm is None:
@@ -249,6 +249,9 @@ class Learn2Learn:
         metrics = {**counters, "return": -last, "loss_first": first, "loss_last": last}
         check_update(self.iteration, metrics, self.trained)
         return metrics
+
+    def __repr__(self) -> str:
+        return described(self)
 
     @property
     def finished(self) -> bool:

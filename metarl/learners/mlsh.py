@@ -34,14 +34,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from metarl.envs.budget import Budget, Episodes
+from metarl.envs.budget import Budget, Episodes, as_budget
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.contract import Metrics
 from metarl.learners.crew import ALONE, CrewLearner, Share, gathered
 from metarl.learners.mlsh_agent import FineTuning, MLSHAgent, episodes_between
 from metarl.learners.options import Hierarchy, HierarchyPlayer, as_choices, by_sub_policy
 from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, everyones_episodes, judge
-from metarl.learners.settings import check_counts, only_seed
+from metarl.learners.settings import check_counts, described, only_seed, settled
 from metarl.learners.stacked_ppo import Stack, StackedPPO, everyones_stack, improved
 from metarl.networks.actions import Gaussian
 from metarl.networks.encoders import check_vectors
@@ -163,12 +163,13 @@ class MLSH(CrewLearner):
     def __init__(
         self,
         config: MLSHConfig,
-        distribution: TaskDistribution,
+        distribution: TaskDistribution | str,
         seed: int | tuple[int, ...] = 0,
         device: str = "cpu",
         share: Share = ALONE,
     ):
         check_device(device)
+        distribution = settled(type(self), config, distribution)
         super().__init__(config, device, partial(MLSH, config, distribution, seed, device), share)
         check_vectors("MLSH", distribution.id, distribution.observation_space, "rl2 or joint-ppo")
         if distribution.horizon % config.every:
@@ -177,7 +178,8 @@ class MLSH(CrewLearner):
                 f"{distribution.horizon}: choose another `every`."
             )
         self.distribution, self.device = distribution, torch.device(device)
-        streams = derive_seed(only_seed("MLSH", seed), "mlsh")
+        self.seeds = (only_seed("MLSH", seed),)
+        streams = derive_seed(self.seeds[0], "mlsh")
         self.task_seed = derive_seed(streams, "tasks")
         names, own = ("environment", "actions", "options", "minibatches"), self.own_seed(streams)
         self.rngs = {name: torch_generator(own, name, device=self.device) for name in names}
@@ -299,6 +301,9 @@ class MLSH(CrewLearner):
         if self.config.begin_anew and bool(done.any()):
             self.masters = self.masters.where(done[self.mine].to(self.device), self.first_master)
 
+    def __repr__(self) -> str:
+        return described(self)
+
     @property
     def finished(self) -> bool:
         """Whether all iterations are done."""
@@ -322,7 +327,7 @@ class MLSH(CrewLearner):
         if config.fine_tune_after is not None:
             tuning = FineTuning(config.sub_policy, config.fine_tune_after, config.weigh_by_use, config.fine_tune_on == "own")
         choosing = config.master, config.steps, config.act == "mode"
-        return MLSHAgent(hierarchy, self.first_master, sub_policies, *choosing, self.distribution, budget, tuning)
+        return MLSHAgent(hierarchy, self.first_master, sub_policies, *choosing, self.distribution, as_budget(budget), tuning)
 
     def weights(self, member: int = 0) -> dict[str, Any]:
         """What `agent` needs: sub-policies, the weights that masters begin with, and the moments of observations."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from metarl.envs.budget import Budget, Episodes
+from metarl.envs.budget import Budget, Episodes, as_budget
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.learners.adapting_policy import Adaptation, AdaptingPolicyAgent
 from metarl.learners.contract import Metrics
@@ -32,7 +32,7 @@ from metarl.learners.inner_loop import (
 )
 from metarl.learners.optimizers import SGD, Adam, moved_to
 from metarl.learners.policy_episodes import Judged, TaskEpisodes, episodes_of, judge, surrogate
-from metarl.learners.settings import check_counts, only_seed
+from metarl.learners.settings import check_counts, described, only_seed, settled
 from metarl.learners.trust_region import TRPO, trust_region_step
 from metarl.networks.actions import action_distribution
 from metarl.networks.encoders import check_vectors
@@ -138,11 +138,13 @@ class PolicyInitialisation(ABC):
 
     Config: ClassVar[Any]
 
-    def __init__(self, config: Any, distribution: TaskDistribution, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
+    def __init__(self, config: Any, distribution: TaskDistribution | str, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
         check_device(device)
+        distribution = settled(type(self), config, distribution)
         check_vectors(type(self).__name__, distribution.id, distribution.observation_space, "rl2 or joint-ppo")
         self.config, self.distribution, self.device = config, distribution, torch.device(device)
-        streams = derive_seed(only_seed(type(self).__name__, seed), "policy initialisation")
+        self.seeds = (only_seed(type(self).__name__, seed),)
+        streams = derive_seed(self.seeds[0], "policy initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.env_rng, self.action_rng = (torch_generator(streams, name, device=self.device) for name in ("environment", "actions"))
         self.actions = action_distribution(distribution.action_space)
@@ -287,6 +289,9 @@ class PolicyInitialisation(ABC):
         each = config.adaptation.episodes
         return Episodes(each * getattr(config, "inner_steps", 1), after=each)
 
+    def __repr__(self) -> str:
+        return described(self)
+
     @property
     def finished(self) -> bool:
         """Whether all iterations are done."""
@@ -298,7 +303,7 @@ class PolicyInitialisation(ABC):
             raise ValueError(f"There is no member {member}; this learner trains one seed.")
         check_weights(self.weights())
         weights, inputs = [weight.clone() for weight in self.initial], copy.deepcopy(self.inputs)
-        return AdaptingPolicyAgent(self.problem, weights, inputs, self.config.adaptation, self.distribution, budget)
+        return AdaptingPolicyAgent(self.problem, weights, inputs, self.config.adaptation, self.distribution, as_budget(budget))
 
     def weights(self, member: int = 0) -> dict[str, Any]:
         """What `agent` needs: the initial weights and the moments of observations."""

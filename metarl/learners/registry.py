@@ -3,11 +3,13 @@
 from typing import Any
 
 from metarl.learners.contract import Learner
+from metarl.learners.settings import check_config
 from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.entries import known_ids, look_up
+from metarl.tasks.entries import known_ids, look_up, name_of
+from metarl.tasks.registry import as_distribution
 from metarl.tasks.supervised import SupervisedDistribution
 
-__all__ = ["GROUP", "LEARNERS", "SUPERVISED_LEARNERS", "check_fits", "learner_class", "learner_names", "make_learner"]
+__all__ = ["GROUP", "LEARNERS", "SUPERVISED_LEARNERS", "check_fits", "learner_class", "learner_name", "learner_names", "make_learner"]
 
 GROUP = "metarl.learners"
 
@@ -37,8 +39,17 @@ def learner_names() -> list[str]:
 
 
 def learner_class(name: str) -> Any:
-    """The class registered under `name`; its `Config` attribute is its config dataclass."""
-    return look_up("learner", name, {**LEARNERS, **SUPERVISED_LEARNERS}, GROUP)
+    """Return the class registered under `name`; its `Config` attribute is its config dataclass."""
+    return look_up("learner", name, {**LEARNERS, **SUPERVISED_LEARNERS}, GROUP, needs=("Config",))
+
+
+def learner_name(learner: Learner) -> str:
+    """Return the name under which `learner_class` finds the class of `learner`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return name_of("learner", type(learner), {**LEARNERS, **SUPERVISED_LEARNERS}, GROUP)
 
 
 def check_fits(name: str, distribution: Any) -> None:
@@ -56,13 +67,23 @@ def check_fits(name: str, distribution: Any) -> None:
 
 
 def make_learner(
-    name: str, distribution: TaskDistribution, config: Any = None, seed: int | tuple[int, ...] = 0, device: str = "cpu"
+    name: str, distribution: TaskDistribution | str, config: Any = None, seed: int | tuple[int, ...] = 0, device: str = "cpu"
 ) -> Learner:
-    """Build the learner registered under `name`.
+    """Build the learner registered under `name`, such as `make_learner("rl2", "BernoulliBandit-v0")`.
 
-    `config` is an instance of its `Config`. If left out, that has its own defaults, which are the same for every
-    distribution; `metarl.suggested_config(name, distribution)` gives what `metarl train` takes.
+    Args:
+        name: its id. distribution: what it trains on, or its id.
+        config: an instance of its `Config`; its own defaults if left out, which are the same for every distribution:
+            `metarl.suggested_config(name, distribution)` gives what `metarl train` takes.
+        seed: names every random stream; some learners train one member a seed of a tuple. device: "cpu" or "cuda".
+
+    Raises:
+        ValueError: unknown name, settings of another learner, or a distribution that it can't train on.
     """
     kind = learner_class(name)
-    check_fits(name, distribution)
-    return kind(kind.Config() if config is None else config, distribution, seed, device)
+    trained_on = as_distribution(distribution)
+    check_fits(name, trained_on)
+    config = kind.Config() if config is None else config
+    check_config(name, kind.Config, config)
+    learner: Learner = kind(config, trained_on, seed, device)
+    return learner

@@ -15,12 +15,13 @@ from torch import Generator, Tensor, nn
 from torch.utils._pytree import tree_map
 
 from metarl.envs.agent import MadeFor
-from metarl.envs.budget import Budget, Episodes, Steps, max_steps
+from metarl.envs.budget import Budget, Episodes, Steps, as_budget, max_steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.learners.contract import Metrics
 from metarl.learners.crew import ALONE, CrewLearner, Share, everyones_rollout
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.ppo import Batch, PPOConfig, gae, ppo_update
+from metarl.learners.settings import described, settled
 from metarl.networks.actions import action_distribution
 from metarl.networks.arms import ArmsPolicy
 from metarl.networks.build import build_policy
@@ -86,7 +87,7 @@ class RL2(CrewLearner):
 
     Args:
         config: settings.
-        distribution: where training tasks come from (split `train` only).
+        distribution: where training tasks come from (split `train` only), or its id.
         seed: names every random stream; a tuple trains one member a seed, all in one batch; they share the streams of tasks
             and actions, so a member's numbers differ from those of the same seed alone.
         device: "cpu" or "cuda", environments included.
@@ -101,17 +102,18 @@ class RL2(CrewLearner):
     def __init__(
         self,
         config: RL2Config,
-        distribution: TaskDistribution,
+        distribution: TaskDistribution | str,
         seed: int | tuple[int, ...] = 0,
         device: str = "cpu",
         make_policy: Callable[[TaskDistribution, int], nn.Module] | None = None,
         share: Share = ALONE,
     ):
         check_device(device)
+        distribution = settled(type(self), config, distribution)
         super().__init__(config, device, partial(RL2, config, distribution, seed, device, make_policy), share)
         self.distribution, self.device = distribution, torch.device(device)
         self.seeds = tuple(check_seed(each) for each in (seed if isinstance(seed, tuple | list) else (seed,)))
-        self.members = len(self.seeds)
+        self.members, self.own_parts = len(self.seeds), ("make_policy",) if make_policy else ()
         if len(set(self.seeds)) != max(1, self.members):
             raise ValueError(f"Give an integer as seed, or a tuple of integers that differ, one a member; not {seed!r}.")
         self.budget = Episodes(config.episodes)
@@ -150,6 +152,9 @@ class RL2(CrewLearner):
         """Draw on from these states."""
         for name, stream in state.items():
             getattr(self, name).set_state(stream)
+
+    def __repr__(self) -> str:
+        return described(self)
 
     @property
     def finished(self) -> bool:
@@ -225,7 +230,7 @@ class RL2(CrewLearner):
         Raises:
             ValueError: the budget is longer than an attention core can remember, or training had diverged.
         """
-        policy = self._member(member)
+        budget, policy = as_budget(budget), self._member(member)
         check_weights(policy.state_dict())
         longest = getattr(getattr(policy, "core", None), "max_steps", None)
         wanted = max_steps(budget, self.distribution)

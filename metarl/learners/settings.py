@@ -1,10 +1,70 @@
 """What learners ask of numbers that they are given, before any training starts."""
 
+from dataclasses import is_dataclass
+from inspect import isclass
+from typing import Any
+
+from metarl.tasks.contract import TaskDistribution
+from metarl.tasks.entries import shown
+from metarl.tasks.registry import as_distribution, task_distribution
+from metarl.tasks.supervised import SupervisedDistribution
 from metarl.tasks.whole_numbers import check_seed, check_whole
 
-__all__ = ["check_counts", "check_step_sizes", "only_seed"]
+__all__ = ["check_config", "check_counts", "check_step_sizes", "described", "only_seed", "settled", "settled_examples"]
 
 MOST = 1e38  # a larger step size can't be a factor of float32 numbers
+
+
+def settled(kind: Any, config: Any, distribution: Any) -> TaskDistribution:
+    """Return the distribution that a learner of class `kind` is to train on, made if an id names it; its config is checked too.
+
+    Args:
+        kind: the learner's class; `Config` is that of its settings.
+        config, distribution: what it was built with.
+
+    Raises:
+        ValueError: settings of another learner or none, or no distribution of episodes.
+    """
+    check_config(kind.__name__, kind.Config, config)
+    return task_distribution(distribution)
+
+
+def settled_examples(kind: Any, config: Any, distribution: Any) -> SupervisedDistribution:
+    """Return the same for a learner of examples.
+
+    Raises:
+        ValueError: settings of another learner or none, or no distribution of examples.
+    """
+    check_config(kind.__name__, kind.Config, config)
+    supervised = as_distribution(distribution)
+    if not isinstance(supervised, SupervisedDistribution):
+        raise ValueError(f"{kind.__name__} learns supervised tasks, such as SineRegression-v0; {supervised!r} isn't one.")
+    return supervised
+
+
+def described(learner: Any) -> str:
+    """Return one line on a learner: what it is, on what it trains, from which seeds, and how far it is."""
+    seeds = ", ".join(map(str, learner.seeds))
+    done = f"{learner.iteration} of {learner.config.iterations} iterations"
+    return f"<{type(learner).__name__} on {learner.distribution!r}, seed {seeds}, {done}>"
+
+
+def check_config(learner: str, kind: type, config: Any) -> None:
+    """Raise ValueError unless `config` is an instance of `kind`, the settings of `learner`."""
+    if isinstance(config, kind):
+        return
+    default, given = f"{kind.__name__}()", shown(config)
+    if isclass(config) and issubclass(config, kind):
+        advice = "Make one with ()."
+    elif isinstance(config, dict):
+        advice = f"Write {kind.__name__}(name=value, ...), or {kind.__name__}(**settings)."
+    elif isinstance(config, str) or hasattr(config, "sample"):
+        advice = "Settings come before the distribution where a learner is built, RL2(config, distribution), and after it in make_learner."
+    elif is_dataclass(config):
+        given, advice = f"a {type(config).__name__}", "Those are settings of another learner."
+    else:
+        advice = f"{default} has the default settings."
+    raise ValueError(f"The learner {learner} takes its settings as {default}, not {given}. {advice}")
 
 
 def check_counts(**counts: int) -> None:

@@ -14,6 +14,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from torch import Generator, Tensor
+from torch.utils._pytree import tree_map
 
 from metarl.tasks.errors import PlugInError
 from metarl.tasks.seeding import derive_seed
@@ -207,6 +208,11 @@ class TaskDistribution(ABC):
         """
         return None
 
+    @property
+    def draws(self) -> bool:
+        """Whether rows of this family draw pictures of how they stand."""
+        return type(self).render is not TaskDistribution.render
+
     def render(self, tasks: Any, state: Any) -> Tensor | None:
         """Pictures [n, H, W, 3] uint8 of how the tasks stand in `state`; None where the family has nothing to show."""
         return None
@@ -253,7 +259,7 @@ class EpisodeRows(ABC):
         """From now on only rows of `mask` [B] are read; the others needn't be reset or stepped."""
 
     def render(self, row: int) -> Tensor | None:
-        """A picture [H, W, 3] uint8 of how `row` stands; None where there is nothing to show. Tensor families draw from states instead."""
+        """A picture [H, W, 3] uint8 of how `row` stands; None where there is nothing to show."""
         return None
 
     def describe(self, row: int) -> str:
@@ -289,6 +295,13 @@ class TensorRows(EpisodeRows):
         self.state = transition.state
         return transition
 
+    def render(self, row: int) -> Tensor | None:
+        if self.tasks is None:
+            return None
+        one, state = self.tasks[row].to("cpu"), tree_map(lambda part: part[row : row + 1].cpu(), self.state)
+        pictures = self.distribution.render(one, state)
+        return None if pictures is None else pictures[0]
+
 
 class IndependentRows(EpisodeRows):
     """Rows played one by one, each with a generator of its own."""
@@ -319,6 +332,9 @@ class IndependentRows(EpisodeRows):
     def tells_success(self) -> bool | None:
         told = [row.tells_success for row in self.rows]
         return None if None in told else any(told)
+
+    def render(self, row: int) -> Tensor | None:
+        return self.rows[row].render(0)
 
     def close(self) -> None:
         for row in self.rows:

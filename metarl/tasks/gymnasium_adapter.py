@@ -173,10 +173,15 @@ class GymnasiumDistribution(TaskDistribution):
             raise PlugInError(f"{where}: {problem}.")
         remember(env)
         self.observation_space, self.action_space = env.observation_space, env.action_space
+        self._draws = env.render_mode == "rgb_array"
         limit = own_limit(env)
         with suppress(Exception):  # as of rows: an environment that can't be closed has been played all the same
             env.close()
         return limit
+
+    @property
+    def draws(self) -> bool:
+        return self._draws
 
     def make_env(self, task: Any) -> gym.Env:
         """The environment of one `task` of the lists."""

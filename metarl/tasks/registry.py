@@ -1,18 +1,36 @@
 """Every task distribution by its id; other packages add theirs through the entry-point group `metarl.distributions`."""
 
+from dataclasses import is_dataclass
 from inspect import Parameter, signature
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import gymnasium as gym
 import numpy as np
 
-from metarl.tasks.entries import known_ids, look_up
+from metarl.tasks.entries import known_ids, look_up, shown
 from metarl.tasks.whole_numbers import LARGEST_COUNT
 
-__all__ = ["DISTRIBUTIONS", "GROUP", "SUPERVISED", "distribution_ids", "distribution_class", "make", "supervised_ids"]
+if TYPE_CHECKING:  # the ids must be known without importing PyTorch
+    from metarl.tasks.contract import TaskDistribution
+
+__all__ = [
+    "DISTRIBUTIONS",
+    "GROUP",
+    "SUPERVISED",
+    "as_distribution",
+    "distribution_class",
+    "distribution_ids",
+    "make",
+    "name_of_distribution",
+    "supervised_ids",
+    "task_distribution",
+]
 
 GROUP = "metarl.distributions"
 REVEALED = "/revealed"
+NAMESPACE = "metarl/"  # before ids in Gymnasium's registry
+EXAMPLE = 'metarl.make("BernoulliBandit-v0", arms=5) or "BernoulliBandit-v0"'
 
 DISTRIBUTIONS = {
     "Acrobot-v0": "metarl.tasks.acrobot:Acrobot",
@@ -57,6 +75,17 @@ SUPERVISED = {  # families of examples rather than episodes: no environments, so
     "SineRegression-v0": "metarl.tasks.sine_regression:SineRegression",
 }
 
+ALIKE = (
+    "config",
+    "splits",
+    "finite",
+    "horizon",
+    "observation_space",
+    "action_space",
+    "input_shape",
+    "outputs",
+)  # in distributions that are
+
 # what a distribution's arguments are declared as: in words, as values may be, and what makes them Python's own
 KINDS: dict[Any, tuple[str, Any, Any]] = {
     int: ("a whole number", Integral, int),
@@ -76,7 +105,7 @@ def supervised_ids() -> list[str]:
 
 
 def distribution_class(id: str) -> Any:
-    """The class or factory registered under `id`."""
+    """Return the class or factory registered under `id`."""
     return look_up("distribution", id, {**DISTRIBUTIONS, **SUPERVISED}, GROUP)
 
 
@@ -85,21 +114,106 @@ def make(id: str, **arguments: Any) -> Any:
 
     It is a `metarl.tasks.contract.TaskDistribution`, or a `metarl.tasks.supervised.SupervisedDistribution`.
 
-    "BernoulliBandit-v0/revealed" is that distribution with each task told to the agent (`metarl.tasks.reveal`).
+    "BernoulliBandit-v0/revealed" is that distribution with each task told to the agent (`metarl.tasks.reveal`), and
+    "my_module:MyMaze" what the class or function MyMaze makes, or the distribution MyMaze itself.
 
     Raises:
-        ValueError: unknown id, or arguments that the distribution refuses.
+        ValueError: unknown id, arguments that the distribution refuses, or something that isn't a distribution.
     """
-    if id.endswith(REVEALED):
+    id = id.removeprefix(NAMESPACE) if isinstance(id, str) else id
+    if isinstance(id, str) and id.endswith(REVEALED):
         from metarl.tasks.reveal import reveal  # the ids must be known without importing PyTorch
 
         return reveal(make(id.removesuffix(REVEALED), **arguments))
     factory = distribution_class(id)
+    if _is_distribution(factory):
+        if arguments:
+            raise ValueError(f"{id} is made already and takes no arguments; {', '.join(arguments)} can't be changed.")
+        return factory
+    if not callable(factory):
+        raise ValueError(f"{id} is {shown(factory)}, which makes no distribution: name a class or a function that does.")
     arguments = _check_arguments(id, factory, arguments)
     try:
-        return factory(**arguments)
+        made = factory(**arguments)
     except TypeError as error:
         raise ValueError(f"{id} can't be made with {arguments}: {error}") from error
+    if not _is_distribution(made):
+        raise ValueError(f"{id} should make a TaskDistribution or a SupervisedDistribution; it made {shown(made)}.")
+    return made
+
+
+def as_distribution(value: Any) -> Any:
+    """Return the distribution that `value` is, or the one that it names by its id: of episodes or of examples.
+
+    Raises:
+        ValueError: it is neither; the message says what to give instead.
+    """
+    if isinstance(value, str):
+        return make(value)
+    if _is_distribution(value):
+        return value
+    raise ValueError(f"A distribution or its id is needed, such as {EXAMPLE}, not {shown(value)}.{_advice(value)}")
+
+
+def task_distribution(value: Any) -> "TaskDistribution":
+    """Return the distribution of episodes that `value` is, or that it names by its id.
+
+    Raises:
+        ValueError: it is neither, or has examples rather than episodes.
+    """
+    from metarl.tasks.supervised import SupervisedDistribution  # the ids must be known without importing PyTorch
+
+    distribution = as_distribution(value)
+    if isinstance(distribution, SupervisedDistribution):
+        raise ValueError(
+            f"{distribution!r} has examples rather than episodes, so that nothing can be played. "
+            "Its learners are maml, reptile and so on; score their adapters with metarl.evaluate_supervised."
+        )
+    episodes: TaskDistribution = distribution
+    return episodes
+
+
+def name_of_distribution(distribution: Any) -> str | None:
+    """Return the id or the "module:attribute" from which `make`, with `distribution.config()`, gives its like; None where nothing does."""
+    kind = type(distribution)
+    for name in (distribution.id, f"{kind.__module__}:{kind.__qualname__}"):
+        if kind.__module__ == "__main__" and ":" in name:  # another process has another main module
+            continue
+        try:
+            again = make(name, **distribution.config())
+        except (ValueError, OSError):
+            continue
+        if type(again) is kind and all(_same(getattr(again, part, None), getattr(distribution, part, None)) for part in ALIKE):
+            return name
+    return None
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one() == other()) if callable(one) and callable(other) else bool(one == other)
+
+
+def _is_distribution(value: Any) -> bool:
+    from metarl.tasks.contract import TaskDistribution  # the ids must be known without importing PyTorch
+    from metarl.tasks.supervised import SupervisedDistribution
+
+    return isinstance(value, TaskDistribution | SupervisedDistribution)
+
+
+def _advice(value: Any) -> str:
+    """Say what to do with something that isn't a distribution."""
+    from metarl.tasks.contract import TaskDistribution
+    from metarl.tasks.supervised import SupervisedDistribution
+
+    is_class = isinstance(value, type)
+    if is_class and issubclass(value, TaskDistribution | SupervisedDistribution):
+        return f" Make one: {value.__name__}()."
+    if (is_class and issubclass(value, gym.Env)) or isinstance(value, gym.Env | gym.vector.VectorEnv):
+        return " Environments of Gymnasium become one by metarl.GymnasiumDistribution(id, make_env, {'train': [...], 'test': [...]})."
+    if is_dataclass(value):
+        return " Settings come before the distribution where a learner is built, RL2(config, distribution), and after it in make_learner."
+    if callable(getattr(value, "update", None)):
+        return " This is a learner; it trains on the distribution that it was built with."
+    return ""
 
 
 def _check_arguments(id: str, factory: Any, arguments: dict[str, Any]) -> dict[str, Any]:

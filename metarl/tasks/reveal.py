@@ -81,6 +81,10 @@ class Revealed(TaskDistribution):
     def upper_bound(self, tasks: Tasks, episodes: int) -> Tensor | None:
         return self.wrapped.upper_bound(tasks, episodes)
 
+    @property
+    def draws(self) -> bool:
+        return self.wrapped.draws
+
     def render(self, tasks: Tasks, state: Any) -> Tensor | None:
         return self.wrapped.render(tasks, state)
 

@@ -261,3 +261,41 @@ def test_stable_baselines3s_ppo_learns_through_the_way_out():
     assert score() < 6.5
     model.learn(640)
     assert score() > 7
+
+
+@pytest.mark.parametrize("id", playable_ids())
+def test_families_that_draw_give_pictures_and_all_others_a_sentence(id):
+    env = gym.make(f"metarl/{id}", episodes=2, render_mode="rgb_array")
+    draws = env.unwrapped.distribution.draws
+    assert env.metadata["render_modes"] == (["rgb_array"] if draws else [])
+    assert env.render_mode == ("rgb_array" if draws else None)
+    env.reset(seed=0)
+    if draws:
+        picture = env.render()
+        assert picture.dtype == np.uint8
+        assert picture.ndim == 3
+        assert picture.shape[2] == 3
+    else:
+        with pytest.raises(ValueError, match="this family draws nothing"):
+            env.unwrapped.render()
+    env.close()
+
+
+def test_pictures_follow_what_is_played():
+    env = gym.wrappers.RenderCollection(gym.make("metarl/CartPole-v0", episodes=1, render_mode="rgb_array"))
+    env.reset(seed=0)
+    env.step(0)
+    env.step(1)
+    pictures = env.render()
+    assert len({picture.tobytes() for picture in pictures}) == 3
+    vector = gym.make_vec("metarl/CartPole-v0", num_envs=2, render_mode="rgb_array")
+    vector.reset(seed=0)
+    assert np.array_equal(vector.render()[0], pictures[0])
+
+
+@pytest.mark.parametrize(
+    ("mode", "sentence"), [("human", 'pictures come as arrays, render_mode="rgb_array"'), (None, 'make it with render_mode="rgb_array"')]
+)
+def test_pictures_that_were_not_asked_for_get_a_sentence(mode, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        gym.make("metarl/CartPole-v0", render_mode=mode).unwrapped.render()

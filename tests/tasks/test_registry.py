@@ -59,11 +59,19 @@ def test_numbers_and_truth_values_are_told_apart():
 
 
 def test_a_factory_that_takes_any_name_or_declares_nothing_decides_itself(monkeypatch):
-    monkeypatch.setattr(entries, "entry_points", lambda group: [Point("Any-v0", lambda **own: own), Point("Some-v0", lambda arms: arms)])
-    assert make("Any-v0", legs="two") == {"legs": "two"}
-    assert make("Some-v0", arms="two") == "two"
+    points = [Point("Any-v0", lambda **own: BernoulliBandit(**own)), Point("Some-v0", lambda arms: BernoulliBandit(arms))]
+    monkeypatch.setattr(entries, "entry_points", lambda group: points)
+    assert make("Any-v0", arms=2).arms == make("Some-v0", arms=2).arms == 2
     with pytest.raises(ValueError, match="can't be made with {}: .*arms"):
         make("Some-v0")
+
+
+def test_a_factory_that_makes_no_distribution_is_refused(monkeypatch):
+    monkeypatch.setattr(entries, "entry_points", lambda group: [Point("None-v0", lambda: None), Point("Three-v0", 3)])
+    with pytest.raises(ValueError, match="None-v0 should make a TaskDistribution .* it made None"):
+        make("None-v0")
+    with pytest.raises(ValueError, match="Three-v0 is 3, which makes no distribution"):
+        make("Three-v0")
 
 
 def test_other_packages_register_theirs_by_entry_point(monkeypatch):
