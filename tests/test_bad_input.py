@@ -53,7 +53,7 @@ def random_scores(num_tasks=3, budget=Episodes(2), device="cpu", seed=0):
         (lambda: metarl.make("BernoulliBandit-v9"), "no distribution 'BernoulliBandit-v9'. Did you mean 'BernoulliBandit-v0'"),
         (lambda: make_learner("rl3", BernoulliBandit()), "no learner 'rl3'. Did you mean 'rl2'"),
         (lambda: make_agent("gitins", BernoulliBandit(), Episodes(2)), "no agent 'gitins'. Did you mean 'gittins'"),
-        (lambda: BernoulliBandit().sample(1, "validation", 0), "has no split 'validation'; choose one of train, test"),
+        (lambda: BernoulliBandit().sample(1, "dev", 0), "has no split 'dev'; choose one of train, test, validation"),
         (lambda: Episodes(-1), "K >= 0"),
         (lambda: Episodes(0), r"K \+ M >= 1"),
         (lambda: Steps(0), "at least one step, not 0"),
