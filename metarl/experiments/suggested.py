@@ -55,7 +55,7 @@ DEFAULT_FAMILIES: dict[str, DefaultFamily] = {
     "fomaml-rl": PLANE,
     "joint-ppo": POLE,
     "joint-rainbow": POLE,
-    "joint-rl": PLANE,
+    "joint-rl": POLE,
     "learn2learn": SINES,
     "learn2learn-rl": PLANE,
     "maml": SINES,
