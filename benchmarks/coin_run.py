@@ -164,7 +164,7 @@ def draw(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
         x="training levels",
         y="share of episodes that reach the coin",
         title="CoinRun, easy levels: joint PPO",
-        note="one training at each point; Wilson's intervals over episodes",
+        note="one training at each point; Wilson's intervals over levels",
         possible=(0, 1),
     )
     save(figure, options.folder / "gap.png")

@@ -21,6 +21,7 @@ import tyro
 from rich.console import Console
 
 from metarl.analysis.figures import curves_against_steps, save
+from metarl.analysis.task_labels import task_label
 from metarl.baselines.registry import agent_names, make_agent
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
@@ -38,6 +39,7 @@ from metarl.tasks.registry import make
 from metarl.tasks.reveal import reveal
 
 TEST_SEED, TRAIN_SEED = 1703, 1704
+FEW = 3  # tasks, which a figure shows one by one
 KNOWN_GOAL, DO_NOTHING = "Known goal", "Do nothing"
 CONTROL = "Joint training, fine-tuned"
 
@@ -184,17 +186,32 @@ def draw(family: str, played: dict[str, Evaluation], options: Options) -> None:
             continue
         parts = stages(family, label, evaluation)
         lengths = evaluation.length.reshape(len(parts), parts.shape[1], -1).sum(2).mean(0)
-        curves[label] = {float(lengths[:i].sum()): mean(column) for i, column in enumerate(parts.T)}
+        for name, rows in each_task(family, evaluation).items():
+            columns = np.asarray(parts)[rows].T if name else parts.T
+            curves[f"{label}{name}"] = {float(lengths[:i].sum()): mean(column) for i, column in enumerate(columns)}
+    note = "one seed of each learner"
+    if any(evaluation.distinct_tasks <= FEW for evaluation in played.values()):
+        note += "; of each task alone, over plays of it"
     levels = {label: float(played[label].matrix().mean()) for label in (KNOWN_GOAL, DO_NOTHING) if label in played}
     figure = curves_against_steps(
         curves,
         levels=levels,
         y="mean return of an episode",
         title=f"{family.replace('-', ' ').capitalize()}, test tasks",
-        note="one seed of each learner",
+        note=note,
         panels=panels_of(list(curves)),
     )
     save(figure, options.folder / f"{family}.png")
+
+
+def each_task(family: str, evaluation: Evaluation) -> dict[str, np.ndarray]:
+    """Return which rows [num_tasks] are of each task, by its name, where there are few; else all rows, by no name."""
+    if evaluation.distinct_tasks > FEW:
+        return {"": np.arange(evaluation.num_tasks)}
+    distribution = make(FAMILIES[family].id)
+    tasks = distribution.sample(evaluation.num_tasks, evaluation.split, evaluation.seed)
+    names = np.array([", ".join(task_label(distribution, tasks[i])) for i in range(len(tasks))])
+    return {f", {name}": np.flatnonzero(names == name) for name in np.unique(names)}
 
 
 def panels_of(labels: list[str]) -> dict[str, list[str]] | None:

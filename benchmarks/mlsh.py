@@ -239,10 +239,10 @@ def draw(fixed: dict[str, Evaluation], learned: dict[str, list[Evaluation]], opt
     """Returns against the steps that an agent has played in a task."""
     steps, curves = float(mlsh_runs.MOVING_BANDITS.steps), {}
     for name, own in learned.items():
-        parts = np.stack([stages(each) for each in own]).mean(0)  # [tasks, 10], over seeds
+        parts = np.stack([np.asarray(stages(each)) for each in own]).mean(0)  # [plays, 10], over seeds
         curves[name] = {steps * i: mean(column) for i, column in enumerate(parts.T)}
     levels = {name: float(returns_of(evaluation).mean()) for name, evaluation in fixed.items()}
-    note = f"over test tasks, of each the mean over up to {len(options.seeds)} seeds"
+    note = f"over plays of the two tasks there are, of each the mean over up to {len(options.seeds)} seeds"
     figure = curves_against_steps(
         curves,
         levels=levels,

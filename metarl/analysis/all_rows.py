@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from metarl.analysis.figure_style import COLOURS, GREY, heading
+from metarl.analysis.figure_style import COLOURS, GREY, heading, legend_below
 
 __all__ = ["NOT_RIVALS", "all_rows_figure", "shares"]
 
@@ -84,7 +84,7 @@ def all_rows_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     axes.set_xlim(0.0, max(1.0, most if pd.notna(most) else 1.0) + 0.01)
     axes.set_xlabel("share of the way from random play (0) to the ceiling (1)")
     axes.set_ylim(-0.7, len(table) - 0.3)
-    figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)
+    legend_below(figure)
     note = f"median of {_several(table['num_seeds'], 'seeds')}; intervals over {_several(table['num_tasks'], 'test tasks')}"
     heading(axes, "RL² in all rows of Duan et al. 2016, Tables 1 and 2", note)
     return figure

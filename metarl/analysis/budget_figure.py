@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from metarl.analysis.figure_style import COLOURS, DASHES, MARKERS
+from metarl.analysis.figure_style import COLOURS, DASHES, MARKERS, legend_below
 from metarl.envs.budget import Steps
 from metarl.evaluation.protocol import Evaluation
 
@@ -62,5 +62,5 @@ def budget_figure(played: Mapping[str, Evaluation], y: str = "return") -> Figure
         axes.set_axisbelow(True)
         axes.set_xlim(left=0)
     handles, labels = above.get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=len(labels), fontsize=9)
+    legend_below(figure, dict(zip(labels, handles, strict=True)))
     return figure

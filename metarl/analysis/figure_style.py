@@ -30,6 +30,7 @@ __all__ = [
     "headline",
     "label_axes",
     "label_levels",
+    "legend_below",
     "look",
     "new_axes",
     "plain",
@@ -106,6 +107,25 @@ def heading(axes: Axes, title: str, note: str = "", *, lift: float = 6) -> None:
         lift += 1.25 * NOTE_SIZE * (note.count("\n") + 1) + 3
     if title:
         axes.set_title(_wrapped(title, 11.5 * width), loc="left", fontsize=11, pad=lift)
+
+
+def legend_below(figure: Figure, entries: Mapping[str, Any] | None = None, *, where: Any = "outside lower center") -> None:
+    """Name the series below the axes, in as many columns as have room.
+
+    Args:
+        figure: which.
+        entries: by label, what stands for a series; those of all axes if left out.
+        where: matplotlib's word for the place.
+    """
+    if entries is None:
+        named = (axes.get_legend_handles_labels() for axes in figure.axes)
+        entries = {label: handle for handles, labels in named for handle, label in zip(handles, labels, strict=True)}
+    if not entries:
+        return
+    longest = max(map(len, entries))
+    columns = int(figure.get_size_inches()[0] * 14 / (longest + 8))
+    columns = max(1, min(len(entries), columns))
+    figure.legend(list(entries.values()), list(entries), frameon=False, loc=where, ncols=columns, fontsize=9)
 
 
 def headline(figure: Figure, title: str, note: str = "") -> None:

@@ -24,6 +24,7 @@ from metarl.analysis.figure_style import (
     headline,
     label_axes,
     label_levels,
+    legend_below,
     look,
     new_axes,
     plain,
@@ -92,7 +93,7 @@ def learning_curve(
     axes.set_xlim(left=0)
     label_levels(axes, levels or {})
     if len(runs) > 1:
-        figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)
+        legend_below(figure)
     words = _of_seeds(numbers)
     if smooth > 1:
         words += f"; mean of {smooth} iterations"
@@ -152,7 +153,7 @@ def scores_figure(
     score = str(table.attrs.get("score", "mean score"))
     axes.set_xlabel(f"{score} ({unit})" if unit else score)
     if published.any() or (learned.any() and not learned.all()):
-        figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=9)
+        legend_below(figure)
     words = "bars: 95 % intervals"
     if "num_tasks" in rows:
         words += f" over tasks, {count_of(rows['num_tasks'].dropna())}"
@@ -233,7 +234,7 @@ def mean_curves(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if from_zero:
         axes.set_ylim(bottom=0)
-    figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=3)
+    legend_below(figure)
     heading(axes, title, _joined("bands: 95 % intervals of the mean", count_of(numbers), note))
     return figure
 
@@ -267,8 +268,7 @@ def named_curves(curves: Mapping[str, Mapping[float, float]], *, x: str, y: str,
     figure.supxlabel(x, fontsize=10)
     figure.supylabel(y, fontsize=10)
     if any(kinds):
-        handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, frameon=False, fontsize=9, loc="outside lower right", ncols=3)
+        legend_below(figure, where="outside lower right")
     headline(figure, title, note)
     return figure
 
@@ -325,9 +325,7 @@ def curves_against_steps(
         for line in (levels or {}).values():
             axes.axhline(line, color="black", linestyle=":", linewidth=1.2)
     handles = {label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    drawn = [label for label in order if label in handles]
-    entries = [handles[label] for label in drawn]
-    figure.legend(entries, drawn, frameon=False, fontsize=9, loc="outside lower center", ncols=4 if len(wanted) > 1 else 3)
+    legend_below(figure, {label: handles[label] for label in order if label in handles})
     counts = count_of(each.n for points in curves.values() for each in points.values() if np.isfinite(each.low))
     words = _joined("bars: 95 % intervals", counts, _CUT if cut else "", note)
     if len(wanted) == 1:
@@ -377,7 +375,7 @@ def intervals_figure(
         axes.set_ylim(bottom=low)
     if high is not None:
         axes.set_ylim(top=high + 0.02 * (high - axes.get_ylim()[0]))
-    figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=3)
+    legend_below(figure)
     counts = count_of(each.n for named in levels.values() for each in named.values() if np.isfinite(each.low))
     heading(axes, title, _joined("bars: 95 % intervals", counts, _CUT if cut else "", note))
     return figure

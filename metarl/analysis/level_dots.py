@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from metarl.analysis.figure_style import COLOURS, MARKERS
+from metarl.analysis.figure_style import COLOURS, MARKERS, legend_below
 
 __all__ = ["level_dots"]
 
@@ -46,7 +46,7 @@ def level_dots(panels: Mapping[str, pd.DataFrame], x: str = "mean return of an e
     if any("trust" in table and (table["trust"] != TRUSTED).any() for table in panels.values()):
         hollow = Line2D([], [], color="#6b6b6b", marker="o", markerfacecolor="white", linestyle="none", label="hollow: from notes alone")
         handles.append(hollow)
-    figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=4, fontsize=9)
+    legend_below(figure, {str(handle.get_label()): handle for handle in handles})
     return figure
 
 

@@ -8,7 +8,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from metarl.analysis.figure_style import COLOURS, DASHES
+from metarl.analysis.figure_style import COLOURS, DASHES, legend_below
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget, Episodes
 from metarl.evaluation.episodes import episode_lengths
@@ -81,7 +81,7 @@ def paths_figure(rows: Mapping[str, Walks], goals: Sequence[int]) -> Figure:
             _draw(axes, walks, goal)
         panels[0].set_ylabel(label)
     handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)
+    legend_below(figure, dict(zip(labels, handles, strict=True)))
     return figure
 
 

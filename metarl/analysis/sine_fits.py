@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from metarl.analysis.figure_style import COLOURS, DASHES
+from metarl.analysis.figure_style import COLOURS, DASHES, legend_below
 from metarl.learners.adapter import Adapter
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.sine_regression import SineRegression
@@ -62,5 +62,5 @@ def fits_figure(fits: Mapping[str, Fits]) -> Figure:
         axes.set_xlabel("x")
     panels[0].set_ylabel("f(x)")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)
+    legend_below(figure, dict(zip(labels, handles, strict=True)))
     return figure

@@ -218,7 +218,7 @@ def drawn_with_everything():
     wide = {f"agent {i}": {1000.0 * j: Estimate(i, i - 5.0, i + 5.0, 6) for j in (1, 2, 3)} for i in range(8)}
     close = {"optimum": 6.66, "Gittins": 6.657, "random": 5.0}
     rng = np.random.default_rng(0)
-    played = {f"agent {i}": rng.normal(i, 1.0, (50, 5)) for i in range(7)}
+    played = {f"agent {i}, of a name that fills its line": rng.normal(i, 1.0, (50, 5)) for i in range(7)}
     named = {"few": {"10": Estimate(0.9, 0.5, 1.3, 9)}, "many": {"10": Estimate(0.5, -0.2, 0.7, 9)}}
     probes = {f"parameter {i}, {kind}": {0: 0.1, 10: 0.5} for i in range(5) for kind in ("trained", "not trained")}
     groups = {"first half": list(wide)[:4], "second half": list(wide)[3:]}
