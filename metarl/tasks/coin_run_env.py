@@ -4,7 +4,9 @@ Imports no PyTorch, so that workers start fast, and Procgen only when an environ
 """
 
 import contextlib
+import gc
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +54,22 @@ class MakeLevel:
         return CoinRunLevel(level, self)
 
 
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from running.
+
+    Looking a function of Procgen's library up holds a lock that isn't reentrant, and a game that the
+    collector happens to close at that moment asks for the same lock: the process would hang.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class CoinRunLevel(gym.Env):
     """A level, every episode the same.
 
@@ -76,18 +94,23 @@ class CoinRunLevel(gym.Env):
     def _new_game(self, **options: Any) -> Any:
         procgen = import_procgen()
         try:
-            return procgen.ProcgenGym3Env(
-                num=1,
-                env_name="coinrun",
-                num_levels=1,
-                start_level=self.level,
-                rand_seed=0,  # draws the order of levels, of which there is one
-                num_threads=0,
-                distribution_mode=self.maker.difficulty,
-                use_backgrounds=self.maker.backgrounds,
-                paint_vel_info=self.maker.paint_velocity,
-                **options,
-            )
+            with _no_collection():
+                game = procgen.ProcgenGym3Env(
+                    num=1,
+                    env_name="coinrun",
+                    num_levels=1,
+                    start_level=self.level,
+                    rand_seed=0,  # draws the order of levels, of which there is one
+                    num_threads=0,
+                    distribution_mode=self.maker.difficulty,
+                    use_backgrounds=self.maker.backgrounds,
+                    paint_vel_info=self.maker.paint_velocity,
+                    **options,
+                )
+                # Each function of the library is looked up now, so that none is later.
+                for name in dir(game._c_lib):
+                    getattr(game._c_lib, name, None)
+                return game
         except OSError as error:  # its library is opened only now
             raise ValueError(
                 f"Procgen can't be opened: {error}. If a system library is missing, install it (libGL.so.1 is Debian's package libgl1)."

@@ -1,5 +1,8 @@
 """A level of CoinRun: always the same, ends told apart, pictures."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -120,3 +123,23 @@ def refuse(imports):
         return imports(name, *rest)
 
     return importing
+
+
+def test_levels_that_the_garbage_collector_closes_stop_nothing():
+    """Each in a cycle, so that it is closed while others are made: the functions of Procgen's library are behind a lock."""
+    script = """
+import gc
+from metarl.tasks.coin_run_env import MakeLevel
+make = MakeLevel("easy")
+for after in range(20, 420, 4):
+    gc.disable()
+    game = make(0)
+    game.itself = game
+    del game
+    gc.set_threshold(gc.get_count()[0] + after)  # the collector closes it amid making the next
+    gc.enable()
+    make(1).close()
+print("done")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert ended.stdout.strip() == "done"
