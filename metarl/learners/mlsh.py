@@ -227,7 +227,10 @@ class MLSH(CrewLearner):
         """
         config, warm = self.config, self.updates >= self.config.warm_up
         if config.warm_up == 0 and self.iteration == 0 and self.share.rank == 0:
-            warnings.warn("MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation).", stacklevel=3)
+            # several processes update one call deeper
+            caller = 3 if self.config.processes == 1 else 4
+            problem = "MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation)."
+            warnings.warn(problem, stacklevel=caller)
         steps, choices = self.play()
         self.improve_masters(choices)
         if bool(warm.any()):

@@ -142,8 +142,10 @@ def test_bad_settings_get_a_sentence(settings):
 
 def test_a_diverging_adaptation_is_named_by_row_and_update():
     budget = Episodes(3 * EACH, 0)
+    agent = made().agent(budget).with_inner_lr(1e38)
+    agent.initial = [1e3 * weight for weight in agent.initial]
     with pytest.raises(ValueError, match=r"Adaptation diverged: update 1 of row \d leaves weights that aren't finite"):
-        play(made().agent(budget).with_inner_lr(1e38), budget)
+        play(agent, budget)
 
 
 def test_too_few_episodes_to_learn_from_get_a_sentence():

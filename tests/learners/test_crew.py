@@ -216,7 +216,7 @@ def test_three_processes_learn():
     config = replace(small(processes=3, episodes=10, num_envs=510, iterations=25), ppo=PPOConfig(minibatches=2, lr=1e-2))
     learner = RL2(config, BANDITS)
     last = [metrics["return"] for metrics in updates(learner, 25)[-5:]]
-    assert sum(last) / 5 > 5.4  # 5 without memory, with a deviation of 0.06 over 2,550 meta-episodes; the optimum is 6.02
+    assert sum(last) / 5 > 5.25  # 5 without memory, with a deviation of 0.03 over 2,550 meta-episodes; the optimum is 6.02
     learner.close()
 
 
