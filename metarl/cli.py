@@ -325,9 +325,19 @@ def _terminated_as_by_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """End the program with an error's sentence rather than a traceback: status 1, or 130 where the user stopped it."""
+    """End the program with an error's sentence rather than a traceback: status 1, or 130 where the user stopped it.
+
+    Warnings are sentences too, without the line of code that they come from.
+    """
+    shown = warnings.showwarning
+    warnings.showwarning = _show_warning
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has had enough. What is left of it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt as stopped:
         print(str(stopped) or "Stopped.", file=sys.stderr)
         sys.exit(130)
@@ -343,6 +353,12 @@ def plain_errors() -> Iterator[None]:
     except Exception:
         _say_whose_bug()
         raise
+    finally:
+        warnings.showwarning = shown
+
+
+def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+    print(f"metarl: {message}", file=sys.stderr if file is None else file)
 
 
 def _say_whose_bug() -> None:

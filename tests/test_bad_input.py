@@ -265,3 +265,13 @@ def test_numbers_of_every_config_are_checked(learner):
                 continue
             with pytest.raises(ValueError, match=r"must|can't|need|probability|whole number"):
                 changed(config, path, (value,) if isinstance(usual, tuple) else value)
+
+
+@pytest.mark.parametrize("learner", learner_names())
+def test_settings_within_settings_are_checked(learner):
+    config = learner_class(learner).Config()
+    nested = [entry.name for entry in fields(config) if is_dataclass(getattr(config, entry.name))]
+    for name in nested:
+        for value in ("lstm", {}, 3, type(getattr(config, name))):
+            with pytest.raises(ValueError, match=rf"{name} must be \w+\(\.\.\.\)"):
+                replace(config, **{name: value})

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -362,3 +363,16 @@ def test_memory_that_isnt_there_is_said_in_a_sentence(capsys):
     assert "allocate memory" in capsys.readouterr().err
     with pytest.raises(RuntimeError, match="a fault"), plain_errors():
         raise RuntimeError("a fault of our own")
+
+
+def test_a_reader_who_has_had_enough_ends_the_command_quietly():
+    listing = subprocess.Popen([sys.executable, "-m", "metarl", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    listing.stdout.close()
+    assert listing.stderr.read() == ""
+    assert listing.wait() == 1
+
+
+def test_warnings_are_sentences_without_code(capsys):
+    with plain_errors():
+        warnings.warn("the folder is odd", stacklevel=1)
+    assert capsys.readouterr().err == "metarl: the folder is odd\n"

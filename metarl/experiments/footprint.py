@@ -17,7 +17,9 @@ __all__ = ["Footprint", "check_it_fits", "footprint"]
 MIB = 2**20
 BASE = 330 * MIB  # Python, PyTorch and this package
 RECORD = 80  # bytes of a step beside its observation and the policy's output
-ENVIRONMENT = 40 * MIB  # a row that is an environment of its own in this process
+# A row that is an environment of a user's own, which are mostly light; of those measured, see below.
+ENVIRONMENT = 2 * MIB
+WORKER = 80 * MIB  # a process that plays rows
 ENVIRONMENTS = {"arm": 60 * MIB, "levels": 60 * MIB, "stacked frames": 130 * MIB}
 PIXEL = {"nature": 40, "impala": 250, "none": 12}  # bytes that an encoder keeps of a pixel in a minibatch ...
 PIXEL_OF_OTHERS = 100
@@ -86,7 +88,10 @@ def _environments(distribution: Any, rows: int) -> int:
     """Return the bytes of `rows` environments; of tensors, none to speak of."""
     if not distribution.env_per_row:
         return 0
-    return rows * ENVIRONMENTS.get(kind_of(distribution), ENVIRONMENT)
+    kind = kind_of(distribution)
+    if kind in ENVIRONMENTS:
+        return rows * ENVIRONMENTS[kind]
+    return rows * ENVIRONMENT + min(rows, getattr(distribution, "workers", 0)) * WORKER
 
 
 def _record(distribution: Any) -> int:

@@ -107,7 +107,9 @@ def _check_options(options: EvaluateOptions) -> None:
     only_agents = {"--beside": options.beside, "--score": options.score, "--episodes": options.episodes}
     given = [flag for flag, value in {**only_agents, "--after": options.after, "--steps": options.steps}.items() if value not in (None, ())]
     if given:
-        raise ValueError(f"This run learned from examples: {' and '.join(given)} are for agents; see --inner-steps.")
+        raise ValueError(
+            f"This run learned from examples: {' and '.join(given)} {'are' if len(given) > 1 else 'is'} for agents; see --inner-steps."
+        )
     if options.inner_batch is not None and options.inner_batch < 1:
         raise ValueError(f"--inner-batch must be at least 1 example, not {options.inner_batch}; leave it out for the whole support.")
 

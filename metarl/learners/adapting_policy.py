@@ -18,7 +18,7 @@ from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.networks.actions import action_distribution
 from metarl.networks.finite import check_output
 from metarl.networks.inputs import StepInputs
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.contract import TaskDistribution, where_rows
 
 __all__ = ["Adaptation", "AdaptingPolicyAgent", "AdaptingState"]
@@ -47,7 +47,7 @@ class Adaptation:
     act: Literal["sample", "mode"] = "mode"
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         check_counts(episodes=self.episodes)
         check_step_sizes(inner_lr=self.inner_lr)
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):

@@ -20,7 +20,7 @@ from metarl.learners.inner_loop import MetaGradient, Problem, adapt, minibatches
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.supervised import Examples
 
 __all__ = ["FOMAML", "FOMAMLConfig", "fomaml_gradient"]
@@ -53,7 +53,7 @@ class FOMAMLConfig:
     network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
         if self.tail not in ("query", "shared"):
             raise ValueError(f"tail must be 'query' or 'shared', not {self.tail!r}.")

@@ -10,7 +10,7 @@ from metarl.learners.joint import JointTraining, check_joint_settings
 from metarl.learners.online_ppo import OnlinePPO, OnlinePPOConfig
 from metarl.learners.ppo import PPOConfig
 from metarl.networks.actor_critic import ActorCriticConfig
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 
 __all__ = ["JointPPO", "JointPPOConfig"]
 
@@ -54,7 +54,7 @@ class JointPPOConfig:
     )
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         check_joint_settings(self)
         self.online(alone=True)
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from metarl.learners.joint import JointTraining, check_joint_settings
 from metarl.learners.rainbow import Rainbow, RainbowConfig
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 
 __all__ = ["JointRainbow", "JointRainbowConfig"]
 
@@ -34,7 +34,7 @@ class JointRainbowConfig:
     fine_tuning: RainbowConfig = field(default_factory=RainbowConfig)
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         check_joint_settings(self)
         if self.fine_tuning.network != self.rainbow.network:
             raise ValueError("Fine-tuning goes on with the joint network, so give fine_tuning and rainbow the same network.")

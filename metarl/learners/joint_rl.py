@@ -13,7 +13,7 @@ from metarl.learners.policy_initialisation import ClippedPPO, PolicyInitialisati
 from metarl.learners.settings import check_counts
 from metarl.learners.trust_region import TRPO
 from metarl.networks.perceptron import PerceptronConfig
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.supervised import Examples
 
 __all__ = ["JointRL", "JointRLConfig"]
@@ -38,7 +38,7 @@ class JointRLConfig:
     network: PerceptronConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         check_counts(iterations=self.iterations, tasks=self.tasks)
 
 

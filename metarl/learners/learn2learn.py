@@ -25,7 +25,7 @@ from metarl.learners.settings import check_step_sizes, described, only_seed, set
 from metarl.networks.finite import check_update, check_weights
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.devices import check_device
 from metarl.tasks.global_generators import global_states
 from metarl.tasks.seeding import derive_seed, torch_generator
@@ -70,7 +70,7 @@ class Learn2LearnConfig:
     anneal: bool = True
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
         check_step_sizes(inner_lr=self.inner_lr)
         for name, known in (("algorithm", ("maml", "meta-sgd", "gbml")), ("transform", ("scale", "kronecker"))):

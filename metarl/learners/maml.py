@@ -20,7 +20,7 @@ from metarl.learners.optimizers import SGD, Adam
 from metarl.learners.settings import check_step_sizes
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.supervised import Examples
 
 __all__ = ["MAML", "MAMLConfig", "hessian_products", "inner_path", "maml_gradient"]
@@ -51,7 +51,7 @@ class MAMLConfig:
     network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
         check_step_sizes(inner_lr=self.inner_lr)
 

@@ -19,7 +19,7 @@ from metarl.learners.optimizers import SGD, Adam, State
 from metarl.learners.settings import check_step_sizes
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.supervised import Examples
 
 __all__ = ["MetaSGD", "MetaSGDConfig", "Rates", "meta_sgd_gradient"]
@@ -50,7 +50,7 @@ class MetaSGDConfig:
     network: PerceptronConfig | ImageNetworkConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
         check_step_sizes(inner_lr=self.inner_lr)
 

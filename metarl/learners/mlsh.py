@@ -49,7 +49,7 @@ from metarl.networks.finite import check_weights
 from metarl.networks.inputs import StepInputs
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.rollout import collect
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.contract import TaskDistribution, fresh_tasks
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
@@ -109,7 +109,7 @@ class MLSHConfig:
     sub_policy: StackedPPO = field(default_factory=lambda: StackedPPO(lr=3e-4, minibatches=15, entropy=0.05))
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         counts = {name: getattr(self, name) for name in ("iterations", "sub_policies", "every", "joint", "steps", "tasks", "processes")}
         check_counts(**counts)
         if self.tasks % self.processes:

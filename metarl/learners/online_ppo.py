@@ -16,7 +16,7 @@ from metarl.learners.settings import check_counts
 from metarl.networks.actions import action_distribution
 from metarl.networks.actor_critic import ActorCritic, ActorCriticConfig
 from metarl.networks.finite import check_output, check_weights
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.spaces import action_dtype, observation_dtype
 
@@ -44,7 +44,7 @@ class OnlinePPOConfig:
     ppo: PPOConfig = field(default_factory=lambda: PPOConfig(gae_lambda=0.95, lr=5e-4, lr_end=0.0, entropy_end=0.01, value=0.5))
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         check_counts(rollout_steps=self.rollout_steps)
         if not self.reward_scale > 0:
             raise ValueError(f"reward_scale must be positive, not {self.reward_scale}.")

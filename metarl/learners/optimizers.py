@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from metarl.learners.settings import MOST, check_step_sizes
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 
 __all__ = ["SGD", "Adam", "Optimizer", "State", "moved_to"]
 
@@ -31,7 +31,7 @@ class SGD:
     momentum: float = 0.0
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         check_step_sizes(lr=self.lr)
         _check_share("momentum", self.momentum)
 
@@ -64,7 +64,7 @@ class Adam:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         _check_share("beta1", self.beta1)
         _check_share("beta2", self.beta2)
         # The first step is longer by 1 / (1 - beta1).

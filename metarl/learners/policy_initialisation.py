@@ -43,7 +43,7 @@ from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policy import PolicyOutput
 from metarl.networks.policy_perceptron import PolicyPerceptron
 from metarl.rollout import collect
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.contract import TaskDistribution, Tasks
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
@@ -69,7 +69,7 @@ class ClippedPPO:
     adam: Adam = field(default_factory=lambda: Adam(1e-3))
 
     def __post_init__(self) -> None:
-        check_numbers(self, may_be_infinite=("clip",))
+        check_fields(self, may_be_infinite=("clip",))
         if self.epochs < 1 or self.clip <= 0:
             raise ValueError(f"epochs must be at least 1 and clip positive, not {self.epochs} and {self.clip}.")
 
@@ -95,7 +95,7 @@ class PolicyInitialisationConfig:
     network: PerceptronConfig = field(default_factory=PerceptronConfig)
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         check_counts(iterations=self.iterations, tasks=self.tasks, inner_steps=self.inner_steps)
 
 

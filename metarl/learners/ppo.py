@@ -17,7 +17,7 @@ from metarl.learners.settings import check_step_sizes
 from metarl.networks.actions import ActionDistribution
 from metarl.networks.places import PlacesSeen
 from metarl.networks.policy import Seen, unroll
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 
 __all__ = ["PPOConfig", "PPOMetrics", "annealed", "gae", "minibatches", "ppo_loss", "ppo_update"]
 
@@ -59,7 +59,7 @@ class PPOConfig:
     adam_epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
-        check_numbers(self, may_be_infinite=("clip", "max_grad_norm"))
+        check_fields(self, may_be_infinite=("clip", "max_grad_norm"))
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
             raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
         if min(self.epochs, self.minibatches) < 1:

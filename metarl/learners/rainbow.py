@@ -27,7 +27,7 @@ from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.networks.finite import check_output, check_weights
 from metarl.networks.products import fast_products
 from metarl.networks.rainbow_network import RainbowNetwork, RainbowNetworkConfig
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.seeding import torch_generator
 
 __all__ = ["SONIC", "Rainbow", "RainbowConfig", "project"]
@@ -80,7 +80,7 @@ class RainbowConfig:
     replay: ReplayConfig = field(default_factory=ReplayConfig)
 
     def __post_init__(self) -> None:
-        check_numbers(self, may_be_infinite=("reward_clip", "max_grad_norm"))
+        check_fields(self, may_be_infinite=("reward_clip", "max_grad_norm"))
         check_counts(n_step=self.n_step, batch=self.batch, start=self.start, update_every=self.update_every)
         check_counts(target_every=self.target_every, epsilon_steps=self.epsilon_steps)
         if not 0 <= self.discount <= 1 or not 0 <= self.epsilon_end <= self.epsilon <= 1:

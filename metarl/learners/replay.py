@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from metarl.envs.meta_episode import observation_dtype
 from metarl.learners.priorities import Priorities
 from metarl.learners.settings import check_counts
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 
 __all__ = ["Replay", "ReplayBatch", "ReplayConfig"]
 
@@ -45,7 +45,7 @@ class ReplayConfig:
     beta_steps: int = 50_000_000
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         check_counts(capacity=self.capacity, stack=self.stack)
         if not (0 <= self.alpha <= 1 and 0 <= self.beta <= 1) or self.offset <= 0 or self.beta_steps < 0:
             raise ValueError("alpha and beta must lie in [0, 1], offset must be positive, and beta_steps can't be negative.")

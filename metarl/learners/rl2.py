@@ -33,7 +33,7 @@ from metarl.networks.policy import NetworkConfig, Policy
 from metarl.networks.products import fast_products
 from metarl.networks.stacked import StackedPolicy
 from metarl.rollout import Rollout, collect
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.contract import TaskDistribution, fresh_tasks
 from metarl.tasks.devices import check_device
 from metarl.tasks.seeding import derive_seed, torch_generator
@@ -65,7 +65,7 @@ class RL2Config:
     ppo: PPOConfig = field(default_factory=PPOConfig)
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         if self.episodes < 1 or self.num_envs < 1 or self.iterations < 1:
             raise ValueError(
                 f"episodes, num_envs and iterations must be at least 1, not {self.episodes}, {self.num_envs} and {self.iterations}."

@@ -23,7 +23,7 @@ from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.networks.actions import ActionDistribution
 from metarl.networks.per_task import PerTask
 from metarl.networks.products import fast_products
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.supervised import Examples
 
 __all__ = ["Stack", "StackedPPO", "everyones_stack", "improved"]
@@ -55,7 +55,7 @@ class StackedPPO:
     gae_lambda: float = 0.98
 
     def __post_init__(self) -> None:
-        check_numbers(self, may_be_infinite=("clip",))
+        check_fields(self, may_be_infinite=("clip",))
         check_counts(epochs=self.epochs, minibatches=self.minibatches)
         check_step_sizes(lr=self.lr)
         if not (self.clip > 0 and 0 <= self.entropy < math.inf):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 
 __all__ = ["TRPO", "TrustRegionStep", "conjugate_gradient", "trust_region_step"]
 
@@ -33,7 +33,7 @@ class TRPO:
     shrink: float = 0.7
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         if self.max_kl <= 0 or self.damping < 0:
             raise ValueError(f"max_kl must be positive and damping at least 0, not {self.max_kl} and {self.damping}.")
         if self.cg_iterations < 1 or self.backtracks < 1 or not 0 < self.shrink < 1:

@@ -17,7 +17,7 @@ from metarl.networks.feed_forward import FeedForward
 from metarl.networks.inputs import StepInputs
 from metarl.networks.layers import linear
 from metarl.networks.policy import PolicyOutput
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 
 __all__ = ["ActorCritic", "ActorCriticConfig"]
 
@@ -42,7 +42,7 @@ class ActorCriticConfig:
     precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         if self.encoder not in ("auto", "none", *ENCODERS):
             raise ValueError(f"There is no encoder {self.encoder!r}; choose one of {', '.join(('auto', 'none', *ENCODERS))}.")
         if self.precision not in PRECISIONS:

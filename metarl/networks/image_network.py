@@ -11,7 +11,7 @@ from torch.nn.functional import batch_norm, conv2d, max_pool2d
 
 from metarl.networks.perceptron import uniform_linear
 from metarl.networks.windows import convolve, places
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 
 __all__ = ["ImageNetwork", "ImageNetworkConfig"]
 
@@ -35,7 +35,7 @@ class ImageNetworkConfig:
     pool: bool = False
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         if min(self.filters, self.layers, self.stride) < 1:
             raise ValueError(f"filters, layers and stride must be at least 1, not {self.filters}, {self.layers} and {self.stride}.")
 

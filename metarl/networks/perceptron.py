@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from metarl.networks.layers import unset_linear
 from metarl.networks.tanh import tanh_in_place
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 
 __all__ = ["Perceptron", "PerceptronConfig", "uniform_linear"]
 
@@ -29,7 +29,7 @@ class PerceptronConfig:
     activation: Literal["tanh", "relu"] = "tanh"
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         if any(units < 1 for units in self.hidden):
             raise ValueError(f"Hidden layers need at least one unit each, not {self.hidden}.")
         if self.activation not in ("tanh", "relu"):

@@ -21,7 +21,7 @@ from metarl.networks.gru import GRU
 from metarl.networks.inputs import StepInputs
 from metarl.networks.layers import linear
 from metarl.networks.lstm import LSTM
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 from metarl.tasks.spaces import observation_dtype
 
 __all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "Seen", "unroll"]
@@ -56,7 +56,7 @@ class NetworkConfig:
     encoder: Literal["auto", "none", "rl2", "nature", "impala"] = "auto"
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         if self.core not in (*CORES, *OTHERS):
             raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join((*CORES, *OTHERS))}.")
         if min(self.units, self.layers, self.heads) < 1:

@@ -17,7 +17,7 @@ from metarl.networks.encoders import Plain, make_encoder, scaled
 from metarl.networks.inputs import StepInputs
 from metarl.networks.noisy import Noise, NoisyLinear, draw_noise
 from metarl.networks.perceptron import uniform_linear
-from metarl.tasks.config_numbers import check_numbers
+from metarl.tasks.config_fields import check_fields
 
 __all__ = ["RainbowNetwork", "RainbowNetworkConfig"]
 
@@ -54,7 +54,7 @@ class RainbowNetworkConfig:
     precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         if self.encoder not in ("auto", "none", "rl2", "nature", "impala"):
             raise ValueError(f"encoder must be auto, none, rl2, nature or impala, not {self.encoder!r}.")
         if self.precision not in ("float32", "bfloat16"):

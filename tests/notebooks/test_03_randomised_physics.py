@@ -22,7 +22,7 @@ POLICIES = ("cart-pole-recurrent", "cart-pole-memoryless", "cart-pole-told")
 NOTEBOOK = Notebook("03_randomised_physics.ipynb", "results/randomised_physics/weights", figures=7, probe=PROBE, runs=POLICIES)
 
 
-def check_numbers(numbers):
+def check_fields(numbers):
     """What holds of trained policies and of those that have hardly been trained."""
     assert [len(each) for each in numbers["fingerprints"].values()] == [1, 1], "all policies play the same tasks"
     assert numbers["fingerprints"]["test"] != numbers["fingerprints"]["extrapolate"]
@@ -42,7 +42,7 @@ def test_it_runs_from_top_to_bottom(executed):
 
 
 def test_its_numbers_hold_together(executed):
-    check_numbers(numbers_of(executed))
+    check_fields(numbers_of(executed))
 
 
 def test_the_published_policies_differ_by_memory(executed):
@@ -57,7 +57,7 @@ def test_without_published_policies_it_trains_small_ones_and_says_so(tmp_path):
     notebook = NOTEBOOK.run(tmp_path, 'PUBLISHED, NUM_TASKS, SMALL = "results/nowhere", 60, {"num_envs": 16, "iterations": 1}')
     NOTEBOOK.check_clean(notebook)
     assert "There is nothing in results/nowhere: small policies are trained here instead" in printed(notebook)
-    check_numbers(numbers_of(notebook))
+    check_fields(numbers_of(notebook))
 
 
 def test_what_is_committed_is_executed_and_clean():

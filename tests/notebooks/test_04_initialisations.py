@@ -32,7 +32,7 @@ SMALLER = "NUM_WAVES, NUM_GOALS = 300, 16"
 NOTEBOOK = Notebook("04_initialisations.ipynb", "results/", 7, PROBE, (*SINE, *POLICIES), SMALLER)
 
 
-def check_numbers(numbers):
+def check_fields(numbers):
     """What holds of trained learners and of those that have hardly been trained."""
     errors, zero = numbers["errors"], numbers["zero"]
     assert len(numbers["fingerprints"]) == 1, "all learners are shown the same waves"
@@ -63,7 +63,7 @@ def test_it_runs_from_top_to_bottom(executed):
 
 
 def test_its_numbers_hold_together(executed):
-    check_numbers(numbers_of(executed))
+    check_fields(numbers_of(executed))
 
 
 def test_the_published_learners_adapt(executed):
@@ -92,7 +92,7 @@ def test_without_published_learners_it_trains_small_ones_and_says_so(tmp_path):
     assert "python benchmarks/initialisation_rl.py --publish makes it" in said
     assert "python benchmarks/few_shot.py --publish makes it" in said
     numbers = numbers_of(notebook)
-    check_numbers(numbers)
+    check_fields(numbers)
     assert len(numbers["agents"]) == 3
     for label, returns in numbers["drawn"].items():
         assert numbers["table"][label] == pytest.approx(returns), "the table that stands in says what the figure shows"

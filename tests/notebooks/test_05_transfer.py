@@ -38,7 +38,7 @@ COIN = 10  # what it pays
 TINY = "SHOWN, NUM_WATCHED, NUM_PLAYED, HORIZON, BUDGET, UPDATE = 2, 3, 4, 120, 240, 64"
 
 
-def check_numbers(numbers, budget):
+def check_fields(numbers, budget):
     """What holds of trained policies and of those that have hardly been trained."""
     assert numbers["shared"] == 0, "no new level is one of training"
     assert list(numbers["pictures"]) == ["training levels", "new levels", "new levels, hard"]
@@ -70,7 +70,7 @@ def test_it_runs_from_top_to_bottom(executed):
 
 
 def test_its_numbers_hold_together(executed):
-    check_numbers(numbers_of(executed), budget=1200)
+    check_fields(numbers_of(executed), budget=1200)
 
 
 def test_the_published_policies_play_new_levels_the_better_the_more_they_know(executed):
@@ -90,7 +90,7 @@ def test_without_published_policies_it_trains_small_ones_and_says_so(tmp_path):
     assert "Not published yet: coin-run, airstriker, freeway, space-invaders, sonic." in said
     assert "The agents of section 4 stand in." in said
     numbers = numbers_of(notebook)
-    check_numbers(numbers, budget=240)
+    check_fields(numbers, budget=240)
     assert dict(zip(numbers["board"]["agent"], numbers["board"]["score"], strict=True)) == {
         label: numbers["alone"][name] for label, name in (("Joint PPO", FINE_TUNED), ("PPO", SCRATCH), ("JERK", JERK))
     }

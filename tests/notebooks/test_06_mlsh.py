@@ -35,7 +35,7 @@ NOTEBOOK = Notebook("06_mlsh.ipynb", "results/", DRAWN + SHOWN, PROBE, RUNS, SMA
 WHOLE, SCRATCH, KNOWN = "MLSH", "PPO from scratch", "Known goal"
 
 
-def check_numbers(numbers):
+def check_fields(numbers):
     """What holds of trained learners and of those that have hardly been trained."""
     levels, bound = numbers["levels"], numbers["bound"]
     assert bound == pytest.approx(43.81, abs=0.01)
@@ -66,7 +66,7 @@ def test_it_runs_from_top_to_bottom(executed):
 
 def test_its_numbers_hold_together(executed):
     numbers = numbers_of(executed)
-    check_numbers(numbers)
+    check_fields(numbers)
     assert numbers["iterations"] == 4
 
 
@@ -110,7 +110,7 @@ def test_without_published_learners_it_trains_small_ones_and_says_so(tmp_path):
     assert unpublished.count("isn't published yet") == len(PICTURES)
     assert "No figure of FourRooms is published yet." in unpublished
     numbers = numbers_of(notebook)
-    check_numbers(numbers)
+    check_fields(numbers)
     assert numbers["iterations"] == 2
     ends = [own[-1] for own in numbers["played"].values()]
     assert numbers["table"][WHOLE] == pytest.approx(sum(ends) / len(ends))

@@ -1,21 +1,26 @@
-"""What every config asks of its numbers, before anything is made of them."""
+"""What every config asks of its fields, before anything is made of them."""
 
 import math
 import types
+from dataclasses import is_dataclass
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["check_numbers"]
+__all__ = ["check_fields"]
 
 
-def check_numbers(config: Any, may_be_infinite: tuple[str, ...] = ()) -> None:
-    """Raise ValueError unless fields that are declared as int hold whole numbers, and those declared as float finite ones.
+def check_fields(config: Any, may_be_infinite: tuple[str, ...] = ()) -> None:
+    """Raise ValueError unless fields declared as int hold whole numbers, those as float finite ones, and those as settings such settings.
 
     Args:
         config: a dataclass instance; tuples of numbers are looked through, and None is fine where it is declared.
         may_be_infinite: fields in which infinity has a meaning, such as a limit that is none.
     """
+    for name, kinds in _settings_fields(type(config)).items():  # type: ignore[arg-type]
+        if not isinstance(getattr(config, name), kinds):
+            wanted = " or ".join(f"{kind.__name__}(...)" for kind in kinds if kind is not types.NoneType)
+            raise ValueError(f"{name} must be {wanted}, not {getattr(config, name)!r:.80}.")
     for name, kind in _numeric_fields(type(config)).items():  # type: ignore[arg-type]
         value = getattr(config, name)
         for each in value if isinstance(value, tuple | list) else () if value is None else (value,):
@@ -38,4 +43,15 @@ def _numeric_fields(kind: Any) -> dict[str, type]:
             if number in inner:
                 found[name] = number
                 break
+    return found
+
+
+@lru_cache
+def _settings_fields(kind: Any) -> dict[str, tuple[type, ...]]:
+    """Return the fields of a dataclass that hold settings of their own, each with the classes that it may be of."""
+    found: dict[str, tuple[type, ...]] = {}
+    for name, hint in get_type_hints(kind).items():
+        options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+        if any(is_dataclass(option) for option in options) and all(isinstance(option, type) for option in options):
+            found[name] = options
     return found
