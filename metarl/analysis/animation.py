@@ -132,4 +132,4 @@ def _ffmpeg() -> Any:
     try:
         return import_module("imageio_ffmpeg")
     except ImportError as error:
-        raise ValueError("MP4 needs imageio-ffmpeg: pip install 'metarl-lab[video]', or choose gif.") from error
+        raise ValueError("MP4 needs imageio-ffmpeg: `pip install -e '.[video]'` in metarl's folder, or choose gif.") from error

@@ -14,7 +14,7 @@ from metarl.tasks.game_wrappers import ScaleReward, StackFrames, WarpFrame
 
 __all__ = ["AtariGame", "Flavour", "MakeAtari", "check_flavours"]
 
-MISSING = "ale-py isn't installed; pip install 'metarl-lab[atari]' brings it, with its games."
+MISSING = "ale-py isn't installed; `pip install -e '.[atari]'` in metarl's folder brings it, with its games; see `metarl info`."
 ATARI_STREAM = 171012  # keeps these draws apart from others that are made of the same seed
 
 

@@ -10,7 +10,7 @@ from metarl.tasks.meta_world_env import Variation
 
 __all__ = ["benchmark_tasks", "check_task_name"]
 
-MISSING = "Meta-World isn't installed; pip install 'metarl-lab[metaworld]' brings it."
+MISSING = "Meta-World isn't installed; `pip install -e '.[metaworld]'` in metarl's folder brings it; see `metarl info`."
 
 
 def check_task_name(name: str) -> None:

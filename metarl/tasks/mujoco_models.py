@@ -49,7 +49,9 @@ def import_mujoco(who: str = "This family") -> Any:
         importlib.import_module("mujoco.rollout")
         return importlib.import_module("mujoco")
     except ImportError as error:
-        raise ValueError(f"{who} needs MuJoCo, which isn't installed: pip install 'metarl-lab[mujoco]'.") from error
+        raise ValueError(
+            f"{who} needs MuJoCo, which isn't installed: `pip install -e '.[mujoco]'` in metarl's folder brings it; see `metarl info`."
+        ) from error
 
 
 def asset(xml: str) -> Path:

@@ -21,7 +21,7 @@ from metarl.tasks.retro_scenario import Variable, watched
 
 __all__ = ["CONSOLE", "MISSING", "MakeRetro", "RetroGame", "RetroLevel", "stable_retro"]
 
-MISSING = "stable-retro isn't installed; pip install 'metarl-lab[retro]' brings it."
+MISSING = "stable-retro isn't installed; `pip install -e '.[retro]'` in metarl's folder brings it; see `metarl info`."
 
 
 def stable_retro() -> Any:

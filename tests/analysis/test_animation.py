@@ -93,5 +93,5 @@ def test_unknown_formats_are_refused():
 def test_mp4_without_its_extra_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     check_format("gif")
-    with pytest.raises(ValueError, match=r"pip install 'metarl-lab\[video\]', or choose gif"):
+    with pytest.raises(ValueError, match=r"pip install -e '\.\[video\]'` in metarl's folder, or choose gif"):
         check_format("mp4")

@@ -65,7 +65,7 @@ def test_the_commands_print_it(tree, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"), [(["import", "nowhere"], "There is no folder nowhere"), (["status"], "pip install 'metarl-lab[retro]'")]
+    ("words", "sentence"), [(["import", "nowhere"], "There is no folder nowhere"), (["status"], "pip install -e '.[retro]'")]
 )
 def test_bad_input_gets_a_sentence(words, sentence, monkeypatch, capsys):
     if words == ["status"]:

@@ -143,7 +143,7 @@ def test_numbers_beyond_their_bounds_get_a_sentence(numbers):
 
 def test_a_missing_package_gets_a_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "ale_py", None)
-    with pytest.raises(ValueError, match=r"ale-py isn't installed; pip install 'metarl-lab\[atari\]' brings it"):
+    with pytest.raises(ValueError, match=r"ale-py isn't installed; `pip install -e '\.\[atari\]'`"):
         AtariGame(PONG)
 
 

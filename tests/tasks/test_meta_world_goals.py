@@ -49,5 +49,5 @@ def test_an_unknown_task_names_near_ones(name, words):
 
 def test_without_meta_world_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "metaworld", None)
-    with pytest.raises(ValueError, match=r"Meta-World isn't installed; pip install 'metarl-lab\[metaworld\]'"):
+    with pytest.raises(ValueError, match=r"Meta-World isn't installed; `pip install -e '\.\[metaworld\]'"):
         check_task_name("reach-v3")

@@ -101,6 +101,6 @@ def test_without_mujoco_the_extra_is_named(monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "mujoco", None)
     for id in ("HalfCheetahPhysics-v0", "AntGoal-radius3-h200-v0"):
-        with pytest.raises(ValueError, match=rf"{id} needs MuJoCo.*pip install 'metarl-lab\[mujoco\]'"):
+        with pytest.raises(ValueError, match=rf"{id} needs MuJoCo.*pip install -e '\.\[mujoco\]'"):
             metarl.make(id)
     assert mujoco_models.FACTORS == ("mass", "inertia", "damping", "friction", "gear")

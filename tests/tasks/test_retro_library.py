@@ -60,5 +60,5 @@ def test_nothing_is_said_where_nothing_is_missing(tree):
 @pytest.mark.parametrize("id", ["Sonic-v0", "Airstriker-v0"])
 def test_without_stable_retro_one_sentence_says_how_to_install_it(id, monkeypatch):
     monkeypatch.setitem(sys.modules, "stable_retro", None)
-    with pytest.raises(ValueError, match=r"stable-retro isn't installed; pip install 'metarl-lab\[retro\]' brings it"):
+    with pytest.raises(ValueError, match=r"stable-retro isn't installed; `pip install -e '\.\[retro\]'`"):
         metarl.make(id)
