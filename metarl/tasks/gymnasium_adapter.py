@@ -120,6 +120,7 @@ class GymnasiumDistribution(TaskDistribution):
         reveals: bool | None = None,
         sampler: Sampler | None = None,
     ):
+        _check_id_and_maker(id, make_env)
         if horizon is not None:
             horizon = check_whole(f"{id}: horizon", horizon)
         workers = check_whole(f"{id}: workers", workers, 0)
@@ -336,6 +337,24 @@ class GymnasiumRows(EpisodeRows):
 
     def _tensor(self, name: str) -> Tensor:
         return torch.from_numpy(getattr(self.arrays, name).copy()).to(self.device)
+
+
+def _check_id_and_maker(id: object, make_env: object) -> None:
+    """Raise ValueError unless the id is text and `make_env`, where it is given, can be called."""
+    if not isinstance(id, str):
+        raise ValueError(f"The id of a distribution is text, such as 'MyMaze-v0', not {id!r}.")
+    if make_env is None or callable(make_env):
+        return
+    if isinstance(make_env, gym.Env):
+        kind = type(make_env.unwrapped).__name__
+        raise ValueError(
+            f"{id}: make_env must make a new environment in each call, and this is one environment ({kind}): "
+            f"pass a function of the task, such as lambda task: {kind}(task)."
+        )
+    raise ValueError(
+        f"{id}: make_env must be a function of the task that makes its environment, "
+        f"such as lambda task: gymnasium.make('CartPole-v1'), not {make_env!r}."
+    )
 
 
 def _check_names(id: str, given: dict[str, Any], sampler: Any) -> None:

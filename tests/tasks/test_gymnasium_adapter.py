@@ -236,3 +236,20 @@ def test_other_packages_register_distributions_by_entry_point(tmp_path, monkeypa
         assert env.reset(seed=0)[0].shape == (2 + 2 + 2,)
     finally:
         del gym.registry["metarl/Corridor-v3"]
+
+
+@pytest.mark.parametrize("id", [None, 3, gym.Env])
+def test_an_id_is_text(id):
+    with pytest.raises(ValueError, match="id of a distribution is text"):
+        metarl.GymnasiumDistribution(id, lambda task: gym.make("CartPole-v1"), {"train": [0]})
+
+
+@pytest.mark.parametrize("make_env", ["CartPole-v1", 3])
+def test_whatever_makes_environments_is_a_function(make_env):
+    with pytest.raises(ValueError, match="must be a function of the task"):
+        metarl.GymnasiumDistribution("Own-v0", make_env, {"train": [0]})
+
+
+def test_one_environment_is_told_from_what_makes_them():
+    with pytest.raises(ValueError, match=r"this is one environment \(CartPoleEnv\)"):
+        metarl.GymnasiumDistribution("Own-v0", gym.make("CartPole-v1"), {"train": [0]})
