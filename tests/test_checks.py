@@ -152,3 +152,13 @@ def test_my_learner(check):
 def test_a_family_of_examples_is_pointed_to_its_own_checks():
     with pytest.raises(PlugInError, match=r"has examples rather than episodes; check it with metarl.checks.check_supervised_distribution"):
         check_distribution(SineRegression)
+
+
+def test_a_distribution_is_checked_by_its_id():
+    assert "checks passed" in str(check_distribution("BernoulliBandit-v0"))
+
+
+@pytest.mark.parametrize("factory", [lambda task: None, lambda: 1 / 0])
+def test_what_fails_to_make_a_distribution_is_told(factory):
+    with pytest.raises(PlugInError, match="called without arguments, raised"):
+        check_distribution(factory)

@@ -34,7 +34,9 @@ from metarl.checks.parametrize import (
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget, Episodes
 from metarl.tasks.contract import PlugInError, TaskDistribution
+from metarl.tasks.entries import shown
 from metarl.tasks.identity import Identity
+from metarl.tasks.registry import as_distribution
 from metarl.tasks.supervised import SupervisedDistribution
 
 __all__ = [
@@ -186,12 +188,22 @@ class _Same:
 
 
 def _builder(distribution: Any, kind: type) -> Callable[[], Any]:
-    """What makes the distribution, which may be given itself."""
+    """What makes the distribution, which may be given itself or by its id."""
+    if isinstance(distribution, str):
+        distribution = as_distribution(distribution)
     if isinstance(distribution, TaskDistribution | SupervisedDistribution):
         return _Same(distribution)
     if not callable(distribution):
         raise PlugInError(f"Give a {kind.__name__}, or a class or function that makes one, not {distribution!r}.")
-    made = distribution()
+    try:
+        made = distribution()
+    except ValueError:
+        raise
+    except Exception as error:
+        raise PlugInError(
+            f"{shown(distribution)}, called without arguments, raised {type(error).__name__}: {error}. "
+            f"Give a {kind.__name__}, or a class or function without arguments that makes one."
+        ) from error
     if not isinstance(made, TaskDistribution | SupervisedDistribution):
         raise PlugInError(f"{distribution!r} makes a {type(made).__name__}, which isn't a {kind.__name__}. Derive it from metarl's.")
     return distribution
