@@ -24,7 +24,7 @@ def hidden_buttons():
     return metarl.GymnasiumDistribution("HiddenButton-v0", HiddenButton, tasks, horizon=4)
 
 
-check_distribution(hidden_buttons)
+check_distribution(hidden_buttons)  # plays every split; its report says what it looked at
 metarl.register("HiddenButton-v0", hidden_buttons)
 result = metarl.evaluate("random", "HiddenButton-v0", "test", num_tasks=100, seed=0, budget=10)
 print(result.rows())

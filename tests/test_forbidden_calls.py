@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "metarl").rglob("*.py"))
 
 # Workers get their environments and learners pickled by the process that starts them; nothing pickled is ever read from a file.
-PASSES_OBJECTS_TO_WORKERS = {"metarl/tasks/gymnasium_adapter.py", "metarl/tasks/workers.py", "metarl/learners/crew.py"}
+PASSES_OBJECTS_TO_WORKERS = {"metarl/tasks/registered.py", "metarl/tasks/workers.py", "metarl/learners/crew.py"}
+PICKLES_TO_COMPARE = {"metarl/tasks/content.py"}  # reads none
 # Looks at the global generators' states, to tell whether anything touched them.
 WATCHES_GLOBAL_GENERATORS = {"metarl/tasks/global_generators.py"}
 
@@ -64,7 +65,7 @@ def _import(node: ast.AST, path: str) -> str | None:
         return None
     names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
     for name in names:
-        if name.split(".")[0] in PICKLES or (name == "cloudpickle" and path not in PASSES_OBJECTS_TO_WORKERS):
+        if name.split(".")[0] in PICKLES or (name == "cloudpickle" and path not in PASSES_OBJECTS_TO_WORKERS | PICKLES_TO_COMPARE):
             return f"{name} can run code when it reads; use safetensors and JSON"
         if name in ("numpy.random", "torch.random") or (name == "random" and path not in WATCHES_GLOBAL_GENERATORS):
             return f"{name} is a global generator's; take a generator as an argument"

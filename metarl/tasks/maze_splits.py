@@ -83,7 +83,7 @@ class MazeSplits:
 
     def count(self, split: str) -> int | None:
         """How many mazes a frozen split has; None where they are drawn without end."""
-        return self.frozen[split] or None
+        return self.frozen.get(split) or None
 
     def frozen_set(self, split: str) -> MazeTasks:
         """The split's mazes, always the same."""

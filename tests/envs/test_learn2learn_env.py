@@ -190,8 +190,8 @@ def test_what_does_not_fit_gets_a_sentence(monkeypatch):
         env.set_task({"goal": 1})
     with pytest.raises(ValueError, match=r"means of a task of BernoulliBandit-v0 has shape \(3,\), not \(2,\)"):
         env.set_task({"means": [0.1, 0.2]})
-    with pytest.raises(ValueError, match="has no split 'validation'; choose one of train, test"):
-        meta_env(BernoulliBandit(), "validation")
+    with pytest.raises(ValueError, match="has no split 'held-out'; choose one of train, test"):
+        meta_env(BernoulliBandit(), "held-out")
     with pytest.raises(ValueError, match="has no episodes; a supervised family becomes metarl.envs.learn2learn_tasks.TaskSet"):
         meta_env(SineRegression())
     with pytest.raises(ValueError, match="Gym, and so learn2learn, has no space MultiDiscrete"):

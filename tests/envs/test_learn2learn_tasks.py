@@ -165,8 +165,8 @@ def test_labelled_examples_become_learn2learns_own_tasks(learn2learn):
 def test_bad_input_gets_a_sentence(monkeypatch):
     with pytest.raises(ValueError, match="has episodes rather than examples; metarl.envs.learn2learn_env makes it an environment"):
         TaskSet(BernoulliBandit())
-    with pytest.raises(ValueError, match="has no split 'validation'; choose one of train, test"):
-        TaskSet(SINES, "validation")
+    with pytest.raises(ValueError, match="has no split 'held-out'; choose one of train, test"):
+        TaskSet(SINES, "held-out")
     with pytest.raises(ValueError, match="at least 1, or -1 for tasks without end, not 0"):
         TaskSet(SINES, num_tasks=0)
     with pytest.raises(ValueError, match="has 10 examples and its query 50: they can't alternate. Leave alternate out"):

@@ -213,7 +213,7 @@ def test_a_loaded_model_is_told_what_it_plays(tmp_path):
             lambda: metarl.evaluate(MODELS["PPO, discrete"](), "BernoulliBandit-v0", "test", 2, 0),
             r"becomes one by metarl.from_sb3\(model\)",
         ),
-        (lambda: vec_env("BernoulliBandit-v0", 0), "num_envs must be a whole number of at least 1, not 0"),
+        (lambda: vec_env("BernoulliBandit-v0", 0), "num_envs must be at least 1, not 0"),
         (lambda: vec_env("BernoulliBandit-v0", 2, split="none"), "has no split 'none'"),
     ],
 )

@@ -144,7 +144,7 @@ def test_splits_and_seeds_give_other_tasks():
 
 
 def test_an_unknown_split_is_named_with_those_that_exist():
-    with pytest.raises(ValueError, match=r"BernoulliBandit-v0 has no split 'valid'; choose one of train, test\."):
+    with pytest.raises(ValueError, match=r"BernoulliBandit-v0 has no split 'valid'; choose one of train, test, validation\."):
         check_split(metarl.make("BernoulliBandit-v0"), "valid")
     with pytest.raises(ValueError, match="has no split 'extrapolate'"):
         fresh_tasks(metarl.make("BernoulliBandit-v0"), "extrapolate", 1, 0)

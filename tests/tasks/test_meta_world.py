@@ -91,7 +91,7 @@ def test_rows_say_the_task_and_its_variation():
         ({"horizon": 0}, "horizon must lie between 1 and 500"),
         ({"goal_seed": -1}, "goal_seed must lie between 0 and"),
         ({"reward": "v3"}, "no reward version 'v3'; choose v1 or v2"),
-        ({"workers": -1}, "workers at least 0"),
+        ({"workers": -1}, "workers must be at least 0"),
     ],
 )
 def test_bad_arguments_get_a_sentence(arguments, words):

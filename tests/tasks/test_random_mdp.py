@@ -101,8 +101,8 @@ def test_bad_arguments_get_a_sentence(arguments, sentence):
 
 
 def test_an_unknown_split_gets_a_sentence():
-    with pytest.raises(ValueError, match="no split 'validation'; choose one of train, test"):
-        RandomMDP().sample(3, "validation", 0)
+    with pytest.raises(ValueError, match="no split 'held-out'; choose one of train, test"):
+        RandomMDP().sample(3, "held-out", 0)
 
 
 def test_config_builds_the_same_distribution_again():
