@@ -125,6 +125,9 @@ class GymnasiumDistribution(TaskDistribution):
             horizon = check_whole(f"{id}: horizon", horizon)
         workers = check_whole(f"{id}: workers", workers, 0)
         check_patience(id, patience)
+        for name, flag in (("one_per_process", one_per_process), ("finite", finite), ("reveals", reveals)):
+            if flag not in (None, True, False):
+                raise ValueError(f"{id}: {name} must be True or False, not {flag!r}.")
         self.id, self.workers, self.one_per_process, self.finite, self.patience = id, workers, one_per_process, finite, patience
         if reveals is not None:
             self.reveals = reveals
@@ -364,7 +367,7 @@ def _check_names(id: str, given: dict[str, Any], sampler: Any) -> None:
         )
     if sampler is not None and not callable(sampler):
         raise ValueError(f"{id}: sampler must be a function of a NumPy generator that returns one task, not {sampler!r:.80}.")
-    wrong = [split for split, tasks in given.items() if not callable(tasks) and not isinstance(tasks, Iterable)]
+    wrong = [split for split, tasks in given.items() if not callable(tasks) and (isinstance(tasks, str) or not isinstance(tasks, Iterable))]
     if wrong:
         raise ValueError(f"{id}: the split {wrong[0]!r} needs a list of tasks, or a function that draws one, not {given[wrong[0]]!r:.80}.")
 

@@ -66,7 +66,7 @@ def own_limit(env: gym.Env) -> int | None:
 
 def _kind(thing: Any) -> str:
     if thing is None:
-        return "None; does it lack a return?"
+        return "None, as functions without a return do"
     if isinstance(thing, type):
         return f"the class {thing.__name__}; let it call the class"
     if is_of_old_gym(thing):

@@ -48,6 +48,10 @@ class TaskStream:
                     f"{self.id}: the sampler of {self.split} tasks raised {type(error).__name__}: {error}. "
                     "It is called with a NumPy generator and returns one task."
                 ) from error
+            if task is None:
+                raise PlugInError(
+                    f"{self.id}: the sampler of {self.split} tasks returned None, as functions without a return do; it returns one task."
+                )
             key = content_key(task)
             own = not self.owners or self.owners[key[-1] % len(self.owners)] == self.split
             if own and key not in self.listed:

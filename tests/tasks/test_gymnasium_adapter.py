@@ -253,3 +253,18 @@ def test_whatever_makes_environments_is_a_function(make_env):
 def test_one_environment_is_told_from_what_makes_them():
     with pytest.raises(ValueError, match=r"this is one environment \(CartPoleEnv\)"):
         metarl.GymnasiumDistribution("Own-v0", gym.make("CartPole-v1"), {"train": [0]})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"finite": "no"}, "Any-v0: finite must be True or False, not 'no'"),
+        ({"reveals": "no"}, "Any-v0: reveals must be True or False, not 'no'"),
+        ({"one_per_process": 2}, "Any-v0: one_per_process must be True or False, not 2"),
+        ({"splits": {"train": "abc", "test": [1]}}, "the split 'train' needs a list of tasks, or a function that draws one, not 'abc'"),
+        ({"splits": None, "sampler": lambda rng: None}, "the sampler of train tasks returned None"),
+    ],
+)
+def test_arguments_of_another_kind_get_a_sentence(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        metarl.GymnasiumDistribution("Any-v0", NoisyWalk, **{"splits": {"train": [0.0], "test": [1.0]}, **arguments})

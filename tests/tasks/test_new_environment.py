@@ -90,7 +90,7 @@ def old_env():
 @pytest.mark.parametrize(
     ("make_env", "sentence"),
     [
-        (lambda task: None, r"train task 0 \(0\): make_env must return a gymnasium.Env, not None; does it lack a return"),
+        (lambda task: None, r"train task 0 \(0\): make_env must return a gymnasium.Env, not None, as functions without a return do"),
         (lambda task: Counted, "not the class Counted; let it call the class"),
         (lambda task: object(), "not a object"),
         (lambda task: gym.vector.SyncVectorEnv([partial(Counted, 0)]), "not a SyncVectorEnv, which holds several"),

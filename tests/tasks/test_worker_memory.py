@@ -51,7 +51,9 @@ def test_nothing_but_the_first_worker_starts_where_memory_is_short(monkeypatch, 
     monkeypatch.setattr(subprocess, "Popen", counted)
     monkeypatch.setattr(worker_memory, "available_bytes", lambda: 300 * MIB)
     distribution = GymnasiumDistribution("Heavy-v0", Heavy, {"test": [0.0]}, 9, workers=9, one_per_process=one_per_process)
-    with pytest.raises(ValueError, match=r"Heavy-v0: 9 worker processes need about (0\.[6-9]|1\.[0-2]) GiB .* use at most [3-5]: set fewer workers"):
+    with pytest.raises(
+        ValueError, match=r"Heavy-v0: 9 worker processes need about (0\.[6-9]|1\.[0-2]) GiB .* use at most [3-5]: set fewer workers"
+    ):
         MetaEpisodeEnv(distribution, Steps(5), 9, torch.Generator())
     assert len(started) == 1
     assert started[0].poll() is not None
