@@ -55,7 +55,9 @@ def option_maps(learner: MLSH) -> Figure:
         for k, axes in enumerate(row):
             for number, goal in enumerate(goals):
                 axes.add_patch(Circle(goal, REACH, color=COLOURS[number], alpha=0.3, linewidth=0))
-                axes.annotate(f"goal {number + 1}", goal, ha="center", va="center", fontsize=8)
+                # A ground of its own, since arrows lie below.
+                ground: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
+                axes.annotate(f"goal {number + 1}", goal, ha="center", va="center", fontsize=9, bbox=ground)
             way = moves[acts[k]]
             still = (way == 0).all(1)
             axes.quiver(*places[~still].T, *way[~still].T, angles="xy", scale=24, width=0.006, color="#333333")
