@@ -116,4 +116,7 @@ def reveal(distribution: TaskDistribution) -> Revealed:
     Raises:
         ValueError: the distribution isn't a tensor family, or reveals its tasks already.
     """
+    if not isinstance(distribution, TaskDistribution):
+        made = f'metarl.make("{distribution}/revealed") makes it of an id' if isinstance(distribution, str) else "make one by metarl.make"
+        raise ValueError(f"A distribution of episodes is needed, not {distribution!r:.80}; {made}.")
     return Revealed(distribution)

@@ -111,3 +111,12 @@ def test_what_can_not_be_told_gets_a_sentence():
         reveal(reveal(BernoulliBandit(2)))
     with pytest.raises(ValueError, match="wrap a tensor family"):
         reveal(Tasked())
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [("GridNavi-v0", r'metarl.make\("GridNavi-v0/revealed"\) makes it of an id'), (None, "not None; make one by metarl.make")],
+)
+def test_anything_but_a_distribution_gets_a_sentence(other, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        reveal(other)
