@@ -1,8 +1,20 @@
 """What several tests share."""
 
+import gymnasium
 import pytest
 
 from metarl.learners.registry import LEARNERS
+from metarl.tasks import entries
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    """What a test registers with metarl goes with it, out of Gymnasium's registry too."""
+    monkeypatch.setattr(entries, "_added", {group: dict(added) for group, added in entries._added.items()})
+    known = set(gymnasium.registry)
+    yield
+    for id in [id for id in gymnasium.registry if id.startswith("metarl/") and id not in known]:
+        del gymnasium.registry[id]
 
 
 @pytest.fixture
