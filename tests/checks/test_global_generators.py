@@ -8,6 +8,7 @@ import torch
 
 from metarl.checks.global_generators import global_generators_untouched
 from metarl.tasks.contract import PlugInError
+from metarl.tasks.global_generators import global_states
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,24 @@ def test_generators_of_ones_own_are_fine():
 def test_both_are_named():
     with pytest.raises(PlugInError, match="NumPy and PyTorch"), global_generators_untouched("Mine"):
         torch.rand(np.random.randint(1, 3))  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    ("seed", "name"),
+    [
+        (lambda: random.seed(1), "Python's random"),
+        (lambda: np.random.seed(1), "NumPy"),  # noqa: NPY002
+        (lambda: torch.manual_seed(1), "PyTorch"),
+    ],
+)
+def test_seeding_is_named_even_where_it_changes_nothing(seed, name):
+    seed()
+    with pytest.raises(PlugInError, match=name), global_generators_untouched("Mine"):
+        seed()
+
+
+def test_the_generators_stand_where_they_stood():
+    before = global_states()
+    with pytest.raises(PlugInError), global_generators_untouched("Mine"):
+        torch.rand(np.random.randint(1, 3))  # noqa: NPY002
+    assert global_states() == before
