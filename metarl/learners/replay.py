@@ -106,7 +106,10 @@ class Replay:
     def clear(self) -> None:
         """Forget everything."""
         places = self.num_rows * self.length
-        self.frames = torch.empty((places, *self._frame[0]), dtype=self._frame[1])  # memory is taken when it is written
+        shape, dtype = self._frame
+        # NumPy's zeros take memory when they are written; PyTorch's take it at once.
+        zeros = np.zeros((places, *shape), torch.empty(0, dtype=dtype).numpy().dtype)
+        self.frames = torch.from_numpy(zeros)
         self.action = np.zeros(places, np.int64)
         self.reward = np.zeros(places, np.float32)
         self.acted, self.terminated = np.zeros(places, bool), np.zeros(places, bool)
