@@ -3,7 +3,7 @@
 Levels are played by looking ahead: every 8 frames some random plans are tried on the emulator itself, and the one that lives is followed.
 No shot is fired, so that all are left: in play with shots they ran out before a level's end.
 
-    python benchmarks/airstriker_states.py --out metarl/tasks/airstriker_states
+    python benchmarks/airstriker_states.py --out metarl/tasks/games/airstriker_states
 
 takes some minutes and writes STATE.state files of a few kilobytes each. A second run's files differ in a few bytes and
 play alike; with another version of the emulator, states may differ.
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import stable_retro as retro
 
-from metarl.tasks.buttons import button_table
+from metarl.tasks.games.buttons import button_table
 
 GAME = "Airstriker-Genesis-v0"
 HOLD = 8  # frames that a plan's action is held for
@@ -146,7 +146,7 @@ def start_endurance(games: int, apart: int) -> Iterator[tuple[str, bytes]]:
 def main() -> None:
     """Play, and write the files."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("metarl/tasks/airstriker_states"))
+    parser.add_argument("--out", type=Path, default=Path("metarl/tasks/games/airstriker_states"))
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -20,20 +20,20 @@ from rich.console import Console
 from rich.table import Table
 
 from metarl.analysis.figures import intervals_figure, save
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
+from metarl.core.registry import make
 from metarl.evaluation.episodes import episode_successes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Comparison, Estimate, generalisation_gap, share
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.load import load_agent
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.totals import write_totals
-from metarl.experiments.transfer_runs import COIN_RUN_LEVELS, Preset, coin_run_run
 from metarl.reference.cobbe2018 import generalisation_table
-from metarl.results import write_csv
-from metarl.tasks.coin_run_env import LONGEST
-from metarl.tasks.registry import make
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.finished import check_folder, trained
+from metarl.runs.load import load_agent
+from metarl.runs.merit import record_estimate
+from metarl.runs.store import write_csv
+from metarl.runs.totals import write_totals
+from metarl.runs.transfer_runs import COIN_RUN_LEVELS, Preset, coin_run_run
+from metarl.tasks.games.coin_run_env import LONGEST
 
 TRAIN_SEED, TEST_SEED = 2603, 2604
 SPLITS = {"train": "levels of training", "test": "new levels"}

@@ -23,8 +23,8 @@ from rich.console import Console
 from throughput import OPPONENTS, Subject, machine, measure, note_median
 from throughput import Options as Timing
 
-from metarl.experiments.benchmark_folders import Storage, changed
-from metarl.results import write_csv
+from metarl.runs.benchmark_folders import Storage, changed
+from metarl.runs.store import write_csv
 
 GAMES = {"Airstriker-v0": "airstriker", "AtariFlavours-v0": "freeway"}  # our family -> what bare loops call its game
 WANTED = {"Airstriker-v0": 0.8}  # of the raw loops' frames/s

@@ -21,17 +21,17 @@ from rich.console import Console
 from rich.table import Table
 
 from metarl.analysis.figures import mean_curves, save
+from metarl.core.registry import make
 from metarl.evaluation.statistics import mean, paired_difference
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.few_shot_runs import DATA, LABELS, DataName, PresetName, Setting, few_shot_run, scoring, settings_of
-from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.load import load_learner
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.totals import write_totals
 from metarl.reference.nichol2018 import few_shot_table
-from metarl.results import write_csv
-from metarl.tasks.registry import make
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.few_shot_runs import DATA, LABELS, DataName, PresetName, Setting, few_shot_run, scoring, settings_of
+from metarl.runs.finished import check_folder, trained
+from metarl.runs.load import load_learner
+from metarl.runs.merit import record_estimate
+from metarl.runs.store import write_csv
+from metarl.runs.totals import write_totals
 
 TEST_SEED = 1803  # of the test tasks
 CHUNK = 50  # tasks adapted to side by side: what a core's cache holds

@@ -20,23 +20,23 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
+from metarl.agents.registry import agent_names, make_agent
 from metarl.analysis.figures import curves_against_steps, save
 from metarl.analysis.task_labels import task_label
-from metarl.baselines.registry import agent_names, make_agent
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
+from metarl.core.registry import make
+from metarl.core.reveal import reveal
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Estimate, mean, paired_difference, ratio_of_means
-from metarl.experiments.adaptation_runs import FAMILIES, RL2_NAME, adaptation_run
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.load import load_agent
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.totals import write_episodes
-from metarl.learners.adapting_policy import AdaptingPolicyAgent
-from metarl.learners.rl2 import RL2Agent
-from metarl.results import write_csv
-from metarl.tasks.registry import make
-from metarl.tasks.reveal import reveal
+from metarl.learners.initialisation.adapting_policy import AdaptingPolicyAgent
+from metarl.learners.memory.rl2 import RL2Agent
+from metarl.runs.adaptation_runs import FAMILIES, RL2_NAME, adaptation_run
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.finished import check_folder, trained
+from metarl.runs.load import load_agent
+from metarl.runs.merit import record_estimate
+from metarl.runs.store import write_csv
+from metarl.runs.totals import write_episodes
 
 TEST_SEED, TRAIN_SEED = 1703, 1704
 FEW = 3  # tasks, which a figure shows one by one

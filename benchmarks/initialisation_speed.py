@@ -21,7 +21,7 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
-from metarl.results import record_figure, write_csv
+from metarl.runs.store import record_figure, write_csv
 
 OPPONENTS = Path(__file__).resolve().parent / "opponents"
 ROOT = OPPONENTS.parent.parent

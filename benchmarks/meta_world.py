@@ -19,23 +19,23 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from metarl.baselines.registry import agent_class, make_agent
-from metarl.envs.agent import Agent
-from metarl.envs.budget import Episodes
+from metarl.agents.registry import agent_class, make_agent
+from metarl.core.agent import Agent
+from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Comparison, mean, paired_difference, share
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.finished import check_folder
-from metarl.experiments.finished import trained as run_of
-from metarl.experiments.load import load_agent
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.run_config import RunConfig
-from metarl.experiments.totals import write_episodes
-from metarl.learners.ppo import PPOConfig
-from metarl.learners.rl2 import RL2Config
-from metarl.networks.policy import NetworkConfig
-from metarl.results import RunFolder, write_csv
-from metarl.tasks.meta_world import MetaWorldML1
+from metarl.learners.memory.rl2 import RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
+from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.config import RunConfig
+from metarl.runs.finished import check_folder
+from metarl.runs.finished import trained as run_of
+from metarl.runs.load import load_agent
+from metarl.runs.merit import record_estimate
+from metarl.runs.store import RunFolder, write_csv
+from metarl.runs.totals import write_episodes
+from metarl.tasks.metaworld.meta_world import MetaWorldML1
 
 CORES = {"gru": "RL² (GRU)", "none": "Without memory"}  # as tables print them
 BASELINES = ("do-nothing", "random")

@@ -20,27 +20,27 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
+from metarl.agents.registry import make_agent
 from metarl.analysis.figures import curves_against_steps, save
 from metarl.analysis.option_maps import option_information, option_maps
-from metarl.baselines.registry import make_agent
-from metarl.envs.budget import Budget, Episodes, Steps
+from metarl.core.budget import Budget, Episodes, Steps
+from metarl.core.registry import make
+from metarl.core.reveal import reveal
 from metarl.evaluation.protocol import CHUNK, Evaluation, evaluate
 from metarl.evaluation.recording import NotingOptions
 from metarl.evaluation.scores import Scores, scores_of
 from metarl.evaluation.statistics import Estimate, mean, paired_difference
-from metarl.experiments import mlsh_runs
-from metarl.experiments.benchmark_folders import Storage, changed
-from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.load import load_agent, load_learner
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.mlsh_runs import ABLATIONS, OTHERS, SEEDS, SHARED, bandits_run, other_run, shared_run
-from metarl.experiments.run_config import RunConfig
-from metarl.experiments.totals import write_arrays, write_episodes
-from metarl.learners.mlsh import MLSH, PAPER, episodes_between
+from metarl.learners.hierarchy.mlsh import MLSH, PAPER, episodes_between
 from metarl.learners.registry import make_learner
-from metarl.results import record_figure, write_csv
-from metarl.tasks.registry import make
-from metarl.tasks.reveal import reveal
+from metarl.runs import mlsh_runs
+from metarl.runs.benchmark_folders import Storage, changed
+from metarl.runs.config import RunConfig
+from metarl.runs.finished import check_folder, trained
+from metarl.runs.load import load_agent, load_learner
+from metarl.runs.merit import record_estimate
+from metarl.runs.mlsh_runs import ABLATIONS, OTHERS, SEEDS, SHARED, bandits_run, other_run, shared_run
+from metarl.runs.store import record_figure, write_csv
+from metarl.runs.totals import write_arrays, write_episodes
 
 ID, TEST_SEED = "MovingBandits-v0", 1709
 APART = 30.0  # a policy that can't tell the tasks apart returns 24 at most

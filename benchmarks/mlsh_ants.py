@@ -21,21 +21,21 @@ from rich.console import Console
 
 from metarl.analysis.figures import curves_against_steps, save
 from metarl.analysis.option_walks import angles, draw_walks, own_axes, walks
-from metarl.envs.agent import Agent
-from metarl.envs.budget import Steps
+from metarl.core.agent import Agent
+from metarl.core.budget import Steps
+from metarl.core.registry import make
 from metarl.evaluation.bootstrap import bootstrap
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Estimate, mean, paired_difference
-from metarl.experiments import mlsh_runs
-from metarl.experiments.benchmark_folders import Storage, changed
-from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.load import load_learner
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.mlsh_runs import alone, two_walk_run
-from metarl.learners.mlsh import MLSH
-from metarl.results import RunFolder, write_csv
-from metarl.tasks.ant_two_walk import GOALS
-from metarl.tasks.registry import make
+from metarl.learners.hierarchy.mlsh import MLSH
+from metarl.runs import mlsh_runs
+from metarl.runs.benchmark_folders import Storage, changed
+from metarl.runs.finished import check_folder, trained
+from metarl.runs.load import load_learner
+from metarl.runs.merit import record_estimate
+from metarl.runs.mlsh_runs import alone, two_walk_run
+from metarl.runs.store import RunFolder, write_csv
+from metarl.tasks.mujoco.ant_two_walk import GOALS
 
 WALK, COURSE, TEST_SEED = "AntTwoWalk-v0", "AntObstacle-v0", 1710
 WHOLE, SCRATCH = "MLSH, sub-policies of the two-way walk", "PPO from scratch"

@@ -20,20 +20,20 @@ import tyro
 from rich.console import Console
 
 from metarl.analysis.figures import curves_against_steps, save
-from metarl.envs.agent import Agent
-from metarl.envs.budget import Steps
+from metarl.core.agent import Agent
+from metarl.core.budget import Steps
+from metarl.core.registry import make
+from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import mean, paired_difference
-from metarl.experiments import mlsh_runs
-from metarl.experiments.benchmark_folders import Storage, changed
-from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.load import load_learner
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.mlsh_runs import alone, four_rooms_run
-from metarl.experiments.totals import write_arrays
-from metarl.learners.mlsh import MLSH
-from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.registry import make
+from metarl.learners.hierarchy.mlsh import MLSH
+from metarl.runs import mlsh_runs
+from metarl.runs.benchmark_folders import Storage, changed
+from metarl.runs.finished import check_folder, trained
+from metarl.runs.load import load_learner
+from metarl.runs.merit import record_estimate
+from metarl.runs.mlsh_runs import alone, four_rooms_run
+from metarl.runs.totals import write_arrays
 
 ID, TEST_SEED = "FourRooms-v0", 1711
 FIXED, TUNED, SHARED, SCRATCH = "MLSH", "MLSH, fine-tuned", "one policy, fine-tuned", "PPO from scratch"

@@ -24,11 +24,11 @@ import tyro
 from rich.console import Console
 from throughput import machine
 
+from metarl.core.registry import make
 from metarl.evaluation.statistics import mean
-from metarl.experiments.merit import record_estimate
-from metarl.learners.mlsh import MLSH, PAPER
-from metarl.results import write_csv
-from metarl.tasks.registry import make
+from metarl.learners.hierarchy.mlsh import MLSH, PAPER
+from metarl.runs.merit import record_estimate
+from metarl.runs.store import write_csv
 
 ID, WANTED = "MovingBandits-v0", 10.0
 COMMAND = "GOMP_SPINCOUNT=300000 python benchmarks/mlsh_speed.py --publish"

@@ -22,7 +22,7 @@ from rich.console import Console
 from throughput import OPPONENTS, Subject, machine, measure, note_median
 from throughput import Options as Timing
 
-from metarl.results import write_csv
+from metarl.runs.store import write_csv
 
 ROBOTS = {  # our family -> Gymnasium's environment of the same robot
     "HalfCheetahPhysics-v0": "HalfCheetah-v5",

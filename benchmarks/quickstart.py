@@ -12,17 +12,17 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from metarl.agents.registry import agent_class, make_agent
 from metarl.analysis.figures import learning_curve, save, scores_figure
 from metarl.analysis.tables import render, score_table
-from metarl.baselines.registry import agent_class, make_agent
 from metarl.cli import plain_errors
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.search import search
-from metarl.experiments.run import train
-from metarl.experiments.run_config import RunConfig
-from metarl.learners.rl2 import RL2Config
-from metarl.results import RunFolder, write_csv, write_evaluation
+from metarl.learners.memory.rl2 import RL2Config
+from metarl.runs.config import RunConfig
+from metarl.runs.store import RunFolder, write_csv, write_evaluation
+from metarl.runs.training import train
 
 ARMS, PULLS = 5, 10
 AGENTS = ("random", "bandit-greedy", "bandit-epsilon-greedy", "ucb1", "thompson", "optimistic-thompson", "gittins", "bayes-optimal")

@@ -17,18 +17,18 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
-from metarl.baselines.registry import make_agent
-from metarl.envs.agent import Agent
-from metarl.envs.budget import Episodes
+from metarl.agents.registry import make_agent
+from metarl.core.agent import Agent
+from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.load import load_agent
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.rainbow_runs import GAMES, PARTS, rainbow_run
-from metarl.experiments.totals import write_totals
-from metarl.results import RunFolder, write_csv
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.finished import check_folder, trained
+from metarl.runs.load import load_agent
+from metarl.runs.merit import record_estimate
+from metarl.runs.rainbow_runs import GAMES, PARTS, rainbow_run
+from metarl.runs.store import RunFolder, write_csv
+from metarl.runs.totals import write_totals
 
 TEST_SEED = 1710  # orders the tasks of the scores
 BUDGET = Episodes(1)

@@ -22,17 +22,17 @@ from rich.console import Console
 
 from metarl.analysis.figures import mean_curves, named_curves, save
 from metarl.analysis.probe import hidden_states, parameters_of, played_steps, probe, signs_apart
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
 from metarl.evaluation.memory import ForgetfulAgent
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import mean, paired_difference
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.load import load_agent
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.physics_runs import FAMILIES, POLICIES, physics_run
-from metarl.experiments.totals import write_episodes
-from metarl.results import write_csv
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.finished import check_folder, trained
+from metarl.runs.load import load_agent
+from metarl.runs.merit import record_estimate
+from metarl.runs.physics_runs import FAMILIES, POLICIES, physics_run
+from metarl.runs.store import write_csv
+from metarl.runs.totals import write_episodes
 
 TEST_SEED, PROBE_SEED = 1611, 1612
 PHYSICS_OF = {"test": "physics from the range of training", "extrapolate": "physics from outside the range of training"}

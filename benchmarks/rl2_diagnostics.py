@@ -17,18 +17,18 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from metarl.agents.registry import agent_class, make_agent
 from metarl.analysis.figures import regret_figure, save
-from metarl.baselines.registry import agent_class, make_agent
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
 from metarl.evaluation.memory import DISTURBANCES, DisturbedAgent
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import Estimate, mean
-from metarl.experiments.checkpoint import load_state
-from metarl.experiments.load import load_agent
-from metarl.experiments.rl2_rows import RL2_LABEL, Row, named_row
-from metarl.experiments.run_config import RunConfig
-from metarl.learners.rl2 import RL2, RL2Agent
-from metarl.results import RunFolder, write_csv
+from metarl.learners.memory.rl2 import RL2, RL2Agent
+from metarl.runs.checkpoint import load_state
+from metarl.runs.config import RunConfig
+from metarl.runs.load import load_agent
+from metarl.runs.rl2_rows import RL2_LABEL, Row, named_row
+from metarl.runs.store import RunFolder, write_csv
 
 TEST_SEED = 1611  # of the test tasks, as in rl2_tables.py
 LABELS = {"emptied": "emptied after", "swapped": "swapped with another task's after", "misled": "fed with another task's rewards until"}

@@ -19,29 +19,29 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from metarl.agents.mazes.explorer import MazeExplorer
+from metarl.agents.mazes.known_maze import KnownMaze
+from metarl.agents.random import RandomAgent
+from metarl.agents.registry import agent_class, make_agent
+from metarl.agents.scripted.known_goal import KnownGoal
 from metarl.analysis.figures import intervals_figure, mean_curves, save
-from metarl.baselines.known_goal import KnownGoal
-from metarl.baselines.known_maze import KnownMaze
-from metarl.baselines.maze_explorer import MazeExplorer
-from metarl.baselines.random import RandomAgent
-from metarl.baselines.registry import agent_class, make_agent
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
+from metarl.core.registry import make
+from metarl.core.reveal import reveal
+from metarl.core.seeding import numpy_generator
 from metarl.evaluation.episodes import episode_lengths, episode_successes, shortened
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import generalisation_gap, mean, median_member, median_over_seeds, paired_difference, share
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.load import load_agent
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.rl2_maze_runs import TRAININGS, maze_run
-from metarl.experiments.rl2_rows import RL2_LABEL
-from metarl.experiments.totals import write_episodes
 from metarl.reference.duan2016 import MAZE_IMPROVED, rl2_mazes
-from metarl.results import write_csv
-from metarl.tasks.grid_maze import GOAL_REWARD, STEP_REWARD, GridMaze
-from metarl.tasks.registry import make
-from metarl.tasks.reveal import reveal
-from metarl.tasks.seeding import numpy_generator
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.finished import check_folder, trained
+from metarl.runs.load import load_agent
+from metarl.runs.merit import record_estimate
+from metarl.runs.rl2_maze_runs import TRAININGS, maze_run
+from metarl.runs.rl2_rows import RL2_LABEL
+from metarl.runs.store import write_csv
+from metarl.runs.totals import write_episodes
+from metarl.tasks.mazes.grid_maze import GOAL_REWARD, STEP_REWARD, GridMaze
 
 HEADING = "mean steps of successful episodes, and the share of episodes that succeed"
 TEST_SEED = 1611  # of the test mazes' order, and of everything random while they are played

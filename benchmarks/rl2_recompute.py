@@ -24,12 +24,12 @@ from rl2_tables import TEST_SEED
 from rl2_tables import Options as TableOptions
 from rl2_tables import main as compute
 
+from metarl.core.seeding import numpy_generator
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import Estimate, median_over_seeds
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.load import load_agent
-from metarl.experiments.rl2_rows import COLUMNS, RL2_LABEL, Row
-from metarl.tasks.seeding import numpy_generator
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.load import load_agent
+from metarl.runs.rl2_rows import COLUMNS, RL2_LABEL, Row
 
 
 @dataclass(frozen=True)

@@ -18,25 +18,25 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
+from metarl.agents.registry import agent_class, make_agent
 from metarl.analysis.all_rows import NOT_RIVALS, all_rows_figure, shares
 from metarl.analysis.figures import learning_curve, save, scores_figure
 from metarl.analysis.paper_tables import merge_lines, paper_note, render_beside_paper
-from metarl.baselines.registry import agent_class, make_agent
+from metarl.core.reveal import reveal
+from metarl.core.seeding import numpy_generator
+from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
 from metarl.evaluation.statistics import Estimate, beats, mean, median_member, median_over_seeds, paired_difference
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.finished import check_folder
-from metarl.experiments.finished import trained as trained_run
-from metarl.experiments.load import load_agent
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.rl2_rows import COLUMNS, PRESETS, RL2_ID, RL2_LABEL, WANTED, Column, Row, parse_row, rl2_run, start_row
-from metarl.experiments.totals import write_totals
 from metarl.reference.duan2016 import NUM_TASKS, rl2_table
-from metarl.results import RunFolder, write_csv
-from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.reveal import reveal
-from metarl.tasks.seeding import numpy_generator
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.finished import check_folder
+from metarl.runs.finished import trained as trained_run
+from metarl.runs.load import load_agent
+from metarl.runs.merit import record_estimate
+from metarl.runs.rl2_rows import COLUMNS, PRESETS, RL2_ID, RL2_LABEL, WANTED, Column, Row, parse_row, rl2_run, start_row
+from metarl.runs.store import RunFolder, write_csv
+from metarl.runs.totals import write_totals
 
 TEST_SEED, SEARCH_SEED = 1611, 2779  # of the test tasks that all agents share, and of the training tasks that parameters are searched on
 SLOW_TASKS = 1000  # of slow agents in the longest rows

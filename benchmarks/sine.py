@@ -22,15 +22,15 @@ from metarl.analysis.figures import mean_curves, save
 from metarl.analysis.sine_fits import Fits, fit_wave, fits_figure
 from metarl.evaluation.statistics import Estimate, mean, median_member, ratio_of_means
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.load import load_learner
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.sine_runs import JOINT, SINE_TRAININGS, sine_run
-from metarl.experiments.totals import write_totals
 from metarl.learners.optimizers import SGD
-from metarl.results import write_csv
-from metarl.tasks.sine_regression import SineRegression
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.finished import check_folder, trained
+from metarl.runs.load import load_learner
+from metarl.runs.merit import record_estimate
+from metarl.runs.sine_runs import JOINT, SINE_TRAININGS, sine_run
+from metarl.runs.store import write_csv
+from metarl.runs.totals import write_totals
+from metarl.tasks.supervised.sine_regression import SineRegression
 
 TEST_SEED = 1803  # of the test waves
 STEPS, POINTS = 32, 10

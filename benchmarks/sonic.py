@@ -20,23 +20,23 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
+from metarl.agents.registry import agent_names, make_agent
 from metarl.analysis.figures import curves_against_steps, save
-from metarl.baselines.registry import agent_names, make_agent
-from metarl.envs.agent import Agent
-from metarl.envs.budget import Budget
+from metarl.core.agent import Agent
+from metarl.core.budget import Budget
+from metarl.core.registry import make
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.evaluation.statistics import Estimate, mean
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.finished import check_folder, trained
-from metarl.experiments.level_scores import COLUMNS, Plan, leaderboard, leads, play_levels, score_name, stored_scores
-from metarl.experiments.load import load_learner
-from metarl.experiments.merit import record_estimate
-from metarl.experiments.totals import write_arrays
-from metarl.experiments.transfer_runs import GAMES, STEPS, Preset, joint_run
 from metarl.learners.registry import make_learner
 from metarl.reference.nichol2018_sonic import sonic_table
-from metarl.results import published_table, write_csv
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.registry import make
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.finished import check_folder, trained
+from metarl.runs.level_scores import COLUMNS, Plan, leaderboard, leads, play_levels, score_name, stored_scores
+from metarl.runs.load import load_learner
+from metarl.runs.merit import record_estimate
+from metarl.runs.store import published_table, write_csv
+from metarl.runs.totals import write_arrays
+from metarl.runs.transfer_runs import GAMES, STEPS, Preset, joint_run
 
 
 class Learning(NamedTuple):

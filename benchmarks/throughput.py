@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from metarl.analysis.figures import save
-from metarl.results import record_figure, write_csv
+from metarl.runs.store import record_figure, write_csv
 
 OPPONENTS = Path(__file__).resolve().parent / "opponents"
 ROOT = OPPONENTS.parent.parent

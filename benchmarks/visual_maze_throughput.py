@@ -27,7 +27,7 @@ from rich.console import Console
 from scipy.stats import binom
 from throughput import OPPONENTS, ROOT, cpu_model, ratio
 
-from metarl.results import record_figure, write_csv
+from metarl.runs.store import record_figure, write_csv
 
 WANTED = 10.0
 

@@ -13,7 +13,7 @@ if "torch" in sys.modules and "GOMP_SPINCOUNT" not in os.environ:
     warnings.warn("Import metarl before torch: training is then several times faster while other processes run.", stacklevel=2)
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-from metarl.envs.registration import register_all
+from metarl.interop.gymnasium_registration import register_all
 
 
 def _keep_freed_memory() -> None:
@@ -35,28 +35,28 @@ _keep_freed_memory()
 __version__ = "0.1.0"
 
 _EXPORTS = {
-    "Agent": "metarl.envs.agent",
-    "Episodes": "metarl.envs.budget",
-    "GymnasiumDistribution": "metarl.tasks.gymnasium_adapter",
+    "Agent": "metarl.core.agent",
+    "Episodes": "metarl.core.budget",
+    "GymnasiumDistribution": "metarl.envs.gymnasium_adapter",
     "MetaEpisodeEnv": "metarl.envs.meta_episode",
-    "Outcome": "metarl.envs.meta_episode",
-    "Step": "metarl.envs.meta_episode",
-    "Steps": "metarl.envs.budget",
-    "TaskDistribution": "metarl.tasks.contract",
-    "Tasks": "metarl.tasks.contract",
-    "Transition": "metarl.tasks.contract",
+    "Outcome": "metarl.core.step",
+    "Step": "metarl.core.step",
+    "Steps": "metarl.core.budget",
+    "TaskDistribution": "metarl.core.task_distribution",
+    "Tasks": "metarl.core.task_distribution",
+    "Transition": "metarl.core.task_distribution",
     "evaluate": "metarl.evaluation.protocol",
     "evaluate_supervised": "metarl.evaluation.supervised",
     "from_sb3": "metarl.interop.stable_baselines3",
-    "load_agent": "metarl.experiments.load",
-    "load_learner": "metarl.experiments.load",
-    "make": "metarl.tasks.registry",
-    "make_agent": "metarl.baselines.registry",
+    "load_agent": "metarl.runs.load",
+    "load_learner": "metarl.runs.load",
+    "make": "metarl.core.registry",
+    "make_agent": "metarl.agents.registry",
     "make_learner": "metarl.learners.registry",
-    "suggested_config": "metarl.experiments.suggested",
+    "suggested_config": "metarl.runs.suggested",
     "register": "metarl.plug_ins",
-    "save": "metarl.experiments.run",
-    "train": "metarl.experiments.run",
+    "save": "metarl.runs.training",
+    "train": "metarl.runs.training",
 }
 
 __all__ = ["__version__", *_EXPORTS]

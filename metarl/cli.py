@@ -1,4 +1,4 @@
-"""The command `metarl`: flags are the fields of dataclasses; what the commands do is in `metarl.experiments.commands`."""
+"""The command `metarl`: flags are the fields of dataclasses; what the commands do is in `metarl.runs.commands`."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import tyro
 
-from metarl.tasks.paths import pasteable
+from metarl.core.paths import pasteable
 
 __all__ = ["main", "plain_errors", "program"]
 
@@ -24,8 +24,8 @@ def train(words: Sequence[str]) -> None:
     """Train a learner; the same command again goes on with a run that was stopped, and with more iterations behind its end."""
     if not words or words[0].startswith("-"):
         _choose_learner(words)
-    from metarl.experiments.commands import TrainOptions, first_sentence, scoring_flags, suggestion_for, train_run
     from metarl.learners.registry import learner_class
+    from metarl.runs.commands import TrainOptions, first_sentence, scoring_flags, suggestion_for, train_run
 
     kind, suggested = learner_class(words[0]), suggestion_for(words[0], words[1:])
 
@@ -50,7 +50,7 @@ def train(words: Sequence[str]) -> None:
 
 def _choose_learner(words: Sequence[str]) -> NoReturn:
     """Show the learners, or say that one must be named first."""
-    from metarl.experiments.commands import catalogue
+    from metarl.runs.commands import catalogue
 
     if words and words[0] not in ("-h", "--help"):
         raise ValueError(f"Name a learner first, such as `metarl train rl2 {shlex.join(words)}`; `metarl train` shows them.")
@@ -94,8 +94,8 @@ def _flag_names(command: Callable[..., Any]) -> list[list[str]]:
 def _check_flags(
     prog: str, words: Sequence[str], command: Callable[..., Any], elsewhere: Callable[[], dict[str, list[str]]] = dict
 ) -> None:
-    """Refuse flags of `words` that are given twice, or that the command hasn't got; see `metarl.experiments.flags`."""
-    from metarl.experiments.flags import check_flags
+    """Refuse flags of `words` that are given twice, or that the command hasn't got; see `metarl.runs.flags`."""
+    from metarl.runs.flags import check_flags
 
     try:
         check_flags(prog, words, _flag_names(command), elsewhere)
@@ -126,8 +126,8 @@ def evaluate(words: Sequence[str]) -> None:
 
     from metarl.analysis.supervised_tables import render_inner_steps, supervised_table
     from metarl.analysis.tables import render, score_table
-    from metarl.experiments.commands import EvaluateOptions, runs_in, save_scores, score_runs
-    from metarl.experiments.supervised_scores import (
+    from metarl.runs.commands import EvaluateOptions, runs_in, save_scores, score_runs
+    from metarl.runs.supervised_scores import (
         all_learned_from_examples,
         by_label,
         save_supervised_scores,
@@ -187,7 +187,7 @@ def retro(words: Sequence[str]) -> None:
 
 def retro_status(words: Sequence[str]) -> None:
     """Show which games and levels can be played here, and what is missing."""
-    from metarl.experiments.retro_commands import StatusOptions, status_report
+    from metarl.runs.retro_commands import StatusOptions, status_report
 
     def flags(options: Annotated[StatusOptions, tyro.conf.arg(name="")] = StatusOptions()) -> None:
         """Show which games and levels can be played here, and what is missing."""
@@ -205,7 +205,7 @@ def retro_import(words: Sequence[str]) -> None:
         Args:
             folder: looked through with all that is below it, archives (.zip) too.
         """
-        from metarl.experiments.retro_commands import import_report
+        from metarl.runs.retro_commands import import_report
 
         print("\n".join(import_report(folder)))
 
@@ -217,8 +217,8 @@ def leaderboard(words: Sequence[str]) -> None:
     from rich.console import Console
 
     from metarl.analysis.tables import render_leaderboard
-    from metarl.experiments.level_scores import leaderboard as ranked
-    from metarl.experiments.level_scores import stored_scores
+    from metarl.runs.level_scores import leaderboard as ranked
+    from metarl.runs.level_scores import stored_scores
 
     def flags(folder: tyro.conf.Positional[Path] = Path("results")) -> None:
         """Rank agents by their scores on levels, as `benchmarks/sonic.py` stored them.
@@ -239,7 +239,7 @@ def list_everything(words: Sequence[str]) -> None:
 
     def flags() -> None:
         """Show all task distributions, learners and agents, a line each."""
-        from metarl.experiments.commands import catalogue
+        from metarl.runs.commands import catalogue
 
         lines = catalogue()
         width = max(len(line.id) for line in lines)
@@ -254,7 +254,7 @@ def show_info(words: Sequence[str]) -> None:
 
     def flags() -> None:
         """Show versions, devices and which optional parts are here, and how to get the others."""
-        from metarl.experiments.installation import report
+        from metarl.runs.installation import report
 
         print("\n".join(report()))
 

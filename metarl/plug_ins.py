@@ -3,16 +3,16 @@
 from inspect import isclass
 from typing import Any, Literal
 
-from metarl.baselines.registry import AGENTS
-from metarl.baselines.registry import GROUP as AGENT_GROUP
-from metarl.envs.registration import register_with_gymnasium
+from metarl.agents.registry import AGENTS
+from metarl.agents.registry import GROUP as AGENT_GROUP
+from metarl.core.lookup import ARTICLES, add, shown
+from metarl.core.registry import DISTRIBUTIONS, SUPERVISED
+from metarl.core.registry import GROUP as DISTRIBUTION_GROUP
+from metarl.core.supervised import SupervisedDistribution
+from metarl.core.task_distribution import TaskDistribution
+from metarl.interop.gymnasium_registration import register_with_gymnasium
 from metarl.learners.registry import GROUP as LEARNER_GROUP
 from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS
-from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.entries import ARTICLES, add, shown
-from metarl.tasks.registry import DISTRIBUTIONS, SUPERVISED
-from metarl.tasks.registry import GROUP as DISTRIBUTION_GROUP
-from metarl.tasks.supervised import SupervisedDistribution
 
 __all__ = ["register"]
 

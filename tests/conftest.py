@@ -3,8 +3,8 @@
 import gymnasium
 import pytest
 
+from metarl.core import lookup as entries
 from metarl.learners.registry import LEARNERS
-from metarl.tasks import entries
 
 
 @pytest.fixture(autouse=True)
@@ -19,8 +19,8 @@ def registered(monkeypatch):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """The learner "tiny" of tests/experiments/tiny_learner.py, registered for one test; gives its config class."""
-    from tests.experiments.tiny_learner import TinyConfig
+    """The learner "tiny" of tests/runs/tiny_learner.py, registered for one test; gives its config class."""
+    from tests.runs.tiny_learner import TinyConfig
 
-    monkeypatch.setitem(LEARNERS, "tiny", "tests.experiments.tiny_learner:TinyLearner")
+    monkeypatch.setitem(LEARNERS, "tiny", "tests.runs.tiny_learner:TinyLearner")
     return TinyConfig

@@ -21,12 +21,12 @@ import metarl  # isort: skip - before torch
 import numpy as np
 import torch
 
+from metarl.core.registry import SUPERVISED, make
+from metarl.core.supervised import SupervisedDistribution
+from metarl.core.task_distribution import fresh_tasks
 from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS
 from metarl.networks.image_network import ImageNetworkConfig
-from metarl.networks.policy import NetworkConfig
-from metarl.tasks.contract import fresh_tasks
-from metarl.tasks.registry import SUPERVISED, make
-from metarl.tasks.supervised import SupervisedDistribution
+from metarl.networks.policies.policy import NetworkConfig
 from tests.learners.tiny_configs import SMALL, tiny_config
 from tests.playable import playable_ids
 from tests.tasks.made_folders import flat

@@ -1,8 +1,8 @@
 """A distribution, a learner and an agent as a user writes them, to be found as `tests.own_things:NAME`."""
 
-from metarl.baselines.random import RandomAgent
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from tests.experiments.tiny_learner import TinyLearner
+from metarl.agents.random import RandomAgent
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
+from tests.runs.tiny_learner import TinyLearner
 
 __all__ = ["MyAgent", "MyBandit", "MyLearner", "three_arms", "two_arms"]
 

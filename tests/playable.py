@@ -1,11 +1,11 @@
 """Which registered distributions can be made here: all, but for games whose ROMs a user must bring in.
 
-Without them, `tests/tasks/test_retro_library.py` has what those say, and `tests/tasks/test_sonic.py` plays one with another game's ROM.
+Without them, `tests/tasks/games/test_retro_library.py` has what those say, and `tests/tasks/games/test_sonic.py` plays one with another game's ROM.
 """
 
-from metarl.tasks.registry import distribution_ids
-from metarl.tasks.retro_library import game_status
-from metarl.tasks.sonic import GAMES
+from metarl.core.registry import distribution_ids
+from metarl.tasks.games.retro_library import game_status
+from metarl.tasks.games.sonic import GAMES
 
 NEED_ROMS = {"Sonic-v0": GAMES}
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 import metarl
-from metarl.envs.budget import Episodes, Steps
-from metarl.envs.gymnasium_env import MetaEpisodeGymnasium, MetaEpisodeVector
+from metarl.core.budget import Episodes, Steps
+from metarl.interop.gymnasium_env import MetaEpisodeGymnasium, MetaEpisodeVector
 from metarl.interop.stable_baselines3 import vec_env
-from metarl.learners.ppo import PPOConfig
+from metarl.learners.memory.rl2 import RL2, RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS, learner_class
-from metarl.learners.rl2 import RL2, RL2Config
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
 
 ALL = dict.fromkeys(LEARNERS, "CartPole-v0") | dict.fromkeys(SUPERVISED_LEARNERS, "SineRegression-v0")
 SMALL = RL2Config(episodes=2, num_envs=4, iterations=2, ppo=PPOConfig(minibatches=1))

@@ -1,6 +1,6 @@
 """Bad input, faults of plug-ins and of the machine: each gets a sentence that says what to do, and nothing that was saved is lost.
 
-Faults of disks, checkpoints and folders in use are in tests/test_results.py and tests/experiments; here they are met as a user meets them.
+Faults of disks, checkpoints and folders in use are in tests/runs/test_store.py and tests/experiments; here they are met as a user meets them.
 """
 
 import errno
@@ -13,24 +13,25 @@ import pytest
 import torch
 
 import metarl
-from metarl.baselines.registry import make_agent
-from metarl.envs.budget import Episodes, Steps
+from metarl.agents.registry import make_agent
+from metarl.core.budget import Episodes, Steps
+from metarl.core.errors import PlugInError
+from metarl.core.registry import DISTRIBUTIONS
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import Transition, fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.evaluation.protocol import evaluate
-from metarl.experiments.checkpoint import CheckpointError
-from metarl.experiments.load import load_agent
-from metarl.experiments.run import train
-from metarl.experiments.run_config import RunConfig
-from metarl.learners.ppo import PPOConfig
+from metarl.learners.memory.rl2 import RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.registry import learner_class, learner_names, make_learner
-from metarl.learners.rl2 import RL2Config
-from metarl.networks.policy import NetworkConfig
-from metarl.results import RunFolder, RunFolderError, StorageError
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.contract import PlugInError, Transition, fresh_tasks
-from metarl.tasks.grid_maze import GridMaze
-from metarl.tasks.registry import DISTRIBUTIONS
-from metarl.tasks.seeding import torch_generator
+from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.checkpoint import CheckpointError
+from metarl.runs.config import RunConfig
+from metarl.runs.load import load_agent
+from metarl.runs.store import RunFolder, RunFolderError, StorageError
+from metarl.runs.training import train
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.mazes.grid_maze import GridMaze
 
 
 def small(**changes):
@@ -198,7 +199,7 @@ def test_a_full_or_read_only_folder_is_refused_before_training(trained, tmp_path
         raise AssertionError("training began")
 
     monkeypatch.setattr(os, "fsync", refuse)
-    monkeypatch.setattr("metarl.learners.rl2.RL2.update", never)
+    monkeypatch.setattr("metarl.learners.memory.rl2.RL2.update", never)
     with pytest.raises(StorageError, match=sentence):
         train(trained[0], tmp_path / "other", show=False)
 

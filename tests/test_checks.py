@@ -18,10 +18,10 @@ from metarl.checks import (
     parametrize_learner_checks,
 )
 from metarl.checks.every_split import check_every_split
-from metarl.envs.budget import Episodes
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.sine_regression import SineRegression
+from metarl.core.budget import Episodes
+from metarl.core.errors import PlugInError
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.supervised.sine_regression import SineRegression
 from tests.checks.families import Counter, Walk
 from tests.checks.tiny_learner import TinyLearner
 

@@ -17,12 +17,12 @@ import tyro
 
 import metarl
 from metarl.cli import COMMANDS, _flag_names, main, plain_errors
-from metarl.experiments.checkpoint import load_state
-from metarl.experiments.commands import catalogue, first_sentence
-from metarl.experiments.installation import CHECKOUT, OPTIONAL_PARTS, _command
-from metarl.experiments.level_scores import COLUMNS
 from metarl.learners.registry import LEARNERS, learner_class, learner_names
-from metarl.results import RunFolder
+from metarl.runs.checkpoint import load_state
+from metarl.runs.commands import catalogue, first_sentence
+from metarl.runs.installation import CHECKOUT, OPTIONAL_PARTS, _command
+from metarl.runs.level_scores import COLUMNS
+from metarl.runs.store import RunFolder
 
 SMALL = ["--distribution-args", "arms=3", "--episodes", "4", "--num-envs", "16", "--network.units", "8"]
 

@@ -8,40 +8,40 @@ from functools import partial
 
 import pytest
 
-from metarl.baselines.registry import AGENTS, agent_class, make_agent
+from metarl.agents.registry import AGENTS, agent_class, make_agent
 from metarl.checks import parametrize_agent_checks, parametrize_distribution_checks, parametrize_learner_checks
-from metarl.envs.budget import Episodes, Steps
-from metarl.learners.adapting_policy import Adaptation
-from metarl.learners.joint_ppo import JointPPOConfig
-from metarl.learners.joint_rainbow import JointRainbowConfig
-from metarl.learners.mlsh import MLSHConfig
+from metarl.core.budget import Episodes, Steps
+from metarl.core.registry import DISTRIBUTIONS, make
+from metarl.core.reveal import reveal
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
+from metarl.learners.hierarchy.mlsh import MLSHConfig
+from metarl.learners.initialisation.adapting_policy import Adaptation
+from metarl.learners.initialisation.policy_initialisation import ClippedPPO
+from metarl.learners.memory.rl2 import RL2Config
 from metarl.learners.optimizers import Adam
-from metarl.learners.policy_initialisation import ClippedPPO
-from metarl.learners.ppo import PPOConfig
-from metarl.learners.rainbow import RainbowConfig
+from metarl.learners.policy_gradient.ppo import PPOConfig
+from metarl.learners.policy_gradient.stacked_ppo import StackedPPO
+from metarl.learners.policy_gradient.trust_region import TRPO
 from metarl.learners.registry import LEARNERS, learner_class, make_learner
-from metarl.learners.replay import ReplayConfig
-from metarl.learners.rl2 import RL2Config
-from metarl.learners.stacked_ppo import StackedPPO
-from metarl.learners.trust_region import TRPO
+from metarl.learners.transfer.joint_ppo import JointPPOConfig
+from metarl.learners.transfer.joint_rainbow import JointRainbowConfig
+from metarl.learners.transfer.rainbow import RainbowConfig
+from metarl.learners.transfer.replay import ReplayConfig
 from metarl.networks.perceptron import PerceptronConfig
-from metarl.networks.policy import NetworkConfig
+from metarl.networks.policies.policy import NetworkConfig
 from metarl.networks.rainbow_network import RainbowNetworkConfig
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.coin_run import CoinRun
-from metarl.tasks.four_rooms import FourRooms
-from metarl.tasks.gaussian_bandit import GaussianBandit
-from metarl.tasks.grid_maze import GridMaze
-from metarl.tasks.grid_navi import GridNavi
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.identity import Identity
-from metarl.tasks.meta_world import MetaWorldML1
-from metarl.tasks.moving_bandits import MovingBandits
-from metarl.tasks.point_navigation import PointNavigation
-from metarl.tasks.random_mdp import RandomMDP
-from metarl.tasks.registry import DISTRIBUTIONS, make
-from metarl.tasks.reveal import reveal
-from metarl.tasks.visual_maze import VisualMaze
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.bandits.gaussian_bandit import GaussianBandit
+from metarl.tasks.control.moving_bandits import MovingBandits
+from metarl.tasks.control.point_navigation import PointNavigation
+from metarl.tasks.games.coin_run import CoinRun
+from metarl.tasks.mazes.four_rooms import FourRooms
+from metarl.tasks.mazes.grid_maze import GridMaze
+from metarl.tasks.mazes.grid_navi import GridNavi
+from metarl.tasks.mazes.visual_maze import VisualMaze
+from metarl.tasks.mdps.identity import Identity
+from metarl.tasks.mdps.random_mdp import RandomMDP
+from metarl.tasks.metaworld.meta_world import MetaWorldML1
 from tests.checks.line import Line
 from tests.playable import playable_ids
 

@@ -9,10 +9,10 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "metarl").rglob("*.py"))
 
 # Workers get their environments and learners pickled by the process that starts them; nothing pickled is ever read from a file.
-PASSES_OBJECTS_TO_WORKERS = {"metarl/tasks/registered.py", "metarl/tasks/workers.py", "metarl/learners/crew.py"}
-PICKLES_TO_COMPARE = {"metarl/tasks/content.py"}  # reads none
+PASSES_OBJECTS_TO_WORKERS = {"metarl/envs/registered_envs.py", "metarl/envs/workers.py", "metarl/learners/data_parallel.py"}
+PICKLES_TO_COMPARE = {"metarl/envs/content.py"}  # reads none
 # Looks at the global generators' states, to tell whether anything touched them.
-WATCHES_GLOBAL_GENERATORS = {"metarl/tasks/global_generators.py"}
+WATCHES_GLOBAL_GENERATORS = {"metarl/core/global_generators.py"}
 
 PICKLES = {"pickle", "cPickle", "dill", "shelve", "marshal", "joblib"}
 LOADS = {"torch.load", "torch.save", "torch.jit.load", "pd.read_pickle", "pandas.read_pickle", "eval", "exec"}
@@ -102,7 +102,7 @@ def _name(node: ast.AST, path: str, forked: bool) -> str | None:
     if parts[:2] in (["np", "random"], ["numpy", "random"]) and len(parts) == 3 and parts[2] not in NUMPY_RANDOM:
         return None if path in WATCHES_GLOBAL_GENERATORS and parts[2] == "get_state" else f"{name} is a global generator's"
     if parts[0] == "torch" and parts[-1] in TORCH_SEEDS and parts[1:-1] in ([], ["cuda"], ["random"]) and not forked:
-        return f"{name} is PyTorch's global generator; make a torch.Generator (metarl.tasks.seeding)"
+        return f"{name} is PyTorch's global generator; make a torch.Generator (metarl.core.seeding)"
     return None
 
 

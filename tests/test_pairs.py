@@ -10,13 +10,13 @@ from functools import lru_cache
 
 import pytest
 
-import metarl.experiments.commands
-import metarl.experiments.run_config
+import metarl.runs.commands
+import metarl.runs.config
 from metarl.cli import main
+from metarl.core.registry import DISTRIBUTIONS, SUPERVISED, make
 from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS, learner_class
 from metarl.networks.inputs import is_image
-from metarl.results import RunFolder
-from metarl.tasks.registry import DISTRIBUTIONS, SUPERVISED, make
+from metarl.runs.store import RunFolder
 from tests.playable import playable_ids
 from tests.tasks.made_folders import flat
 
@@ -122,7 +122,7 @@ def check_refused(shown, learner, family):
 
 @pytest.mark.parametrize(("learner", "family"), PAIRS, ids=["-on-".join(pair) for pair in PAIRS])
 def test_it_trains_and_is_scored_or_says_why_not(learner, family, tmp_path, folders, monkeypatch, capsys):
-    for module in (metarl.experiments.commands, metarl.experiments.run_config):
+    for module in (metarl.runs.commands, metarl.runs.config):
         monkeypatch.setattr(module, "make", make_once)
     arguments = arguments_of(family, folders)
     words = words_of(learner, family, arguments, tmp_path / "run")

@@ -4,14 +4,14 @@ import gymnasium as gym
 import pytest
 
 import metarl
-from metarl.baselines.registry import agent_names
-from metarl.experiments.run import train
-from metarl.experiments.run_config import RunConfig
+from metarl.agents.registry import agent_names
+from metarl.core import lookup as entries
+from metarl.core.registry import distribution_ids
 from metarl.learners.registry import learner_class, learner_name, learner_names
-from metarl.tasks import entries
-from metarl.tasks.registry import distribution_ids
-from tests.experiments.tiny_learner import TinyConfig
+from metarl.runs.config import RunConfig
+from metarl.runs.training import train
 from tests.own_things import MyAgent, MyBandit, MyLearner, three_arms, two_arms
+from tests.runs.tiny_learner import TinyConfig
 
 HERE = "tests.own_things"
 

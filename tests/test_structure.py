@@ -13,18 +13,17 @@ import metarl
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "metarl"
 ORDER = (  # a row imports only from itself and from rows above
-    "tasks",
+    "core",
     "envs",
+    "tasks",
     "networks",
-    "rollout",
-    "learners",
-    "baselines",
     "interop",
+    "agents",
+    "learners",
     "plug_ins",
     "evaluation",
     "reference",
-    "results",
-    "experiments",
+    "runs",
     "analysis",
     "checks",
     "cli",

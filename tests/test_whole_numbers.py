@@ -6,13 +6,13 @@ import pytest
 import torch
 
 import metarl
-from metarl.envs.gymnasium_env import MetaEpisodeGymnasium, MetaEpisodeVector
+from metarl.core.registry import DISTRIBUTIONS, make
+from metarl.core.seeding import derive_seed
+from metarl.core.task_distribution import fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.learners.fomaml import FOMAML, FOMAMLConfig
-from metarl.learners.rl2 import RL2, RL2Config
-from metarl.tasks.contract import fresh_tasks
-from metarl.tasks.registry import DISTRIBUTIONS, make
-from metarl.tasks.seeding import derive_seed
+from metarl.interop.gymnasium_env import MetaEpisodeGymnasium, MetaEpisodeVector
+from metarl.learners.initialisation.fomaml import FOMAML, FOMAMLConfig
+from metarl.learners.memory.rl2 import RL2, RL2Config
 from tests.tasks.noisy_walk import NoisyWalk
 
 BANDIT = metarl.make("BernoulliBandit-v0", arms=2)
@@ -103,7 +103,7 @@ def test_the_same_number_is_the_same_seed():
 def test_whole_arguments_of_families(id):
     from inspect import signature
 
-    from metarl.tasks.registry import distribution_class
+    from metarl.core.registry import distribution_class
 
     whole = [name for name, each in signature(distribution_class(id), eval_str=True).parameters.items() if each.annotation is int]
     for name in whole:

@@ -26,9 +26,9 @@ def airstriker(kind: str, number: int) -> tuple[gym.Env, list[Any]]:
     """(environment of the `number`-th training level, actions)."""
     import stable_retro
 
-    from metarl.tasks.airstriker import GAME, STATES, airstriker_levels
-    from metarl.tasks.buttons import Buttons, button_table
-    from metarl.tasks.retro_emulator import MakeRetro
+    from metarl.tasks.games.airstriker import GAME, STATES, airstriker_levels
+    from metarl.tasks.games.buttons import Buttons, button_table
+    from metarl.tasks.games.retro_emulator import MakeRetro
 
     levels = [level for split, level in airstriker_levels() if split == "train"]
     level = levels[number % len(levels)]
@@ -43,8 +43,8 @@ def freeway(kind: str, number: int) -> tuple[gym.Env, list[Any]]:
     """The same for the game freeway of ale-py."""
     from ale_py.env import AtariEnv
 
-    from metarl.tasks.atari_flavours import FLAVOURS
-    from metarl.tasks.atari_game import Flavour, MakeAtari
+    from metarl.tasks.games.atari_flavours import FLAVOURS
+    from metarl.tasks.games.atari_game import Flavour, MakeAtari
 
     mode, difficulty = FLAVOURS["freeway"]["train"][number % 12]
     if kind == "wrapped":

@@ -1,6 +1,6 @@
 """An opponent for `throughput.py`: RL² on bandits as one JAX program, collecting and updating inside a single jitted function.
 
-It does what `metarl.learners.rl2` does at its default settings, and nothing more: a GRU that reads the last arm, the last reward and a
+It does what `metarl.learners.memory.rl2` does at its default settings, and nothing more: a GRU that reads the last arm, the last reward and a
 start flag, generalised advantages over the pulls, 4 epochs of 4 minibatches cut along tasks, the clipped loss, Adam behind a clip of
 gradient norms.
 It needs `jax` and `optax`, in an environment of its own, and prints one JSON line with what it timed.

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
+from metarl.core.registry import make
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import TaskDistribution, fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.learners.rl2 import RL2, RL2Config
-from metarl.networks.policy import NetworkConfig, Policy
-from metarl.networks.products import fast_products
-from metarl.tasks.contract import TaskDistribution, fresh_tasks
-from metarl.tasks.registry import make
-from metarl.tasks.seeding import torch_generator
+from metarl.learners.memory.rl2 import RL2, RL2Config
+from metarl.networks.kernels.matmul_precision import fast_products
+from metarl.networks.policies.policy import NetworkConfig, Policy
 
 
 class PlainGRU(nn.Module):

@@ -7,11 +7,11 @@ import time
 import metarl  # before torch: it sets how long PyTorch's threads spin  # isort: skip
 
 from metarl.checks.playing import actions_for
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
+from metarl.core.registry import make
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.tasks.contract import fresh_tasks
-from metarl.tasks.registry import make
-from metarl.tasks.seeding import torch_generator
 
 
 def main() -> None:

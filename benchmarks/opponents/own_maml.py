@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from metarl.learners.fomaml import fomaml_gradient
-from metarl.learners.inner_loop import MetaGradient, Problem
-from metarl.learners.maml import maml_gradient
+from metarl.core.seeding import torch_generator
+from metarl.core.supervised import Examples
+from metarl.learners.initialisation.fomaml import fomaml_gradient
+from metarl.learners.initialisation.inner_loop import MetaGradient, Problem
+from metarl.learners.initialisation.maml import maml_gradient
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
-from metarl.tasks.seeding import torch_generator
-from metarl.tasks.sine_regression import SineRegression
-from metarl.tasks.supervised import Examples
+from metarl.tasks.supervised.sine_regression import SineRegression
 
 
 def sine(tasks: int) -> tuple[Problem, Examples, Examples]:

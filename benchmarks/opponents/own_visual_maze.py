@@ -14,11 +14,11 @@ from typing import Any
 import metarl  # before torch: it sets how long PyTorch's threads spin  # isort: skip
 import torch
 
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
+from metarl.core.registry import make
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.tasks.contract import fresh_tasks
-from metarl.tasks.registry import make
-from metarl.tasks.seeding import torch_generator
 
 DRAWN = 256  # actions are drawn beforehand and used in turn
 

@@ -7,11 +7,11 @@ Every function reads an evaluation with recorded actions and gives a matrix [tas
 import numpy as np
 import torch
 
-from metarl.baselines.bandit_bayes_optimal import BayesOptimal
-from metarl.baselines.bandit_posterior import ArmCounts
-from metarl.envs.budget import Episodes
+from metarl.agents.bandits.bayes_optimal import BayesOptimal
+from metarl.agents.bandits.posterior import ArmCounts
+from metarl.core.budget import Episodes
+from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import Evaluation
-from metarl.tasks.contract import TaskDistribution
 
 __all__ = ["arm_ranks", "arms_tried", "rank_shares", "stayed", "value_lost"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from metarl.analysis.figure_style import COLOURS, DASHES, MARKERS, legend_below
-from metarl.envs.budget import Steps
+from metarl.core.budget import Steps
 from metarl.evaluation.protocol import Evaluation
 
 __all__ = ["budget_figure", "score_so_far"]

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation, Transform
 from PIL import Image
 
-from metarl.results import write_file
-from metarl.tasks.paths import as_path
+from metarl.core.paths import as_path
+from metarl.runs.store import write_file
 
 __all__ = [
     "COLOURS",

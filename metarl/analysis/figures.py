@@ -32,9 +32,9 @@ from metarl.analysis.figure_style import (
     sideways,
     within,
 )
+from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.statistics import Estimate, mean
-from metarl.tasks.contract import TaskDistribution
 
 __all__ = [
     "COLOURS",

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from metarl.learners.adapter import Adapter
-from metarl.tasks.seeding import torch_generator
-from metarl.tasks.supervised import SupervisedDistribution
+from metarl.core.seeding import torch_generator
+from metarl.core.supervised import SupervisedDistribution
+from metarl.learners.initialisation.adapter import Adapter
 
 __all__ = ["InnerLosses", "inner_losses"]
 

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from metarl.analysis.figure_style import COLOURS, DASHES, legend_below
-from metarl.envs.agent import Agent
-from metarl.envs.budget import Budget, Episodes
+from metarl.core.agent import Agent
+from metarl.core.budget import Budget, Episodes
+from metarl.core.seeding import torch_generator
 from metarl.evaluation.episodes import episode_lengths
 from metarl.evaluation.protocol import Evaluation, evaluate
-from metarl.tasks.point_navigation import EDGE, PointNavigation
-from metarl.tasks.seeding import torch_generator
+from metarl.tasks.control.point_navigation import EDGE, PointNavigation
 
 __all__ = ["Walks", "paths_figure", "walk"]
 

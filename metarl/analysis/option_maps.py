@@ -9,8 +9,8 @@ from matplotlib.patches import Circle
 from torch import Tensor
 
 from metarl.analysis.figure_style import COLOURS
-from metarl.learners.mlsh import MLSH
-from metarl.tasks.moving_bandits import MOVES, REACH, SIDE
+from metarl.learners.hierarchy.mlsh import MLSH
+from metarl.tasks.control.moving_bandits import MOVES, REACH, SIDE
 
 __all__ = ["likely_actions", "option_information", "option_maps"]
 

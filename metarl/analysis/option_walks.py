@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
 from metarl.analysis.figure_style import COLOURS, DASHES, heading
-from metarl.envs.budget import Episodes
-from metarl.envs.meta_episode import Step
+from metarl.core.budget import Episodes
+from metarl.core.step import Step
+from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.recording import record
-from metarl.learners.mlsh import MLSH
-from metarl.learners.options import Hierarchy
-from metarl.tasks.contract import TaskDistribution
+from metarl.learners.hierarchy.mlsh import MLSH
+from metarl.learners.hierarchy.options import Hierarchy
 
 __all__ = ["OneOption", "Walks", "angles", "draw_walks", "own_axes", "walks"]
 

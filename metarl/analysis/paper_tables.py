@@ -8,7 +8,7 @@ import pandas as pd
 from rich.table import Table
 
 from metarl.evaluation.statistics import Estimate
-from metarl.results import write_csv
+from metarl.runs.store import write_csv
 
 __all__ = ["differs_from_paper", "merge_lines", "paper_note", "render_beside_paper"]
 

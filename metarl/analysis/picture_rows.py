@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from metarl.analysis.episode_pictures import fit, moment_picture
+from metarl.core.task_distribution import check_split
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.evaluation.recording import RecordedEpisode, Recording
-from metarl.tasks.contract import check_split
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 
 __all__ = ["Titled", "moments_of", "picture_rows", "task_pictures"]
 

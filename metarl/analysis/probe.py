@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metarl.envs.budget import Budget
-from metarl.envs.meta_episode import MetaEpisodeEnv, Step
-from metarl.networks.policy import Policy
-from metarl.tasks.contract import TaskDistribution, Tasks
-from metarl.tasks.seeding import torch_generator
+from metarl.core.budget import Budget
+from metarl.core.seeding import torch_generator
+from metarl.core.step import Step
+from metarl.core.task_distribution import TaskDistribution, Tasks
+from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.networks.policies.policy import Policy
 
 __all__ = ["Played", "hidden_states", "parameters_of", "played_steps", "probe", "signs_apart"]
 

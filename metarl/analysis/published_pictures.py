@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from metarl.tasks.paths import as_path
+from metarl.core.paths import as_path
 
 __all__ = ["published_picture"]
 

@@ -8,9 +8,9 @@ import torch
 from matplotlib.figure import Figure
 
 from metarl.analysis.figure_style import COLOURS, DASHES, legend_below
-from metarl.learners.adapter import Adapter
-from metarl.tasks.seeding import torch_generator
-from metarl.tasks.sine_regression import SineRegression
+from metarl.core.seeding import torch_generator
+from metarl.learners.initialisation.adapter import Adapter
+from metarl.tasks.supervised.sine_regression import SineRegression
 
 __all__ = ["Fits", "fit_wave", "fits_figure"]
 

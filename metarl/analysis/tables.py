@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
+from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.ceiling import ceiling_of, normalised_score, nothing_to_normalise
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.statistics import Estimate, mean_over_seeds
-from metarl.tasks.contract import TaskDistribution
 
 __all__ = ["caption", "render", "render_leaderboard", "score_table"]
 
@@ -100,7 +100,7 @@ def render(table: pd.DataFrame, title: str = "", decimals: int = 3) -> Table:
 
 
 def render_leaderboard(board: pd.DataFrame) -> Table:
-    """A leaderboard of `metarl.experiments.level_scores` for a terminal: agents by game and steps, the best first."""
+    """A leaderboard of `metarl.runs.level_scores` for a terminal: agents by game and steps, the best first."""
     view = Table(title="Mean return of all episodes on each level, mean over levels; played: levels x seeds", title_justify="left")
     for name in ("game", "agent", "steps", "score", "95 % interval", "played"):
         view.add_column(name, justify="left" if name in ("game", "agent") else "right", no_wrap=name != "game")

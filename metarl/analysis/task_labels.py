@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from metarl.tasks.contract import TaskDistribution, Tasks
+from metarl.core.task_distribution import TaskDistribution, Tasks
 
 __all__ = ["MOST_LINES", "task_label"]
 

@@ -6,20 +6,20 @@ from typing import Annotated, Literal
 
 import tyro
 
+from metarl.agents.registry import agent_class, make_agent
 from metarl.analysis.animation import animation_bytes, check_format, frames
 from metarl.analysis.contact_sheet import contact_sheet, png_bytes
-from metarl.baselines.registry import agent_class, make_agent
-from metarl.envs.agent import Agent
-from metarl.envs.budget import Budget, Episodes, Steps
+from metarl.core.agent import Agent
+from metarl.core.arguments import check_device
+from metarl.core.budget import Budget, Episodes, Steps
+from metarl.core.paths import as_path
+from metarl.core.registry import make
+from metarl.core.task_distribution import TaskDistribution, check_split
 from metarl.evaluation.recording import record
-from metarl.experiments.load import default_budget, load_agent
-from metarl.experiments.run_config import RunConfig, parse_arguments
 from metarl.learners.registry import learner_class
-from metarl.results import RunFolder, explained, write_file
-from metarl.tasks.contract import TaskDistribution, check_split
-from metarl.tasks.devices import check_device
-from metarl.tasks.paths import as_path
-from metarl.tasks.registry import make
+from metarl.runs.config import RunConfig, parse_arguments
+from metarl.runs.load import default_budget, load_agent
+from metarl.runs.store import RunFolder, explained, write_file
 
 __all__ = ["MOST_TASKS", "WatchOptions", "watch"]
 

@@ -31,13 +31,14 @@ from metarl.checks.parametrize import (
     parametrize_supervised_checks,
     supervised_checks,
 )
-from metarl.envs.agent import Agent
-from metarl.envs.budget import Budget, Episodes
-from metarl.tasks.contract import PlugInError, TaskDistribution
-from metarl.tasks.entries import shown
-from metarl.tasks.identity import Identity
-from metarl.tasks.registry import as_distribution
-from metarl.tasks.supervised import SupervisedDistribution
+from metarl.core.agent import Agent
+from metarl.core.budget import Budget, Episodes
+from metarl.core.errors import PlugInError
+from metarl.core.lookup import shown
+from metarl.core.registry import as_distribution
+from metarl.core.supervised import SupervisedDistribution
+from metarl.core.task_distribution import TaskDistribution
+from metarl.tasks.mdps.identity import Identity
 
 __all__ = [
     "CheckReport",

@@ -14,13 +14,15 @@ from metarl.checks.global_generators import global_generators_untouched
 from metarl.checks.nested import clone, difference, leaves
 from metarl.checks.require import require
 from metarl.checks.spaces import outside
-from metarl.envs.agent import Agent
-from metarl.envs.budget import Budget, Episodes
-from metarl.envs.meta_episode import MetaEpisodeEnv, Step
+from metarl.core.agent import Agent
+from metarl.core.budget import Budget, Episodes
+from metarl.core.errors import PlugInError
+from metarl.core.seeding import torch_generator
+from metarl.core.spaces import action_dtype
+from metarl.core.step import Step
+from metarl.core.task_distribution import TaskDistribution, Tasks, where_rows
+from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.evaluation.protocol import evaluate
-from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, where_rows
-from metarl.tasks.seeding import torch_generator
-from metarl.tasks.spaces import action_dtype
 
 __all__ = [
     "ACTING_CHECKS",

@@ -14,13 +14,13 @@ from metarl.checks.global_generators import global_generators_untouched
 from metarl.checks.nested import difference, floats
 from metarl.checks.playing import actions_for
 from metarl.checks.require import require
-from metarl.envs.budget import Steps
+from metarl.core.budget import Steps
+from metarl.core.new_environment import own_limit
+from metarl.core.seeding import torch_generator
+from metarl.core.space_values import as_number, as_truth
+from metarl.core.task_distribution import TaskDistribution, Tasks
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.tasks.contract import TaskDistribution, Tasks
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.new_environment import own_limit
-from metarl.tasks.seeding import torch_generator
-from metarl.tasks.space_values import as_number, as_truth
 
 __all__ = [
     "ADAPTED_CHECKS",

@@ -10,11 +10,12 @@ from metarl.checks.nested import difference
 from metarl.checks.playing import Play, actions_for, play
 from metarl.checks.require import require
 from metarl.checks.spaces import outside
-from metarl.envs.budget import Budget, Episodes, Steps
-from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome, Step
-from metarl.tasks.contract import TaskDistribution, TaskSource, fresh_tasks
-from metarl.tasks.seeding import torch_generator
-from metarl.tasks.spaces import action_dtype
+from metarl.core.budget import Budget, Episodes, Steps
+from metarl.core.seeding import torch_generator
+from metarl.core.spaces import action_dtype
+from metarl.core.step import Outcome, Step
+from metarl.core.task_distribution import TaskDistribution, TaskSource, fresh_tasks
+from metarl.envs.meta_episode import MetaEpisodeEnv
 
 __all__ = [
     "BOUNDARY_CHECKS",

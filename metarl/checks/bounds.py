@@ -10,8 +10,8 @@ from torch import Tensor
 from metarl.checks.nested import difference
 from metarl.checks.playing import actions_for, first_returns
 from metarl.checks.require import require
-from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.seeding import torch_generator
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import TaskDistribution
 
 __all__ = ["BOUND_CHECKS", "ONE_SIDED", "check_optimum_is_below_the_upper_bound", "check_random_play_is_below_the_bounds", "excess"]
 

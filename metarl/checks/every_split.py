@@ -10,11 +10,12 @@ from torch import Tensor
 from metarl.checks.playing import actions_for, has_tensor_steps
 from metarl.checks.require import require
 from metarl.checks.spaces import outside
-from metarl.envs.budget import Steps
+from metarl.core.budget import Steps
+from metarl.core.errors import PlugInError
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import TaskDistribution
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.tasks.contract import PlugInError, TaskDistribution
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.seeding import torch_generator
 
 __all__ = ["EVERY_SPLIT_CHECKS", "SplitPlay", "check_every_split"]
 

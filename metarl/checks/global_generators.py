@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from metarl.checks.require import require
-from metarl.tasks.global_generators import global_states
+from metarl.core.seeding import global_states
 
 __all__ = ["global_generators_untouched"]
 
@@ -36,7 +36,7 @@ def global_generators_untouched(who: str) -> Iterator[None]:
     require(
         not touched,
         f"{who} touched the global generator of {' and '.join(touched)}.",
-        "Draw from the generator or the seed that is given as an argument (see metarl.tasks.seeding).",
+        "Draw from the generator or the seed that is given as an argument (see metarl.core.seeding).",
     )
 
 

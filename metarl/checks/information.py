@@ -10,10 +10,10 @@ from scipy.stats import chi2, rankdata
 from metarl.checks.nested import floats
 from metarl.checks.playing import actions_for, has_tensor_steps
 from metarl.checks.require import require
-from metarl.envs.budget import Steps
+from metarl.core.budget import Steps
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import TaskDistribution
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.seeding import torch_generator
 
 __all__ = ["INFORMATION_CHECKS", "check_first_observation_hides_the_task", "check_hidden_fields_stay_hidden", "dependence"]
 

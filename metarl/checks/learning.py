@@ -13,13 +13,14 @@ from metarl.checks.acting import ACTING_CHECKS, only_training_tasks
 from metarl.checks.global_generators import global_generators_untouched
 from metarl.checks.nested import difference
 from metarl.checks.require import require
-from metarl.envs.agent import Agent
-from metarl.envs.budget import Budget
+from metarl.core.agent import Agent
+from metarl.core.budget import Budget
+from metarl.core.errors import PlugInError
+from metarl.core.learner import Learner, Metrics
+from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import evaluate
-from metarl.experiments.checkpoint import load_state, save_state
-from metarl.learners.contract import Learner, Metrics
-from metarl.tasks.contract import PlugInError, TaskDistribution
-from metarl.tasks.identity import Identity
+from metarl.runs.checkpoint import load_state, save_state
+from metarl.tasks.mdps.identity import Identity
 
 __all__ = [
     "LEARNING_CHECKS",
@@ -46,7 +47,7 @@ def check_metrics(make_learner: MakeLearner, distribution: TaskDistribution, bud
     """`update` returns finite numbers, "steps" and "return" among them, and steps grow."""
     learner = make_learner(distribution, 0)
     who = type(learner).__name__
-    require(isinstance(learner, Learner), f"{who} isn't a learner.", "Give it the methods of metarl.learners.contract.Learner.")
+    require(isinstance(learner, Learner), f"{who} isn't a learner.", "Give it the methods of metarl.core.learner.Learner.")
     before = 0.0
     for _ in range(2):
         metrics = learner.update()

@@ -18,10 +18,10 @@ from metarl.checks.scoring import SCORING_CHECKS
 from metarl.checks.stepping import STEPPING_CHECKS
 from metarl.checks.supervised import SUPERVISED_CHECKS
 from metarl.checks.walking import WALKING_CHECKS
-from metarl.envs.budget import Budget
-from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.supervised import SupervisedDistribution
+from metarl.core.budget import Budget
+from metarl.core.supervised import SupervisedDistribution
+from metarl.core.task_distribution import TaskDistribution
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 
 __all__ = [
     "agent_checks",

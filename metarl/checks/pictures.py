@@ -9,8 +9,8 @@ from torch.utils._pytree import tree_map
 
 from metarl.checks.playing import actions_for
 from metarl.checks.require import require
-from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.seeding import torch_generator
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import TaskDistribution
 
 __all__ = ["PICTURE_CHECKS", "check_pictures"]
 

@@ -6,8 +6,8 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.checks.spaces import random_actions
-from metarl.tasks.contract import TaskDistribution, Tasks, where_rows
-from metarl.tasks.seeding import torch_generator
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import TaskDistribution, Tasks, where_rows
 
 __all__ = ["Play", "actions_for", "first_returns", "has_tensor_steps", "play"]
 

@@ -1,6 +1,6 @@
 """How a check fails: one sentence that says what is wrong, and one that says what to do."""
 
-from metarl.tasks.contract import PlugInError
+from metarl.core.errors import PlugInError
 
 __all__ = ["require"]
 

@@ -10,10 +10,11 @@ from torch import Tensor
 from metarl.checks.global_generators import global_generators_untouched
 from metarl.checks.nested import difference, leaves
 from metarl.checks.require import require
-from metarl.tasks.contract import SPLITS, PlugInError, TaskDistribution, Tasks
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.registry import distribution_ids, make
-from metarl.tasks.spaces import spaces_of
+from metarl.core.errors import PlugInError
+from metarl.core.registry import distribution_ids, make
+from metarl.core.spaces import spaces_of
+from metarl.core.task_distribution import SPLITS, TaskDistribution, Tasks
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 
 __all__ = [
     "SAMPLING_CHECKS",
@@ -91,11 +92,11 @@ def check_unknown_split(make_distribution: Make) -> None:
         require(
             "train" in str(error),
             f"{distribution.id}: the error for an unknown split doesn't name the known ones.",
-            "Call metarl.tasks.contract.check_split.",
+            "Call metarl.core.task_distribution.check_split.",
         )
         return
     raise PlugInError(
-        f"{distribution.id}: sample takes any name for a split. Call metarl.tasks.contract.check_split in it, which raises ValueError."
+        f"{distribution.id}: sample takes any name for a split. Call metarl.core.task_distribution.check_split in it, which raises ValueError."
     )
 
 

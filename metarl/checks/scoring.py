@@ -6,10 +6,10 @@ import numpy as np
 
 from metarl.checks.playing import actions_for
 from metarl.checks.require import require
-from metarl.envs.budget import Steps
+from metarl.core.budget import Steps
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import TaskDistribution, fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.tasks.contract import TaskDistribution, fresh_tasks
-from metarl.tasks.seeding import torch_generator
 
 __all__ = ["SCORING_CHECKS", "check_same_tasks_are_known", "check_success_is_as_declared"]
 

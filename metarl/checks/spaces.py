@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.tasks.spaces import action_dtype
+from metarl.core.spaces import action_dtype
 
 __all__ = ["outside", "random_actions"]
 

@@ -11,8 +11,8 @@ from metarl.checks.nested import clone, difference, floats, leaves
 from metarl.checks.playing import Play, actions_for, play
 from metarl.checks.require import require
 from metarl.checks.spaces import outside, random_actions
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition
-from metarl.tasks.seeding import torch_generator
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import TaskDistribution, Tasks, Transition
 
 __all__ = [
     "STEPPING_CHECKS",

@@ -16,10 +16,11 @@ from metarl.checks.sampling import (
     check_tasks,
     check_unknown_split,
 )
-from metarl.tasks.contract import SPLITS, PlugInError
-from metarl.tasks.registry import make, supervised_ids
-from metarl.tasks.seeding import torch_generator
-from metarl.tasks.supervised import Examples, SupervisedDistribution
+from metarl.core.errors import PlugInError
+from metarl.core.registry import make, supervised_ids
+from metarl.core.seeding import torch_generator
+from metarl.core.supervised import Examples, SupervisedDistribution
+from metarl.core.task_distribution import SPLITS
 
 __all__ = [
     "SUPERVISED_CHECKS",
@@ -39,7 +40,7 @@ def check_supervised_attributes(make_distribution: Make) -> None:
     distribution = make_distribution()
     name = type(distribution).__name__
     derived = isinstance(distribution, SupervisedDistribution)
-    require(derived, f"{name} isn't a SupervisedDistribution.", "Derive it from metarl.tasks.supervised.SupervisedDistribution.")
+    require(derived, f"{name} isn't a SupervisedDistribution.", "Derive it from metarl.core.supervised.SupervisedDistribution.")
     for attribute in ("id", "input_shape", "outputs"):
         require(hasattr(distribution, attribute), f"{name} has no {attribute}.", "Set it in the class or in __init__.")
     named = isinstance(distribution.id, str) and re.fullmatch(r"[\w/.-]+-v\d+", distribution.id) is not None

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from metarl.checks.playing import actions_for, has_tensor_steps
 from metarl.checks.require import require
-from metarl.tasks.contract import TaskDistribution, where_rows
-from metarl.tasks.seeding import torch_generator
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import TaskDistribution, where_rows
 
 __all__ = ["WALKING_CHECKS", "check_reckoned_poses"]
 

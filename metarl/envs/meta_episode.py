@@ -5,55 +5,24 @@ reward, both end flags and the observation that the ended episode showed last. S
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_leaves, tree_map, tree_structure, tree_unflatten
 
-from metarl.envs.budget import Budget, Steps, as_budget, max_steps
-from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, TaskSource, TensorRows, Transition, where_rows
-from metarl.tasks.errors import ActionError
-from metarl.tasks.registry import task_distribution
-from metarl.tasks.spaces import action_dtype, observation_dtype, spaces_of
-from metarl.tasks.whole_numbers import check_whole
+from metarl.core.arguments import check_whole
+from metarl.core.budget import Budget, Steps, as_budget, max_steps
+from metarl.core.errors import ActionError, PlugInError
+from metarl.core.registry import task_distribution
+from metarl.core.spaces import action_dtype, spaces_of
+from metarl.core.step import Outcome, Step
+from metarl.core.task_distribution import TaskDistribution, Tasks, TaskSource, TensorRows, Transition, where_rows
 
-__all__ = ["MetaEpisodeEnv", "Outcome", "Step", "action_dtype", "observation_dtype"]
+__all__ = ["MetaEpisodeEnv"]
 
 CLOCKS = ("task", "episode", "episode_step", "meta_step")
-
-
-class Step(NamedTuple):
-    """All that an agent may see, for B parallel tasks."""
-
-    observation: Tensor  # [B, *obs]  act on this one
-    prev_action: Tensor  # [B, *act]  zero at a meta-episode's start, like every prev_*
-    prev_reward: Tensor  # [B]        an episode's last reward arrives here too
-    prev_terminated: Tensor  # [B] bool   the previous step ended its episode in the MDP
-    prev_truncated: Tensor  # [B] bool   ... by the horizon, the budget or the environment's own limit
-    final_observation: Tensor  # [B, *obs]  after an episode's end: what its last step showed; else = observation
-    meta_episode_start: Tensor  # [B] bool   the task changed: forget
-
-    @property
-    def episode_start(self) -> Tensor:
-        """[B] bool: `observation` is an episode's first."""
-        return self.prev_terminated | self.prev_truncated | self.meta_episode_start
-
-
-class Outcome(NamedTuple):
-    """What the step just taken brought; learners and scores read it, agents don't."""
-
-    reward: Tensor  # [B] rounded to the environment's dtype, as the agent sees it
-    terminated: Tensor  # [B] bool
-    truncated: Tensor  # [B] bool
-    final_observation: Tensor  # [B, *obs]  what the step showed, before any reset
-    success: Tensor  # [B] bool
-    task: Tensor  # [B] int64: j of the row's j-th task
-    episode: Tensor  # [B] int64: index of the episode within the meta-episode
-    meta_episode_end: Tensor  # [B] bool: the meta-episode ended with this step
-    valid: Tensor  # [B] bool: false for rows whose only meta-episode was over before this step
-    exact_reward: Tensor  # [B] as the distribution gave it, before rounding: float64 of Gymnasium environments; scores sum these
 
 
 class MetaEpisodeEnv:

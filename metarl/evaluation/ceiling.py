@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
+from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import task_codes
 from metarl.evaluation.statistics import Estimate, checked, mean, over_both, standard_error, t_interval
-from metarl.tasks.contract import TaskDistribution
 
 __all__ = ["Ceiling", "Normalised", "ceiling_of", "normalised_score", "nothing_to_normalise"]
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import Scores, scores_of
 from metarl.evaluation.statistics import Estimate, share

@@ -6,8 +6,8 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_map
 
-from metarl.envs.agent import Agent
-from metarl.envs.meta_episode import Step
+from metarl.core.agent import Agent
+from metarl.core.step import Step
 
 __all__ = ["DISTURBANCES", "Disturbance", "DisturbedAgent", "ForgetfulAgent"]
 

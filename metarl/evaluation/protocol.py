@@ -8,19 +8,19 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from metarl.baselines.registry import as_agent
-from metarl.envs.agent import Agent, check_made_for
-from metarl.envs.budget import Budget, Episodes, as_budget
-from metarl.envs.meta_episode import MetaEpisodeEnv, Outcome
+from metarl.agents.registry import as_agent
+from metarl.core.agent import Agent, check_made_for
+from metarl.core.arguments import check_device, check_seed, check_whole
+from metarl.core.budget import Budget, Episodes, as_budget
+from metarl.core.errors import ActionError, PlugInError
+from metarl.core.learner import Learner
+from metarl.core.registry import task_distribution
+from metarl.core.seeding import torch_generator
+from metarl.core.step import Outcome
+from metarl.core.task_distribution import TaskDistribution, Tasks, check_split, where_rows
+from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.evaluation.scores import Scores, scores_of
 from metarl.evaluation.statistics import mean
-from metarl.learners.contract import Learner
-from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, check_split, where_rows
-from metarl.tasks.devices import check_device
-from metarl.tasks.errors import ActionError
-from metarl.tasks.registry import task_distribution
-from metarl.tasks.seeding import torch_generator
-from metarl.tasks.whole_numbers import check_seed, check_whole
 
 __all__ = ["CHUNK", "MOST_TASKS", "Evaluation", "evaluate", "tasks_to_play"]
 

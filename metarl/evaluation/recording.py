@@ -15,12 +15,13 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_map
 
-from metarl.envs.agent import Agent
-from metarl.envs.budget import Budget
-from metarl.envs.meta_episode import Step
+from metarl.core.agent import Agent
+from metarl.core.arguments import check_whole
+from metarl.core.budget import Budget
+from metarl.core.errors import PlugInError
+from metarl.core.step import Step
+from metarl.core.task_distribution import EpisodeRows, TaskDistribution, Tasks, TensorRows, Transition
 from metarl.evaluation.protocol import CHUNK, Evaluation, evaluate
-from metarl.tasks.contract import EpisodeRows, PlugInError, TaskDistribution, Tasks, TensorRows, Transition
-from metarl.tasks.whole_numbers import check_whole
 
 __all__ = ["MOST_PICTURES", "NotingOptions", "RecordedEpisode", "Recording", "record", "shows_images"]
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from metarl.baselines.registry import agent_class, make_agent
-from metarl.envs.budget import Budget, Episodes
+from metarl.agents.registry import agent_class, make_agent
+from metarl.core.budget import Budget, Episodes
+from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.scores import task_codes
 from metarl.evaluation.statistics import standard_error
-from metarl.tasks.contract import TaskDistribution
 
 __all__ = ["Search", "search"]
 

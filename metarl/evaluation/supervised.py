@@ -10,18 +10,18 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from metarl.core.arguments import check_device, check_seed
+from metarl.core.errors import PlugInError
+from metarl.core.learner import Learner
+from metarl.core.lookup import shown
+from metarl.core.registry import as_distribution
+from metarl.core.seeding import torch_generator
+from metarl.core.supervised import Examples, SupervisedDistribution
+from metarl.core.task_distribution import Tasks, check_split
 from metarl.evaluation.scores import Scores, scores_of
 from metarl.evaluation.statistics import Estimate, mean
-from metarl.learners.adapter import Adapter
-from metarl.learners.contract import Learner
+from metarl.learners.initialisation.adapter import Adapter
 from metarl.learners.settings import check_counts
-from metarl.tasks.contract import PlugInError, Tasks, check_split
-from metarl.tasks.devices import check_device
-from metarl.tasks.entries import shown
-from metarl.tasks.registry import as_distribution
-from metarl.tasks.seeding import torch_generator
-from metarl.tasks.supervised import Examples, SupervisedDistribution
-from metarl.tasks.whole_numbers import check_seed
 
 __all__ = ["CHUNK", "SupervisedEvaluation", "evaluate_supervised"]
 

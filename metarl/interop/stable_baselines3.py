@@ -1,7 +1,7 @@
 """Stable-Baselines3 both ways: its algorithms on our meta-episodes, and its models as agents that the protocol scores beside ours.
 
 A model reads what `gymnasium.make("metarl/<id>", ...)` shows: observation, previous action, previous reward and episode start in one
-vector (`metarl.envs.step_features`), so that one with memory, such as sb3-contrib's RecurrentPPO, can learn to learn as RL² does.
+vector (`metarl.interop.step_features`), so that one with memory, such as sb3-contrib's RecurrentPPO, can learn to learn as RL² does.
 """
 
 import copy
@@ -13,14 +13,15 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.envs.budget import Budget, Episodes
-from metarl.envs.gymnasium_env import MetaEpisodeVector
-from metarl.envs.meta_episode import Step
-from metarl.envs.step_features import StepFeatures
-from metarl.tasks.contract import PlugInError, TaskDistribution
-from metarl.tasks.entries import shown
-from metarl.tasks.registry import task_distribution
-from metarl.tasks.spaces import action_dtype
+from metarl.core.budget import Budget, Episodes
+from metarl.core.errors import PlugInError
+from metarl.core.lookup import shown
+from metarl.core.registry import task_distribution
+from metarl.core.spaces import action_dtype
+from metarl.core.step import Step
+from metarl.core.task_distribution import TaskDistribution
+from metarl.interop.gymnasium_env import MetaEpisodeVector
+from metarl.interop.step_features import StepFeatures
 
 __all__ = ["StableBaselines3Agent", "from_sb3", "vec_env"]
 

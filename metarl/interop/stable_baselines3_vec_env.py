@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
-from metarl.envs.gymnasium_env import MetaEpisodeVector
+from metarl.interop.gymnasium_env import MetaEpisodeVector
 
 __all__ = ["MetaEpisodeVecEnv"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from metarl.core.arguments import check_fields
 from metarl.learners.settings import MOST, check_step_sizes
-from metarl.tasks.config_fields import check_fields
 
 __all__ = ["SGD", "Adam", "Optimizer", "State", "moved_to"]
 

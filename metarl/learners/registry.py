@@ -2,34 +2,34 @@
 
 from typing import Any
 
-from metarl.learners.contract import Learner
+from metarl.core.learner import Learner
+from metarl.core.lookup import known_ids, look_up, name_of
+from metarl.core.registry import as_distribution
+from metarl.core.supervised import SupervisedDistribution
+from metarl.core.task_distribution import TaskDistribution
 from metarl.learners.settings import check_config
-from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.entries import known_ids, look_up, name_of
-from metarl.tasks.registry import as_distribution
-from metarl.tasks.supervised import SupervisedDistribution
 
 __all__ = ["GROUP", "LEARNERS", "SUPERVISED_LEARNERS", "check_fits", "learner_class", "learner_name", "learner_names", "make_learner"]
 
 GROUP = "metarl.learners"
 
 LEARNERS = {
-    "fomaml-rl": "metarl.learners.fomaml_rl:FOMAMLRL",
-    "joint-ppo": "metarl.learners.joint_ppo:JointPPO",
-    "joint-rainbow": "metarl.learners.joint_rainbow:JointRainbow",
-    "joint-rl": "metarl.learners.joint_rl:JointRL",
-    "learn2learn-rl": "metarl.learners.learn2learn_rl:Learn2LearnRL",
-    "maml-rl": "metarl.learners.maml_rl:MAMLRL",
-    "mlsh": "metarl.learners.mlsh:MLSH",
-    "reptile-rl": "metarl.learners.reptile_rl:ReptileRL",
-    "rl2": "metarl.learners.rl2:RL2",
+    "fomaml-rl": "metarl.learners.initialisation.fomaml_rl:FOMAMLRL",
+    "joint-ppo": "metarl.learners.transfer.joint_ppo:JointPPO",
+    "joint-rainbow": "metarl.learners.transfer.joint_rainbow:JointRainbow",
+    "joint-rl": "metarl.learners.initialisation.joint_rl:JointRL",
+    "learn2learn-rl": "metarl.learners.initialisation.learn2learn_rl:Learn2LearnRL",
+    "maml-rl": "metarl.learners.initialisation.maml_rl:MAMLRL",
+    "mlsh": "metarl.learners.hierarchy.mlsh:MLSH",
+    "reptile-rl": "metarl.learners.initialisation.reptile_rl:ReptileRL",
+    "rl2": "metarl.learners.memory.rl2:RL2",
 }
 SUPERVISED_LEARNERS = {  # of examples rather than episodes: they yield adapters, not agents
-    "fomaml": "metarl.learners.fomaml:FOMAML",
-    "learn2learn": "metarl.learners.learn2learn:Learn2Learn",
-    "maml": "metarl.learners.maml:MAML",
-    "meta-sgd": "metarl.learners.meta_sgd:MetaSGD",
-    "reptile": "metarl.learners.reptile:Reptile",
+    "fomaml": "metarl.learners.initialisation.fomaml:FOMAML",
+    "learn2learn": "metarl.learners.initialisation.learn2learn:Learn2Learn",
+    "maml": "metarl.learners.initialisation.maml:MAML",
+    "meta-sgd": "metarl.learners.initialisation.meta_sgd:MetaSGD",
+    "reptile": "metarl.learners.initialisation.reptile:Reptile",
 }
 
 

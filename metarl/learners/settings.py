@@ -4,11 +4,11 @@ from dataclasses import is_dataclass
 from inspect import isclass
 from typing import Any
 
-from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.entries import shown
-from metarl.tasks.registry import as_distribution, task_distribution
-from metarl.tasks.supervised import SupervisedDistribution
-from metarl.tasks.whole_numbers import check_seed, check_whole
+from metarl.core.arguments import check_seed, check_whole
+from metarl.core.lookup import shown
+from metarl.core.registry import as_distribution, task_distribution
+from metarl.core.supervised import SupervisedDistribution
+from metarl.core.task_distribution import TaskDistribution
 
 __all__ = ["check_config", "check_counts", "check_step_sizes", "described", "only_seed", "settled", "settled_examples"]
 

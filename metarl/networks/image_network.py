@@ -9,9 +9,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import batch_norm, conv2d, max_pool2d
 
+from metarl.core.arguments import check_fields
+from metarl.networks.kernels.im2col import convolve, places
 from metarl.networks.perceptron import uniform_linear
-from metarl.networks.windows import convolve, places
-from metarl.tasks.config_fields import check_fields
 
 __all__ = ["ImageNetwork", "ImageNetworkConfig"]
 

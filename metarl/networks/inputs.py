@@ -9,7 +9,7 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
-from metarl.envs.meta_episode import Step
+from metarl.core.step import Step
 from metarl.networks.actions import action_distribution, check_size, one_hot
 from metarl.networks.normalisation import RunningMoments
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from metarl.tasks.global_generators import global_states
+from metarl.core.seeding import global_states
 
 __all__ = ["PerTask"]
 

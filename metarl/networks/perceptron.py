@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
+from metarl.core.arguments import check_fields
+from metarl.networks.kernels.tanh import tanh_in_place
 from metarl.networks.layers import unset_linear
-from metarl.networks.tanh import tanh_in_place
-from metarl.tasks.config_fields import check_fields
 
 __all__ = ["Perceptron", "PerceptronConfig", "uniform_linear"]
 

@@ -12,12 +12,12 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor, nn
 
+from metarl.core.arguments import check_fields
 from metarl.networks.actions import check_size
 from metarl.networks.encoders import Plain, make_encoder, scaled
 from metarl.networks.inputs import StepInputs
 from metarl.networks.noisy import Noise, NoisyLinear, draw_noise
 from metarl.networks.perceptron import uniform_linear
-from metarl.tasks.config_fields import check_fields
 
 __all__ = ["RainbowNetwork", "RainbowNetworkConfig"]
 

@@ -1,7 +1,7 @@
 """Recordings for the tests of pictures, sheets and animations."""
 
-from metarl.baselines.random import RandomAgent
-from metarl.envs.budget import Episodes
+from metarl.agents.random import RandomAgent
+from metarl.core.budget import Episodes
 from metarl.evaluation.recording import record
 from tests.evaluation.watched_agents import DrawnMaze, Script
 

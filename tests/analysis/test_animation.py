@@ -10,7 +10,7 @@ from metarl.analysis import animation
 from metarl.analysis.animation import MOST_FRAMES, animation_bytes, check_format, frames, gif_bytes, shown_moments
 from metarl.analysis.contact_sheet import lay_out
 from metarl.analysis.episode_pictures import moment_picture
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
 from tests.analysis.recorded_episodes import of_script
 from tests.evaluation.test_recording import ASTRAY, STRAIGHT
 from tests.evaluation.watched_agents import EAST, WEST

@@ -5,7 +5,7 @@ import pytest
 
 import metarl
 from metarl.analysis.budget_figure import budget_figure, score_so_far
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from tests.evaluation.drawing_envs import DrawsItself
 
 

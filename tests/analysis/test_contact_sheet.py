@@ -6,8 +6,8 @@ from PIL import Image
 
 from metarl.analysis.contact_sheet import MOST_COLUMNS, caption, chosen_episodes, contact_sheet, lay_out, png_bytes
 from metarl.analysis.episode_pictures import episode_picture
-from metarl.envs.budget import Episodes, Steps
-from metarl.tasks.grid_maze import GridMaze
+from metarl.core.budget import Episodes, Steps
+from metarl.tasks.mazes.grid_maze import GridMaze
 from tests.analysis.recorded_episodes import of_random, of_script
 from tests.evaluation.test_recording import ASTRAY, STRAIGHT
 from tests.evaluation.watched_agents import EAST, WEST

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from metarl.agents.registry import make_agent
 from metarl.analysis.episode_pictures import (
     BAND,
     MOMENTS,
@@ -13,12 +14,11 @@ from metarl.analysis.episode_pictures import (
     moment_picture,
     with_options,
 )
-from metarl.baselines.registry import make_agent
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.evaluation.recording import record
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.maze_drawings import draw_maze, places_of
-from metarl.tasks.moving_bandits import MovingBandits
+from metarl.tasks.control.moving_bandits import MovingBandits
+from metarl.tasks.mazes.drawings import draw_maze, places_of
 from tests.analysis.recorded_episodes import of_random, of_script
 from tests.evaluation.drawing_envs import DrawsItself
 from tests.evaluation.test_recording import ASTRAY, STRAIGHT

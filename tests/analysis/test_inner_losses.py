@@ -5,9 +5,9 @@ import pytest
 
 from metarl.analysis.inner_losses import inner_losses
 from metarl.analysis.sine_fits import fit_wave
+from metarl.learners.initialisation.reptile import Reptile, ReptileConfig
 from metarl.learners.optimizers import SGD
-from metarl.learners.reptile import Reptile, ReptileConfig
-from metarl.tasks.sine_regression import SineRegression
+from metarl.tasks.supervised.sine_regression import SineRegression
 
 WAVES = SineRegression(5)
 

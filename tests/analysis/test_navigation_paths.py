@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from metarl.analysis.navigation_paths import paths_figure, walk
-from metarl.learners.adapting_policy import Adaptation
-from metarl.learners.maml_rl import MAMLRL
-from metarl.tasks.point_navigation import REACHED, PointNavigation
+from metarl.learners.initialisation.adapting_policy import Adaptation
+from metarl.learners.initialisation.maml_rl import MAMLRL
+from metarl.tasks.control.point_navigation import REACHED, PointNavigation
 
 NAVIGATION = PointNavigation(horizon=12)
 GOALS = NAVIGATION.sample(4, "test", 3).goal

@@ -6,9 +6,9 @@ import torch
 
 from metarl.analysis.figures import save
 from metarl.analysis.option_maps import likely_actions, option_information, option_maps
-from metarl.learners.mlsh import MLSH, MLSHConfig
+from metarl.learners.hierarchy.mlsh import MLSH, MLSHConfig
 from metarl.networks.perceptron import PerceptronConfig
-from metarl.tasks.moving_bandits import MovingBandits
+from metarl.tasks.control.moving_bandits import MovingBandits
 
 CONFIG = MLSHConfig(every=5, steps=20, sub_policies=3, network=PerceptronConfig((8,)))
 

@@ -6,9 +6,9 @@ import torch
 
 from metarl.analysis.figures import save
 from metarl.analysis.option_walks import Walks, angles, draw_walks, own_axes, walks
-from metarl.learners.mlsh import MLSH, MLSHConfig
+from metarl.learners.hierarchy.mlsh import MLSH, MLSHConfig
 from metarl.networks.perceptron import PerceptronConfig
-from metarl.tasks.ant_two_walk import AntTwoWalk
+from metarl.tasks.mujoco.ant_two_walk import AntTwoWalk
 
 
 def test_each_sub_policy_walks_by_itself():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from metarl.analysis.picture_rows import Titled, moments_of, picture_rows, task_pictures
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from tests.analysis.recorded_episodes import of_random
 from tests.evaluation.drawing_envs import DrawsItself
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from metarl.agents.registry import make_agent
 from metarl.analysis.probe import hidden_states, parameters_of, played_steps, probe, signs_apart
-from metarl.baselines.registry import make_agent
-from metarl.envs.budget import Episodes
-from metarl.learners.rl2 import RL2, RL2Config
-from metarl.networks.policy import NetworkConfig
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.cart_pole import CartPole
+from metarl.core.budget import Episodes
+from metarl.learners.memory.rl2 import RL2, RL2Config
+from metarl.networks.policies.policy import NetworkConfig
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.control.cart_pole import CartPole
 
 
 def test_it_reads_what_lies_in_a_straight_line_and_nothing_else():

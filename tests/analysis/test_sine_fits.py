@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from metarl.analysis.sine_fits import fit_wave, fits_figure
-from metarl.tasks.sine_regression import SineRegression
+from metarl.tasks.supervised.sine_regression import SineRegression
 
 
 class Remembering:

@@ -7,10 +7,10 @@ import torch
 
 import metarl
 from metarl.analysis.task_labels import MOST_LINES, task_label
-from metarl.tasks.cart_pole import CartPoleTasks
-from metarl.tasks.contract import Tasks
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.mujoco_goals import DirectionTasks, GoalTasks, VelocityTasks
+from metarl.core.task_distribution import Tasks
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.control.cart_pole import CartPoleTasks
+from metarl.tasks.mujoco.goals import DirectionTasks, GoalTasks, VelocityTasks
 from tests.checks.line import Line
 
 

@@ -6,11 +6,11 @@ from PIL import Image
 
 from metarl.analysis.animation import MOST_BYTES
 from metarl.analysis.watching import MOST_TASKS, WatchOptions, watch
-from metarl.experiments.run import train
-from metarl.experiments.run_config import RunConfig
-from metarl.learners.rl2 import RL2Config
-from metarl.networks.policy import NetworkConfig
-from metarl.results import RunFolderError
+from metarl.learners.memory.rl2 import RL2Config
+from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.config import RunConfig
+from metarl.runs.store import RunFolderError
+from metarl.runs.training import train
 
 RANDOM = {"agent": "random", "distribution": "GridMaze-v0", "distribution_args": ("size=3", "horizon=10")}
 

@@ -7,7 +7,7 @@ import airstriker_states
 import numpy as np
 import pytest
 
-from metarl.tasks.retro_emulator import CONSOLE
+from metarl.tasks.games.retro_emulator import CONSOLE
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from metarl.experiments import transfer_runs
-from metarl.experiments.benchmark_folders import Storage
+from metarl.runs import transfer_runs
+from metarl.runs.benchmark_folders import Storage
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from metarl.experiments import few_shot_runs
-from metarl.experiments.benchmark_folders import Storage
 from metarl.networks.image_network import ImageNetworkConfig
+from metarl.runs import few_shot_runs
+from metarl.runs.benchmark_folders import Storage
 from tests.tasks.made_folders import flat
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from metarl.experiments import adaptation_runs
-from metarl.experiments.benchmark_folders import Storage
-from metarl.learners.rl2 import RL2Config
+from metarl.learners.memory.rl2 import RL2Config
+from metarl.runs import adaptation_runs
+from metarl.runs.benchmark_folders import Storage
 
 
 @pytest.fixture(autouse=True)

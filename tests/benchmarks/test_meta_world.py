@@ -6,9 +6,9 @@ import meta_world
 import pandas as pd
 from rich.console import Console
 
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.load import load_agent
-from metarl.networks.policy import NetworkConfig
+from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.load import load_agent
 
 
 def test_the_script_trains_plays_and_publishes(tmp_path):

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from metarl.experiments import mlsh_runs
-from metarl.experiments.benchmark_folders import Storage
-from metarl.learners.stacked_ppo import StackedPPO
-from metarl.tasks.ant_courses import ant_obstacle
+from metarl.learners.policy_gradient.stacked_ppo import StackedPPO
+from metarl.runs import mlsh_runs
+from metarl.runs.benchmark_folders import Storage
+from metarl.tasks.mujoco.ant_courses import ant_obstacle
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from metarl.experiments import mlsh_runs
-from metarl.experiments.benchmark_folders import Storage
+from metarl.runs import mlsh_runs
+from metarl.runs.benchmark_folders import Storage
 
 AGENTS = ("MLSH", "MLSH, fine-tuned", "one policy, fine-tuned", "PPO from scratch")
 

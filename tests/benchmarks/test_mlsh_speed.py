@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from metarl.results import record_figure
+from metarl.runs.store import record_figure
 
 
 def test_both_sides_are_measured_and_one_figure_is_added(tmp_path, monkeypatch):

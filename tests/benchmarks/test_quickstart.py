@@ -1,8 +1,8 @@
 import pandas as pd
 from quickstart import Quickstart, main
 
-from metarl.experiments.load import load_agent
-from metarl.results import RunFolder
+from metarl.runs.load import load_agent
+from metarl.runs.store import RunFolder
 
 
 def run(folder, capsys):

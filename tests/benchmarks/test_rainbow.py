@@ -4,8 +4,8 @@ import pandas as pd
 from rainbow import Options, main
 from rich.console import Console
 
-from metarl.experiments.benchmark_folders import Storage
-from metarl.results import RunFolder
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.store import RunFolder
 
 
 def figures_of(options):

@@ -8,8 +8,8 @@ import pytest
 import randomised_physics
 from rich.console import Console
 
-from metarl.experiments import physics_runs
-from metarl.experiments.benchmark_folders import Storage
+from metarl.runs import physics_runs
+from metarl.runs.benchmark_folders import Storage
 
 RL2 = "RL², with memory"
 

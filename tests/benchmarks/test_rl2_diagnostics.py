@@ -7,12 +7,12 @@ import pytest
 import rl2_diagnostics
 from rich.console import Console
 
-from metarl.experiments.rl2_rows import named_row
-from metarl.experiments.run import train
-from metarl.experiments.run_config import RunConfig
-from metarl.learners.rl2 import RL2Config
-from metarl.networks.policy import NetworkConfig
-from metarl.results import publish
+from metarl.learners.memory.rl2 import RL2Config
+from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.config import RunConfig
+from metarl.runs.rl2_rows import named_row
+from metarl.runs.store import publish
+from metarl.runs.training import train
 
 
 @pytest.mark.parametrize(

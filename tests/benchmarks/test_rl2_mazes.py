@@ -8,9 +8,9 @@ import pytest
 import rl2_mazes
 from rich.console import Console
 
-from metarl.experiments import rl2_maze_runs
-from metarl.experiments.benchmark_folders import Storage
-from metarl.networks.policy import NetworkConfig
+from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs import rl2_maze_runs
+from metarl.runs.benchmark_folders import Storage
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ import rl2_recompute
 import rl2_tables
 from rich.console import Console
 
-from metarl.experiments import rl2_rows
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.rl2_rows import Preset
+from metarl.runs import rl2_rows
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.rl2_rows import Preset
 
 
 @pytest.fixture

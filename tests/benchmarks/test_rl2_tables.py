@@ -11,12 +11,12 @@ from rich.console import Console
 import metarl
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean, median_over_seeds
-from metarl.experiments import rl2_rows
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.rl2_rows import Preset, parse_row
-from metarl.experiments.run_config import RunConfig
-from metarl.experiments.totals import write_totals
-from metarl.results import RunFolder
+from metarl.runs import rl2_rows
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.config import RunConfig
+from metarl.runs.rl2_rows import Preset, parse_row
+from metarl.runs.store import RunFolder
+from metarl.runs.totals import write_totals
 
 SLOW = ["UCRL2", "UCRL2, random ties", "UCRL2, prior mean 0"]
 COLUMNS = [

@@ -5,9 +5,9 @@ import pandas as pd
 from rich.console import Console
 from sine import Options, main
 
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.sine_runs import SINE_TRAININGS
-from metarl.results import RunFolder
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.sine_runs import SINE_TRAININGS
+from metarl.runs.store import RunFolder
 
 
 def figures_of(options):

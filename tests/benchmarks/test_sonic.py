@@ -10,13 +10,13 @@ import sonic
 from rich.console import Console
 
 import metarl
-from metarl.envs.budget import Steps
-from metarl.experiments import transfer_runs
-from metarl.experiments.benchmark_folders import Storage
-from metarl.experiments.level_scores import COLUMNS
-from metarl.experiments.load import load_learner
-from metarl.learners.ppo import PPOConfig
-from metarl.tasks.sonic_levels import sonic_levels
+from metarl.core.budget import Steps
+from metarl.learners.policy_gradient.ppo import PPOConfig
+from metarl.runs import transfer_runs
+from metarl.runs.benchmark_folders import Storage
+from metarl.runs.level_scores import COLUMNS
+from metarl.runs.load import load_learner
+from metarl.tasks.games.sonic_levels import sonic_levels
 
 
 @pytest.fixture(autouse=True)

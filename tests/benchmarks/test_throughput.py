@@ -7,9 +7,9 @@ from throughput import Options, measure, operations_per_step, own, ratio, ratio_
 from torch.utils.flop_counter import FlopCounterMode
 
 import metarl
-from metarl.learners.rl2 import RL2, RL2Config
-from metarl.networks.policy import NetworkConfig
-from metarl.networks.products import fast_products
+from metarl.learners.memory.rl2 import RL2, RL2Config
+from metarl.networks.kernels.matmul_precision import fast_products
+from metarl.networks.policies.policy import NetworkConfig
 
 
 @pytest.mark.parametrize("subject", ["rl2", "plain", "environment"])

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.envs.meta_episode import Step
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition, check_split
-from metarl.tasks.seeding import numpy_generator
+from metarl.core.seeding import numpy_generator
+from metarl.core.step import Step
+from metarl.core.task_distribution import TaskDistribution, Tasks, Transition, check_split
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,10 +18,10 @@ from metarl.checks.acting import (
     check_state_and_actions,
     check_steps_are_left_alone,
 )
-from metarl.envs.budget import Episodes, Steps
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.random_mdp import RandomMDP
+from metarl.core.budget import Episodes, Steps
+from metarl.core.errors import PlugInError
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.mdps.random_mdp import RandomMDP
 from tests.checks.families import Counter, Walk
 
 BANDIT, BUDGET = BernoulliBandit(3), Episodes(6, 0)

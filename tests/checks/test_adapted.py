@@ -17,8 +17,8 @@ from metarl.checks.adapted import (
     check_workers_change_nothing,
 )
 from metarl.checks.information import check_first_observation_hides_the_task
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution, GymnasiumRows
+from metarl.core.errors import PlugInError
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution, GymnasiumRows
 from tests.checks.line import DependsOnTheProcess, DrawsFromNumPy, Line, Remembers, ShowsTheGoal, Unseeded
 
 

@@ -10,8 +10,9 @@ from metarl.checks.boundary import (
     check_meta_episodes,
     check_no_reward_is_lost,
 )
+from metarl.core.errors import PlugInError
+from metarl.core.task_distribution import TensorRows
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.tasks.contract import PlugInError, TensorRows
 from tests.checks.families import Walk
 
 

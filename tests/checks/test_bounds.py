@@ -12,12 +12,12 @@ from metarl.checks.bounds import (
     excess,
     without_noise,
 )
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.cart_pole import CartPole
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.grid_maze import GridMaze
-from metarl.tasks.grid_navi import GridNavi
-from metarl.tasks.identity import Identity
+from metarl.core.errors import PlugInError
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.control.cart_pole import CartPole
+from metarl.tasks.mazes.grid_maze import GridMaze
+from metarl.tasks.mazes.grid_navi import GridNavi
+from metarl.tasks.mdps.identity import Identity
 from tests.checks.families import Walk
 
 

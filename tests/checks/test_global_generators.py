@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from metarl.checks.global_generators import global_generators_untouched
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.global_generators import global_states
+from metarl.core.errors import PlugInError
+from metarl.core.seeding import global_states
 
 
 @pytest.mark.parametrize(

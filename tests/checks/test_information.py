@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from metarl.checks.information import check_first_observation_hides_the_task, check_hidden_fields_stay_hidden, dependence
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.four_rooms import FourRooms
-from metarl.tasks.grid_maze import GridMaze
-from metarl.tasks.grid_navi import GridNavi
+from metarl.core.errors import PlugInError
+from metarl.tasks.mazes.four_rooms import FourRooms
+from metarl.tasks.mazes.grid_maze import GridMaze
+from metarl.tasks.mazes.grid_navi import GridNavi
 from tests.checks.families import Walk
 
 

@@ -21,9 +21,9 @@ from metarl.checks.learning import (
     check_weights,
     through_files,
 )
-from metarl.envs.budget import Episodes
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.identity import Identity
+from metarl.core.budget import Episodes
+from metarl.core.errors import PlugInError
+from metarl.tasks.mdps.identity import Identity
 from tests.checks.tiny_learner import Table, TinyLearner
 
 IDENTITY, BUDGET = Identity(numbers=3, horizon=4), Episodes(2, 0)

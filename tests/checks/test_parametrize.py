@@ -18,10 +18,10 @@ from metarl.checks.parametrize import (
     parametrize_supervised_checks,
     supervised_checks,
 )
-from metarl.envs.budget import Episodes
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.sine_regression import SineRegression
+from metarl.core.budget import Episodes
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.supervised.sine_regression import SineRegression
 from tests.checks.families import Counter, Walk
 from tests.checks.line import Line
 from tests.checks.tiny_learner import TinyLearner

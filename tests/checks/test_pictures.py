@@ -5,8 +5,8 @@ import torch
 
 from metarl.checks.parametrize import distribution_checks
 from metarl.checks.pictures import check_pictures
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.grid_maze import GridMaze
+from metarl.core.errors import PlugInError
+from metarl.tasks.mazes.grid_maze import GridMaze
 from tests.checks.families import Walk
 from tests.evaluation.watched_agents import DrawnCounting
 

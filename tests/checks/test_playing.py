@@ -3,9 +3,9 @@
 import torch
 
 from metarl.checks.playing import actions_for, first_returns, has_tensor_steps, play
-from metarl.tasks.contract import TaskDistribution
-from metarl.tasks.identity import Identity
-from metarl.tasks.seeding import torch_generator
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import TaskDistribution
+from metarl.tasks.mdps.identity import Identity
 
 
 class WithoutSteps(TaskDistribution):

@@ -3,7 +3,7 @@
 import pytest
 
 from metarl.checks.require import require
-from metarl.tasks.contract import PlugInError
+from metarl.core.errors import PlugInError
 
 
 def test_it_raises_both_sentences():

@@ -14,7 +14,7 @@ from metarl.checks.sampling import (
     check_tasks,
     check_unknown_split,
 )
-from metarl.tasks.contract import PlugInError
+from metarl.core.errors import PlugInError
 from tests.checks.families import Walk, WalkTasks
 
 

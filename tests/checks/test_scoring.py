@@ -5,14 +5,14 @@ import pytest
 import torch
 
 import metarl
-from metarl.baselines.registry import make_agent
+from metarl.agents.registry import make_agent
 from metarl.checks.sampling import check_attributes
 from metarl.checks.scoring import SCORING_CHECKS, check_same_tasks_are_known, check_success_is_as_declared
+from metarl.core.errors import PlugInError
+from metarl.core.registry import make
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.evaluation.protocol import evaluate
-from metarl.results import write_evaluation
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.registry import make
+from metarl.runs.store import write_evaluation
 from tests.checks.families import Walk, WalkTasks
 from tests.checks.line import Line
 

@@ -13,7 +13,7 @@ from metarl.checks.stepping import (
     check_rows_are_independent,
     check_rows_have_noise_of_their_own,
 )
-from metarl.tasks.contract import PlugInError
+from metarl.core.errors import PlugInError
 from tests.checks.families import Walk
 
 

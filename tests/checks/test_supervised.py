@@ -13,10 +13,11 @@ from metarl.checks.supervised import (
     check_supervised_attributes,
     check_supervised_config,
 )
-from metarl.tasks.contract import PlugInError, Tasks, check_split
-from metarl.tasks.seeding import numpy_generator
-from metarl.tasks.supervised import Examples, SupervisedDistribution
-from metarl.tasks.supervised import Examples as Pair
+from metarl.core.errors import PlugInError
+from metarl.core.seeding import numpy_generator
+from metarl.core.supervised import Examples, SupervisedDistribution
+from metarl.core.supervised import Examples as Pair
+from metarl.core.task_distribution import Tasks, check_split
 
 
 @dataclass(frozen=True, eq=False)

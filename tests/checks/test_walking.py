@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from metarl.checks.walking import check_reckoned_poses
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.grid_maze import GridMaze
-from metarl.tasks.visual_maze import VisualMaze
+from metarl.core.errors import PlugInError
+from metarl.tasks.mazes.grid_maze import GridMaze
+from metarl.tasks.mazes.visual_maze import VisualMaze
 from tests.checks.families import Walk
 
 

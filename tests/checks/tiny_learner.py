@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
+from metarl.core.seeding import derive_seed, torch_generator
+from metarl.core.task_distribution import fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.tasks.contract import fresh_tasks
-from metarl.tasks.seeding import derive_seed, torch_generator
 
 
 class Table:

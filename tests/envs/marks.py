@@ -7,8 +7,8 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.core.task_distribution import TaskDistribution, Tasks, Transition
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from tests.envs.marks_env import HORIZON, SPACE, TASKS, MarksEnv
 
 __all__ = ["HORIZON", "TASKS", "AdaptedMarks", "Marks", "MarksEnv", "source_of"]

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 import metarl
-from metarl.envs.budget import Episodes, Steps
-from metarl.envs.meta_episode import MetaEpisodeEnv, action_dtype, observation_dtype
-from metarl.tasks.contract import PlugInError, TaskDistribution, Transition, fresh_tasks
+from metarl.core.budget import Episodes, Steps
+from metarl.core.errors import PlugInError
+from metarl.core.spaces import action_dtype, observation_dtype
+from metarl.core.task_distribution import TaskDistribution, Transition, fresh_tasks
+from metarl.envs.meta_episode import MetaEpisodeEnv
 from tests.envs.marks import HORIZON, TASKS, AdaptedMarks, Marks, MarksEnv, source_of
 
 KINDS = {"tensors": Marks, "gymnasium": AdaptedMarks}

@@ -9,10 +9,10 @@ from functools import partial
 
 import numpy as np
 
-from metarl.envs.learn2learn import import_learn2learn
-from metarl.envs.learn2learn_env import meta_env
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.registry import make
+from metarl.core.registry import make
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
+from metarl.interop.learn2learn import import_learn2learn
+from metarl.interop.learn2learn_env import meta_env
 from tests.envs.marks import AdaptedMarks
 from tests.tasks.noisy_walk import NoisyWalk
 

@@ -7,7 +7,7 @@ import torch
 import metarl
 from metarl.evaluation.bootstrap import bootstrap, mean_of_counts
 from metarl.evaluation.ceiling import Ceiling, ceiling_of, normalised_score
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
 
 
 class Uniform:

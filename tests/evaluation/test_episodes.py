@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from metarl.baselines.registry import make_agent
-from metarl.envs.budget import Episodes, Steps
+from metarl.agents.registry import make_agent
+from metarl.core.budget import Episodes, Steps
 from metarl.evaluation.episodes import episode_lengths, episode_successes, shortened
 from metarl.evaluation.protocol import evaluate
-from metarl.tasks.grid_maze import GridMaze
+from metarl.tasks.mazes.grid_maze import GridMaze
 
 MAZE = GridMaze(3, horizon=20)
 

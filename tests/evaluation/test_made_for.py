@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 
 import metarl
-from metarl.baselines.registry import AGENTS, agent_class, make_agent
-from metarl.envs.budget import Episodes, Steps
+from metarl.agents.registry import AGENTS, agent_class, make_agent
+from metarl.core.budget import Episodes, Steps
+from metarl.core.reveal import reveal
 from metarl.evaluation.memory import ForgetfulAgent
 from metarl.evaluation.protocol import evaluate
+from metarl.learners.memory.rl2 import RL2Config
 from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS, make_learner
-from metarl.learners.rl2 import RL2Config
-from metarl.networks.policy import NetworkConfig
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.four_rooms import FourRooms
-from metarl.tasks.gaussian_bandit import GaussianBandit
-from metarl.tasks.grid_maze import GridMaze
-from metarl.tasks.grid_navi import GridNavi
-from metarl.tasks.identity import Identity
-from metarl.tasks.moving_bandits import MovingBandits
-from metarl.tasks.random_mdp import RandomMDP
-from metarl.tasks.reveal import reveal
+from metarl.networks.policies.policy import NetworkConfig
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.bandits.gaussian_bandit import GaussianBandit
+from metarl.tasks.control.moving_bandits import MovingBandits
+from metarl.tasks.mazes.four_rooms import FourRooms
+from metarl.tasks.mazes.grid_maze import GridMaze
+from metarl.tasks.mazes.grid_navi import GridNavi
+from metarl.tasks.mdps.identity import Identity
+from metarl.tasks.mdps.random_mdp import RandomMDP
 
 FAMILIES = {
     "bernoulli": BernoulliBandit(3),

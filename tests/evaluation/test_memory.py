@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import metarl
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
 from metarl.evaluation.episodes import episode_lengths
 from metarl.evaluation.memory import DISTURBANCES, DisturbedAgent, ForgetfulAgent
 from metarl.evaluation.protocol import evaluate

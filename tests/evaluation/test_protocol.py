@@ -8,13 +8,14 @@ import pytest
 import torch
 
 import metarl
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
+from metarl.core.errors import PlugInError
+from metarl.core.task_distribution import TaskDistribution, Tasks, Transition
 from metarl.evaluation import protocol
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean
-from metarl.learners.ppo import PPOConfig
-from metarl.learners.rl2 import RL2, RL2Config
-from metarl.tasks.contract import PlugInError, TaskDistribution, Tasks, Transition
+from metarl.learners.memory.rl2 import RL2, RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
 
 
 @dataclass(frozen=True, eq=False)

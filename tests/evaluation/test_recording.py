@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from metarl.baselines.random import RandomAgent
-from metarl.envs.budget import Episodes, Steps
+from metarl.agents.random import RandomAgent
+from metarl.core.budget import Episodes, Steps
+from metarl.core.errors import PlugInError
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.recording import MOST_PICTURES, record
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.grid_maze import GridMaze
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.mazes.grid_maze import GridMaze
 from tests.evaluation.drawing_envs import DrawsItself, NoDisplay
 from tests.evaluation.watched_agents import (
     EAST,
@@ -124,7 +124,7 @@ def test_rows_of_another_kind_say_what_their_renderer_said(monkeypatch):
     def broken(self, row):
         raise OSError("no display")
 
-    monkeypatch.setattr("metarl.tasks.gymnasium_adapter.GymnasiumRows.render", broken)
+    monkeypatch.setattr("metarl.envs.gymnasium_adapter.GymnasiumRows.render", broken)
     with pytest.raises(PlugInError, match=r"Own-v0 can't be drawn \(OSError: no display\). On a machine without a display"):
         recorded(own(DrawsItself))
 

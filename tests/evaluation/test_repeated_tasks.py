@@ -10,6 +10,10 @@ import pytest
 import torch
 
 import metarl
+from metarl.core.registry import make
+from metarl.core.reveal import reveal
+from metarl.core.task_distribution import row_keys
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.evaluation.bootstrap import bootstrap, crossed_bootstrap, mean_of_counts, median_of_counts
 from metarl.evaluation.ceiling import Ceiling, normalised_score
 from metarl.evaluation.episodes import episode_lengths
@@ -27,10 +31,6 @@ from metarl.evaluation.statistics import (
     ratio_of_means,
     share,
 )
-from metarl.tasks.contract import row_keys
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.registry import make
-from metarl.tasks.reveal import reveal
 from tests.checks.line import Line
 
 RNG = np.random.default_rng(3)

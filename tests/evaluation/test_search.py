@@ -2,11 +2,11 @@
 
 import pytest
 
-from metarl.baselines.bandit_ucb1 import UCB1
-from metarl.envs.budget import Episodes
+from metarl.agents.bandits.ucb1 import UCB1
+from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
 
 BANDIT, BUDGET = BernoulliBandit(5), Episodes(20, 0)
 

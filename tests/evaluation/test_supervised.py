@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import metarl
-from metarl.baselines.registry import make_agent
+from metarl.agents.registry import make_agent
+from metarl.core.errors import PlugInError
+from metarl.core.seeding import torch_generator
 from metarl.evaluation import supervised
 from metarl.evaluation.supervised import evaluate_supervised
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.seeding import torch_generator
-from metarl.tasks.sine_regression import SineRegression
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
+from metarl.tasks.supervised.sine_regression import SineRegression
 
 SINES = SineRegression(points=10)
 

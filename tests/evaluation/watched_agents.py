@@ -6,9 +6,9 @@ import gymnasium as gym
 import numpy as np
 import torch
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition
-from metarl.tasks.grid_maze import GridMaze
-from metarl.tasks.maze_layouts import parse_drawings
+from metarl.core.task_distribution import TaskDistribution, Tasks, Transition
+from metarl.tasks.mazes.grid_maze import GridMaze
+from metarl.tasks.mazes.layouts import parse_drawings
 
 NORTH, EAST, SOUTH, WEST = range(4)
 DRAWING = """

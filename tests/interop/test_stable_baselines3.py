@@ -15,9 +15,9 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize
 
 import metarl
-from metarl.envs.gymnasium_env import MetaEpisodeVector
+from metarl.core.seeding import torch_generator
+from metarl.interop.gymnasium_env import MetaEpisodeVector
 from metarl.interop.stable_baselines3 import from_sb3, vec_env
-from metarl.tasks.seeding import torch_generator
 from tests.playable import playable_ids
 
 ROOT = Path(__file__).resolve().parents[2]

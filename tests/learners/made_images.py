@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition
-from metarl.tasks.seeding import numpy_generator
+from metarl.core.seeding import numpy_generator
+from metarl.core.task_distribution import TaskDistribution, Tasks, Transition
 
 __all__ = ["Bars"]
 

@@ -5,10 +5,10 @@ from itertools import permutations
 import torch
 from torch import Tensor, nn
 
-from metarl.learners.inner_loop import Problem
+from metarl.core.seeding import torch_generator
+from metarl.core.supervised import Examples
+from metarl.learners.initialisation.inner_loop import Problem
 from metarl.networks.per_task import PerTask
-from metarl.tasks.seeding import torch_generator
-from metarl.tasks.supervised import Examples
 
 SIZE = 4
 

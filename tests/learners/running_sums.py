@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from metarl.networks.policy import PolicyOutput
+from metarl.networks.policies.policy import PolicyOutput
 
 __all__ = ["RunningSums", "running_sums"]
 

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from metarl.envs.budget import Steps
+from metarl.core.budget import Steps
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.learners.rainbow import Rainbow, RainbowConfig
-from metarl.learners.replay import ReplayConfig
+from metarl.learners.transfer.rainbow import Rainbow, RainbowConfig
+from metarl.learners.transfer.replay import ReplayConfig
 from metarl.networks.rainbow_network import RainbowNetworkConfig
-from metarl.tasks.contract import fresh_tasks
-from metarl.tasks.seeding import torch_generator
 
 NETWORK = RainbowNetworkConfig(layers=(8,), hidden=8, atoms=11, v_min=0.0, v_max=10.0)
 SMALL = RainbowConfig(

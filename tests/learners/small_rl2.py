@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from metarl.learners.ppo import PPOConfig
-from metarl.learners.rl2 import RL2Config
-from metarl.networks.policy import CORES, NetworkConfig
-from metarl.rollout import collect
-from metarl.tasks.contract import fresh_tasks
+from metarl.core.task_distribution import fresh_tasks
+from metarl.learners.memory.rl2 import RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
+from metarl.learners.policy_gradient.rollout import collect
+from metarl.networks.policies.policy import CORES, NetworkConfig
 from tests.learners.made_tasks import Matching
 
 __all__ = ["alone_and_together", "box_tasks", "every_core", "play", "same", "small", "updates"]

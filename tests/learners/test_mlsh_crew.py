@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from metarl.learners.mlsh import MLSH, MLSHConfig
-from metarl.learners.policy_episodes import TaskEpisodes, everyones_episodes
-from metarl.learners.stacked_ppo import Stack, StackedPPO, everyones_stack
+from metarl.core.errors import PlugInError
+from metarl.core.task_distribution import TaskDistribution, Transition
+from metarl.learners.hierarchy.mlsh import MLSH, MLSHConfig
+from metarl.learners.policy_gradient.policy_episodes import TaskEpisodes, everyones_episodes
+from metarl.learners.policy_gradient.stacked_ppo import Stack, StackedPPO, everyones_stack
 from metarl.networks.perceptron import PerceptronConfig
-from metarl.tasks.contract import TaskDistribution, Transition
-from metarl.tasks.errors import PlugInError
-from metarl.tasks.identity import Identity
-from metarl.tasks.moving_bandits import MovingBandits
+from metarl.tasks.control.moving_bandits import MovingBandits
+from metarl.tasks.mdps.identity import Identity
 from tests.learners.small_rl2 import same, updates
 
 FAST = StackedPPO(epochs=2, minibatches=2)

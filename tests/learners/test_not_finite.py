@@ -11,14 +11,14 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves, tree_map
 
-from metarl.baselines.registry import AGENTS, agent_class, make_agent
-from metarl.envs.budget import Episodes, Steps
+from metarl.agents.registry import AGENTS, agent_class, make_agent
+from metarl.core.budget import Episodes, Steps
+from metarl.core.errors import PlugInError
+from metarl.core.registry import make
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.supervised import evaluate_supervised
 from metarl.learners.registry import SUPERVISED_LEARNERS, make_learner
 from metarl.networks.finite import all_finite
-from metarl.tasks.contract import PlugInError
-from metarl.tasks.registry import make
 from tests.learners.tiny_configs import EPISODE_LEARNERS, EXAMPLE_LEARNERS, shown, tiny_config, with_rate
 
 FAMILIES = {

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from metarl.core.seeding import torch_generator
 from metarl.learners.optimizers import SGD, Adam, moved_to
-from metarl.tasks.seeding import torch_generator
 
 RNG = torch_generator(0)
 START = [torch.randn(3, 4, 2, generator=RNG, dtype=torch.float64), torch.randn(3, 5, generator=RNG, dtype=torch.float64)]

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import pytest
 
 import metarl
+from metarl.core import lookup as entries
+from metarl.learners.memory.rl2 import RL2, RL2Config
 from metarl.learners.registry import GROUP, LEARNERS, SUPERVISED_LEARNERS, learner_class, learner_names, make_learner
-from metarl.learners.rl2 import RL2, RL2Config
-from metarl.tasks import entries
 from tests.learners.made_tasks import Ragged
 from tests.learners.small_rl2 import small
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import evaluate
-from metarl.learners.ppo import PPOConfig
-from metarl.learners.rl2 import RL2, RL2Config
-from metarl.networks.policy import NetworkConfig, Policy, unroll
+from metarl.learners.memory.rl2 import RL2, RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
+from metarl.networks.policies.policy import NetworkConfig, Policy, unroll
 from tests.learners.made_images import Bars
 from tests.learners.small_rl2 import alone_and_together, every_core, play, same, small, updates
 

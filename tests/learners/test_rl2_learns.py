@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 import metarl
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import evaluate
-from metarl.learners.ppo import PPOConfig
-from metarl.learners.rl2 import RL2, RL2Config
-from metarl.networks.policy import NetworkConfig
+from metarl.learners.memory.rl2 import RL2, RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
+from metarl.networks.policies.policy import NetworkConfig
 from tests.learners.made_tasks import Matching, Ragged
 from tests.learners.running_sums import running_sums
 from tests.learners.small_rl2 import every_core

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import evaluate
-from metarl.learners.rl2 import RL2
-from metarl.networks.policy import PolicyOutput, unroll
-from metarl.tasks.bernoulli_bandit import BernoulliBandit
+from metarl.learners.memory.rl2 import RL2
+from metarl.networks.policies.policy import PolicyOutput, unroll
+from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
 from tests.learners.made_tasks import Ragged
 from tests.learners.running_sums import RunningSums, running_sums
 from tests.learners.small_rl2 import alone_and_together, play, small, updates

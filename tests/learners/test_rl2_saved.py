@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from metarl.envs.budget import Episodes
-from metarl.envs.meta_episode import Step
-from metarl.experiments.checkpoint import load_state, save_state
-from metarl.learners.rl2 import RL2
+from metarl.core.budget import Episodes
+from metarl.core.step import Step
+from metarl.learners.memory.rl2 import RL2
 from metarl.networks.encoders import ENCODERS
-from metarl.networks.policy import NetworkConfig
+from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.checkpoint import load_state, save_state
 from tests.learners.made_images import Bars
 from tests.learners.small_rl2 import box_tasks, every_core, play, same, small, updates
 

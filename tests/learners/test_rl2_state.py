@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import evaluate
-from metarl.learners.rl2 import RL2
+from metarl.learners.memory.rl2 import RL2
 from tests.learners.made_tasks import Ragged
 from tests.learners.running_sums import running_sums
 from tests.learners.small_rl2 import alone_and_together, box_tasks, every_core, play, same, small, updates

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from metarl.envs.budget import Episodes
+from metarl.core.budget import Episodes
+from metarl.core.registry import make
 from metarl.evaluation.protocol import evaluate
-from metarl.learners.policy_episodes import fit_baseline, fit_by_features, fit_by_steps
+from metarl.learners.policy_gradient.policy_episodes import fit_baseline, fit_by_features, fit_by_steps
 from metarl.learners.registry import make_learner
 from metarl.networks.encoders import fitting_encoder
-from metarl.tasks.registry import make
 from tests.learners.tiny_configs import EPISODE_LEARNERS, shown, tiny_config
 
 Box, Discrete, MultiBinary, MultiDiscrete = gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiBinary, gym.spaces.MultiDiscrete

@@ -6,19 +6,19 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from metarl.learners.adapting_policy import Adaptation
-from metarl.learners.joint_ppo import JointPPOConfig
-from metarl.learners.joint_rainbow import JointRainbowConfig
-from metarl.learners.mlsh import MLSHConfig
-from metarl.learners.online_ppo import PPOConfig
-from metarl.learners.rainbow import RainbowConfig
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
+from metarl.learners.hierarchy.mlsh import MLSHConfig
+from metarl.learners.initialisation.adapting_policy import Adaptation
+from metarl.learners.memory.rl2 import RL2Config
+from metarl.learners.policy_gradient.online_ppo import PPOConfig
 from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS, learner_class
-from metarl.learners.replay import ReplayConfig
-from metarl.learners.rl2 import RL2Config
+from metarl.learners.transfer.joint_ppo import JointPPOConfig
+from metarl.learners.transfer.joint_rainbow import JointRainbowConfig
+from metarl.learners.transfer.rainbow import RainbowConfig
+from metarl.learners.transfer.replay import ReplayConfig
 from metarl.networks.perceptron import PerceptronConfig
-from metarl.networks.policy import NetworkConfig
+from metarl.networks.policies.policy import NetworkConfig
 from metarl.networks.rainbow_network import RainbowNetworkConfig
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
 
 __all__ = ["EPISODE_LEARNERS", "EXAMPLE_LEARNERS", "shown", "tiny_config", "with_rate"]
 

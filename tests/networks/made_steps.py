@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from metarl.envs.meta_episode import Step
-from metarl.tasks.spaces import action_dtype, observation_dtype
+from metarl.core.spaces import action_dtype, observation_dtype
+from metarl.core.step import Step
 
 
 def drawn(space, length, rows, seed, dtype):

@@ -8,7 +8,7 @@ from torch.nn.functional import conv2d, linear, max_pool2d
 
 from metarl.cli import main
 from metarl.networks.encoders import ENCODERS, Impala, make_encoder
-from metarl.networks.policy import NetworkConfig
+from metarl.networks.policies.policy import NetworkConfig
 
 
 def images_of(*shape):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from metarl.core.seeding import torch_generator
 from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
-from metarl.tasks.seeding import torch_generator
 
 
 def test_it_is_a_stack_of_pytorchs_layers():

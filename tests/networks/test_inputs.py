@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from metarl.envs.meta_episode import Step
+from metarl.core.step import Step
 from metarl.networks.inputs import StepInputs, observation_features
 from tests.networks.made_steps import at, random_steps
 

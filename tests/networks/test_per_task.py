@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from metarl.core.seeding import torch_generator
 from metarl.networks.image_network import ImageNetwork, ImageNetworkConfig
 from metarl.networks.per_task import PerTask
 from metarl.networks.perceptron import Perceptron, PerceptronConfig
-from metarl.tasks.seeding import torch_generator
 from tests.learners.recurrent import Recurrent
 
 NETWORKS = {

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from metarl.core.seeding import torch_generator
 from metarl.networks.perceptron import Perceptron, PerceptronConfig, uniform_linear
-from metarl.tasks.seeding import torch_generator
 
 
 @pytest.mark.parametrize(("activation", "function"), [("tanh", torch.tanh), ("relu", torch.relu)])

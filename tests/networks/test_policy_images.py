@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.utils._pytree import tree_map
 
-from metarl.envs.meta_episode import Step
+from metarl.core.step import Step
 from metarl.networks.encoders import ENCODERS
-from metarl.networks.policy import CORES, NetworkConfig, Policy, PolicyOutput, Seen
-from metarl.networks.stacked import StackedPolicy
+from metarl.networks.policies.policy import CORES, NetworkConfig, Policy, PolicyOutput, Seen
+from metarl.networks.policies.stacked import StackedPolicy
 from tests.networks.made_steps import at, random_steps
 
 IMAGES, ACTIONS = gym.spaces.Box(0, 255, (36, 37, 2), np.uint8), gym.spaces.Discrete(3)

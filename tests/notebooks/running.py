@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
-from metarl.results import find_runs
+from metarl.runs.store import find_runs
 
 __all__ = ["Notebook", "code_cells", "markdown_of", "numbers_of", "outputs_of", "printed"]
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from metarl.experiments.level_scores import COLUMNS
+from metarl.runs.level_scores import COLUMNS
 from tests.notebooks.running import Notebook, markdown_of, numbers_of, printed
 
 PROBE = """

@@ -3,7 +3,7 @@
 import pytest
 
 from metarl.reference.nichol2018_sonic import sonic_table
-from metarl.tasks.sonic_levels import sonic_levels
+from metarl.tasks.games.sonic_levels import sonic_levels
 
 
 def test_each_agent_has_every_test_level_and_their_mean():

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metarl.tasks.contract import TaskDistribution, Tasks, Transition
-from metarl.tasks.seeding import torch_generator
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import TaskDistribution, Tasks, Transition
 
 
 class Steps(NamedTuple):

@@ -3,8 +3,8 @@
 import pytest
 
 import metarl
-from metarl.tasks.maze_layouts import maze_bits
-from metarl.tasks.registry import DISTRIBUTIONS
+from metarl.core.registry import DISTRIBUTIONS
+from metarl.tasks.mazes.layouts import maze_bits
 
 SLOW = ("Airstriker-v0", "AtariFlavours-v0", "CoinRun-v0", "MetaWorldML1-v0", "MetaWorldML10-v0", "MetaWorldML45-v0", "Sonic-v0")
 OFFERING = {

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 import metarl
-from metarl.envs.budget import Episodes, Steps
+from metarl.core.budget import Episodes, Steps
+from metarl.core.errors import PlugInError
+from metarl.core.task_distribution import fresh_tasks
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.tasks.contract import PlugInError, fresh_tasks
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.workers import MOST_DEATHS, WorkerPool
+from metarl.envs.workers import MOST_DEATHS, WorkerPool
+from tests.envs.test_workers import gone, leftovers, opened, pids, recipe
 from tests.tasks.noisy_walk import Dies, NoisyWalk
-from tests.tasks.test_workers import gone, leftovers, opened, pids, recipe
 
 
 def play(pool: WorkerPool, steps: int) -> None:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from metarl.tasks.gymnasium_adapter import GymnasiumDistribution
-from metarl.tasks.seeding import torch_generator
+from metarl.core.seeding import torch_generator
+from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from tests.tasks.painted import Painted
 
 

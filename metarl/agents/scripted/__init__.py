@@ -1,0 +1,1 @@
+"""Agents that follow a script or are told the goal."""

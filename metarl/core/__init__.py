@@ -1,0 +1,1 @@
+"""The contracts that everything else keeps, and nothing else."""

@@ -1,1 +1,0 @@
-"""Runs and suites: train, checkpoint, resume, publish."""

@@ -1,0 +1,1 @@
+"""Learners whose policy's memory does the learning."""

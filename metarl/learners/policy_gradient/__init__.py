@@ -1,0 +1,1 @@
+"""Policy gradients: trajectories, advantages, PPO, TRPO."""

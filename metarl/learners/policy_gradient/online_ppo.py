@@ -1,0 +1,200 @@
+"""Proximal policy optimisation of single episodes (Schulman et al. 2017, arXiv 1707.06347), on one task or many side by side."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import gymnasium as gym
+import torch
+from torch import Generator, Tensor
+from torch.utils._pytree import tree_map
+
+from metarl.core.arguments import check_fields
+from metarl.core.seeding import torch_generator
+from metarl.core.spaces import action_dtype, observation_dtype
+from metarl.core.step import Outcome, Step
+from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
+from metarl.learners.policy_gradient.ppo import Batch, PPOConfig, gae, ppo_update
+from metarl.learners.settings import check_counts
+from metarl.learners.transfer.online import ShapedRewards
+from metarl.networks.actions import action_distribution
+from metarl.networks.finite import check_output, check_weights
+from metarl.networks.policies.actor_critic import ActorCritic, ActorCriticConfig
+
+__all__ = ["OnlinePPO", "OnlinePPOConfig"]
+
+
+@dataclass(frozen=True)
+class OnlinePPOConfig:
+    """Settings of PPO on single episodes.
+
+    Attributes:
+        rollout_steps: steps that each row plays between updates.
+        reward_scale: what rewards are multiplied by before anything is learned from them.
+        new_progress_only: learn from rewards as far as they take an episode's sum to a new high; see `ShapedRewards`.
+        act: how it plays once training is over: draw from the policy, or take its most likely action.
+        network: the shape of the policy.
+        ppo: the settings of the update.
+    """
+
+    rollout_steps: int = 256
+    reward_scale: float = 1.0
+    new_progress_only: bool = False
+    act: Literal["sample", "mode"] = "sample"
+    network: ActorCriticConfig = field(default_factory=ActorCriticConfig)
+    ppo: PPOConfig = field(default_factory=lambda: PPOConfig(gae_lambda=0.95, lr=5e-4, lr_end=0.0, entropy_end=0.01, value=0.5))
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_counts(rollout_steps=self.rollout_steps)
+        if not self.reward_scale > 0:
+            raise ValueError(f"reward_scale must be positive, not {self.reward_scale}.")
+        if self.act not in ("sample", "mode"):
+            raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
+
+
+@dataclass
+class Played:
+    """Steps [T, B, ...] since the last update, filled as they are played."""
+
+    observation: Tensor
+    action: Tensor
+    log_prob: Tensor
+    value: Tensor
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    promised: Tensor  # the value of the last observation of a truncated episode; 0 elsewhere
+
+
+class OnlinePPO:
+    """Plays `rows` rows and improves its policy whenever each has played `rollout_steps`.
+
+    Args:
+        config: settings.
+        observation_space, action_space: of one task.
+        rows: B, played side by side; usually 1 where it fine-tunes.
+        seed: names its random streams.
+        device: "cpu" or "cuda".
+
+    Raises:
+        ValueError: fewer steps between updates than minibatches, or spaces that a policy can't read or act in.
+    """
+
+    def __init__(
+        self, config: OnlinePPOConfig, observation_space: gym.Space, action_space: gym.Space, rows: int, seed: int, device: str = "cpu"
+    ):
+        if config.rollout_steps * rows < config.ppo.minibatches:
+            raise ValueError(f"{config.rollout_steps} x {rows} steps between updates can't make {config.ppo.minibatches} minibatches.")
+        self.config, self.rows, self.device = config, rows, torch.device(device)
+        self.observation_space, self.action_space = observation_space, action_space
+        self.actions = action_distribution(action_space)
+        self.policy = ActorCritic(observation_space, action_space, config.network, torch_generator(seed, "ppo", "weights")).to(self.device)
+        self.optimizer = torch.optim.AdamW(
+            self.policy.parameters(), config.ppo.lr, eps=config.ppo.adam_epsilon, weight_decay=config.ppo.weight_decay, fused=True
+        )
+        self.action_rng, self.batch_rng = (torch_generator(seed, "ppo", name, device=self.device) for name in ("actions", "minibatches"))
+        self.shaped = ShapedRewards(rows, config.reward_scale, config.new_progress_only, self.device)
+        self.progress, self.t, self.waiting = 0.0, 0, False  # waiting: actions are chosen whose outcome isn't known yet
+        self._measured: list[dict[str, float]] = []
+        self._played = self._empty()
+
+    def _empty(self) -> Played:
+        grid, device = (self.config.rollout_steps, self.rows), self.device
+        seen, done = observation_dtype(self.observation_space), action_dtype(self.action_space)
+
+        def zeros(shape: tuple[int, ...] | None, dtype: torch.dtype) -> Tensor:
+            return torch.zeros(*grid, *(shape or ()), dtype=dtype, device=device)
+
+        log_prob, value, reward, promised = (zeros((), torch.float32) for _ in range(4))
+        terminated, truncated = (zeros((), torch.bool) for _ in range(2))
+        observation, action = zeros(self.observation_space.shape, seen), zeros(self.action_space.shape, done)
+        return Played(observation, action, log_prob, value, reward, terminated, truncated, promised)
+
+    @torch.no_grad()
+    def choose(self, step: Step) -> Tensor:
+        """Draw actions, and note what they are drawn on."""
+        self.shaped.begin(step.episode_start)
+        output = self.policy(step.observation)
+        check_output("The policy of joint PPO", output.parameters, output.value)
+        action = self.actions.sample(output.parameters, self.action_rng)
+        played, t = self._played, self.t
+        played.observation[t], played.action[t], played.value[t] = step.observation, action, output.value
+        played.log_prob[t] = self.actions.log_prob(output.parameters, action)
+        self.waiting = True
+        return self.actions.to_environment(action)
+
+    @torch.no_grad()
+    def play(self, step: Step, rng: Generator) -> Tensor:
+        """Actions of the policy as it is."""
+        parameters = self.policy(step.observation).parameters
+        check_output("The policy of joint PPO", parameters)
+        action = self.actions.mode(parameters) if self.config.act == "mode" else self.actions.sample(parameters, rng)
+        return self.actions.to_environment(action)
+
+    def learn(self, step: Step, outcome: Outcome | None = None) -> None:
+        """Note what the last actions brought; after `rollout_steps`, improve the policy."""
+        if not self.waiting:
+            return
+        if outcome is None:
+            reward, terminated, truncated, final = step.prev_reward, step.prev_terminated, step.prev_truncated, step.final_observation
+        else:
+            reward, terminated, truncated, final = outcome[:4]
+        played, t = self._played, self.t
+        played.reward[t] = self.shaped(reward)
+        played.terminated[t], played.truncated[t] = terminated, truncated
+        if bool(truncated.any()):
+            with torch.no_grad():
+                played.promised[t, truncated] = self.policy(final[truncated]).value
+        self.t, self.waiting = t + 1, False
+        if self.t == self.config.rollout_steps:
+            self.improve(step.observation)
+            self.t = 0
+            played.promised.zero_()
+
+    def improve(self, observation: Tensor) -> None:
+        """One update on the rollout; `observation` [B, *obs] is what follows it."""
+        played, ppo = self._played, self.config.ppo
+        with torch.no_grad():
+            after = torch.cat([played.value[1:], self.policy(observation).value[None]])
+            carry = ~(played.terminated | played.truncated)
+            advantage = gae(played.reward, played.value, torch.where(carry, after, played.promised), carry, ppo.discount, ppo.gae_lambda)
+            target = advantage + played.value
+            advantage = (advantage - advantage.mean()) / (advantage.std(correction=0) + 1e-8)
+        batch = Batch(played.observation, played.action, played.log_prob, advantage, target, torch.ones_like(carry))
+        side_by_side = tree_map(lambda part: part.flatten(0, 1)[None], batch)  # without memory, every step stands for itself
+        metrics = ppo_update(self.policy, self.optimizer, self.actions, side_by_side, ppo, self.progress, 1, self.batch_rng)
+        self._measured.append({name: float(value) for name, value in metrics._asdict().items()})
+        if self.policy.inputs.normalises:
+            self.policy.inputs.observation_moments.update(played.observation.flatten(0, 1))
+
+    def metrics(self) -> dict[str, float]:
+        """Means over the updates since the last call: losses, entropy, divergence, share of clipped ratios, gradient norm."""
+        measured, self._measured = self._measured, []
+        return {name: sum(each[name] for each in measured) / len(measured) for name in (measured[0] if measured else ())}
+
+    def weights(self) -> dict[str, Any]:
+        """The policy."""
+        return {"policy": {name: tensor.clone() for name, tensor in self.policy.state_dict().items()}}
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """Take over a policy."""
+        check_weights(weights["policy"])
+        self.policy.load_state_dict(weights["policy"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Policy, optimiser, streams, and the rollout as far as it is played."""
+        streams = {"actions": self.action_rng.get_state(), "minibatches": self.batch_rng.get_state()}
+        played = {name: tensor[: self.t].clone() for name, tensor in vars(self._played).items()}
+        rest = {"optimizer": optimizer_state(self.optimizer), "streams": streams, "shaped": self.shaped.state_dict()}
+        return {**self.weights(), **rest, "played": played, "t": self.t}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`; rows whose actions were still without outcome choose again."""
+        self.load_weights(state)
+        load_optimizer_state(self.optimizer, state["optimizer"])
+        self.action_rng.set_state(state["streams"]["actions"].cpu())
+        self.batch_rng.set_state(state["streams"]["minibatches"].cpu())
+        self.shaped.load_state_dict(state["shaped"])
+        self.t, self.waiting = int(state["t"]), False
+        for name, tensor in state["played"].items():
+            getattr(self._played, name)[: self.t] = tensor.to(self.device)

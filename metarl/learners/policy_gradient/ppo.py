@@ -1,0 +1,239 @@
+"""Proximal policy optimisation (Schulman et al. 2017) with generalised advantages (Schulman et al. 2016); several learners share it.
+
+Everything here works on S members at once (one member a seed, usually one): columns [T, S B] are seen as [T, S, B], and each member has
+its own advantages, minibatches, loss and gradient norm.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.utils._pytree import tree_map
+
+from metarl.core.arguments import check_fields
+from metarl.core.step import Step
+from metarl.learners.data_parallel import ALONE, Share, added
+from metarl.learners.settings import check_step_sizes
+from metarl.networks.actions import ActionDistribution
+from metarl.networks.policies.policy import Seen, unroll
+from metarl.networks.policies.spatial_memory import PlacesSeen
+
+__all__ = ["PPOConfig", "PPOMetrics", "annealed", "gae", "minibatches", "ppo_loss", "ppo_update"]
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Settings of the update.
+
+    Attributes:
+        discount: gamma, over the whole meta-episode for RL².
+        gae_lambda: lambda of the generalised advantages.
+        epochs: passes over a rollout.
+        minibatches: parts a pass is cut into, along tasks.
+        clip: of the probability ratio.
+        lr: Adam's step size at the start.
+        lr_end: ... at the end, linearly.
+        entropy: weight of the entropy bonus at the start.
+        entropy_end: ... from `entropy_until` on, linearly.
+        entropy_until: share of training after which the bonus stays at `entropy_end`.
+        value: weight of the squared error of the (normalised) value.
+        max_grad_norm: gradients are scaled down to this norm.
+        weight_decay: decoupled, per step, as in AdamW.
+        adam_epsilon: of Adam's denominator.
+    """
+
+    discount: float = 0.99
+    gae_lambda: float = 0.9
+    epochs: int = 4
+    minibatches: int = 4
+    clip: float = 0.2
+    lr: float = 5e-3
+    lr_end: float = 1e-5
+    entropy: float = 0.01
+    entropy_end: float = 0.0
+    entropy_until: float = 0.5
+    value: float = 0.25
+    max_grad_norm: float = 0.5
+    weight_decay: float = 0.0
+    adam_epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        check_fields(self, may_be_infinite=("clip", "max_grad_norm"))
+        if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
+            raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
+        if min(self.epochs, self.minibatches) < 1:
+            raise ValueError(f"epochs and minibatches must be at least 1, not {self.epochs} and {self.minibatches}.")
+        if not all(value > 0 for value in (self.lr, self.clip, self.max_grad_norm, self.adam_epsilon)):
+            raise ValueError("lr, clip, max_grad_norm and adam_epsilon must be positive.")
+        check_step_sizes(lr=self.lr, lr_end=self.lr_end or self.lr)
+        rest = (self.lr_end, self.entropy, self.entropy_end, self.value, self.weight_decay)
+        if not all(value >= 0 for value in rest):
+            raise ValueError("lr_end, entropy, entropy_end, value and weight_decay can't be negative.")
+        if not 0 < self.entropy_until <= 1:
+            raise ValueError(f"entropy_until must be a share of training, above 0 and at most 1, not {self.entropy_until}.")
+
+
+class PPOMetrics(NamedTuple):
+    """Means over an update."""
+
+    policy_loss: Tensor
+    value_loss: Tensor
+    entropy: Tensor  # nats
+    kl: Tensor  # nats, of the old policy from the new, estimated from samples (Schulman 2020)
+    clipped: Tensor  # share of ratios outside the clip range
+    grad_norm: Tensor
+
+
+def gae(reward: Tensor, value: Tensor, next_value: Tensor, carry: Tensor, discount: float, gae_lambda: float) -> Tensor:
+    """Generalised advantages [T, ...] (Schulman et al. 2016, equation 16).
+
+    Args:
+        reward, value: [T, ...], of step t and the state it was taken in.
+        next_value: [T, ...], of the state after step t: 0 after termination (for RL²: after the meta-episode), V(final observation)
+            after truncation.
+        carry: [T, ...] bool, whether step t + 1 belongs to the same return.
+        discount, gae_lambda: gamma and lambda.
+    """
+    delta = reward + discount * next_value - value
+    decay = discount * gae_lambda * carry.to(value.dtype)
+    advantage = torch.empty_like(delta)
+    running = torch.zeros_like(delta[0])
+    for t in reversed(range(len(delta))):
+        running = delta[t] + decay[t] * running
+        advantage[t] = running
+    return advantage
+
+
+def annealed(start: float, end: float, share: float) -> float:
+    """Linear from `start` to `end` as `share` goes from 0 to 1, and `end` after."""
+    return start + (end - start) * min(1.0, max(0.0, share))
+
+
+def minibatches(columns: int, members: int, parts: int, rng: Generator) -> list[Tensor]:
+    """A random partition of each member's columns: `parts` index tensors [S x B / parts] into [S x B] columns."""
+    order = torch.stack([torch.randperm(columns, generator=rng, device=rng.device) for _ in range(members)])
+    order = order + columns * torch.arange(members, device=rng.device)[:, None]
+    return [chunk.flatten() for chunk in order.tensor_split(parts, 1)]
+
+
+class Batch(NamedTuple):
+    """What the loss reads, [T, S x B, ...]."""
+
+    steps: Step | Tensor | Seen | PlacesSeen  # or what the policy's `read` made of them
+    action: Tensor
+    log_prob: Tensor
+    advantage: Tensor  # normalised
+    target: Tensor  # normalised return to go
+    valid: Tensor
+
+    def columns(self, index: Tensor) -> "Batch":
+        """The columns at `index`, as long as the longest of them is valid."""
+        length = int(self.valid.index_select(1, index).any(1).sum())
+        return tree_map(lambda field: field[:length].index_select(1, index), self)
+
+
+def ppo_loss(
+    policy: nn.Module,
+    actions: ActionDistribution,
+    batch: Batch,
+    config: PPOConfig,
+    entropy_weight: float,
+    members: int,
+    count: Tensor | None = None,
+) -> tuple[Tensor, PPOMetrics]:
+    """The clipped surrogate, squared value error and entropy bonus of whole meta-episodes; the sum over members of each one's mean.
+
+    Where `batch` is only a part of a minibatch, `count` [S] says how many steps the minibatch has, and the parts' results add up.
+    """
+    output = unroll(policy, batch.steps)
+    weight = batch.valid.to(output.value.dtype)
+    count = steps_of_members(batch.valid, members) if count is None else count
+    weight = weight / count.clamp_min(1).repeat_interleave(weight.shape[1] // members)
+    log_prob, each_entropy = actions.log_prob_and_entropy(output.parameters, batch.action)
+    log_ratio = log_prob - batch.log_prob
+    ratio = log_ratio.exp()
+    surrogate = torch.minimum(ratio * batch.advantage, ratio.clamp(1 - config.clip, 1 + config.clip) * batch.advantage)
+    policy_loss = -(weight * surrogate).sum()
+    value_loss = (weight * (output.value - batch.target).square()).sum()
+    entropy = (weight * each_entropy).sum()
+    loss = policy_loss + config.value * value_loss - entropy_weight * entropy
+    with torch.no_grad():
+        kl = (weight * (ratio - 1 - log_ratio)).sum()
+        clipped = (weight * ((ratio - 1).abs() > config.clip)).sum()
+        metrics = torch.stack([policy_loss, value_loss, entropy, kl, clipped, torch.zeros_like(kl)]) / members
+    return loss, PPOMetrics(*metrics.unbind())
+
+
+def ppo_update(
+    policy: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    actions: ActionDistribution,
+    batch: Batch,
+    config: PPOConfig,
+    progress: float,
+    members: int,
+    rng: Generator,
+    share: Share = ALONE,
+) -> PPOMetrics:
+    """Several passes of minibatches over `batch`.
+
+    Args:
+        policy, optimizer: what changes. actions: distributions over the action space.
+        batch: columns [T, S x B]. config: settings.
+        progress: share of training done, for the schedules.
+        members: S. rng: draws the minibatches.
+        share: this process's part of a crew whose processes all hold the same batch and draw the same minibatches.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = annealed(config.lr, config.lr_end, progress)
+    entropy_weight = annealed(config.entropy, config.entropy_end, progress / config.entropy_until)
+    parameters = [parameter for parameter in policy.parameters() if parameter.requires_grad]
+    measured = []
+    for _ in range(config.epochs):
+        for index in minibatches(batch.action.shape[1] // members, members, config.minibatches, rng):
+            part = batch.columns(own_part(index, members, share)) if config.minibatches * share.size > 1 else batch
+            count = steps_of_members(batch.valid.index_select(1, index), members) if share.size > 1 else None
+            loss, metrics = ppo_loss(policy, actions, part, config, entropy_weight, members, count)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            metrics = add_up(parameters, metrics, share)
+            norm = clip_gradients(parameters, config.max_grad_norm, members)
+            optimizer.step()
+            measured.append(metrics._replace(grad_norm=norm))
+    return PPOMetrics(*(torch.stack(values).mean() for values in zip(*measured, strict=True)))
+
+
+def steps_of_members(valid: Tensor, members: int) -> Tensor:
+    """Steps that count [S], of `valid` [T, S x B]."""
+    return valid.unflatten(1, (members, -1)).sum((0, 2))
+
+
+def own_part(index: Tensor, members: int, share: Share) -> Tensor:
+    """A process's part of a minibatch's columns: of each member's as many."""
+    return index.unflatten(0, (members, -1)).tensor_split(share.size, 1)[share.rank].flatten()
+
+
+@torch.no_grad()
+def add_up(parameters: list[Any], metrics: PPOMetrics, share: Share) -> PPOMetrics:
+    """Make gradients and metrics, which parts of a minibatch gave, those of the whole."""
+    if share.size == 1:
+        return metrics
+    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    whole = added(share, torch.cat([*(grad.flatten() for grad in grads), torch.stack(metrics)]))
+    for grad, total in zip(grads, whole.split([grad.numel() for grad in grads] + [len(metrics)]), strict=False):
+        grad.copy_(total.view_as(grad))
+    return PPOMetrics(*whole[-len(metrics) :].unbind())
+
+
+@torch.no_grad()
+def clip_gradients(parameters: list[Any], max_norm: float, members: int) -> Tensor:
+    """Scale each member's gradient down to `max_norm` and return the mean norm; several members' parameters are stacked [S, ...]."""
+    if members == 1:
+        return nn.utils.clip_grad_norm_(parameters, max_norm)
+    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norms = torch.stack([grad.flatten(1).square().sum(1) for grad in grads]).sum(0).sqrt()  # [S]
+    scale = (max_norm / (norms + 1e-6)).clamp_max(1.0)
+    for grad in grads:
+        grad.mul_(scale.reshape(-1, *(1,) * (grad.dim() - 1)))
+    return norms.mean()

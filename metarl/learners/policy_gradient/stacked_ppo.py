@@ -1,0 +1,185 @@
+"""Proximal policy optimisation (Schulman et al. 2017) of n policies side by side, each with weights, samples and an Adam of its own.
+
+Advantages come from `metarl.learners.policy_gradient.policy_episodes`: a baseline fitted to each task's episodes in closed form stands for a critic, so
+that a policy that begins anew in each task needs none to begin anew with it.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
+
+from metarl.core.arguments import check_fields
+from metarl.core.supervised import Examples
+from metarl.learners.data_parallel import Share, gathered
+from metarl.learners.initialisation.inner_loop import Problem, task_gradients
+from metarl.learners.optimizers import Adam, State, moved_to
+from metarl.learners.policy_gradient.policy_episodes import Judged, surrogate, surrogate_and_slope
+from metarl.learners.settings import check_counts, check_step_sizes
+from metarl.networks.actions import ActionDistribution
+from metarl.networks.kernels.matmul_precision import fast_products
+from metarl.networks.per_task import PerTask
+
+__all__ = ["Stack", "StackedPPO", "everyones_stack", "improved"]
+
+ADAM = Adam(epsilon=1e-5)
+MANY = 32  # policies whose products are worth preparing for a faster library
+BLOCK = 32  # the sizes of shortened minibatches are multiples of it, since libraries prepare products anew for every size
+
+
+@dataclass(frozen=True)
+class StackedPPO:
+    """Settings of an update.
+
+    Attributes:
+        lr: Adam's step size.
+        epochs: passes over the samples.
+        minibatches: parts a pass is cut into.
+        clip: of the probability ratio.
+        entropy: weight of the entropy bonus.
+        discount, gae_lambda: of the generalised advantages.
+    """
+
+    lr: float = 0.01
+    epochs: int = 10
+    minibatches: int = 3
+    clip: float = 0.2
+    entropy: float = 0.0
+    discount: float = 0.99
+    gae_lambda: float = 0.98
+
+    def __post_init__(self) -> None:
+        check_fields(self, may_be_infinite=("clip",))
+        check_counts(epochs=self.epochs, minibatches=self.minibatches)
+        check_step_sizes(lr=self.lr)
+        if not (self.clip > 0 and 0 <= self.entropy < math.inf):
+            raise ValueError("clip must be positive, and entropy finite and not negative.")
+        if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
+            raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
+
+
+class Stack(NamedTuple):
+    """n policies and their optimisers."""
+
+    weights: list[Tensor]  # [n, ...] each
+    adam: State  # of n that count their steps apart
+
+    @staticmethod
+    def of(weights: Sequence[Tensor]) -> "Stack":
+        """Policies that haven't been trained."""
+        own = [weight.clone() for weight in weights]
+        return Stack(own, ADAM.start(own, apart=True))
+
+    @property
+    def taken(self) -> Tensor:
+        """Steps [n] that each has taken."""
+        count: Tensor = self.adam["count"]
+        return count
+
+    def where(self, mask: Tensor, initial: Sequence[Tensor]) -> "Stack":
+        """Policies begun anew from the weights `initial` [...] where `mask` [n] is true."""
+        rows, every = torch.nonzero(mask).flatten(), self.of_rows(torch.ones_like(mask))
+        every.put(rows, Stack.of([weight.expand(len(rows), *weight.shape) for weight in initial]))
+        return every
+
+    def of_rows(self, rows: Tensor) -> "Stack":
+        """Those at `rows`, numbers or a mask, as a copy."""
+        weights, adam = tree_map(lambda part: part[rows], (self.weights, self.adam))
+        return Stack(weights, adam)
+
+    def put(self, rows: Tensor, others: "Stack") -> None:
+        """Write `others` in the place of some."""
+        for whole, part in zip(tree_leaves(tuple(self)), tree_leaves(tuple(others)), strict=True):
+            whole[rows] = part
+
+    def state_dict(self) -> State:
+        """Everything."""
+        return {"weights": self.weights, "adam": self.adam}
+
+    @staticmethod
+    def from_state(state: State, device: torch.device) -> "Stack":
+        """What `state_dict` gave."""
+        return Stack([weight.to(device) for weight in state["weights"]], moved_to(device, state["adam"]))
+
+
+def everyones_stack(share: Share, own: Stack) -> Stack:
+    """The policies of all processes of a crew; the n-th process has every policy from the n-th on, in steps of the processes' number."""
+    if share.size == 1:
+        return own
+    leaves, spec = tree_flatten(tuple(own))
+    joined = gathered(share, leaves, 0)
+    order = torch.cat([torch.arange(len(joined[0]))[rank :: share.size] for rank in range(share.size)]).argsort()
+    return Stack(*tree_unflatten([leaf[order] for leaf in joined], spec))
+
+
+@torch.no_grad()
+def improved(
+    network: PerTask,
+    actions: ActionDistribution,
+    stack: Stack,
+    examples: Examples,
+    settings: StackedPPO,
+    rng: Generator,
+    share: Tensor | None = None,
+) -> Stack:
+    """Policies after several passes over their samples.
+
+    Args:
+        network: all policies' shape. actions: what they draw. stack: the policies.
+        examples: what `judge` gives: inputs [n, m, F] and targets `Judged` [n, m, ...]; entries of weight and gain 0 don't count.
+        settings: of the update.
+        rng: draws how samples are cut into minibatches, the same way for all n.
+        share: [n] factors of the steps, 1 if left out.
+    """
+    clipped: Judged = examples.targets._replace(clip=settings.clip)
+    paid, paid_and_slope = surrogate(actions), surrogate_and_slope(actions)
+
+    def loss(parameters: Tensor, judged: Judged) -> Tensor:
+        each = paid(parameters, judged)
+        return each - settings.entropy * judged.weight * actions.entropy(parameters) if settings.entropy else each
+
+    def loss_and_slope(parameters: Tensor, judged: Judged) -> tuple[Tensor, Tensor]:
+        each, slope = paid_and_slope(parameters, judged)
+        if not settings.entropy:
+            return each, slope
+        bonus = settings.entropy * judged.weight
+        entropy, rise = actions.entropy_and_slope(parameters)
+        return each - bonus * entropy, slope - bonus[..., None] * rise
+
+    problem = Problem(network, loss, loss_and_slope)
+    samples, adam = examples.inputs.shape[1], replace(ADAM, lr=settings.lr)
+    with fast_products() if len(stack.taken) >= MANY else nullcontext():
+        for _ in range(settings.epochs):
+            order = torch.randperm(samples, generator=rng, device=rng.device).to(examples.inputs.device)
+            for part in minibatches(examples.inputs, clipped, order, settings.minibatches):
+                found = task_gradients(problem, stack.weights, part)
+                stack = Stack(*adam.step(stack.weights, found.gradients, stack.adam, 1.0 if share is None else share))
+    return stack
+
+
+def minibatches(inputs: Tensor, judged: Judged, order: Tensor, parts: int) -> Iterator[Examples]:
+    """A pass over samples, inputs [n, m, F] and `judged` [n, m, ...], taken in `order` [m] and cut into `parts`.
+
+    Samples that don't count are left out, as far as all n policies have some: what is left is scaled so that its mean is the whole part's.
+    """
+    cuts = order.tensor_split(parts)
+    places = pad_sequence(list(cuts), batch_first=True)  # [parts, s]
+    length = torch.tensor([len(cut) for cut in cuts], device=order.device)[:, None]
+    there = torch.arange(places.shape[1], device=order.device) < length  # [parts, s]
+    counts = (judged.weight[:, places] != 0).transpose(0, 1) & there[:, None]  # [parts, n, s]
+    blocks = max(1, -(-int(counts.sum(2).max()) // BLOCK))
+    size = min(blocks * BLOCK, places.shape[1])
+    first = counts.to(torch.uint8).argsort(dim=2, descending=True, stable=True)[:, :, :size]  # those that count, in their order
+    sample = places[:, None].expand_as(counts).gather(2, first)  # [parts, n, size]
+    factor = counts.gather(2, first) * (size / length[:, None].clamp_min(1))
+    n, samples = judged.weight.shape
+    flat = (sample + samples * torch.arange(n, device=order.device)[:, None]).flatten()
+    fields = (field.flatten(0, 1).index_select(0, flat).unflatten(0, sample.shape) for field in (inputs, *judged[:4]))
+    for part, action, log_prob, gain, weight, scale in zip(*fields, factor, strict=True):
+        yield Examples(part, Judged(action, log_prob, gain * scale, weight * scale, judged.clip))

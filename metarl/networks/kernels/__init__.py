@@ -1,0 +1,1 @@
+"""Speed code, each kernel beside the plain form that it must equal."""

@@ -1,0 +1,33 @@
+"""The policy that a NetworkConfig describes."""
+
+from typing import Any
+
+from torch import Generator
+
+from metarl.core.task_distribution import TaskDistribution
+from metarl.networks.policies.per_pair_memory import ArmsPolicy
+from metarl.networks.policies.policy import NetworkConfig, Policy
+from metarl.networks.policies.spatial_memory import PlacesPolicy
+
+__all__ = ["build_policy"]
+
+
+def build_policy(distribution: TaskDistribution, config: NetworkConfig, max_steps: int, rng: Generator) -> Any:
+    """A new policy.
+
+    Args:
+        distribution: what it plays.
+        config: its shape.
+        max_steps: most steps in a meta-episode.
+        rng: draws the initial weights.
+
+    Raises:
+        ValueError: spaces that the policy can't read or act in.
+    """
+    observation_space, action_space = distribution.observation_space, distribution.action_space
+    if config.core == "arms":
+        return ArmsPolicy(observation_space, action_space, config.units, max_steps, rng)
+    if config.core == "places":
+        size = int(getattr(distribution, "size", 0))
+        return PlacesPolicy(observation_space, action_space, distribution.reckon, distribution.headings, config, rng, size)
+    return Policy(observation_space, action_space, config, max_steps, rng)

@@ -1,0 +1,133 @@
+"""A user's own policy: what is asked of it, tried on a copy before anything is trained."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import nn
+from torch.utils._pytree import tree_map
+
+from metarl.core.seeding import global_states
+from metarl.core.spaces import action_dtype, observation_dtype
+from metarl.core.step import Step
+from metarl.networks.actions import action_distribution
+from metarl.networks.policies.policy import PolicyOutput, unroll
+from metarl.networks.policies.stacked import StackedPolicy
+
+__all__ = ["own_policies"]
+
+ROWS = 2
+MISTAKES = (RuntimeError, TypeError, AttributeError, IndexError, KeyError, ValueError, AssertionError)  # that a user's code makes
+
+
+def own_policies(given: Sequence[Any], observation_space: gym.Space, action_space: gym.Space, device: torch.device) -> list[nn.Module]:
+    """Copies on `device` of the policies that a user's factory made, one a seed; whoever else holds the originals doesn't train them.
+
+    Raises:
+        ValueError: they aren't policies, don't put out what `action_space` needs, draw from a global generator, are one and the same
+            for several seeds, or can't be computed in one batch.
+    """
+    for policy in given:
+        if not isinstance(policy, nn.Module) or not callable(getattr(policy, "initial_state", None)):
+            raise ValueError(
+                f"make_policy must return a torch.nn.Module with initial_state(batch_size) and forward(step, state), not {policy!r:.80}."
+            )
+    name = type(given[0]).__name__
+    parameters = [id(parameter) for policy in given for parameter in policy.parameters()]
+    if len(set(parameters)) < len(parameters):
+        raise ValueError(f"make_policy gave the same {name}, or parts of it, for several seeds; let every call make a new one.")
+    try:
+        policies = [copy.deepcopy(policy).to(device) for policy in given]
+    except MISTAKES as error:
+        raise ValueError(f"{name} can't be copied ({error}); keep what it computes out of its attributes.") from error
+    step = first_steps(observation_space, action_space, device)
+    with torch.random.fork_rng():
+        check_policy(copy.deepcopy(policies[0]), step, action_space)
+        if len(policies) > 1:
+            check_stack(copy.deepcopy(policies), step)
+    return policies
+
+
+def first_steps(observation_space: gym.Space, action_space: gym.Space, device: torch.device) -> Step:
+    """The first step of a meta-episode in two rows, which show the smallest observation of a discrete space, or zeros."""
+    first = torch.as_tensor(np.array(getattr(observation_space, "start", 0)))
+    observation = torch.zeros((ROWS, *(observation_space.shape or ())), dtype=observation_dtype(observation_space)) + first
+    observation = observation.to(observation_dtype(observation_space))
+    action = torch.zeros((ROWS, *(action_space.shape or ())), dtype=action_dtype(action_space))
+    yes = torch.ones(ROWS, dtype=torch.bool)
+    step = Step(observation, action, torch.zeros(ROWS), ~yes, ~yes, observation, yes)
+    return Step(*(field.to(device) for field in step))
+
+
+@torch.no_grad()
+def check_policy(policy: Any, step: Step, action_space: gym.Space) -> None:
+    """Raise ValueError unless `policy` puts out what actions of `action_space` need, and draws nothing from a global generator."""
+    name, before = type(policy).__name__, global_states()
+    try:
+        answer = policy(step, policy.initial_state(ROWS))
+        check_answer(name, answer, action_space)
+        unroll(policy, sequence_of(step))
+    except MISTAKES as error:
+        if isinstance(error, ValueError) and str(error).startswith(name):
+            raise
+        raise ValueError(f"{name} can't compute the first step of {ROWS} rows ({type(error).__name__}: {error}).") from error
+    if global_states() != before:
+        raise ValueError(
+            f"{name} draws from a global generator when it computes, as dropout does: a seed wouldn't decide what is learned, and what it "
+            "says in training wouldn't be what it acted by. Leave such layers out, or call eval() on them."
+        )
+
+
+def check_answer(name: str, answer: Any, action_space: gym.Space) -> None:
+    """Raise ValueError unless `answer` is (PolicyOutput, state) of the shapes that two rows need, in finite numbers."""
+    if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], PolicyOutput)):
+        raise ValueError(f"{name}'s forward must return (PolicyOutput(parameters, value), state).")
+    output = answer[0]
+    for field, value in zip(output._fields, output, strict=True):
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+            kind = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
+            raise ValueError(f"{name} puts out {field} that aren't a tensor of floating numbers but {kind}; see PolicyOutput.")
+    wanted, found = (ROWS, action_distribution(action_space).num_parameters), tuple(output.parameters.shape)
+    if found != wanted or tuple(output.value.shape) != (ROWS,):
+        raise ValueError(
+            f"{name} puts out parameters {found} and values {tuple(output.value.shape)} for {ROWS} rows; "
+            f"{action_space} needs {wanted} and {(ROWS,)}."
+        )
+    for field, value in zip(output._fields, output, strict=True):
+        if not bool(value.isfinite().all()):
+            raise ValueError(
+                f"{name} puts out {field} that aren't finite (NaN or infinite) for the first step; look at its weights and arithmetic. "
+                "To rule out an action, give it a large negative number such as -1e9."
+            )
+
+
+def check_stack(policies: Sequence[nn.Module], step: Step) -> None:
+    """Raise ValueError unless `policies`, one a seed, give in one batch what each gives alone, forwards and backwards."""
+    name, seeds = type(policies[0]).__name__, len(policies)
+    repeated = tree_map(lambda tensor: torch.cat([tensor] * seeds), step)
+    try:
+        stacked = StackedPolicy(policies)
+        together = stacked(repeated, stacked.initial_state(ROWS * seeds))[0].parameters
+        output = stacked.sequence(sequence_of(repeated))
+        (output.parameters.sum() + output.value.sum()).backward()
+    except MISTAKES as error:
+        raise ValueError(
+            f"{name} can't be computed for {seeds} seeds in one batch ({str(error).splitlines()[0]}). Train one seed at a time, or "
+            "write the layer out: nn.GRUCell or nn.RNNCell for recurrent layers, LayerNorm for BatchNorm."
+        ) from error
+    with torch.no_grad():
+        alone = torch.cat([policy(step, policy.initial_state(ROWS))[0].parameters for policy in policies])  # type: ignore[operator]
+    if not torch.allclose(alone, together, rtol=1e-3, atol=1e-4):
+        raise ValueError(
+            f"{name} gives something else for {seeds} seeds in one batch than for each alone; keep all that differs between seeds in "
+            "parameters and buffers, or train one seed at a time."
+        )
+
+
+def sequence_of(step: Step) -> Step:
+    """A meta-episode of two such steps, the second within its episode."""
+    later = step._replace(meta_episode_start=torch.zeros_like(step.meta_episode_start))
+    return Step(*(torch.stack(pair) for pair in zip(step, later, strict=True)))

@@ -1,0 +1,197 @@
+"""A policy with memory: inputs, a core that remembers, and heads for actions and values.
+
+A user's own `nn.Module` serves as policy if it has `initial_state(batch_size)` and `forward(step, state) -> (PolicyOutput, state)`
+and forgets the rows that `step.meta_episode_start` flags; `unroll` then trains it step by step. What is asked of it is checked by
+`metarl.networks.policies.own_policy`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import gymnasium as gym
+import torch
+from torch import Generator, Tensor, nn
+
+from metarl.core.arguments import check_fields
+from metarl.core.spaces import observation_dtype
+from metarl.core.step import Step
+from metarl.networks.actions import action_distribution
+from metarl.networks.cores.attention import Attention
+from metarl.networks.cores.feed_forward import FeedForward
+from metarl.networks.cores.gru import GRU
+from metarl.networks.cores.lstm import LSTM
+from metarl.networks.encoders import ENCODERS, encode_counted, make_encoder
+from metarl.networks.inputs import StepInputs
+from metarl.networks.layers import linear
+
+__all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "Seen", "unroll"]
+
+CORES = ("gru", "lstm", "attention")  # with memory, of `Policy`
+OTHERS = ("none", "arms", "places")  # without memory; with policies of their own, see `metarl.networks.policies.build`
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The shape of a policy with memory.
+
+    Attributes:
+        core: what remembers: a GRU, an LSTM, causal attention over the meta-episode, a GRU for each pair of observation
+            and action ("arms", for bandits and small MDPs), or for each place beside one that goes along ("places", for mazes).
+            "none" remembers nothing and reads the current observation only, with no previous action, reward or
+            episode start: to compare with.
+        units: size of the hidden vector, width of the attention, size of each pair's memory, or of both hidden layers.
+        layers: attention layers; recurrent cores have one.
+        heads: attention heads.
+        previous_observation: read the observation before the current one too, so that a step holds a whole transition.
+        encoder: what images are read by: RL²'s two convolutions, the Nature network, IMPALA's residual one, or nothing (pixels as
+            numbers); "auto" takes RL²'s for images of 13x13 pixels or more, and nothing for other observations (see
+            `metarl.networks.encoders.fitting_encoder`). All work with every core but "arms", which reads no images.
+    """
+
+    core: Literal["gru", "lstm", "attention", "none", "arms", "places"] = "gru"
+    units: int = 64
+    layers: int = 2
+    heads: int = 4
+    previous_observation: bool = False
+    encoder: Literal["auto", "none", "rl2", "nature", "impala"] = "auto"
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.core not in (*CORES, *OTHERS):
+            raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join((*CORES, *OTHERS))}.")
+        if min(self.units, self.layers, self.heads) < 1:
+            raise ValueError(f"units, layers and heads must be at least 1, not {self.units}, {self.layers} and {self.heads}.")
+        if self.encoder not in ("auto", "none", *ENCODERS):
+            raise ValueError(f"There is no encoder {self.encoder!r}; choose one of {', '.join(('auto', 'none', *ENCODERS))}.")
+        if self.core == "arms" and self.encoder in ENCODERS:
+            able = [core for core in (*CORES, *OTHERS) if core != "arms"]
+            raise ValueError(f"The core {self.core!r} reads no images; for the encoder {self.encoder!r} choose {', '.join(able)}.")
+        if self.core == "none" and self.previous_observation:
+            raise ValueError(
+                "A policy without memory can't read the previous observation; leave previous_observation off, or choose a core."
+            )
+
+
+class PolicyOutput(NamedTuple):
+    """What a policy says of B rows."""
+
+    parameters: Tensor  # [..., B, P] of the action distribution
+    value: Tensor  # [..., B] return to go, as the learner normalises it
+
+
+class Seen(NamedTuple):
+    """What a policy with an encoder reads of steps, before any weight is involved."""
+
+    images: Tensor  # [..., B, H, W, C] bytes
+    rest: Tensor  # [..., B, F] features of the rest
+    counts: Tensor  # [..., B] bool: where not, nobody asks for what the policy says, and the image isn't looked at
+
+
+class PolicyState(NamedTuple):
+    """What a policy remembers."""
+
+    core: Any
+    observation: Tensor  # [B, *obs] the last one seen
+
+
+class Policy(nn.Module):
+    """Inputs, for images an encoder, core, heads.
+
+    Args:
+        observation_space, action_space: of one task.
+        config: the shape.
+        max_steps: most steps in a meta-episode.
+        rng: draws the initial weights.
+
+    Raises:
+        ValueError: spaces that the policy or its encoder can't read or act in.
+    """
+
+    def __init__(self, observation_space: gym.Space, action_space: gym.Space, config: NetworkConfig, max_steps: int, rng: Generator):
+        super().__init__()
+        self.static_shapes = False  # true: don't look at a value to save work
+        self.encoder = make_encoder(config.encoder, observation_space, rng)
+        if self.encoder is not None and config.previous_observation:
+            raise ValueError("Encoded images are read once, and remembered by the core; leave previous_observation out.")
+        encoded, memoryless = self.encoder is not None, config.core == "none"
+        self.inputs = StepInputs(observation_space, action_space, config.previous_observation, encoded, memoryless)
+        size = self.inputs.size if self.encoder is None else self.encoder.size + self.inputs.size
+        if config.core == "attention":
+            self.core: Any = Attention(size, config.units, rng, max_steps, config.layers, config.heads)
+        else:
+            self.core = {"gru": GRU, "lstm": LSTM, "none": FeedForward}[config.core](size, config.units, rng)
+        num_parameters = action_distribution(action_space).num_parameters
+        self.heads = linear(config.units, num_parameters + 1, rng)  # the action distribution's parameters, then the value
+        with torch.no_grad():
+            self.heads.weight[:-1].mul_(0.01)  # all actions start about equally likely
+
+    def initial_state(self, batch_size: int) -> PolicyState:
+        """The memory of `batch_size` rows that have seen nothing."""
+        space = self.inputs.space
+        observation = torch.zeros((batch_size, *(space.shape or ())), dtype=observation_dtype(space), device=self.heads.weight.device)
+        return PolicyState(self.core.initial_state(batch_size), observation)
+
+    def forward(self, step: Step, state: PolicyState) -> tuple[PolicyOutput, PolicyState]:
+        """One step of B rows; rows that start a meta-episode forget first."""
+        features = self.inputs(step, state.observation)
+        if self.encoder is not None:
+            features = torch.cat([self.encoder(step.observation), features], -1)
+        output, core = self.core(features, forget(state.core, step.meta_episode_start))
+        return self._heads(output), PolicyState(core, step.observation)
+
+    def sequence(self, steps: Step | Tensor | Seen) -> PolicyOutput:
+        """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals `forward` step by step.
+
+        `steps` may also be what `read` made of them.
+        """
+        seen = self.read(steps) if isinstance(steps, Step) else steps
+        return self._heads(self.core.sequence(self._encoded(seen) if isinstance(seen, Seen) else seen))
+
+    def read(self, steps: Step, valid: Tensor | None = None) -> Tensor | Seen:
+        """What there is to read in whole meta-episodes: features [T, B, F], for an encoder its images and features of the rest.
+
+        No weights are involved, so that a learner can keep it for a whole update. What the policy says after a row's meta-episode is
+        over, where `valid` [T, B] is false, must not be used then.
+        """
+        previous = torch.cat([steps.observation[:1], steps.observation[:-1]]) if self.inputs.previous_observation else None
+        features = self.inputs(steps, previous)
+        if self.encoder is None:
+            return features
+        return Seen(steps.observation, features, torch.ones_like(steps.meta_episode_start) if valid is None else valid)
+
+    def learn_moments(self, steps: Step, valid: Tensor) -> None:
+        """Take a rollout [T, B] into the running moments of the inputs; call it between updates, never within one."""
+        self.inputs.learn_moments(steps, valid)
+
+    def _encoded(self, seen: Seen) -> Tensor:
+        """Features [T, B, F]: the encoder's, zeros where steps don't count, and the rest."""
+        assert self.encoder is not None
+        if self.static_shapes:
+            return torch.cat([self.encoder(seen.images), seen.rest], -1)
+        return torch.cat([encode_counted(self.encoder, seen.images, seen.counts), seen.rest], -1)
+
+    def _heads(self, output: Tensor) -> PolicyOutput:
+        heads = self.heads(output)
+        return PolicyOutput(heads[..., :-1], heads[..., -1])
+
+
+def forget(state: Any, rows: Tensor) -> Any:
+    """Core states with zeros in `rows` [B]; an attention cache needs only its clock set back."""
+    if isinstance(state, Tensor):
+        return state.masked_fill(rows.reshape(rows.shape + (1,) * (state.dim() - rows.dim())), 0)
+    if hasattr(state, "clock"):
+        return state._replace(clock=torch.where(rows, 0, state.clock))
+    parts = [forget(part, rows) for part in state]
+    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
+
+
+def unroll(policy: Any, steps: Any) -> PolicyOutput:
+    """What `policy` says along whole meta-episodes [T, B, ...]: in parallel if it can, else step by step."""
+    if hasattr(policy, "sequence"):
+        return policy.sequence(steps)
+    assert isinstance(steps, Step)
+    state, outputs = policy.initial_state(steps.prev_reward.shape[1]), []
+    for t in range(len(steps.prev_reward)):
+        output, state = policy(Step(*(field[t] for field in steps)), state)
+        outputs.append(output)
+    return PolicyOutput(torch.stack([o.parameters for o in outputs]), torch.stack([o.value for o in outputs]))

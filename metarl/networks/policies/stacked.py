@@ -1,0 +1,108 @@
+"""Several networks of one shape as one: parameters stacked over members, all computed in one batch (one member a seed)."""
+
+import copy
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+from torch.utils._pytree import tree_map
+
+from metarl.core.step import Step
+from metarl.networks.policies.policy import PolicyOutput, unroll
+
+__all__ = ["StackedPolicy"]
+
+
+class StackedPolicy(nn.Module):
+    """S policies over S x B rows: rows s B ... (s + 1) B belong to member s.
+
+    Args:
+        policies: S policies of one shape; their weights are copied.
+    """
+
+    def __init__(self, policies: Sequence[nn.Module]):
+        super().__init__()
+        self.num_members = len(policies)
+        self._template = [_StepOrSequence(copy.deepcopy(policies[0]))]  # in a list, so that its own weights aren't registered
+        set_static_shapes(self._template[0], True)  # no value can be looked at within vmap
+        parameters, buffers = stack_module_state([_StepOrSequence(policy) for policy in policies])
+        self._names = {name.replace(".", "/"): name for name in (*parameters, *buffers)}
+        for name, tensor in parameters.items():
+            self.register_parameter(name.replace(".", "/"), nn.Parameter(tensor.detach().clone()))
+        for name, tensor in buffers.items():
+            self.register_buffer(name.replace(".", "/"), tensor.clone())
+
+    def initial_state(self, batch_size: int) -> Any:
+        """The memory of S x B rows that have seen nothing."""
+        state = vmap(lambda own: functional_call(self._template[0], own, (batch_size // self.num_members,)))(self._tensors())
+        return tree_map(lambda tensor: tensor.flatten(0, 1), state)
+
+    def forward(self, step: Step, state: Any) -> tuple[PolicyOutput, Any]:
+        """One step of S x B rows."""
+        return self._run(step, state)
+
+    def sequence(self, steps: Step) -> PolicyOutput:
+        """Whole meta-episodes, each a column of `steps` [T, S x B, ...]."""
+        return self._run(steps)
+
+    @torch.no_grad()
+    def member(self, index: int) -> nn.Module:
+        """Member `index` as a policy of its own, sharing no memory with this one."""
+        policy = copy.deepcopy(self._template[0].policy).to(next(self.parameters()).device)
+        set_static_shapes(policy, False)
+        own = self._tensors()
+        for name, tensor in named_tensors(policy).items():
+            tensor.copy_(own[f"policy.{name}"][index])
+        return policy
+
+    @torch.no_grad()
+    def write_member(self, index: int, policy: nn.Module) -> None:
+        """Take over the weights and buffers of `policy` as member `index`."""
+        own = self._tensors()
+        for name, tensor in named_tensors(policy).items():
+            own[f"policy.{name}"][index] = tensor
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {self._names[name]: tensor for name, tensor in named_tensors(self).items()}
+
+    def _run(self, steps: Step, *state: Any) -> Any:
+        dim = 0 if state else 1  # rows come first in one step, second in sequences
+        steps = tree_map(lambda tensor: tensor.unflatten(dim, (self.num_members, -1)), steps)
+        state = tree_map(lambda tensor: tensor.unflatten(0, (self.num_members, -1)), state)
+
+        def one(own: dict[str, Tensor], *arguments: Any) -> Any:
+            return functional_call(self._template[0], own, arguments)
+
+        with warnings.catch_warnings():  # attention on a CPU runs member by member, which is fast enough and known
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            out = vmap(one, in_dims=(0, dim, *(0 for _ in state)), out_dims=dim)(self._tensors(), steps, *state)
+        return tree_map(lambda tensor: tensor.flatten(dim, dim + 1), out)
+
+
+class _StepOrSequence(nn.Module):
+    """One module whose call is a step with a state, a whole sequence without one, or the first state of a number of rows."""
+
+    def __init__(self, policy: Any):
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, steps: Step | int, *state: Any) -> Any:
+        if isinstance(steps, int):
+            return self.policy.initial_state(steps)
+        return self.policy(steps, *state) if state else unroll(self.policy, steps)
+
+
+def set_static_shapes(policy: nn.Module, static: bool) -> None:
+    """Tell the modules of `policy` that may look at a tensor's value to save work whether they must not."""
+    modules: Any = policy.modules()
+    for module in modules:
+        if hasattr(module, "static_shapes"):
+            module.static_shapes = static
+
+
+def named_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}

@@ -1,0 +1,72 @@
+"""Runs that benchmarks need: taken from disk where they are finished, trained where they aren't."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from metarl.runs.checkpoint import in_half_precision
+from metarl.runs.training import train
+from metarl.runs.config import RunConfig
+from metarl.runs.store import RunFolder, find_runs, publish
+
+__all__ = ["check_folder", "find_finished", "finished", "trained"]
+
+
+def trained(
+    run: RunConfig,
+    own: Path,
+    published: Path,
+    *,
+    start: Callable[[], Path | None] | None = None,
+    train_missing: bool = True,
+    publishes: bool = False,
+) -> Path | None:
+    """The folder of `run` with its weights: our own, else the published one, else trained (or gone on with) now.
+
+    Args:
+        run: what is wanted.
+        own: where it is trained.
+        published: where its published copy lies.
+        start: gives the folder of the run whose weights training begins with; asked only where this run must be trained.
+        train_missing: otherwise None is returned where neither folder has the weights.
+        publishes: copy a run of our own to `published`, and return that; weights of over 5 MB in half precision.
+    """
+    folder = own if finished(own, run) else published
+    if not finished(folder, run):
+        if not train_missing:
+            return None
+        train(run, own, start=None if start is None else start(), lengthen=False)
+        folder = own
+    return publish(own, published.parent, in_half_precision) if publishes and folder == own else folder
+
+
+def finished(folder: Path, run: RunConfig) -> bool:
+    """Whether the folder has the weights of `run`, on whatever device it was trained."""
+    return RunFolder(folder).weights().exists() and same_run(folder, run)
+
+
+def find_finished(root: Path, run: RunConfig) -> RunFolder | None:
+    """The folder at or below `root` that has the weights of `run`, whatever its name; None where there is none."""
+    wanted = run.learner, run.distribution
+    for folder in find_runs(root):
+        identity = folder.identity
+        if (identity["learner"], identity["distribution"]) == wanted and finished(folder.path, run):
+            return folder
+    return None
+
+
+def check_folder(run: RunConfig, own: Path, published: Path) -> None:
+    """Before anything is computed, refuse a folder that holds a run with other settings.
+
+    Raises:
+        ValueError: it does, and there are no published weights of the right settings.
+    """
+    if (own / "run.json").exists() and not same_run(own, run) and not finished(published, run):
+        raise ValueError(f"{own} holds a run with other settings than wanted now; move it away, or choose another folder for runs.")
+
+
+def same_run(folder: Path, run: RunConfig) -> bool:
+    """Whether the folder holds `run`, on whatever device it was trained; one that went on to more iterations is another."""
+    if RunFolder(folder).earlier_lengths:
+        return False
+    stored = RunConfig.from_identity(RunFolder(folder).identity).identity()
+    return {**stored, "device": ""} == {**run.identity(), "device": ""}

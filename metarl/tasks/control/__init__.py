@@ -1,0 +1,1 @@
+"""Classic control and walks in a plane."""

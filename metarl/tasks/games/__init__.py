@@ -1,0 +1,1 @@
+"""Video games: Atari, CoinRun, stable-retro."""

@@ -1,0 +1,178 @@
+"""MLSH's agent: options hold N steps, the master learns after D steps as in training, and stops learning when scores are taken."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from metarl.core.budget import Episodes
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import fresh_tasks
+from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.learners.hierarchy.mlsh import MLSH, MLSHConfig
+from metarl.learners.hierarchy.options import by_sub_policy
+from metarl.learners.policy_gradient.policy_episodes import judge
+from metarl.learners.policy_gradient.stacked_ppo import StackedPPO, improved
+from metarl.networks.perceptron import PerceptronConfig
+from metarl.tasks.control.moving_bandits import MovingBandits
+
+TASKS = MovingBandits(horizon=6)
+CONFIG = MLSHConfig(every=3, steps=12, network=PerceptronConfig((8,)))  # two episodes, two choices each
+
+
+def played(budget, steps, rows=3, draws=0):
+    """The agent's states after each step."""
+    agent = MLSH(CONFIG, TASKS, 2).agent(budget)
+    env = MetaEpisodeEnv(TASKS, budget, rows, torch_generator(0))
+    step, state, states = env.reset(fresh_tasks(TASKS, "test", rows, 0)), agent.initial_state(rows), []
+    for _ in range(steps):
+        action, state = agent.act(step, state, torch_generator(len(states), "agent", draws))
+        step, _ = env.step(action)
+        masters = state.masters.of_rows(torch.arange(rows))
+        episodes = type(state.episodes)(*(part.clone() for part in state.episodes))
+        states.append(state._replace(masters=masters, episodes=episodes))
+    return agent, states, step
+
+
+def test_options_hold_for_n_steps_and_begin_with_episodes():
+    _, states, _ = played(Episodes(6, 0), 24)
+    options = torch.stack([state.option for state in states]).unflatten(0, (-1, 3))  # [choices, N, B]
+    assert bool((options == options[:, :1]).all())
+    assert len(options.flatten().unique()) == 2
+
+
+def test_a_master_learns_after_d_steps_as_in_training():
+    agent, states, step = played(Episodes(6, 0), 12)
+    assert all(state.masters.taken.tolist() == [0, 0, 0] for state in states)
+    before = agent.note(step, states[-1])
+    assert before.collected.tolist() == [2, 2, 2]
+    choices = before.episodes.of(torch.arange(3))
+    assert bool(choices.valid.all())
+    assert choices.reward.shape == (2, 3, 2)
+    judged = judge(choices, agent.settings.discount, agent.settings.gae_lambda, by_time_alone=True)
+    hierarchy = agent.hierarchy
+    wanted = improved(
+        hierarchy.master, hierarchy.options, before.masters, judged, agent.settings, torch_generator(0, "master's minibatches")
+    )
+    after = agent.improve(before)
+    assert after.masters.taken.tolist() == [30, 30, 30]  # ten passes of three minibatches
+    for one, other in zip(after.masters.weights, wanted.weights, strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+    assert not bool(after.episodes.valid.any())
+
+
+def test_sub_policies_stay_as_they_are():
+    learner = MLSH(CONFIG, TASKS, 2)
+    agent, _, _ = played(Episodes(6, 0), 30)
+    for own, trained in zip(agent.sub_policies, learner.sub_policies.weights, strict=True):
+        assert torch.equal(own, trained)
+
+
+def test_nothing_is_learned_from_scored_episodes():
+    _, states, _ = played(Episodes(2, after=4), 36)
+    assert states[12].masters.taken.tolist() == states[-1].masters.taken.tolist() == [30, 30, 30]
+
+
+def test_scored_episodes_are_played_without_a_draw():
+    budget = Episodes(0, after=3)
+    plays = [[state.option.tolist() for state in played(budget, 18, draws=draws)[1]] for draws in (0, 1)]
+    assert plays[0] == plays[1]
+    learning = [[state.option.tolist() for state in played(Episodes(3, 0), 18, draws=draws)[1]] for draws in (0, 1)]
+    assert learning[0] != learning[1]
+
+
+def test_a_new_task_gets_a_new_master():
+    _, states, _ = played(Episodes(3, 0), 19)
+    assert states[17].masters.taken.tolist() == [30, 30, 30]
+    assert states[18].masters.taken.tolist() == [0, 0, 0]
+
+
+def test_too_few_episodes_to_learn_from_get_a_sentence():
+    with pytest.raises(ValueError, match="learns from 2 episodes at a time"):
+        MLSH(CONFIG, TASKS).agent(Episodes(1, after=1))
+
+
+def tuned(budget, steps, warm_up=1):
+    """Every state of an agent whose sub-policies learn on."""
+    moved = StackedPPO(entropy=0.1)  # even by episodes without a reward
+    learner = MLSH(replace(CONFIG, fine_tune_after=warm_up, sub_policy=moved), TASKS, 2)
+    agent, rows = learner.agent(budget), 3
+    env = MetaEpisodeEnv(TASKS, budget, rows, torch_generator(0, "environment"))
+    step, state, kept = env.reset(fresh_tasks(TASKS, "test", rows, 0)), agent.initial_state(rows), []
+    for i in range(steps):
+        action, state = agent.act(step, state, torch_generator(i, "agent"))
+        kept.append((state.own.stack.of_rows(torch.arange(6)), state.masters.of_rows(torch.arange(rows))))
+        step, _ = env.step(action)
+    return learner, agent, kept, state, step
+
+
+def test_own_sub_policies_learn_after_the_masters_warm_up_only():
+    learner, agent, kept, _, _ = tuned(Episodes(8, 0), 30)
+    copies = [weight.repeat(3, *(1,) * (weight.dim() - 1)) for weight in learner.sub_policies.weights]
+    for moment, changed in ((0, False), (12, False), (23, False), (24, True)):
+        own = kept[moment][0].weights
+        assert all(torch.equal(one, other) for one, other in zip(own, copies, strict=True)) != changed
+    assert kept[24][1].taken.tolist() == [60, 60, 60]
+    for own, trained in zip(agent.sub_policies, learner.sub_policies.weights, strict=True):
+        assert torch.equal(own, trained)  # those that a new task begins with
+
+
+def test_own_sub_policies_learn_as_in_training():
+    learner, agent, kept, state, step = tuned(Episodes(8, 0), 24)
+    before = agent.note(step, state)
+    hierarchy, settings = agent.hierarchy, learner.config.sub_policy
+    stack = kept[-1][0]
+    after = agent.improve(before).own.stack
+    for row in range(3):
+        own = before.own.steps.of(torch.tensor([row]))._replace(valid=torch.ones(6, 1, 2, dtype=torch.bool))
+        judged = judge(own, settings.discount, settings.gae_lambda)
+        option = before.episodes.action[row].repeat_interleave(3, 0).flatten()[None]
+        examples, share = by_sub_policy(judged, option, hierarchy)
+        pair = torch.tensor([2 * row, 2 * row + 1])
+        cuts = torch_generator(0, "sub-policies' minibatches")
+        wanted = improved(hierarchy.sub_policy, hierarchy.actions, stack.of_rows(pair), examples, settings, cuts, share)
+        for one, other in zip(wanted.weights, after.of_rows(pair).weights, strict=True):
+            assert torch.allclose(one, other, atol=1e-6)
+    assert not torch.equal(after.weights[0][0], after.weights[0][2])  # another task's
+
+
+def test_a_new_task_begins_with_the_trained_sub_policies():
+    learner, _, kept, _, _ = tuned(Episodes(3, 0), 19, warm_up=0)
+    first = learner.sub_policies.weights[0].repeat(3, 1, 1)
+    assert not torch.equal(kept[17][0].weights[0], first)
+    assert torch.equal(kept[18][0].weights[0], first)
+    assert kept[18][0].taken.tolist() == [0] * 6
+
+
+def test_own_sub_policies_steps_are_weighed_by_use_as_in_training():
+    moves = []
+    for weigh in (True, False):
+        moved = StackedPPO(lr=1e-3, epochs=1, minibatches=1, entropy=0.1)
+        config = replace(CONFIG, fine_tune_after=0, warm_up=0, weigh_by_use=weigh, sub_policy=moved)
+        learner = MLSH(config, TASKS, 2)
+        agent = learner.agent(Episodes(8, 0))
+        assert agent.fine_tuning == (moved, 0, weigh, True)
+        env = MetaEpisodeEnv(TASKS, Episodes(8, 0), 1, torch_generator(0, "environment"))
+        step, state = env.reset(fresh_tasks(TASKS, "test", 1, 0)), agent.initial_state(1)
+        for i in range(13):
+            action, state = agent.act(step, state, torch_generator(i, "agent"))
+            step, _ = env.step(action)
+        first = learner.sub_policies.weights[-1]
+        moves.append((state.own.stack.weights[-1] - first).abs().max(1).values)
+    assert bool((moves[0] < moves[1]).all())  # two sub-policies act, each a part of the time
+    assert bool((moves[0] > 0).all())
+
+
+@pytest.mark.parametrize("on", ["own", "all"])
+def test_a_sub_policy_that_never_acts_learns_from_all_steps_only(on):
+    moved = StackedPPO(lr=1e-3, epochs=1, minibatches=1, entropy=0.1)
+    learner = MLSH(replace(CONFIG, fine_tune_after=0, warm_up=0, fine_tune_on=on, sub_policy=moved), TASKS, 2)
+    learner.first_master[-1][:] = torch.tensor([0.0, -60.0])  # nobody chooses the second
+    agent, first = learner.agent(Episodes(8, 0)), learner.sub_policies.weights[-1]
+    env = MetaEpisodeEnv(TASKS, Episodes(8, 0), 1, torch_generator(0, "environment"))
+    step, state = env.reset(fresh_tasks(TASKS, "test", 1, 0)), agent.initial_state(1)
+    for i in range(13):
+        action, state = agent.act(step, state, torch_generator(i, "agent"))
+        step, _ = env.step(action)
+    moves = (state.own.stack.weights[-1] - first).abs().max(1).values
+    assert (moves > 0).tolist() == [True, on == "all"]

@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from metarl.core.budget import Episodes
+from metarl.runs import commands
+from metarl.runs.commands import EvaluateOptions, TrainOptions, save_scores, score_run, scoring_flags, suggestion_for, train_run
+from metarl.runs.suggested import suggested_config
+from metarl.learners.hierarchy.mlsh import MLSHConfig
+from metarl.learners.memory.rl2 import RL2Config
+from metarl.networks.perceptron import PerceptronConfig
+from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.store import RunFolder
+from metarl.core.registry import make
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    config = RL2Config(episodes=3, num_envs=16, iterations=1, network=NetworkConfig(units=8))
+    options = TrainOptions(distribution="Identity-v0", distribution_args=("numbers=2", "horizon=2"), folder=folder)
+    assert train_run("rl2", config, options) == folder
+    return folder
+
+
+def test_agents_are_scored_on_the_same_tasks(folder):
+    scored = score_run(folder, EvaluateOptions(num_tasks=20, beside=("random",)))
+    assert [label for label, _ in scored.entries] == ["RL²", "Random"]
+    assert len({evaluation.fingerprint for _, evaluation in scored.entries}) == 1
+
+
+def test_every_agent_has_a_file_of_its_own(folder):
+    options = EvaluateOptions(num_tasks=20, member=0)
+    scored = score_run(folder, options)
+    files = save_scores(folder, scored, options)
+    assert [file.name for file in files] == ["test-20tasks-3episodes-seed0.csv", "test-20tasks-3episodes-seed0-random.csv"]
+    for file, (_, evaluation) in zip(files, scored.entries, strict=True):
+        assert list(pd.read_csv(file)["total"]) == list(evaluation.scores("total"))
+
+
+def test_the_seed_of_a_run_with_several_stands_in_the_label(tmp_path):
+    config = RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig(units=8))
+    train_run("rl2", config, TrainOptions(seed=(4, 9), folder=tmp_path))
+    for member, seed in ((0, 4), (1, 9)):
+        scored = score_run(tmp_path, EvaluateOptions(num_tasks=5, member=member))
+        assert [label for label, _ in scored.entries] == [f"RL², seed {seed}", "Random"]
+
+
+def test_a_budget_of_steps(folder):
+    options = EvaluateOptions(num_tasks=20, steps=5, score="budget_mean")
+    scored = score_run(folder, options)
+    assert scored.entries[0][1].budget.total == 5
+    assert save_scores(folder, scored, options)[0].name == "test-20tasks-5steps-seed0.csv"
+    with pytest.raises(ValueError, match="not both"):
+        score_run(folder, EvaluateOptions(steps=5, episodes=2))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (EvaluateOptions(split="tests"), "has no split 'tests'; choose one of train, test"),
+        (EvaluateOptions(num_tasks=0), "at least 1, not 0"),
+        (EvaluateOptions(episodes=-1), "K >= 0"),
+        (EvaluateOptions(steps=0), "at least one step"),
+        (EvaluateOptions(score="after_k"), "add --after 1"),
+        (EvaluateOptions(score="after_k", steps=5), "add --after 1"),
+        (EvaluateOptions(score="budget_mean"), "add --steps N"),
+        (EvaluateOptions(score="budget_mean", episodes=3), "add --steps N"),
+        (EvaluateOptions(steps=5, after=0), "not both"),
+        (EvaluateOptions(inner_steps=32), "for runs that learned from examples"),
+        (EvaluateOptions(inner_batch=4), "for runs that learned from examples"),
+        (EvaluateOptions(transductive=False), "for runs that learned from examples"),
+        (EvaluateOptions(member=1), "has no member 1"),
+        (EvaluateOptions(beside=("gitins",)), "Did you mean 'gittins'"),
+        (EvaluateOptions(beside=("gittins",)), "can't play"),
+        (EvaluateOptions(device="cuda:99"), "cpu|machine has"),
+    ],
+)
+def test_bad_options_are_refused(folder, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        score_run(folder, options)
+
+
+def test_agents_that_learn_by_updates_are_scored_after_them(tmp_path):
+    config = MLSHConfig(iterations=1, every=1, warm_up=2, steps=4, tasks=2, network=PerceptronConfig((4,)))
+    options = TrainOptions(distribution="Identity-v0", distribution_args=("numbers=2", "horizon=2"), folder=tmp_path)
+    train_run("mlsh", config, options)
+    budgets = {
+        Episodes(4, after=2): EvaluateOptions(num_tasks=3, score="after_k"),  # two updates after two episodes each, and two more
+        Episodes(4, after=1): EvaluateOptions(num_tasks=3, after=1),
+        Episodes(6): EvaluateOptions(num_tasks=3),
+        Episodes(2, after=1): EvaluateOptions(num_tasks=3, episodes=2, after=1),
+    }
+    for wanted, asked in budgets.items():
+        assert score_run(tmp_path, asked).entries[0][1].budget == wanted
+    assert scoring_flags(tmp_path) == " --score after_k --num-tasks 100"
+
+
+def test_others_are_scored_as_they_are(folder):
+    assert scoring_flags(folder) == ""
+
+
+def test_a_run_goes_on_as_it_was_begun_when_suggestions_change(tmp_path, monkeypatch):
+    begun = RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig(units=8))
+    changed = replace(begun, num_envs=16, network=NetworkConfig(units=4), iterations=2)
+    options = TrainOptions(distribution="Identity-v0", folder=tmp_path)
+    monkeypatch.setattr(commands, "suggested_config", lambda learner, distribution: begun)
+    train_run("rl2", begun, options)
+    monkeypatch.setattr(commands, "suggested_config", lambda learner, distribution: changed)
+    train_run("rl2", changed, options)  # nothing typed: the sizes of then, and on to the end of now
+    assert RunFolder(tmp_path).identity["config"]["num_envs"] == 8
+    assert RunFolder(tmp_path).identity["config"]["network"]["units"] == 8
+    assert len(RunFolder(tmp_path).metrics) == 2
+    with pytest.raises(ValueError, match="num_envs"):
+        train_run("rl2", replace(changed, num_envs=32), options)  # typed
+
+
+@pytest.mark.parametrize("words", [[], ["--distribution", "CartPole-v0"], ["--distribution=CartPole-v0", "--iterations", "3"]])
+def test_flags_default_to_what_suits_the_distribution(words):
+    suggestion = suggestion_for("rl2", words)
+    named = "CartPole-v0" if words else "BernoulliBandit-v0"
+    assert suggestion.options.distribution == named
+    assert suggestion.config == suggested_config("rl2", make(named))
+
+
+def test_arguments_of_the_distribution_count_too():
+    words = ["--distribution-args", "horizon=2500", "--distribution", "GridMaze-v0"]
+    assert suggestion_for("rl2", words).config == suggested_config("rl2", make("GridMaze-v0", horizon=2500))
+    assert suggestion_for("reptile", []).options.distribution_args == ("points=50",)
+    with pytest.raises(ValueError, match="Did you mean"):
+        suggestion_for("rl2", ["--distribution", "GridMaz-v0"])
+    assert suggestion_for("rl2", ["--distribution", "GridMaz-v0", "--help"]).config == RL2Config()
+
+
+def test_learners_of_examples_are_scored_after_the_steps_of_their_training(tmp_path):
+    config = replace(suggested_config("maml", "SineRegression-v0"), iterations=1, inner_steps=2)
+    train_run("maml", config, TrainOptions(distribution="SineRegression-v0", folder=tmp_path))
+    assert scoring_flags(tmp_path) == " --inner-steps 2"

@@ -1,0 +1,316 @@
+import errno
+import json
+import os
+import resource
+import shutil
+import signal
+import tempfile
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from metarl.runs import store as results
+from metarl.core.budget import Episodes, Steps
+from metarl.evaluation.protocol import evaluate
+from metarl.evaluation.statistics import mean
+from metarl.runs.store import (
+    RunFolder,
+    RunFolderError,
+    StorageError,
+    find_runs,
+    provenance,
+    publish,
+    published_table,
+    record_figure,
+    runs_table,
+    write_csv,
+    write_evaluation,
+    write_file,
+)
+from metarl.core.registry import make
+from tests.runs.tiny_learner import TinyAgent
+
+IDENTITY = {
+    "learner": "tiny",
+    "config": {"units": 64, "part": {"lr": 0.5}},
+    "distribution": "BernoulliBandit-v0",
+    "arguments": {"arms": 5},
+    "seeds": [0],
+    "device": "cpu",
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run with everything in it."""
+    run = RunFolder(tmp_path / "runs" / "first")
+    with run.lock():
+        run.adopt(IDENTITY)
+    run.metrics_file.write_text("iteration,steps,return,seconds\n1,10,0.5,1.0\n2,20,0.75,2.0\n")
+    run.weights().write_bytes(b"weights")
+    run.checkpoint.write_bytes(b"checkpoint")
+    return run
+
+
+def played(horizon_one=True, budget=Episodes(3, after=1)):
+    import torch
+
+    distribution = make("BernoulliBandit-v0", arms=2) if horizon_one else make("Identity-v0", numbers=3, horizon=2)
+    return evaluate(TinyAgent(torch.tensor([0.0, 1.0])), distribution, "test", 20, 3, budget)
+
+
+def test_description_and_metrics_come_back(run):
+    assert run.identity == IDENTITY
+    assert run.description["versions"]["python"].startswith("3.")
+    assert list(run.metrics["return"]) == [0.5, 0.75]
+    assert RunFolder(run.path.parent / "none").metrics.empty
+
+
+def test_a_folder_without_a_run_says_so(tmp_path):
+    with pytest.raises(RunFolderError, match="holds no run"):
+        _ = RunFolder(tmp_path).description
+
+
+@pytest.mark.parametrize(("text", "sentence"), [("{", "damaged"), ("[]", "isn't a metarl run"), ("{}", "isn't a metarl run")])
+def test_a_bad_run_json_is_refused(run, text, sentence):
+    (run.path / "run.json").write_text(text)
+    with pytest.raises(RunFolderError, match=sentence):
+        _ = run.description
+
+
+def test_a_newer_run_json_is_refused(run):
+    (run.path / "run.json").write_text(json.dumps({**run.description, "format": 2}))
+    with pytest.raises(RunFolderError, match="upgrade metarl"):
+        _ = run.description
+
+
+def test_adopting_the_same_run_changes_nothing(run):
+    before = (run.path / "run.json").read_bytes()
+    run.adopt({**IDENTITY, "seeds": (0,)})
+    assert (run.path / "run.json").read_bytes() == before
+
+
+def test_another_config_is_refused_by_the_fields_that_differ(run):
+    with pytest.raises(RunFolderError) as caught:
+        run.adopt({**IDENTITY, "config": {"units": 128, "part": {"lr": 0.5}}, "seeds": [1]})
+    assert "config.units is 64 there, 128 here; seeds is [0] there, [1] here" in str(caught.value)
+    assert "lr" not in str(caught.value)
+
+
+def test_going_on_with_other_versions_is_written_down(run, monkeypatch):
+    run.note_continuation()
+    assert "continued" not in run.description
+    identity = run.identity
+    monkeypatch.setattr(results, "__version__", "99.0")
+    for _ in range(2):
+        run.note_continuation()
+    assert [entry["versions"]["metarl"] for entry in run.description["continued"]] == ["99.0"]
+    assert run.identity == identity
+    monkeypatch.undo()
+    run.note_continuation()
+    assert len(run.description["continued"]) == 2
+
+
+def test_files_of_an_unknown_run_are_refused(run):
+    (run.path / "run.json").unlink()
+    with pytest.raises(RunFolderError, match="no run.json to tell whose"):
+        run.adopt(IDENTITY)
+
+
+def in_child(action):
+    """Run `action(report)` in a forked process, which costs no imports; gives its process id and what it reports, as a stream."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            action(lambda text: os.write(writing, text.encode()))
+        finally:
+            os._exit(0)
+    os.close(writing)
+    return child, os.fdopen(reading)
+
+
+def test_a_folder_in_use_is_refused_until_its_process_dies(run):
+    def hold(report):
+        with run.lock():
+            report("held\n")
+            time.sleep(60)
+
+    child, reports = in_child(hold)
+    assert reports.readline() == "held\n"
+    with pytest.raises(RunFolderError, match="in use by another process"), run.lock():
+        pass
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with run.lock(), pytest.raises(RunFolderError, match="in use"), run.lock():
+        pass
+
+
+def test_the_lock_sweeps_up_what_a_killed_writer_left(run):
+    (run.path / ".checkpoint.safetensors.99.tmp").write_bytes(b"half")
+    with run.lock():
+        assert sorted(os.listdir(run.path)) == ["checkpoint.safetensors", "lock", "metrics.csv", "run.json", "weights.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [(errno.ENOSPC, "no space is left"), (errno.EROFS, "read-only"), (errno.EACCES, "read-only"), (errno.EIO, "nput/output")],
+)
+def test_a_disk_that_refuses_is_explained_and_costs_nothing(run, monkeypatch, number, sentence):
+    before = {name: (run.path / name).read_bytes() for name in os.listdir(run.path)}
+
+    def refuse(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StorageError, match=sentence), run.lock():
+        pass
+    assert {name: (run.path / name).read_bytes() for name in os.listdir(run.path)} == before
+
+
+def test_a_folder_without_permission_is_explained():
+    with tempfile.TemporaryDirectory() as parent:
+        os.chmod(parent, 0o555)
+        is_root = os.geteuid() == 0  # root may write anywhere, so it becomes nobody for a moment
+        if is_root:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(StorageError, match="it is read-only for you. Choose another folder"), RunFolder(f"{parent}/run").lock():
+                pass
+        finally:
+            if is_root:
+                os.seteuid(0)
+
+
+def test_a_disk_with_a_limit_keeps_the_old_file(tmp_path):
+    """A real refusal: the system stops the write half-way."""
+    file = tmp_path / "file"
+    write_file(file, b"old")
+
+    def overfill(report):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            write_file(file, bytes(5000))
+        except StorageError as error:
+            report(str(error))
+
+    child, reports = in_child(overfill)
+    assert "no space is left" in reports.read()
+    os.waitpid(child, 0)
+    assert file.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_file_in_the_folders_way_is_explained(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(StorageError, match="a file is in the way"), RunFolder(path).lock():
+            pass
+
+
+def test_runs_are_found_and_tabled(run):
+    table = runs_table(run.path.parent)
+    assert [found.path for found in find_runs(run.path.parent.parent)] == [run.path]
+    row = table.iloc[0]
+    assert (row["learner"], row["iterations"], row["steps"], row["return"], row["finished"]) == ("tiny", 2, 20, 0.75, True)
+    assert row["config.units"] == 64
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.json", "{"),
+        ("run.json", "[]"),
+        ("run.json", '{"format": 1}'),
+        ("run.json", '{"format": 999}'),
+        ("metrics.csv", ""),
+        ("metrics.csv", "steps\n1\n2,3,4\n"),
+    ],
+)
+def test_a_broken_run_does_not_hide_the_others(run, file, content):
+    broken = run.path.parent / "broken"
+    shutil.copytree(run.path, broken)
+    (broken / file).write_text(content)
+    with pytest.warns(UserWarning, match="broken.* is left out: "):
+        assert runs_table(run.path.parent)["folder"].tolist() == [str(run.path)]
+    if file == "run.json":
+        with pytest.warns(UserWarning, match="broken is left out"):
+            assert [found.path for found in find_runs(run.path.parent)] == [run.path]
+
+
+def test_an_evaluation_is_saved_per_task_with_what_was_played(tmp_path):
+    evaluation = played()
+    write_evaluation(tmp_path / "evaluations", "agent", evaluation)
+    saved = RunFolder(tmp_path).evaluations()
+    about, table = saved["agent"]
+    assert list(table) == ["task", "total", "after_k"]
+    np.testing.assert_array_equal(table["total"], evaluation.scores("total"))
+    assert about["fingerprint"] == evaluation.fingerprint
+    assert about["budget"] == {"kind": "Episodes", "learning": 3, "after": 1}
+    assert not (tmp_path / "evaluations" / "agent-episodes.csv").exists()  # one-step episodes
+
+
+def test_longer_episodes_are_saved_one_by_one_too(tmp_path):
+    evaluation = played(horizon_one=False, budget=Steps(5))
+    write_evaluation(tmp_path, "agent", evaluation)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "agent-episodes.csv"), evaluation.rows())
+    table = pd.read_csv(tmp_path / "agent.csv")
+    assert list(table) == ["task", "total", "budget_mean", "success", "same_task"]
+    assert mean(table["total"], tasks=table["same_task"]) == mean(evaluation.scores())
+
+
+def test_publishing_leaves_checkpoint_and_episodes_behind(run, tmp_path):
+    write_evaluation(run.path / "evaluations", "test", played(horizon_one=False))
+    target = publish(run, tmp_path / "results" / "tables")
+    assert target == tmp_path / "results" / "tables" / "first"
+    copied = sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
+    assert copied == ["evaluations/test.csv", "evaluations/test.json", "metrics.csv", "run.json", "weights.safetensors"]
+    assert RunFolder(target).identity == IDENTITY
+
+
+def test_an_unfinished_run_is_published_with_its_checkpoint(run, tmp_path):
+    run.weights().unlink()
+    assert (publish(run.path, tmp_path / "r") / "checkpoint.safetensors").exists()
+    run.checkpoint.unlink()
+    with pytest.raises(RunFolderError, match="train it first"):
+        publish(run, tmp_path / "s")
+
+
+def test_publishing_refuses_large_files_before_copying_any(run, tmp_path):
+    run.weights().write_bytes(bytes(results.MAX_PUBLISHED_BYTES + 1))
+    with pytest.raises(RunFolderError, match="at most 5 MB"):
+        publish(run, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_benchmarks_table_comes_back(tmp_path):
+    assert published_table(tmp_path, "sine", "table").empty
+    (tmp_path / "sine").mkdir()
+    table = pd.DataFrame({"learner": ["MAML", "Reptile"], "error": [0.25, 0.5]})
+    write_csv(tmp_path / "sine" / "table.csv", table)
+    pd.testing.assert_frame_equal(published_table(tmp_path, "sine", "table"), table)
+
+
+def test_figures_are_updated_in_place(tmp_path):
+    def record(figure, value):
+        record_figure(
+            tmp_path, figure, wanted=">= 6.58", value=value, ci_low=value, ci_high=value, n=10, reached=value > 6.58, command="make x"
+        )
+
+    record("first, with a comma", 6.6)
+    record("second", 0.1)
+    record("first, with a comma", 6.5)
+    table = pd.read_csv(tmp_path / "figures.csv")
+    assert list(table) == ["figure", "wanted", "value", "ci_low", "ci_high", "n", "reached", "command"]
+    assert list(table["figure"]) == ["first, with a comma", "second"]
+    assert list(table["value"]) == [6.5, 0.1]
+    assert list(table["reached"]) == [False, False]
+
+
+def test_provenance_names_versions_and_commit():
+    about = provenance()
+    assert {"python", "metarl", "torch", "numpy"} <= set(about["versions"])
+    assert about["created"].endswith("+00:00")
+    assert about["commit"] is None or len(about["commit"].removesuffix("-dirty")) == 40
