@@ -86,9 +86,9 @@ class Options:
     def run(self, core: Any) -> RunConfig:
         """The training of a policy with this core."""
         ppo = PPOConfig(
-            discount=0.99, gae_lambda=0.95, epochs=4, minibatches=3, lr=3e-3, lr_end=3e-4, entropy=0.0, entropy_end=0.0, value=0.5
+            discount=0.99, gae_lambda=0.95, epochs=4, minibatches=3, lr=3e-3, lr_end=3e-4, entropy_coef=0.0, entropy_end=0.0, value_coef=0.5
         )
-        config = RL2Config(self.episodes, self.num_envs, self.iterations, network=NetworkConfig(core, units=64), ppo=ppo)
+        config = RL2Config(self.episodes, self.num_envs, self.iterations, network=NetworkConfig(core, hidden_size=64), ppo=ppo)
         return RunConfig("rl2", config, "MetaWorldML1-v0", {"task": self.task, "horizon": self.horizon}, self.seed)
 
 

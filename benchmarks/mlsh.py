@@ -131,7 +131,7 @@ def found(run: RunConfig, name: str, seed: int, options: Options) -> Path | None
 def score(folder: Path, options: Options) -> tuple[Evaluation, np.ndarray]:
     """The warm-up's episodes and those after it, of each test task; and the options [steps, tasks] of those after it."""
     learner = mlsh_of(folder, options.device)
-    budget = Episodes(PAPER.warm_up * learner.episodes, after=learner.episodes)  # as much for ablations that have another warm-up
+    budget = Episodes(PAPER.warmup_updates * learner.episodes, after=learner.episodes)  # as much for ablations that have another warm-up
     agent = NotingOptions(load_agent(folder, budget))
     evaluation = evaluate(agent, make(ID), "test", options.num_tasks, TEST_SEED, budget)
     return evaluation, np.stack(agent.options)[-budget.after * make(ID).horizon :]
@@ -168,7 +168,7 @@ def of_other_kinds(options: Options) -> dict[str, Evaluation]:
 
 def within_a_task(folders: dict[tuple[str, int], Path | None], options: Options) -> dict[str, list[Evaluation]]:
     """Agents that learn in the same few tasks for as many steps, and draw all they do; of MLSH one for each seed."""
-    budget: Budget = Steps((PAPER.warm_up + 1) * mlsh_runs.MOVING_BANDITS.steps)
+    budget: Budget = Steps((PAPER.warmup_updates + 1) * mlsh_runs.MOVING_BANDITS.steps)
     run, place = shared_run(options.device), make(ID)
     agents = {WHOLE: [load_agent(folder, budget) for (name, _), folder in folders.items() if name == WHOLE and folder is not None]}
     agents[SCRATCH] = [make_learner(run.learner, place, run.config, 1).agent(budget)]
@@ -217,7 +217,7 @@ def write_table(
     lines = []
     for (name, seed), evaluation in played.items():
         parts = stages(evaluation)
-        lines.append(line(name, seed, PAPER.warm_up * mlsh_runs.MOVING_BANDITS.steps, parts[:, -1], evaluation, parts[:, 0].mean()))
+        lines.append(line(name, seed, PAPER.warmup_updates * mlsh_runs.MOVING_BANDITS.steps, parts[:, -1], evaluation, parts[:, 0].mean()))
     for name, evaluation in others.items():
         steps = OTHERS[name].budget.learning * make(ID).horizon
         lines.append(line(name, 0, steps, evaluation.scores("after_k"), evaluation, evaluation.matrix()[:, 0].mean()))

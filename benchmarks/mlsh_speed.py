@@ -77,14 +77,14 @@ class Way(NamedTuple):
 def learner(options: Options, way: Way) -> MLSH:
     """A learner of so many tasks that has been through all phases once."""
     config = replace(PAPER, tasks=way.tasks, processes=way.processes)
-    made = MLSH(config if options.preset == "cpu" else replace(config, steps=50, warm_up=1), make(ID))
+    made = MLSH(config if options.preset == "cpu" else replace(config, steps=50, warmup_updates=1), make(ID))
     measure(made, 1)
     return made
 
 
 def measure(learner: MLSH, lives: int) -> float:
     """Updates of one task each, a second, over so many lives of a task."""
-    updates, start = lives * (learner.config.warm_up + learner.config.joint), time.perf_counter()
+    updates, start = lives * (learner.config.warmup_updates + learner.config.joint), time.perf_counter()
     for _ in range(updates):
         learner.update()
     return updates * learner.config.tasks / (time.perf_counter() - start)

@@ -31,7 +31,7 @@ from metarl.core.reveal import reveal
 from metarl.core.seeding import numpy_generator
 from metarl.evaluation.episodes import episode_lengths, episode_successes, shortened
 from metarl.evaluation.protocol import Evaluation, evaluate
-from metarl.evaluation.statistics import generalisation_gap, mean, median_member, median_over_seeds, paired_difference, share
+from metarl.evaluation.statistics import generalisation_gap, mean, median_over_seeds, median_seed, paired_difference, share
 from metarl.reference.duan2016 import MAZE_IMPROVED, rl2_mazes
 from metarl.runs.benchmark_folders import Storage
 from metarl.runs.finished import check_folder, trained
@@ -152,7 +152,7 @@ def lines_of(setting: str, label: str, evaluations: list[Evaluation], shortest: 
 
     `length` is of successful episodes, as in the paper; `steps` counts the others too, with all their steps.
     """
-    evaluation = median_seed(evaluations)
+    evaluation = median_evaluation(evaluations)
     lengths, successes = episode_lengths(evaluation), episode_successes(evaluation)
     improved = shortened(lengths, shortest)
     lines = []
@@ -171,9 +171,9 @@ def lines_of(setting: str, label: str, evaluations: list[Evaluation], shortest: 
     return lines
 
 
-def median_seed(evaluations: list[Evaluation]) -> Evaluation:
+def median_evaluation(evaluations: list[Evaluation]) -> Evaluation:
     """The one whose mean total is the median (the lower of two)."""
-    return evaluations[median_member([evaluation.scores() for evaluation in evaluations])]
+    return evaluations[median_seed([evaluation.scores() for evaluation in evaluations])]
 
 
 def seeds_of(training: str) -> str:
@@ -211,7 +211,7 @@ def grid_mazes(options: Options, console: Console) -> None:
             record_grid(played, shortest, options)
             record_further(folders, options)
         if setting in ("5x5, 5 episodes", "9x9, 5 episodes"):
-            curves = {label: episode_lengths(median_seed(each)) for label, each in played.items() if label != RandomAgent.label}
+            curves = {label: episode_lengths(median_evaluation(each)) for label, each in played.items() if label != RandomAgent.label}
             size = setting.partition(",")[0]
             save(
                 mean_curves(
@@ -238,10 +238,10 @@ def record_grid(played: dict[str, list[Evaluation]], shortest: np.ndarray, optio
         return
     successes = np.stack([episode_successes(each).mean(1) for each in played[RL2_LABEL]])
     lengths = np.stack([episode_lengths(each) for each in played[RL2_LABEL]])  # [seeds, tasks, episodes]
-    reached = share(successes[median_member(successes)])
+    reached = share(successes[median_seed(successes)])
     record_estimate(options.folder, success, ">= 0.99", reached, reached.value >= 0.99, command)
     explorer = episode_lengths(played[MazeExplorer.label][0])[:, 0]
-    middle = lengths[median_member(lengths[:, :, 0])]
+    middle = lengths[median_seed(lengths[:, :, 0])]
     lead = paired_difference(middle[:, 0], explorer).difference
     record_estimate(options.folder, first, "<= 0", lead, lead.value <= 0, command)
     ratio = median_over_seeds(lengths[:, :, 1], rng, relative_to=shortest)
@@ -262,7 +262,7 @@ def record_further(folders: list[Path], options: Options) -> None:
         episode_lengths(evaluate(agent, distribution, "train", FURTHER_TASKS * options.num_tasks, FURTHER_SEED, budget))[:, 0]
         for agent in agents
     )
-    lead = paired_difference(seeds[median_member(seeds)], explorer).difference
+    lead = paired_difference(seeds[median_seed(seeds)], explorer).difference
     record_estimate(options.folder, f"{FURTHER}, {seeds_of('grid-maze')}", "shown", lead, None, options.command("grid-maze"))
 
 
@@ -339,7 +339,7 @@ def visual_mazes(options: Options, console: Console) -> None:
             record_estimate(options.folder, success, ">= 0.9", None, None, command)
             record_estimate(options.folder, shift, "< 0", None, None, command)
             continue
-        evaluation = median_seed(played[RL2_LABEL])
+        evaluation = median_evaluation(played[RL2_LABEL])
         lengths, reached = episode_lengths(evaluation), share(episode_successes(evaluation).mean(1))
         record_estimate(options.folder, success, ">= 0.9", reached, reached.value >= 0.9, command)
         change = paired_difference(lengths[:, 1], lengths[:, 0]).difference
@@ -356,7 +356,7 @@ def grid_navi(options: Options, console: Console) -> None:
     agents[KnownGoal.label] = [(make_agent("known-goal", told, budget), told)]
     played = play(agents, budget, options.num_tasks)
     write_episodes(options.folder / "grid-navi.npz", played)
-    returns = {label: median_seed(each).matrix() for label, each in played.items()}
+    returns = {label: median_evaluation(each).matrix() for label, each in played.items()}
     lines = [
         {"agent": label, "episode": episode + 1, **dict(zip(("return", "ci_low", "ci_high"), mean(column)[:3], strict=True))}
         | {"num_tasks": len(matrix), "fingerprint": played[label][0].fingerprint}

@@ -27,7 +27,7 @@ from metarl.core.seeding import numpy_generator
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
-from metarl.evaluation.statistics import Estimate, beats, mean, median_member, median_over_seeds, paired_difference
+from metarl.evaluation.statistics import Estimate, beats, mean, median_over_seeds, median_seed, paired_difference
 from metarl.reference.duan2016 import NUM_TASKS, rl2_table
 from metarl.runs.benchmark_folders import Storage
 from metarl.runs.finished import check_folder
@@ -347,7 +347,7 @@ def record_lead(ground: Ground, options: Options) -> None:
         rivals = {key: totals[key] for key in columns}
     if not rivals:
         return
-    learned = seeds[median_member(seeds)]
+    learned = seeds[median_seed(seeds)]
     best = max(rivals, key=lambda key: rivals[key].mean(dtype=np.float64))
     where = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}"
     others = {"the best hand-designed agent": best} | ({"posterior-mean Greedy": "mdp-greedy"} if "mdp-greedy" in rivals else {})

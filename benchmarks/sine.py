@@ -20,7 +20,7 @@ from rich.console import Console
 
 from metarl.analysis.figures import mean_curves, save
 from metarl.analysis.sine_fits import Fits, fit_wave, fits_figure
-from metarl.evaluation.statistics import Estimate, mean, median_member, ratio_of_means
+from metarl.evaluation.statistics import Estimate, mean, median_seed, ratio_of_means
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
 from metarl.learners.optimizers import SGD
 from metarl.runs.benchmark_folders import Storage
@@ -99,7 +99,7 @@ def main(options: Options, console: Console) -> None:
             played.setdefault(label, []).append(evaluate_supervised(adapter, distribution, "test", options.waves, TEST_SEED, STEPS))
             fits.setdefault(label, fit_wave(adapter, distribution, 0, TEST_SEED))
     options.folder.mkdir(parents=True, exist_ok=True)
-    middle = {label: evaluations[median_member([each.scores() for each in evaluations])] for label, evaluations in played.items()}
+    middle = {label: evaluations[median_seed([each.scores() for each in evaluations])] for label, evaluations in played.items()}
     if middle:
         write_table(middle, played, options, console)
         save(fits_figure(fits), options.folder / "fits.png")

@@ -156,25 +156,27 @@ def main(options: Options) -> None:
     tasks = 4096 if options.preset == "cpu" else 64
     full: dict[int, dict[str, np.ndarray]] = {}
 
-    def end_to_end(units: int, wanted: float) -> None:
-        question = f"RL² end to end in 2 processes, {units} units, {tasks} tasks"
+    def end_to_end(hidden_size: int, wanted: float) -> None:
+        question = f"RL² end to end in 2 processes, {hidden_size} units, {tasks} tasks"
         rivals = []
         if options.sb3_python is not None:
-            settings = [256, 64] if options.preset == "cpu" and units == 64 else [256 if options.preset == "cpu" else 8]
+            settings = [256, 64] if options.preset == "cpu" and hidden_size == 64 else [256 if options.preset == "cpu" else 8]
             script = str(OPPONENTS / "sb3_rl2.py")
             tries = [
-                Subject("sb3-contrib", (str(options.sb3_python), script, "--units", str(units), "--tasks", str(envs)), timed=False)
+                Subject(
+                    "sb3-contrib", (str(options.sb3_python), script, "--hidden-size", str(hidden_size), "--tasks", str(envs)), timed=False
+                )
                 for envs in settings
             ]
             rivals.append(sitting.best(question, tries))
         if options.jax_python is not None:
-            flags = ("--units", str(units), "--tasks", str(tasks))
+            flags = ("--hidden-size", str(hidden_size), "--tasks", str(tasks))
             rivals.append(Subject("JAX, jitted", (str(options.jax_python), str(OPPONENTS / "jax_rl2.py"), *flags)))
-        rivals.append(own("plain", "PyTorch's GRU", DEFAULT_SPIN, units=units, tasks=tasks))
-        full[units] = sitting.alternate(question, [own("rl2", units=units, tasks=tasks), *rivals])
-        ours = full[units]["metarl"]
-        figure(f"{question}: times sb3-contrib's rate", wanted, ratio(ours, full[units].get("sb3-contrib")))
-        figure(f"{question}: times the jitted JAX program's rate", 1.0, ratio(ours, full[units].get("JAX, jitted")))
+        rivals.append(own("plain", "PyTorch's GRU", DEFAULT_SPIN, hidden_size=hidden_size, tasks=tasks))
+        full[hidden_size] = sitting.alternate(question, [own("rl2", hidden_size=hidden_size, tasks=tasks), *rivals])
+        ours = full[hidden_size]["metarl"]
+        figure(f"{question}: times sb3-contrib's rate", wanted, ratio(ours, full[hidden_size].get("sb3-contrib")))
+        figure(f"{question}: times the jitted JAX program's rate", 1.0, ratio(ours, full[hidden_size].get("JAX, jitted")))
 
     end_to_end(64, 5.0)
 
@@ -203,7 +205,7 @@ def main(options: Options) -> None:
 
     end_to_end(256, 2.0)
     rates = sitting.alternate("matrix product, float32 operations", [own("matmul", "torch.mm")])
-    flops = operations_per_step(units=256, features=5 + 2, outputs=5 + 1, epochs=4)
+    flops = operations_per_step(hidden_size=256, features=5 + 2, outputs=5 + 1, epochs=4)
     share = full[256]["metarl"] * flops / np.median(rates["torch.mm"])
     figure("share of the machine's matrix-product rate, 256 units", 0.6, share)
 
@@ -236,12 +238,12 @@ def growth(sitting: Sitting, options: Options) -> None:
     save(figure, options.folder / "growth.png")
 
 
-def operations_per_step(units: int, features: int, outputs: int, epochs: int) -> float:
+def operations_per_step(hidden_size: int, features: int, outputs: int, epochs: int) -> float:
     """Floating-point operations of the matrix products behind one environment step.
 
     A forward pass costs 2 (3 H (H + F) + H P); the backward pass repeats it for the weights and, but for the inputs', for the activations.
     """
-    recurrent, inputs, heads = 2 * 3 * units * units, 2 * 3 * units * features, 2 * units * outputs
+    recurrent, inputs, heads = 2 * 3 * hidden_size * hidden_size, 2 * 3 * hidden_size * features, 2 * hidden_size * outputs
     forward = recurrent + inputs + heads
     backward = 2 * recurrent + inputs + 2 * heads
     return float(forward + epochs * (forward + backward))

@@ -34,12 +34,12 @@ from tests.test_pairs import SMALLEST, VECTORS_ONLY
 
 RL2, MLSH = SMALL["rl2"], SMALL["mlsh"]
 VARIANTS = [  # learner, settings, family, arguments, seeds
-    ("rl2", replace(RL2, network=NetworkConfig(core="lstm", units=8)), "GridNavi-v0", {}, 0),
-    ("rl2", replace(RL2, network=NetworkConfig(core="attention", units=8)), "Pendulum-v0", {"horizon": 6}, 0),
-    ("rl2", replace(RL2, network=NetworkConfig(core="none", units=8)), "PointNavigation-v0", {"horizon": 6}, 0),
-    ("rl2", replace(RL2, network=NetworkConfig(core="arms", units=8)), "BernoulliBandit-v0", {}, 0),
-    ("rl2", replace(RL2, network=NetworkConfig(core="places", units=8)), "GridMaze-v0", {"size": 3, "horizon": 6}, 0),
-    ("rl2", replace(RL2, network=NetworkConfig(units=8)), "VisualMaze-v0", {"size": 2, "horizon": 6}, 0),
+    ("rl2", replace(RL2, network=NetworkConfig(core="lstm", hidden_size=8)), "GridNavi-v0", {}, 0),
+    ("rl2", replace(RL2, network=NetworkConfig(core="attention", hidden_size=8)), "Pendulum-v0", {"horizon": 6}, 0),
+    ("rl2", replace(RL2, network=NetworkConfig(core="none", hidden_size=8)), "PointNavigation-v0", {"horizon": 6}, 0),
+    ("rl2", replace(RL2, network=NetworkConfig(core="per_pair_memory", hidden_size=8)), "BernoulliBandit-v0", {}, 0),
+    ("rl2", replace(RL2, network=NetworkConfig(core="spatial_memory", hidden_size=8)), "GridMaze-v0", {"size": 3, "horizon": 6}, 0),
+    ("rl2", replace(RL2, network=NetworkConfig(hidden_size=8)), "VisualMaze-v0", {"size": 2, "horizon": 6}, 0),
     ("rl2", RL2, "BernoulliBandit-v0", {}, (0, 1, 2)),
     ("rl2", replace(RL2, processes=2), "BernoulliBandit-v0", {}, 0),
     ("joint-ppo", SMALL["joint-ppo"], "VisualMaze-v0", {"size": 2, "horizon": 6}, 0),

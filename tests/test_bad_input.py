@@ -35,7 +35,7 @@ from metarl.tasks.mazes.grid_maze import GridMaze
 
 
 def small(**changes):
-    settings = {"episodes": 3, "num_envs": 8, "iterations": 3, "network": NetworkConfig(units=8)}
+    settings = {"episodes": 3, "num_envs": 8, "iterations": 3, "network": NetworkConfig(hidden_size=8)}
     return RL2Config(**{**settings, **changes})
 
 
@@ -62,7 +62,7 @@ def random_scores(num_tasks=3, budget=Episodes(2), device="cpu", seed=0):
         (lambda: RL2Config(episodes=-5), "at least 1, not -5"),
         (lambda: RL2Config(iterations=0), "at least 1"),
         (lambda: NetworkConfig(core="rnn"), "choose one of gru, lstm, attention"),
-        (lambda: NetworkConfig(units=0), "at least 1"),
+        (lambda: NetworkConfig(hidden_size=0), "at least 1"),
         (lambda: PPOConfig(lr=-1.0), "positive"),
         (lambda: RunConfig("rl2", small(), device="cuda:99").make_learner(BernoulliBandit()), "cpu|this machine has"),
         (lambda: make_learner("rl2", BernoulliBandit(), small(), device="tpu"), "There is no device 'tpu'; choose cpu"),
@@ -212,8 +212,8 @@ def test_a_folder_in_use_is_refused(trained):
 
 def test_a_folder_with_another_config_is_refused(trained):
     run, folder = trained
-    other = RunConfig("rl2", small(network=NetworkConfig(units=16)), "BernoulliBandit-v0", {"arms": 3})
-    with pytest.raises(RunFolderError, match=r"config.network.units is 8 there, 16 here; arguments.arms is 2 there, 3 here"):
+    other = RunConfig("rl2", small(network=NetworkConfig(hidden_size=16)), "BernoulliBandit-v0", {"arms": 3})
+    with pytest.raises(RunFolderError, match=r"config.network.hidden_size is 8 there, 16 here; arguments.arms is 2 there, 3 here"):
         train(other, folder, show=False)
     train(run, folder, show=False)
 
@@ -234,8 +234,8 @@ def test_an_action_that_there_is_not_gets_a_sentence(wrong):
 
 NOUGHT_MEANS_SOMETHING = {  # none of it, or from the start; by the config's class where others have the name too
     "momentum", "beta1", "beta2", "discount", "gae_lambda", "log_std", "damping", "lr_end", "entropy", "entropy_end", "value",
-    "weight_decay", "reward_clip", "epsilon_end", "alpha", "beta", "beta_steps", "warm_up", "random_option", "fine_tune_after",
-    "masters_only", "v_min", "v_max", "sigma", "start", "epsilon", "hidden", "update_every", "target_every", "epsilon_steps",
+    "weight_decay", "reward_clip", "epsilon_end", "alpha", "beta", "beta_steps", "warmup_updates", "random_option", "fine_tune_after",
+    "master_only_features", "v_min", "v_max", "sigma", "start", "epsilon", "hidden", "update_every", "target_every", "epsilon_steps",
 }  # fmt: skip
 NEGATIVE_MEANS_SOMETHING = {"log_std", "v_min", "v_max"}
 NO_LIMIT = {"clip", "max_grad_norm", "reward_clip"}

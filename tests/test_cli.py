@@ -24,7 +24,7 @@ from metarl.runs.installation import CHECKOUT, OPTIONAL_PARTS, _command
 from metarl.runs.level_scores import COLUMNS
 from metarl.runs.store import RunFolder
 
-SMALL = ["--distribution-args", "arms=3", "--episodes", "4", "--num-envs", "16", "--network.units", "8"]
+SMALL = ["--distribution-args", "arms=3", "--episodes", "4", "--num-envs", "16", "--network.hidden_size", "8"]
 
 
 def exits(words):
@@ -71,7 +71,7 @@ def test_train_evaluate_and_go_on(tmp_path, capsys):
     main(["train", "rl2", *SMALL, "--iterations", "2", "--seed", "3", "--folder", str(folder)])
     assert f"metarl evaluate {folder}" in capsys.readouterr().out
     identity = RunFolder(folder).identity
-    assert (identity["seeds"], identity["arguments"], identity["config"]["network"]["units"]) == ([3], {"arms": 3}, 8)
+    assert (identity["seeds"], identity["arguments"], identity["config"]["network"]["hidden_size"]) == ([3], {"arms": 3}, 8)
     main(["train", "rl2", *SMALL, "--iterations", "2", "--seed", "3", "--folder", str(folder)])  # finished: nothing to do
     main(["evaluate", str(folder), "--num-tasks", "50", "--seed", "7", "--beside", "gittins", "thompson"])
     shown = capsys.readouterr().out
@@ -104,9 +104,9 @@ def test_the_table_is_shown_even_where_scores_cant_be_saved(tmp_path, capsys):
 def test_the_folder_is_named_for_the_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     main(["train", "rl2", *SMALL, "--iterations", "2", "--seed", "1", "2"])
-    folder = "runs/rl2-BernoulliBandit-v0-arms=3-episodes=4-network.units=8-num_envs=16-seed1+2"
+    folder = "runs/rl2-BernoulliBandit-v0-arms=3-episodes=4-network.hidden_size=8-num_envs=16-seed1+2"
     assert RunFolder(folder).weights(1).exists()
-    main(["evaluate", folder, "--num-tasks", "10", "--member", "1"])
+    main(["evaluate", folder, "--num-tasks", "10", "--seed-index", "1"])
 
 
 def small_run(folder, iterations=2):
@@ -174,7 +174,7 @@ def test_missing_parts_are_got_by_what_the_project_declares():
 
 @pytest.mark.parametrize("learner", learner_names())
 def test_words_of_other_libraries_name_our_flags(learner, capsys):
-    for word, ours in (("--learning-rate", "lr"), ("--lr", "lr"), ("--hidden-size", ("units", "hidden")), ("--iters", "iterations")):
+    for word, ours in (("--learning-rate", "lr"), ("--lr", "lr"), ("--hidden-size", ("hidden_size", "hidden")), ("--iters", "iterations")):
         assert exits(["train", learner, word, "3"]) == 2
         sentence = capsys.readouterr().err
         assert f"has no flag {word}. Did you mean --" in sentence, sentence
@@ -196,7 +196,7 @@ def config_flags(learner):
     ("words", "sentence"),
     [
         (["train", "rl2", "--gamma", "1"], "Did you mean --ppo.discount?"),
-        (["train", "rl2", "--units", "8"], "Did you mean --network.units?"),
+        (["train", "rl2", "--hidden-size", "8"], "Did you mean --network.hidden_size?"),
         (["train", "rl2", "--iteratoins", "8"], "Did you mean --iterations?"),
         (["train", "rl2", "--num_env=8"], "Did you mean --num-envs?"),
         (["train", "rl2", "--inner-steps", "3"], "maml-rl, meta-sgd, reptile and reptile-rl have it"),

@@ -101,7 +101,7 @@ AGENT_CASES = {
 PPO = PPOConfig(minibatches=2, epochs=2, lr=1e-2)
 SMALL = {  # a learner that isn't named here is checked with its default settings
     "rl2": {
-        core: RL2Config(episodes=2, num_envs=64, iterations=128, act="sample", network=NetworkConfig(core=core, units=16), ppo=PPO)
+        core: RL2Config(episodes=2, num_envs=64, iterations=128, act="sample", network=NetworkConfig(core=core, hidden_size=16), ppo=PPO)
         for core in ("gru", "lstm", "attention", "none")
     },
 }
@@ -128,14 +128,18 @@ for learner in ("fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "reptile-r
         for name, outer in OUTER.items()
     }
 OFTEN = StackedPPO(lr=1e-2, epochs=4, minibatches=2)
-HIERARCHY = MLSHConfig(every=2, warm_up=2, steps=64, tasks=6, network=PerceptronConfig(hidden=(16,)), master=OFTEN, sub_policy=OFTEN)
+HIERARCHY = MLSHConfig(
+    option_length=2, warmup_updates=2, steps=64, tasks=6, network=PerceptronConfig(hidden=(16,)), master=OFTEN, sub_policy=OFTEN
+)
 SMALL["mlsh"] = {"staggered": HIERARCHY, "at-once": replace(HIERARCHY, staggered=False, random_option=0.1)}
 IDENTITY, BUDGET = Identity(3, 4), Episodes(2, 0)
 
 
-def builder(learner, config, members=1):
+def builder(learner, config, num_seeds=1):
     """make_learner(distribution, seed), of several seeds at once if wanted."""
-    return lambda tasks, seed: make_learner(learner, tasks, config, seed if members == 1 else tuple(range(seed, seed + 10 * members, 10)))
+    return lambda tasks, seed: make_learner(
+        learner, tasks, config, seed if num_seeds == 1 else tuple(range(seed, seed + 10 * num_seeds, 10))
+    )
 
 
 LEARNER_CASES = {
@@ -143,7 +147,7 @@ LEARNER_CASES = {
     for learner in LEARNERS
     for name, config in SMALL.get(learner, {"default": None}).items()
 }
-LEARNER_CASES["rl2-two-seeds"] = (builder("rl2", SMALL["rl2"]["gru"], members=2), BernoulliBandit(3), BUDGET)
+LEARNER_CASES["rl2-two-seeds"] = (builder("rl2", SMALL["rl2"]["gru"], num_seeds=2), BernoulliBandit(3), BUDGET)
 
 
 @parametrize_distribution_checks(FAMILIES)

@@ -42,7 +42,7 @@ TINY = {
     "joint-ppo": ["--num-envs", "1", "--steps", "8", *PPO],
     "joint-rainbow": ["--num-envs", "1", "--steps", "8", *RAINBOW],
     "joint-rl": ALONE,
-    "mlsh": ["--tasks", "1", "--steps", "4", "--warm-up", "1"],
+    "mlsh": ["--tasks", "1", "--steps", "4", "--warmup-updates", "1"],
     "rl2": ["--episodes", "1", "--num-envs", "1", *PPO],
     **dict.fromkeys(("fomaml-rl", "learn2learn-rl", "maml-rl", "reptile-rl"), ADAPTING),
     **dict.fromkeys(SUPERVISED_LEARNERS, EXAMPLES),

@@ -33,18 +33,18 @@ class Played(NamedTuple):
     target: jax.Array  # [T, B]
 
 
-def initial_weights(key: jax.Array, arms: int, units: int) -> Weights:
+def initial_weights(key: jax.Array, arms: int, hidden_size: int) -> Weights:
     """Gates lie side by side: reset, update, candidate."""
     keys = jax.random.split(key, 6)
     orthogonal, fan_in = jax.nn.initializers.orthogonal(), jax.nn.initializers.lecun_normal()
     return {
-        "inputs": fan_in(keys[0], (arms + 2, 3 * units)),
-        "recurrent": jnp.concatenate([orthogonal(each, (units, units)) for each in keys[1:4]], axis=1),
-        "gate_bias": jnp.zeros(3 * units),
-        "candidate_bias": jnp.zeros(units),
-        "policy": 0.01 * fan_in(keys[4], (units, arms)),
+        "inputs": fan_in(keys[0], (arms + 2, 3 * hidden_size)),
+        "recurrent": jnp.concatenate([orthogonal(each, (hidden_size, hidden_size)) for each in keys[1:4]], axis=1),
+        "gate_bias": jnp.zeros(3 * hidden_size),
+        "candidate_bias": jnp.zeros(hidden_size),
+        "policy": 0.01 * fan_in(keys[4], (hidden_size, arms)),
         "policy_bias": jnp.zeros(arms),
-        "value": fan_in(keys[5], (units, 1)),
+        "value": fan_in(keys[5], (hidden_size, 1)),
         "value_bias": jnp.zeros(1),
     }
 
@@ -139,13 +139,13 @@ def iteration(
 def main() -> None:
     """Compile, then time whole iterations until `--seconds` have passed."""
     parser = argparse.ArgumentParser()
-    for name, default in (("units", 64), ("tasks", 4096), ("arms", 5), ("pulls", 10)):
+    for name, default in (("hidden_size", 64), ("tasks", 4096), ("arms", 5), ("pulls", 10)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=10.0)
     chosen = parser.parse_args()
     schedule = optax.linear_schedule(5e-3, 1e-5, 200 * EPOCHS * MINIBATCHES)
     optimiser = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(schedule, eps=1e-5))
-    weights = initial_weights(jax.random.key(0), chosen.arms, chosen.units)
+    weights = initial_weights(jax.random.key(0), chosen.arms, chosen.hidden_size)
     moments, count, score = optimiser.init(weights), 0, math.nan
     run = partial(iteration, optimiser=optimiser, tasks=chosen.tasks, arms=chosen.arms, pulls=chosen.pulls)
     for i in range(2):  # the first compiles

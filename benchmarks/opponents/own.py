@@ -20,16 +20,16 @@ from metarl.core.seeding import torch_generator
 from metarl.core.task_distribution import TaskDistribution, fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.memory.rl2 import RL2, RL2Config
-from metarl.networks.kernels.matmul_precision import fast_products
+from metarl.networks.kernels.matmul_precision import fast_matmul
 from metarl.networks.policies.policy import NetworkConfig, Policy
 
 
 class PlainGRU(nn.Module):
     """`torch.nn.GRU` behind the interface of a core."""
 
-    def __init__(self, inputs: int, units: int):
+    def __init__(self, inputs: int, hidden_size: int):
         super().__init__()
-        self.size, self.layer = units, nn.GRU(inputs, units)
+        self.size, self.layer = hidden_size, nn.GRU(inputs, hidden_size)
 
     def initial_state(self, batch_size: int) -> Tensor:
         return torch.zeros(batch_size, self.size)
@@ -42,22 +42,24 @@ class PlainGRU(nn.Module):
         return self.layer(features)[0]
 
 
-def plain_policy(units: int) -> Callable[[TaskDistribution, int], nn.Module]:
+def plain_policy(hidden_size: int) -> Callable[[TaskDistribution, int], nn.Module]:
     """Our policy with PyTorch's GRU as its core."""
 
     def build(distribution: TaskDistribution, max_steps: int) -> nn.Module:
         spaces = distribution.observation_space, distribution.action_space
-        policy = Policy(*spaces, NetworkConfig(units=units), max_steps, torch_generator(0))
-        policy.core = PlainGRU(policy.inputs.size, units)
+        policy = Policy(*spaces, NetworkConfig(hidden_size=hidden_size), max_steps, torch_generator(0))
+        policy.core = PlainGRU(policy.inputs.size, hidden_size)
         return policy
 
     return build
 
 
-def training(tasks: int, arms: int, pulls: int, units: int, processes: int, plain: bool) -> Callable[[], int]:
+def training(tasks: int, arms: int, pulls: int, hidden_size: int, processes: int, plain: bool) -> Callable[[], int]:
     """One iteration of RL²; returns its steps."""
-    config = RL2Config(episodes=pulls, num_envs=tasks, iterations=10_000, processes=processes, network=NetworkConfig(units=units))
-    learner = RL2(config, make("BernoulliBandit-v0", arms=arms), make_policy=plain_policy(units) if plain else None)
+    config = RL2Config(
+        episodes=pulls, num_envs=tasks, iterations=10_000, processes=processes, network=NetworkConfig(hidden_size=hidden_size)
+    )
+    learner = RL2(config, make("BernoulliBandit-v0", arms=arms), make_policy=plain_policy(hidden_size) if plain else None)
 
     def iteration() -> int:
         learner.update()
@@ -85,7 +87,7 @@ def product(size: int = 2048) -> Callable[[], int]:
     """Float32 matrix products by the fastest of PyTorch's libraries; "steps" are floating-point operations."""
     left, right = torch.rand(size, size), torch.rand(size, size)
 
-    @fast_products()
+    @fast_matmul()
     def multiply() -> int:
         torch.mm(left, right)
         return 2 * size**3
@@ -104,7 +106,7 @@ def main() -> None:
     """Time `--subject` for `--seconds` after two rounds to warm up."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--subject", choices=("rl2", "plain", "environment", "matmul", "spin"), default="rl2")
-    for name, default in (("units", 64), ("tasks", 4096), ("arms", 5), ("pulls", 10), ("processes", 2)):
+    for name, default in (("hidden_size", 64), ("tasks", 4096), ("arms", 5), ("pulls", 10), ("processes", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=6.0)
     chosen = parser.parse_args()
@@ -112,8 +114,8 @@ def main() -> None:
         spin()
     sizes = chosen.tasks, chosen.arms, chosen.pulls
     work = {
-        "rl2": lambda: training(*sizes, chosen.units, chosen.processes, plain=False),
-        "plain": lambda: training(*sizes, chosen.units, 1, plain=True),
+        "rl2": lambda: training(*sizes, chosen.hidden_size, chosen.processes, plain=False),
+        "plain": lambda: training(*sizes, chosen.hidden_size, 1, plain=True),
         "environment": lambda: stepping(*sizes),
         "matmul": product,
     }[chosen.subject]()

@@ -26,7 +26,7 @@ def sine(tasks: int) -> tuple[Problem, Examples, Examples]:
     """A perceptron, and tasks: 10 points of sines to adapt to and 50 to be scored on."""
     family, rng = SineRegression(), torch_generator(0)
     drawn = family.sample(tasks, "train", 0).to("cpu", torch.float32)
-    problem = Problem(PerTask(Perceptron(1, 1, PerceptronConfig((64, 64)), rng)), family.loss, family.loss_and_slope)
+    problem = Problem(PerTask(Perceptron(1, 1, PerceptronConfig((64, 64)), rng)), family.loss, family.loss_and_grad)
     return problem, family.support(drawn, rng), family.query(drawn, rng)
 
 

@@ -33,11 +33,11 @@ class PullingEnv(gym.Env):
         return shown, reward, self.made >= self.pulls, False, {}
 
 
-def rate(num_envs: int, units: int, arms: int, pulls: int) -> tuple[int, float]:
+def rate(num_envs: int, hidden_size: int, arms: int, pulls: int) -> tuple[int, float]:
     """(steps, seconds) of two iterations after one to warm up."""
     length = 4 * pulls
     envs = DummyVecEnv([lambda: PullingEnv(arms, pulls)] * num_envs)
-    network = {"lstm_hidden_size": units, "n_lstm_layers": 1, "net_arch": [], "enable_critic_lstm": False, "shared_lstm": True}
+    network = {"lstm_hidden_size": hidden_size, "n_lstm_layers": 1, "net_arch": [], "enable_critic_lstm": False, "shared_lstm": True}
     batch = num_envs * length // 4
     model = RecurrentPPO(
         "MlpLstmPolicy", envs, n_steps=length, batch_size=batch, n_epochs=4, gamma=0.99, gae_lambda=0.9, policy_kwargs=network, device="cpu"
@@ -51,10 +51,10 @@ def rate(num_envs: int, units: int, arms: int, pulls: int) -> tuple[int, float]:
 def main() -> None:
     """Time it at `--tasks` parallel environments."""
     parser = argparse.ArgumentParser()
-    for name, default in (("units", 64), ("tasks", 256), ("arms", 5), ("pulls", 10)):
+    for name, default in (("hidden_size", 64), ("tasks", 256), ("arms", 5), ("pulls", 10)):
         parser.add_argument(f"--{name}", type=int, default=default)
     chosen = parser.parse_args()
-    steps, seconds = rate(chosen.tasks, chosen.units, chosen.arms, chosen.pulls)
+    steps, seconds = rate(chosen.tasks, chosen.hidden_size, chosen.arms, chosen.pulls)
     print(json.dumps({"steps": steps, "seconds": seconds, "version": f"sb3-contrib {sb3_contrib.__version__}"}))
 
 

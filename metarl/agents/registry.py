@@ -103,7 +103,7 @@ def as_agent(agent: Any, distribution: TaskDistribution, budget: Budget) -> Agen
         raise ValueError(f"An agent has the methods initial_state and act; {shown(agent)} lacks them.{near}")
     seeds = getattr(agent, "seeds", (0,))
     if len(seeds) > 1:
-        raise ValueError(f"This learner trains the seeds {', '.join(map(str, seeds))}: score learner.agent(budget, member) of each.")
+        raise ValueError(f"This learner trains the seeds {', '.join(map(str, seeds))}: score learner.agent(budget, seed_index) of each.")
     return agent.agent(budget)
 
 

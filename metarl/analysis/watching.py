@@ -40,7 +40,7 @@ class WatchOptions:
         episodes: in a meta-episode; as in training if left out, or 2 without a run.
         after: M, further episodes after those of `episodes`, in which agents that learn in a task learn no more.
         steps: play this many environment steps instead of episodes.
-        member: which of the run's seeds.
+        seed_index: which of the run's seeds.
         device: cpu or cuda.
         format: of the animation: gif, or mp4 (needs the extra video).
         out: folder for the files; RUN/watched if left out, or runs/watch-AGENT-DISTRIBUTION.
@@ -55,7 +55,7 @@ class WatchOptions:
     episodes: int | None = None
     after: int = 0
     steps: int | None = None
-    member: int = 0
+    seed_index: int = 0
     device: str = "cpu"
     format: Literal["gif", "mp4"] = "gif"
     out: Path | None = None
@@ -85,7 +85,7 @@ def watch(folder: Path | None, options: WatchOptions) -> list[Path]:
         place = as_path(options.out)
     length = f"{budget.total}{'episodes' if isinstance(budget, Episodes) else 'steps'}"
     name = _name(options.split, f"{options.num_tasks}tasks", length, f"seed{options.seed}", folder and options.agent)
-    name += f"-member{options.member}" if options.member else ""
+    name += f"-member{options.seed_index}" if options.seed_index else ""
     files = [place / f"{name}.png", place / f"{name}.{options.format}"]
     with explained(place):
         place.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def _player(folder: Path | None, options: WatchOptions) -> tuple[Agent, str, Tas
         return make_agent(options.agent, distribution, budget), agent_class(options.agent).label, distribution, budget
     assert folder is not None
     assert usual is not None
-    agent = load_agent(folder, budget, options.member, options.device)
+    agent = load_agent(folder, budget, options.seed_index, options.device)
     return agent, getattr(learner_class(usual.learner), "label", usual.learner), distribution, budget
 
 

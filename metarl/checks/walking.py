@@ -1,4 +1,4 @@
-"""Check that a family which says how moves lead an agent about (`reckon`) is right."""
+"""Check that a family which says how moves lead an agent about (`odometry`) is right."""
 
 from collections.abc import Callable
 
@@ -10,16 +10,16 @@ from metarl.checks.require import require
 from metarl.core.seeding import torch_generator
 from metarl.core.task_distribution import TaskDistribution, where_rows
 
-__all__ = ["WALKING_CHECKS", "check_reckoned_poses"]
+__all__ = ["WALKING_CHECKS", "check_odometry"]
 
 TASKS, STEPS = 16, 200
 
 
-def check_reckoned_poses(make_distribution: Callable[[], TaskDistribution]) -> None:
-    """Poses are of the form that `reckon` promises, and whoever comes back to a pose sees what was seen there before."""
+def check_odometry(make_distribution: Callable[[], TaskDistribution]) -> None:
+    """Poses are of the form that `odometry` promises, and whoever comes back to a pose sees what was seen there before."""
     distribution = make_distribution()
-    reckon = distribution.reckon
-    if reckon is None or not has_tensor_steps(distribution):
+    odometry = distribution.odometry
+    if odometry is None or not has_tensor_steps(distribution):
         return
     tasks, rng = distribution.sample(TASKS, "train", 0), torch_generator(0, "checks", "noise")
     state, observation = distribution.reset(tasks, rng)
@@ -30,21 +30,21 @@ def check_reckoned_poses(make_distribution: Callable[[], TaskDistribution]) -> N
             before = known.setdefault(tuple(pose[row].tolist()), observation[row])
             require(
                 torch.equal(before, observation[row]),
-                f"{distribution.id}: by reckon, task {row} is at {tuple(pose[row].tolist())} again after {t} steps, and looks different.",
-                "Correct reckon, or return None where what is seen doesn't depend on task and pose alone.",
+                f"{distribution.id}: by odometry, task {row} is at {tuple(pose[row].tolist())} again after {t} steps, and looks different.",
+                "Correct odometry, or return None where what is seen doesn't depend on task and pose alone.",
             )
-        last, pose = pose, reckon(pose, observation, action)
+        last, pose = pose, odometry(pose, observation, action)
         good = pose.shape == origin.shape and pose.dtype == torch.int64
         require(
             good,
-            f"{distribution.id}: reckon gave {pose.dtype} of shape {tuple(pose.shape)}.",
+            f"{distribution.id}: odometry gave {pose.dtype} of shape {tuple(pose.shape)}.",
             f"Give int64 of shape {tuple(origin.shape)}.",
         )
         far = (pose - last)[:, :2].abs().sum(1).max() > 1 or (size is not None and pose[:, :2].abs().max() >= size)
         turned = pose[:, 2].min() < 0 or pose[:, 2].max() >= distribution.headings
         require(
             not (far or turned),
-            f"{distribution.id}: by reckon, a step leads from {last.tolist()} to {pose.tolist()}.",
+            f"{distribution.id}: by odometry, a step leads from {last.tolist()} to {pose.tolist()}.",
             "A step leads at most one place on, and nowhere `size` or more places away; headings lie below `headings`.",
         )
         transition = distribution.step(tasks, state, action, rng)
@@ -57,4 +57,4 @@ def begun(ended: Tensor, start: tuple[object, Tensor], state: object, observatio
     return where_rows(ended, start[0], state), where_rows(ended, start[1], observation), where_rows(ended, torch.zeros_like(pose), pose)
 
 
-WALKING_CHECKS = (check_reckoned_poses,)
+WALKING_CHECKS = (check_odometry,)

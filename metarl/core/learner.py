@@ -14,7 +14,7 @@ Metrics = dict[str, float]  # what one iteration measured, such as {"return": 6.
 class Learner(Protocol):
     """Built as `LearnerClass(config, distribution, seed, device="cpu")`; knows nothing of logging or files.
 
-    `seed` may be a tuple: then one member a seed trains, all in one batch, if the learner can; `agent(budget, member)` picks one.
+    `seed` may be a tuple: then one a seed trains, all in one batch, if the learner can; `agent(budget, seed_index)` picks one.
     """
 
     def update(self) -> Metrics:
@@ -26,11 +26,11 @@ class Learner(Protocol):
         """Whether the configured number of iterations is done."""
         ...
 
-    def agent(self, budget: Budget, member: int = 0) -> Agent:
+    def agent(self, budget: Budget, seed_index: int = 0) -> Agent:
         """The agent that the learner has trained so far, with weights of its own, ready to act within `budget`."""
         ...
 
-    def weights(self, member: int = 0) -> dict[str, Any]:
+    def weights(self, seed_index: int = 0) -> dict[str, Any]:
         """What `agent` needs and nothing else: parameters and normalisers, no optimiser (tensors and JSON values)."""
         ...
 

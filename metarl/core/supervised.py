@@ -61,13 +61,13 @@ class SupervisedDistribution(ABC):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss [..., m] of each example, for predictions [..., m, outputs] and targets [..., m, *target]."""
 
-    def loss_and_slope(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def loss_and_grad(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The losses [..., m] and their derivatives by the outputs [..., m, outputs]; families override autograd where they know better."""
         with torch.enable_grad():
             leaf = outputs.detach().requires_grad_()
             losses = self.loss(leaf, targets)
-            (slope,) = torch.autograd.grad(losses.sum(), leaf)
-        return losses.detach(), slope
+            (grad,) = torch.autograd.grad(losses.sum(), leaf)
+        return losses.detach(), grad
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
         """Whether each example's answer is right [..., m] bool; None where answers aren't right or wrong but near or far."""

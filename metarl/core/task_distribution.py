@@ -24,7 +24,7 @@ __all__ = [
     "SPLITS",
     "STREAMS",
     "EpisodeRows",
-    "Reckon",
+    "Odometry",
     "TaskDistribution",
     "TaskSource",
     "Tasks",
@@ -40,7 +40,7 @@ __all__ = [
 SomeTasks = TypeVar("SomeTasks", bound="Tasks")
 
 # (pose [..., 3] int64: row, column, heading; observation [..., *obs]; the action taken on it [...]) -> the next pose [..., 3]
-Reckon = Callable[[Tensor, Tensor, Tensor], Tensor]
+Odometry = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 SPLITS = ("train", "test", "extrapolate", "validation")  # in this order for ever: adapted tasks count on it
 STREAMS = ("train", "test", "validation")  # of a family that draws each from a stream of its own, of tasks without end
@@ -140,7 +140,7 @@ class TaskDistribution(ABC):
             then it has one where some step of an evaluation told of one.
         reveals: an episode's first observation is meant to tell something of the task.
         hides: fields of its tasks that no observation of an unfinished episode depends on; only rewards, successes and ends do.
-        headings: ways that an agent which walks about may face, as `reckon` counts them.
+        headings: ways that an agent which walks about may face, as `odometry` counts them.
         env_per_row: each row is an environment of its own, so that many rows take long; tensors step all of them at once.
         splits: the splits it can sample: train, test, and where they make sense validation (to choose settings by) and extrapolate.
     """
@@ -197,7 +197,7 @@ class TaskDistribution(ABC):
         return None
 
     @property
-    def reckon(self) -> "Reckon | None":
+    def odometry(self) -> "Odometry | None":
         """How an agent that walks about can tell where its moves bring it; None where it can't, or where it doesn't walk.
 
         A function of its pose, its observation and the action taken on it: the next pose. Poses [..., 3] int64 are row, column and heading

@@ -18,7 +18,7 @@ from metarl.core.new_environment import own_limit, problem_of_environment, probl
 from metarl.core.space_values import FLOAT32_MAX, ObservationReader, as_number, as_truth, first_value, stored_dtype
 from metarl.envs.worker_memory import own_bytes
 
-__all__ = ["Recipe", "RowArrays", "RowPlayer", "arrays_in", "bytes_needed", "same_space"]
+__all__ = ["EnvSpec", "RowArrays", "RowPlayer", "arrays_in", "bytes_needed", "same_space"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class RowArrays:
 
     begin: np.ndarray  # [B] bool  in: rows that `reset` starts
     wanted: np.ndarray  # [B] bool  in: rows whose results are read; the others stand still
-    split: np.ndarray  # [B] int64  in: position of the split in the recipe
+    split: np.ndarray  # [B] int64  in: position of the split in the spec
     index: np.ndarray  # [B] int64  in: task within the split
     seed: np.ndarray  # [B] int64  in: of the next episode
     action: np.ndarray  # [B, *act]  in, of the action space's own type and within it
@@ -42,7 +42,7 @@ class RowArrays:
     taken: np.ndarray  # [B] int64  first entry of a slice of rows: bytes that they take, if `trial` measured them
 
 
-class Recipe(NamedTuple):
+class EnvSpec(NamedTuple):
     """What it takes to make the environments of a distribution; worker processes receive it pickled."""
 
     id: str
@@ -58,8 +58,8 @@ class Recipe(NamedTuple):
         return f"{split} task {arrays.index[row]} ({reprlib.repr(tasks[arrays.index[row]])})"
 
 
-def _layout(recipe: Recipe, num_rows: int) -> list[tuple[tuple[int, ...], np.dtype]]:
-    observation, action = recipe.observation_space, recipe.action_space
+def _layout(spec: EnvSpec, num_rows: int) -> list[tuple[tuple[int, ...], np.dtype]]:
+    observation, action = spec.observation_space, spec.action_space
     kinds: dict[str, tuple[tuple[int, ...], Any]] = {
         **dict.fromkeys(("begin", "wanted", "terminated", "truncated", "success", "tells_success"), ((), np.bool_)),
         **dict.fromkeys(("split", "index", "seed", "clock", "at", "taken"), ((), np.int64)),
@@ -70,15 +70,15 @@ def _layout(recipe: Recipe, num_rows: int) -> list[tuple[tuple[int, ...], np.dty
     return [((num_rows, *kinds[name][0]), np.dtype(kinds[name][1])) for name in (field.name for field in fields(RowArrays))]
 
 
-def bytes_needed(recipe: Recipe, num_rows: int) -> int:
+def bytes_needed(spec: EnvSpec, num_rows: int) -> int:
     """Size of the memory that `arrays_in` cuts up."""
-    return sum(-(-math.prod(shape) * dtype.itemsize // 64) * 64 for shape, dtype in _layout(recipe, num_rows))
+    return sum(-(-math.prod(shape) * dtype.itemsize // 64) * 64 for shape, dtype in _layout(spec, num_rows))
 
 
-def arrays_in(memory: Any, recipe: Recipe, num_rows: int) -> RowArrays:
+def arrays_in(memory: Any, spec: EnvSpec, num_rows: int) -> RowArrays:
     """Arrays for `num_rows` rows as views of `memory` (a bytearray or mmap of at least `bytes_needed`), each on a cache line of its own."""
     arrays, offset = [], 0
-    for shape, dtype in _layout(recipe, num_rows):
+    for shape, dtype in _layout(spec, num_rows):
         arrays.append(np.frombuffer(memory, dtype, math.prod(shape), offset).reshape(shape))
         offset += -(-math.prod(shape) * dtype.itemsize // 64) * 64
     return RowArrays(*arrays)
@@ -100,15 +100,15 @@ class RowPlayer:
         PlugInError: an environment raised an error, or broke Gymnasium's contract; names the task, the row and the step.
     """
 
-    def __init__(self, recipe: Recipe, arrays: RowArrays, rows: range):
-        self.recipe, self.arrays, self.rows = recipe, arrays, rows
+    def __init__(self, spec: EnvSpec, arrays: RowArrays, rows: range):
+        self.spec, self.arrays, self.rows = spec, arrays, rows
         self._slice = slice(rows.start, rows.stop)
         self._envs: dict[int, gym.Env] = {}
         self._tasks: dict[int, tuple[int, int]] = {}
         self._playing = dict.fromkeys(rows, False)
         self._readers: dict[int, ObservationReader] = {}
         arrays.at[rows.start] = -1
-        arrays.observation[self._slice] = first_value(recipe.observation_space)
+        arrays.observation[self._slice] = first_value(spec.observation_space)
 
     def reset(self) -> None:
         """Start an episode in every row that `begin` and `wanted` flag."""
@@ -207,7 +207,7 @@ class RowPlayer:
     def trial(self) -> None:
         """Start an episode of the first task in the first row, to see what memory its environment takes, and so all rows'."""
         row, before = self.rows.start, own_bytes()
-        self.arrays.split[row] = next(i for i, (_, tasks) in enumerate(self.recipe.tasks) if tasks)
+        self.arrays.split[row] = next(i for i, (_, tasks) in enumerate(self.spec.tasks) if tasks)
         self.arrays.begin[row] = self.arrays.wanted[row] = True
         self.reset()
         self.arrays.taken[row] = before + len(self.rows) * max(own_bytes() - before, 0)
@@ -234,7 +234,7 @@ class RowPlayer:
     def _actions(self) -> list[Any]:
         """This step's actions as environments expect them, in memory of their own, since an environment may keep one."""
         actions = self.arrays.action[self._slice].copy()
-        if isinstance(self.recipe.action_space, gym.spaces.Discrete):
+        if isinstance(self.spec.action_space, gym.spaces.Discrete):
             return list(actions)
         return [actions[i, ...] for i in range(len(actions))]  # arrays, even where a box holds a single number
 
@@ -242,21 +242,21 @@ class RowPlayer:
         self._tasks.pop(row, None)
         if row in self._envs:
             self._envs.pop(row).close()
-        env = self.recipe.make_env(self.recipe.tasks[task[0]][1][task[1]])
+        env = self.spec.make_env(self.spec.tasks[task[0]][1][task[1]])
         problem = problem_of_environment(env) or problem_of_reuse(env)
         if problem is not None:
             raise self._broken(row, problem)
         remember(env)
         self._envs[row], self._tasks[row] = env, task
         for what, first, own, bounds in (
-            ("observation", self.recipe.observation_space, env.observation_space, False),
-            ("action", self.recipe.action_space, env.action_space, True),
+            ("observation", self.spec.observation_space, env.observation_space, False),
+            ("action", self.spec.action_space, env.action_space, True),
         ):
             if not same_space(first, own, bounds):
                 raise self._broken(
                     row, f"has the {what} space {own}, the distribution's first task has {first}; all tasks must share their spaces"
                 )
-        limit, longest = own_limit(env), self.recipe.longest
+        limit, longest = own_limit(env), self.spec.longest
         if limit is not None and longest is not None and limit > longest:
             raise self._broken(
                 row,
@@ -283,4 +283,4 @@ class RowPlayer:
 
     def _broken(self, row: int, problem: str) -> PlugInError:
         where = f"at step {clock} of its episode" if (clock := int(self.arrays.clock[row])) else "at its episode's start"
-        return PlugInError(f"{self.recipe.id}: {self.recipe.name_task(self.arrays, row)}, in row {row} {where}, {problem}.")
+        return PlugInError(f"{self.spec.id}: {self.spec.name_task(self.arrays, row)}, in row {row} {where}, {problem}.")

@@ -20,7 +20,7 @@ from metarl.core.space_values import ActionBounds
 from metarl.core.spaces import spaces_of
 from metarl.core.task_distribution import SPLITS, EpisodeRows, TaskDistribution, Tasks, Transition, check_draw, check_split
 from metarl.envs.content import Groups, content_key, group_by_content
-from metarl.envs.env_worker import Recipe, RowArrays, RowPlayer, arrays_in, bytes_needed
+from metarl.envs.env_worker import EnvSpec, RowArrays, RowPlayer, arrays_in, bytes_needed
 from metarl.envs.processes import DEFAULT_PATIENCE, check_patience
 from metarl.envs.task_streams import SHARES, Sampler, TaskStream, check_streams, refuse_shared
 from metarl.envs.workers import WorkerPool
@@ -262,16 +262,16 @@ class GymnasiumRows(EpisodeRows):
         make_env = distribution._make_env or distribution.make_env
         spaces = distribution.observation_space, distribution.action_space
         self.horizon, self._unsaid = distribution.horizon, not distribution.horizon_given
-        self.recipe = Recipe(distribution.id, make_env, tasks, *spaces, longest=self.horizon if self._unsaid else None)
+        self.spec = EnvSpec(distribution.id, make_env, tasks, *spaces, longest=self.horizon if self._unsaid else None)
         self.actions = ActionBounds(distribution.action_space)
         self.num_rows, self.rngs, self.device = num_rows, rngs, rngs[0].device
         self.host: WorkerPool | RowPlayer
         workers = num_rows if distribution.one_per_process and (num_rows > 1 or distribution.workers) else distribution.workers
         if workers:
-            self.host = WorkerPool(self.recipe, num_rows, workers, distribution.patience)
+            self.host = WorkerPool(self.spec, num_rows, workers, distribution.patience)
         else:
-            memory = bytearray(bytes_needed(self.recipe, num_rows))
-            self.host = RowPlayer(self.recipe, arrays_in(memory, self.recipe, num_rows), range(num_rows))
+            memory = bytearray(bytes_needed(self.spec, num_rows))
+            self.host = RowPlayer(self.spec, arrays_in(memory, self.spec, num_rows), range(num_rows))
         self.arrays: RowArrays = self.host.arrays
         self.arrays.wanted[:] = True
         self._observation = self._tensor("observation")
@@ -296,7 +296,7 @@ class GymnasiumRows(EpisodeRows):
         actions = action.detach().cpu().numpy()
         outside = self.actions.outside(actions, self.arrays.wanted)
         if outside is not None:
-            raise ActionError(f"{self.recipe.id}: row {outside.row} {outside.problem}.")
+            raise ActionError(f"{self.spec.id}: row {outside.row} {outside.problem}.")
         self.arrays.action[:] = self.actions.own(actions)
         self.host.step()
         if self._unsaid:
@@ -313,9 +313,9 @@ class GymnasiumRows(EpisodeRows):
         cut = arrays.wanted & (arrays.clock >= self.horizon) & ~arrays.terminated & ~arrays.truncated
         if cut.any():
             self._unsaid = False
-            name = self.recipe.name_task(arrays, int(np.flatnonzero(cut)[0]))
+            name = self.spec.name_task(arrays, int(np.flatnonzero(cut)[0]))
             warnings.warn(
-                f"{self.recipe.id}: an episode of {name} is cut after {self.horizon} steps, since its environment has no limit of its own "
+                f"{self.spec.id}: an episode of {name} is cut after {self.horizon} steps, since its environment has no limit of its own "
                 "and no horizon was given. Say horizon=..., or wrap the environment in gymnasium.wrappers.TimeLimit.",
                 stacklevel=2,
             )
@@ -333,7 +333,7 @@ class GymnasiumRows(EpisodeRows):
         return bool(self.arrays.tells_success.any())
 
     def describe(self, row: int) -> str:
-        return self.recipe.name_task(self.arrays, row)
+        return self.spec.name_task(self.arrays, row)
 
     def close(self) -> None:
         self.host.close()

@@ -21,7 +21,7 @@ import cloudpickle
 import numpy as np
 
 from metarl.core.errors import PlugInError
-from metarl.envs.env_worker import Recipe, RowPlayer, arrays_in, bytes_needed
+from metarl.envs.env_worker import EnvSpec, RowPlayer, arrays_in, bytes_needed
 from metarl.envs.processes import DEFAULT_PATIENCE, WorkerProcesses, check_patience, enter_worker
 from metarl.envs.registered_envs import register_in_worker, registered_by_script, unknown_to_workers
 from metarl.envs.worker_memory import check_memory, plainly_enough
@@ -41,7 +41,7 @@ class WorkerPool:
     the task, but a return of such an episode lacks what would have followed. An error in Python, which would come again, stops the play.
 
     Args:
-        recipe: what to play; pickled with cloudpickle, so functions of a script or a notebook will do, and so will environments that it
+        spec: what to play; pickled with cloudpickle, so functions of a script or a notebook will do, and so will environments that it
             registered with Gymnasium.
         num_rows: B. workers: processes, at most B.
         patience: seconds that a worker has to carry out one command, such as a step of all its rows; None waits for ever. It has
@@ -51,37 +51,37 @@ class WorkerPool:
         arrays: of all rows, shared with the workers.
 
     Raises:
-        ValueError: the recipe can't be pickled, or there isn't memory for so many workers.
+        ValueError: the spec can't be pickled, or there isn't memory for so many workers.
         PlugInError: an environment broke its contract, or workers died `MOST_DEATHS` times in a task of which no episode was finished
             in between, or while they were starting, or one didn't answer in time; all workers are closed then.
     """
 
-    def __init__(self, recipe: Recipe, num_rows: int, workers: int, patience: float | None = DEFAULT_PATIENCE):
-        check_patience(recipe.id, patience)
+    def __init__(self, spec: EnvSpec, num_rows: int, workers: int, patience: float | None = DEFAULT_PATIENCE):
+        check_patience(spec.id, patience)
         try:
-            self._pickled = cloudpickle.dumps((registered_by_script(), cloudpickle.dumps(recipe)))
+            self._pickled = cloudpickle.dumps((registered_by_script(), cloudpickle.dumps(spec)))
         except Exception as error:
             raise ValueError(
-                f"{recipe.id}: make_env or a task can't be sent to worker processes ({error}); make them picklable, or use workers=0."
+                f"{spec.id}: make_env or a task can't be sent to worker processes ({error}); make them picklable, or use workers=0."
             ) from error
-        self.recipe, self._num_rows, self._patience = recipe, num_rows, patience
+        self.spec, self._num_rows, self._patience = spec, num_rows, patience
         self._slices = slices(num_rows, workers)
         self._workers = WorkerProcesses()
         self._lost = np.zeros(num_rows, bool)  # rows whose episode went with their worker, until they are reset
         self._tasks: dict[int, tuple[int, int]] = {}  # row -> split and index of the task that it plays
         self._deaths: Counter[tuple[int, int]] = Counter()  # of workers in a task, since an episode of it was finished
-        size = bytes_needed(recipe, num_rows)
+        size = bytes_needed(spec, num_rows)
         self._memory = _anonymous_memory(size)
         self._workers.keep(self._memory)
         try:
-            self.arrays = arrays_in(mmap.mmap(self._memory, size), recipe, num_rows)
+            self.arrays = arrays_in(mmap.mmap(self._memory, size), spec, num_rows)
             self.arrays.at[:] = STARTING
             every = range(len(self._slices))
             if not plainly_enough(len(every)):
                 self._start(every[:1])
                 if self._run(b"trial", every[:1]):
                     raise PlugInError(self._obituary(0))
-                check_memory(recipe.id, len(every), int(self.arrays.taken[0]))
+                check_memory(spec.id, len(every), int(self.arrays.taken[0]))
                 every = every[1:]
             self._start(every)
         except BaseException:
@@ -132,7 +132,7 @@ class WorkerPool:
         self._workers.close()
 
     def _start(self, workers: Sequence[int]) -> None:
-        """Start workers that come after those that there are, and send them the recipe."""
+        """Start workers that come after those that there are, and send them the spec."""
         for i in workers:
             self._launch(i, None)
         if died := self._run(self._pickled, workers):
@@ -167,7 +167,7 @@ class WorkerPool:
     def _run(self, command: bytes, workers: Sequence[int]) -> list[int]:
         """Have `workers` carry out `command` side by side. Returns those that died of it."""
         if not self._workers.open:
-            raise PlugInError(f"{self.recipe.id}: the worker processes are closed; make a new environment.")
+            raise PlugInError(f"{self.spec.id}: the worker processes are closed; make a new environment.")
         died = []
         patience = math.inf if self._patience is None else self._patience
         if command is self._pickled:
@@ -208,13 +208,13 @@ class WorkerPool:
     def _told(self, worker: int, what: str) -> str:
         """What happened to a worker, and where."""
         rows, arrays = self._slices[worker], self.arrays
-        who = f"{self.recipe.id}: worker process {worker} (rows {rows.start} to {rows.stop - 1}) {what}"
+        who = f"{self.spec.id}: worker process {worker} (rows {rows.start} to {rows.stop - 1}) {what}"
         row = int(arrays.at[rows.start])
         if row >= 0:
-            return f"{who} while it played {self.recipe.name_task(arrays, row)} in row {row}, at step {arrays.clock[row]} of its episode."
+            return f"{who} while it played {self.spec.name_task(arrays, row)} in row {row}, at step {arrays.clock[row]} of its episode."
         if row == STARTING and not any(row in self._tasks for row in rows):
             return f"{who} while it was starting: while it loaded make_env, the tasks and the modules that they need."
-        names = dict.fromkeys(self.recipe.name_task(arrays, row) for row in rows)
+        names = dict.fromkeys(self.spec.name_task(arrays, row) for row in rows)
         shown = ", ".join(list(names)[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         return f"{who} between steps (its first row was at step {arrays.clock[rows.start]} of its episode); it held {shown}."
 
@@ -237,13 +237,13 @@ def serve(connection: int, lifeline: int, patience: float, memory: int, first: i
         registered, pickled = cloudpickle.loads(pipe.recv_bytes())
         try:
             register_in_worker(registered)
-            recipe = cloudpickle.loads(pickled)
+            spec = cloudpickle.loads(pickled)
         except Exception as error:
             _tell(pipe, f"A worker process could not load make_env and the tasks: {error}{_trace(error)}")
             return
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)
-        player = RowPlayer(recipe, arrays_in(mmap.mmap(memory, bytes_needed(recipe, num_rows)), recipe, num_rows), range(first, last))
+        player = RowPlayer(spec, arrays_in(mmap.mmap(memory, bytes_needed(spec, num_rows)), spec, num_rows), range(first, last))
         drawn: list[bytes] = []
         while True:
             for message in (b"", *drawn):

@@ -26,7 +26,7 @@ __all__ = [
     "interquartile_mean",
     "mean",
     "mean_over_seeds",
-    "median_member",
+    "median_seed",
     "median_over_seeds",
     "over_both",
     "paired_difference",
@@ -186,7 +186,7 @@ def median_over_seeds(
     return Estimate(value, float(low), float(high), n, level)
 
 
-def median_member(scores: ArrayLike) -> int:
+def median_seed(scores: ArrayLike) -> int:
     """Which row of [seeds, tasks] has the median mean (the lower of two): the seed that stands for all where one must be shown."""
     means = np.asarray(scores).mean(1, dtype=np.float64)
     return int(np.argsort(means, kind="stable")[(len(means) - 1) // 2])

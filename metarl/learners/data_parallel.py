@@ -340,12 +340,12 @@ def filled(parts: Sequence[Tensor]) -> list[Tensor]:
     return [torch.cat([part, part.new_zeros((length - len(part), *part.shape[1:]))]) if len(part) < length else part for part in parts]
 
 
-def everyones_rollout(share: Share, rollout: Rollout, members: int) -> Rollout:
-    """The rollout of all processes, each member's columns by rank; shorter ones are filled up with steps that don't count."""
+def everyones_rollout(share: Share, rollout: Rollout, num_seeds: int) -> Rollout:
+    """The rollout of all processes, each seed's columns by rank; shorter ones are filled up with steps that don't count."""
     if share.size == 1:
         return rollout
     kept = [name for name in Step._fields if name != "final_observation"]  # which only holds a place in a rollout
     tensors = [*(getattr(rollout.steps, name) for name in kept), *(part for part in rollout[1:] if part is not None)]
-    whole = [part.flatten(1, 2) for part in gathered(share, [tensor.unflatten(1, (members, -1)) for tensor in tensors], 2)]
+    whole = [part.flatten(1, 2) for part in gathered(share, [tensor.unflatten(1, (num_seeds, -1)) for tensor in tensors], 2)]
     steps = dict(zip(kept, whole, strict=False))
     return Rollout(Step(**steps, final_observation=steps["prev_reward"]), *whole[len(kept) :])

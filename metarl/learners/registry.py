@@ -75,7 +75,7 @@ def make_learner(
         name: its id. distribution: what it trains on, or its id.
         config: an instance of its `Config`; its own defaults if left out, which are the same for every distribution:
             `metarl.suggested_config(name, distribution)` gives what `metarl train` takes.
-        seed: names every random stream; some learners train one member a seed of a tuple. device: "cpu" or "cuda".
+        seed: names every random stream; some learners train one a seed of a tuple. device: "cpu" or "cuda".
 
     Raises:
         ValueError: unknown name, settings of another learner, or a distribution that it can't train on.

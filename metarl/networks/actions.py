@@ -75,14 +75,14 @@ class ActionDistribution(ABC):
         """Both at once, for kinds that can share the work."""
         return self.log_prob(parameters, action), self.entropy(parameters)
 
-    def log_prob_and_slope(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    def log_prob_and_grad(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities [...] and their derivatives [..., P] by the parameters, both without a graph."""
         with torch.enable_grad():
             leaf = parameters.detach().requires_grad_()
             log_prob = self.log_prob(leaf, action)
             return log_prob.detach(), torch.autograd.grad(log_prob.sum(), leaf)[0]
 
-    def entropy_and_slope(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+    def entropy_and_grad(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Entropies [...] and their derivatives [..., P] by the parameters, both without a graph."""
         with torch.enable_grad():
             leaf = parameters.detach().requires_grad_()
@@ -122,15 +122,15 @@ class Categorical(ActionDistribution):
         return log_probabilities.gather(0, self._place(action)[None])[0], entropy
 
     @torch.no_grad()
-    def log_prob_and_slope(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    def log_prob_and_grad(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         log_probabilities, index = choices_first(parameters).log_softmax(0), self._place(action)[None]
         log_prob = log_probabilities.gather(0, index)
-        slope = log_probabilities.exp_().neg_()  # of the chosen: 1 less its probability, of others: less theirs
-        slope.scatter_add_(0, index, torch.ones_like(log_prob))
-        return log_prob[0], slope.movedim(0, -1)
+        grad = log_probabilities.exp_().neg_()  # of the chosen: 1 less its probability, of others: less theirs
+        grad.scatter_add_(0, index, torch.ones_like(log_prob))
+        return log_prob[0], grad.movedim(0, -1)
 
     @torch.no_grad()
-    def entropy_and_slope(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+    def entropy_and_grad(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         log_probabilities = choices_first(parameters).log_softmax(0)
         probabilities = log_probabilities.exp()
         entropy = -(probabilities * log_probabilities).sum(0)

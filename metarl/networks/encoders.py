@@ -34,7 +34,7 @@ class Plain(nn.Module):
     Args:
         shape: height, width and channels of an image.
         layers: filters, side of a filter and stride of each convolution.
-        units: F, outputs of the linear layer.
+        hidden_size: F, outputs of the linear layer.
         rng: draws the initial weights.
         dtype: what is computed in; weights and features are float32 all the same.
     """
@@ -43,7 +43,7 @@ class Plain(nn.Module):
         self,
         shape: tuple[int, int, int],
         layers: tuple[tuple[int, int, int], ...],
-        units: int,
+        hidden_size: int,
         rng: Generator,
         dtype: torch.dtype = torch.float32,
     ):
@@ -55,8 +55,8 @@ class Plain(nn.Module):
             convolutions.append(Convolution(channels, filters, kernel, stride, 0, rng, GAIN))
             height, width, channels = (height - kernel) // stride + 1, (width - kernel) // stride + 1, filters
         self.convolutions: Any = nn.ModuleList(convolutions)
-        self.linear = linear(height * width * channels, units, rng, GAIN)
-        self.size = units
+        self.linear = linear(height * width * channels, hidden_size, rng, GAIN)
+        self.size = hidden_size
 
     def forward(self, images: Tensor) -> Tensor:
         """Features [..., F] of images [..., H, W, C] of bytes."""

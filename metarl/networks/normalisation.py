@@ -51,7 +51,7 @@ class ReturnNormaliser(nn.Module):
 
     Args:
         steps: T, most steps of a meta-episode.
-        members: S, seeds that train in one batch, each with moments of its own.
+        num_seeds: S, seeds that train in one batch, each with moments of its own.
         momentum: weight of the latest batch in the running moments.
     """
 
@@ -59,11 +59,11 @@ class ReturnNormaliser(nn.Module):
     scale: Tensor
     started: Tensor
 
-    def __init__(self, steps: int, members: int = 1, momentum: float = 0.1):
+    def __init__(self, steps: int, num_seeds: int = 1, momentum: float = 0.1):
         super().__init__()
         self.momentum = momentum
-        self.register_buffer("mean", torch.zeros(steps, members))
-        self.register_buffer("scale", torch.ones(members))
+        self.register_buffer("mean", torch.zeros(steps, num_seeds))
+        self.register_buffer("scale", torch.ones(num_seeds))
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
     def denormalise(self, value: Tensor) -> Tensor:

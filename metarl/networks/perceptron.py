@@ -30,7 +30,7 @@ class PerceptronConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if any(units < 1 for units in self.hidden):
+        if any(size < 1 for size in self.hidden):
             raise ValueError(f"Hidden layers need at least one unit each, not {self.hidden}.")
         if self.activation not in ("tanh", "relu"):
             raise ValueError(f"activation must be 'tanh' or 'relu', not {self.activation!r}.")

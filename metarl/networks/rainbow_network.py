@@ -59,7 +59,7 @@ class RainbowNetworkConfig:
             raise ValueError(f"encoder must be auto, none, rl2, nature or impala, not {self.encoder!r}.")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be float32 or bfloat16, not {self.precision!r}.")
-        if any(units < 1 for units in self.layers) or self.hidden < 0:
+        if any(size < 1 for size in self.layers) or self.hidden < 0:
             raise ValueError(f"Layers need at least one unit each, not {self.layers}, and hidden can't be negative, as {self.hidden} is.")
         if self.sigma < 0:
             raise ValueError(f"sigma can't be negative, as {self.sigma} is.")

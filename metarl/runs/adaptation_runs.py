@@ -58,8 +58,8 @@ NAVIGATING_RL2 = RL2Config(
     episodes=4,
     num_envs=256,
     iterations=200,
-    network=NetworkConfig("gru", units=64),
-    ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy=0.0),
+    network=NetworkConfig("gru", hidden_size=64),
+    ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy_coef=0.0),
 )
 NAVIGATION = {
     "MAML, TRPO": Plan("maml-rl", MAML),

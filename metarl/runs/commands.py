@@ -82,7 +82,7 @@ class EvaluateOptions:
         steps: play this many environment steps instead of episodes.
         score: total, after_k, budget_mean or success; total if left out.
         beside: ids of agents to score on the same tasks, such as gittins; `metarl list` shows them.
-        member: which of a run's seeds, counted from 0; all if left out.
+        seed_index: which of a run's seeds, counted from 0; all if left out.
         device: cpu or cuda.
         inner_steps: of a run that learned from examples: steps on each task, 32 if left out.
         inner_batch: of such a run: examples in an inner step; the whole support if left out.
@@ -98,7 +98,7 @@ class EvaluateOptions:
     steps: int | None = None
     score: Literal["total", "after_k", "budget_mean", "success"] | None = None
     beside: tuple[str, ...] = ()
-    member: int | None = None
+    seed_index: int | None = None
     device: str = "cpu"
     inner_steps: int | None = None
     inner_batch: int | None = None
@@ -109,7 +109,7 @@ class Played(NamedTuple):
     """One agent's scores."""
 
     folder: Path | None  # of its run; None of an agent that isn't trained
-    name: str  # what tells its file from others: its member, or its id as `metarl list` shows it
+    name: str  # what tells its file from others: its seed, or its id as `metarl list` shows it
     evaluation: Evaluation
 
 
@@ -208,7 +208,7 @@ def score_run(folder: Path, options: EvaluateOptions) -> Scored:
 def score_runs(folders: Sequence[Path], options: EvaluateOptions) -> Scored:
     """Score runs' agents, Random and the agents beside on the same tasks; `save_scores` writes them down.
 
-    All seeds of a run are scored, unless `member` picks one, and runs that differ in their seeds alone count as one learner's. Learners
+    All seeds of a run are scored, unless `seed_index` picks one, and runs that differ in their seeds alone count as one learner's. Learners
     of one name are told apart by their folders.
 
     Raises:
@@ -217,7 +217,7 @@ def score_runs(folders: Sequence[Path], options: EvaluateOptions) -> Scored:
     check_device(options.device)
     if options.inner_steps is not None or options.inner_batch is not None or not options.transductive:
         raise ValueError("--inner-steps, --inner-batch and --no-transductive are for runs that learned from examples; these have episodes.")
-    groups = learners_of(folders, options.member)
+    groups = learners_of(folders, options.seed_index)
     runs = [seeds[0].run for seeds in groups.values()]
     distribution = check_same_distribution(groups)
     budget = _same_budget(runs, options)
@@ -233,7 +233,7 @@ def score_runs(folders: Sequence[Path], options: EvaluateOptions) -> Scored:
     played: list[Played] = []
     entries: list[tuple[str, Evaluation | list[Evaluation]]] = []
     for label, seeds in groups.items():
-        own = [Played(each.folder, each.name, play(load_agent(each.folder, budget, each.member, options.device))) for each in seeds]
+        own = [Played(each.folder, each.name, play(load_agent(each.folder, budget, each.seed_index, options.device))) for each in seeds]
         played += own
         entries.append((label, own[0].evaluation if len(own) == 1 else [each.evaluation for each in own]))
         own[0].evaluation.scores(score)  # refused here, before others play, where it can't be had
@@ -248,12 +248,12 @@ class TrainedSeed(NamedTuple):
 
     folder: Path
     run: RunConfig
-    member: int
+    seed_index: int
 
     @property
     def name(self) -> str:
         """What its files are named by, beside what was played."""
-        return f"member{self.member}" if self.member else ""
+        return f"member{self.seed_index}" if self.seed_index else ""
 
 
 def runs_in(folders: Sequence[Path]) -> list[Path]:
@@ -282,24 +282,24 @@ def _ready(run: RunFolder) -> bool:
     return False
 
 
-def learners_of(folders: Sequence[Path], member: int | None = None) -> dict[str, list[TrainedSeed]]:
+def learners_of(folders: Sequence[Path], seed_index: int | None = None) -> dict[str, list[TrainedSeed]]:
     """By label, the trained seeds of each learner in `folders`: runs that differ in their seeds alone are one learner's."""
     groups: dict[str, list[TrainedSeed]] = {}
     for folder in runs_in(folders):
         run = RunConfig.from_identity(RunFolder(folder).identity)
-        members = range(len(run.seeds)) if member is None else [member]
+        num_seeds = range(len(run.seeds)) if seed_index is None else [seed_index]
         key = json.dumps({**run.identity(), "seeds": None, "device": None, "start": None}, sort_keys=True)
-        known = {each.run.seeds[each.member] for each in groups.get(key, [])}
-        if known & {run.seeds[each] for each in members if each < len(run.seeds)}:
+        known = {each.run.seeds[each.seed_index] for each in groups.get(key, [])}
+        if known & {run.seeds[each] for each in num_seeds if each < len(run.seeds)}:
             key = f"{key} {folder}"  # trained again, or with another start
-        groups.setdefault(key, []).extend(TrainedSeed(folder, run, each) for each in members)
+        groups.setdefault(key, []).extend(TrainedSeed(folder, run, each) for each in num_seeds)
     names = [getattr(learner_class(seeds[0].run.learner), "label", seeds[0].run.learner) for seeds in groups.values()]
     short = [seeds[0].folder.resolve().name for seeds in groups.values()]
     places = short if len(set(short)) == len(short) else [str(seeds[0].folder) for seeds in groups.values()]
     labelled: dict[str, list[TrainedSeed]] = {}
     for name, place, seeds in zip(names, places, groups.values(), strict=True):
-        one = member is not None and len(seeds) == 1 and len(seeds[0].run.seeds) > member >= 0 and len(seeds[0].run.seeds) > 1
-        label = (f"{name} ({place})" if names.count(name) > 1 else name) + (f", seed {seeds[0].run.seeds[member or 0]}" if one else "")
+        one = seed_index is not None and len(seeds) == 1 and len(seeds[0].run.seeds) > seed_index >= 0 and len(seeds[0].run.seeds) > 1
+        label = (f"{name} ({place})" if names.count(name) > 1 else name) + (f", seed {seeds[0].run.seeds[seed_index or 0]}" if one else "")
         labelled[label] = seeds
     return labelled
 

@@ -16,6 +16,7 @@ from metarl.core.arguments import check_device
 from metarl.core.lookup import shown
 from metarl.core.paths import as_path
 from metarl.core.registry import REVEALED, distribution_class, make, name_of_distribution
+from metarl.runs.old_names import of_today
 
 __all__ = ["RunConfig", "config_from_json", "folder_name", "parse_arguments"]
 
@@ -29,7 +30,7 @@ class RunConfig:
         config: an instance of the learner's config dataclass; its default settings if left out.
         distribution: id of the task distribution.
         arguments: what the distribution is made with, such as {"arms": 5}.
-        seed: names every random stream; a tuple trains one member a seed in one batch.
+        seed: names every random stream; a tuple trains one a seed in one batch.
         device: "cpu" or "cuda".
         start: the `origin` of the run whose weights training begins with; none if left out.
         own: parts that only the code which trained it can make again, such as "distribution" or "make_policy"; none where `metarl train`
@@ -54,7 +55,7 @@ class RunConfig:
         if not self.seeds:
             raise ValueError("A run needs at least one seed.")
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"The seeds {self.seeds} repeat; members with the same seed would be one run.")
+            raise ValueError(f"The seeds {self.seeds} repeat; seeds with the same seed would be one run.")
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -251,6 +252,7 @@ def config_from_json(kind: Any, value: Any) -> Any:
         ValueError: `value` has fields that the dataclass `kind` doesn't have, or lacks some that it needs.
     """
     if is_dataclass(kind) and isinstance(kind, type):
+        value = of_today(kind, value)
         hints, known = get_type_hints(kind), {entry.name for entry in fields(kind)}
         if unknown := sorted(set(value) - known):
             raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}; use the version of metarl that run.json names.")
@@ -275,7 +277,7 @@ def _fits(kind: Any, value: Any) -> bool:
     if kind is type(None):
         return value is None
     if is_dataclass(kind):
-        return isinstance(value, dict) and set(value) == {entry.name for entry in fields(kind)}
+        return isinstance(value, dict) and set(of_today(kind, value)) == {entry.name for entry in fields(kind)}
     if get_origin(kind) is Literal:
         return value in get_args(kind)
     origin = get_origin(kind) or kind

@@ -52,15 +52,15 @@ class Footprint(NamedTuple):
         return ", ".join(part for part in parts if part) + "; the time is told after the first iteration."
 
 
-def footprint(learner: str, config: Any, distribution: Any, members: int = 1) -> Footprint | None:
+def footprint(learner: str, config: Any, distribution: Any, num_seeds: int = 1) -> Footprint | None:
     """Return what an iteration of a learner takes; None of learners that aren't ours.
 
     Args:
         learner: its name. config: its settings. distribution: what it learns from.
-        members: seeds that are trained in one batch.
+        num_seeds: seeds that are trained in one batch.
     """
     measure = MEASURES.get(learner)
-    return None if measure is None else measure(config, distribution, members)
+    return None if measure is None else measure(config, distribution, num_seeds)
 
 
 def check_it_fits(expected: Footprint | None, about: str) -> None:
@@ -105,10 +105,10 @@ def _pixels(distribution: Any, encoder: str) -> int:
     return int(height * width) * PIXEL.get(encoder, PIXEL_OF_OTHERS)
 
 
-def _rl2(config: Any, distribution: Any, members: int) -> Footprint:
-    rows = config.num_envs * members
+def _rl2(config: Any, distribution: Any, num_seeds: int) -> Footprint:
+    rows = config.num_envs * num_seeds
     length, network = config.episodes * distribution.horizon, config.network
-    width = {"attention": 20 * network.layers, "places": 80}.get(network.core, 12) * network.units
+    width = {"attention": 20 * network.layers, "spatial_memory": 80}.get(network.core, 12) * network.hidden_size
     if network.core == "attention":
         width += 2 * network.layers * network.heads * length
     kept = 4 * width
@@ -118,7 +118,7 @@ def _rl2(config: Any, distribution: Any, members: int) -> Footprint:
     return Footprint(rows, steps, BASE + memory + _environments(distribution, rows), "--num-envs", config.num_envs)
 
 
-def _policy_initialisation(config: Any, distribution: Any, members: int) -> Footprint:
+def _policy_initialisation(config: Any, distribution: Any, num_seeds: int) -> Footprint:
     from metarl.learners.policy_gradient.trust_region import TRPO
 
     rows = config.tasks * config.adaptation.episodes
@@ -129,23 +129,23 @@ def _policy_initialisation(config: Any, distribution: Any, members: int) -> Foot
     return Footprint(rows, steps, BASE + memory + _environments(distribution, rows), "--tasks", config.tasks)
 
 
-def _mlsh(config: Any, distribution: Any, members: int) -> Footprint:
+def _mlsh(config: Any, distribution: Any, num_seeds: int) -> Footprint:
     rows = config.tasks * episodes_between(config.steps, distribution.horizon)
     steps = rows * distribution.horizon
     memory = steps * (_record(distribution) + 4 * sum(config.network.hidden))
     return Footprint(rows, steps, BASE + memory + _environments(distribution, rows), "--tasks", config.tasks)
 
 
-def _joint_ppo(config: Any, distribution: Any, members: int) -> Footprint:
+def _joint_ppo(config: Any, distribution: Any, num_seeds: int) -> Footprint:
     steps = config.num_envs * config.steps
-    kept = 4 * 12 * config.network.units
+    kept = 4 * 12 * config.network.hidden_size
     kept += _pixels(distribution, config.network.encoder)
     memory = steps * _record(distribution) + steps * kept // config.ppo.minibatches
     rows = config.num_envs
     return Footprint(rows, steps, BASE + memory + _environments(distribution, rows), "--num-envs", rows)
 
 
-def _joint_rainbow(config: Any, distribution: Any, members: int) -> Footprint:
+def _joint_rainbow(config: Any, distribution: Any, num_seeds: int) -> Footprint:
     rows, replay = config.num_envs, config.rainbow.replay
     kept = 1.25 * replay.capacity * (observation_bytes(distribution) // replay.stack + RECORD)
     batch = config.rainbow.batch * _pixels(distribution, config.rainbow.network.encoder)
@@ -153,7 +153,7 @@ def _joint_rainbow(config: Any, distribution: Any, members: int) -> Footprint:
     return Footprint(rows, rows * config.steps, memory, "--rainbow.replay.capacity", replay.capacity)
 
 
-def _examples(config: Any, distribution: Any, members: int) -> Footprint:
+def _examples(config: Any, distribution: Any, num_seeds: int) -> Footprint:
     """Inputs of all tasks and inner steps, with what a network keeps of them."""
     task = distribution.sample(1, "train", 0)
     from metarl.core.seeding import torch_generator

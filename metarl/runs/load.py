@@ -20,7 +20,7 @@ __all__ = ["default_budget", "load_agent", "load_learner"]
 def load_agent(
     folder: str | Path,
     budget: Budget | int | None = None,
-    member: int = 0,
+    seed_index: int = 0,
     device: str = "cpu",
     *,
     distribution: TaskDistribution | str | None = None,
@@ -31,27 +31,27 @@ def load_agent(
     Args:
         folder: a run's, or a published one's; its weights are read, or the checkpoint of a run that isn't finished.
         budget: how long it will play; what it was trained for if left out.
-        member: which of the run's seeds.
+        seed_index: which of the run's seeds.
         device: where it acts.
         distribution: what it was trained on, where only your code can make it.
         learner: a learner made as the one that was trained, where only your code can make it, such as one with a network of your own;
             it takes the weights over.
 
     Raises:
-        ValueError: no run, nothing trained yet, an unknown member, a damaged or foreign file.
+        ValueError: no run, nothing trained yet, an unknown seed, a damaged or foreign file.
     """
     place = RunFolder(folder)
-    trained = load_learner(folder, member, device, distribution=distribution, learner=learner)
+    trained = load_learner(folder, seed_index, device, distribution=distribution, learner=learner)
     if budget is None:
         played = getattr(trained, "distribution", None) if distribution is None else distribution
         budget = default_budget(RunConfig.from_identity(place.identity, device), played)
-    one_member = place.weights(member).exists()  # a learner from weights holds one member
-    return trained.agent(as_budget(budget), 0 if one_member else member)
+    one_seed = place.weights(seed_index).exists()  # a learner from weights holds one seed
+    return trained.agent(as_budget(budget), 0 if one_seed else seed_index)
 
 
 def load_learner(
     folder: str | Path,
-    member: int = 0,
+    seed_index: int = 0,
     device: str = "cpu",
     *,
     distribution: TaskDistribution | str | None = None,
@@ -59,20 +59,20 @@ def load_learner(
 ) -> Learner:
     """The learner of a run as far as it is trained: of supervised runs, whose adapters are scored in place of agents.
 
-    Where there are weights, it holds those of `member` alone; otherwise the checkpoint's, of all members.
+    Where there are weights, it holds those of `seed_index` alone; otherwise the checkpoint's, of all seeds.
 
     Args:
-        folder: a run's, or a published one's. member: which of the run's seeds. device: where it computes.
+        folder: a run's, or a published one's. seed_index: which of the run's seeds. device: where it computes.
         distribution, learner: parts that only your code can make, as of `load_agent`.
 
     Raises:
-        ValueError: no run, nothing trained yet, an unknown member, a damaged or foreign file.
+        ValueError: no run, nothing trained yet, an unknown seed, a damaged or foreign file.
     """
     place = RunFolder(folder)
     run = RunConfig.from_identity(place.identity, device)
-    if not 0 <= member < len(run.seeds):
-        raise ValueError(f"{folder} has no member {member}; it trained {len(run.seeds)}, for seeds {', '.join(map(str, run.seeds))}.")
-    file = place.weights(member)
+    if not 0 <= seed_index < len(run.seeds):
+        raise ValueError(f"{folder} has no seed number {seed_index}; it trained {len(run.seeds)}, for seeds {', '.join(map(str, run.seeds))}.")
+    file = place.weights(seed_index)
     if not file.exists():
         if not place.checkpoint.exists():
             raise RunFolderError(f"{folder} has neither weights nor a checkpoint yet: train it first.")
@@ -81,7 +81,7 @@ def load_learner(
         return whole
     about, weights = load_state(file)
     check_belongs(file, about, "weights", place)
-    learner = _made(replace(run, seed=run.seeds[member], start=None), distribution, learner)  # weights are there: no start is needed
+    learner = _made(replace(run, seed=run.seeds[seed_index], start=None), distribution, learner)  # weights are there: no start is needed
     try:
         learner.load_weights(weights)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:

@@ -39,12 +39,12 @@ MOVING_BANDITS = replace(PAPER, iterations=250)
 
 # Chosen by goals that weren't trained for, of the training split: sub-policies that are sure of their ways don't come by new goals.
 FOUR_ROOMS = MLSHConfig(
-    iterations=60, sub_policies=4, every=50, warm_up=6, joint=6, tasks=30, sub_policy=StackedPPO(lr=3e-3, minibatches=15, entropy=0.3)
+    iterations=60, sub_policies=4, option_length=50, warmup_updates=6, joint=6, tasks=30, sub_policy=StackedPPO(lr=3e-3, minibatches=15, entropy_coef=0.3)
 )
 FOUR_ROOMS_ITERATIONS = {"room": 60, "upper-room": 60, "any": 120}  # by where goals are
 # At test: an update every second episode is best for PPO from scratch, on training goals in one room, of every episode, 2, 3, 5 and 10.
 FOUR_ROOMS_QUICK = replace(
-    FOUR_ROOMS, steps=200, fine_tune_on="all", sub_policy=replace(FOUR_ROOMS.sub_policy, minibatches=2, entropy=0.01)
+    FOUR_ROOMS, steps=200, fine_tune_on="all", sub_policy=replace(FOUR_ROOMS.sub_policy, minibatches=2, entropy_coef=0.01)
 )
 
 # Walking has to be learned first, so that sub-policies take longer steps than the paper's, and more of them. Ants that fall over don't get
@@ -53,30 +53,30 @@ FOUR_ROOMS_QUICK = replace(
 TWO_WALK_HORIZON = 200
 TWO_WALK = MLSHConfig(
     iterations=150,
-    every=200,
+    option_length=200,
     random_option=0.2,
     weigh_by_use=False,
-    warm_up=10,
+    warmup_updates=10,
     joint=20,
     steps=4000,
     tasks=10,
-    masters_only=2,
+    master_only_features=2,
     log_std=-1.0,
     sub_policy=StackedPPO(lr=1e-3, minibatches=64, gae_lambda=0.95),
 )
 
 ABLATIONS: dict[str, dict[str, Any]] = {  # settings that are different
-    "no warm-up": {"warm_up": 0, "joint": 10},
+    "no warm-up": {"warmup_updates": 0, "joint": 10},
     "masters not begun anew": {"begin_anew": False},
     "one sub-policy": {"sub_policies": 1},
-    "a choice every 5 steps": {"every": 5},
-    "a choice every 25 steps": {"every": 25},
-    "one choice an episode": {"every": 50},
+    "a choice every 5 steps": {"option_length": 5},
+    "a choice every 25 steps": {"option_length": 25},
+    "one choice an episode": {"option_length": 50},
     "steps not weighed by use": {"weigh_by_use": False},
 }
 
-ALONE = PPOConfig(gae_lambda=0.95, epochs=10, minibatches=15, lr=3e-4, lr_end=3e-4, entropy=0.0, value=0.5)
-TOGETHER = replace(ALONE, epochs=4, minibatches=8, lr=1e-3, lr_end=0.0, entropy=0.01)  # chosen on training tasks, of two
+ALONE = PPOConfig(gae_lambda=0.95, epochs=10, minibatches=15, lr=3e-4, lr_end=3e-4, entropy_coef=0.0, value_coef=0.5)
+TOGETHER = replace(ALONE, epochs=4, minibatches=8, lr=1e-3, lr_end=0.0, entropy_coef=0.01)  # chosen on training tasks, of two
 ONE_POLICY = JointPPOConfig(num_envs=200, steps=50, iterations=1000, ppo=TOGETHER, fine_tuning_steps=2000, fine_tuning=ALONE)
 
 
@@ -101,8 +101,8 @@ OTHERS = {  # settings were chosen on training tasks
             episodes=4,
             num_envs=256,
             iterations=100,  # of 51,200 steps
-            network=NetworkConfig("gru", units=64),
-            ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy=0.01),
+            network=NetworkConfig("gru", hidden_size=64),
+            ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy_coef=0.01),
         ),
         Episodes(2, after=2),
     ),
@@ -128,7 +128,7 @@ def four_rooms_run(goals: str = "room", seed: int = 0, device: str = "cpu", one_
     """MLSH in four rooms, goals in one "room", another, "upper-room", or "any"; or a single policy for all, trained by the same steps."""
     config = replace(FOUR_ROOMS, iterations=FOUR_ROOMS_ITERATIONS[goals])
     if one_policy:
-        config = replace(config, sub_policies=1, every=100)
+        config = replace(config, sub_policies=1, option_length=100)
     return RunConfig("mlsh", config, "FourRooms-v0", {"goals": goals}, seed, device)
 
 
@@ -139,7 +139,7 @@ def two_walk_run(seed: int = 0, device: str = "cpu") -> RunConfig:
 
 def alone(config: MLSHConfig, horizon: int) -> MLSHConfig:
     """A single policy that learns by PPO in each task by itself, with the settings of a hierarchy's sub-policies."""
-    return replace(config, sub_policies=1, every=horizon, masters_only=0, fine_tune_after=0)
+    return replace(config, sub_policies=1, option_length=horizon, master_only_features=0, fine_tune_after=0)
 
 
 def other_run(name: str, device: str = "cpu") -> RunConfig:

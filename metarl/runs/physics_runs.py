@@ -49,7 +49,7 @@ FAMILIES: dict[str, Family] = {
     "pendulum-one-way": Family("Pendulum-v0", PENDULUM, ONE_WAY),
     "half-cheetah": Family(
         "HalfCheetahPhysics-v0",
-        RL2Config(episodes=2, num_envs=128, iterations=100, ppo=replace(PPO, lr=1e-3, entropy=0.0, minibatches=8)),
+        RL2Config(episodes=2, num_envs=128, iterations=100, ppo=replace(PPO, lr=1e-3, entropy_coef=0.0, minibatches=8)),
     ),
 }
 
@@ -66,5 +66,5 @@ def physics_run(family: str, policy: str, seed: int = 0, device: str = "cpu") ->
     config = chosen.config
     if policy == "memoryless":
         iterations = chosen.memoryless_iterations or config.iterations
-        config = replace(config, network=NetworkConfig("none", config.network.units), iterations=iterations)
+        config = replace(config, network=NetworkConfig("none", config.network.hidden_size), iterations=iterations)
     return RunConfig("rl2", config, chosen.id + ("/revealed" if policy == "told" else ""), chosen.arguments, seed, device)

@@ -36,29 +36,29 @@ GRID_MAZE = RL2Config(
     episodes=2,
     num_envs=256,
     iterations=200,
-    network=NetworkConfig("places", units=64),
-    ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy=0.02, entropy_until=0.8),
+    network=NetworkConfig("spatial_memory", hidden_size=64),
+    ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy_coef=0.02, entropy_until=0.8),
 )
 # Trained in 1,000 mazes first, then in mazes without end: a small gap is left that only more mazes close.
 GRID_MAZE_ON = replace(GRID_MAZE, num_envs=512, iterations=400, ppo=replace(GRID_MAZE.ppo, lr=1e-3))
 # And last with many mazes an iteration, small steps and no bonus for doing this and that: exploring well differs by little from exploring.
-GRID_MAZE_LATE = replace(GRID_MAZE_ON, num_envs=1024, iterations=150, ppo=replace(GRID_MAZE.ppo, lr=5e-4, entropy=0.0))
-GRID_MAZE_GRU = replace(GRID_MAZE, iterations=400, network=NetworkConfig("gru", units=128))  # without a memory for each place
+GRID_MAZE_LATE = replace(GRID_MAZE_ON, num_envs=1024, iterations=150, ppo=replace(GRID_MAZE.ppo, lr=5e-4, entropy_coef=0.0))
+GRID_MAZE_GRU = replace(GRID_MAZE, iterations=400, network=NetworkConfig("gru", hidden_size=128))  # without a memory for each place
 GRID_MAZE_LOOPS = replace(GRID_MAZE_ON, num_envs=256, episodes=5, iterations=60)  # what two episodes in perfect mazes don't teach
 VISUAL_MAZE = RL2Config(
     episodes=2,
     num_envs=128,
     iterations=600,
-    network=NetworkConfig("gru", units=128),
-    ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=1e-3, entropy=0.02, entropy_until=0.8),
+    network=NetworkConfig("gru", hidden_size=128),
+    ppo=PPOConfig(discount=0.99, gae_lambda=0.95, lr=1e-3, entropy_coef=0.02, entropy_until=0.8),
 )
 VISUAL_MAZE_ON = replace(VISUAL_MAZE, iterations=300)
 GRID_NAVI = RL2Config(
     episodes=4,
     num_envs=512,
     iterations=200,
-    network=NetworkConfig("gru", units=64),
-    ppo=PPOConfig(discount=0.97, gae_lambda=0.9, lr=3e-3, entropy=0.05, entropy_until=0.8),
+    network=NetworkConfig("gru", hidden_size=64),
+    ppo=PPOConfig(discount=0.97, gae_lambda=0.9, lr=3e-3, entropy_coef=0.05, entropy_until=0.8),
 )
 
 TRAININGS: dict[str, Training] = {

@@ -307,15 +307,15 @@ def bandit_config(n: int, k: int) -> RL2Config:
     """Short bandits: a GRU. Longer ones: a memory for each arm, and undiscounted returns, since early pulls pay late."""
     if n <= 10:
         return RL2Config(episodes=n, iterations={5: 150, 10: 200, 50: 300}[k])
-    network, ppo = NetworkConfig("arms", units=32), PPOConfig(discount=1.0, gae_lambda=0.95)
+    network, ppo = NetworkConfig("per_pair_memory", hidden_size=32), PPOConfig(discount=1.0, gae_lambda=0.95)
     if n <= 100:
         return RL2Config(episodes=n, num_envs=512, iterations=200, network=network, ppo=replace(ppo, lr=1e-2))
-    return RL2Config(episodes=n, num_envs=256, iterations=60, network=network, ppo=replace(ppo, lr=1e-3, gae_lambda=0.9, entropy=0.005))
+    return RL2Config(episodes=n, num_envs=256, iterations=60, network=network, ppo=replace(ppo, lr=1e-3, gae_lambda=0.9, entropy_coef=0.005))
 
 
 def mdp_config(n: int) -> RL2Config:
     """A memory for each pair of state and action; rows after the first start from the row before."""
-    network = NetworkConfig("arms", units=32)
+    network = NetworkConfig("per_pair_memory", hidden_size=32)
     ppo = PPOConfig(discount=0.998, gae_lambda=0.95, entropy_until=0.7)
     if n <= 10:
         return RL2Config(episodes=n, num_envs=512, iterations=150, network=network, ppo=ppo)

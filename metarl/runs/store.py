@@ -146,9 +146,9 @@ class RunFolder:
         """One row an iteration; empty before the first."""
         return pd.read_csv(self.metrics_file) if self.metrics_file.is_file() else pd.DataFrame()
 
-    def weights(self, member: int = 0) -> Path:
-        """The weights file of the run's `member`-th seed, present or not."""
-        return self.path / (f"weights-{member}.safetensors" if member else "weights.safetensors")
+    def weights(self, seed_index: int = 0) -> Path:
+        """The weights file of the run's seed number `seed_index`, present or not."""
+        return self.path / (f"weights-{seed_index}.safetensors" if seed_index else "weights.safetensors")
 
     def evaluations(self) -> dict[str, tuple[dict[str, Any], pd.DataFrame]]:
         """Every saved evaluation by name: (what was played, one row a task)."""
@@ -499,7 +499,7 @@ def explained(file: Path) -> Iterator[None]:
 
 
 def _differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two JSON values differ, such as ("config.units", 64, 128)."""
+    """Where two JSON values differ, such as ("config.hidden_size", 64, 128)."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             yield from _differences(old.get(key), new.get(key), f"{name}.{key}" if name else str(key))

@@ -106,8 +106,8 @@ KINDS: dict[str, tuple[str, ...]] = {  # families that the same settings suit
 KIND_OF = {id: kind for kind, ids in KINDS.items() for id in ids}
 
 # RL² and the like, of single episodes, on robots: no entropy bonus, which would widen their Gaussians.
-ROBOT_PPO = PPOConfig(discount=0.99, gae_lambda=0.95, lr=1e-3, entropy=0.0)
-MAZE_PPO = PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy=0.02, entropy_until=0.8)
+ROBOT_PPO = PPOConfig(discount=0.99, gae_lambda=0.95, lr=1e-3, entropy_coef=0.0)
+MAZE_PPO = PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy_coef=0.02, entropy_until=0.8)
 CONTROL_PPO = PPOConfig(discount=0.99, gae_lambda=0.95, lr=3e-3)
 RL2_SETTINGS: dict[str, dict[str, Any]] = {
     "bandit": {"num_envs": 1024, "iterations": 150, "ppo": PPOConfig()},
@@ -115,21 +115,21 @@ RL2_SETTINGS: dict[str, dict[str, Any]] = {
         "episodes": 10,
         "num_envs": 256,
         "iterations": 100,
-        "network": NetworkConfig("arms", units=32),
+        "network": NetworkConfig("per_pair_memory", hidden_size=32),
         "ppo": PPOConfig(discount=0.998, gae_lambda=0.95, entropy_until=0.7),
     },
-    "maze": {"num_envs": 64, "iterations": 140, "network": NetworkConfig("places"), "ppo": MAZE_PPO},
-    "visual maze": {"num_envs": 32, "network": NetworkConfig(units=128), "ppo": replace(MAZE_PPO, lr=1e-3)},
+    "maze": {"num_envs": 64, "iterations": 140, "network": NetworkConfig("spatial_memory"), "ppo": MAZE_PPO},
+    "visual maze": {"num_envs": 32, "network": NetworkConfig(hidden_size=128), "ppo": replace(MAZE_PPO, lr=1e-3)},
     "grid": {
         "episodes": 4,
         "num_envs": 256,
         "iterations": 200,
-        "ppo": PPOConfig(discount=0.97, lr=3e-3, entropy=0.05, entropy_until=0.8),
+        "ppo": PPOConfig(discount=0.97, lr=3e-3, entropy_coef=0.05, entropy_until=0.8),
     },
     "pole": {"num_envs": 128, "ppo": CONTROL_PPO},
     "swing": {"num_envs": 128, "ppo": CONTROL_PPO},
     "pendulum": {"num_envs": 128, "ppo": CONTROL_PPO},
-    "plane": {"episodes": 4, "num_envs": 128, "ppo": PPOConfig(gae_lambda=0.95, lr=2e-3, entropy=0.0)},
+    "plane": {"episodes": 4, "num_envs": 128, "ppo": PPOConfig(gae_lambda=0.95, lr=2e-3, entropy_coef=0.0)},
     "moving bandits": {
         "episodes": 4,
         "num_envs": 256,
@@ -139,8 +139,8 @@ RL2_SETTINGS: dict[str, dict[str, Any]] = {
     "robot": {"num_envs": 64, "iterations": 200, "ppo": ROBOT_PPO},
     "ant course": {"num_envs": 16, "iterations": 300, "ppo": ROBOT_PPO},
     "arm": {"num_envs": 4, "iterations": 100, "ppo": replace(ROBOT_PPO, lr=3e-3, minibatches=2)},
-    "levels": {"network": NetworkConfig(units=128, encoder="nature")},
-    "stacked frames": {"network": NetworkConfig(units=128, encoder="nature")},
+    "levels": {"network": NetworkConfig(hidden_size=128, encoder="nature")},
+    "stacked frames": {"network": NetworkConfig(hidden_size=128, encoder="nature")},
 }
 NAVIGATING: dict[str, Any] = {"iterations": 40, "tasks": 20, "adaptation": Adaptation(episodes=20)}
 RUNNING: dict[str, Any] = {
@@ -163,17 +163,17 @@ MLSH_SETTINGS: dict[str, dict[str, Any]] = {
         "iterations": 60,
         "sub_policies": 4,
         "every": 50,
-        "warm_up": 6,
+        "warmup_updates": 6,
         "joint": 6,
         "tasks": 24,
-        "sub_policy": StackedPPO(lr=3e-3, minibatches=15, entropy=0.3),
+        "sub_policy": StackedPPO(lr=3e-3, minibatches=15, entropy_coef=0.3),
     },
     "robot": {"tasks": 10, "steps": 1000, "log_std": -1.0, "sub_policy": WALKING},
     "ant course": {"tasks": 8, "random_option": 0.2, "log_std": -1.0, "sub_policy": WALKING},
     "arm": {"tasks": 4, "steps": 500, "log_std": -1.0, "sub_policy": WALKING},
 }
-JOINT_PPO = PPOConfig(gae_lambda=0.95, minibatches=8, lr=2.5e-3, lr_end=0.0, value=0.5)
-JOINT_ROBOT_PPO = replace(JOINT_PPO, lr=1e-3, entropy=0.0)
+JOINT_PPO = PPOConfig(gae_lambda=0.95, minibatches=8, lr=2.5e-3, lr_end=0.0, value_coef=0.5)
+JOINT_ROBOT_PPO = replace(JOINT_PPO, lr=1e-3, entropy_coef=0.0)
 JOINT_FRAMES_PPO = replace(JOINT_PPO, epochs=3, lr=5e-4, entropy_end=0.01)
 JOINT_PPO_SETTINGS: dict[str, dict[str, Any]] = {
     "robot": {"num_envs": 16, "iterations": 300, "ppo": JOINT_ROBOT_PPO},
@@ -274,7 +274,7 @@ def _rl2(learner: str, config: type[Any], distribution: TaskDistribution) -> Any
     settings: dict[str, Any] = {
         "episodes": episodes,
         "iterations": 300 if images or distribution.env_per_row else 150,
-        "network": NetworkConfig(units=128 if images else 64),
+        "network": NetworkConfig(hidden_size=128 if images else 64),
         "ppo": replace(CONTROL_PPO, lr=1e-3 if images else 2e-3),
     }
     settings |= RL2_SETTINGS.get(kind_of(distribution), {})
@@ -314,13 +314,13 @@ def _mlsh(learner: str, config: type[Any], distribution: TaskDistribution) -> An
     steps = max(horizon, min(2000, 40 * horizon, _steps_at_once(distribution) // 4))
     settings: dict[str, Any] = {
         "iterations": 150,
-        "every": min(divisors, key=lambda every: abs(every - horizon / 5)),
+        "option_length": min(divisors, key=lambda every: abs(every - horizon / 5)),
         "steps": steps,
         "tasks": max(2, min(20, _steps_at_once(distribution) // steps)),
     }
     settings |= MLSH_SETTINGS.get(kind_of(distribution), {})
-    if horizon % settings["every"]:  # a user's own horizon
-        settings["every"] = min(divisors, key=lambda every: abs(every - settings["every"]))
+    if horizon % settings["option_length"]:  # a user's own horizon
+        settings["option_length"] = min(divisors, key=lambda every: abs(every - settings["option_length"]))
     most = _steps_at_once(distribution) // max(horizon, settings["steps"])
     settings["tasks"] = max(2, min(settings["tasks"], most))
     return _with(config(), settings)

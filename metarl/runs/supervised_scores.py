@@ -68,7 +68,7 @@ def score_supervised_runs(folders: Sequence[Path], options: EvaluateOptions) -> 
         ValueError: options that only agents have, no examples in an inner step, or runs on different distributions.
     """
     _check_options(options)
-    groups = learners_of(folders, options.member)
+    groups = learners_of(folders, options.seed_index)
     distribution = check_same_distribution(groups)
     assert isinstance(distribution, SupervisedDistribution), "the caller looked"
 
@@ -87,7 +87,7 @@ def score_supervised_runs(folders: Sequence[Path], options: EvaluateOptions) -> 
     scored: list[Learned] = []
     for label, seeds in groups.items():
         for each in seeds:
-            scored.append(Learned(label, each.folder, each.name, score(load_learner(each.folder, each.member, options.device))))
+            scored.append(Learned(label, each.folder, each.name, score(load_learner(each.folder, each.seed_index, options.device))))
         untrained = UNTRAINED if len(groups) == 1 else f"{label}, {UNTRAINED}"
         run = RunConfig.from_identity(seeds[0].run.identity(), options.device)
         scored.append(Learned(untrained, seeds[0].folder, UNTRAINED, score(run.make_learner(run.make_distribution()))))

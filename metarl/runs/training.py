@@ -308,9 +308,9 @@ def _check_finite(figures: dict[str, float], iteration: int) -> None:
         )
 
 
-def _check_weights(learner: Learner, members: int, iteration: int) -> None:
+def _check_weights(learner: Learner, num_seeds: int, iteration: int) -> None:
     """The same for the weights: an iteration's last step can spoil them after all was measured."""
-    leaves = [leaf for member in range(members) for leaf in tree_leaves(learner.weights(member))]
+    leaves = [leaf for seed_index in range(num_seeds) for leaf in tree_leaves(learner.weights(seed_index))]
     spoilt = any(bool(leaf.isnan().any()) for leaf in leaves if isinstance(leaf, Tensor))
     _check_finite({"a weight": math.nan} if spoilt else {}, iteration)
 
@@ -323,10 +323,10 @@ def _save_checkpoint(learner: Learner, place: RunFolder, log: MetricsLog, iterat
 
 
 def _save_weights(learner: Learner, place: RunFolder) -> None:
-    for member, seed in enumerate(place.identity["seeds"]):
+    for seed_index, seed in enumerate(place.identity["seeds"]):
         about = {"kind": "weights", "learner": place.identity["learner"], "run": place.digest, "seed": seed}
-        if not place.weights(member).exists():
-            save_state(place.weights(member), learner.weights(member), about)
+        if not place.weights(seed_index).exists():
+            save_state(place.weights(seed_index), learner.weights(seed_index), about)
 
 
 def _progress(run: RunConfig, distribution: TaskDistribution, place: RunFolder, iteration: int) -> Progress:

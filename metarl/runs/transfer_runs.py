@@ -25,7 +25,7 @@ COIN_RUN_LEVELS = (10, 50, 200)  # training levels that the gap between known an
 # of 0.01 for entropy, lr 5e-4) solved half of them in 2 million steps, monsters included. Rewards of 10 are learned from as 1.
 NATURE = ActorCriticConfig("nature", precision="bfloat16")
 COIN_RUN_PPO = PPOConfig(
-    discount=0.995, gae_lambda=0.95, epochs=3, minibatches=8, lr=1e-3, lr_end=0.0, entropy=0.002, entropy_end=0.002, value=0.5
+    discount=0.995, gae_lambda=0.95, epochs=3, minibatches=8, lr=1e-3, lr_end=0.0, entropy_coef=0.002, entropy_end=0.002, value_coef=0.5
 )
 COIN_RUN = JointPPOConfig(steps=128, iterations=500, reward_scale=0.1, network=NATURE, ppo=COIN_RUN_PPO)
 # Levels without monsters: with them, most of 10 levels aren't solved once in so many steps. Training cuts an episode after 250 steps, since
@@ -35,12 +35,12 @@ SIZES: dict[str, dict[str, Any]] = {"smoke": SMALL, "cpu": {}, "paper": {"iterat
 
 # Nichol et al. 2018's PPO plays one row at test, 8,192 steps between updates. With a fifth of its steps, updates come four times as often.
 ALONE = PPOConfig(
-    discount=0.99, gae_lambda=0.95, epochs=4, minibatches=8, lr=2.5e-4, lr_end=2.5e-4, entropy=0.01, entropy_end=0.01, value=0.5
+    discount=0.99, gae_lambda=0.95, epochs=4, minibatches=8, lr=2.5e-4, lr_end=2.5e-4, entropy_coef=0.01, entropy_end=0.01, value_coef=0.5
 )
 FRAMES = JointPPOConfig(num_envs=16, steps=128, iterations=500, network=NATURE, ppo=replace(ALONE, lr_end=0.0), fine_tuning=ALONE)
 # As the paper has it: 188 workers, four on each level, 8,192 steps between updates at test; 400 million steps of joint training.
 SONIC_PPO = PPOConfig(
-    discount=0.99, gae_lambda=0.95, epochs=4, minibatches=4, lr=2e-4, lr_end=2e-4, clip=0.2, entropy=0.001, entropy_end=0.001, value=0.5
+    discount=0.99, gae_lambda=0.95, epochs=4, minibatches=4, lr=2e-4, lr_end=2e-4, clip=0.2, entropy_coef=0.001, entropy_end=0.001, value_coef=0.5
 )
 SONIC_JOINT_PPO = JointPPOConfig(
     num_envs=188,
@@ -102,7 +102,7 @@ class Game:
 GAMES = {
     "coin-run": Game(
         "CoinRun-v0",
-        {"joint-ppo": replace(COIN_RUN, fine_tuning=replace(ALONE, discount=0.995, entropy=0.002, entropy_end=0.002))},
+        {"joint-ppo": replace(COIN_RUN, fine_tuning=replace(ALONE, discount=0.995, entropy_coef=0.002, entropy_end=0.002))},
         {"levels": 200, "difficulty": "easy"},
         {"horizon": 250},
         levels=(0, 1, 2, 3, 4),

@@ -1,4 +1,4 @@
-"""Figures: what is drawn where, labels and units, and no global state."""
+"""Figures: what is drawn where, labels and hidden_size, and no global state."""
 
 import sys
 

@@ -75,7 +75,7 @@ def test_what_does_not_differ_between_the_scored_tasks_has_no_score():
 @pytest.mark.parametrize("core", ["gru", "lstm"])
 def test_states_are_those_of_acting(core):
     distribution, budget = BernoulliBandit(3), Episodes(6, 0)
-    agent = RL2(RL2Config(episodes=6, num_envs=4, iterations=1, network=NetworkConfig(core, units=8)), distribution, 0).agent(budget)
+    agent = RL2(RL2Config(episodes=6, num_envs=4, iterations=1, network=NetworkConfig(core, hidden_size=8)), distribution, 0).agent(budget)
     tasks = distribution.sample(20, "test", 0).to("cpu", torch.float32)
     steps, playing = played_steps(agent, distribution, tasks, budget, 0)
     assert len(steps) == 6

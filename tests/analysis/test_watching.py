@@ -18,13 +18,13 @@ RANDOM = {"agent": "random", "distribution": "GridMaze-v0", "distribution_args":
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    config = RL2Config(episodes=3, num_envs=8, iterations=1, network=NetworkConfig(units=8))
+    config = RL2Config(episodes=3, num_envs=8, iterations=1, network=NetworkConfig(hidden_size=8))
     train(RunConfig("rl2", config, "GridMaze-v0", {"size": 3, "horizon": 10}, seed=(0, 1)), folder, show=False)
     return folder
 
 
 def test_a_runs_pictures_lie_in_its_folder(run):
-    files = watch(run, WatchOptions(num_tasks=2, member=1))
+    files = watch(run, WatchOptions(num_tasks=2, seed_index=1))
     assert files == [run / "watched" / f"test-2tasks-3episodes-seed0-member1.{kind}" for kind in ("png", "gif")]
     sheet, animation = (Image.open(file) for file in files)
     assert sheet.size == animation.size

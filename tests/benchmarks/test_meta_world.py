@@ -40,8 +40,8 @@ def test_the_script_trains_plays_and_publishes(tmp_path):
 def test_both_policies_are_trained_alike():
     options = meta_world.Options()
     memory, memoryless = options.run("gru"), options.run("none")
-    assert memory.config.network == NetworkConfig("gru", units=64)
-    assert memoryless.config.network == NetworkConfig("none", units=64)
+    assert memory.config.network == NetworkConfig("gru", hidden_size=64)
+    assert memoryless.config.network == NetworkConfig("none", hidden_size=64)
     assert (memory.config.ppo, memory.config.iterations, memory.arguments, memory.seed) == (
         memoryless.config.ppo,
         memoryless.config.iterations,

@@ -18,7 +18,7 @@ from metarl.tasks.mujoco.ant_courses import ant_obstacle
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
     once = StackedPPO(epochs=1, minibatches=1)
-    shorter = {"iterations": 20, "tasks": 2, "steps": 20, "every": 10, "warm_up": 1, "joint": 1}
+    shorter = {"iterations": 20, "tasks": 2, "steps": 20, "option_length": 10, "warmup_updates": 1, "joint": 1}
     smaller = replace(mlsh_runs.TWO_WALK, **shorter, master=once, sub_policy=once)
     monkeypatch.setattr(mlsh_runs, "TWO_WALK", smaller)
     monkeypatch.setattr(mlsh_runs, "TWO_WALK_HORIZON", 10)

@@ -16,11 +16,13 @@ from metarl.runs.training import train
 
 
 @pytest.mark.parametrize(
-    ("name", "core"), [("bandits-n10-k5", "gru"), ("bandits-n10-k5", "arms"), ("mdps-n10", "attention")], ids=["gru", "arms", "attention"]
+    ("name", "core"),
+    [("bandits-n10-k5", "gru"), ("bandits-n10-k5", "per_pair_memory"), ("mdps-n10", "attention")],
+    ids=["gru", "arms", "attention"],
 )
 def test_memory_more_episodes_and_regret_of_published_weights(tmp_path, name, core):
     row = named_row(name)
-    config = RL2Config(row.n, num_envs=32, iterations=2, network=NetworkConfig(core, units=8, heads=2, layers=1))
+    config = RL2Config(row.n, num_envs=32, iterations=2, network=NetworkConfig(core, hidden_size=8, heads=2, layers=1))
     train(RunConfig("rl2", config, row.id, row.arguments), tmp_path / "seed0", show=False)
     publish(tmp_path / "seed0", tmp_path / "results" / "rl2_tables" / "weights" / name)
     stream, options = io.StringIO(), rl2_diagnostics.Options(tasks=20, publish=True, results=tmp_path / "results")

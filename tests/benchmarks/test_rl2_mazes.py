@@ -16,7 +16,7 @@ from metarl.runs.benchmark_folders import Storage
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
     for name, training in rl2_maze_runs.TRAININGS.items():
-        network = NetworkConfig(training.config.network.core, units=8)
+        network = NetworkConfig(training.config.network.core, hidden_size=8)
         config = replace(training.config, num_envs=8, iterations=1, network=network)
         short = replace(training, config=config, arguments={**training.arguments, "horizon": 8}, seeds=training.seeds[:2])
         monkeypatch.setitem(rl2_maze_runs.TRAININGS, name, short)

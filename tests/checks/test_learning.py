@@ -105,7 +105,7 @@ class SavesItsOptimiser(TinyLearner):
 
 
 class HalfOfTheWeights(TinyLearner):
-    def weights(self, member=0):
+    def weights(self, seed_index=0):
         return {"logits": self.logits.detach()[:, :1]}
 
     def load_weights(self, weights):
@@ -114,12 +114,12 @@ class HalfOfTheWeights(TinyLearner):
 
 
 class LendsItsWeights(TinyLearner):
-    def agent(self, budget, member=0):
+    def agent(self, budget, seed_index=0):
         return Table(self.logits)
 
 
 class AgentTrainsOnTheLearnersStream(TinyLearner):
-    def agent(self, budget, member=0):
+    def agent(self, budget, seed_index=0):
         return Borrower(self.logits.detach().clone(), self.rng)
 
 
@@ -136,7 +136,7 @@ class Borrower(Table):
 class AgentWithAHabit(TinyLearner):
     """The agent changes the step that it is given."""
 
-    def agent(self, budget, member=0):
+    def agent(self, budget, seed_index=0):
         return Habit(self.logits.detach().clone())
 
 
@@ -163,7 +163,7 @@ class GlobalPythonWhenBuilt(TinyLearner):
 
 
 class AgentWithGlobalNumPy(TinyLearner):
-    def agent(self, budget, member=0):
+    def agent(self, budget, seed_index=0):
         np.random.random()  # noqa: NPY002
         return super().agent(budget)
 

@@ -63,10 +63,10 @@ class TinyLearner:
     def gain(self, chosen: Tensor, outcome) -> Tensor:
         return chosen * (outcome.reward - outcome.reward.mean())
 
-    def agent(self, budget, member: int = 0) -> Table:
+    def agent(self, budget, seed_index: int = 0) -> Table:
         return Table(self.logits.detach().clone())
 
-    def weights(self, member: int = 0) -> dict:
+    def weights(self, seed_index: int = 0) -> dict:
         return {"logits": self.logits.detach()}
 
     def load_weights(self, weights: dict) -> None:

@@ -57,7 +57,7 @@ def strict(name, workers=0):
 @pytest.mark.parametrize("name", ACTIONS)
 def test_policies_and_the_random_agent_act_within_the_space_itself(name):
     rows, budget = strict(name), Episodes(1)
-    learner = RL2(RL2Config(episodes=1, iterations=1, num_envs=8, network=NetworkConfig(units=8)), rows)
+    learner = RL2(RL2Config(episodes=1, iterations=1, num_envs=8, network=NetworkConfig(hidden_size=8)), rows)
     learner.update()
     for agent in (learner.agent(budget), metarl.make_agent("random", rows, budget)):
         assert metarl.evaluate(agent, rows, "test", 4, 0, budget).returns.tolist() == [sum([0.1] * 10)] * 4

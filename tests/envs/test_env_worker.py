@@ -10,7 +10,7 @@ import torch
 from metarl.core.budget import Episodes, Steps
 from metarl.core.errors import PlugInError
 from metarl.core.task_distribution import fresh_tasks
-from metarl.envs.env_worker import Recipe, RowPlayer, arrays_in, bytes_needed
+from metarl.envs.env_worker import EnvSpec, RowPlayer, arrays_in, bytes_needed
 from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from tests.tasks.noisy_walk import NoisyWalk
@@ -187,9 +187,9 @@ def test_a_fault_at_the_start_is_named():
 
 def test_arrays_share_one_memory_on_cache_lines_of_their_own():
     rows = GymnasiumDistribution("Spy-v0", Spy, {"train": [1]}).open(3, generator())
-    size = bytes_needed(rows.recipe, 3)
+    size = bytes_needed(rows.spec, 3)
     memory = bytearray(size)
-    arrays, again = arrays_in(memory, rows.recipe, 3), arrays_in(memory, rows.recipe, 3)
+    arrays, again = arrays_in(memory, rows.spec, 3), arrays_in(memory, rows.spec, 3)
     starts = sorted((array.__array_interface__["data"][0], array.nbytes) for array in vars(arrays).values())
     assert all((start - starts[0][0]) % 64 == 0 for start, _ in starts)
     assert all(start + length <= following for (start, length), (following, _) in pairwise(starts))
@@ -200,8 +200,8 @@ def test_arrays_share_one_memory_on_cache_lines_of_their_own():
 
 
 def player(num_rows: int, rows: range) -> RowPlayer:
-    recipe = Recipe("Walk-v0", NoisyWalk, (("train", (0.0, 0.5)), ("test", (1.0,))), NoisyWalk.observation_space, NoisyWalk.action_space)
-    some = RowPlayer(recipe, arrays_in(bytearray(bytes_needed(recipe, num_rows)), recipe, num_rows), rows)
+    spec = EnvSpec("Walk-v0", NoisyWalk, (("train", (0.0, 0.5)), ("test", (1.0,))), NoisyWalk.observation_space, NoisyWalk.action_space)
+    some = RowPlayer(spec, arrays_in(bytearray(bytes_needed(spec, num_rows)), spec, num_rows), rows)
     some.arrays.begin[:] = some.arrays.wanted[:] = True
     return some
 
@@ -249,7 +249,7 @@ def test_an_episode_is_what_the_environment_gives_for_its_seed():
 def test_tasks_are_named_by_split_place_and_value():
     one = player(1, range(1))
     one.arrays.split[:] = 1
-    assert one.recipe.name_task(one.arrays, 0) == "test task 0 (1.0)"
+    assert one.spec.name_task(one.arrays, 0) == "test task 0 (1.0)"
 
 
 @pytest.mark.parametrize(("mode", "drawn"), [("rgb_array", True), ("ansi", False), (None, False)])

@@ -17,7 +17,7 @@ from metarl.core.budget import Episodes
 from metarl.core.errors import PlugInError
 from metarl.core.task_distribution import fresh_tasks
 from metarl.envs import processes as processes_module
-from metarl.envs.env_worker import Recipe, same_space
+from metarl.envs.env_worker import EnvSpec, same_space
 from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.envs.workers import WorkerPool, slices
@@ -27,13 +27,13 @@ from tests.tasks.noisy_walk import NoisyWalk, Report
 ROOT = Path(__file__).parents[2]
 
 
-def recipe(*tasks, kind=NoisyWalk) -> Recipe:
-    return Recipe("NoisyWalk-v0", kind, (("train", tasks),), kind.observation_space, kind.action_space)
+def spec(*tasks, kind=NoisyWalk) -> EnvSpec:
+    return EnvSpec("NoisyWalk-v0", kind, (("train", tasks),), kind.observation_space, kind.action_space)
 
 
-def opened(recipe: Recipe, num_rows: int, workers: int, index=None) -> WorkerPool:
+def opened(spec: EnvSpec, num_rows: int, workers: int, index=None) -> WorkerPool:
     """A pool with an episode begun in every row."""
-    pool = WorkerPool(recipe, num_rows, workers)
+    pool = WorkerPool(spec, num_rows, workers)
     pool.arrays.wanted[:] = pool.arrays.begin[:] = True
     pool.arrays.index[:] = 0 if index is None else index
     pool.arrays.seed[:] = np.arange(num_rows)
@@ -98,7 +98,7 @@ def test_rows_are_cut_into_contiguous_slices_of_like_size():
 
 
 def test_workers_are_processes_of_their_own_that_inherit_settings_and_use_one_thread():
-    pool = opened(recipe("light", "torch", kind=Report), 2, 2, index=[0, 1])
+    pool = opened(spec("light", "torch", kind=Report), 2, 2, index=[0, 1])
     (first, _, torch_there, spin), (second, threads, _, _) = pool.arrays.observation.tolist()
     assert [first, second] == [pid % 2**20 for pid in pids(pool)]
     assert os.getpid() not in pids(pool)
@@ -114,14 +114,14 @@ def test_functions_of_a_script_will_do():
     def make_env(task):
         return NoisyWalk(task + drift)  # a closure, which plain pickle refuses
 
-    pool = opened(Recipe("Walk-v0", make_env, (("train", (1.0,)),), NoisyWalk.observation_space, NoisyWalk.action_space), 1, 1)
+    pool = opened(EnvSpec("Walk-v0", make_env, (("train", (1.0,)),), NoisyWalk.observation_space, NoisyWalk.action_space), 1, 1)
     assert pool.arrays.observation[0, 1] == 1.25
     pool.close()
 
 
 def test_what_cannot_be_sent_is_said_before_anything_starts():
     with pytest.raises(ValueError, match=r"make_env or a task can't be sent to worker processes \(.*use workers=0"):
-        WorkerPool(recipe(i for i in range(3)), 1, 1)
+        WorkerPool(spec(i for i in range(3)), 1, 1)
 
 
 class Explosive:
@@ -133,11 +133,11 @@ class Explosive:
 
 def test_an_error_while_loading_is_told():
     with pytest.raises(PlugInError, match=r"(?s)could not load make_env and the tasks: no such emulator here.*Traceback"):
-        WorkerPool(recipe(Explosive()), 2, 2)
+        WorkerPool(spec(Explosive()), 2, 2)
 
 
 def test_an_error_in_an_environment_comes_with_its_traceback():
-    pool = opened(recipe(0.0, "raise"), 4, 2, index=[0, 0, 0, 1])
+    pool = opened(spec(0.0, "raise"), 4, 2, index=[0, 0, 0, 1])
     with pytest.raises(
         PlugInError, match=r"(?s)train task 1 \('raise'\), in row 3 at step 2 .*in fault.*RuntimeError: the walk is blocked"
     ):
@@ -157,11 +157,11 @@ def test_nothing_is_left_behind(how):
     before = leftovers()
     if how == "refused":
         with pytest.raises(PlugInError):
-            WorkerPool(recipe(Explosive()), 2, 2)
+            WorkerPool(spec(Explosive()), 2, 2)
         gc.collect()
         assert leftovers() == before
         return
-    pool = opened(recipe(0.0, "raise"), 3, 2, index=[0, 0, int(how == "error")])
+    pool = opened(spec(0.0, "raise"), 3, 2, index=[0, 0, int(how == "error")])
     workers = pids(pool)
     assert not any(gone(pid) for pid in workers)
     assert leftovers()[1] == before[1], "the shared memory has no name"
@@ -179,7 +179,7 @@ def test_nothing_is_left_behind(how):
 
 
 def test_a_worker_that_hangs_is_killed_when_closed(impatient):
-    pool = opened(recipe("hang"), 1, 1)
+    pool = opened(spec("hang"), 1, 1)
     pool.step()
     pool._workers.connections[0].send_bytes(b"step")
     time.sleep(0.1)
@@ -193,13 +193,13 @@ import gymnasium as gym
 import numpy as np
 from metarl.envs import processes
 from metarl.envs import workers
-from metarl.envs.env_worker import Recipe
+from metarl.envs.env_worker import EnvSpec
 from tests.tasks.noisy_walk import NoisyWalk
 # tests that run in a shell's background are deaf to Ctrl-C, and so would be what they start
 signal.signal(signal.SIGINT, signal.default_int_handler)
 processes.PATIENCE = 0.3
 tasks = (("train", (0.0, "hang")),)
-pool = workers.WorkerPool(Recipe("Walk-v0", NoisyWalk, tasks, NoisyWalk.observation_space, NoisyWalk.action_space), 2, 2)
+pool = workers.WorkerPool(EnvSpec("Walk-v0", NoisyWalk, tasks, NoisyWalk.observation_space, NoisyWalk.action_space), 2, 2)
 pool.arrays.wanted[:] = pool.arrays.begin[:] = True
 pool.arrays.index[:] = (0, HANGING)
 pool.arrays.seed[:] = (1, 2)
@@ -254,7 +254,7 @@ def test_spaces_compare_with_or_without_bounds():
 
 @pytest.mark.parametrize("place", ["making", "reset", "step", "render"])
 def test_a_worker_that_hangs_is_named_and_ended(place, impatient):
-    pool = WorkerPool(recipe("fine", f"hangs in {place}", kind=Hanging), 4, 2, patience=0.5)
+    pool = WorkerPool(spec("fine", f"hangs in {place}", kind=Hanging), 4, 2, patience=0.5)
     pool.arrays.wanted[:] = pool.arrays.begin[:] = True
     pool.arrays.index[:] = [0, 0, 0, 1]
     pool.arrays.split[:] = pool.arrays.seed[:] = 0
@@ -272,13 +272,13 @@ def play_all(pool: WorkerPool) -> None:
 
 
 def test_a_stopped_worker_counts_as_hanging_and_no_patience_waits(impatient):
-    pool = opened(recipe(0.0), 2, 2)
+    pool = opened(spec(0.0), 2, 2)
     pool._patience = 0.3
     os.kill(pids(pool)[0], signal.SIGSTOP)
     with pytest.raises(PlugInError, match=r"worker process 0 .* has not answered for 0\.3 s between"):
         pool.step()
     assert all(gone(pid) for pid in pids(pool))
-    patient = opened(recipe("fine", kind=Hanging), 1, 1)
+    patient = opened(spec("fine", kind=Hanging), 1, 1)
     patient._patience = None
     patient.step()
     patient.close()
@@ -292,13 +292,13 @@ def test_patience_is_a_number_of_seconds_or_none(patience):
 
 FAILING_TOGETHER = """
 from metarl.core.errors import PlugInError
-from metarl.envs.env_worker import Recipe
+from metarl.envs.env_worker import EnvSpec
 from metarl.envs.workers import WorkerPool
 from tests.tasks.hanging_env import Hanging
 
 for place in ("making", "reset", "step", "render", "close"):
     tasks = tuple((place, 0.2 * number) for number in range(2))
-    pool = WorkerPool(Recipe("Hanging-v0", Hanging, (("train", tasks),), *[Hanging.observation_space] * 2), 2, 2)
+    pool = WorkerPool(EnvSpec("Hanging-v0", Hanging, (("train", tasks),), *[Hanging.observation_space] * 2), 2, 2)
     pool.arrays.wanted[:] = pool.arrays.begin[:] = True
     pool.arrays.index[:] = range(2)
     try:
@@ -319,7 +319,7 @@ def test_workers_that_fail_one_after_the_other_are_one_error_and_nothing_on_the_
 REGISTERED = """
 import gymnasium as gym
 from metarl.core.errors import PlugInError
-from metarl.envs.env_worker import Recipe
+from metarl.envs.env_worker import EnvSpec
 from metarl.envs.workers import WorkerPool
 from tests.tasks.hanging_env import Hanging
 
@@ -332,7 +332,7 @@ gym.register("OwnElsewhere-v3", entry_point="tests.tasks.hanging_env:Hanging")
 gym.register("Unsendable-v3", entry_point=lambda generator=(i for i in ()): Own("fine"))
 names = ("Own-v3", "OwnByName-v3", "OwnElsewhere-v3", "Unsendable-v3")
 make_env = lambda name: gym.make(name, task="fine")
-pool = WorkerPool(Recipe("Named-v0", make_env, (("train", names),), *[Hanging.observation_space] * 2), 1, 1)
+pool = WorkerPool(EnvSpec("Named-v0", make_env, (("train", names),), *[Hanging.observation_space] * 2), 1, 1)
 pool.arrays.wanted[:] = pool.arrays.begin[:] = True
 for index in range(4):
     pool.arrays.index[:] = index

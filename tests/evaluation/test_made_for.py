@@ -104,11 +104,11 @@ def test_a_trained_agent_says_for_what_it_was_made(name):
 
 
 @pytest.mark.parametrize(
-    ("core", "refused"), [("attention", "at most 4 steps"), ("arms", "exactly 4 steps"), ("gru", None), ("none", None)]
+    ("core", "refused"), [("attention", "at most 4 steps"), ("per_pair_memory", "exactly 4 steps"), ("gru", None), ("none", None)]
 )
 def test_how_long_a_policy_can_play_is_its_cores_affair(core, refused):
     bandit = BernoulliBandit(3)
-    config = RL2Config(episodes=4, num_envs=8, iterations=1, network=NetworkConfig(core=core, units=16))
+    config = RL2Config(episodes=4, num_envs=8, iterations=1, network=NetworkConfig(core=core, hidden_size=16))
     learner = make_learner("rl2", bandit, config)
     agent = learner.agent(Episodes(4))
     if refused is None:
@@ -116,7 +116,7 @@ def test_how_long_a_policy_can_play_is_its_cores_affair(core, refused):
         return
     with pytest.raises(ValueError, match=refused):
         evaluate(agent, bandit, "test", 3, 0, Episodes(8))
-    if core == "arms":  # told how many steps are left, it plays any number
+    if core == "per_pair_memory":  # told how many steps are left, it plays any number
         assert evaluate(learner.agent(Episodes(8)), bandit, "test", 3, 0, Episodes(8)).num_tasks == 3
 
 

@@ -11,8 +11,8 @@ from metarl.evaluation.statistics import (
     generalisation_gap,
     interquartile_mean,
     mean,
-    median_member,
     median_over_seeds,
+    median_seed,
     paired_difference,
     probability_of_improvement,
     ratio_of_means,
@@ -270,8 +270,8 @@ def test_an_estimate_prints_with_its_interval():
 
 
 @pytest.mark.parametrize(("means", "wanted"), [([3, 1, 2], 2), ([5], 0), ([4, 1, 3, 2], 3), ([2, 2, 2], 1)])
-def test_the_median_member_stands_for_all_seeds(means, wanted):
-    assert median_member(np.array(means)[:, None] + np.array([-1.0, 1.0])) == wanted
+def test_the_median_seed_stands_for_all_seeds(means, wanted):
+    assert median_seed(np.array(means)[:, None] + np.array([-1.0, 1.0])) == wanted
 
 
 def test_a_ratio_of_paired_means_is_exact_where_scores_are_proportional_and_covers_where_they_are_not():

@@ -9,17 +9,17 @@ from metarl.networks.perceptron import uniform_linear
 class Recurrent(nn.Module):
     """Sequences [m, T, inputs] give [m, outputs], read off the last state."""
 
-    def __init__(self, inputs: int, units: int, outputs: int, rng: Generator):
+    def __init__(self, inputs: int, hidden_size: int, outputs: int, rng: Generator):
         super().__init__()
         self.reads, self.keeps, self.says = (
-            uniform_linear(inputs, units, rng),
-            uniform_linear(units, units, rng),
-            uniform_linear(units, outputs, rng),
+            uniform_linear(inputs, hidden_size, rng),
+            uniform_linear(hidden_size, hidden_size, rng),
+            uniform_linear(hidden_size, outputs, rng),
         )
-        self.units = units
+        self.hidden_size = hidden_size
 
     def forward(self, sequences: Tensor) -> Tensor:
-        state = sequences.new_zeros(len(sequences), self.units)
+        state = sequences.new_zeros(len(sequences), self.hidden_size)
         for t in range(sequences.shape[1]):
             state = torch.tanh(self.reads(sequences[:, t]) + self.keeps(state))
         return self.says(state)

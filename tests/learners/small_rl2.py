@@ -20,7 +20,7 @@ alone_and_together = pytest.mark.parametrize("seed", SEEDS, ids=["alone", "toget
 
 
 def small(core="gru", episodes=3, num_envs=8, iterations=20, **settings):
-    settings = {"ppo": PPOConfig(epochs=2, minibatches=2, lr=1e-2), "network": NetworkConfig(core=core, units=8, heads=2), **settings}
+    settings = {"ppo": PPOConfig(epochs=2, minibatches=2, lr=1e-2), "network": NetworkConfig(core=core, hidden_size=8, heads=2), **settings}
     return RL2Config(episodes, num_envs, iterations, **settings)
 
 

@@ -181,7 +181,7 @@ def test_it_plays_the_tasks_that_one_process_would_in_the_same_columns(seed, pro
     together._captain.order("_play")
     rollout, single = together._play(), alone._play()
     there = together._captain.answers()
-    assert rollout.reward.shape == single.reward.shape == (3, 12 * together.members)
+    assert rollout.reward.shape == single.reward.shape == (3, 12 * together.num_seeds)
     assert torch.equal(rollout.reward, single.reward)
     for other in there:
         assert same(rollout._asdict() | {"steps": rollout.steps._asdict()}, other._asdict() | {"steps": other.steps._asdict()})

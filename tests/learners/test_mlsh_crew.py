@@ -20,7 +20,9 @@ from metarl.tasks.mdps.identity import Identity
 from tests.learners.small_rl2 import same, updates
 
 FAST = StackedPPO(epochs=2, minibatches=2)
-SMALL = MLSHConfig(every=2, warm_up=2, steps=24, tasks=6, processes=2, network=PerceptronConfig((8,)), master=FAST, sub_policy=FAST)
+SMALL = MLSHConfig(
+    option_length=2, warmup_updates=2, steps=24, tasks=6, processes=2, network=PerceptronConfig((8,)), master=FAST, sub_policy=FAST
+)
 TASKS = Identity(4, 8)
 
 
@@ -113,7 +115,7 @@ def test_processes_play_the_tasks_that_one_would():
 
 
 def test_moments_are_those_of_all_that_was_seen():
-    learner = MLSH(replace(SMALL, every=10), MovingBandits())
+    learner = MLSH(replace(SMALL, option_length=10), MovingBandits())
     learner._captain.order("play")
     learner.play()
     learner._captain.answers()
@@ -127,7 +129,7 @@ def test_moments_are_those_of_all_that_was_seen():
 
 def test_moments_of_two_processes_are_those_of_all_observations():
     def moments(share, observations):
-        learner = MLSH(replace(SMALL, every=10, processes=1), MovingBandits())
+        learner = MLSH(replace(SMALL, option_length=10, processes=1), MovingBandits())
         learner.share = share
         learner.learn_moments(observations)
         return learner.hierarchy.inputs.observation_moments
@@ -141,7 +143,7 @@ def test_moments_of_two_processes_are_those_of_all_observations():
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_warning_names_the_line_that_called_update(processes):
-    learner = MLSH(replace(SMALL, warm_up=0, processes=processes), TASKS)
+    learner = MLSH(replace(SMALL, warmup_updates=0, processes=processes), TASKS)
     with pytest.warns(UserWarning, match="without a warm-up") as caught:
         learner.update()
     assert caught[0].filename == __file__
@@ -247,7 +249,7 @@ def test_observations_may_be_whole_numbers():
 
 
 def test_three_processes_learn():
-    config = replace(SMALL, processes=3, sub_policies=2, warm_up=1, sub_policy=replace(FAST, lr=1e-2))
+    config = replace(SMALL, processes=3, sub_policies=2, warmup_updates=1, sub_policy=replace(FAST, lr=1e-2))
     learner = MLSH(config, TASKS)
     last = [metrics["return"] for metrics in updates(learner, 60)[-10:]]
     assert sum(last) / 10 > 5  # 2 by chance, 8 at most

@@ -13,7 +13,7 @@ from tests.learners.small_rl2 import alone_and_together, every_core, play, same,
 
 
 def seeing(core="gru", encoder="rl2", **settings):
-    return small(core, episodes=2, network=NetworkConfig(core, units=8, heads=2, encoder=encoder), **settings)
+    return small(core, episodes=2, network=NetworkConfig(core, hidden_size=8, heads=2, encoder=encoder), **settings)
 
 
 @every_core
@@ -54,10 +54,10 @@ def test_an_update_encodes_each_image_that_counts_once_an_epoch():
 @alone_and_together
 def test_updates_change_the_encoder(seed):
     learner = RL2(seeing(), Bars(), seed)
-    before = [learner.weights(member)["policy"] for member in range(learner.members)]
+    before = [learner.weights(seed_index)["policy"] for seed_index in range(learner.num_seeds)]
     updates(learner, 1)
-    for member, old in enumerate(before):
-        new = learner.weights(member)["policy"]
+    for seed_index, old in enumerate(before):
+        new = learner.weights(seed_index)["policy"]
         assert all(not torch.equal(new[name], old[name]) for name in old if name.startswith("encoder.") and name.endswith("weight"))
 
 
@@ -84,14 +84,14 @@ def test_two_processes_take_the_same_steps():
 
 
 def score_of(distribution, core="gru", encoder="rl2", seed=0, **settings):
-    """Share of the optimum on test tasks, of the worst member."""
-    network = NetworkConfig(core, units=16, heads=2, layers=1, encoder=encoder)
+    """Share of the optimum on test tasks, of the worst seed."""
+    network = NetworkConfig(core, hidden_size=16, heads=2, layers=1, encoder=encoder)
     config = RL2Config(2, network=network, **{"num_envs": 64, "iterations": 20, "ppo": PPOConfig(lr=5e-3, minibatches=2), **settings})
     learner, budget = RL2(config, distribution, seed), Episodes(2)
     while not learner.finished:
         learner.update()
     optimum = 2 * distribution.sample(500, "test", 0).length.double().mean()
-    agents = [learner.agent(budget, member) for member in range(learner.members)]
+    agents = [learner.agent(budget, seed_index) for seed_index in range(learner.num_seeds)]
     return min(float(evaluate(agent, distribution, "test", 500, 0, budget).scores().mean() / optimum) for agent in agents)
 
 

@@ -18,14 +18,14 @@ THOMPSON = 5.7  # mean of Thompson sampling on ten pulls of five arms (Duan et a
 
 
 def scores(distribution, episodes, iterations, seed=0, core="gru", num_envs=256, lr=1e-2, make_policy=None, **ppo):
-    """Mean scores of a trained learner's members on 2,000 test tasks."""
-    network = NetworkConfig(core=core, units=16, layers=1)
+    """Mean scores of a trained learner's seeds on 2,000 test tasks."""
+    network = NetworkConfig(core=core, hidden_size=16, layers=1)
     config = RL2Config(episodes, num_envs, iterations, network=network, ppo=PPOConfig(lr=lr, **ppo))
     learner = RL2(config, distribution, seed, make_policy=make_policy)
     while not learner.finished:
         learner.update()
     budget = Episodes(episodes)
-    agents = [learner.agent(budget, member) for member in range(learner.members)]
+    agents = [learner.agent(budget, seed_index) for seed_index in range(learner.num_seeds)]
     return [float(evaluate(agent, distribution, "test", 2000, 0, budget).scores().mean()) for agent in agents]
 
 
@@ -34,7 +34,7 @@ def test_it_explores_and_exploits_five_arms_better_than_thompson_sampling():
     assert THOMPSON + 0.2 < score < 6.66 + 0.2  # four standard errors of 2,000 tasks
 
 
-@pytest.mark.parametrize("core", ["lstm", "attention", "arms"])
+@pytest.mark.parametrize("core", ["lstm", "attention", "per_pair_memory"])
 def test_other_cores_remember_too(core):
     (score,) = scores(metarl.make("BernoulliBandit-v0", arms=2), 10, 30, core=core)
     assert score > 5.6  # of two arms, 5 without memory; the optimum is 6.02
@@ -42,17 +42,17 @@ def test_other_cores_remember_too(core):
 
 def test_a_memory_for_each_pair_explores_unknown_mdps():
     mdp = metarl.make("RandomMDP-v0", states=3, actions=3, horizon=5)
-    (score,) = scores(mdp, 8, 30, core="arms", discount=0.998, gae_lambda=0.95)
+    (score,) = scores(mdp, 8, 30, core="per_pair_memory", discount=0.998, gae_lambda=0.95)
     assert score > 54.9  # posterior sampling; random play gets 39.8, posterior-mean greedy planning 59.3
 
 
 def test_a_memory_for_each_place_finds_its_way():
     maze = metarl.make("GridMaze-v0", size=3, horizon=20)
-    (score,) = scores(maze, 2, 50, core="places", num_envs=64, lr=1e-2, gae_lambda=0.95)
+    (score,) = scores(maze, 2, 50, core="spatial_memory", num_envs=64, lr=1e-2, gae_lambda=0.95)
     assert score > 1.3  # random play gets -0.3, a systematic explorer 1.65, one who knows the maze 1.75
 
 
-def test_members_learn_side_by_side():
+def test_seeds_learn_side_by_side():
     both = scores(metarl.make("BernoulliBandit-v0", arms=2), 10, 30, seed=(0, 1))
     assert min(both) > 5.6
 

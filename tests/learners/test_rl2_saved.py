@@ -61,7 +61,7 @@ def test_a_loaded_agent_clips_its_actions(core, tmp_path):
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_encoders_are_saved(encoder, tmp_path):
-    config = small(episodes=1, network=NetworkConfig(units=8, encoder=encoder))
+    config = small(episodes=1, network=NetworkConfig(hidden_size=8, encoder=encoder))
     learner, other = (RL2(config, Bars(height=36, width=36), seed) for seed in (0, 1))
     updates(learner, 1)
     steps = play(learner).steps

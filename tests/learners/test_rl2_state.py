@@ -1,4 +1,4 @@
-"""RL²: determinism, resuming, members, weights."""
+"""RL²: determinism, resuming, seeds, weights."""
 
 import random
 
@@ -80,7 +80,7 @@ def test_only_training_tasks_are_drawn_and_always_fresh_ones(seed):
     learner.agent(Episodes(3))
     assert {split for _, split, _ in distribution.asked} == {"train"}
     assert len({number for _, _, number in distribution.asked}) == 4
-    assert all(n == 8 * learner.members for n, _, _ in distribution.asked)
+    assert all(n == 8 * learner.num_seeds for n, _, _ in distribution.asked)
 
 
 @alone_and_together
@@ -96,13 +96,13 @@ def test_no_global_generator_is_touched(seed, own):
 
 
 @every_core
-def test_members_start_as_they_would_alone(core):
+def test_seeds_start_as_they_would_alone(core):
     together = RL2(small(core), Ragged(), (4, 5))
-    for member, seed in enumerate((4, 5)):
-        assert same(together.weights(member), RL2(small(core), Ragged(), seed).weights())
+    for seed_index, seed in enumerate((4, 5)):
+        assert same(together.weights(seed_index), RL2(small(core), Ragged(), seed).weights())
 
 
-def test_members_see_tasks_of_their_own_and_drift_apart():
+def test_seeds_see_tasks_of_their_own_and_drift_apart():
     learner = RL2(small(), Ragged(), (0, 1))
     updates(learner, 1)
     rollout = play(learner)
@@ -111,7 +111,7 @@ def test_members_see_tasks_of_their_own_and_drift_apart():
 
 
 @every_core
-def test_weights_go_from_a_member_to_a_learner_alone_and_back(core):
+def test_weights_go_from_a_seed_to_a_learner_alone_and_back(core):
     together, alone = RL2(small(core), box_tasks(), (0, 1)), RL2(small(core), box_tasks(), 9)
     updates(together, 2)
     alone.load_weights(together.weights(1))
@@ -123,8 +123,8 @@ def test_weights_go_from_a_member_to_a_learner_alone_and_back(core):
     np.testing.assert_allclose(actions(alone.agent(budget)), actions(together.agent(budget, 1)), atol=1e-5)
     updates(alone, 1)
     together.load_weights(alone.weights())
-    for member in range(2):
-        assert same(together.weights(member), alone.weights())
+    for seed_index in range(2):
+        assert same(together.weights(seed_index), alone.weights())
 
 
 def test_weights_and_agents_are_copies():

@@ -118,7 +118,7 @@ def test_huge_spaces_get_a_sentence_before_anything_is_allocated(learner, space,
 
 def test_huge_spaces_get_it_for_a_memory_for_each_pair_too():
     config = tiny_config("rl2")
-    config = replace(config, network=replace(config.network, core="arms"))
+    config = replace(config, network=replace(config.network, core="per_pair_memory"))
     with pytest.raises(ValueError, match="Pairs of observation and action .*room for"):
         make_learner("rl2", shown(Discrete(2**12), Discrete(2**12)), config)
 

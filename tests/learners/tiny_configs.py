@@ -26,10 +26,10 @@ EPISODE_LEARNERS, EXAMPLE_LEARNERS = sorted(LEARNERS), sorted(SUPERVISED_LEARNER
 PPO = PPOConfig(minibatches=1, epochs=2)
 RAINBOW = RainbowConfig(start=4, batch=4, network=RainbowNetworkConfig(layers=(8,), hidden=8), replay=ReplayConfig(capacity=64))
 SMALL: dict[str, Any] = {
-    "rl2": RL2Config(episodes=1, num_envs=2, iterations=4, network=NetworkConfig(units=8), ppo=PPO),
+    "rl2": RL2Config(episodes=1, num_envs=2, iterations=4, network=NetworkConfig(hidden_size=8), ppo=PPO),
     "joint-ppo": JointPPOConfig(num_envs=2, steps=4, iterations=4, ppo=PPO, fine_tuning_steps=4, fine_tuning=PPO),
     "joint-rainbow": JointRainbowConfig(num_envs=2, steps=6, iterations=4, rainbow=RAINBOW, fine_tuning=RAINBOW),
-    "mlsh": MLSHConfig(iterations=4, tasks=2, every=1, warm_up=1, joint=1, steps=4, network=PerceptronConfig(hidden=(8,))),
+    "mlsh": MLSHConfig(iterations=4, tasks=2, option_length=1, warmup_updates=1, joint=1, steps=4, network=PerceptronConfig(hidden=(8,))),
 }
 
 

@@ -60,12 +60,12 @@ def test_log_probabilities_entropies_and_divergences_equal_pytorchs(name):
     divergence = distributions.kl_divergence(wanted, reference(space, other)[0])
     torch.testing.assert_close(actions.kl(parameters, other), divergence, rtol=1e-6, atol=1e-6)
     leaf = parameters.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(actions.log_prob(leaf, action).sum(), leaf)
-    for given, true in zip(actions.log_prob_and_slope(parameters, action), (actions.log_prob(parameters, action), slope), strict=True):
+    (grad,) = torch.autograd.grad(actions.log_prob(leaf, action).sum(), leaf)
+    for given, true in zip(actions.log_prob_and_grad(parameters, action), (actions.log_prob(parameters, action), grad), strict=True):
         assert not given.requires_grad
         torch.testing.assert_close(given, true, rtol=1e-6, atol=1e-6)
-    (rise,) = torch.autograd.grad(actions.entropy(leaf).sum(), leaf)
-    for given, true in zip(actions.entropy_and_slope(parameters), (actions.entropy(parameters), rise), strict=True):
+    (entropy_grad,) = torch.autograd.grad(actions.entropy(leaf).sum(), leaf)
+    for given, true in zip(actions.entropy_and_grad(parameters), (actions.entropy(parameters), entropy_grad), strict=True):
         assert not given.requires_grad
         torch.testing.assert_close(given, true, rtol=1e-6, atol=1e-6)
     both = actions.log_prob_and_entropy(parameters, action)

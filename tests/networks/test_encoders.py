@@ -167,7 +167,10 @@ def test_what_does_not_fit_gets_a_sentence(name, space, sentence):
     ("settings", "sentence"),
     [
         ({"encoder": "resnet"}, "no encoder 'resnet'; choose one of auto, none, rl2, nature, impala"),
-        ({"encoder": "rl2", "core": "arms"}, "'arms' reads no images; for the encoder 'rl2' choose gru, lstm, attention, none, places"),
+        (
+            {"encoder": "rl2", "core": "per_pair_memory"},
+            "'per_pair_memory' reads no images; for the encoder 'rl2' choose gru, lstm, attention, none, spatial_memory",
+        ),
     ],
 )
 def test_bad_settings_get_a_sentence(settings, sentence):

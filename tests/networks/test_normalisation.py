@@ -69,11 +69,11 @@ def test_moments_are_saved():
     assert torch.equal(other.normalise(value), moments.normalise(value))
 
 
-def returns(seed=0, steps=4, members=2, rows=50):
-    """[T, S, B], shrinking along a meta-episode, members apart."""
+def returns(seed=0, steps=4, num_seeds=2, rows=50):
+    """[T, S, B], shrinking along a meta-episode, seeds apart."""
     rng = np.random.default_rng(seed)
-    level = np.arange(steps, 0, -1)[:, None, None] * np.array([1, 10])[:members, None]
-    return torch.from_numpy((level + rng.normal(size=(steps, members, rows)) * np.array([1, 3])[:members, None]).astype(np.float32))
+    level = np.arange(steps, 0, -1)[:, None, None] * np.array([1, 10])[:num_seeds, None]
+    return torch.from_numpy((level + rng.normal(size=(steps, num_seeds, rows)) * np.array([1, 3])[:num_seeds, None]).astype(np.float32))
 
 
 def test_returns_and_back_again():
@@ -85,7 +85,7 @@ def test_returns_and_back_again():
         torch.testing.assert_close(normaliser.normalise(normaliser.denormalise(given)), given, rtol=1e-4, atol=1e-4)
 
 
-def test_the_first_batch_is_normalised_by_its_own_mean_a_step_and_one_scale_a_member():
+def test_the_first_batch_is_normalised_by_its_own_mean_a_step_and_one_scale_a_seed():
     normaliser, given = ReturnNormaliser(4, 2), returns()
     normaliser.update(given, torch.ones_like(given, dtype=torch.bool))
     mean = given.mean(-1, keepdim=True)
@@ -95,7 +95,7 @@ def test_the_first_batch_is_normalised_by_its_own_mean_a_step_and_one_scale_a_me
 
 def test_later_batches_move_the_moments_by_the_momentum():
     normaliser = ReturnNormaliser(4, 1, momentum=0.25)
-    first, second = returns(0, members=1), returns(1, members=1) + 5
+    first, second = returns(0, num_seeds=1), returns(1, num_seeds=1) + 5
     everything = torch.ones_like(first, dtype=torch.bool)
     normaliser.update(first, everything)
     scale = normaliser.scale.clone()

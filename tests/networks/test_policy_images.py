@@ -18,7 +18,7 @@ every_kind = pytest.mark.parametrize(("encoder", "core"), [(encoder, core) for e
 
 
 def make_policy(encoder="rl2", core="gru", seed=0, space=IMAGES, **settings):
-    config = NetworkConfig(core=core, units=8, heads=2, encoder=encoder, **settings)
+    config = NetworkConfig(core=core, hidden_size=8, heads=2, encoder=encoder, **settings)
     policy = Policy(space, ACTIONS, config, LENGTH, torch.Generator().manual_seed(seed))
     with torch.no_grad():
         policy.heads.weight[:-1] *= 100
@@ -66,7 +66,7 @@ def test_images_tell_something(encoder, core):
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.filterwarnings("error")
-def test_members_in_one_batch_equal_policies_apart(core, encoder):
+def test_seeds_in_one_batch_equal_policies_apart(core, encoder):
     apart = [make_policy(encoder, core, seed) for seed in range(MEMBERS)]
     stacked, steps = StackedPolicy(apart), made_steps(MEMBERS * ROWS)
     output = stacked.sequence(steps)

@@ -73,7 +73,7 @@ def test_the_published_agents_remember(executed):
 
 
 def test_without_published_agents_it_trains_a_small_one_and_says_so(tmp_path):
-    small = 'RL2Config(episodes=2, num_envs=16, iterations=1, network=NetworkConfig("places"))'
+    small = 'RL2Config(episodes=2, num_envs=16, iterations=1, network=NetworkConfig("spatial_memory"))'
     notebook = NOTEBOOK.run(tmp_path, f'PUBLISHED, NUM_MAZES, NUM_BEYOND, SMALL = "results/nowhere", 24, 8, {small}')
     NOTEBOOK.check_clean(notebook)
     assert "There is nothing in results/nowhere: a small RL² is trained here instead" in printed(notebook)

@@ -22,7 +22,7 @@ from metarl.learners.memory.rl2 import RL2Config
 from metarl.networks.policies.policy import NetworkConfig
 from metarl.runs.store import RunFolder
 
-CONFIG = RL2Config(episodes=3, num_envs=32, iterations=30, network=NetworkConfig(units=8), ppo=PPOConfig(epochs=1, minibatches=2))
+CONFIG = RL2Config(episodes=3, num_envs=32, iterations=30, network=NetworkConfig(hidden_size=8), ppo=PPOConfig(epochs=1, minibatches=2))
 RUN = RunConfig("rl2", CONFIG, arguments={"arms": 3}, seed=5)
 
 

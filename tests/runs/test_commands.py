@@ -18,7 +18,7 @@ from metarl.core.registry import make
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    config = RL2Config(episodes=3, num_envs=16, iterations=1, network=NetworkConfig(units=8))
+    config = RL2Config(episodes=3, num_envs=16, iterations=1, network=NetworkConfig(hidden_size=8))
     options = TrainOptions(distribution="Identity-v0", distribution_args=("numbers=2", "horizon=2"), folder=folder)
     assert train_run("rl2", config, options) == folder
     return folder
@@ -31,7 +31,7 @@ def test_agents_are_scored_on_the_same_tasks(folder):
 
 
 def test_every_agent_has_a_file_of_its_own(folder):
-    options = EvaluateOptions(num_tasks=20, member=0)
+    options = EvaluateOptions(num_tasks=20, seed_index=0)
     scored = score_run(folder, options)
     files = save_scores(folder, scored, options)
     assert [file.name for file in files] == ["test-20tasks-3episodes-seed0.csv", "test-20tasks-3episodes-seed0-random.csv"]
@@ -40,10 +40,10 @@ def test_every_agent_has_a_file_of_its_own(folder):
 
 
 def test_the_seed_of_a_run_with_several_stands_in_the_label(tmp_path):
-    config = RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig(units=8))
+    config = RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig(hidden_size=8))
     train_run("rl2", config, TrainOptions(seed=(4, 9), folder=tmp_path))
-    for member, seed in ((0, 4), (1, 9)):
-        scored = score_run(tmp_path, EvaluateOptions(num_tasks=5, member=member))
+    for seed_index, seed in ((0, 4), (1, 9)):
+        scored = score_run(tmp_path, EvaluateOptions(num_tasks=5, seed_index=seed_index))
         assert [label for label, _ in scored.entries] == [f"RL², seed {seed}", "Random"]
 
 
@@ -71,7 +71,7 @@ def test_a_budget_of_steps(folder):
         (EvaluateOptions(inner_steps=32), "for runs that learned from examples"),
         (EvaluateOptions(inner_batch=4), "for runs that learned from examples"),
         (EvaluateOptions(transductive=False), "for runs that learned from examples"),
-        (EvaluateOptions(member=1), "has no member 1"),
+        (EvaluateOptions(seed_index=1), "has no seed number 1"),
         (EvaluateOptions(beside=("gitins",)), "Did you mean 'gittins'"),
         (EvaluateOptions(beside=("gittins",)), "can't play"),
         (EvaluateOptions(device="cuda:99"), "cpu|machine has"),
@@ -83,7 +83,7 @@ def test_bad_options_are_refused(folder, options, sentence):
 
 
 def test_agents_that_learn_by_updates_are_scored_after_them(tmp_path):
-    config = MLSHConfig(iterations=1, every=1, warm_up=2, steps=4, tasks=2, network=PerceptronConfig((4,)))
+    config = MLSHConfig(iterations=1, every=1, warmup_updates=2, steps=4, tasks=2, network=PerceptronConfig((4,)))
     options = TrainOptions(distribution="Identity-v0", distribution_args=("numbers=2", "horizon=2"), folder=tmp_path)
     train_run("mlsh", config, options)
     budgets = {
@@ -102,15 +102,15 @@ def test_others_are_scored_as_they_are(folder):
 
 
 def test_a_run_goes_on_as_it_was_begun_when_suggestions_change(tmp_path, monkeypatch):
-    begun = RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig(units=8))
-    changed = replace(begun, num_envs=16, network=NetworkConfig(units=4), iterations=2)
+    begun = RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig(hidden_size=8))
+    changed = replace(begun, num_envs=16, network=NetworkConfig(hidden_size=4), iterations=2)
     options = TrainOptions(distribution="Identity-v0", folder=tmp_path)
     monkeypatch.setattr(commands, "suggested_config", lambda learner, distribution: begun)
     train_run("rl2", begun, options)
     monkeypatch.setattr(commands, "suggested_config", lambda learner, distribution: changed)
     train_run("rl2", changed, options)  # nothing typed: the sizes of then, and on to the end of now
     assert RunFolder(tmp_path).identity["config"]["num_envs"] == 8
-    assert RunFolder(tmp_path).identity["config"]["network"]["units"] == 8
+    assert RunFolder(tmp_path).identity["config"]["network"]["hidden_size"] == 8
     assert len(RunFolder(tmp_path).metrics) == 2
     with pytest.raises(ValueError, match="num_envs"):
         train_run("rl2", replace(changed, num_envs=32), options)  # typed

@@ -42,7 +42,7 @@ def test_fields_of_another_version_are_named():
 
 
 def test_a_run_comes_back_from_its_folder(tmp_path):
-    config = RL2Config(episodes=3, network=NetworkConfig(core="lstm", units=8))
+    config = RL2Config(episodes=3, network=NetworkConfig(core="lstm", hidden_size=8))
     run = RunConfig("rl2", config, "RandomMDP-v0", {"states": 4, "reward_noise": 0.5}, (1, 2))
     with RunFolder(tmp_path).lock():
         RunFolder(tmp_path).adopt(run.identity())
@@ -94,8 +94,8 @@ def test_a_folders_name_tells_settings_apart():
     assert named("size=7") == "rl2-GridMaze-v0-size=7-seed0"
     assert named("size=7", "horizon=9") == named("horizon=9", "size=7")
     assert named("size=7", distribution="GridMaze-v0/revealed") == "rl2-GridMaze-v0_revealed-size=7-seed0"
-    config = RL2Config(episodes=2, network=NetworkConfig(units=8), ppo=PPOConfig(lr=1.0))
-    assert named(config=config) == "rl2-GridMaze-v0-episodes=2-network.units=8-ppo.lr=1-seed0"
+    config = RL2Config(episodes=2, network=NetworkConfig(hidden_size=8), ppo=PPOConfig(lr=1.0))
+    assert named(config=config) == "rl2-GridMaze-v0-episodes=2-network.hidden_size=8-ppo.lr=1-seed0"
     assert folder_name(RunConfig("rl2", config, "GridMaze-v0"), usual=config) == named()
 
 
@@ -115,12 +115,12 @@ def test_names_that_are_long_or_hold_other_signs_stay_apart_and_short():
 
 
 def test_a_setting_that_is_added_later_renames_nothing(tiny, monkeypatch):
-    config = tiny(units=8)
+    config = tiny(hidden_size=8)
     before = folder_name(RunConfig("tiny", config))
     longer = make_dataclass("Longer", [("further", float, 0.5)], bases=(tiny,), frozen=True)
     monkeypatch.setattr("tests.runs.tiny_learner.TinyLearner.Config", longer)
-    assert folder_name(RunConfig("tiny", longer(units=8))) == before
-    assert folder_name(RunConfig("tiny", longer(units=8, further=0.25))) != before
+    assert folder_name(RunConfig("tiny", longer(hidden_size=8))) == before
+    assert folder_name(RunConfig("tiny", longer(hidden_size=8, further=0.25))) != before
 
 
 def test_nested_settings_of_another_kind_are_told():

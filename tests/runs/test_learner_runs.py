@@ -18,7 +18,7 @@ from metarl.core import lookup as entries
 from metarl.core.seeding import torch_generator
 from tests.own_things import MyBandit
 
-CONFIG = RL2Config(episodes=3, num_envs=8, iterations=4, network=NetworkConfig(units=8), ppo=PPOConfig(minibatches=1))
+CONFIG = RL2Config(episodes=3, num_envs=8, iterations=4, network=NetworkConfig(hidden_size=8), ppo=PPOConfig(minibatches=1))
 ID = "BernoulliBandit-v0"
 
 
@@ -150,7 +150,7 @@ def test_a_distribution_that_others_can_find_needs_nothing(tmp_path, monkeypatch
 
 def test_a_network_of_ones_own_is_asked_for(tmp_path):
     def own(**changes):
-        small = NetworkConfig(units=4)
+        small = NetworkConfig(hidden_size=4)
         return fresh(make_policy=lambda d, most: build_policy(d, small, most, torch_generator(0)), **changes)
 
     trained = metarl.train(own(), tmp_path, show=False)
@@ -169,9 +169,9 @@ class Silent:
     @property
     def finished(self): ...
 
-    def agent(self, budget, member=0): ...
+    def agent(self, budget, seed_index=0): ...
 
-    def weights(self, member=0): ...
+    def weights(self, seed_index=0): ...
 
     def load_weights(self, weights): ...
 

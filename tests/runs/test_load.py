@@ -17,7 +17,7 @@ BUDGET = Episodes(4)
 
 
 def small_run(seed=0, core="gru", iterations=2):
-    config = RL2Config(episodes=4, num_envs=16, iterations=iterations, network=NetworkConfig(core=core, units=8))
+    config = RL2Config(episodes=4, num_envs=16, iterations=iterations, network=NetworkConfig(core=core, hidden_size=8))
     return RunConfig("rl2", config, "BernoulliBandit-v0", {"arms": 3}, seed)
 
 
@@ -35,16 +35,16 @@ def test_a_loaded_agent_acts_as_the_trained_one(tmp_path, core):
     assert (scores(load_agent(published, BUDGET), run) == wanted).all()
 
 
-def test_every_member_is_loaded_by_its_number(tmp_path):
+def test_every_seed_is_loaded_by_its_number(tmp_path):
     run = small_run(seed=(4, 9))
     learner = train(run, tmp_path, show=False)
-    for member in (0, 1):
-        wanted = scores(learner.agent(BUDGET, member), run)
-        assert (scores(load_agent(tmp_path, member=member), run) == wanted).all()
-        RunFolder(tmp_path).weights(member).unlink()
-        assert (scores(load_agent(tmp_path, member=member), run) == wanted).all()  # from the checkpoint
-    with pytest.raises(ValueError, match="no member 2; it trained 2, for seeds 4, 9"):
-        load_agent(tmp_path, member=2)
+    for seed_index in (0, 1):
+        wanted = scores(learner.agent(BUDGET, seed_index), run)
+        assert (scores(load_agent(tmp_path, seed_index=seed_index), run) == wanted).all()
+        RunFolder(tmp_path).weights(seed_index).unlink()
+        assert (scores(load_agent(tmp_path, seed_index=seed_index), run) == wanted).all()  # from the checkpoint
+    with pytest.raises(ValueError, match="no seed number 2; it trained 2, for seeds 4, 9"):
+        load_agent(tmp_path, seed_index=2)
 
 
 def test_an_untrained_run_and_an_empty_folder_say_so(tmp_path):

@@ -13,8 +13,8 @@ from metarl.learners.memory.rl2 import RL2Config
 from metarl.networks.policies.policy import NetworkConfig
 from metarl.runs.store import RunFolder
 
-SMALL = RL2Config(episodes=3, num_envs=16, iterations=1, network=NetworkConfig(units=8))
-OTHER = RL2Config(episodes=3, num_envs=16, iterations=1, network=NetworkConfig(units=4))
+SMALL = RL2Config(episodes=3, num_envs=16, iterations=1, network=NetworkConfig(hidden_size=8))
+OTHER = RL2Config(episodes=3, num_envs=16, iterations=1, network=NetworkConfig(hidden_size=4))
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def runs(tmp_path_factory):
         ("third", SMALL, (2,), 3),
         ("narrow", OTHER, (0,), 3),
         ("five-arms", SMALL, (0,), 5),
-        ("longer", RL2Config(episodes=4, num_envs=16, iterations=1, network=NetworkConfig(units=8)), (0,), 3),
+        ("longer", RL2Config(episodes=4, num_envs=16, iterations=1, network=NetworkConfig(hidden_size=8)), (0,), 3),
     ):
         train_run("rl2", config, TrainOptions("BernoulliBandit-v0", (f"arms={arms}",), seed, folder=root / name))
     train_run("reptile", ReptileConfig(iterations=1), TrainOptions("SineRegression-v0", folder=root / "sines"))
@@ -42,11 +42,11 @@ def test_seeds_of_a_learner_are_one_row_with_an_interval_over_seeds_and_tasks(ru
     assert (row["mean"], row["ci_low"], row["ci_high"], row["num_seeds"]) == (*wanted[:3], 3)
 
 
-def test_a_member_is_picked(runs):
-    scored = score_runs([runs / "both"], EvaluateOptions(num_tasks=20, member=1))
+def test_a_seed_is_picked(runs):
+    scored = score_runs([runs / "both"], EvaluateOptions(num_tasks=20, seed_index=1))
     assert scored.entries[0][0] == "RL², seed 1"
-    with pytest.raises(ValueError, match="has no member 2"):
-        score_runs([runs / "both"], EvaluateOptions(num_tasks=20, member=2))
+    with pytest.raises(ValueError, match="has no seed number 2"):
+        score_runs([runs / "both"], EvaluateOptions(num_tasks=20, seed_index=2))
 
 
 def test_learners_of_one_name_are_told_apart_and_stand_in_one_table(runs, capsys):

@@ -95,7 +95,7 @@ def test_adopting_the_same_run_changes_nothing(run):
 def test_another_config_is_refused_by_the_fields_that_differ(run):
     with pytest.raises(RunFolderError) as caught:
         run.adopt({**IDENTITY, "config": {"units": 128, "part": {"lr": 0.5}}, "seeds": [1]})
-    assert "config.units is 64 there, 128 here; seeds is [0] there, [1] here" in str(caught.value)
+    assert "config.hidden_size is 64 there, 128 here; seeds is [0] there, [1] here" in str(caught.value)
     assert "lr" not in str(caught.value)
 
 
@@ -215,7 +215,7 @@ def test_runs_are_found_and_tabled(run):
     assert [found.path for found in find_runs(run.path.parent.parent)] == [run.path]
     row = table.iloc[0]
     assert (row["learner"], row["iterations"], row["steps"], row["return"], row["finished"]) == ("tiny", 2, 20, 0.75, True)
-    assert row["config.units"] == 64
+    assert row["config.hidden_size"] == 64
 
 
 @pytest.mark.parametrize(

@@ -84,10 +84,10 @@ def test_weights_lost_after_the_last_checkpoint_are_written_again(tiny, tmp_path
 
 def test_every_seed_leaves_its_weights(tiny, tmp_path):
     learner = train(run_of(tiny(), seed=(3, 8)), tmp_path, show=False)
-    for member in (0, 1):
-        about, weights = load_state(RunFolder(tmp_path).weights(member))
-        assert torch.equal(weights["preferences"], learner.preferences[member])
-        assert about["seed"] == (3, 8)[member]
+    for seed_index in (0, 1):
+        about, weights = load_state(RunFolder(tmp_path).weights(seed_index))
+        assert torch.equal(weights["preferences"], learner.preferences[seed_index])
+        assert about["seed"] == (3, 8)[seed_index]
 
 
 @pytest.mark.parametrize("stop_at", [1, 2, 3, 4])
@@ -154,8 +154,8 @@ def test_metrics_that_lack_lines_are_refused(tiny, tmp_path):
 def test_another_config_is_refused_and_nothing_lost(tiny, tmp_path):
     train(run_of(tiny()), tmp_path, show=False)
     before = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
-    with pytest.raises(RunFolderError, match=r"config.units is 4 there, 8 here; seeds is \[0\] there, \[1\] here"):
-        train(run_of(tiny(units=8), seed=1), tmp_path, show=False)
+    with pytest.raises(RunFolderError, match=r"config.hidden_size is 4 there, 8 here; seeds is \[0\] there, \[1\] here"):
+        train(run_of(tiny(hidden_size=8), seed=1), tmp_path, show=False)
     assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == before
 
 
@@ -167,8 +167,8 @@ def test_a_setting_that_is_newer_than_the_run_counts_as_its_default(tiny, tmp_pa
         about, state = load_state(tmp_path / name)
         save_state(tmp_path / name, state, {**about, "run": RunFolder(tmp_path).digest})
     train(run_of(tiny()), tmp_path, show=False)
-    with pytest.raises(RunFolderError, match="config.units is 4 there, 8 here"):
-        train(run_of(tiny(units=8)), tmp_path, show=False)
+    with pytest.raises(RunFolderError, match="config.hidden_size is 4 there, 8 here"):
+        train(run_of(tiny(hidden_size=8)), tmp_path, show=False)
 
 
 def test_a_checkpoint_of_another_run_is_refused(tiny, tmp_path):
@@ -241,7 +241,7 @@ def test_weights_spoilt_behind_finite_metrics_are_not_saved(tiny, tmp_path, monk
 
 
 def test_rl2_with_a_huge_learning_rate_is_stopped(tmp_path):
-    config = RL2Config(episodes=3, num_envs=16, iterations=50, network=NetworkConfig(units=8), ppo=PPOConfig(lr=1e6))
+    config = RL2Config(episodes=3, num_envs=16, iterations=50, network=NetworkConfig(hidden_size=8), ppo=PPOConfig(lr=1e6))
     with pytest.raises(ValueError, match=r"diverged in iteration \d+: .*smaller learning rate"):
         train(RunConfig("rl2", config), tmp_path, show=False)
     assert not RunFolder(tmp_path).weights().exists()
@@ -270,7 +270,7 @@ def test_progress_goes_to_standard_error(tiny, tmp_path, capsys):
 def test_a_run_begins_with_the_weights_of_another(tmp_path):
     short = RunConfig(
         "rl2",
-        RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig("attention", units=8, layers=1, heads=2)),
+        RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig("attention", hidden_size=8, layers=1, heads=2)),
         "Identity-v0",
     )
     train(short, tmp_path / "short", show=False)
@@ -401,8 +401,8 @@ def test_lengths_that_dont_fit_get_a_sentence(of_length, tmp_path):
         train(of_length(2), tmp_path, show=False)
     with pytest.raises(RunFolderError, match="config.iterations is 3 there, 5 here"):
         train(of_length(5), tmp_path, show=False, lengthen=False)
-    with pytest.raises(RunFolderError, match="config.iterations is 3 there, 5 here; config.units is 4 there, 8 here"):
-        train(of_length(5, units=8), tmp_path, show=False)
+    with pytest.raises(RunFolderError, match="config.iterations is 3 there, 5 here; config.hidden_size is 4 there, 8 here"):
+        train(of_length(5, hidden_size=8), tmp_path, show=False)
     assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == before
     RunFolder(tmp_path).checkpoint.unlink()  # as published
     with pytest.raises(RunFolderError, match="no checkpoint to go on from"):
@@ -451,7 +451,7 @@ def test_a_start_that_fails_leaves_no_folder(tiny, tmp_path, monkeypatch):
             with pytest.raises((MemoryError, KeyboardInterrupt)):
                 train(run_of(tiny()), tmp_path / "deep" / "run", show=False, tensorboard=True)
         assert not (tmp_path / "deep").exists()
-    train(run_of(tiny(units=8)), tmp_path / "deep" / "run", show=False)
+    train(run_of(tiny(hidden_size=8)), tmp_path / "deep" / "run", show=False)
 
 
 def test_a_folder_that_was_there_stays(tiny, tmp_path, monkeypatch):
@@ -471,8 +471,8 @@ def test_a_run_that_diverged_before_a_checkpoint_blocks_no_other(tiny, tmp_path,
         with pytest.raises(ValueError, match="diverged in iteration 3"):
             train(run_of(tiny()), tmp_path, show=False)
     assert len(RunFolder(tmp_path).metrics) == 2  # to look at
-    train(run_of(tiny(units=8)), tmp_path, show=False)
-    assert RunFolder(tmp_path).identity["config"]["units"] == 8
+    train(run_of(tiny(hidden_size=8)), tmp_path, show=False)
+    assert RunFolder(tmp_path).identity["config"]["hidden_size"] == 8
     assert len(RunFolder(tmp_path).metrics) == 5
 
 

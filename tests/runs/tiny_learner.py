@@ -20,7 +20,7 @@ class TinyConfig:
 
     episodes: int = 10
     iterations: int = 5
-    units: int = 4
+    hidden_size: int = 4
     pause: float = 0.0
     part: Part = field(default_factory=Part)
 
@@ -64,11 +64,11 @@ class TinyLearner:
     def finished(self):
         return self.iteration >= self.config.iterations
 
-    def agent(self, budget, member=0):
-        return TinyAgent(self.preferences[member].clone())
+    def agent(self, budget, seed_index=0):
+        return TinyAgent(self.preferences[seed_index].clone())
 
-    def weights(self, member=0):
-        return {"preferences": self.preferences[member]}
+    def weights(self, seed_index=0):
+        return {"preferences": self.preferences[seed_index]}
 
     def load_weights(self, weights):
         self.preferences.copy_(weights["preferences"].expand_as(self.preferences))

@@ -14,7 +14,7 @@ from metarl.core.task_distribution import fresh_tasks
 from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.envs.workers import MOST_DEATHS, WorkerPool
-from tests.envs.test_workers import gone, leftovers, opened, pids, recipe
+from tests.envs.test_workers import gone, leftovers, opened, pids, spec
 from tests.tasks.noisy_walk import Dies, NoisyWalk
 
 
@@ -43,7 +43,7 @@ def actions(t: int, rows: int) -> torch.Tensor:
 @pytest.mark.parametrize(("fault", "cause"), [("segfault", "was killed by SIGSEGV"), ("exit", "exited with status 7")])
 def test_what_dies_again_and_again_is_named_with_task_row_and_step(fault, cause, capfd):
     before = leftovers()
-    pool = opened(recipe(0.0, fault), 4, 2, index=[0, 0, 1, 0])
+    pool = opened(spec(0.0, fault), 4, 2, index=[0, 0, 1, 0])
     who = rf"worker process 1 \(rows 2 to 3\) {cause} while it played train task 1 \('{fault}'\) in row 2, at step 2 of its episode\."
     with (
         pytest.warns(RuntimeWarning, match=rf"{who} The episodes of its rows are cut there, and a new worker plays on\.") as said,
@@ -59,7 +59,7 @@ def test_what_dies_again_and_again_is_named_with_task_row_and_step(fault, cause,
 
 
 def test_episodes_of_a_killed_worker_are_cut_and_those_of_others_go_on():
-    still, killed = (opened(recipe(0.0, 0.5, 1.0), 4, 2, index=[0, 1, 2, 2]) for _ in range(2))
+    still, killed = (opened(spec(0.0, 0.5, 1.0), 4, 2, index=[0, 1, 2, 2]) for _ in range(2))
     for pool in (still, killed):
         pool.step()
     kill(killed, 1)
@@ -88,7 +88,7 @@ def test_episodes_of_a_killed_worker_are_cut_and_those_of_others_go_on():
 
 
 def test_a_worker_killed_before_a_reset_cuts_its_other_rows_at_the_next_step():
-    pool = opened(recipe(0.0, 0.5), 4, 2, index=[0, 0, 0, 1])
+    pool = opened(spec(0.0, 0.5), 4, 2, index=[0, 0, 0, 1])
     pool.step()
     kill(pool, 1)
     pool.arrays.begin[:] = [False, False, False, True]
@@ -104,7 +104,7 @@ def test_a_worker_killed_before_a_reset_cuts_its_other_rows_at_the_next_step():
 
 @pytest.mark.parametrize("when", ["made", "reset"])
 def test_an_environment_that_dies_at_its_start_is_named(when):
-    pool = WorkerPool(recipe("never", when, kind=Dies), 2, 2)
+    pool = WorkerPool(spec("never", when, kind=Dies), 2, 2)
     pool.arrays.wanted[:] = pool.arrays.begin[:] = True
     pool.arrays.index[:] = [0, 1]
     name = rf"worker process 1 \(rows 1 to 1\) was killed by SIGKILL while it played train task 1 \('{when}'\) in row 1, at step 0"
@@ -114,7 +114,7 @@ def test_an_environment_that_dies_at_its_start_is_named(when):
 
 
 def test_deaths_are_forgotten_once_an_episode_is_finished():
-    pool = opened(recipe(0.0), 1, 1)
+    pool = opened(spec(0.0), 1, 1)
     for _ in range(2 * MOST_DEATHS):
         kill(pool, 0)
         with pytest.warns(RuntimeWarning):
@@ -160,7 +160,7 @@ def test_meta_episodes_stop_with_a_sentence_where_a_task_kills_every_worker():
 
 
 def test_an_error_in_python_is_not_tried_again():
-    pool = opened(recipe("raise"), 8, 1)  # not all walks end before the error
+    pool = opened(spec("raise"), 8, 1)  # not all walks end before the error
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(PlugInError, match="RuntimeError: the walk is blocked"):

@@ -74,7 +74,7 @@ class MazeExplorer:
         empty = MazeMap(*(part.to(device) for part in self.initial_state(batch_size)))
         goal, rows = state.goal, torch.arange(batch_size, device=device)
         nowhere = torch.zeros(batch_size, 3, dtype=torch.int64, device=device)
-        moved = self.distribution.reckon(nowhere, state.observation, step.prev_action)[:, :2]
+        moved = self.distribution.odometry(nowhere, state.observation, step.prev_action)[:, :2]
         reached = state.place + moved @ torch.tensor([self.side, 1], device=device)
         reached = reached.clamp(0, self.side**2 - 1)  # a row whose meta-episode is over isn't told, and may walk off its map
         goal = torch.where(step.prev_terminated & ~step.meta_episode_start, reached, goal)

@@ -26,20 +26,20 @@ class RandomMaster:
 
     Args:
         distribution: MovingBandits. budget: not used.
-        every: N, the steps for which a choice stands; each episode begins with a new one.
+        option_length: N, the steps for which a choice stands; each episode begins with a new one.
     """
 
     id = "random-master"
     label = "Random master"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
 
-    def __init__(self, distribution: TaskDistribution, budget: Budget, every: int = 10):
+    def __init__(self, distribution: TaskDistribution, budget: Budget, option_length: int = 10):
         if not self.supports(distribution):
             raise ValueError(f"RandomMaster plays MovingBandits, whose goals its walkers know, not {distribution.id}.")
-        if every < 1:
-            raise ValueError(f"every must be at least 1 step, not {every}.")
+        if option_length < 1:
+            raise ValueError(f"option_length must be at least 1 step, not {option_length}.")
         self.made_for = MadeFor(distribution, budget)
-        self.every = int(every)
+        self.option_length = int(option_length)
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
@@ -57,5 +57,5 @@ class RandomMaster:
         device = step.observation.device
         clock = torch.where(step.episode_start, 0, state.clock.to(device) + 1)
         drawn = torch.randint(2, clock.shape, generator=rng, device=rng.device).to(device)
-        option = torch.where(clock % self.every == 0, drawn, state.option.to(device))
+        option = torch.where(clock % self.option_length == 0, drawn, state.option.to(device))
         return move_towards(step.observation, option), Choice(option, clock)

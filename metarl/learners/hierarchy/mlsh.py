@@ -64,8 +64,8 @@ class MLSHConfig:
     Attributes:
         iterations: of playing D steps in every task and improving.
         sub_policies: K.
-        every: N, steps that a master's choice holds; it must divide the horizon.
-        warm_up: W, updates of a task's master before sub-policies learn from the task; 0 lets them learn from the first.
+        option_length: N, steps that a master's choice holds; it must divide the horizon.
+        warmup_updates: W, updates of a task's master before sub-policies learn from the task; 0 lets them learn from the first.
         joint: U, updates of master and sub-policies after that.
         steps: D, environment steps that each task plays between updates, in whole episodes of the horizon's length: it is rounded down to
             them, to one at least. Where episodes end sooner, as many are played, in fewer steps.
@@ -80,7 +80,7 @@ class MLSHConfig:
         fine_tune_on: whose steps they learn from then: each from its "own", or every one from "all", as in intra-option learning (Sutton,
             Precup and Singh 1999), which makes them alike in the end.
         act: how the agent chooses in the episodes that are scored after learning: "sample" or "mode". While it learns it draws.
-        masters_only: how many of an observation's first numbers sub-policies don't see, such as an ant's place.
+        master_only_features: how many of an observation's first numbers sub-policies don't see, such as an ant's place.
         network: the shape of masters and of sub-policies.
         log_std: logarithm of a box's deviations before training, in units of half the box.
         master, sub_policy: settings of their updates.
@@ -88,8 +88,8 @@ class MLSHConfig:
 
     iterations: int = 1000
     sub_policies: int = 2
-    every: int = 10
-    warm_up: int = 9
+    option_length: int = 10
+    warmup_updates: int = 9
     joint: int = 1
     steps: int = 2000
     tasks: int = 20
@@ -101,19 +101,21 @@ class MLSHConfig:
     fine_tune_after: int | None = None
     fine_tune_on: str = "own"
     act: str = "mode"
-    masters_only: int = 0
+    master_only_features: int = 0
     network: PerceptronConfig = field(default_factory=PerceptronConfig)
     log_std: float = 0.0
     master: StackedPPO = field(default_factory=StackedPPO)
-    sub_policy: StackedPPO = field(default_factory=lambda: StackedPPO(lr=3e-4, minibatches=15, entropy=0.05))
+    sub_policy: StackedPPO = field(default_factory=lambda: StackedPPO(lr=3e-4, minibatches=15, entropy_coef=0.05))
 
     def __post_init__(self) -> None:
         check_fields(self)
-        counts = {name: getattr(self, name) for name in ("iterations", "sub_policies", "every", "joint", "steps", "tasks", "processes")}
+        counts = {
+            name: getattr(self, name) for name in ("iterations", "sub_policies", "option_length", "joint", "steps", "tasks", "processes")
+        }
         check_counts(**counts)
         if self.tasks % self.processes:
             raise ValueError(f"tasks ({self.tasks}) must be a multiple of processes ({self.processes}).")
-        for name in ("warm_up", "masters_only", "fine_tune_after"):
+        for name in ("warmup_updates", "master_only_features", "fine_tune_after"):
             count = getattr(self, name)
             if count is not None and (not isinstance(count, Integral) or count < 0):
                 raise ValueError(f"{name} is a whole number that can't be negative, not {count}.")
@@ -130,7 +132,7 @@ class MLSHConfig:
 
 PAPER = MLSHConfig()  # moving bandits: W, U, N, D, units and rates of the paper's appendix; tasks and the entropy bonus are ours
 RELEASED = MLSHConfig(  # the same from the comment in the authors' code, which has no bonus
-    warm_up=60,
+    warmup_updates=60,
     joint=2,
     steps=1000,
     random_option=0.1,
@@ -171,9 +173,9 @@ class MLSH(CrewLearner):
         distribution = settled(type(self), config, distribution)
         super().__init__(config, device, partial(MLSH, config, distribution, seed, device), share)
         check_vectors("MLSH", distribution.id, distribution.observation_space, "rl2 or joint-ppo")
-        if distribution.horizon % config.every:
+        if distribution.horizon % config.option_length:
             raise ValueError(
-                f"A master chooses every {config.every} steps, which doesn't divide the horizon of {distribution.id}, "
+                f"A master chooses every {config.option_length} steps, which doesn't divide the horizon of {distribution.id}, "
                 f"{distribution.horizon}: choose another `every`."
             )
         self.distribution, self.device = distribution, torch.device(device)
@@ -187,19 +189,19 @@ class MLSH(CrewLearner):
             inputs,
             distribution.action_space,
             config.sub_policies,
-            config.every,
+            config.option_length,
             config.random_option,
             config.network,
             torch_generator(streams, "weights"),
             config.log_std,
-            config.masters_only,
+            config.master_only_features,
         )
         self.first_master = [weight.to(self.device) for weight in self.hierarchy.first_master]
         row = torch.arange(config.tasks)
         self.mine = row.chunk(config.processes)[share.rank]  # of all tasks, those that are played here
         self.masters = Stack.of([weight.expand(len(self.mine), *weight.shape) for weight in self.first_master])
         self.sub_policies = Stack.of([weight.to(self.device) for weight in self.hierarchy.first_sub_policies])
-        each = config.warm_up + config.joint
+        each = config.warmup_updates + config.joint
         # [n] updates of a task so far; what some warm up for longer, so that they join one after another, lies below 0
         self.updates = -(row * each // config.tasks) if config.staggered else torch.zeros_like(row)
         self.tasks_before = torch.zeros_like(row)  # [n] that this row has had
@@ -224,8 +226,8 @@ class MLSH(CrewLearner):
         warm up for longer, have learned before), and "return_warm" that of tasks at the end of their warm-up, from which no sub-policy
         has learned; where there are none now, those of the latest that there were (0 before the first).
         """
-        config, warm = self.config, self.updates >= self.config.warm_up
-        if config.warm_up == 0 and self.iteration == 0 and self.share.rank == 0:
+        config, warm = self.config, self.updates >= self.config.warmup_updates
+        if config.warmup_updates == 0 and self.iteration == 0 and self.share.rank == 0:
             # several processes update one call deeper
             caller = 3 if self.config.processes == 1 else 4
             problem = "MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation)."
@@ -236,7 +238,7 @@ class MLSH(CrewLearner):
             self.improve_sub_policies(steps, choices, torch.nonzero(warm[self.mine]).flatten().to(self.device))
         own = torch.where(steps.valid, steps.reward, 0).sum(0).mean(1).cpu()
         returns, played = gathered(self.share, [own, steps.valid.sum().cpu()[None]], 0)  # [n], [processes]
-        for name, phase in (("return_first", 0), ("return_warm", config.warm_up)):
+        for name, phase in (("return_first", 0), ("return_warm", config.warmup_updates)):
             if bool((self.updates == phase).any()):
                 self.latest[name] = float(returns[self.updates == phase].mean())
         self.steps += int(played.sum())
@@ -277,7 +279,7 @@ class MLSH(CrewLearner):
     def improve_sub_policies(self, steps: TaskEpisodes, choices: TaskEpisodes, tasks: Tensor) -> None:
         """Each sub-policy by the steps that were its own of `tasks` [j], and of those that the other processes give."""
         settings, hierarchy = self.config.sub_policy, self.hierarchy
-        option = choices.action[:, tasks].repeat_interleave(hierarchy.every, 0)[: len(steps.reward)]  # [T, j, R]
+        option = choices.action[:, tasks].repeat_interleave(hierarchy.option_length, 0)[: len(steps.reward)]  # [T, j, R]
         own, option = everyones_episodes(self.share, steps.of(tasks), option)
         judged = judge(own, settings.discount, settings.gae_lambda)
         shared, share = by_sub_policy(together(judged), option.transpose(0, 1).flatten()[None], hierarchy)
@@ -297,7 +299,7 @@ class MLSH(CrewLearner):
 
     def change_tasks(self) -> None:
         """Where W + U updates are done, the next task comes, with a master begun anew."""
-        done = self.updates >= self.config.warm_up + self.config.joint
+        done = self.updates >= self.config.warmup_updates + self.config.joint
         self.updates = torch.where(done, 0, self.updates)
         self.tasks_before = self.tasks_before + done
         if self.config.begin_anew and bool(done.any()):
@@ -315,12 +317,12 @@ class MLSH(CrewLearner):
     def usual_budget(config: MLSHConfig, distribution: TaskDistribution) -> Budget:
         """The warm-up, and the episodes that follow its last update."""
         each = episodes_between(config.steps, distribution.horizon)
-        return Episodes(max(1, config.warm_up) * each, after=each)
+        return Episodes(max(1, config.warmup_updates) * each, after=each)
 
-    def agent(self, budget: Budget, member: int = 0) -> MLSHAgent:
+    def agent(self, budget: Budget, seed_index: int = 0) -> MLSHAgent:
         """The agent that learns a master of its own over the sub-policies trained so far, which it copies."""
-        if member:
-            raise ValueError(f"There is no member {member}; this learner trains one seed.")
+        if seed_index:
+            raise ValueError(f"There is no seed number {seed_index}; this learner trains one seed.")
         check_weights(self.weights())
         hierarchy = copy.copy(self.hierarchy)
         hierarchy.inputs, hierarchy.random_option = copy.deepcopy(self.hierarchy.inputs), 0.0
@@ -331,7 +333,7 @@ class MLSH(CrewLearner):
         choosing = config.master, config.steps, config.act == "mode"
         return MLSHAgent(hierarchy, self.first_master, sub_policies, *choosing, self.distribution, as_budget(budget), tuning)
 
-    def weights(self, member: int = 0) -> dict[str, Any]:
+    def weights(self, seed_index: int = 0) -> dict[str, Any]:
         """What `agent` needs: sub-policies, the weights that masters begin with, and the moments of observations."""
         parts = ((self.hierarchy.sub_policy, self.sub_policies.weights), (self.hierarchy.master, self.first_master))
         named = [{name: tensor.clone() for name, tensor in zip(network.names, own, strict=True)} for network, own in parts]

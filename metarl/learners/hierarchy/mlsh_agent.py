@@ -102,7 +102,7 @@ class MLSHAgent:
     def initial_state(self, batch_size: int) -> MLSHState:
         """Masters that know nothing, nothing played."""
         hierarchy, device = self.hierarchy, self.first_master[0].device
-        times = -(-self.horizon // hierarchy.every)
+        times = -(-self.horizon // hierarchy.option_length)
         episodes = nothing_collected(batch_size, times, self.episodes, hierarchy.inputs.size, hierarchy.option_space, device)
         masters, own = Stack.of([weight.expand(batch_size, *weight.shape) for weight in self.first_master]), None
         if self.fine_tuning is not None:
@@ -113,16 +113,16 @@ class MLSHAgent:
     @torch.no_grad()
     def act(self, step: Step, state: MLSHState, rng: Generator) -> tuple[Tensor, MLSHState]:
         """Note what the last action brought, improve the masters whose D steps are over, choose options where N steps are, and act."""
-        hierarchy, every = self.hierarchy, self.hierarchy.every
+        hierarchy, option_length = self.hierarchy, self.hierarchy.option_length
         state = self.improve(self.note(step, self.forget(step.meta_episode_start, state)))
         features = hierarchy.inputs(step)
         over = torch.zeros_like(step.prev_terminated) if self.learning is None else state.played >= self.learning
         settled = over if self.most_likely else torch.zeros_like(over)
         option, log_prob = (part[:, 0] for part in hierarchy.choose(state.masters.weights, features[:, None], rng, settled[:, None]))
-        chooses = state.clock % every == 0
+        chooses = state.clock % option_length == 0
         check_output(f"A master of this {type(self).__name__}", log_prob)
         option = torch.where(chooses, option, state.option)
-        state.episodes.note_choice(state.clock // every, state.collected, features, option, log_prob, chooses)
+        state.episodes.note_choice(state.clock // option_length, state.collected, features, option, log_prob, chooses)
         parameters = hierarchy.parameters(self.sub_policies if state.own is None else state.own.stack.weights, features, option)
         check_output(f"A sub-policy of this {type(self).__name__}", parameters)
         drawn = hierarchy.actions.sample(parameters, rng)
@@ -152,7 +152,9 @@ class MLSHAgent:
     def note(self, step: Step, state: MLSHState) -> MLSHState:
         """The last action's reward, and how its episode ended if it did."""
         hierarchy, acted = self.hierarchy, state.clock > 0
-        over = state.episodes.note_outcome(step, (state.clock - 1) // hierarchy.every, state.collected, acted, hierarchy.inputs.encode)
+        over = state.episodes.note_outcome(
+            step, (state.clock - 1) // hierarchy.option_length, state.collected, acted, hierarchy.inputs.encode
+        )
         if state.own is not None:
             state.own.steps.note_outcome(step, state.clock - 1, state.collected, acted, hierarchy.inputs.encode)
         return state._replace(clock=torch.where(over, 0, state.clock), collected=state.collected + over, played=state.played + over)
@@ -181,7 +183,7 @@ class MLSHAgent:
         """Improve the sub-policies of `rows` [j], by choices [j, H, E], as training does, or by all steps."""
         hierarchy, copies, settings = self.hierarchy, self.copies(rows), tuning.settings
         judged = judge(own.steps.of(rows), settings.discount, settings.gae_lambda)
-        option = choices.repeat_interleave(hierarchy.every, 1)[:, : self.horizon].flatten(1)  # [j, T E]
+        option = choices.repeat_interleave(hierarchy.option_length, 1)[:, : self.horizon].flatten(1)  # [j, T E]
         apart, share = by_sub_policy(judged, option, hierarchy, tuning.own)
         cuts = torch_generator(0, "sub-policies' minibatches")
         before, scale = own.stack.of_rows(copies), share if tuning.weigh_by_use else None

@@ -46,12 +46,12 @@ class Hierarchy:
 
     Args:
         inputs: reads observations. action_space: of one task.
-        num_options: K. every: N, steps that a choice holds.
+        num_options: K. option_length: N, steps that a choice holds.
         random_option: probability that a choice is drawn uniformly instead.
         network: the shape of masters and sub-policies.
         rng: draws the initial weights.
         log_std: logarithm of a box's deviations at first, in units of half the box.
-        masters_only: how many of a feature vector's first numbers sub-policies don't see.
+        master_only_features: how many of a feature vector's first numbers sub-policies don't see.
 
     Attributes:
         master, sub_policy: functions of stacked weights. first_master: weights that masters start from, one tensor a parameter.
@@ -63,22 +63,26 @@ class Hierarchy:
         inputs: StepInputs,
         action_space: gym.Space,
         num_options: int,
-        every: int,
+        option_length: int,
         random_option: float,
         network: PerceptronConfig,
         rng: Generator,
         log_std: float,
-        masters_only: int = 0,
+        master_only_features: int = 0,
     ):
-        if not 0 <= masters_only < max(1, inputs.size):
-            raise ValueError(f"masters_only must leave sub-policies something of {inputs.size} features to see, and is {masters_only}.")
-        self.masters_only = masters_only
-        self.inputs, self.num_options, self.every, self.random_option = inputs, num_options, every, random_option
+        if not 0 <= master_only_features < max(1, inputs.size):
+            raise ValueError(
+                f"master_only_features must leave sub-policies something of {inputs.size} features to see, and is {master_only_features}."
+            )
+        self.master_only_features = master_only_features
+        self.inputs, self.num_options, self.option_length, self.random_option = inputs, num_options, option_length, random_option
         self.option_space, self.action_space = gym.spaces.Discrete(num_options), action_space
         self.options: ActionDistribution = action_distribution(self.option_space)
         self.actions: ActionDistribution = action_distribution(action_space)
         self.master = PerTask(PolicyPerceptron(inputs.size, self.option_space, network, rng))
-        every_sub = [PerTask(PolicyPerceptron(inputs.size - masters_only, action_space, network, rng, log_std)) for _ in range(num_options)]
+        every_sub = [
+            PerTask(PolicyPerceptron(inputs.size - master_only_features, action_space, network, rng, log_std)) for _ in range(num_options)
+        ]
         self.sub_policy, self.first_master = every_sub[0], self.master.weights()
         self.first_sub_policies = [torch.stack(parts) for parts in zip(*(sub.weights() for sub in every_sub), strict=True)]
 
@@ -98,7 +102,7 @@ class Hierarchy:
 
     def seen(self, features: Tensor) -> Tensor:
         """What sub-policies see [..., seen] of features [..., F]."""
-        return features[..., self.masters_only :]
+        return features[..., self.master_only_features :]
 
     def parameters(self, sub_policies: list[Tensor], features: Tensor, option: Tensor) -> Tensor:
         """Parameters [B, P] of the action distributions of the sub-policies `option` [B], for features [B, F].
@@ -137,7 +141,7 @@ class HierarchyPlayer:
     def __call__(self, step: Step, played: int) -> tuple[PolicyOutput, int]:
         """Parameters [B, P] of the sub-policies that act now; it values nothing."""
         features = self.hierarchy.inputs(step)
-        if played % self.hierarchy.every == 0:
+        if played % self.hierarchy.option_length == 0:
             option, log_prob = self.hierarchy.choose(self.masters, features.unflatten(0, (len(self.masters[0]), -1)), self.rng)
             self.chosen.append(option.flatten())
             self.log_prob.append(log_prob.flatten())
@@ -152,11 +156,13 @@ def as_choices(episodes: TaskEpisodes, player: HierarchyPlayer) -> TaskEpisodes:
     Args:
         episodes: [T, n, R] steps. player: who played them.
     """
-    every, (steps, n, _) = player.hierarchy.every, episodes.reward.shape
+    option_length, (steps, n, _) = player.hierarchy.option_length, episodes.reward.shape
     reward = torch.where(episodes.valid, episodes.reward, 0)
-    reward = pad(reward, (0, 0, 0, 0, 0, -steps % every)).unflatten(0, (-1, every)).sum(1)
+    reward = pad(reward, (0, 0, 0, 0, 0, -steps % option_length)).unflatten(0, (-1, option_length)).sum(1)
     option, log_prob = (torch.stack(parts).unflatten(1, (n, -1)) for parts in (player.chosen, player.log_prob))
-    return TaskEpisodes(episodes.features[::every], option, log_prob, reward, episodes.valid[::every], episodes.terminated, episodes.final)
+    return TaskEpisodes(
+        episodes.features[::option_length], option, log_prob, reward, episodes.valid[::option_length], episodes.terminated, episodes.final
+    )
 
 
 def by_sub_policy(judged: Examples, option: Tensor, hierarchy: Hierarchy, own: bool = True) -> tuple[Examples, Tensor]:

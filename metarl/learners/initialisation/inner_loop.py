@@ -35,7 +35,7 @@ class Problem(NamedTuple):
 
     network: PerTask
     loss: Callable[[Tensor, Any], Tensor]  # outputs and targets [n, m, ...] give [n, m]
-    loss_and_slope: Callable[[Tensor, Any], tuple[Tensor, Tensor]] | None = None  # also its derivative by the outputs, without a graph
+    loss_and_grad: Callable[[Tensor, Any], tuple[Tensor, Tensor]] | None = None  # also its derivative by the outputs, without a graph
 
 
 class Gradients(NamedTuple):
@@ -90,10 +90,10 @@ def _direct_gradients(problem: Problem, weights: list[Tensor], examples: Example
 
     def pull(outputs: Tensor) -> Tensor:
         nonlocal losses
-        if problem.loss_and_slope is not None:
-            each, slope = problem.loss_and_slope(outputs, examples.targets)
+        if problem.loss_and_grad is not None:
+            each, grad = problem.loss_and_grad(outputs, examples.targets)
             losses = each.mean(-1)
-            return slope / each.shape[-1]
+            return grad / each.shape[-1]
         with torch.enable_grad():
             leaf = outputs.detach().requires_grad_()
             losses = problem.loss(leaf, examples.targets).mean(-1)

@@ -261,7 +261,7 @@ class Learn2Learn:
         check_weights(self.weights())
         return CloneAdapter(copy.deepcopy(self.algorithm), self.distribution.loss, batch)
 
-    def agent(self, budget: Budget, member: int = 0) -> NoReturn:
+    def agent(self, budget: Budget, seed_index: int = 0) -> NoReturn:
         """There is none.
 
         Raises:
@@ -269,7 +269,7 @@ class Learn2Learn:
         """
         raise ValueError("Learn2Learn learned supervised tasks: score learner.adapter() with metarl.evaluate_supervised.")
 
-    def weights(self, member: int = 0) -> dict[str, Any]:
+    def weights(self, seed_index: int = 0) -> dict[str, Any]:
         """Parameters and buffers of the algorithm."""
         return {"trained": {name: tensor.detach().clone() for name, tensor in self.algorithm.state_dict().items()}}
 

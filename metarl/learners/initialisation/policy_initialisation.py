@@ -297,15 +297,15 @@ class PolicyInitialisation(ABC):
         """Whether all iterations are done."""
         return bool(self.iteration >= self.config.iterations)
 
-    def agent(self, budget: Budget, member: int = 0) -> AdaptingPolicyAgent:
+    def agent(self, budget: Budget, seed_index: int = 0) -> AdaptingPolicyAgent:
         """The agent that adapts from the weights trained so far, which it copies."""
-        if member:
-            raise ValueError(f"There is no member {member}; this learner trains one seed.")
+        if seed_index:
+            raise ValueError(f"There is no seed number {seed_index}; this learner trains one seed.")
         check_weights(self.weights())
         weights, inputs = [weight.clone() for weight in self.initial], copy.deepcopy(self.inputs)
         return AdaptingPolicyAgent(self.problem, weights, inputs, self.config.adaptation, self.distribution, as_budget(budget))
 
-    def weights(self, member: int = 0) -> dict[str, Any]:
+    def weights(self, seed_index: int = 0) -> dict[str, Any]:
         """What `agent` needs: the initial weights and the moments of observations."""
         return {
             "initial": {name: tensor.clone() for name, tensor in zip(self.network.names, self.initial, strict=True)},

@@ -101,7 +101,7 @@ class InitialisationLearner(ABC):
         if not isinstance(network, nn.Module):
             raise ValueError(f"make_network must return a torch.nn.Module, not {network!r}.")
         network = network.to(self.device, torch.float32)
-        self.problem = Problem(PerTask(network), distribution.loss, distribution.loss_and_slope)
+        self.problem = Problem(PerTask(network), distribution.loss, distribution.loss_and_grad)
         trial = distribution.sample(2, "train", self.task_seed).to(self.device, torch.float32)
         noise = torch_generator(streams, "trial", device=self.device)
         self.problem.network.check(distribution.query(trial, noise).inputs, distribution.outputs)
@@ -165,7 +165,7 @@ class InitialisationLearner(ABC):
         check_weights(self.weights())
         return GradientAdapter(self.problem, [weight.clone() for weight in self.initial], optimizer or self.inner_optimizer(), batch)
 
-    def agent(self, budget: Budget, member: int = 0) -> NoReturn:
+    def agent(self, budget: Budget, seed_index: int = 0) -> NoReturn:
         """There is none.
 
         Raises:
@@ -173,7 +173,7 @@ class InitialisationLearner(ABC):
         """
         raise ValueError(f"{type(self).__name__} learned supervised tasks: score learner.adapter() with metarl.evaluate_supervised.")
 
-    def weights(self, member: int = 0) -> dict[str, Any]:
+    def weights(self, seed_index: int = 0) -> dict[str, Any]:
         """Everything that is trained."""
         return {"trained": {name: tensor.clone() for name, tensor in zip(self.names, self.trained, strict=True)}}
 

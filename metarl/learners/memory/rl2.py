@@ -29,13 +29,13 @@ from metarl.learners.policy_gradient.rollout import Rollout, collect
 from metarl.learners.settings import described, settled
 from metarl.networks.actions import action_distribution
 from metarl.networks.finite import check_output, check_weights
-from metarl.networks.kernels.matmul_precision import fast_products
+from metarl.networks.kernels.matmul_precision import fast_matmul
 from metarl.networks.normalisation import ReturnNormaliser
 from metarl.networks.policies.build import build_policy
 from metarl.networks.policies.own_policy import own_policies
-from metarl.networks.policies.per_pair_memory import ArmsPolicy
+from metarl.networks.policies.per_pair_memory import PerPairMemoryPolicy
 from metarl.networks.policies.policy import NetworkConfig, Policy
-from metarl.networks.policies.spatial_memory import PlacesPolicy
+from metarl.networks.policies.spatial_memory import SpatialMemoryPolicy
 from metarl.networks.policies.stacked import StackedPolicy
 
 __all__ = ["RL2", "RL2Agent", "RL2Config"]
@@ -87,8 +87,8 @@ class RL2(CrewLearner):
     Args:
         config: settings.
         distribution: where training tasks come from (split `train` only), or its id.
-        seed: names every random stream; a tuple trains one member a seed, all in one batch; they share the streams of tasks
-            and actions, so a member's numbers differ from those of the same seed alone.
+        seed: names every random stream; a tuple trains one a seed, all in one batch; they share the streams of tasks
+            and actions, so its numbers differ from those of the same seed alone.
         device: "cpu" or "cuda", environments included.
         make_policy: a user's own policy, called as make_policy(distribution, max_steps) for each seed; see `metarl.networks.policies.policy`.
             It is copied, and the seed decides its weights, where it draws them from PyTorch's global generator.
@@ -112,25 +112,25 @@ class RL2(CrewLearner):
         super().__init__(config, device, partial(RL2, config, distribution, seed, device, make_policy), share)
         self.distribution, self.device = distribution, torch.device(device)
         self.seeds = tuple(check_seed(each) for each in (seed if isinstance(seed, tuple | list) else (seed,)))
-        self.members, self.own_parts = len(self.seeds), ("make_policy",) if make_policy else ()
-        if len(set(self.seeds)) != max(1, self.members):
-            raise ValueError(f"Give an integer as seed, or a tuple of integers that differ, one a member; not {seed!r}.")
+        self.num_seeds, self.own_parts = len(self.seeds), ("make_policy",) if make_policy else ()
+        if len(set(self.seeds)) != max(1, self.num_seeds):
+            raise ValueError(f"Give an integer as seed, or a tuple of integers that differ, one a seed; not {seed!r}.")
         self.budget = Episodes(config.episodes)
         self.max_steps = max_steps(self.budget, distribution)
         self.actions = action_distribution(distribution.action_space)
         policies = self._new_policies(make_policy)
-        self.policy: Any = policies[0] if self.members == 1 else StackedPolicy(policies)
-        self.returns = ReturnNormaliser(self.max_steps, self.members).to(self.device)
+        self.policy: Any = policies[0] if self.num_seeds == 1 else StackedPolicy(policies)
+        self.returns = ReturnNormaliser(self.max_steps, self.num_seeds).to(self.device)
         self.optimizer = torch.optim.AdamW(
             self.policy.parameters(), config.ppo.lr, eps=config.ppo.adam_epsilon, weight_decay=config.ppo.weight_decay, fused=True
         )
-        streams = derive_seed(self.seeds[0], "rl2") if self.members == 1 else derive_seed(0, "rl2", *self.seeds)
+        streams = derive_seed(self.seeds[0], "rl2") if self.num_seeds == 1 else derive_seed(0, "rl2", *self.seeds)
         self.task_seed = derive_seed(streams, "tasks")
         self.batch_rng = torch_generator(streams, "minibatches", device=self.device)  # the same in all processes
         own = self.own_seed(streams)
         self.env_rng, self.action_rng = (torch_generator(own, name, device=self.device) for name in ("environment", "actions"))
         rows = config.num_envs // config.processes
-        first = torch.arange(self.members)[:, None] * config.num_envs + share.rank * rows
+        first = torch.arange(self.num_seeds)[:, None] * config.num_envs + share.rank * rows
         self._columns = (first + torch.arange(rows)).flatten()  # of all rows, those that are played here
         self.iteration = self.steps = 0
 
@@ -160,14 +160,14 @@ class RL2(CrewLearner):
         """Whether all iterations are done."""
         return self.iteration >= self.config.iterations
 
-    @fast_products()
+    @fast_matmul()
     def play_and_improve(self) -> Metrics:
         """Play one meta-episode in every row, then improve the policy on them."""
         rollout = self._play()
         if self.iteration == 0:
             self.learn_first_baseline(rollout)
         batch = self.batch(rollout)
-        if isinstance(self.policy, Policy | PlacesPolicy):
+        if isinstance(self.policy, Policy | SpatialMemoryPolicy):
             batch = batch._replace(steps=self.policy.read(rollout.steps, rollout.valid))
         metrics = ppo_update(
             self.policy,
@@ -176,28 +176,28 @@ class RL2(CrewLearner):
             batch,
             self.config.ppo,
             self.iteration / self.config.iterations,
-            self.members,
+            self.num_seeds,
             self.batch_rng,
             self.share,
         )
         self._learn_moments(rollout)
         self.iteration += 1
         self.steps += int(rollout.valid.sum())
-        returns = rollout.reward.sum(0).unflatten(0, (self.members, -1)).mean(1)
-        each = {f"return_{seed}": value for seed, value in zip(self.seeds, returns.tolist(), strict=True)} if self.members > 1 else {}
+        returns = rollout.reward.sum(0).unflatten(0, (self.num_seeds, -1)).mean(1)
+        each = {f"return_{seed}": value for seed, value in zip(self.seeds, returns.tolist(), strict=True)} if self.num_seeds > 1 else {}
         measured = {name: float(value) for name, value in metrics._asdict().items()}
         return {"iteration": float(self.iteration), "steps": float(self.steps), "return": float(returns.mean()), **each, **measured}
 
     def _play(self) -> Rollout:
         """A meta-episode in every row, whichever process plays it."""
-        tasks = fresh_tasks(self.distribution, "train", self.config.num_envs * self.members, self.task_seed, first=self.iteration)
+        tasks = fresh_tasks(self.distribution, "train", self.config.num_envs * self.num_seeds, self.task_seed, first=self.iteration)
         rollout = collect(self.env, self.policy, self.actions, lambda rows, counts: tasks(self._columns[rows], counts), self.action_rng)
-        return everyones_rollout(self.share, rollout, self.members)
+        return everyones_rollout(self.share, rollout, self.num_seeds)
 
     @torch.no_grad()
     def learn_first_baseline(self, rollout: Rollout) -> None:
         """Returns per time step, as a baseline for the first update: one without could undo what a policy began with."""
-        reward, valid, end = (part.unflatten(1, (self.members, -1)) for part in (rollout.reward, rollout.valid, rollout.meta_episode_end))
+        reward, valid, end = (part.unflatten(1, (self.num_seeds, -1)) for part in (rollout.reward, rollout.valid, rollout.meta_episode_end))
         nothing = torch.zeros_like(reward)
         returns = gae(reward, nothing, nothing, ~end & valid, self.config.ppo.discount, 1.0)
         self.returns.update(torch.where(valid, returns, 0), valid)
@@ -205,9 +205,9 @@ class RL2(CrewLearner):
     @torch.no_grad()
     def batch(self, rollout: Rollout) -> Batch:
         """Advantages and value targets over whole meta-episodes: ends of episodes don't cut the return."""
-        ppo, members = self.config.ppo, self.members
+        ppo, num_seeds = self.config.ppo, self.num_seeds
         reward, value, valid, end = (
-            part.unflatten(1, (members, -1)) for part in (rollout.reward, rollout.value, rollout.valid, rollout.meta_episode_end)
+            part.unflatten(1, (num_seeds, -1)) for part in (rollout.reward, rollout.value, rollout.valid, rollout.meta_episode_end)
         )
         carry = ~end & valid
         value = self.returns.denormalise(value)
@@ -223,13 +223,13 @@ class RL2(CrewLearner):
             rollout.steps, rollout.action, rollout.log_prob, normalised.flatten(1), self.returns.normalise(target).flatten(1), rollout.valid
         )
 
-    def agent(self, budget: Budget, member: int = 0) -> "RL2Agent":
+    def agent(self, budget: Budget, seed_index: int = 0) -> "RL2Agent":
         """The agent trained so far, with weights of its own.
 
         Raises:
             ValueError: the budget is longer than an attention core can remember, or training had diverged.
         """
-        budget, policy = as_budget(budget), self._member(member)
+        budget, policy = as_budget(budget), self._policy_of(seed_index)
         check_weights(policy.state_dict())
         longest = getattr(getattr(policy, "core", None), "max_steps", None)
         wanted = max_steps(budget, self.distribution)
@@ -237,7 +237,7 @@ class RL2(CrewLearner):
             raise ValueError(
                 f"This policy remembers {longest} steps and can't act for {wanted}; train it with more episodes or use a recurrent core."
             )
-        if isinstance(policy, ArmsPolicy):
+        if isinstance(policy, PerPairMemoryPolicy):
             policy.max_steps = wanted  # what it does depends on the steps left
             made_for = MadeFor(self.distribution, budget, tasks="spaces", length="exactly")
         elif longest is not None:
@@ -246,21 +246,21 @@ class RL2(CrewLearner):
             made_for = MadeFor(self.distribution, budget, tasks="spaces")
         return RL2Agent(policy.eval(), self.config.act, made_for)
 
-    def weights(self, member: int = 0) -> dict[str, Any]:
-        """The policy of one member."""
-        return {"policy": dict(self._member(member).state_dict())}
+    def weights(self, seed_index: int = 0) -> dict[str, Any]:
+        """The policy of one seed."""
+        return {"policy": dict(self._policy_of(seed_index).state_dict())}
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Take over a policy, for acting or as a start."""
         check_weights(weights)
         self.release()
-        if self.members == 1:
+        if self.num_seeds == 1:
             self.policy.load_state_dict(weights["policy"])
             return
-        for index in range(self.members):
-            policy = self._member(index)
+        for index in range(self.num_seeds):
+            policy = self._policy_of(index)
             policy.load_state_dict(weights["policy"])
-            self.policy.write_member(index, policy)
+            self.policy.write(index, policy)
 
     def start_from(self, weights: dict[str, Any]) -> None:
         """Begin with a policy that may have been trained for another number of episodes: positions new to it get its last one."""
@@ -312,24 +312,24 @@ class RL2(CrewLearner):
                 made.append(make_policy(self.distribution, self.max_steps))
         return own_policies(made, self.distribution.observation_space, self.distribution.action_space, self.device)
 
-    def _member(self, index: int) -> Any:
-        if not 0 <= index < self.members:
-            raise ValueError(f"There is no member {index}; this learner trains {self.members}.")
-        return copy.deepcopy(self.policy) if self.members == 1 else self.policy.member(index)
+    def _policy_of(self, index: int) -> Any:
+        if not 0 <= index < self.num_seeds:
+            raise ValueError(f"There is no seed number {index}; this learner trains {self.seeds}.")
+        return copy.deepcopy(self.policy) if self.num_seeds == 1 else self.policy.select(index)
 
     def _learn_moments(self, rollout: Rollout) -> None:
         """Input normalisers learn after the update, so that acting and training read the same numbers."""
-        if self.members == 1:
+        if self.num_seeds == 1:
             if hasattr(self.policy, "learn_moments"):
                 self.policy.learn_moments(rollout.steps, rollout.valid)
             return
-        for index in range(self.members):
-            policy = self.policy.member(index)
+        for index in range(self.num_seeds):
+            policy = self.policy.select(index)
             if not hasattr(policy, "learn_moments"):
                 return
             columns = slice(index * self.config.num_envs, (index + 1) * self.config.num_envs)
             policy.learn_moments(Step(*(field[:, columns] for field in rollout.steps)), rollout.valid[:, columns])
-            self.policy.write_member(index, policy)
+            self.policy.write(index, policy)
 
 
 class RL2Agent:
@@ -347,7 +347,7 @@ class RL2Agent:
         """An empty memory."""
         return self.policy.initial_state(batch_size)
 
-    @fast_products()
+    @fast_matmul()
     @torch.no_grad()
     def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
         """One step of B rows."""

@@ -41,7 +41,7 @@ class OnlinePPOConfig:
     new_progress_only: bool = False
     act: Literal["sample", "mode"] = "sample"
     network: ActorCriticConfig = field(default_factory=ActorCriticConfig)
-    ppo: PPOConfig = field(default_factory=lambda: PPOConfig(gae_lambda=0.95, lr=5e-4, lr_end=0.0, entropy_end=0.01, value=0.5))
+    ppo: PPOConfig = field(default_factory=lambda: PPOConfig(gae_lambda=0.95, lr=5e-4, lr_end=0.0, entropy_end=0.01, value_coef=0.5))
 
     def __post_init__(self) -> None:
         check_fields(self)

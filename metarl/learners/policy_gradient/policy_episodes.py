@@ -30,7 +30,7 @@ __all__ = [
     "fit_baseline",
     "judge",
     "surrogate",
-    "surrogate_and_slope",
+    "surrogate_and_grad",
 ]
 
 RIDGE = 1e-5  # weight of the squared coefficients of a baseline, beside the mean squared error
@@ -189,15 +189,15 @@ def surrogate(actions: ActionDistribution) -> Callable[[Tensor, Judged], Tensor]
     return loss
 
 
-def surrogate_and_slope(actions: ActionDistribution) -> Callable[[Tensor, Judged], tuple[Tensor, Tensor]]:
+def surrogate_and_grad(actions: ActionDistribution) -> Callable[[Tensor, Judged], tuple[Tensor, Tensor]]:
     """The same loss [n, m], and its derivative [n, m, P] by the parameters, without a graph."""
 
     @torch.no_grad()
-    def loss_and_slope(parameters: Tensor, judged: Judged) -> tuple[Tensor, Tensor]:
-        log_prob, slope = actions.log_prob_and_slope(parameters, judged.action)
+    def loss_and_grad(parameters: Tensor, judged: Judged) -> tuple[Tensor, Tensor]:
+        log_prob, grad = actions.log_prob_and_grad(parameters, judged.action)
         ratio = (log_prob - judged.log_prob).exp_()
         paid, limit = ratio * judged.gain, ratio.clamp(1 - judged.clip, 1 + judged.clip) * judged.gain
         moved = torch.where(paid <= limit, paid, 0)  # beyond the clip nothing is to be had
-        return -torch.minimum(paid, limit), slope * -moved[..., None]
+        return -torch.minimum(paid, limit), grad * -moved[..., None]
 
-    return loss_and_slope
+    return loss_and_grad

@@ -1,6 +1,6 @@
 """Proximal policy optimisation (Schulman et al. 2017) with generalised advantages (Schulman et al. 2016); several learners share it.
 
-Everything here works on S members at once (one member a seed, usually one): columns [T, S B] are seen as [T, S, B], and each member has
+Everything here works on S seeds at once (one a seed, usually one): columns [T, S B] are seen as [T, S, B], and each seed has
 its own advantages, minibatches, loss and gradient norm.
 """
 
@@ -34,10 +34,10 @@ class PPOConfig:
         clip: of the probability ratio.
         lr: Adam's step size at the start.
         lr_end: ... at the end, linearly.
-        entropy: weight of the entropy bonus at the start.
+        entropy_coef: weight of the entropy bonus at the start.
         entropy_end: ... from `entropy_until` on, linearly.
         entropy_until: share of training after which the bonus stays at `entropy_end`.
-        value: weight of the squared error of the (normalised) value.
+        value_coef: weight of the squared error of the (normalised) value.
         max_grad_norm: gradients are scaled down to this norm.
         weight_decay: decoupled, per step, as in AdamW.
         adam_epsilon: of Adam's denominator.
@@ -50,10 +50,10 @@ class PPOConfig:
     clip: float = 0.2
     lr: float = 5e-3
     lr_end: float = 1e-5
-    entropy: float = 0.01
+    entropy_coef: float = 0.01
     entropy_end: float = 0.0
     entropy_until: float = 0.5
-    value: float = 0.25
+    value_coef: float = 0.25
     max_grad_norm: float = 0.5
     weight_decay: float = 0.0
     adam_epsilon: float = 1e-5
@@ -67,9 +67,9 @@ class PPOConfig:
         if not all(value > 0 for value in (self.lr, self.clip, self.max_grad_norm, self.adam_epsilon)):
             raise ValueError("lr, clip, max_grad_norm and adam_epsilon must be positive.")
         check_step_sizes(lr=self.lr, lr_end=self.lr_end or self.lr)
-        rest = (self.lr_end, self.entropy, self.entropy_end, self.value, self.weight_decay)
+        rest = (self.lr_end, self.entropy_coef, self.entropy_end, self.value_coef, self.weight_decay)
         if not all(value >= 0 for value in rest):
-            raise ValueError("lr_end, entropy, entropy_end, value and weight_decay can't be negative.")
+            raise ValueError("lr_end, entropy_coef, entropy_end, value_coef and weight_decay can't be negative.")
         if not 0 < self.entropy_until <= 1:
             raise ValueError(f"entropy_until must be a share of training, above 0 and at most 1, not {self.entropy_until}.")
 
@@ -81,7 +81,7 @@ class PPOMetrics(NamedTuple):
     value_loss: Tensor
     entropy: Tensor  # nats
     kl: Tensor  # nats, of the old policy from the new, estimated from samples (Schulman 2020)
-    clipped: Tensor  # share of ratios outside the clip range
+    clip_fraction: Tensor  # share of ratios outside the clip range
     grad_norm: Tensor
 
 
@@ -110,10 +110,10 @@ def annealed(start: float, end: float, share: float) -> float:
     return start + (end - start) * min(1.0, max(0.0, share))
 
 
-def minibatches(columns: int, members: int, parts: int, rng: Generator) -> list[Tensor]:
-    """A random partition of each member's columns: `parts` index tensors [S x B / parts] into [S x B] columns."""
-    order = torch.stack([torch.randperm(columns, generator=rng, device=rng.device) for _ in range(members)])
-    order = order + columns * torch.arange(members, device=rng.device)[:, None]
+def minibatches(columns: int, num_seeds: int, parts: int, rng: Generator) -> list[Tensor]:
+    """A random partition of each seed's columns: `parts` index tensors [S x B / parts] into [S x B] columns."""
+    order = torch.stack([torch.randperm(columns, generator=rng, device=rng.device) for _ in range(num_seeds)])
+    order = order + columns * torch.arange(num_seeds, device=rng.device)[:, None]
     return [chunk.flatten() for chunk in order.tensor_split(parts, 1)]
 
 
@@ -139,17 +139,17 @@ def ppo_loss(
     batch: Batch,
     config: PPOConfig,
     entropy_weight: float,
-    members: int,
+    num_seeds: int,
     count: Tensor | None = None,
 ) -> tuple[Tensor, PPOMetrics]:
-    """The clipped surrogate, squared value error and entropy bonus of whole meta-episodes; the sum over members of each one's mean.
+    """The clipped surrogate, squared value error and entropy bonus of whole meta-episodes; the sum over seeds of each one's mean.
 
     Where `batch` is only a part of a minibatch, `count` [S] says how many steps the minibatch has, and the parts' results add up.
     """
     output = unroll(policy, batch.steps)
     weight = batch.valid.to(output.value.dtype)
-    count = steps_of_members(batch.valid, members) if count is None else count
-    weight = weight / count.clamp_min(1).repeat_interleave(weight.shape[1] // members)
+    count = steps_of_seeds(batch.valid, num_seeds) if count is None else count
+    weight = weight / count.clamp_min(1).repeat_interleave(weight.shape[1] // num_seeds)
     log_prob, each_entropy = actions.log_prob_and_entropy(output.parameters, batch.action)
     log_ratio = log_prob - batch.log_prob
     ratio = log_ratio.exp()
@@ -157,11 +157,11 @@ def ppo_loss(
     policy_loss = -(weight * surrogate).sum()
     value_loss = (weight * (output.value - batch.target).square()).sum()
     entropy = (weight * each_entropy).sum()
-    loss = policy_loss + config.value * value_loss - entropy_weight * entropy
+    loss = policy_loss + config.value_coef * value_loss - entropy_weight * entropy
     with torch.no_grad():
         kl = (weight * (ratio - 1 - log_ratio)).sum()
-        clipped = (weight * ((ratio - 1).abs() > config.clip)).sum()
-        metrics = torch.stack([policy_loss, value_loss, entropy, kl, clipped, torch.zeros_like(kl)]) / members
+        clip_fraction = (weight * ((ratio - 1).abs() > config.clip)).sum()
+        metrics = torch.stack([policy_loss, value_loss, entropy, kl, clip_fraction, torch.zeros_like(kl)]) / num_seeds
     return loss, PPOMetrics(*metrics.unbind())
 
 
@@ -172,7 +172,7 @@ def ppo_update(
     batch: Batch,
     config: PPOConfig,
     progress: float,
-    members: int,
+    num_seeds: int,
     rng: Generator,
     share: Share = ALONE,
 ) -> PPOMetrics:
@@ -182,36 +182,36 @@ def ppo_update(
         policy, optimizer: what changes. actions: distributions over the action space.
         batch: columns [T, S x B]. config: settings.
         progress: share of training done, for the schedules.
-        members: S. rng: draws the minibatches.
+        num_seeds: S. rng: draws the minibatches.
         share: this process's part of a crew whose processes all hold the same batch and draw the same minibatches.
     """
     for group in optimizer.param_groups:
         group["lr"] = annealed(config.lr, config.lr_end, progress)
-    entropy_weight = annealed(config.entropy, config.entropy_end, progress / config.entropy_until)
+    entropy_weight = annealed(config.entropy_coef, config.entropy_end, progress / config.entropy_until)
     parameters = [parameter for parameter in policy.parameters() if parameter.requires_grad]
     measured = []
     for _ in range(config.epochs):
-        for index in minibatches(batch.action.shape[1] // members, members, config.minibatches, rng):
-            part = batch.columns(own_part(index, members, share)) if config.minibatches * share.size > 1 else batch
-            count = steps_of_members(batch.valid.index_select(1, index), members) if share.size > 1 else None
-            loss, metrics = ppo_loss(policy, actions, part, config, entropy_weight, members, count)
+        for index in minibatches(batch.action.shape[1] // num_seeds, num_seeds, config.minibatches, rng):
+            part = batch.columns(own_part(index, num_seeds, share)) if config.minibatches * share.size > 1 else batch
+            count = steps_of_seeds(batch.valid.index_select(1, index), num_seeds) if share.size > 1 else None
+            loss, metrics = ppo_loss(policy, actions, part, config, entropy_weight, num_seeds, count)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             metrics = add_up(parameters, metrics, share)
-            norm = clip_gradients(parameters, config.max_grad_norm, members)
+            norm = clip_gradients(parameters, config.max_grad_norm, num_seeds)
             optimizer.step()
             measured.append(metrics._replace(grad_norm=norm))
     return PPOMetrics(*(torch.stack(values).mean() for values in zip(*measured, strict=True)))
 
 
-def steps_of_members(valid: Tensor, members: int) -> Tensor:
+def steps_of_seeds(valid: Tensor, num_seeds: int) -> Tensor:
     """Steps that count [S], of `valid` [T, S x B]."""
-    return valid.unflatten(1, (members, -1)).sum((0, 2))
+    return valid.unflatten(1, (num_seeds, -1)).sum((0, 2))
 
 
-def own_part(index: Tensor, members: int, share: Share) -> Tensor:
-    """A process's part of a minibatch's columns: of each member's as many."""
-    return index.unflatten(0, (members, -1)).tensor_split(share.size, 1)[share.rank].flatten()
+def own_part(index: Tensor, num_seeds: int, share: Share) -> Tensor:
+    """A process's part of a minibatch's columns: of each seed's as many."""
+    return index.unflatten(0, (num_seeds, -1)).tensor_split(share.size, 1)[share.rank].flatten()
 
 
 @torch.no_grad()
@@ -227,9 +227,9 @@ def add_up(parameters: list[Any], metrics: PPOMetrics, share: Share) -> PPOMetri
 
 
 @torch.no_grad()
-def clip_gradients(parameters: list[Any], max_norm: float, members: int) -> Tensor:
-    """Scale each member's gradient down to `max_norm` and return the mean norm; several members' parameters are stacked [S, ...]."""
-    if members == 1:
+def clip_gradients(parameters: list[Any], max_norm: float, num_seeds: int) -> Tensor:
+    """Scale each seed's gradient down to `max_norm` and return the mean norm; several seeds' parameters are stacked [S, ...]."""
+    if num_seeds == 1:
         return nn.utils.clip_grad_norm_(parameters, max_norm)
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norms = torch.stack([grad.flatten(1).square().sum(1) for grad in grads]).sum(0).sqrt()  # [S]

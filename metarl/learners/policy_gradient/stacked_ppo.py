@@ -20,10 +20,10 @@ from metarl.core.supervised import Examples
 from metarl.learners.data_parallel import Share, gathered
 from metarl.learners.initialisation.inner_loop import Problem, task_gradients
 from metarl.learners.optimizers import Adam, State, moved_to
-from metarl.learners.policy_gradient.policy_episodes import Judged, surrogate, surrogate_and_slope
+from metarl.learners.policy_gradient.policy_episodes import Judged, surrogate, surrogate_and_grad
 from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.networks.actions import ActionDistribution
-from metarl.networks.kernels.matmul_precision import fast_products
+from metarl.networks.kernels.matmul_precision import fast_matmul
 from metarl.networks.per_task import PerTask
 
 __all__ = ["Stack", "StackedPPO", "everyones_stack", "improved"]
@@ -42,7 +42,7 @@ class StackedPPO:
         epochs: passes over the samples.
         minibatches: parts a pass is cut into.
         clip: of the probability ratio.
-        entropy: weight of the entropy bonus.
+        entropy_coef: weight of the entropy bonus.
         discount, gae_lambda: of the generalised advantages.
     """
 
@@ -50,7 +50,7 @@ class StackedPPO:
     epochs: int = 10
     minibatches: int = 3
     clip: float = 0.2
-    entropy: float = 0.0
+    entropy_coef: float = 0.0
     discount: float = 0.99
     gae_lambda: float = 0.98
 
@@ -58,8 +58,8 @@ class StackedPPO:
         check_fields(self, may_be_infinite=("clip",))
         check_counts(epochs=self.epochs, minibatches=self.minibatches)
         check_step_sizes(lr=self.lr)
-        if not (self.clip > 0 and 0 <= self.entropy < math.inf):
-            raise ValueError("clip must be positive, and entropy finite and not negative.")
+        if not (self.clip > 0 and 0 <= self.entropy_coef < math.inf):
+            raise ValueError("clip must be positive, and entropy_coef finite and not negative.")
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
             raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
 
@@ -138,23 +138,23 @@ def improved(
         share: [n] factors of the steps, 1 if left out.
     """
     clipped: Judged = examples.targets._replace(clip=settings.clip)
-    paid, paid_and_slope = surrogate(actions), surrogate_and_slope(actions)
+    paid, paid_and_grad = surrogate(actions), surrogate_and_grad(actions)
 
     def loss(parameters: Tensor, judged: Judged) -> Tensor:
         each = paid(parameters, judged)
-        return each - settings.entropy * judged.weight * actions.entropy(parameters) if settings.entropy else each
+        return each - settings.entropy_coef * judged.weight * actions.entropy(parameters) if settings.entropy_coef else each
 
-    def loss_and_slope(parameters: Tensor, judged: Judged) -> tuple[Tensor, Tensor]:
-        each, slope = paid_and_slope(parameters, judged)
-        if not settings.entropy:
-            return each, slope
-        bonus = settings.entropy * judged.weight
-        entropy, rise = actions.entropy_and_slope(parameters)
-        return each - bonus * entropy, slope - bonus[..., None] * rise
+    def loss_and_grad(parameters: Tensor, judged: Judged) -> tuple[Tensor, Tensor]:
+        each, grad = paid_and_grad(parameters, judged)
+        if not settings.entropy_coef:
+            return each, grad
+        bonus = settings.entropy_coef * judged.weight
+        entropy, entropy_grad = actions.entropy_and_grad(parameters)
+        return each - bonus * entropy, grad - bonus[..., None] * entropy_grad
 
-    problem = Problem(network, loss, loss_and_slope)
+    problem = Problem(network, loss, loss_and_grad)
     samples, adam = examples.inputs.shape[1], replace(ADAM, lr=settings.lr)
-    with fast_products() if len(stack.taken) >= MANY else nullcontext():
+    with fast_matmul() if len(stack.taken) >= MANY else nullcontext():
         for _ in range(settings.epochs):
             order = torch.randperm(samples, generator=rng, device=rng.device).to(examples.inputs.device)
             for part in minibatches(examples.inputs, clipped, order, settings.minibatches):

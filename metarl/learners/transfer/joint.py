@@ -23,7 +23,7 @@ from metarl.core.step import Outcome, Step
 from metarl.core.task_distribution import TaskDistribution, TaskSource, fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.settings import check_counts, described, only_seed, settled
-from metarl.learners.transfer.online import FineTuningAgent, FixedAgent, OnlineLearner
+from metarl.learners.transfer.online import FrozenAgent, OnlineAgent, OnlineLearner
 from metarl.networks.finite import check_update, check_weights
 
 __all__ = ["ASSIGNMENTS", "JointTraining", "Scores", "check_joint_settings"]
@@ -177,10 +177,10 @@ class JointTraining(ABC):
             self.__dict__.pop("env").close()
             self._shown = None
 
-    def agent(self, budget: Budget, member: int = 0) -> FineTuningAgent | FixedAgent:
+    def agent(self, budget: Budget, seed_index: int = 0) -> OnlineAgent | FrozenAgent:
         """Given steps, it learns on in each task by itself; given episodes, it plays as it was trained."""
-        if member:
-            raise ValueError(f"There is no member {member}; this learner trains one seed.")
+        if seed_index:
+            raise ValueError(f"There is no seed number {seed_index}; this learner trains one seed.")
         weights = copy.deepcopy(self.weights())
         check_weights(weights)
 
@@ -191,9 +191,9 @@ class JointTraining(ABC):
 
         budget = as_budget(budget)
         made_for = MadeFor(self.distribution, budget, tasks="spaces", length="kind")
-        return FineTuningAgent(alone, made_for) if isinstance(budget, Steps) else FixedAgent(alone(0), made_for)
+        return OnlineAgent(alone, made_for) if isinstance(budget, Steps) else FrozenAgent(alone(0), made_for)
 
-    def weights(self, member: int = 0) -> dict[str, Any]:
+    def weights(self, seed_index: int = 0) -> dict[str, Any]:
         """What acting needs."""
         return self.online.weights()
 

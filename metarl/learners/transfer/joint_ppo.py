@@ -43,13 +43,13 @@ class JointPPOConfig:
     network: ActorCriticConfig = field(default_factory=ActorCriticConfig)
     ppo: PPOConfig = field(
         default_factory=lambda: PPOConfig(
-            discount=0.999, gae_lambda=0.95, epochs=3, minibatches=8, lr=5e-4, lr_end=0.0, entropy_end=0.01, value=0.5
+            discount=0.999, gae_lambda=0.95, epochs=3, minibatches=8, lr=5e-4, lr_end=0.0, entropy_end=0.01, value_coef=0.5
         )
     )
     fine_tuning_steps: int = 2048
     fine_tuning: PPOConfig = field(
         default_factory=lambda: PPOConfig(
-            discount=0.999, gae_lambda=0.95, epochs=3, minibatches=8, lr=2.5e-4, lr_end=2.5e-4, entropy_end=0.01, value=0.5
+            discount=0.999, gae_lambda=0.95, epochs=3, minibatches=8, lr=2.5e-4, lr_end=2.5e-4, entropy_end=0.01, value_coef=0.5
         )
     )
 

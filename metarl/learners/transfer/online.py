@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from metarl.core.agent import MadeFor
 from metarl.core.step import Outcome, Step
 
-__all__ = ["FineTuningAgent", "FixedAgent", "OnlineLearner", "ShapedRewards"]
+__all__ = ["OnlineAgent", "FrozenAgent", "OnlineLearner", "ShapedRewards"]
 
 
 class OnlineLearner(Protocol):
@@ -100,7 +100,7 @@ class ShapedRewards:
         self.total, self.most = (state[name].to(self.total.device) for name in ("total", "most"))
 
 
-class FixedAgent:
+class FrozenAgent:
     """An algorithm as trained so far, which learns no more.
 
     Args:
@@ -119,7 +119,7 @@ class FixedAgent:
         return self.learner.play(step, rng), state
 
 
-class FineTuningAgent:
+class OnlineAgent:
     """An algorithm that learns in each task by itself, from the same weights; its state is one learner a row.
 
     Args:

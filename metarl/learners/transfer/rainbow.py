@@ -27,7 +27,7 @@ from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.learners.transfer.online import ShapedRewards
 from metarl.learners.transfer.replay import Replay, ReplayBatch, ReplayConfig
 from metarl.networks.finite import check_output, check_weights
-from metarl.networks.kernels.matmul_precision import fast_products
+from metarl.networks.kernels.matmul_precision import fast_matmul
 from metarl.networks.rainbow_network import RainbowNetwork, RainbowNetworkConfig
 
 __all__ = ["SONIC", "Rainbow", "RainbowConfig", "project"]
@@ -240,7 +240,7 @@ class Rainbow:
         if self.steps // self.config.target_every > before:
             self.target.load_state_dict(self.network.state_dict())
 
-    @fast_products()
+    @fast_matmul()
     def update(self) -> None:
         """One step down the gradient of `config.batch` steps of the replay."""
         config = self.config
@@ -341,7 +341,7 @@ class Rainbow:
         random = (uniform[0] * self.network.num_actions).long().clamp_max(self.network.num_actions - 1)
         return torch.where((uniform[1] < epsilon).to(self.device), random.to(self.device), self._best(observation, None))
 
-    @fast_products()
+    @fast_matmul()
     @torch.no_grad()
     def _best(self, observation: Tensor, noise: Any) -> Tensor:
         values = self.network.values(self.network(observation, noise))

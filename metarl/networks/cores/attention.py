@@ -49,21 +49,21 @@ class Attention(nn.Module):
 
     Args:
         inputs: F, size of a step's features.
-        units: W, width.
+        hidden_size: W, width.
         rng: draws the initial weights.
         max_steps: T, longest meta-episode; positions are learned.
         layers, heads: depth, and heads a layer.
     """
 
-    def __init__(self, inputs: int, units: int, rng: Generator, max_steps: int, layers: int = 2, heads: int = 4):
+    def __init__(self, inputs: int, hidden_size: int, rng: Generator, max_steps: int, layers: int = 2, heads: int = 4):
         super().__init__()
-        if units % heads:
-            raise ValueError(f"The attention core's width must be a multiple of its heads; {units} isn't one of {heads}.")
-        self.size, self.heads, self.max_steps = units, heads, max_steps
+        if hidden_size % heads:
+            raise ValueError(f"The attention core's width must be a multiple of its heads; {hidden_size} isn't one of {heads}.")
+        self.size, self.heads, self.max_steps = hidden_size, heads, max_steps
         self.static_shapes = False  # true: read the whole cache at every step, as on a GPU, rather than look at the clock's value
-        self.embed = linear(inputs, units, rng)
-        self.positions = nn.Parameter(torch.empty(max_steps, units).normal_(0, 0.02, generator=rng))
-        self.blocks: Any = nn.ModuleList(Block(units, heads, layers, rng) for _ in range(layers))
+        self.embed = linear(inputs, hidden_size, rng)
+        self.positions = nn.Parameter(torch.empty(max_steps, hidden_size).normal_(0, 0.02, generator=rng))
+        self.blocks: Any = nn.ModuleList(Block(hidden_size, heads, layers, rng) for _ in range(layers))
 
     def initial_state(self, batch_size: int) -> AttentionState:
         """An empty cache."""

@@ -15,15 +15,17 @@ class FeedForward(nn.Module):
 
     Args:
         inputs: F, size of a step's features.
-        units: H, size of both hidden layers.
+        hidden_size: H, size of both hidden layers.
         rng: draws the initial weights.
     """
 
-    def __init__(self, inputs: int, units: int, rng: Generator):
+    def __init__(self, inputs: int, hidden_size: int, rng: Generator):
         super().__init__()
-        self.size = units
-        self.weights = nn.ParameterList([orthogonal(inputs, units, rng, math.sqrt(2)), orthogonal(units, units, rng, math.sqrt(2))])
-        self.biases = nn.ParameterList([nn.Parameter(torch.zeros(units)) for _ in range(2)])
+        self.size = hidden_size
+        self.weights = nn.ParameterList(
+            [orthogonal(inputs, hidden_size, rng, math.sqrt(2)), orthogonal(hidden_size, hidden_size, rng, math.sqrt(2))]
+        )
+        self.biases = nn.ParameterList([nn.Parameter(torch.zeros(hidden_size)) for _ in range(2)])
 
     def initial_state(self, batch_size: int) -> tuple[()]:
         """Nothing."""

@@ -23,17 +23,17 @@ class GRU(nn.Module):
 
     Args:
         inputs: F, size of a step's features.
-        units: H, size of the hidden vector.
+        hidden_size: H, size of the hidden vector.
         rng: draws the initial weights, orthogonal recurrent ones as in Duan et al. 2016.
     """
 
-    def __init__(self, inputs: int, units: int, rng: Generator):
+    def __init__(self, inputs: int, hidden_size: int, rng: Generator):
         super().__init__()
-        self.size = units
-        self.weight_input = nn.Parameter(torch.empty(3, inputs, units).normal_(0, 1 / math.sqrt(max(1, inputs)), generator=rng))
-        self.weight_hidden = nn.Parameter(torch.stack([orthogonal(units, units, rng).detach() for _ in range(3)]))
-        self.bias = nn.Parameter(torch.zeros(3, units))
-        self.bias_hidden = nn.Parameter(torch.zeros(units))  # of the candidate's recurrent part, inside the reset gate
+        self.size = hidden_size
+        self.weight_input = nn.Parameter(torch.empty(3, inputs, hidden_size).normal_(0, 1 / math.sqrt(max(1, inputs)), generator=rng))
+        self.weight_hidden = nn.Parameter(torch.stack([orthogonal(hidden_size, hidden_size, rng).detach() for _ in range(3)]))
+        self.bias = nn.Parameter(torch.zeros(3, hidden_size))
+        self.bias_hidden = nn.Parameter(torch.zeros(hidden_size))  # of the candidate's recurrent part, inside the reset gate
 
     def initial_state(self, batch_size: int) -> Tensor:
         """Zeros [B, H]."""

@@ -23,14 +23,14 @@ class KeyedMemory(torch.autograd.Function):
     def forward(
         features: Tensor, key: Tensor, num_keys: int, weight_input: Tensor, weight_hidden: Tensor, bias: Tensor, bias_hidden: Tensor
     ) -> tuple[Tensor, ...]:
-        length, rows, units = *key.shape, bias.shape[-1]
-        gates = features.new_empty((3, length, rows, units))
+        length, rows, hidden_size = *key.shape, bias.shape[-1]
+        gates = features.new_empty((3, length, rows, hidden_size))
         inputs, weight_input = with_one(features), torch.cat([weight_input, bias[:, None]], 1)
         for g, scale in enumerate((1, 1, 2)):  # the candidate's is doubled, as in `advance`
             torch.matmul(inputs, scale * weight_input[g], out=gates[g])
-        hidden, recurrent, olds = (features.new_zeros((length, rows, units)) for _ in range(3))
+        hidden, recurrent, olds = (features.new_zeros((length, rows, hidden_size)) for _ in range(3))
         weights, places = [weight.contiguous() for weight in weight_hidden], places_of(key, num_keys)
-        latest = features.new_zeros(rows * num_keys, units)
+        latest = features.new_zeros(rows * num_keys, hidden_size)
         for t in range(1, length):
             torch.index_select(latest, 0, places[t], out=olds[t])
             advance(gates[:, t], recurrent[t], olds[t], hidden[t], weights, bias_hidden)

@@ -23,16 +23,16 @@ class LSTM(nn.Module):
 
     Args:
         inputs: F, size of a step's features.
-        units: H, size of the hidden vector and of the cell.
+        hidden_size: H, size of the hidden vector and of the cell.
         rng: draws the initial weights; forget gates start open (bias 1).
     """
 
-    def __init__(self, inputs: int, units: int, rng: Generator):
+    def __init__(self, inputs: int, hidden_size: int, rng: Generator):
         super().__init__()
-        self.size = units
-        self.weight_input = nn.Parameter(torch.empty(inputs, 4 * units).normal_(0, 1 / math.sqrt(max(1, inputs)), generator=rng))
-        self.weight_hidden = nn.Parameter(torch.cat([orthogonal(units, units, rng).detach() for _ in range(4)], 1))
-        self.bias = nn.Parameter(torch.cat([torch.zeros(units), torch.ones(units), torch.zeros(2 * units)]))
+        self.size = hidden_size
+        self.weight_input = nn.Parameter(torch.empty(inputs, 4 * hidden_size).normal_(0, 1 / math.sqrt(max(1, inputs)), generator=rng))
+        self.weight_hidden = nn.Parameter(torch.cat([orthogonal(hidden_size, hidden_size, rng).detach() for _ in range(4)], 1))
+        self.bias = nn.Parameter(torch.cat([torch.zeros(hidden_size), torch.ones(hidden_size), torch.zeros(2 * hidden_size)]))
 
     def initial_state(self, batch_size: int) -> LSTMState:
         """Zeros."""

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-__all__ = ["fast_products"]
+__all__ = ["fast_matmul"]
 
 
 @contextmanager
-def fast_products() -> Iterator[None]:
+def fast_matmul() -> Iterator[None]:
     """Float32 products on a CPU by oneDNN inside, where that is as exact as without; a setting of the user's is left alone."""
     matmul: Any = getattr(torch.backends.mkldnn, "matmul", None)  # since PyTorch 2.9
     before = getattr(matmul, "fp32_precision", None)

@@ -32,13 +32,13 @@ class ActorCriticConfig:
     Attributes:
         encoder: what images are read by: the Nature network, IMPALA's residual one, or RL²'s two convolutions; "auto" takes the
             Nature network for images of 36x36 pixels or more and RL²'s for smaller ones. Other observations have none.
-        units: size of both hidden layers where there is no encoder.
+        hidden_size: size of both hidden layers where there is no encoder.
         precision: what an encoder computes in; "bfloat16" takes about half of the time where the processor has instructions for it
             (AVX-512 BF16, AMX, GPUs), and much more where it hasn't.
     """
 
     encoder: Literal["auto", "none", "rl2", "nature", "impala"] = "auto"
-    units: int = 64
+    hidden_size: int = 64
     precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
@@ -47,8 +47,8 @@ class ActorCriticConfig:
             raise ValueError(f"There is no encoder {self.encoder!r}; choose one of {', '.join(('auto', 'none', *ENCODERS))}.")
         if self.precision not in PRECISIONS:
             raise ValueError(f"There is no precision {self.precision!r}; choose one of {', '.join(PRECISIONS)}.")
-        if self.units < 1:
-            raise ValueError(f"units must be at least 1, not {self.units}.")
+        if self.hidden_size < 1:
+            raise ValueError(f"hidden_size must be at least 1, not {self.hidden_size}.")
 
 
 class ActorCritic(nn.Module):
@@ -69,8 +69,8 @@ class ActorCritic(nn.Module):
         self.encoder = make_encoder(config.encoder, observation_space, rng, precision, preferred=("nature", "rl2"))
         encoded = self.encoder is not None
         self.inputs = StepInputs(observation_space, action_space, encoded=encoded, observation_only=True)
-        self.hidden: Any = None if self.encoder is not None else FeedForward(self.inputs.size, config.units, rng)
-        size = self.encoder.size if self.encoder is not None else config.units
+        self.hidden: Any = None if self.encoder is not None else FeedForward(self.inputs.size, config.hidden_size, rng)
+        size = self.encoder.size if self.encoder is not None else config.hidden_size
         self.heads = linear(size, action_distribution(action_space).num_parameters + 1, rng)  # the distribution's, then the value
         with torch.no_grad():
             self.heads.weight[:-1].mul_(0.01)  # all actions start about equally likely

@@ -5,9 +5,9 @@ from typing import Any
 from torch import Generator
 
 from metarl.core.task_distribution import TaskDistribution
-from metarl.networks.policies.per_pair_memory import ArmsPolicy
+from metarl.networks.policies.per_pair_memory import PerPairMemoryPolicy
 from metarl.networks.policies.policy import NetworkConfig, Policy
-from metarl.networks.policies.spatial_memory import PlacesPolicy
+from metarl.networks.policies.spatial_memory import SpatialMemoryPolicy
 
 __all__ = ["build_policy"]
 
@@ -25,9 +25,9 @@ def build_policy(distribution: TaskDistribution, config: NetworkConfig, max_step
         ValueError: spaces that the policy can't read or act in.
     """
     observation_space, action_space = distribution.observation_space, distribution.action_space
-    if config.core == "arms":
-        return ArmsPolicy(observation_space, action_space, config.units, max_steps, rng)
-    if config.core == "places":
+    if config.core == "per_pair_memory":
+        return PerPairMemoryPolicy(observation_space, action_space, config.hidden_size, max_steps, rng)
+    if config.core == "spatial_memory":
         size = int(getattr(distribution, "size", 0))
-        return PlacesPolicy(observation_space, action_space, distribution.reckon, distribution.headings, config, rng, size)
+        return SpatialMemoryPolicy(observation_space, action_space, distribution.odometry, distribution.headings, config, rng, size)
     return Policy(observation_space, action_space, config, max_steps, rng)

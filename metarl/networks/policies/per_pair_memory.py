@@ -21,7 +21,7 @@ from metarl.networks.layers import linear
 from metarl.networks.normalisation import RunningMoments
 from metarl.networks.policies.policy import PolicyOutput
 
-__all__ = ["ArmsPolicy", "ArmsState"]
+__all__ = ["PerPairMemoryPolicy", "ArmsState"]
 
 
 class ArmsState(NamedTuple):
@@ -33,12 +33,12 @@ class ArmsState(NamedTuple):
     observation: Tensor  # [B] int64, the last one acted on
 
 
-class ArmsPolicy(nn.Module):
+class PerPairMemoryPolicy(nn.Module):
     """A memory for each pair of observation and action, and scores that change with the steps left.
 
     Args:
         observation_space, action_space: Discrete.
-        units: H, size of a memory.
+        hidden_size: H, size of a memory.
         max_steps: T, steps of a meta-episode that the policy is trained for.
         rng: draws the initial weights.
 
@@ -48,22 +48,24 @@ class ArmsPolicy(nn.Module):
 
     RANK = 16  # R, numbers that are read out of each memory
 
-    def __init__(self, observation_space: gym.Space, action_space: gym.Space, units: int, max_steps: int, rng: Generator):
+    def __init__(self, observation_space: gym.Space, action_space: gym.Space, hidden_size: int, max_steps: int, rng: Generator):
         super().__init__()
         if not isinstance(action_space, gym.spaces.Discrete) or not isinstance(observation_space, gym.spaces.Discrete):
             raise ValueError(
-                f"The core 'arms' is for Discrete observations and actions, not for {observation_space} and {action_space}; "
+                f"The core 'per_pair_memory' is for Discrete observations and actions, not for {observation_space} and {action_space}; "
                 "choose gru, lstm or attention."
             )
         if action_space.start != 0:
-            raise ValueError(f"The core 'arms' is for actions that start at 0, not for {action_space}; choose gru, lstm or attention.")
+            raise ValueError(
+                f"The core 'per_pair_memory' is for actions that start at 0, not for {action_space}; choose gru, lstm or attention."
+            )
         check_size("Pairs of observation and action", observation_space, int(observation_space.n) * int(action_space.n))
         self.num_observations, self.first_observation = int(observation_space.n), int(observation_space.start)
         self.num_actions, self.max_steps = int(action_space.n), max_steps
         self.static_shapes = False  # true: don't look at a value to save work
         self.reward_moments = RunningMoments(())
-        self.gru = GRU(1, units, rng)
-        self.expand = linear(units, 2 * self.RANK, rng, math.sqrt(2))
+        self.gru = GRU(1, hidden_size, rng)
+        self.expand = linear(hidden_size, 2 * self.RANK, rng, math.sqrt(2))
         self.contract = linear(2 * self.RANK, self.RANK, rng)
         self.roles = 2 if self.num_observations == 1 else 3  # of read-outs: an action's score, its promise here, its promise anywhere
         self.clock_expand = linear(CLOCK_FEATURES, 32, rng, math.sqrt(2))

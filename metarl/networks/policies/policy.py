@@ -27,7 +27,7 @@ from metarl.networks.layers import linear
 __all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "Seen", "unroll"]
 
 CORES = ("gru", "lstm", "attention")  # with memory, of `Policy`
-OTHERS = ("none", "arms", "places")  # without memory; with policies of their own, see `metarl.networks.policies.build`
+OTHERS = ("none", "per_pair_memory", "spatial_memory")  # without memory; with policies of their own, see `metarl.networks.policies.build`
 
 
 @dataclass(frozen=True)
@@ -36,20 +36,20 @@ class NetworkConfig:
 
     Attributes:
         core: what remembers: a GRU, an LSTM, causal attention over the meta-episode, a GRU for each pair of observation
-            and action ("arms", for bandits and small MDPs), or for each place beside one that goes along ("places", for mazes).
+            and action ("per_pair_memory", for bandits and small MDPs), or for each place beside one that goes along ("spatial_memory", for mazes).
             "none" remembers nothing and reads the current observation only, with no previous action, reward or
             episode start: to compare with.
-        units: size of the hidden vector, width of the attention, size of each pair's memory, or of both hidden layers.
+        hidden_size: size of the hidden vector, width of the attention, size of each pair's memory, or of both hidden layers.
         layers: attention layers; recurrent cores have one.
         heads: attention heads.
         previous_observation: read the observation before the current one too, so that a step holds a whole transition.
         encoder: what images are read by: RL²'s two convolutions, the Nature network, IMPALA's residual one, or nothing (pixels as
             numbers); "auto" takes RL²'s for images of 13x13 pixels or more, and nothing for other observations (see
-            `metarl.networks.encoders.fitting_encoder`). All work with every core but "arms", which reads no images.
+            `metarl.networks.encoders.fitting_encoder`). All work with every core but "per_pair_memory", which reads no images.
     """
 
-    core: Literal["gru", "lstm", "attention", "none", "arms", "places"] = "gru"
-    units: int = 64
+    core: Literal["gru", "lstm", "attention", "none", "per_pair_memory", "spatial_memory"] = "gru"
+    hidden_size: int = 64
     layers: int = 2
     heads: int = 4
     previous_observation: bool = False
@@ -59,12 +59,12 @@ class NetworkConfig:
         check_fields(self)
         if self.core not in (*CORES, *OTHERS):
             raise ValueError(f"There is no core {self.core!r}; choose one of {', '.join((*CORES, *OTHERS))}.")
-        if min(self.units, self.layers, self.heads) < 1:
-            raise ValueError(f"units, layers and heads must be at least 1, not {self.units}, {self.layers} and {self.heads}.")
+        if min(self.hidden_size, self.layers, self.heads) < 1:
+            raise ValueError(f"hidden_size, layers and heads must be at least 1, not {self.hidden_size}, {self.layers} and {self.heads}.")
         if self.encoder not in ("auto", "none", *ENCODERS):
             raise ValueError(f"There is no encoder {self.encoder!r}; choose one of {', '.join(('auto', 'none', *ENCODERS))}.")
-        if self.core == "arms" and self.encoder in ENCODERS:
-            able = [core for core in (*CORES, *OTHERS) if core != "arms"]
+        if self.core == "per_pair_memory" and self.encoder in ENCODERS:
+            able = [core for core in (*CORES, *OTHERS) if core != "per_pair_memory"]
             raise ValueError(f"The core {self.core!r} reads no images; for the encoder {self.encoder!r} choose {', '.join(able)}.")
         if self.core == "none" and self.previous_observation:
             raise ValueError(
@@ -117,11 +117,11 @@ class Policy(nn.Module):
         self.inputs = StepInputs(observation_space, action_space, config.previous_observation, encoded, memoryless)
         size = self.inputs.size if self.encoder is None else self.encoder.size + self.inputs.size
         if config.core == "attention":
-            self.core: Any = Attention(size, config.units, rng, max_steps, config.layers, config.heads)
+            self.core: Any = Attention(size, config.hidden_size, rng, max_steps, config.layers, config.heads)
         else:
-            self.core = {"gru": GRU, "lstm": LSTM, "none": FeedForward}[config.core](size, config.units, rng)
+            self.core = {"gru": GRU, "lstm": LSTM, "none": FeedForward}[config.core](size, config.hidden_size, rng)
         num_parameters = action_distribution(action_space).num_parameters
-        self.heads = linear(config.units, num_parameters + 1, rng)  # the action distribution's parameters, then the value
+        self.heads = linear(config.hidden_size, num_parameters + 1, rng)  # the action distribution's parameters, then the value
         with torch.no_grad():
             self.heads.weight[:-1].mul_(0.01)  # all actions start about equally likely
 

@@ -17,7 +17,7 @@ from torch import Generator, Tensor, nn
 
 from metarl.core.spaces import observation_dtype
 from metarl.core.step import Step
-from metarl.core.task_distribution import Reckon
+from metarl.core.task_distribution import Odometry
 from metarl.networks.actions import one_hot
 from metarl.networks.cores.gru import GRU
 from metarl.networks.cores.keyed_memory import KeyedMemory, places_of
@@ -26,7 +26,7 @@ from metarl.networks.inputs import StepInputs
 from metarl.networks.layers import linear
 from metarl.networks.policies.policy import NetworkConfig, PolicyOutput
 
-__all__ = ["PlacesPolicy", "PlacesSeen", "PlacesState"]
+__all__ = ["SpatialMemoryPolicy", "PlacesSeen", "PlacesState"]
 
 AROUND = ((-1, 0), (0, 1), (1, 0), (0, -1))  # ahead, right, behind and left of an agent that faces north
 
@@ -51,19 +51,19 @@ class PlacesSeen(NamedTuple):
     read: Tensor  # [T, B, 5] which write, of two a step, the places around were last changed by; 0 where by none
 
 
-class PlacesPolicy(nn.Module):
+class SpatialMemoryPolicy(nn.Module):
     """A memory for each place.
 
     Args:
         observation_space, action_space: of one task; actions Discrete.
-        reckon: how an action that was taken on an observation changes the agent's pose.
+        odometry: how an action that was taken on an observation changes the agent's pose.
         headings: ways that an agent may face, 1 or 4.
-        config: `units` is the size of the memory that goes along, a place's has half as many; `encoder` reads images.
+        config: `hidden_size` is the size of the memory that goes along, a place's has half as many; `encoder` reads images.
         rng: draws the initial weights.
         size: places along a side of where the agent may go; 0 where that isn't known. Weights don't depend on it.
 
     Raises:
-        ValueError: other spaces, or no `reckon`.
+        ValueError: other spaces, or no `odometry`.
     """
 
     SIDE = 21  # places along a side that it holds at least; those that many apart are one to it
@@ -73,7 +73,7 @@ class PlacesPolicy(nn.Module):
         self,
         observation_space: gym.Space,
         action_space: gym.Space,
-        reckon: Reckon | None,
+        odometry: Odometry | None,
         headings: int,
         config: NetworkConfig,
         rng: Generator,
@@ -81,20 +81,20 @@ class PlacesPolicy(nn.Module):
     ):
         super().__init__()
         self.side = max(self.SIDE, 2 * size + 1)  # to both sides of the start, and what is read beyond the edge
-        if reckon is None or not isinstance(action_space, gym.spaces.Discrete):
+        if odometry is None or not isinstance(action_space, gym.spaces.Discrete):
             raise ValueError(
-                "The core 'places' is for distributions that say how actions move the agent (`reckon`); choose gru, lstm or attention."
+                "The core 'spatial_memory' is for distributions that say how actions move the agent (`odometry`); choose gru, lstm or attention."
             )
-        units = config.units
-        self.reckon, self.headings = reckon, headings
+        hidden_size = config.hidden_size
+        self.odometry, self.headings = odometry, headings
         self.register_buffer("around", nearby_offsets(), persistent=False)
         self.encoder = make_encoder(config.encoder, observation_space, rng)
         self.inputs = StepInputs(observation_space, action_space, encoded=self.encoder is not None)
         size = self.inputs.size + (headings if headings > 1 else 0) + (0 if self.encoder is None else self.encoder.size)
-        self.places = GRU(2 + size, units // 2, rng)
-        self.look = linear(5 * self.places.size, units, rng, 2**0.5)
-        self.core = GRU(size + units, units, rng)
-        self.heads = linear(units, int(action_space.n) + 1, rng)
+        self.places = GRU(2 + size, hidden_size // 2, rng)
+        self.look = linear(5 * self.places.size, hidden_size, rng, 2**0.5)
+        self.core = GRU(size + hidden_size, hidden_size, rng)
+        self.heads = linear(hidden_size, int(action_space.n) + 1, rng)
         with torch.no_grad():
             self.heads.weight[:-1].mul_(0.01)  # all actions start about equally likely
 
@@ -110,7 +110,7 @@ class PlacesPolicy(nn.Module):
         """One step of B rows; rows that start a meta-episode forget first."""
         start, rows = step.meta_episode_start, torch.arange(len(step.prev_reward), device=step.prev_reward.device)
         memory, hidden = state.memory.masked_fill(start[:, None, None], 0), state.hidden.masked_fill(start[:, None], 0)
-        pose = torch.where(step.episode_start[:, None], 0, self.reckon(state.pose, state.observation, step.prev_action))
+        pose = torch.where(step.episode_start[:, None], 0, self.odometry(state.pose, state.observation, step.prev_action))
         features = self.features(step, pose)
         if self.encoder is not None:
             features = torch.cat([self.encoder(step.observation), features], -1)
@@ -161,7 +161,7 @@ class PlacesPolicy(nn.Module):
         """Poses [T, B, 3] along whole meta-episodes."""
         start, pose = steps.episode_start, torch.zeros((*steps.prev_reward.shape, 3), dtype=torch.int64, device=steps.prev_reward.device)
         for t in range(1, len(pose)):
-            pose[t] = torch.where(start[t, :, None], 0, self.reckon(pose[t - 1], steps.observation[t - 1], steps.prev_action[t]))
+            pose[t] = torch.where(start[t, :, None], 0, self.odometry(pose[t - 1], steps.observation[t - 1], steps.prev_action[t]))
         return pose
 
     def place(self, pose: Tensor) -> Tensor:

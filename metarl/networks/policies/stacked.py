@@ -1,4 +1,4 @@
-"""Several networks of one shape as one: parameters stacked over members, all computed in one batch (one member a seed)."""
+"""Several networks of one shape as one: parameters stacked over seeds, all computed in one batch (one a seed)."""
 
 import copy
 import warnings
@@ -17,7 +17,7 @@ __all__ = ["StackedPolicy"]
 
 
 class StackedPolicy(nn.Module):
-    """S policies over S x B rows: rows s B ... (s + 1) B belong to member s.
+    """S policies over S x B rows: rows s B ... (s + 1) B belong to seed s.
 
     Args:
         policies: S policies of one shape; their weights are copied.
@@ -25,7 +25,7 @@ class StackedPolicy(nn.Module):
 
     def __init__(self, policies: Sequence[nn.Module]):
         super().__init__()
-        self.num_members = len(policies)
+        self.num_seeds = len(policies)
         self._template = [_StepOrSequence(copy.deepcopy(policies[0]))]  # in a list, so that its own weights aren't registered
         set_static_shapes(self._template[0], True)  # no value can be looked at within vmap
         parameters, buffers = stack_module_state([_StepOrSequence(policy) for policy in policies])
@@ -37,7 +37,7 @@ class StackedPolicy(nn.Module):
 
     def initial_state(self, batch_size: int) -> Any:
         """The memory of S x B rows that have seen nothing."""
-        state = vmap(lambda own: functional_call(self._template[0], own, (batch_size // self.num_members,)))(self._tensors())
+        state = vmap(lambda own: functional_call(self._template[0], own, (batch_size // self.num_seeds,)))(self._tensors())
         return tree_map(lambda tensor: tensor.flatten(0, 1), state)
 
     def forward(self, step: Step, state: Any) -> tuple[PolicyOutput, Any]:
@@ -49,7 +49,7 @@ class StackedPolicy(nn.Module):
         return self._run(steps)
 
     @torch.no_grad()
-    def member(self, index: int) -> nn.Module:
+    def select(self, index: int) -> nn.Module:
         """Member `index` as a policy of its own, sharing no memory with this one."""
         policy = copy.deepcopy(self._template[0].policy).to(next(self.parameters()).device)
         set_static_shapes(policy, False)
@@ -59,8 +59,8 @@ class StackedPolicy(nn.Module):
         return policy
 
     @torch.no_grad()
-    def write_member(self, index: int, policy: nn.Module) -> None:
-        """Take over the weights and buffers of `policy` as member `index`."""
+    def write(self, index: int, policy: nn.Module) -> None:
+        """Take over the weights and buffers of `policy` as seed `index`."""
         own = self._tensors()
         for name, tensor in named_tensors(policy).items():
             own[f"policy.{name}"][index] = tensor
@@ -70,13 +70,13 @@ class StackedPolicy(nn.Module):
 
     def _run(self, steps: Step, *state: Any) -> Any:
         dim = 0 if state else 1  # rows come first in one step, second in sequences
-        steps = tree_map(lambda tensor: tensor.unflatten(dim, (self.num_members, -1)), steps)
-        state = tree_map(lambda tensor: tensor.unflatten(0, (self.num_members, -1)), state)
+        steps = tree_map(lambda tensor: tensor.unflatten(dim, (self.num_seeds, -1)), steps)
+        state = tree_map(lambda tensor: tensor.unflatten(0, (self.num_seeds, -1)), state)
 
         def one(own: dict[str, Tensor], *arguments: Any) -> Any:
             return functional_call(self._template[0], own, arguments)
 
-        with warnings.catch_warnings():  # attention on a CPU runs member by member, which is fast enough and known
+        with warnings.catch_warnings():  # attention on a CPU runs seed by seed, which is fast enough and known
             warnings.filterwarnings("ignore", "There is a performance drop")
             out = vmap(one, in_dims=(0, dim, *(0 for _ in state)), out_dims=dim)(self._tensors(), steps, *state)
         return tree_map(lambda tensor: tensor.flatten(dim, dim + 1), out)

@@ -8,7 +8,7 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.core.task_distribution import Reckon, TaskDistribution, Transition
+from metarl.core.task_distribution import Odometry, TaskDistribution, Transition
 from metarl.tasks.mazes.drawings import draw_maze, places_of
 from metarl.tasks.mazes.layouts import DIRECTIONS, MazeTasks, between, distances
 from metarl.tasks.mazes.splits import MazeSplits
@@ -103,11 +103,11 @@ class GridMaze(TaskDistribution):
         return Transition(cell, self._look(tasks, cell), reward.to(torch.float32), arrived, arrived)
 
     @property
-    def reckon(self) -> Reckon:
+    def odometry(self) -> Odometry:
         """An action leads on, or into a wall that the agent saw; headings are always 0."""
-        return self._reckoned
+        return self._moved
 
-    def _reckoned(self, pose: Tensor, observation: Tensor, action: Tensor) -> Tensor:
+    def _moved(self, pose: Tensor, observation: Tensor, action: Tensor) -> Tensor:
         tables = tables_of(self.size, self.window, action.device)
         blocked = observation.flatten(-2)[..., tables.nearest].gather(-1, action[..., None])
         moved = torch.where(blocked > 0, 0, tables.directions[action])

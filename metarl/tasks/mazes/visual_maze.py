@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.core.task_distribution import EpisodeRows, Reckon, TaskDistribution, Tasks, TensorRows, Transition, where_rows
+from metarl.core.task_distribution import EpisodeRows, Odometry, TaskDistribution, Tasks, TensorRows, Transition, where_rows
 from metarl.tasks.mazes.drawings import draw_maze
 from metarl.tasks.mazes.grid_maze import GOAL_REWARD, STEP_REWARD, WALL_REWARD, default_horizon, path_bound
 from metarl.tasks.mazes.layouts import DIRECTIONS, MazeTasks, passages
@@ -80,7 +80,7 @@ class VisualMaze(TaskDistribution):
     id = "VisualMaze-v0"
     has_success = True
     reveals = True
-    headings = 4  # that `reckon` tells apart
+    headings = 4  # that `odometry` tells apart
 
     def __init__(
         self,
@@ -149,7 +149,7 @@ class VisualMaze(TaskDistribution):
         return (VisualRows if rng.device.type == "cpu" else TensorRows)(self, num_rows, rng)
 
     @property
-    def reckon(self) -> Reckon | None:
+    def odometry(self) -> Odometry | None:
         """None unless a turn is 90 degrees and a step one cell.
 
         Headings are counted clockwise from the one at the episode's start. A wall straight ahead fills the view, so a blocked step shows.

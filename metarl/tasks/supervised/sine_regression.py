@@ -80,7 +80,7 @@ class SineRegression(SupervisedDistribution):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return (outputs - targets).square().squeeze(-1)
 
-    def loss_and_slope(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def loss_and_grad(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         away = outputs - targets
         return away.square().squeeze(-1), 2 * away
 

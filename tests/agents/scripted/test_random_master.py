@@ -25,7 +25,7 @@ def test_its_return_with_ten_steps_a_choice():
 
 def test_a_choice_stands_for_its_steps_and_each_episode_has_new_ones():
     distribution, rows = MovingBandits(horizon=7), 500
-    agent, tasks = RandomMaster(distribution, BUDGET, every=3), distribution.sample(500, "train", 0)
+    agent, tasks = RandomMaster(distribution, BUDGET, option_length=3), distribution.sample(500, "train", 0)
     env = MetaEpisodeEnv(distribution, BUDGET, rows, torch_generator(0, "noise"))
     step, state, rng = env.reset(lambda row, count: tasks), agent.initial_state(rows), torch_generator(0, "agent")
     options = []
@@ -45,5 +45,5 @@ def test_it_plays_moving_bandits_only():
     assert "random-master" not in agent_names(GridNavi())
     with pytest.raises(ValueError, match="plays MovingBandits, whose goals"):
         RandomMaster(GridNavi(), BUDGET)
-    with pytest.raises(ValueError, match="every must be at least 1 step, not 0"):
-        RandomMaster(MovingBandits(), BUDGET, every=0)
+    with pytest.raises(ValueError, match="option_length must be at least 1 step, not 0"):
+        RandomMaster(MovingBandits(), BUDGET, option_length=0)

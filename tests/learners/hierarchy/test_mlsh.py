@@ -21,7 +21,7 @@ from metarl.tasks.mdps.identity import Identity
 from tests.learners.made_tasks import HiddenRule
 
 FAST = StackedPPO(epochs=1, minibatches=1)
-SMALL = MLSHConfig(every=2, warm_up=2, steps=24, tasks=3, network=PerceptronConfig((8,)), master=FAST, sub_policy=FAST)
+SMALL = MLSHConfig(option_length=2, warmup_updates=2, steps=24, tasks=3, network=PerceptronConfig((8,)), master=FAST, sub_policy=FAST)
 TASKS = Identity(4, 8)
 
 
@@ -102,14 +102,16 @@ def test_sub_policies_learn_from_tasks_in_the_joint_phase_alone():
 def test_steps_are_as_long_as_shares_of_the_steps():
     moves = {}
     for weigh in (True, False):
-        learner = MLSH(replace(SMALL, weigh_by_use=weigh, warm_up=0, sub_policies=1, sub_policy=replace(FAST, entropy=0.1)), TASKS)
+        learner = MLSH(
+            replace(SMALL, weigh_by_use=weigh, warmup_updates=0, sub_policies=1, sub_policy=replace(FAST, entropy_coef=0.1)), TASKS
+        )
         before = learner.sub_policies.weights[-1].clone()
         with pytest.warns(UserWarning, match="without a warm-up"):
             learner.update()
         moves[weigh] = (learner.sub_policies.weights[-1] - before).abs().max()
     assert moves[True] == pytest.approx(float(moves[False]))  # the only one takes all steps
     for weigh in (True, False):
-        learner = MLSH(replace(SMALL, weigh_by_use=weigh, warm_up=0, sub_policy=replace(FAST, entropy=0.1)), TASKS)
+        learner = MLSH(replace(SMALL, weigh_by_use=weigh, warmup_updates=0, sub_policy=replace(FAST, entropy_coef=0.1)), TASKS)
         learner.masters.weights[-1][:, 0] = 1.0  # three times in four the first
         before = learner.sub_policies.weights[-1].clone()
         with pytest.warns(UserWarning, match="without a warm-up"):
@@ -126,7 +128,7 @@ def test_the_agent_draws_no_options_uniformly():
 
 
 def test_a_master_learns_from_few_choices_of_long_observations():
-    learner = MLSH(replace(SMALL, tasks=1, steps=160, every=8, staggered=False), PointNavigation(horizon=8))
+    learner = MLSH(replace(SMALL, tasks=1, steps=160, option_length=8, staggered=False), PointNavigation(horizon=8))
     _, choices = learner.play()
     features = torch.randn(*choices.features.shape[:-1], 29, generator=torch.Generator().manual_seed(0))
     final = torch.randn(*choices.final.shape[:-1], 29, generator=torch.Generator().manual_seed(1))
@@ -140,7 +142,7 @@ def test_a_master_learns_from_few_choices_of_long_observations():
 
 
 def test_a_sub_policy_that_never_acts_stays_as_it_is():
-    learner = MLSH(replace(SMALL, staggered=False, warm_up=1, sub_policies=3), TASKS)
+    learner = MLSH(replace(SMALL, staggered=False, warmup_updates=1, sub_policies=3), TASKS)
     learner.update()
     learner.masters.weights[-1][:, 1] = -60.0  # nobody chooses the second
     before = learner.sub_policies
@@ -164,10 +166,10 @@ def test_training_resumes_in_either_phase(updates):
 
 def returns_of_hidden_rules(seed, updates=50, **settings):
     """Mean returns of new masters and of those warmed up, over the last ten updates of a training."""
-    subs = StackedPPO(lr=1e-2, epochs=5, minibatches=4, entropy=0.02)
+    subs = StackedPPO(lr=1e-2, epochs=5, minibatches=4, entropy_coef=0.02)
     config = MLSHConfig(
-        every=5,
-        warm_up=4,
+        option_length=5,
+        warmup_updates=4,
         steps=200,
         tasks=10,
         network=PerceptronConfig((16,)),
@@ -186,8 +188,14 @@ def test_sub_policies_come_apart_for_tasks_that_want_opposites():
 
 
 def test_presets_differ_as_their_sources_do():
-    assert (PAPER.warm_up, PAPER.joint, PAPER.every, PAPER.steps, PAPER.sub_policy.lr) == (9, 1, 10, 2000, 3e-4)
-    assert (RELEASED.warm_up, RELEASED.joint, RELEASED.every, RELEASED.steps, RELEASED.sub_policy.lr) == (60, 2, 10, 1000, 3e-5)
+    assert (PAPER.warmup_updates, PAPER.joint, PAPER.option_length, PAPER.steps, PAPER.sub_policy.lr) == (9, 1, 10, 2000, 3e-4)
+    assert (RELEASED.warmup_updates, RELEASED.joint, RELEASED.option_length, RELEASED.steps, RELEASED.sub_policy.lr) == (
+        60,
+        2,
+        10,
+        1000,
+        3e-5,
+    )
     assert RELEASED.random_option == 0.1
     assert PAPER.master.lr == RELEASED.master.lr == 0.01
 
@@ -195,16 +203,16 @@ def test_presets_differ_as_their_sources_do():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: MLSH(MLSHConfig(every=7), MovingBandits()), "doesn't divide the horizon of MovingBandits-v0, 50"),
+        (lambda: MLSH(MLSHConfig(option_length=7), MovingBandits()), "doesn't divide the horizon of MovingBandits-v0, 50"),
         (lambda: MLSHConfig(sub_policies=0), "sub_policies must be at least 1"),
-        (lambda: MLSHConfig(warm_up=-1), "warm_up is a whole number"),
+        (lambda: MLSHConfig(warmup_updates=-1), "warmup_updates is a whole number"),
         (lambda: MLSHConfig(fine_tune_after=-1), "fine_tune_after is a whole number"),
-        (lambda: MLSHConfig(masters_only=-1), "masters_only is a whole number"),
-        (lambda: MLSH(replace(SMALL, masters_only=40), TASKS), "masters_only must leave"),
+        (lambda: MLSHConfig(master_only_features=-1), "master_only_features is a whole number"),
+        (lambda: MLSH(replace(SMALL, master_only_features=40), TASKS), "master_only_features must leave"),
         (lambda: MLSHConfig(random_option=2.0), "random_option is a probability"),
         (lambda: MLSHConfig(act="best"), "act must be"),
         (lambda: MLSHConfig(fine_tune_on="none"), "fine_tune_on 'own' or 'all', not 'none'"),
-        (lambda: MLSHConfig(warm_up=1.5), "warm_up must be a whole number"),
+        (lambda: MLSHConfig(warmup_updates=1.5), "warmup_updates must be a whole number"),
         (lambda: MLSHConfig(log_std=float("nan")), "log_std must be a number"),
         (lambda: MLSHConfig(log_std=2.0), "log_std must lie in"),
         (lambda: MLSH(replace(SMALL, sub_policies=3), TASKS).load_weights(MLSH(SMALL, TASKS).weights()), "rather than .*3, 8, 4"),
@@ -217,7 +225,7 @@ def test_bad_settings_get_a_sentence(make, sentence):
 
 
 def test_no_warm_up_is_said_aloud():
-    learner = MLSH(replace(SMALL, warm_up=0), TASKS)
+    learner = MLSH(replace(SMALL, warmup_updates=0), TASKS)
     before = learner.sub_policies
     with pytest.warns(UserWarning, match="without a warm-up"):
         learner.update()
@@ -226,7 +234,7 @@ def test_no_warm_up_is_said_aloud():
 
 @pytest.mark.parametrize("distribution", [FourRooms(horizon=10), PointNavigation(horizon=10)], ids=["cells", "plane"])
 def test_cells_and_planes_are_learned_in_and_acted_in(distribution):
-    learner = MLSH(replace(SMALL, every=5, sub_policies=3), distribution)
+    learner = MLSH(replace(SMALL, option_length=5, sub_policies=3), distribution)
     for _ in range(4):
         assert learner.update()["steps"] > 0
     for stack in (learner.sub_policies, learner.masters):
@@ -237,7 +245,7 @@ def test_cells_and_planes_are_learned_in_and_acted_in(distribution):
 
 
 def test_choices_that_an_episodes_end_cuts_short_are_paid_what_there_was():
-    learner = MLSH(replace(SMALL, every=3, steps=6, tasks=40), Identity(4, 6))
+    learner = MLSH(replace(SMALL, option_length=3, steps=6, tasks=40), Identity(4, 6))
     steps, _ = learner.play()
     player = HierarchyPlayer(learner.hierarchy, learner.masters.weights, learner.sub_policies.weights, learner.rngs["options"])
     player.chosen = player.log_prob = [torch.zeros(40), torch.zeros(40)]

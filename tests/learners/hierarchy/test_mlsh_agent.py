@@ -17,7 +17,7 @@ from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.moving_bandits import MovingBandits
 
 TASKS = MovingBandits(horizon=6)
-CONFIG = MLSHConfig(every=3, steps=12, network=PerceptronConfig((8,)))  # two episodes, two choices each
+CONFIG = MLSHConfig(option_length=3, steps=12, network=PerceptronConfig((8,)))  # two episodes, two choices each
 
 
 def played(budget, steps, rows=3, draws=0):
@@ -92,10 +92,10 @@ def test_too_few_episodes_to_learn_from_get_a_sentence():
         MLSH(CONFIG, TASKS).agent(Episodes(1, after=1))
 
 
-def tuned(budget, steps, warm_up=1):
+def tuned(budget, steps, warmup_updates=1):
     """Every state of an agent whose sub-policies learn on."""
-    moved = StackedPPO(entropy=0.1)  # even by episodes without a reward
-    learner = MLSH(replace(CONFIG, fine_tune_after=warm_up, sub_policy=moved), TASKS, 2)
+    moved = StackedPPO(entropy_coef=0.1)  # even by episodes without a reward
+    learner = MLSH(replace(CONFIG, fine_tune_after=warmup_updates, sub_policy=moved), TASKS, 2)
     agent, rows = learner.agent(budget), 3
     env = MetaEpisodeEnv(TASKS, budget, rows, torch_generator(0, "environment"))
     step, state, kept = env.reset(fresh_tasks(TASKS, "test", rows, 0)), agent.initial_state(rows), []
@@ -137,7 +137,7 @@ def test_own_sub_policies_learn_as_in_training():
 
 
 def test_a_new_task_begins_with_the_trained_sub_policies():
-    learner, _, kept, _, _ = tuned(Episodes(3, 0), 19, warm_up=0)
+    learner, _, kept, _, _ = tuned(Episodes(3, 0), 19, warmup_updates=0)
     first = learner.sub_policies.weights[0].repeat(3, 1, 1)
     assert not torch.equal(kept[17][0].weights[0], first)
     assert torch.equal(kept[18][0].weights[0], first)
@@ -147,8 +147,8 @@ def test_a_new_task_begins_with_the_trained_sub_policies():
 def test_own_sub_policies_steps_are_weighed_by_use_as_in_training():
     moves = []
     for weigh in (True, False):
-        moved = StackedPPO(lr=1e-3, epochs=1, minibatches=1, entropy=0.1)
-        config = replace(CONFIG, fine_tune_after=0, warm_up=0, weigh_by_use=weigh, sub_policy=moved)
+        moved = StackedPPO(lr=1e-3, epochs=1, minibatches=1, entropy_coef=0.1)
+        config = replace(CONFIG, fine_tune_after=0, warmup_updates=0, weigh_by_use=weigh, sub_policy=moved)
         learner = MLSH(config, TASKS, 2)
         agent = learner.agent(Episodes(8, 0))
         assert agent.fine_tuning == (moved, 0, weigh, True)
@@ -165,8 +165,8 @@ def test_own_sub_policies_steps_are_weighed_by_use_as_in_training():
 
 @pytest.mark.parametrize("on", ["own", "all"])
 def test_a_sub_policy_that_never_acts_learns_from_all_steps_only(on):
-    moved = StackedPPO(lr=1e-3, epochs=1, minibatches=1, entropy=0.1)
-    learner = MLSH(replace(CONFIG, fine_tune_after=0, warm_up=0, fine_tune_on=on, sub_policy=moved), TASKS, 2)
+    moved = StackedPPO(lr=1e-3, epochs=1, minibatches=1, entropy_coef=0.1)
+    learner = MLSH(replace(CONFIG, fine_tune_after=0, warmup_updates=0, fine_tune_on=on, sub_policy=moved), TASKS, 2)
     learner.first_master[-1][:] = torch.tensor([0.0, -60.0])  # nobody chooses the second
     agent, first = learner.agent(Episodes(8, 0)), learner.sub_policies.weights[-1]
     env = MetaEpisodeEnv(TASKS, Episodes(8, 0), 1, torch_generator(0, "environment"))

@@ -19,9 +19,9 @@ def stream(seed):
     return torch.Generator().manual_seed(seed)
 
 
-def hierarchy(options=3, every=2, random_option=0.0, masters_only=0):
+def hierarchy(options=3, option_length=2, random_option=0.0, master_only_features=0):
     inputs = StepInputs(SEEN, DONE, observation_only=True)
-    return Hierarchy(inputs, DONE, options, every, random_option, PerceptronConfig((8,)), stream(0), 0.0, masters_only)
+    return Hierarchy(inputs, DONE, options, option_length, random_option, PerceptronConfig((8,)), stream(0), 0.0, master_only_features)
 
 
 def masters(own, n, bias=None):
@@ -80,7 +80,7 @@ def test_random_options_come_as_often_as_asked_and_the_likely_ones_on_demand():
 
 
 def test_choices_are_paid_what_follows_until_the_next():
-    own = hierarchy(every=2)
+    own = hierarchy(option_length=2)
     player = HierarchyPlayer(own, masters(own, 1), own.first_sub_policies, stream(5))
     player.chosen = [torch.tensor([0, 1]), torch.tensor([2, 2]), torch.tensor([1, 0])]
     player.log_prob = [torch.tensor([-0.1, -0.2]), torch.tensor([-0.3, -0.4]), torch.tensor([-0.5, -0.6])]
@@ -109,7 +109,7 @@ def test_a_rows_own_sub_policies_act_as_if_they_were_alone():
 
 
 def test_what_only_masters_see_changes_nothing_for_sub_policies():
-    own, told = hierarchy(masters_only=1), torch.tensor([0, 1, 2])
+    own, told = hierarchy(master_only_features=1), torch.tensor([0, 1, 2])
     features = torch.randn(3, 3, generator=stream(2))
     other = features + torch.tensor([5.0, 0.0, 0.0])
     found = own.parameters(own.first_sub_policies, features, told)
@@ -119,8 +119,8 @@ def test_what_only_masters_see_changes_nothing_for_sub_policies():
     assert not torch.equal(own.master(master, features[None]), own.master(master, other[None]))
     judged = Examples(features[None], Judged(*(torch.ones(1, 3) for _ in range(4))))
     assert torch.equal(by_sub_policy(judged, told[None], own)[0].inputs, features[:, 1:].expand(3, 3, 2))
-    with pytest.raises(ValueError, match="masters_only must leave"):
-        hierarchy(masters_only=3)
+    with pytest.raises(ValueError, match="master_only_features must leave"):
+        hierarchy(master_only_features=3)
 
 
 def test_each_sub_policy_gets_its_own_steps_of_all_tasks_or_of_each():

@@ -46,7 +46,7 @@ def test_a_shared_tail_is_a_minibatch_that_no_inner_step_saw():
         seen.append(targets[0, :, 0].tolist())
         return loss(outputs, targets)
 
-    learner.problem = learner.problem._replace(loss=watched, loss_and_slope=None)
+    learner.problem = learner.problem._replace(loss=watched, loss_and_grad=None)
     support = distribution.support(tasks, torch.Generator().manual_seed(0))
     learner.meta_gradient(support, support)
     assert [len(batch) for batch in seen] == [5] * 4

@@ -61,9 +61,9 @@ def test_weights_of_another_network_are_refused():
         made((8,)).load_weights(made((9,)).weights())
 
 
-def test_there_is_one_member():
+def test_there_is_one_seed():
     learner = made(seed=(3,))
-    with pytest.raises(ValueError, match="no member 1"):
+    with pytest.raises(ValueError, match="no seed number 1"):
         learner.agent(Episodes(4), 1)
     with pytest.raises(ValueError, match="one seed at a time"):
         made(seed=(3, 4))

@@ -37,7 +37,7 @@ def test_recomputed_log_probabilities_equal_those_of_the_rollout(core, seed, kin
 
 @every_core
 def test_the_previous_observation_is_the_same_in_acting_and_training(core):
-    config = small(core, network=NetworkConfig(core=core, units=8, heads=2, previous_observation=True))
+    config = small(core, network=NetworkConfig(core=core, hidden_size=8, heads=2, previous_observation=True))
     learner = RL2(config, Ragged(), 0)
     updates(learner, 2)
     rollout = play(learner)
@@ -52,11 +52,11 @@ def test_the_first_pass_of_every_update_sees_the_policy_that_played(core, seed):
     learner = RL2(small(core, ppo=PPOConfig(epochs=1, minibatches=1, lr=1e-2)), box_tasks(), seed)
     for metrics in updates(learner, 3):  # the normalisers learn between updates
         assert metrics["kl"] == pytest.approx(0, abs=1e-5)
-        assert metrics["clipped"] == 0
+        assert metrics["clip_fraction"] == 0
 
 
 @alone_and_together
-def test_input_normalisers_learn_from_every_rollout_each_members_from_its_own(seed, monkeypatch):
+def test_input_normalisers_learn_from_every_rollout_each_seeds_from_its_own(seed, monkeypatch):
     rollouts = []
 
     def watching(*arguments):
@@ -66,8 +66,8 @@ def test_input_normalisers_learn_from_every_rollout_each_members_from_its_own(se
     monkeypatch.setattr(rl2, "collect", watching)
     learner = RL2(small(), box_tasks(), seed)
     updates(learner, 2)
-    for member in range(learner.members):
-        own, columns = learner.weights(member)["policy"], slice(8 * member, 8 * member + 8)
+    for seed_index in range(learner.num_seeds):
+        own, columns = learner.weights(seed_index)["policy"], slice(8 * seed_index, 8 * seed_index + 8)
         seen = torch.cat([rollout.steps.observation[:, columns].flatten(0, 1) for rollout in rollouts])
         rewards = torch.cat([rollout.steps.prev_reward[1:, columns].flatten() for rollout in rollouts])
         torch.testing.assert_close(own["inputs.observation_moments.mean"], seen.mean(0))
@@ -141,14 +141,14 @@ def test_values_are_read_as_the_normaliser_stood_when_they_were_put_out():
     torch.testing.assert_close(target.T[batch.valid.T], wanted + value)
 
 
-def test_members_normalise_advantages_apart():
+def test_seeds_normalise_advantages_apart():
     learner = RL2(small(num_envs=2, ppo=PPOConfig(discount=0.9, gae_lambda=0.5, minibatches=1)), Ragged(), (0, 1))
     double = [[2 * entry for entry in row] for row in REWARD], [[2 * entry for entry in row] for row in VALUE]
     joined = ([a + b for a, b in zip(one, two, strict=True)] for one, two in zip((REWARD, VALUE, END), (*double, END), strict=True))
     batch = learner.batch(made_rollout(learner, *joined))
     wanted, _ = advantages_by_hand()
-    for member in (batch.advantage[:, :2], batch.advantage[:, 2:]):
-        torch.testing.assert_close(member.T[batch.valid[:, :2].T], (wanted - wanted.mean()) / wanted.std(unbiased=False))
+    for seed_index in (batch.advantage[:, :2], batch.advantage[:, 2:]):
+        torch.testing.assert_close(seed_index.T[batch.valid[:, :2].T], (wanted - wanted.mean()) / wanted.std(unbiased=False))
     torch.testing.assert_close(batch.target[:, 2:], batch.target[:, :2])
 
 
@@ -171,7 +171,7 @@ def test_metrics_count_steps_and_returns_as_played():
     config, distribution = small(num_envs=16), Ragged(chance=1.0)
     learner = RL2(config, distribution, (3, 4))
     metrics = updates(learner, 2)[-1]
-    assert metrics["steps"] == 2 * 2 * 16 * 3  # updates, members, rows, episodes of one step
+    assert metrics["steps"] == 2 * 2 * 16 * 3  # updates, seeds, rows, episodes of one step
     assert metrics["iteration"] == 2
     assert metrics["return"] == pytest.approx((metrics["return_3"] + metrics["return_4"]) / 2)
     assert 0 < metrics["return"] < 4.5  # at most three steps of at most 1.5
@@ -229,12 +229,12 @@ def test_bad_seeds_get_a_sentence(seed):
         RL2(small(), Ragged(), seed)
 
 
-def test_an_unknown_member_gets_a_sentence():
+def test_an_unknown_seed_gets_a_sentence():
     learner = RL2(small(), Ragged(), (0, 1))
-    for ask in (learner.weights, lambda member: learner.agent(Episodes(3), member)):
-        for member in (2, -1):
-            with pytest.raises(ValueError, match=f"no member {member}; this learner trains 2"):
-                ask(member)
+    for ask in (learner.weights, lambda seed_index: learner.agent(Episodes(3), seed_index)):
+        for seed_index in (2, -1):
+            with pytest.raises(ValueError, match=f"no seed number {seed_index}; this learner trains 2"):
+                ask(seed_index)
 
 
 def test_spaces_that_do_not_fit_get_a_sentence():
@@ -293,7 +293,7 @@ def test_the_first_update_has_a_baseline():
 
 
 def test_pair_memories_know_how_long_they_play():
-    learner = RL2(small("arms", episodes=3), metarl.make("BernoulliBandit-v0", arms=2))
+    learner = RL2(small("per_pair_memory", episodes=3), metarl.make("BernoulliBandit-v0", arms=2))
     updates(learner, 1)
     short, long = (learner.agent(Episodes(n)) for n in (3, 30))
     assert (short.policy.max_steps, long.policy.max_steps, learner.policy.max_steps) == (3, 30, 3)

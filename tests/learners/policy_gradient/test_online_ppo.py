@@ -110,7 +110,7 @@ def test_a_rollout_goes_on_where_it_stood():
     two.load_state_dict(one.state_dict())
     for ppo in (one, two):
         played(ppo, TASKS, 2, 6, seed=4)
-    assert one.metrics().keys() == two.metrics().keys() == {"policy_loss", "value_loss", "entropy", "kl", "clipped", "grad_norm"}
+    assert one.metrics().keys() == two.metrics().keys() == {"policy_loss", "value_loss", "entropy", "kl", "clip_fraction", "grad_norm"}
     for name, weight in one.weights()["policy"].items():
         assert torch.equal(weight, two.weights()["policy"][name]), name
 
@@ -126,7 +126,7 @@ def test_metrics_are_means_since_the_last_call():
 
 def test_it_learns_to_balance_a_pole():
     tasks = CartPole(low=1, high=1, friction=0, reversals=False)
-    settings = PPOConfig(gae_lambda=0.95, epochs=6, lr=3e-3, entropy=0.0)
+    settings = PPOConfig(gae_lambda=0.95, epochs=6, lr=3e-3, entropy_coef=0.0)
     ppo = learner(rows=16, tasks=tasks, rollout_steps=64, reward_scale=0.05, ppo=settings)
     returns = played(ppo, tasks, 16, 64 * 35)
     assert sum(returns[:50]) / 50 < 40

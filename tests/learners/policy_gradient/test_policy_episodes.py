@@ -13,7 +13,7 @@ from metarl.learners.policy_gradient.policy_episodes import (
     fit_baseline,
     judge,
     surrogate,
-    surrogate_and_slope,
+    surrogate_and_grad,
 )
 from metarl.networks.actions import action_distribution
 from metarl.tasks.control.point_navigation import PointNavigation
@@ -134,10 +134,10 @@ def test_the_surrogates_slope_is_its_gradient(clip):
     judged = judged_steps(parameters)._replace(clip=clip)
     moved = (parameters + 0.2 * torch.randn(parameters.shape, generator=rng)).requires_grad_()
     wanted = surrogate(ACTIONS)(moved, judged)
-    loss, slope = surrogate_and_slope(ACTIONS)(moved.detach(), judged)
+    loss, grad = surrogate_and_grad(ACTIONS)(moved.detach(), judged)
     torch.testing.assert_close(loss, wanted.detach())
-    torch.testing.assert_close(slope, torch.autograd.grad(wanted.sum(), moved)[0])
-    assert bool((slope == 0).all(2).any()) == (clip < math.inf)  # some ratios have gone far enough
+    torch.testing.assert_close(grad, torch.autograd.grad(wanted.sum(), moved)[0])
+    assert bool((grad == 0).all(2).any()) == (clip < math.inf)  # some ratios have gone far enough
 
 
 @pytest.mark.parametrize("size", [1.0, 1e7])  # with the larger, rounding is more than the ridge

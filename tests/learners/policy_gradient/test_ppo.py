@@ -1,4 +1,4 @@
-"""PPO's parts against their definitions: advantages, the clipped loss, schedules, minibatches, clipped gradients, several members."""
+"""PPO's parts against their definitions: advantages, the clipped loss, schedules, minibatches, clipped gradients, several seeds."""
 
 import math
 
@@ -102,8 +102,8 @@ def test_the_clipped_loss_equals_numbers_worked_out_by_hand():
         target=torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]),
         valid=torch.tensor([[True, True, True, True, True, False]]),
     )
-    config = PPOConfig(clip=0.1, value=0.5)
-    loss, metrics = ppo_loss(policy, ACTIONS, batch, config, entropy_weight=0.2, members=1)
+    config = PPOConfig(clip=0.1, value_coef=0.5)
+    loss, metrics = ppo_loss(policy, ACTIONS, batch, config, entropy_weight=0.2, num_seeds=1)
     surrogate = (1.1 * 2 + 1.2 * -2 + 0.6 * 2 + 0.9 * -2 + 1.08 * 1) / 5
     value_loss = (1 + 4 + 9 + 16 + 25) / 5
     entropy = -sum(p * math.log(p) + (1 - p) * math.log(1 - p) for p in (0.6, 0.6, 0.3, 0.3, 0.54)) / 5
@@ -112,7 +112,7 @@ def test_the_clipped_loss_equals_numbers_worked_out_by_hand():
     assert float(metrics.value_loss) == pytest.approx(value_loss, abs=1e-5)
     assert float(metrics.entropy) == pytest.approx(entropy, abs=1e-6)
     assert float(metrics.kl) == pytest.approx(kl, abs=1e-6)
-    assert float(metrics.clipped) == pytest.approx(4 / 5)
+    assert float(metrics.clip_fraction) == pytest.approx(4 / 5)
     assert float(loss.detach()) == pytest.approx(-surrogate + 0.5 * value_loss - 0.2 * entropy, abs=1e-5)
     loss.backward()
     assert policy.value_said.grad[0].tolist() == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 0.0])
@@ -137,16 +137,16 @@ def test_what_clipping_decided_gives_no_gradient():
 
 
 def made_policy(seed, core="gru"):
-    config = NetworkConfig(core=core, units=6, heads=2)
+    config = NetworkConfig(core=core, hidden_size=6, heads=2)
     policy = Policy(OBSERVATION, ACTION, config, LENGTH, generator(seed))
     with torch.no_grad():
         policy.heads.weight[:-1] *= 50
     return policy
 
 
-def made_batch(members=1, rows=ROWS, seed=0):
+def made_batch(num_seeds=1, rows=ROWS, seed=0):
     rng = generator(seed)
-    shape = (LENGTH, members * rows)
+    shape = (LENGTH, num_seeds * rows)
     action = torch.randint(2, shape, generator=rng)
     log_prob, advantage, target = torch.rand(shape, generator=rng) - 1.2, *(torch.randn(shape, generator=rng) for _ in range(2))
     lengths = torch.randint(1, LENGTH + 1, shape[1:], generator=rng)
@@ -154,20 +154,20 @@ def made_batch(members=1, rows=ROWS, seed=0):
     return Batch(random_steps(OBSERVATION, ACTION, *shape, seed=seed), action, log_prob, advantage, target, valid)
 
 
-def of_member(batch, member, rows=ROWS):
-    return batch.columns(torch.arange(member * rows, (member + 1) * rows))
+def of_seed(batch, seed_index, rows=ROWS):
+    return batch.columns(torch.arange(seed_index * rows, (seed_index + 1) * rows))
 
 
 @pytest.mark.parametrize("core", ["gru", "attention"])
-def test_members_together_have_the_losses_and_gradients_they_have_apart(core):
-    apart, batch, config = [made_policy(seed, core) for seed in range(3)], made_batch(3), PPOConfig(clip=0.1, value=0.7)
+def test_seeds_together_have_the_losses_and_gradients_they_have_apart(core):
+    apart, batch, config = [made_policy(seed, core) for seed in range(3)], made_batch(3), PPOConfig(clip=0.1, value_coef=0.7)
     stacked = StackedPolicy(apart)
-    loss, metrics = ppo_loss(stacked, ACTIONS, batch, config, 0.3, members=3)
+    loss, metrics = ppo_loss(stacked, ACTIONS, batch, config, 0.3, num_seeds=3)
     loss.backward()
     gradients = {name.replace("/", ".").removeprefix("policy."): parameter.grad for name, parameter in stacked.named_parameters()}
     losses = []
     for i, policy in enumerate(apart):
-        own, own_metrics = ppo_loss(policy, ACTIONS, of_member(batch, i), config, 0.3, members=1)
+        own, own_metrics = ppo_loss(policy, ACTIONS, of_seed(batch, i), config, 0.3, num_seeds=1)
         own.backward()
         losses.append((own.detach(), *own_metrics))
         for name, parameter in policy.named_parameters():
@@ -178,7 +178,7 @@ def test_members_together_have_the_losses_and_gradients_they_have_apart(core):
         torch.testing.assert_close(getattr(metrics, name), sum(each[i + 1] for each in losses) / 3, rtol=1e-4, atol=1e-6)
 
 
-def test_members_updated_together_become_what_they_become_apart():
+def test_seeds_updated_together_become_what_they_become_apart():
     apart, batch = [made_policy(seed) for seed in range(3)], made_batch(3)
     config = PPOConfig(epochs=4, minibatches=1, max_grad_norm=0.05, lr=0.01, weight_decay=0.1)  # one minibatch: nothing is drawn
     stacked = StackedPolicy(apart)
@@ -186,8 +186,8 @@ def test_members_updated_together_become_what_they_become_apart():
     ppo_update(stacked, optimizer, ACTIONS, batch, config, 0.2, 3, generator())
     for i, policy in enumerate(apart):
         optimizer = torch.optim.AdamW(policy.parameters(), weight_decay=0.1, eps=1e-5)
-        ppo_update(policy, optimizer, ACTIONS, of_member(batch, i), config, 0.2, 1, generator())
-        for ours, theirs in zip(stacked.member(i).parameters(), policy.parameters(), strict=True):
+        ppo_update(policy, optimizer, ACTIONS, of_seed(batch, i), config, 0.2, 1, generator())
+        for ours, theirs in zip(stacked.select(i).parameters(), policy.parameters(), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
@@ -202,14 +202,14 @@ def test_columns_that_are_not_valid_do_not_matter():
     torch.testing.assert_close(measured, wanted)
 
 
-@pytest.mark.parametrize(("columns", "members", "parts"), [(8, 1, 4), (8, 3, 4), (7, 2, 3), (5, 2, 5), (4, 1, 1)])
-def test_minibatches_partition_each_members_columns(columns, members, parts):
-    drawn = minibatches(columns, members, parts, generator())
+@pytest.mark.parametrize(("columns", "seeds", "parts"), [(8, 1, 4), (8, 3, 4), (7, 2, 3), (5, 2, 5), (4, 1, 1)])
+def test_minibatches_partition_each_seeds_columns(columns, num_seeds, parts):
+    drawn = minibatches(columns, num_seeds, parts, generator())
     assert len(drawn) == parts
-    assert sorted(torch.cat(drawn).tolist()) == list(range(columns * members))
+    assert sorted(torch.cat(drawn).tolist()) == list(range(columns * num_seeds))
     for part in drawn:
-        owners = part.div(columns, rounding_mode="floor").unflatten(0, (members, -1))  # member by member, as the loss reads them
-        assert torch.equal(owners, torch.arange(members)[:, None].expand_as(owners))
+        owners = part.div(columns, rounding_mode="floor").unflatten(0, (num_seeds, -1))  # seed by seed, as the loss reads them
+        assert torch.equal(owners, torch.arange(num_seeds)[:, None].expand_as(owners))
 
 
 def test_minibatches_are_drawn_anew_and_from_the_generator():
@@ -244,7 +244,7 @@ def test_schedules_reach_the_optimizer_and_the_loss(monkeypatch, progress, lr, w
         return ppo_loss(policy, actions, batch, config, entropy_weight, *rest)
 
     monkeypatch.setattr(ppo, "ppo_loss", watching)
-    config = PPOConfig(lr=0.01, lr_end=0.0, entropy=0.4, entropy_end=0.2, entropy_until=0.5, epochs=2, minibatches=3)
+    config = PPOConfig(lr=0.01, lr_end=0.0, entropy_coef=0.4, entropy_end=0.2, entropy_until=0.5, epochs=2, minibatches=3)
     policy = made_policy(0)
     optimizer = torch.optim.AdamW(policy.parameters(), 1.0)
     ppo_update(policy, optimizer, ACTIONS, made_batch(), config, progress, 1, generator())
@@ -252,7 +252,7 @@ def test_schedules_reach_the_optimizer_and_the_loss(monkeypatch, progress, lr, w
     assert weights == [pytest.approx(weight)] * 6
 
 
-def test_gradients_are_clipped_member_by_member_as_they_would_be_apart():
+def test_gradients_are_clipped_member_by_seed_as_they_would_be_apart():
     rng = generator(2)
     shapes = [(4,), (3, 2), (1,)]
     raw = [torch.randn(3, *shape, generator=rng) * torch.tensor([0.01, 1.0, 100.0]).reshape(3, *(1 for _ in shape)) for shape in shapes]
@@ -260,7 +260,7 @@ def test_gradients_are_clipped_member_by_member_as_they_would_be_apart():
     for parameter, grad in zip(stacked, raw, strict=True):
         parameter.grad = grad.clone()
     unused = nn.Parameter(torch.zeros(3, 2))
-    norm = clip_gradients([*stacked, unused], 0.5, members=3)
+    norm = clip_gradients([*stacked, unused], 0.5, num_seeds=3)
     norms = []
     for i in range(3):
         own = [nn.Parameter(torch.zeros_like(grad[i])) for grad in raw]
@@ -273,10 +273,10 @@ def test_gradients_are_clipped_member_by_member_as_they_would_be_apart():
     assert torch.equal(stacked[0].grad[0], raw[0][0])  # small ones stay
 
 
-def test_one_members_gradient_is_clipped():
+def test_one_seeds_gradient_is_clipped():
     parameter = nn.Parameter(torch.zeros(2))
     parameter.grad = torch.tensor([3.0, 4.0])
-    assert float(clip_gradients([parameter], 1.0, members=1)) == pytest.approx(5)
+    assert float(clip_gradients([parameter], 1.0, num_seeds=1)) == pytest.approx(5)
     assert parameter.grad.tolist() == pytest.approx([0.6, 0.8], abs=1e-5)
 
 
@@ -288,7 +288,7 @@ def test_an_update_makes_good_actions_likelier_and_values_right():
     advantage = torch.where(batch.action == 1, 1.0, -1.0)
     batch = batch._replace(log_prob=log_prob, advantage=advantage, target=torch.full_like(advantage, 0.5))
     optimizer = torch.optim.AdamW(policy.parameters(), eps=1e-5)
-    config = PPOConfig(lr=3e-3, epochs=4, minibatches=4, entropy=0.0)
+    config = PPOConfig(lr=3e-3, epochs=4, minibatches=4, entropy_coef=0.0)
     for _ in range(10):
         metrics = ppo_update(policy, optimizer, ACTIONS, batch, config, 0.0, 1, generator())
     with torch.no_grad():
@@ -310,7 +310,7 @@ def test_the_first_pass_sees_the_policy_that_played():
     config = PPOConfig(epochs=1, minibatches=1)
     metrics = ppo_update(policy, torch.optim.AdamW(policy.parameters()), ACTIONS, batch, config, 0.0, 1, generator())
     assert float(metrics.kl) == pytest.approx(0, abs=1e-6)
-    assert float(metrics.clipped) == 0
+    assert float(metrics.clip_fraction) == 0
     assert float(metrics.policy_loss) == pytest.approx(-float(batch.advantage[batch.valid].mean()), abs=1e-5)
 
 

@@ -96,7 +96,9 @@ def test_rewards_are_those_of_the_actions():
 def test_log_probabilities_are_of_the_actions_drawn():
     distribution = Ragged()
     actions = action_distribution(distribution.action_space)
-    policy = Policy(distribution.observation_space, distribution.action_space, NetworkConfig(units=8), 15, torch.Generator().manual_seed(3))
+    policy = Policy(
+        distribution.observation_space, distribution.action_space, NetworkConfig(hidden_size=8), 15, torch.Generator().manual_seed(3)
+    )
     rollout, _ = rollout_of(distribution, policy)
     said = unroll(policy, rollout.steps)
     torch.testing.assert_close(rollout.log_prob, actions.log_prob(said.parameters, rollout.action))
@@ -158,7 +160,7 @@ def test_on_a_gpu_rollouts_keep_the_same_rules():
     actions = action_distribution(distribution.action_space)
     rng = torch.Generator("cuda").manual_seed(0)
     env = MetaEpisodeEnv(distribution, Episodes(EPISODES), ROWS, rng, refill=False)
-    policy = Policy(distribution.observation_space, distribution.action_space, NetworkConfig(units=8), 15, torch.Generator()).cuda()
+    policy = Policy(distribution.observation_space, distribution.action_space, NetworkConfig(hidden_size=8), 15, torch.Generator()).cuda()
     rollout = collect(env, policy, actions, fresh_tasks(distribution, "train", ROWS, 0), rng)
     assert rollout.reward.device.type == "cuda"
     assert (rollout.terminated | rollout.truncated).sum(0).eq(EPISODES).all()

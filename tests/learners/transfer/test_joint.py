@@ -13,7 +13,7 @@ from metarl.evaluation.protocol import evaluate
 from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.transfer.joint import Scores
 from metarl.learners.transfer.joint_ppo import JointPPO, JointPPOConfig
-from metarl.learners.transfer.online import FineTuningAgent, FixedAgent
+from metarl.learners.transfer.online import FrozenAgent, OnlineAgent
 from metarl.tasks.mdps.identity import Identity
 from tests.checks.line import Line
 
@@ -98,8 +98,8 @@ def test_given_steps_it_learns_on_and_given_episodes_it_does_not():
     learner.update()
     before = learner.weights()["policy"]
     fixed, tuned = learner.agent(Episodes(1, 0)), learner.agent(Steps(20))
-    assert isinstance(fixed, FixedAgent)
-    assert isinstance(tuned, FineTuningAgent)
+    assert isinstance(fixed, FrozenAgent)
+    assert isinstance(tuned, OnlineAgent)
     states = tuned.initial_state(2)
     evaluate(fixed, learner.distribution, "test", 3, 0, Episodes(1, 0))
     alone = tuned.make(5)
@@ -113,7 +113,7 @@ def test_given_steps_it_learns_on_and_given_episodes_it_does_not():
 def fine_tuned_returns(seed, lr=2e-2):
     """Mean returns of the first and of the last thirty episodes in three tasks; 4 at most, 4/3 by chance."""
     tasks = Identity(3, 4)
-    quick = PPOConfig(minibatches=4, epochs=4, lr=lr, lr_end=lr, entropy=0.05)
+    quick = PPOConfig(minibatches=4, epochs=4, lr=lr, lr_end=lr, entropy_coef=0.05)
     agent = JointPPO(JointPPOConfig(fine_tuning_steps=64, fine_tuning=quick), tasks, seed).agent(Steps(2000))
     returns = evaluate(agent, tasks, "test", 3, seed, Steps(2000)).rows().groupby("task")["return"]
     return returns.head(30).mean(), returns.tail(30).mean()
@@ -137,8 +137,8 @@ def test_bad_settings(settings, problem):
         JointPPOConfig(**settings)
 
 
-def test_several_seeds_and_members_are_refused():
+def test_several_seeds_and_seeds_are_refused():
     with pytest.raises(ValueError, match="one seed at a time"):
         JointPPO(CONFIG, Identity(3, 4), (0, 1))
-    with pytest.raises(ValueError, match="There is no member 1"):
+    with pytest.raises(ValueError, match="There is no seed number 1"):
         JointPPO(CONFIG, Identity(3, 4), 0).agent(Episodes(1, 0), 1)

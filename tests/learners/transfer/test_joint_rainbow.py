@@ -8,7 +8,7 @@ import metarl
 from metarl.core.budget import Episodes, Steps
 from metarl.evaluation.protocol import evaluate
 from metarl.learners.transfer.joint_rainbow import JointRainbow, JointRainbowConfig
-from metarl.learners.transfer.online import FineTuningAgent
+from metarl.learners.transfer.online import OnlineAgent
 from metarl.learners.transfer.rainbow import RainbowConfig
 from metarl.learners.transfer.replay import ReplayConfig
 from metarl.networks.rainbow_network import RainbowNetworkConfig
@@ -69,7 +69,7 @@ def test_its_agent_goes_on_from_the_joint_weights_in_each_task():
     learner, metrics = trained(pole, config, 2, steps=16)
     assert metrics["updates"] > 0
     agent = learner.agent(Steps(50))
-    assert isinstance(agent, FineTuningAgent)
+    assert isinstance(agent, OnlineAgent)
     evaluation = evaluate(agent, pole, "test", 2, 0, Steps(50))
     assert evaluation.num_tasks == 2
     first = agent.make(3)

@@ -6,7 +6,7 @@ from metarl.core.agent import MadeFor
 from metarl.core.budget import Steps
 from metarl.core.seeding import torch_generator
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.learners.transfer.online import FineTuningAgent, FixedAgent, ShapedRewards
+from metarl.learners.transfer.online import FrozenAgent, OnlineAgent, ShapedRewards
 from metarl.tasks.mdps.identity import Identity
 
 TASKS = Identity(3, 4)
@@ -38,7 +38,7 @@ def test_every_row_has_a_learner_of_its_own_that_hears_of_every_step():
         made.append(Recorder(seed))
         return made[-1]
 
-    agent = FineTuningAgent(make, MadeFor(TASKS, Steps(10), "spaces", "kind"))
+    agent = OnlineAgent(make, MadeFor(TASKS, Steps(10), "spaces", "kind"))
     env = MetaEpisodeEnv(TASKS, Steps(9), 3, torch_generator(0), refill=False)
     tasks = TASKS.sample(3, "test", 0)
     step, state, rng = env.reset(lambda rows, counts: tasks), agent.initial_state(3), torch_generator(1)
@@ -58,7 +58,7 @@ def test_every_row_has_a_learner_of_its_own_that_hears_of_every_step():
 
 def test_a_new_task_gets_a_new_learner():
     made = []
-    agent = FineTuningAgent(lambda seed: made.append(Recorder(seed)) or made[-1], MadeFor(TASKS, Steps(10), "spaces", "kind"))
+    agent = OnlineAgent(lambda seed: made.append(Recorder(seed)) or made[-1], MadeFor(TASKS, Steps(10), "spaces", "kind"))
     env = MetaEpisodeEnv(TASKS, Steps(2), 1, torch_generator(0))
     tasks = TASKS.sample(1, "test", 0)
     step, state, rng = env.reset(lambda rows, counts: tasks), agent.initial_state(1), torch_generator(1)
@@ -71,7 +71,7 @@ def test_a_new_task_gets_a_new_learner():
 
 def test_an_agent_that_is_fixed_plays_and_learns_nothing():
     learner = Recorder(0)
-    agent = FixedAgent(learner, MadeFor(TASKS, Steps(10), "spaces", "kind"))
+    agent = FrozenAgent(learner, MadeFor(TASKS, Steps(10), "spaces", "kind"))
     env = MetaEpisodeEnv(TASKS, Steps(2), 4, torch_generator(0), refill=False)
     tasks = TASKS.sample(4, "test", 0)
     action, state = agent.act(env.reset(lambda rows, counts: tasks), agent.initial_state(4), torch_generator(1))

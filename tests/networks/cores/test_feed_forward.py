@@ -20,7 +20,7 @@ LENGTH, ROWS = 6, 5
 
 
 def memoryless(observation_space, action_space, seed=0):
-    policy = Policy(observation_space, action_space, NetworkConfig("none", units=8), LENGTH, torch_generator(seed))
+    policy = Policy(observation_space, action_space, NetworkConfig("none", hidden_size=8), LENGTH, torch_generator(seed))
     with torch.no_grad():
         policy.heads.weight[:-1] *= 100  # so that it says something from the start
     policy.learn_moments(random_steps(observation_space, action_space, seed=9), torch.ones(LENGTH, ROWS, dtype=torch.bool))

@@ -14,9 +14,9 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def random_gru(inputs=F, units=H, seed=0):
+def random_gru(inputs=F, hidden_size=H, seed=0):
     """A GRU in float64 with biases that aren't zero."""
-    core = GRU(inputs, units, generator(seed)).double()
+    core = GRU(inputs, hidden_size, generator(seed)).double()
     with torch.no_grad():
         for name, parameter in core.named_parameters():
             if "bias" in name:
@@ -35,13 +35,13 @@ def pytorchs(core):
     return theirs
 
 
-def gradients_like_ours(theirs, units):
+def gradients_like_ours(theirs, hidden_size):
     """Gradients of `torch.nn.GRU` in our layout, by name."""
     return {
-        "weight_input": theirs.weight_ih_l0.grad.unflatten(0, (3, units)).transpose(1, 2),
-        "weight_hidden": theirs.weight_hh_l0.grad.unflatten(0, (3, units)).transpose(1, 2),
-        "bias": theirs.bias_ih_l0.grad.unflatten(0, (3, units)),
-        "bias_hidden": theirs.bias_hh_l0.grad[2 * units :],
+        "weight_input": theirs.weight_ih_l0.grad.unflatten(0, (3, hidden_size)).transpose(1, 2),
+        "weight_hidden": theirs.weight_hh_l0.grad.unflatten(0, (3, hidden_size)).transpose(1, 2),
+        "bias": theirs.bias_ih_l0.grad.unflatten(0, (3, hidden_size)),
+        "bias_hidden": theirs.bias_hh_l0.grad[2 * hidden_size :],
     }
 
 
@@ -50,18 +50,18 @@ def exactly(ours, theirs):
 
 
 @pytest.mark.parametrize(("length", "rows", "inputs", "units"), [(T, B, F, H), (1, 2, 3, 4), (2, 1, 1, 1), (30, 3, 2, 16)])
-def test_outputs_and_gradients_equal_pytorchs(length, rows, inputs, units):
-    core = random_gru(inputs, units)
+def test_outputs_and_gradients_equal_pytorchs(length, rows, inputs, hidden_size):
+    core = random_gru(inputs, hidden_size)
     theirs = pytorchs(core)
     features = torch.randn(length, rows, inputs, generator=generator(3), dtype=torch.float64)
-    weight = torch.randn(length, rows, units, generator=generator(4), dtype=torch.float64)  # a different gradient for each output
+    weight = torch.randn(length, rows, hidden_size, generator=generator(4), dtype=torch.float64)  # a different gradient for each output
     ours_in, theirs_in = features.clone().requires_grad_(), features.clone().requires_grad_()
     output, wanted = core.sequence(ours_in), theirs(theirs_in)[0]
     exactly(output, wanted)
     (weight * output.square()).sum().backward()
     (weight * wanted.square()).sum().backward()
     exactly(ours_in.grad, theirs_in.grad)
-    for name, gradient in gradients_like_ours(theirs, units).items():
+    for name, gradient in gradients_like_ours(theirs, hidden_size).items():
         exactly(getattr(core, name).grad, gradient)
 
 

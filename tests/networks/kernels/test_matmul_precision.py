@@ -7,7 +7,7 @@ import torch
 
 from metarl.core.seeding import torch_generator
 from metarl.networks.kernels import matmul_precision as products
-from metarl.networks.kernels.matmul_precision import fast_products
+from metarl.networks.kernels.matmul_precision import fast_matmul
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def matmul(monkeypatch):
 
 
 def test_the_setting_comes_back_even_after_an_error(matmul):
-    with fast_products():
+    with fast_matmul():
         assert matmul.fp32_precision == "bf16"
-    with pytest.raises(RuntimeError, match="on purpose"), fast_products():
+    with pytest.raises(RuntimeError, match="on purpose"), fast_matmul():
         raise RuntimeError("on purpose")
     assert matmul.fp32_precision == "none"
 
@@ -30,7 +30,7 @@ def test_the_setting_comes_back_even_after_an_error(matmul):
 def test_a_setting_of_the_users_is_left_alone(matmul):
     matmul.fp32_precision = "ieee"
     try:
-        with fast_products():
+        with fast_matmul():
             assert matmul.fp32_precision == "ieee"
         assert matmul.fp32_precision == "ieee"
     finally:
@@ -39,7 +39,7 @@ def test_a_setting_of_the_users_is_left_alone(matmul):
 
 def test_nothing_is_allowed_where_products_lose_precision(matmul, monkeypatch):
     monkeypatch.setattr(products, "exact", lambda: False)
-    with fast_products():
+    with fast_matmul():
         assert matmul.fp32_precision == "none"
 
 
@@ -58,6 +58,6 @@ def test_the_trial_notices_lost_precision(monkeypatch):
 def test_products_inside_are_exact_to_float32():
     rng = torch_generator(0)
     left, right = (torch.randn(300, 70, generator=rng) for _ in range(2))
-    with fast_products():
+    with fast_matmul():
         product = left @ right.t()
     torch.testing.assert_close(product.double(), left.double() @ right.double().t(), rtol=1e-5, atol=1e-4)

@@ -38,7 +38,7 @@ def test_each_observation_is_judged_by_itself(encoder):
 
 
 def test_numbers_are_read_by_hidden_layers():
-    policy = network(gym.spaces.Box(-1, 1, (4,), np.float32), units=8)
+    policy = network(gym.spaces.Box(-1, 1, (4,), np.float32), hidden_size=8)
     assert policy.encoder is None
     assert policy(torch.zeros(7, 4)).value.shape == (7,)
     assert network(gym.spaces.Discrete(3))(torch.tensor([0, 2])).parameters.shape == (2, 5)
@@ -67,5 +67,5 @@ def test_all_actions_start_about_equally_likely():
 
 @pytest.mark.parametrize("settings", [{"encoder": "large"}, {"units": 0}, {"precision": "float8"}])
 def test_bad_settings(settings):
-    with pytest.raises(ValueError, match="no encoder 'large'|units must be|no precision 'float8'"):
+    with pytest.raises(ValueError, match="no encoder 'large'|hidden_size must be|no precision 'float8'"):
         ActorCriticConfig(**settings)

@@ -7,13 +7,15 @@ import torch
 from metarl.core.seeding import torch_generator
 from metarl.core.step import Step
 from metarl.networks.cores.keyed_memory import KeyedMemory
-from metarl.networks.policies.per_pair_memory import ArmsPolicy, LatestReadouts
+from metarl.networks.policies.per_pair_memory import LatestReadouts, PerPairMemoryPolicy
 from metarl.networks.policies.policy import PolicyOutput
 from metarl.networks.policies.stacked import StackedPolicy
 
 
-def policy_of(arms: int = 4, units: int = 8, max_steps: int = 12, seed: int = 0, observations: int = 1) -> ArmsPolicy:
-    policy = ArmsPolicy(gym.spaces.Discrete(observations, start=3), gym.spaces.Discrete(arms), units, max_steps, torch_generator(seed))
+def policy_of(arms: int = 4, hidden_size: int = 8, max_steps: int = 12, seed: int = 0, observations: int = 1) -> PerPairMemoryPolicy:
+    policy = PerPairMemoryPolicy(
+        gym.spaces.Discrete(observations, start=3), gym.spaces.Discrete(arms), hidden_size, max_steps, torch_generator(seed)
+    )
     with torch.no_grad():
         for parameter in policy.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch_generator(seed, "noise")))
@@ -135,7 +137,7 @@ def test_rows_do_not_read_their_neighbours():
     assert torch.equal(before.parameters[:, 1:], after.parameters[:, 1:])
 
 
-def test_stacked_members_equal_each_alone():
+def test_stacked_seeds_equal_each_alone():
     policies, steps = [policy_of(seed=seed) for seed in (0, 1)], played()
     both = Step(*(torch.cat([field, field], 1) for field in steps))
     stacked = StackedPolicy(policies)
@@ -146,4 +148,4 @@ def test_stacked_members_equal_each_alone():
 
 def test_other_spaces_get_a_sentence():
     with pytest.raises(ValueError, match="choose gru, lstm or attention"):
-        ArmsPolicy(gym.spaces.Box(0, 1, (2,)), gym.spaces.Discrete(5), 8, 10, torch_generator(0))
+        PerPairMemoryPolicy(gym.spaces.Box(0, 1, (2,)), gym.spaces.Discrete(5), 8, 10, torch_generator(0))

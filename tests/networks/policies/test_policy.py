@@ -32,7 +32,7 @@ LENGTH, ROWS = 6, 5
 
 def make_policy(core="gru", previous=False, observation_space=DISCRETE[0], action_space=DISCRETE[1], seed=0):
     """A small policy whose heads say something from the start, with moments that aren't those of nothing seen."""
-    config = NetworkConfig(core=core, units=8, heads=2, previous_observation=previous)
+    config = NetworkConfig(core=core, hidden_size=8, heads=2, previous_observation=previous)
     policy = Policy(observation_space, action_space, config, LENGTH, torch.Generator().manual_seed(seed))
     with torch.no_grad():
         policy.heads.weight[:-1] *= 100
@@ -131,7 +131,7 @@ def test_the_previous_observation_reaches_the_policy():
 
 
 def test_a_new_policy_is_nearly_uniform():
-    policy = Policy(*DISCRETE, NetworkConfig(units=32), LENGTH, torch.Generator().manual_seed(0))
+    policy = Policy(*DISCRETE, NetworkConfig(hidden_size=32), LENGTH, torch.Generator().manual_seed(0))
     probabilities = policy.sequence(random_steps(*DISCRETE)).parameters.softmax(-1)
     torch.testing.assert_close(probabilities, torch.full_like(probabilities, 1 / 3), rtol=0, atol=0.02)
 

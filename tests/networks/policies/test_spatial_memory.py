@@ -13,7 +13,7 @@ from metarl.learners.policy_gradient.rollout import collect
 from metarl.networks.actions import action_distribution
 from metarl.networks.policies.build import build_policy
 from metarl.networks.policies.policy import NetworkConfig
-from metarl.networks.policies.spatial_memory import PlacesPolicy, nearby_offsets
+from metarl.networks.policies.spatial_memory import SpatialMemoryPolicy, nearby_offsets
 from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.mazes.grid_maze import GridMaze
 from metarl.tasks.mazes.visual_maze import VisualMaze
@@ -23,7 +23,7 @@ MAZE = GridMaze(4, horizon=12)
 
 
 def policy_of(seed=0, maze=MAZE):
-    policy = build_policy(maze, NetworkConfig("places", units=8), 36, torch_generator(seed))
+    policy = build_policy(maze, NetworkConfig("spatial_memory", hidden_size=8), 36, torch_generator(seed))
     with torch.no_grad():
         for parameter in policy.parameters():
             parameter.add_(0.3 * torch.randn(parameter.shape, generator=torch_generator(seed, "noise")))
@@ -119,9 +119,11 @@ def test_what_was_seen_far_away_is_not_read():
 
 def test_distributions_that_do_not_say_how_agents_move_get_a_sentence():
     with pytest.raises(ValueError, match="how actions move the agent"):
-        build_policy(BernoulliBandit(3), NetworkConfig("places"), 10, torch_generator(0))
+        build_policy(BernoulliBandit(3), NetworkConfig("spatial_memory"), 10, torch_generator(0))
     with pytest.raises(ValueError, match="how actions move the agent"):
-        PlacesPolicy(gym.spaces.MultiBinary(9), gym.spaces.Box(-1, 1, (2,)), MAZE.reckon, 1, NetworkConfig("places"), torch_generator(0))
+        SpatialMemoryPolicy(
+            gym.spaces.MultiBinary(9), gym.spaces.Box(-1, 1, (2,)), MAZE.odometry, 1, NetworkConfig("spatial_memory"), torch_generator(0)
+        )
 
 
 def test_what_is_around_turns_with_the_agent():
@@ -133,12 +135,12 @@ def test_what_is_around_turns_with_the_agent():
 
 def test_turns_and_strides_that_cannot_be_reckoned_get_a_sentence():
     with pytest.raises(ValueError, match="how actions move the agent"):
-        build_policy(VisualMaze(turns=12), NetworkConfig("places"), 10, torch_generator(0))
+        build_policy(VisualMaze(turns=12), NetworkConfig("spatial_memory"), 10, torch_generator(0))
 
 
 @pytest.mark.parametrize("size", [2, 10, 11, 15])
 def test_no_two_places_of_a_maze_are_one_to_it(size):
-    policy = build_policy(GridMaze(size), NetworkConfig("places", units=8), 10, torch_generator(0))
+    policy = build_policy(GridMaze(size), NetworkConfig("spatial_memory", hidden_size=8), 10, torch_generator(0))
     apart = torch.arange(-(size - 1), size)
     poses = torch.cartesian_prod(apart, apart, torch.zeros(1, dtype=torch.int64))
     assert len(policy.place(poses).unique()) == len(poses)

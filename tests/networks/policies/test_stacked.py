@@ -16,7 +16,7 @@ LENGTH, ROWS, MEMBERS = 6, 5, 3
 
 
 def policies(core="gru", previous=False):
-    config = NetworkConfig(core=core, units=8, heads=2, previous_observation=previous)
+    config = NetworkConfig(core=core, hidden_size=8, heads=2, previous_observation=previous)
     made = [Policy(OBSERVATION, ACTION, config, LENGTH, torch.Generator().manual_seed(seed)) for seed in range(MEMBERS)]
     for seed, policy in enumerate(made):
         nn.init.orthogonal_(policy.heads.weight, generator=torch.Generator().manual_seed(seed))
@@ -55,8 +55,8 @@ KINDS = {
 }
 
 
-def columns(steps, member):
-    return Step(*(field[:, member * ROWS : (member + 1) * ROWS] for field in steps))
+def columns(steps, seed_index):
+    return Step(*(field[:, seed_index * ROWS : (seed_index + 1) * ROWS] for field in steps))
 
 
 def step_by_step(policy, steps):
@@ -103,7 +103,7 @@ def test_step_by_step_equals_the_policies_apart(kind):
 
 
 @torch.no_grad()
-def test_every_member_starts_from_its_own_first_memory():
+def test_every_seed_starts_from_its_own_first_memory():
     apart = learnt()
     state = StackedPolicy(apart).initial_state(MEMBERS * ROWS)
     torch.testing.assert_close(state, torch.cat([policy.initial_state(ROWS) for policy in apart]))
@@ -111,7 +111,7 @@ def test_every_member_starts_from_its_own_first_memory():
 
 @pytest.mark.parametrize("core", CORES)
 @torch.no_grad()
-def test_rows_of_any_member_forget_alone(core):
+def test_rows_of_any_seed_forget_alone(core):
     apart = policies(core)
     stacked, steps = StackedPolicy(apart), random_steps(OBSERVATION, ACTION, rows=MEMBERS * ROWS)
     _, state = step_by_step(stacked, steps)
@@ -123,14 +123,14 @@ def test_rows_of_any_member_forget_alone(core):
 
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
-def test_a_member_is_a_policy_of_its_own(kind):
+def test_a_seed_is_a_policy_of_its_own(kind):
     apart = KINDS[kind]()
     stacked, steps = StackedPolicy(apart), random_steps(OBSERVATION, ACTION)
     for i, policy in enumerate(apart):
-        member = stacked.member(i)
-        assert type(member) is type(policy)
-        close(step_by_step(member, steps)[0], step_by_step(policy, steps)[0])
-        for parameter in member.parameters():
+        seed_index = stacked.select(i)
+        assert type(seed_index) is type(policy)
+        close(step_by_step(seed_index, steps)[0], step_by_step(policy, steps)[0])
+        for parameter in seed_index.parameters():
             parameter.zero_()
     close(
         stacked.sequence(random_steps(OBSERVATION, ACTION, rows=15)).value[:, :5],
@@ -140,11 +140,11 @@ def test_a_member_is_a_policy_of_its_own(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
-def test_writing_a_member_changes_that_one_alone(kind):
+def test_writing_a_seed_changes_that_one_alone(kind):
     apart = KINDS[kind]()
     stacked, steps = StackedPolicy(apart), random_steps(OBSERVATION, ACTION, rows=MEMBERS * ROWS)
     before = stacked.sequence(steps).parameters.unflatten(1, (MEMBERS, ROWS))
-    stacked.write_member(1, apart[2])
+    stacked.write(1, apart[2])
     after = stacked.sequence(steps).parameters.unflatten(1, (MEMBERS, ROWS))
     close(after[:, [0, 2]], before[:, [0, 2]])
     close(after[:, 1], unroll(apart[2], columns(steps, 1)).parameters)
@@ -158,7 +158,7 @@ def test_the_given_policies_stay_as_they_are():
             parameter.zero_()
     assert all(policy.heads.weight.abs().sum() > 0 for policy in apart)
     assert not apart[0].core.static_shapes
-    assert not stacked.member(0).core.static_shapes
+    assert not stacked.select(0).core.static_shapes
 
 
 def test_state_dict_goes_into_another_stack():

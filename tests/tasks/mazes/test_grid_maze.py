@@ -64,7 +64,7 @@ def test_what_an_agent_can_tell_of_its_moves_is_right(window):
     for _ in range(30):
         action = torch.randint(4, (300,), generator=rng)
         pose = torch.stack([state // 4, state % 4, torch.zeros_like(state)], 1)
-        reckoned = distribution.reckon(pose, observation, action)
+        reckoned = distribution.odometry(pose, observation, action)
         transition = distribution.step(tasks, state, action, rng)
         assert torch.equal(reckoned, torch.stack([transition.state // 4, transition.state % 4, torch.zeros_like(state)], 1))
         state, observation = transition.state, transition.observation

@@ -208,7 +208,7 @@ def test_what_an_agent_can_tell_of_its_moves_is_right(loops, landmarks):
     playing = torch.ones(300, dtype=torch.bool)
     for _ in range(60):
         action = torch.randint(3, (300,), generator=rng)
-        reckoned = maze.reckon(reckoned, view, action)
+        reckoned = maze.odometry(reckoned, view, action)
         transition = maze.step(tasks, pose, action, rng)
         pose, view = transition.state, transition.observation
         apart = pose.position - maze.first_pose(tasks).position
@@ -230,5 +230,5 @@ def reckoned_columns(pose, turns):
 
 
 def test_other_turns_and_strides_cannot_be_reckoned():
-    assert VisualMaze(turns=12).reckon is None
-    assert VisualMaze(strides=3).reckon is None
+    assert VisualMaze(turns=12).odometry is None
+    assert VisualMaze(strides=3).odometry is None

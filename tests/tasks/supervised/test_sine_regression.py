@@ -63,8 +63,8 @@ def test_points_out_of_range_get_a_sentence(points):
 def test_the_losss_derivative_is_autograds():
     outputs, targets = (torch.randn(3, 5, 1, dtype=torch.float64, generator=torch_generator(seed)) for seed in (0, 1))
     found, wanted = (
-        SineRegression().loss_and_slope(outputs, targets),
-        SupervisedDistribution.loss_and_slope(SineRegression(), outputs, targets),
+        SineRegression().loss_and_grad(outputs, targets),
+        SupervisedDistribution.loss_and_grad(SineRegression(), outputs, targets),
     )
     for one, other in zip(found, wanted, strict=True):
         assert torch.allclose(one, other)
