@@ -106,7 +106,7 @@ def test_beside_keeps_every_pixel():
 
 def test_a_band_below_shows_which_sub_policy_acted_when():
     tasks, budget = MovingBandits(horizon=4), Episodes(1)
-    recording = record(make_agent("random-master", tasks, budget, every=2), tasks, "test", 3, 0, budget)
+    recording = record(make_agent("random-master", tasks, budget, option_length=2), tasks, "test", 3, 0, budget)
     for episodes in recording.episodes:
         episode = episodes[0]
         assert episode.options.shape == (4,)

@@ -10,7 +10,7 @@ from metarl.learners.hierarchy.mlsh import MLSH, MLSHConfig
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.moving_bandits import MovingBandits
 
-CONFIG = MLSHConfig(every=5, steps=20, sub_policies=3, network=PerceptronConfig((8,)))
+CONFIG = MLSHConfig(option_length=5, steps=20, sub_policies=3, network=PerceptronConfig((8,)))
 
 
 def learner():

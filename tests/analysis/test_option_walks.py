@@ -12,7 +12,7 @@ from metarl.tasks.mujoco.ant_two_walk import AntTwoWalk
 
 
 def test_each_sub_policy_walks_by_itself():
-    config = MLSHConfig(sub_policies=3, every=5, master_only_features=2, network=PerceptronConfig((8,)))
+    config = MLSHConfig(sub_policies=3, option_length=5, master_only_features=2, network=PerceptronConfig((8,)))
     learner = MLSH(config, AntTwoWalk(shows_place=True, horizon=20), 1)
     for k in range(3):
         learner.sub_policies.weights[-1][k] += 3.0 * (k - 1)  # torques of all joints

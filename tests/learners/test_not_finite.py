@@ -55,7 +55,16 @@ def filled_with(value):
 
 def unchecked(patch):
     """Let learners load what isn't finite."""
-    for module in ("joint", "online_ppo", "rainbow", "mlsh", "policy_initialisation", "initialisation", "learn2learn", "rl2"):
+    for module in (
+        "hierarchy.mlsh",
+        "initialisation.learn2learn",
+        "initialisation.policy_initialisation",
+        "initialisation.supervised_initialisation",
+        "memory.rl2",
+        "policy_gradient.online_ppo",
+        "transfer.joint",
+        "transfer.rainbow",
+    ):
         patch.setattr(f"metarl.learners.{module}.check_weights", lambda weights: None)
 
 

@@ -8,10 +8,10 @@ import torch
 from metarl.core.budget import Episodes, Steps
 from metarl.core.seeding import torch_generator
 from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.learners.initialisation import adapting_policy
 from metarl.learners.initialisation.adapting_policy import Adaptation
 from metarl.learners.initialisation.inner_loop import task_gradients
 from metarl.learners.initialisation.maml_rl import MAMLRL
-from metarl.learners.initialisation.supervised_initialisation import adapting_policy
 from metarl.learners.policy_gradient.policy_episodes import TaskEpisodes, judge
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.point_navigation import PointNavigation

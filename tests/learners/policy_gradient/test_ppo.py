@@ -202,7 +202,7 @@ def test_columns_that_are_not_valid_do_not_matter():
     torch.testing.assert_close(measured, wanted)
 
 
-@pytest.mark.parametrize(("columns", "seeds", "parts"), [(8, 1, 4), (8, 3, 4), (7, 2, 3), (5, 2, 5), (4, 1, 1)])
+@pytest.mark.parametrize(("columns", "num_seeds", "parts"), [(8, 1, 4), (8, 3, 4), (7, 2, 3), (5, 2, 5), (4, 1, 1)])
 def test_minibatches_partition_each_seeds_columns(columns, num_seeds, parts):
     drawn = minibatches(columns, num_seeds, parts, generator())
     assert len(drawn) == parts

@@ -49,7 +49,7 @@ def exactly(ours, theirs):
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(("length", "rows", "inputs", "units"), [(T, B, F, H), (1, 2, 3, 4), (2, 1, 1, 1), (30, 3, 2, 16)])
+@pytest.mark.parametrize(("length", "rows", "inputs", "hidden_size"), [(T, B, F, H), (1, 2, 3, 4), (2, 1, 1, 1), (30, 3, 2, 16)])
 def test_outputs_and_gradients_equal_pytorchs(length, rows, inputs, hidden_size):
     core = random_gru(inputs, hidden_size)
     theirs = pytorchs(core)

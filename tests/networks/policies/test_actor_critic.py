@@ -65,7 +65,7 @@ def test_all_actions_start_about_equally_likely():
     assert network(images(40))(seen).parameters.abs().max() < 0.1
 
 
-@pytest.mark.parametrize("settings", [{"encoder": "large"}, {"units": 0}, {"precision": "float8"}])
+@pytest.mark.parametrize("settings", [{"encoder": "large"}, {"hidden_size": 0}, {"precision": "float8"}])
 def test_bad_settings(settings):
     with pytest.raises(ValueError, match="no encoder 'large'|hidden_size must be|no precision 'float8'"):
         ActorCriticConfig(**settings)

@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 import torch
 
-from metarl.core.supervised import glyphs
+from metarl.tasks.supervised import glyphs
 from metarl.tasks.supervised.glyphs import (
     EXAMPLES,
     SIZE,
