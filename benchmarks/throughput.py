@@ -222,7 +222,9 @@ def growth(sitting: Sitting, options: Options) -> None:
     for name, values in GROWTH_RANGES.items():
         for value in values:
             fewer = {"tasks": 512} if name == "pulls" and value > 10 else {}
-            subject = own("rl2", f"{name}={value}", None, **{**GROWTH_BASE, name: value, **fewer})
+            sizes = {**GROWTH_BASE, name: value, **fewer}
+            sizes["hidden_size"] = sizes.pop("units")
+            subject = own("rl2", f"{name}={value}", None, **sizes)
             rate = measure(subject, options)
             sitting.rows.append({"question": "growth", "subject": subject.name, "busy": False, "repeat": 0, "steps_per_second": rate})
     table = pd.DataFrame(sitting.rows)

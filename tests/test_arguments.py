@@ -126,7 +126,7 @@ def test_a_learner_or_an_id_plays_in_place_of_an_agent():
         ("tompson", "Did you mean 'thompson'"),
         ("psrl", "can't play"),
         ("runs/bandits", r"Where that is the folder of a run, give metarl.load_agent\('runs/bandits'\)"),
-        (RL2(SMALL, "BernoulliBandit-v0", (0, 1)), r"trains the seeds 0, 1: score learner.agent\(budget, seed\) of each"),
+        (RL2(SMALL, "BernoulliBandit-v0", (0, 1)), r"trains the seeds 0, 1: score learner.agent\(budget, seed_index\) of each"),
         (metarl.make_learner("maml", "SineRegression-v0"), "evaluate_supervised"),
         (RL2(SMALL, "CartPole-v0"), "made for"),
     ],

@@ -196,7 +196,7 @@ def config_flags(learner):
     ("words", "sentence"),
     [
         (["train", "rl2", "--gamma", "1"], "Did you mean --ppo.discount?"),
-        (["train", "rl2", "--hidden-size", "8"], "Did you mean --network.hidden_size?"),
+        (["train", "rl2", "--hidden-size", "8"], "Did you mean --network.hidden-size?"),
         (["train", "rl2", "--iteratoins", "8"], "Did you mean --iterations?"),
         (["train", "rl2", "--num_env=8"], "Did you mean --num-envs?"),
         (["train", "rl2", "--inner-steps", "3"], "maml-rl, meta-sgd, reptile and reptile-rl have it"),

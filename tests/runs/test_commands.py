@@ -83,7 +83,7 @@ def test_bad_options_are_refused(folder, options, sentence):
 
 
 def test_agents_that_learn_by_updates_are_scored_after_them(tmp_path):
-    config = MLSHConfig(iterations=1, every=1, warmup_updates=2, steps=4, tasks=2, network=PerceptronConfig((4,)))
+    config = MLSHConfig(iterations=1, option_length=1, warmup_updates=2, steps=4, tasks=2, network=PerceptronConfig((4,)))
     options = TrainOptions(distribution="Identity-v0", distribution_args=("numbers=2", "horizon=2"), folder=tmp_path)
     train_run("mlsh", config, options)
     budgets = {

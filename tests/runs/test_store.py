@@ -34,7 +34,7 @@ from tests.runs.tiny_learner import TinyAgent
 
 IDENTITY = {
     "learner": "tiny",
-    "config": {"units": 64, "part": {"lr": 0.5}},
+    "config": {"hidden_size": 64, "part": {"lr": 0.5}},
     "distribution": "BernoulliBandit-v0",
     "arguments": {"arms": 5},
     "seeds": [0],
@@ -94,7 +94,7 @@ def test_adopting_the_same_run_changes_nothing(run):
 
 def test_another_config_is_refused_by_the_fields_that_differ(run):
     with pytest.raises(RunFolderError) as caught:
-        run.adopt({**IDENTITY, "config": {"units": 128, "part": {"lr": 0.5}}, "seeds": [1]})
+        run.adopt({**IDENTITY, "config": {"hidden_size": 128, "part": {"lr": 0.5}}, "seeds": [1]})
     assert "config.hidden_size is 64 there, 128 here; seeds is [0] there, [1] here" in str(caught.value)
     assert "lr" not in str(caught.value)
 

@@ -162,7 +162,7 @@ def test_another_config_is_refused_and_nothing_lost(tiny, tmp_path):
 def test_a_setting_that_is_newer_than_the_run_counts_as_its_default(tiny, tmp_path):
     train(run_of(tiny()), tmp_path, show=False)
     file = tmp_path / "run.json"
-    file.write_text(file.read_text().replace('    "units": 4,\n', ""))
+    file.write_text(file.read_text().replace('    "hidden_size": 4,\n', ""))
     for name in ("checkpoint.safetensors", "weights.safetensors"):  # they carry the hash of run.json as it was
         about, state = load_state(tmp_path / name)
         save_state(tmp_path / name, state, {**about, "run": RunFolder(tmp_path).digest})

@@ -38,7 +38,7 @@ class SonicLevel(NamedTuple):
 
 def sonic_levels() -> list[SonicLevel]:
     """All 74, in the order of the file."""
-    with files("metarl.tasks").joinpath("sonic_levels.csv").open() as stream:
+    with files("metarl.tasks.games").joinpath("sonic_levels.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     return [
         SonicLevel(

@@ -204,10 +204,10 @@ def test_spaces_that_do_not_fit_get_a_sentence(space):
     ("settings", "sentence"),
     [
         ({"core": "rnn"}, "no core 'rnn'; choose one of gru, lstm, attention"),
-        ({"units": 0}, "must be at least 1"),
+        ({"hidden_size": 0}, "must be at least 1"),
         ({"layers": 0}, "must be at least 1"),
         ({"heads": -1}, "must be at least 1"),
-        ({"core": "attention", "units": 10, "heads": 4}, "multiple of its heads"),
+        ({"core": "attention", "hidden_size": 10, "heads": 4}, "multiple of its heads"),
         ({"core": "none", "previous_observation": True}, "without memory can't read the previous observation"),
     ],
 )
