@@ -233,7 +233,7 @@ def test_an_action_that_there_is_not_gets_a_sentence(wrong):
 
 
 NOUGHT_MEANS_SOMETHING = {  # none of it, or from the start; by the config's class where others have the name too
-    "momentum", "beta1", "beta2", "discount", "gae_lambda", "log_std", "damping", "lr_end", "entropy", "entropy_end", "value",
+    "momentum", "beta1", "beta2", "discount", "gae_lambda", "log_std", "damping", "lr_end", "entropy_coef", "entropy_end", "value_coef",
     "weight_decay", "reward_clip", "epsilon_end", "alpha", "beta", "beta_steps", "warmup_updates", "random_option", "fine_tune_after",
     "master_only_features", "v_min", "v_max", "sigma", "start", "epsilon", "hidden", "update_every", "target_every", "epsilon_steps",
 }  # fmt: skip

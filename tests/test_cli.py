@@ -24,7 +24,7 @@ from metarl.runs.installation import CHECKOUT, OPTIONAL_PARTS, _command
 from metarl.runs.level_scores import COLUMNS
 from metarl.runs.store import RunFolder
 
-SMALL = ["--distribution-args", "arms=3", "--episodes", "4", "--num-envs", "16", "--network.hidden_size", "8"]
+SMALL = ["--distribution-args", "arms=3", "--episodes", "4", "--num-envs", "16", "--network.hidden-size", "8"]
 
 
 def exits(words):
@@ -59,7 +59,7 @@ def test_flags_are_the_configs_fields_with_their_help(capsys):
     for piece in (
         "--episodes",
         "K, episodes in a meta-episode",
-        "--network.core {gru,lstm,attention,none,arms,places}",
+        "--network.core {gru,lstm,attention,none,per_pair_memory,spatial_memory}",
         "--distribution-args",
         "--seed",
     ):
@@ -174,7 +174,7 @@ def test_missing_parts_are_got_by_what_the_project_declares():
 
 @pytest.mark.parametrize("learner", learner_names())
 def test_words_of_other_libraries_name_our_flags(learner, capsys):
-    for word, ours in (("--learning-rate", "lr"), ("--lr", "lr"), ("--hidden-size", ("hidden_size", "hidden")), ("--iters", "iterations")):
+    for word, ours in (("--learning-rate", "lr"), ("--lr", "lr"), ("--hidden-size", ("hidden-size", "hidden")), ("--iters", "iterations")):
         assert exits(["train", learner, word, "3"]) == 2
         sentence = capsys.readouterr().err
         assert f"has no flag {word}. Did you mean --" in sentence, sentence

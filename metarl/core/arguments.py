@@ -8,9 +8,10 @@ import types
 from dataclasses import is_dataclass
 from functools import lru_cache
 from numbers import Integral, Real
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "LARGEST_COUNT",
@@ -46,8 +47,11 @@ def check_seed(value: object, name: str = "seed") -> int:
     return check_whole(name, value, 0, LARGEST_SEED)
 
 
-def check_device(device: str | torch.device) -> None:
+def check_device(device: "str | torch.device") -> None:
     """Raise ValueError, saying what to choose, unless PyTorch can compute on `device` here."""
+    # Here, so that `metarl --help` needn't wait for it.
+    import torch
+
     try:
         kind = torch.device(device)
     except (RuntimeError, TypeError) as error:

@@ -42,7 +42,7 @@ def made(n=2, samples=12, counted=0.8):
 )
 def test_an_update_is_what_a_plain_loop_makes(samples, counted, entropy):
     network, weights, examples = made(1, samples, counted)
-    settings = StackedPPO(lr=0.05, epochs=3, minibatches=2, clip=0.1, entropy=entropy)
+    settings = StackedPPO(lr=0.05, epochs=3, minibatches=2, clip=0.1, entropy_coef=entropy)
     policy = network.network
     for parameter, weight in zip(policy.parameters(), weights, strict=True):
         parameter.data.copy_(weight[0])
