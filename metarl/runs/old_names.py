@@ -1,0 +1,31 @@
+"""Names that settings had in earlier versions: used where a stored run is read, and nowhere else."""
+
+from typing import Any
+
+__all__ = ["of_today"]
+
+# Class of settings -> the field's old name -> its name today
+FIELDS = {
+    "ActorCriticConfig": {"units": "hidden_size"},
+    "MLSHConfig": {
+        "every": "option_length",
+        "masters_only": "master_only_features",
+        "warm_up": "warmup_updates",
+    },
+    "NetworkConfig": {"units": "hidden_size"},
+    "PPOConfig": {"entropy": "entropy_coef", "value": "value_coef"},
+    "StackedPPO": {"entropy": "entropy_coef"},
+}
+# Class of settings -> field -> its old value -> its value today
+VALUES = {"NetworkConfig": {"core": {"arms": "per_pair_memory", "places": "spatial_memory"}}}
+
+
+def of_today(kind: Any, stored: dict[str, Any]) -> dict[str, Any]:
+    """Return stored settings of class `kind` by the names of today."""
+    fields, values = FIELDS.get(kind.__name__, {}), VALUES.get(kind.__name__, {})
+    renamed = {fields.get(name, name): value for name, value in stored.items()}
+    for name, new_values in values.items():
+        value = renamed.get(name)
+        if isinstance(value, str):
+            renamed[name] = new_values.get(value, value)
+    return renamed
