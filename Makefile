@@ -12,7 +12,7 @@ PYTEST = OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} MALLOC_TRIM_THRESHOLD_=100000000
 INPUTS := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev learn2learn procgen quickstart test test-slow lint format notebooks clean
+.PHONY: help install dev learn2learn procgen quickstart test test-slow lint format wheel notebooks clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -34,6 +34,9 @@ lint: $(VENV)/.installed-dev  ## check style (ruff) and types (mypy)
 format: $(VENV)/.installed-dev  ## let ruff put style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+wheel: $(VENV)/.installed-dev  ## build the package's wheel into dist/
+	$(BIN)/python -m build --wheel
 
 notebooks: $(VENV)/.installed-notebooks  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
