@@ -159,8 +159,12 @@ def test_own_sub_policies_steps_are_weighed_by_use_as_in_training():
             step, _ = env.step(action)
         first = learner.sub_policies.weights[-1]
         moves.append((state.own.stack.weights[-1] - first).abs().max(1).values)
-    assert bool((moves[0] < moves[1]).all())  # two sub-policies act, each a part of the time
-    assert bool((moves[0] > 0).all())
+    used = moves[1] > 0
+    assert bool((moves[0][used] > 0).all())
+    assert bool((moves[0][~used] == 0).all())
+    # A sub-policy that acted a part of the time moves less; one that acted alone moves as far.
+    less = torch.lt if int(used.sum()) > 1 else torch.le
+    assert bool(less(moves[0][used], moves[1][used]).all())
 
 
 @pytest.mark.parametrize("on", ["own", "all"])

@@ -106,7 +106,8 @@ every_kind = pytest.mark.parametrize(
 def close(ours, wanted) -> None:
     assert any(float(gradient.abs().max()) > 1e-3 for gradient in wanted)
     for one, other in zip(ours, wanted, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-10)
+        # Threads add up in another order: the least entries of a gradient differ by some 1e-10.
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-8)
 
 
 @every_kind
