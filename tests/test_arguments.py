@@ -122,7 +122,7 @@ def test_a_learner_or_an_id_plays_in_place_of_an_agent():
     [
         (None, "An agent has the methods initial_state and act; None lacks them"),
         (3, "3 lacks them"),
-        (RL2, "An agent is needed, not the class RL2"),
+        (RL2, r"An agent is needed, not the class RL2: make one, such as RL2\(config, distribution, seed=0\)"),
         ("tompson", "Did you mean 'thompson'"),
         ("psrl", "can't play"),
         ("runs/bandits", r"Where that is the folder of a run, give metarl.load_agent\('runs/bandits'\)"),

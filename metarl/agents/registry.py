@@ -93,7 +93,8 @@ def as_agent(agent: Any, distribution: TaskDistribution, budget: Budget) -> Agen
     if isinstance(agent, str):
         return make_agent(agent, distribution, budget)
     if inspect.isclass(agent):
-        raise ValueError(f"An agent is needed, not {shown(agent)}: make one, such as {agent.__name__}(distribution, budget).")
+        arguments = "config, distribution, seed=0" if hasattr(agent, "update") else "distribution, budget"
+        raise ValueError(f"An agent is needed, not {shown(agent)}: make one, such as {agent.__name__}({arguments}).")
     if isinstance(agent, Agent):
         return agent
     if callable(getattr(agent, "adapter", None)):

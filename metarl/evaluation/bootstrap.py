@@ -128,6 +128,9 @@ def crossed_bootstrap(
     seeds, plays = x.shape
     codes = task_codes(plays, [scores], tasks)
     distinct = plays if codes is None else int(codes.max()) + 1
+    if distinct == 1:
+        value = float(statistic(np.sort(x, axis=None), np.ones((1, x.size)))[0])
+        return Estimate(value, -np.inf, np.inf, 1, level)
     order = np.argsort(x, axis=None, kind="stable")
 
     def draws(size: int) -> np.ndarray:
@@ -137,7 +140,7 @@ def crossed_bootstrap(
         return (by_seed[:, :, None] * by_task[:, None, :]).reshape(size, -1)[:, order]
 
     chunks = (draws(size) for size in _sizes(resamples, x.size))
-    return _percentile(x.ravel()[order], np.ones((1, x.size)), chunks, statistic, seeds * distinct, level)
+    return _percentile(x.ravel()[order], np.ones((1, x.size)), chunks, statistic, distinct, level)
 
 
 def _percentile(

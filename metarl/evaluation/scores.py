@@ -14,9 +14,11 @@ ARRANGING = (  # functions that put the entries of their first argument elsewher
     np.array_split,
     np.concatenate,
     np.copy,
+    np.delete,
     np.expand_dims,
     np.flip,
     np.hstack,
+    np.moveaxis,
     np.ravel,
     np.repeat,
     np.reshape,
@@ -30,15 +32,38 @@ ARRANGING = (  # functions that put the entries of their first argument elsewher
     np.transpose,
     np.vstack,
 )
+ELEMENTWISE = (np.clip, np.nan_to_num, np.round, np.where)
+ALONG_AN_AXIS = (  # functions of the entries along `axis`, which is their second argument
+    np.all,
+    np.any,
+    np.average,
+    np.count_nonzero,
+    np.max,
+    np.median,
+    np.min,
+    np.nanmax,
+    np.nanmean,
+    np.nanmedian,
+    np.nanmin,
+    np.nanstd,
+    np.nansum,
+    np.nanvar,
+    np.prod,
+    np.ptp,
+    np.std,
+    np.var,
+)
+QUANTILES = (np.nanpercentile, np.nanquantile, np.percentile, np.quantile)  # `axis` is their third
+CUMULATIVE = (np.cumprod, np.cumsum, np.nancumsum)
 
 
 class Scores(np.ndarray):
     """An ordinary array of float64, with the task behind each number.
 
     Every function of `metarl.evaluation.statistics` looks at `task_keys`. They follow slices, masks,
-    arithmetic (`a.scores() - b.scores()`), means over entries of one task, other shapes, `np.stack` and
-    the like, copies and pickles. Other functions of NumPy, and `np.asarray`, give plain arrays, whose
-    entries count as so many tasks.
+    arithmetic (`a.scores() - b.scores()`), bounds and rounding, `np.where`, means, extremes and running
+    sums over entries of one task, other shapes, `np.stack` and the like, copies and pickles. Other
+    functions of NumPy, and `np.asarray`, give plain arrays, whose entries count as so many tasks.
 
     Attributes:
         task_keys: of the array's shape; equal keys are the same task. None where an array was made that has none.
@@ -70,6 +95,34 @@ class Scores(np.ndarray):
         """The same numbers in a row."""
         return self._arranged("ravel", *args, **kwargs)
 
+    def flatten(self, *args: Any, **kwargs: Any) -> Any:
+        """A copy of the numbers in a row."""
+        return self._arranged("flatten", *args, **kwargs)
+
+    def squeeze(self, *args: Any, **kwargs: Any) -> Any:
+        """The same numbers without axes of length one."""
+        return self._arranged("squeeze", *args, **kwargs)
+
+    def swapaxes(self, *args: Any) -> Any:
+        """The same numbers with two axes exchanged."""
+        return self._arranged("swapaxes", *args)
+
+    def repeat(self, *args: Any, **kwargs: Any) -> Any:
+        """Each number several times."""
+        return self._arranged("repeat", *args, **kwargs)
+
+    def compress(self, *args: Any, **kwargs: Any) -> Any:
+        """The numbers for which a condition holds."""
+        return self._arranged("compress", *args, **kwargs)
+
+    def round(self, decimals: int = 0) -> Any:  # type: ignore[override]
+        """The numbers rounded."""
+        return np.round(self, decimals)
+
+    def cumsum(self, axis: Any = None, dtype: Any = None) -> Any:  # type: ignore[override]
+        """Running sums, which know their tasks where each is of one."""
+        return np.cumsum(self, axis, dtype)
+
     @property
     def T(self) -> Any:
         """The same numbers with all axes in the opposite order."""
@@ -96,16 +149,23 @@ class Scores(np.ndarray):
         if out is not None:
             kwargs["out"] = tuple(_plain(value) for value in out)
         result = getattr(ufunc, method)(*plain, **kwargs)
-        if method == "__call__" and isinstance(result, np.ndarray):
+        if method == "__call__" and isinstance(result, np.ndarray) and ufunc.signature is None:
             result = _with_keys(result, _common_keys(inputs, result.shape))
-        elif method == "reduce" and isinstance(result, np.ndarray) and not kwargs.get("keepdims") and self.task_keys is not None:
-            result = _with_keys(result, _reduced_keys(self.task_keys, kwargs.get("axis", 0)))
+        elif method == "reduce" and isinstance(result, np.ndarray):
+            result = _with_reduced_keys(result, self.task_keys, kwargs.get("axis", 0))
         return result if out is None else out[0] if len(out) == 1 else out
 
     def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         if func in REDUCTIONS and isinstance(args[0], Scores):
             return getattr(args[0], func.__name__)(*args[1:], **kwargs)
         result = func(*_plain(args), **{name: _plain(value) for name, value in kwargs.items()})
+        if func in ELEMENTWISE and isinstance(result, np.ndarray):
+            return _with_keys(result, _common_keys([*args, *kwargs.values()], result.shape))
+        if func in ALONG_AN_AXIS or func in QUANTILES or func in CUMULATIVE:
+            second = 2 if func in QUANTILES else 1
+            axis = kwargs.get("axis", args[second] if len(args) > second else None)
+            keys = _keys_of(args[0])
+            return _with_cumulative_keys(result, keys, axis) if func in CUMULATIVE else _with_reduced_keys(result, keys, axis)
         keys = _keys_of(args[0]) if func in ARRANGING else None
         if keys is None:
             return result
@@ -217,6 +277,24 @@ def _common_keys(inputs: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray | 
             pairs = np.stack([keys.ravel(), np.broadcast_to(other, shape).ravel()], 1)
             keys = np.unique(pairs, axis=0, return_inverse=True)[1].reshape(shape)
     return keys
+
+
+def _with_reduced_keys(result: Any, keys: np.ndarray | None, axis: Any) -> Any:
+    """`result` of a function along `axis`, which may have kept that axis or put others in front, with its keys."""
+    reduced = None if keys is None else _reduced_keys(keys, axis)
+    if keys is None or reduced is None or not isinstance(result, np.ndarray):
+        return result
+    if result.ndim == keys.ndim and result.shape != reduced.shape:
+        kept = np.expand_dims(reduced, axis)
+        if kept.shape == result.shape:
+            return _with_keys(result, kept)
+    if result.shape[result.ndim - reduced.ndim :] != reduced.shape:
+        return result
+    return _with_keys(result, np.broadcast_to(reduced, result.shape))
+
+
+def _with_cumulative_keys(result: Any, keys: np.ndarray | None, axis: Any) -> Any:
+    return result if keys is None or _reduced_keys(keys, axis) is None else _with_keys(result, keys)
 
 
 def _reduced_keys(keys: np.ndarray, axis: Any) -> np.ndarray | None:

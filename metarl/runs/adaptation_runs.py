@@ -3,16 +3,16 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from metarl.runs.config import RunConfig
 from metarl.learners.initialisation.adapting_policy import Adaptation
 from metarl.learners.initialisation.joint_rl import JointRLConfig
-from metarl.learners.optimizers import Adam
 from metarl.learners.initialisation.policy_initialisation import ClippedPPO, PolicyInitialisationConfig
-from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.initialisation.reptile_rl import ReptileRLConfig
 from metarl.learners.memory.rl2 import RL2Config
+from metarl.learners.optimizers import Adam
+from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.policy_gradient.trust_region import TRPO
 from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.config import RunConfig
 
 __all__ = ["FAMILIES", "RL2_NAME", "Family", "Plan", "adaptation_run"]
 

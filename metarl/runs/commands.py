@@ -10,18 +10,18 @@ from typing import Any, Literal, NamedTuple
 
 from metarl.agents.registry import agent_class, agent_names, make_agent
 from metarl.core.agent import Agent
-from metarl.core.budget import Budget, Episodes, Steps, max_steps
-from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
-from metarl.runs.load import default_budget, load_agent
-from metarl.runs.training import iterations_done, train
-from metarl.runs.config import RunConfig, config_from_json, folder_name, parse_arguments
-from metarl.runs.suggested import default_family, suggested_config, suggested_num_tasks
-from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class, learner_names
-from metarl.runs.store import RunFolder, RunFolderError, find_runs, skipped_if_broken, write_evaluation
-from metarl.core.task_distribution import TaskDistribution
 from metarl.core.arguments import check_device
+from metarl.core.budget import Budget, Episodes, Steps, max_steps
 from metarl.core.paths import as_path
 from metarl.core.registry import distribution_class, distribution_ids, make, supervised_ids
+from metarl.core.task_distribution import TaskDistribution
+from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
+from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class, learner_names
+from metarl.runs.config import RunConfig, config_from_json, folder_name, parse_arguments
+from metarl.runs.load import default_budget, load_agent
+from metarl.runs.store import RunFolder, RunFolderError, find_runs, skipped_if_broken, write_evaluation
+from metarl.runs.suggested import default_family, suggested_config, suggested_num_tasks
+from metarl.runs.training import iterations_done, train
 
 __all__ = [
     "Catalogue",

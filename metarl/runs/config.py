@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from inspect import signature
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from metarl.core.learner import Learner
-from metarl.learners.registry import check_fits, learner_class, learner_name
-from metarl.core.task_distribution import TaskDistribution
 from metarl.core.arguments import check_device
+from metarl.core.learner import Learner
 from metarl.core.lookup import shown
 from metarl.core.paths import as_path
 from metarl.core.registry import REVEALED, distribution_class, make, name_of_distribution
+from metarl.core.task_distribution import TaskDistribution
+from metarl.learners.registry import check_fits, learner_class, learner_name
 from metarl.runs.old_names import of_today
 
 __all__ = ["RunConfig", "config_from_json", "folder_name", "parse_arguments"]

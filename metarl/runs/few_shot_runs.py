@@ -7,12 +7,12 @@ The paper's settings of Reptile are those of the commands released with it; thos
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from metarl.runs.config import RunConfig
 from metarl.learners.initialisation.fomaml import FOMAMLConfig
 from metarl.learners.initialisation.maml import MAMLConfig
-from metarl.learners.optimizers import SGD, Adam
 from metarl.learners.initialisation.reptile import ReptileConfig
+from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetworkConfig
+from metarl.runs.config import RunConfig
 
 __all__ = ["DATA", "LABELS", "PRESETS", "SETTINGS", "Plan", "Scoring", "Setting", "few_shot_run", "plan_of", "scoring", "settings_of"]
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from metarl.runs.checkpoint import in_half_precision
-from metarl.runs.training import train
 from metarl.runs.config import RunConfig
 from metarl.runs.store import RunFolder, find_runs, publish
+from metarl.runs.training import train
 
 __all__ = ["check_folder", "find_finished", "finished", "trained"]
 

@@ -7,10 +7,10 @@ a minibatch; environments that are no tensors count one by one, in worker proces
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from metarl.runs.suggested import kind_of, observation_bytes
+from metarl.envs.worker_memory import GIB, available_bytes
 from metarl.learners.hierarchy.mlsh_agent import episodes_between
 from metarl.networks.inputs import is_image
-from metarl.envs.worker_memory import GIB, available_bytes
+from metarl.runs.suggested import kind_of, observation_bytes
 
 __all__ = ["Footprint", "check_it_fits", "footprint"]
 
@@ -72,12 +72,12 @@ def check_it_fits(expected: Footprint | None, about: str) -> None:
     if expected is None or expected.bytes <= (available := available_bytes()):
         return
     growing = max(1, expected.bytes - BASE)
-    fitting = max(1, int(expected.value * max(0, available - BASE) / growing))
-    fitting = 1 << (fitting.bit_length() - 1)
-    raise ValueError(
-        f"{about} needs about {_amount(expected.bytes)} of memory, and {_amount(available)} are free: "
-        f"give {expected.lower} {fitting} or less instead of {expected.value}."
-    )
+    fitting = int(expected.value * max(0, available - BASE) / growing)
+    advice = f"even {expected.lower} 1 won't fit, so free some memory, or take a machine that has more."
+    if fitting:
+        fitting = 1 << (fitting.bit_length() - 1)
+        advice = f"give {expected.lower} {fitting} or less instead of {expected.value}."
+    raise ValueError(f"{about} needs about {_amount(expected.bytes)} of memory, and {_amount(available)} are free: {advice}")
 
 
 def _amount(count: int) -> str:

@@ -17,13 +17,13 @@ import pandas as pd
 
 from metarl.core.agent import Agent
 from metarl.core.budget import Budget, Steps
-from metarl.evaluation.protocol import evaluate
-from metarl.evaluation.statistics import Estimate, mean
-from metarl.runs.store import skipped_if_broken, write_csv, write_evaluation
+from metarl.core.paths import as_path
 from metarl.core.task_distribution import check_split
 from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.envs.one_task import one_task
-from metarl.core.paths import as_path
+from metarl.evaluation.protocol import evaluate
+from metarl.evaluation.statistics import Estimate, mean
+from metarl.runs.store import skipped_if_broken, write_csv, write_evaluation
 
 __all__ = ["COLUMNS", "Leads", "Plan", "leaderboard", "leads", "play_levels", "score_name", "stored_scores"]
 

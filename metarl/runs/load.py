@@ -5,14 +5,14 @@ from pathlib import Path
 
 from metarl.core.agent import Agent
 from metarl.core.budget import Budget, Episodes, as_budget
-from metarl.runs.checkpoint import CheckpointError, load_state
-from metarl.runs.training import check_belongs, resume
-from metarl.runs.config import RunConfig
 from metarl.core.learner import Learner
-from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class
-from metarl.runs.store import RunFolder, RunFolderError
-from metarl.core.task_distribution import TaskDistribution
 from metarl.core.registry import as_distribution
+from metarl.core.task_distribution import TaskDistribution
+from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class
+from metarl.runs.checkpoint import CheckpointError, load_state
+from metarl.runs.config import RunConfig
+from metarl.runs.store import RunFolder, RunFolderError
+from metarl.runs.training import check_belongs, resume
 
 __all__ = ["default_budget", "load_agent", "load_learner"]
 
@@ -71,7 +71,9 @@ def load_learner(
     place = RunFolder(folder)
     run = RunConfig.from_identity(place.identity, device)
     if not 0 <= seed_index < len(run.seeds):
-        raise ValueError(f"{folder} has no seed number {seed_index}; it trained {len(run.seeds)}, for seeds {', '.join(map(str, run.seeds))}.")
+        raise ValueError(
+            f"{folder} has no seed number {seed_index}; it trained {len(run.seeds)}, for seeds {', '.join(map(str, run.seeds))}."
+        )
     file = place.weights(seed_index)
     if not file.exists():
         if not place.checkpoint.exists():

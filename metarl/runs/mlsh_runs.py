@@ -4,15 +4,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from metarl.core.budget import Episodes
-from metarl.runs.config import RunConfig
-from metarl.learners.initialisation.adapting_policy import Adaptation
-from metarl.learners.transfer.joint_ppo import JointPPOConfig
 from metarl.learners.hierarchy.mlsh import PAPER, MLSHConfig
+from metarl.learners.initialisation.adapting_policy import Adaptation
 from metarl.learners.initialisation.policy_initialisation import PolicyInitialisationConfig
-from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.memory.rl2 import RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.policy_gradient.stacked_ppo import StackedPPO
+from metarl.learners.transfer.joint_ppo import JointPPOConfig
 from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.config import RunConfig
 
 __all__ = [
     "ABLATIONS",
@@ -39,7 +39,13 @@ MOVING_BANDITS = replace(PAPER, iterations=250)
 
 # Chosen by goals that weren't trained for, of the training split: sub-policies that are sure of their ways don't come by new goals.
 FOUR_ROOMS = MLSHConfig(
-    iterations=60, sub_policies=4, option_length=50, warmup_updates=6, joint=6, tasks=30, sub_policy=StackedPPO(lr=3e-3, minibatches=15, entropy_coef=0.3)
+    iterations=60,
+    sub_policies=4,
+    option_length=50,
+    warmup_updates=6,
+    joint=6,
+    tasks=30,
+    sub_policy=StackedPPO(lr=3e-3, minibatches=15, entropy_coef=0.3),
 )
 FOUR_ROOMS_ITERATIONS = {"room": 60, "upper-room": 60, "any": 120}  # by where goals are
 # At test: an update every second episode is best for PPO from scratch, on training goals in one room, of every episode, 2, 3, 5 and 10.

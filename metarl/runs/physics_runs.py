@@ -7,10 +7,10 @@ shorter episodes: it plays more of them, to train on no fewer environment steps 
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from metarl.runs.config import RunConfig
-from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.memory.rl2 import RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.config import RunConfig
 
 __all__ = ["FAMILIES", "POLICIES", "Family", "physics_run"]
 

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from metarl.agents.registry import make_agent
 from metarl.core.budget import Episodes
+from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.ceiling import ceiling_of, nothing_to_normalise
 from metarl.evaluation.protocol import evaluate
-from metarl.core.task_distribution import TaskDistribution
 
 __all__ = ["Progress", "Yardstick", "yardstick"]
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from metarl.runs.config import RunConfig
 from metarl.learners.transfer.joint_rainbow import JointRainbowConfig
 from metarl.learners.transfer.rainbow import RainbowConfig
 from metarl.learners.transfer.replay import ReplayConfig
 from metarl.networks.rainbow_network import RainbowNetworkConfig
+from metarl.runs.config import RunConfig
 
 __all__ = ["GAMES", "PARTS", "Game", "rainbow_run"]
 

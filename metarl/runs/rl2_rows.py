@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from metarl.agents.registry import agent_class
 from metarl.core.budget import Episodes
-from metarl.runs.config import RunConfig
-from metarl.learners.policy_gradient.ppo import PPOConfig
+from metarl.core.registry import make
+from metarl.core.task_distribution import TaskDistribution
 from metarl.learners.memory.rl2 import RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.networks.policies.policy import NetworkConfig
 from metarl.reference.duan2016 import TABLES, rl2_table
-from metarl.core.task_distribution import TaskDistribution
-from metarl.core.registry import make
+from metarl.runs.config import RunConfig
 
 __all__ = [
     "COLUMNS",
@@ -310,7 +310,9 @@ def bandit_config(n: int, k: int) -> RL2Config:
     network, ppo = NetworkConfig("per_pair_memory", hidden_size=32), PPOConfig(discount=1.0, gae_lambda=0.95)
     if n <= 100:
         return RL2Config(episodes=n, num_envs=512, iterations=200, network=network, ppo=replace(ppo, lr=1e-2))
-    return RL2Config(episodes=n, num_envs=256, iterations=60, network=network, ppo=replace(ppo, lr=1e-3, gae_lambda=0.9, entropy_coef=0.005))
+    return RL2Config(
+        episodes=n, num_envs=256, iterations=60, network=network, ppo=replace(ppo, lr=1e-3, gae_lambda=0.9, entropy_coef=0.005)
+    )
 
 
 def mdp_config(n: int) -> RL2Config:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from metarl.runs.config import RunConfig
 from metarl.learners.initialisation.fomaml import FOMAMLConfig
 from metarl.learners.initialisation.maml import MAMLConfig
 from metarl.learners.initialisation.reptile import ReptileConfig
+from metarl.runs.config import RunConfig
 
 __all__ = ["JOINT", "SINE_TRAININGS", "SineTraining", "sine_run"]
 

@@ -35,9 +35,9 @@ import numpy as np
 import pandas as pd
 
 from metarl import __version__
+from metarl.core.paths import as_path
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import same_tasks
-from metarl.core.paths import as_path
 
 __all__ = [
     "FORMAT",

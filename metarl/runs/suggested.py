@@ -14,23 +14,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from metarl.core.registry import make
+from metarl.core.seeding import torch_generator
+from metarl.core.task_distribution import TaskDistribution
 from metarl.learners.initialisation.adapting_policy import Adaptation
-from metarl.learners.optimizers import SGD, Adam
 from metarl.learners.initialisation.policy_initialisation import ClippedPPO
+from metarl.learners.optimizers import SGD, Adam
 from metarl.learners.policy_gradient.ppo import PPOConfig
-from metarl.learners.transfer.rainbow import RainbowConfig
-from metarl.learners.registry import check_fits, learner_class
-from metarl.learners.transfer.replay import ReplayConfig
 from metarl.learners.policy_gradient.stacked_ppo import StackedPPO
 from metarl.learners.policy_gradient.trust_region import TRPO
+from metarl.learners.registry import check_fits, learner_class
+from metarl.learners.transfer.rainbow import RainbowConfig
+from metarl.learners.transfer.replay import ReplayConfig
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.inputs import is_image
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policies.policy import NetworkConfig
 from metarl.networks.rainbow_network import RainbowNetworkConfig
-from metarl.core.task_distribution import TaskDistribution
-from metarl.core.registry import make
-from metarl.core.seeding import torch_generator
 
 __all__ = ["DEFAULT_FAMILIES", "DefaultFamily", "default_family", "kind_of", "suggested_config", "suggested_num_tasks"]
 

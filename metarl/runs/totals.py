@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from metarl.core.paths import as_path
 from metarl.evaluation.episodes import episode_lengths, episode_successes
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import same_tasks
 from metarl.runs.store import MAX_PUBLISHED_BYTES, write_file
-from metarl.core.paths import as_path
 
 __all__ = ["published_arrays", "write_arrays", "write_episodes", "write_totals"]
 

@@ -11,18 +11,18 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
+from metarl.core.errors import PlugInError
+from metarl.core.learner import Learner
+from metarl.core.supervised import SupervisedDistribution
+from metarl.core.task_distribution import TaskDistribution
+from metarl.learners.registry import check_fits
 from metarl.runs.checkpoint import CheckpointError, load_about, load_state, save_state
+from metarl.runs.config import RunConfig
 from metarl.runs.footprint import Footprint, check_it_fits, footprint
 from metarl.runs.metrics_log import MetricsLog
 from metarl.runs.progress import Progress, yardstick
-from metarl.runs.config import RunConfig
 from metarl.runs.stopping import stop_signals
-from metarl.core.learner import Learner
-from metarl.learners.registry import check_fits
 from metarl.runs.store import RunFolder, RunFolderError
-from metarl.core.errors import PlugInError
-from metarl.core.task_distribution import TaskDistribution
-from metarl.core.supervised import SupervisedDistribution
 
 __all__ = ["check_belongs", "iterations_done", "resume", "save", "train"]
 

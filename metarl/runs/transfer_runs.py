@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from metarl.runs.config import RunConfig
+from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.transfer.joint_ppo import JointPPOConfig
 from metarl.learners.transfer.joint_rainbow import JointRainbowConfig
-from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.transfer.rainbow import SONIC as SONIC_RAINBOW
 from metarl.learners.transfer.rainbow import RainbowConfig
 from metarl.learners.transfer.replay import ReplayConfig
 from metarl.networks.policies.actor_critic import ActorCriticConfig
 from metarl.networks.rainbow_network import RainbowNetworkConfig
+from metarl.runs.config import RunConfig
 
 __all__ = ["COIN_RUN_LEVELS", "GAMES", "STEPS", "Game", "Preset", "coin_run_run", "joint_run"]
 
@@ -40,7 +40,16 @@ ALONE = PPOConfig(
 FRAMES = JointPPOConfig(num_envs=16, steps=128, iterations=500, network=NATURE, ppo=replace(ALONE, lr_end=0.0), fine_tuning=ALONE)
 # As the paper has it: 188 workers, four on each level, 8,192 steps between updates at test; 400 million steps of joint training.
 SONIC_PPO = PPOConfig(
-    discount=0.99, gae_lambda=0.95, epochs=4, minibatches=4, lr=2e-4, lr_end=2e-4, clip=0.2, entropy_coef=0.001, entropy_end=0.001, value_coef=0.5
+    discount=0.99,
+    gae_lambda=0.95,
+    epochs=4,
+    minibatches=4,
+    lr=2e-4,
+    lr_end=2e-4,
+    clip=0.2,
+    entropy_coef=0.001,
+    entropy_end=0.001,
+    value_coef=0.5,
 )
 SONIC_JOINT_PPO = JointPPOConfig(
     num_envs=188,

@@ -67,6 +67,15 @@ def test_the_stratified_bootstrap_keeps_the_strata_and_covers_their_mean():
     assert np.mean([e.high - e.low for e in estimates]) < 0.4
 
 
+def test_the_crossed_bootstrap_counts_tasks_and_not_their_plays():
+    scores = generator(1).normal(size=(3, 20))
+    assert crossed_bootstrap(scores, mean_of_counts, generator()).n == 20
+    one_task = crossed_bootstrap(scores, mean_of_counts, generator(), tasks=np.zeros(20))
+    assert one_task.n == 1
+    assert not one_task.known
+    assert one_task.value == pytest.approx(scores.mean())
+
+
 def test_the_crossed_bootstrap_covers_new_seeds_and_new_tasks_alike():
     rng, inside = generator(5), 0
     for _ in range(500):

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import torch._dynamo  # noqa: F401 (optimisers import it on first use, which would cost every child seconds)
 
-from metarl.runs.checkpoint import load_state
-from metarl.runs.training import train
-from metarl.runs.config import RunConfig
-from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.memory.rl2 import RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.checkpoint import load_state
+from metarl.runs.config import RunConfig
 from metarl.runs.store import RunFolder
+from metarl.runs.training import train
 
 CONFIG = RL2Config(episodes=3, num_envs=32, iterations=30, network=NetworkConfig(hidden_size=8), ppo=PPOConfig(epochs=1, minibatches=2))
 RUN = RunConfig("rl2", CONFIG, arguments={"arms": 3}, seed=5)

@@ -4,15 +4,15 @@ import pandas as pd
 import pytest
 
 from metarl.core.budget import Episodes
-from metarl.runs import commands
-from metarl.runs.commands import EvaluateOptions, TrainOptions, save_scores, score_run, scoring_flags, suggestion_for, train_run
-from metarl.runs.suggested import suggested_config
+from metarl.core.registry import make
 from metarl.learners.hierarchy.mlsh import MLSHConfig
 from metarl.learners.memory.rl2 import RL2Config
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs import commands
+from metarl.runs.commands import EvaluateOptions, TrainOptions, save_scores, score_run, scoring_flags, suggestion_for, train_run
 from metarl.runs.store import RunFolder
-from metarl.core.registry import make
+from metarl.runs.suggested import suggested_config
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ from typing import Literal
 
 import pytest
 
-from metarl.runs.config import RunConfig, config_from_json, folder_name, parse_arguments
-from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.initialisation.reptile import ReptileConfig
 from metarl.learners.memory.rl2 import RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.config import RunConfig, config_from_json, folder_name, parse_arguments
 from metarl.runs.store import RunFolder
 from metarl.tasks.mazes.grid_maze import GridMaze
 from tests.runs.tiny_learner import Part

@@ -2,10 +2,10 @@
 
 import pytest
 
-from metarl.runs.few_shot_runs import LABELS, SETTINGS, Setting, few_shot_run, plan_of, scoring, settings_of
-from metarl.runs.config import RunConfig
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetworkConfig
+from metarl.runs.config import RunConfig
+from metarl.runs.few_shot_runs import LABELS, SETTINGS, Setting, few_shot_run, plan_of, scoring, settings_of
 from tests.tasks.made_folders import flat
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from metarl.learners.memory.rl2 import RL2Config
+from metarl.runs.config import RunConfig
 from metarl.runs.finished import check_folder, find_finished, finished, trained
 from metarl.runs.load import load_learner
-from metarl.runs.config import RunConfig
-from metarl.learners.memory.rl2 import RL2Config
 
 RUN = RunConfig("rl2", RL2Config(episodes=2, num_envs=8, iterations=1), "BernoulliBandit-v0", {"arms": 2})
 OTHER = replace(RUN, seed=5)

@@ -6,16 +6,16 @@ import torch
 
 import metarl
 from metarl.cli import main
-from metarl.runs.training import save, train
-from metarl.runs.config import RunConfig
-from metarl.learners.policy_gradient.ppo import PPOConfig
-from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS, learner_class
-from metarl.learners.memory.rl2 import RL2, RL2Config
-from metarl.networks.policies.build import build_policy
-from metarl.networks.policies.policy import NetworkConfig
-from metarl.runs.store import RunFolder, RunFolderError
 from metarl.core import lookup as entries
 from metarl.core.seeding import torch_generator
+from metarl.learners.memory.rl2 import RL2, RL2Config
+from metarl.learners.policy_gradient.ppo import PPOConfig
+from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS, learner_class
+from metarl.networks.policies.build import build_policy
+from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.config import RunConfig
+from metarl.runs.store import RunFolder, RunFolderError
+from metarl.runs.training import save, train
 from tests.own_things import MyBandit
 
 CONFIG = RL2Config(episodes=3, num_envs=8, iterations=4, network=NetworkConfig(hidden_size=8), ppo=PPOConfig(minibatches=1))

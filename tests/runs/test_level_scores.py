@@ -9,10 +9,10 @@ import pytest
 
 from metarl.agents.random import RandomAgent
 from metarl.core.budget import Steps
-from metarl.evaluation.protocol import evaluate
-from metarl.runs.level_scores import COLUMNS, Plan, leaderboard, leads, play_levels, stored_scores
 from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.envs.one_task import one_task
+from metarl.evaluation.protocol import evaluate
+from metarl.runs.level_scores import COLUMNS, Plan, leaderboard, leads, play_levels, stored_scores
 from tests.checks.line import Line
 
 LINES = GymnasiumDistribution("Line-v0", Line, {"train": [-3.0, 3.0], "test": [-2.5, 2.5, 1.0]}, horizon=8)

@@ -4,14 +4,14 @@ from metarl import load_agent
 from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.supervised import evaluate_supervised
-from metarl.runs.checkpoint import CheckpointError, load_state, save_state
-from metarl.runs.load import default_budget, load_learner
-from metarl.runs.training import train
-from metarl.runs.config import RunConfig
 from metarl.learners.initialisation.reptile import ReptileConfig
 from metarl.learners.memory.rl2 import RL2Config
 from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs.checkpoint import CheckpointError, load_state, save_state
+from metarl.runs.config import RunConfig
+from metarl.runs.load import default_budget, load_learner
 from metarl.runs.store import RunFolder, RunFolderError, publish
+from metarl.runs.training import train
 
 BUDGET = Episodes(4)
 

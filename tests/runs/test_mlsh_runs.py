@@ -2,6 +2,7 @@
 
 import pytest
 
+from metarl.learners.hierarchy.mlsh import PAPER
 from metarl.runs.mlsh_runs import (
     ABLATIONS,
     MOVING_BANDITS,
@@ -15,7 +16,6 @@ from metarl.runs.mlsh_runs import (
     shared_run,
     two_walk_run,
 )
-from metarl.learners.hierarchy.mlsh import PAPER
 
 
 @pytest.mark.parametrize("ablation", [None, *ABLATIONS])
@@ -29,7 +29,9 @@ def test_every_training_can_be_made(ablation):
 
 def test_settings_are_the_papers_and_seeds_five():
     assert (
-        (MOVING_BANDITS.warmup_updates, MOVING_BANDITS.every, MOVING_BANDITS.steps) == (PAPER.warmup_updates, PAPER.every, PAPER.steps) == (9, 10, 2000)
+        (MOVING_BANDITS.warmup_updates, MOVING_BANDITS.every, MOVING_BANDITS.steps)
+        == (PAPER.warmup_updates, PAPER.every, PAPER.steps)
+        == (9, 10, 2000)
     )
     assert len(SEEDS) == 5
 

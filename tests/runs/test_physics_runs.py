@@ -2,8 +2,8 @@
 
 import pytest
 
-from metarl.runs.physics_runs import FAMILIES, POLICIES, physics_run
 from metarl.core.reveal import Revealed
+from metarl.runs.physics_runs import FAMILIES, POLICIES, physics_run
 
 
 @pytest.mark.parametrize("family", FAMILIES)

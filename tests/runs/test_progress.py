@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from metarl.runs.progress import Progress, Yardstick, yardstick
 from metarl.core.registry import make
+from metarl.runs.progress import Progress, Yardstick, yardstick
 
 
 def test_the_yardstick_of_bandits_is_exact_at_the_top():

@@ -7,9 +7,9 @@ import pytest
 
 from metarl.agents.registry import AGENTS, make_agent
 from metarl.core.budget import Episodes
-from metarl.runs.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_config, rl2_run, start_row
-from metarl.runs.config import RunConfig
 from metarl.reference import rl2_table
+from metarl.runs.config import RunConfig
+from metarl.runs.rl2_rows import COLUMNS, PRESETS, RL2_ID, WANTED, Column, Row, parse_row, rl2_config, rl2_run, start_row
 
 
 @pytest.mark.parametrize("table", ["bandits", "mdps"])

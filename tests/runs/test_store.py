@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metarl.runs import store as results
 from metarl.core.budget import Episodes, Steps
+from metarl.core.registry import make
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean
+from metarl.runs import store as results
 from metarl.runs.store import (
     RunFolder,
     RunFolderError,
@@ -29,7 +30,6 @@ from metarl.runs.store import (
     write_evaluation,
     write_file,
 )
-from metarl.core.registry import make
 from tests.runs.tiny_learner import TinyAgent
 
 IDENTITY = {

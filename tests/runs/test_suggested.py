@@ -6,13 +6,13 @@ import pytest
 
 import metarl
 from metarl.core.budget import Episodes, max_steps
-from metarl.runs.footprint import BASE, check_it_fits, footprint
-from metarl.runs.suggested import DEFAULT_FAMILIES, KIND_OF, RULES, default_family, suggested_config, suggested_num_tasks
-from metarl.learners.transfer.joint_rainbow import JointRainbowConfig
-from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS
-from metarl.learners.memory.rl2 import RL2Config
 from metarl.core.registry import DISTRIBUTIONS, SUPERVISED, make
 from metarl.envs.worker_memory import available_bytes
+from metarl.learners.memory.rl2 import RL2Config
+from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS
+from metarl.learners.transfer.joint_rainbow import JointRainbowConfig
+from metarl.runs.footprint import BASE, Footprint, check_it_fits, footprint
+from metarl.runs.suggested import DEFAULT_FAMILIES, KIND_OF, RULES, default_family, suggested_config, suggested_num_tasks
 from tests.playable import playable_ids
 
 GB = 2**30
@@ -90,6 +90,13 @@ def test_what_wont_fit_is_refused_with_what_would():
         check_it_fits(footprint("rl2", config, distribution), "rl2 on GridMaze-v0")
     fitting = int(str(caught.value).split("--num-envs ")[1].split()[0])
     assert footprint("rl2", replace(config, num_envs=fitting), distribution).bytes <= available_bytes()
+
+
+@pytest.mark.parametrize("value", [1, 64])
+def test_no_smaller_size_is_advised_where_none_would_fit(monkeypatch, value):
+    monkeypatch.setattr("metarl.runs.footprint.available_bytes", lambda: BASE // 2)
+    with pytest.raises(ValueError, match="even --num-envs 1 won't fit"):
+        check_it_fits(Footprint(value, 10, 2 * BASE, "--num-envs", value), "rl2 on GridMaze-v0")
 
 
 def test_a_replay_is_counted_and_a_learner_of_ones_own_isnt():

@@ -5,10 +5,10 @@ import pytest
 
 from metarl.agents.registry import make_agent
 from metarl.core.budget import Episodes
+from metarl.core.registry import make
 from metarl.evaluation.protocol import evaluate
 from metarl.runs import totals
 from metarl.runs.totals import published_arrays, write_arrays, write_episodes, write_totals
-from metarl.core.registry import make
 
 
 def test_agents_of_the_same_tasks_are_kept_together(tmp_path):

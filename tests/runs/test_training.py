@@ -13,21 +13,21 @@ import pandas as pd
 import pytest
 import torch
 
-from metarl.runs import training as run_module
-from metarl.runs import stopping
-from metarl.runs.checkpoint import CheckpointError, load_state, save_state
-from metarl.runs.load import load_agent
-from metarl.runs.training import train
-from metarl.runs.config import RunConfig
+from metarl.core.errors import PlugInError
+from metarl.learners.memory.rl2 import RL2, RL2Config
 from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.registry import SUPERVISED_LEARNERS, learner_names
-from metarl.learners.memory.rl2 import RL2, RL2Config
 from metarl.networks.policies.policy import NetworkConfig
+from metarl.runs import stopping
+from metarl.runs import training as run_module
+from metarl.runs.checkpoint import CheckpointError, load_state, save_state
+from metarl.runs.config import RunConfig
+from metarl.runs.load import load_agent
 from metarl.runs.store import RunFolder, RunFolderError, StorageError, find_runs
+from metarl.runs.training import train
 from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
-from metarl.core.errors import PlugInError
-from tests.runs.tiny_learner import TinyLearner
 from tests.learners.tiny_configs import tiny_config
+from tests.runs.tiny_learner import TinyLearner
 
 FAMILIES = {"rl2": "BernoulliBandit-v0", "joint-ppo": "CartPole-v0", "joint-rainbow": "CartPole-v0", "mlsh": "MovingBandits-v0"}
 WALL_CLOCK = ["seconds", "steps_per_second"]
