@@ -7,7 +7,7 @@ from metarl.core.agent import Agent
 from metarl.core.budget import Budget, Episodes, Steps, as_budget
 from metarl.core.learner import Learner
 from metarl.core.lookup import known_ids, look_up, shown
-from metarl.core.registry import task_distribution
+from metarl.core.registry import check_arguments, task_distribution
 from metarl.core.reveal import reveal
 from metarl.core.task_distribution import TaskDistribution
 
@@ -76,6 +76,7 @@ def make_agent(id: str, distribution: TaskDistribution | str, budget: Budget | i
     unknown = sorted(set(parameters) - set(own))
     if unknown:
         raise ValueError(f"The agent {id!r} has no parameter {unknown[0]!r}; it has {', '.join(own) or 'none'}.")
+    parameters = check_arguments(f"The agent {id!r}", kind, parameters)
     try:
         return kind(distribution, budget, **parameters)
     except TypeError as error:

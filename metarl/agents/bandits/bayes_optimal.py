@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.agents.bandits.posterior import ArmCounts, no_counts, take_in
-from metarl.core.agent import MadeFor
+from metarl.core.agent import MadeFor, agent_repr
 from metarl.core.budget import Budget, max_steps
 from metarl.core.step import Step
 from metarl.core.task_distribution import TaskDistribution
@@ -40,6 +40,8 @@ class BayesOptimal:
     id = "bayes-optimal"
     label = "Bayes-optimal"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not isinstance(distribution, BernoulliBandit):

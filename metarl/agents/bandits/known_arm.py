@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from torch import Generator, Tensor
 
-from metarl.core.agent import MadeFor
+from metarl.core.agent import MadeFor, agent_repr
 from metarl.core.budget import Budget
 from metarl.core.reveal import Revealed
 from metarl.core.step import Step
@@ -21,6 +21,8 @@ class KnownArm:
     id = "known-arm"
     label = "Known arm"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not isinstance(distribution, Revealed) or not self.supports(distribution):

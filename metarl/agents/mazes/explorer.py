@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from metarl.core.agent import MadeFor
+from metarl.core.agent import MadeFor, agent_repr
 from metarl.core.budget import Budget
 from metarl.core.step import Step
 from metarl.core.task_distribution import TaskDistribution, where_rows
@@ -38,6 +38,8 @@ class MazeExplorer:
     id = "maze-explorer"
     label = "Systematic explorer"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not isinstance(distribution, GridMaze):

@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from metarl.core.agent import MadeFor
+from metarl.core.agent import MadeFor, agent_repr
 from metarl.core.budget import Budget
 from metarl.core.reveal import Revealed
 from metarl.core.step import Step
@@ -31,6 +31,8 @@ class KnownMaze:
     id = "known-maze"
     label = "Known maze"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not self.supports(distribution):

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from metarl.core.agent import MadeFor
+from metarl.core.agent import MadeFor, agent_repr
 from metarl.core.budget import Budget
 from metarl.core.reveal import Revealed
 from metarl.core.step import Step
@@ -28,6 +28,8 @@ class KnownGoal:
     id = "known-goal"
     label = "Known goal"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not self.supports(distribution):

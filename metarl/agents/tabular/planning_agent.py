@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.agents.tabular.history import History, no_history, remember
-from metarl.core.agent import MadeFor
+from metarl.core.agent import MadeFor, agent_repr
 from metarl.core.budget import Budget, max_steps
 from metarl.core.seeding import torch_generator
 from metarl.core.step import Step
@@ -47,6 +47,8 @@ class TabularAgent(ABC):
     id: ClassVar[str]
     label: ClassVar[str]
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget, reward_prior_mean: float | None = None, ties: Ties = "first"):
         if not isinstance(distribution, RandomMDP):

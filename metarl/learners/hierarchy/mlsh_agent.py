@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from metarl.core.agent import MadeFor
+from metarl.core.agent import MadeFor, agent_repr
 from metarl.core.budget import Budget, Episodes
 from metarl.core.seeding import torch_generator
 from metarl.core.step import Step
@@ -73,6 +73,8 @@ class MLSHAgent:
     Raises:
         ValueError: the budget scores episodes after learning, but has too few to learn from.
     """
+
+    __repr__ = agent_repr
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from metarl.core.agent import MadeFor
+from metarl.core.agent import MadeFor, agent_repr
 from metarl.core.arguments import check_fields
 from metarl.core.budget import Budget, Episodes
 from metarl.core.step import Step
@@ -80,6 +80,8 @@ class AdaptingPolicyAgent:
     Raises:
         ValueError: the budget scores episodes after learning, but has too few to learn from.
     """
+
+    __repr__ = agent_repr
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils._pytree import tree_map
 
-from metarl.core.agent import MadeFor
+from metarl.core.agent import MadeFor, agent_repr
 from metarl.core.arguments import check_device, check_fields, check_seed
 from metarl.core.budget import Budget, Episodes, Steps, as_budget, max_steps
 from metarl.core.learner import Metrics
@@ -338,6 +338,8 @@ class RL2Agent:
     Args:
         policy: what to act with. act: "sample" or "mode". made_for: what `evaluate` holds against what is played.
     """
+
+    __repr__ = agent_repr
 
     def __init__(self, policy: Any, act: str, made_for: MadeFor):
         self.made_for = made_for

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor
 
-from metarl.core.agent import MadeFor
+from metarl.core.agent import MadeFor, agent_repr
 from metarl.core.step import Outcome, Step
 
 __all__ = ["OnlineAgent", "FrozenAgent", "OnlineLearner", "ShapedRewards"]
@@ -107,6 +107,8 @@ class FrozenAgent:
         learner: what has learned. made_for: what it can play.
     """
 
+    __repr__ = agent_repr
+
     def __init__(self, learner: OnlineLearner, made_for: MadeFor):
         self.learner, self.made_for = learner, made_for
 
@@ -126,6 +128,8 @@ class OnlineAgent:
         make: a learner of one row, by seed.
         made_for: what it can play.
     """
+
+    __repr__ = agent_repr
 
     def __init__(self, make: Callable[[int], OnlineLearner], made_for: MadeFor):
         self.make, self.made_for = make, made_for
