@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.baselines.bandit_posterior import ArmCounts, no_counts, take_in
-from metarl.envs.agent import MadeFor
+from metarl.envs.agent import MadeFor, agent_repr
 from metarl.envs.budget import Budget, max_steps
 from metarl.envs.meta_episode import Step
 from metarl.tasks.bandit_bounds import MAX_STATES, bernoulli_table, state_count
@@ -40,6 +40,8 @@ class BayesOptimal:
     id = "bayes-optimal"
     label = "Bayes-optimal"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not isinstance(distribution, BernoulliBandit):

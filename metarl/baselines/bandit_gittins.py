@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from metarl.baselines.bandit_posterior import ArmCounts, best_arm, is_bandit, no_counts, posterior_of, take_in
 from metarl.baselines.gittins import IndexTable, bernoulli_index_table, bernoulli_indices, gaussian_index_table
-from metarl.envs.agent import MadeFor
+from metarl.envs.agent import MadeFor, agent_repr
 from metarl.envs.budget import Budget, max_steps
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -42,6 +42,8 @@ class Gittins:
     id = "gittins"
     label = "Gittins"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget, discount: float | None = None):
         self.made_for = MadeFor(distribution, budget, length="exactly" if discount is None else "at most")

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.baselines.bandit_posterior import ArmCounts, best_arm, is_bandit, no_counts, posterior_of, take_in
-from metarl.envs.agent import MadeFor
+from metarl.envs.agent import MadeFor, agent_repr
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -26,6 +26,8 @@ class BanditGreedy:
     id = "bandit-greedy"
     label = "Greedy"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget, random_ties: bool = False):
         self.made_for = MadeFor(distribution, budget)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Generator, Tensor
 
 from metarl.baselines.bandit_posterior import ArmCounts, best_arm, is_bandit, no_counts, posterior_of, take_in
-from metarl.envs.agent import MadeFor
+from metarl.envs.agent import MadeFor, agent_repr
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -30,6 +30,8 @@ class UCB1:
     id = "ucb1"
     label = "UCB1"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {"c": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0)}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget, c: float = 0.2, random_ties: bool = False):
         if not 0 <= c < math.inf:

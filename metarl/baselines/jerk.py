@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor
 
-from metarl.envs.agent import MadeFor
+from metarl.envs.agent import MadeFor, agent_repr
 from metarl.envs.budget import Budget, max_steps
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -108,6 +108,8 @@ class JERK:
     id = "jerk"
     label = "JERK"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget, exploit: float = 0.25):
         if not self.supports(distribution):

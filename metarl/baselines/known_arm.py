@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from torch import Generator, Tensor
 
-from metarl.envs.agent import MadeFor
+from metarl.envs.agent import MadeFor, agent_repr
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
@@ -21,6 +21,8 @@ class KnownArm:
     id = "known-arm"
     label = "Known arm"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not isinstance(distribution, Revealed) or not self.supports(distribution):

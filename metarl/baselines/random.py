@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.envs.agent import MadeFor
+from metarl.envs.agent import MadeFor, agent_repr
 from metarl.envs.budget import Budget
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
@@ -27,6 +27,8 @@ class RandomAgent:
     id = "random"
     label = "Random"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not self.supports(distribution):

@@ -8,7 +8,7 @@ from metarl.envs.budget import Budget, Episodes, Steps, as_budget
 from metarl.learners.contract import Learner
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.entries import known_ids, look_up, shown
-from metarl.tasks.registry import task_distribution
+from metarl.tasks.registry import check_arguments, task_distribution
 from metarl.tasks.reveal import reveal
 
 __all__ = ["AGENTS", "GROUP", "agent_class", "agent_names", "as_agent", "make_agent"]
@@ -76,6 +76,7 @@ def make_agent(id: str, distribution: TaskDistribution | str, budget: Budget | i
     unknown = sorted(set(parameters) - set(own))
     if unknown:
         raise ValueError(f"The agent {id!r} has no parameter {unknown[0]!r}; it has {', '.join(own) or 'none'}.")
+    parameters = check_arguments(f"The agent {id!r}", kind, parameters)
     try:
         return kind(distribution, budget, **parameters)
     except TypeError as error:

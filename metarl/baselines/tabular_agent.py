@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.baselines.tabular_history import History, no_history, remember
-from metarl.envs.agent import MadeFor
+from metarl.envs.agent import MadeFor, agent_repr
 from metarl.envs.budget import Budget, max_steps
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution, where_rows
@@ -47,6 +47,8 @@ class TabularAgent(ABC):
     id: ClassVar[str]
     label: ClassVar[str]
     grid: ClassVar[dict[str, tuple[float, ...]]] = {}
+
+    __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget, reward_prior_mean: float | None = None, ties: Ties = "first"):
         if not isinstance(distribution, RandomMDP):

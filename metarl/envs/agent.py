@@ -9,7 +9,7 @@ from metarl.envs.budget import Budget, Steps, max_steps
 from metarl.envs.meta_episode import Step
 from metarl.tasks.contract import TaskDistribution
 
-__all__ = ["Agent", "MadeFor", "check_made_for"]
+__all__ = ["Agent", "MadeFor", "agent_repr", "check_made_for"]
 
 
 @runtime_checkable
@@ -66,6 +66,15 @@ class MadeFor:
         if self.length == "kind" and isinstance(budget, Steps) != isinstance(self.budget, Steps):
             return f"was made for {self.budget}, and acts otherwise within {budget}"
         return None
+
+
+def agent_repr(agent: Any) -> str:
+    """Return what an agent is, and what it was made for, in a line: the `__repr__` of agents."""
+    name = type(agent).__name__
+    made_for: MadeFor | None = getattr(agent, "made_for", None)
+    if made_for is None:
+        return f"<{name}>"
+    return f"<{name} made for {made_for.budget} of {made_for.distribution!r}>"
 
 
 def check_made_for(agent: Agent, distribution: TaskDistribution, budget: Budget) -> None:

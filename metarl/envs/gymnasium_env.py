@@ -23,7 +23,7 @@ from metarl.tasks.seeding import torch_generator
 from metarl.tasks.spaces import action_tensor
 from metarl.tasks.whole_numbers import check_seed, check_whole
 
-__all__ = ["MetaEpisodeGymnasium", "MetaEpisodeVector", "make_single", "make_vector"]
+__all__ = ["MetaEpisodeGymnasium", "MetaEpisodeVector", "make_single", "make_vector", "meta_episode_budget"]
 
 FRAMES_A_SECOND = 30  # of videos; steps have no length in seconds that all families share
 
@@ -203,22 +203,24 @@ def make_single(
     steps: int | None = None,
     split: str = "train",
     render_mode: str | None = None,
+    budget: Budget | int | None = None,
     **arguments: Any,
 ) -> MetaEpisodeGymnasium:
     """What `gymnasium.make("metarl/<id>", ...)` calls.
 
     Args:
         distribution: its id.
-        episodes: episodes in a meta-episode; 10 if neither it nor `steps` is given.
+        episodes: episodes in a meta-episode; 10 if neither it nor `steps` nor `budget` is given.
         steps: or how many steps it lasts.
         split: which split of tasks.
         render_mode: None or "rgb_array".
+        budget: how long a meta-episode lasts, in place of `episodes` and `steps`, such as Episodes(10) or 10.
         arguments: of the distribution, such as arms=5.
 
     Raises:
-        ValueError: arguments that the distribution refuses, an unknown split, or both episodes and steps.
+        ValueError: arguments that the distribution refuses, an unknown split, or more than one of episodes, steps and budget.
     """
-    return MetaEpisodeGymnasium(make(distribution, **arguments), _budget(episodes, steps), split, render_mode)
+    return MetaEpisodeGymnasium(make(distribution, **arguments), meta_episode_budget(budget, episodes, steps), split, render_mode)
 
 
 def make_vector(
@@ -229,10 +231,13 @@ def make_vector(
     split: str = "train",
     batched: bool = False,
     render_mode: str | None = None,
+    budget: Budget | int | None = None,
     **arguments: Any,
 ) -> MetaEpisodeVector:
     """What `gymnasium.make_vec("metarl/<id>", num_envs, ...)` calls; `batched` as in MetaEpisodeVector, all else as in `make_single`."""
-    return MetaEpisodeVector(make(distribution, **arguments), _budget(episodes, steps), split, num_envs, batched, render_mode)
+    return MetaEpisodeVector(
+        make(distribution, **arguments), meta_episode_budget(budget, episodes, steps), split, num_envs, batched, render_mode
+    )
 
 
 class _Rows:
@@ -347,7 +352,14 @@ def _rendering(metadata: dict[str, Any], distribution: TaskDistribution, wanted:
     return ({**metadata}, wanted) if distribution.draws else ({**metadata, "render_modes": []}, None)
 
 
-def _budget(episodes: int | None, steps: int | None) -> Budget:
-    if episodes is not None and steps is not None:
-        raise ValueError("Give a meta-episode either episodes or steps, not both.")
+def meta_episode_budget(budget: Budget | int | None, episodes: int | None, steps: int | None) -> Budget:
+    """Return the one that is given of a budget, a number of episodes and one of steps; else 10 episodes.
+
+    Raises:
+        ValueError: more than one is given, or something that can't be a budget.
+    """
+    if sum(each is not None for each in (budget, episodes, steps)) > 1:
+        raise ValueError("Give a meta-episode one of episodes, steps and budget, not more.")
+    if budget is not None:
+        return as_budget(budget)
     return Steps(steps) if steps is not None else Episodes(10 if episodes is None else episodes)

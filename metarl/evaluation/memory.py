@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_map
 
-from metarl.envs.agent import Agent
+from metarl.envs.agent import Agent, agent_repr
 from metarl.envs.meta_episode import Step
 
 __all__ = ["DISTURBANCES", "Disturbance", "DisturbedAgent", "ForgetfulAgent"]
@@ -34,6 +34,8 @@ class DisturbedAgent:
     Args:
         agent: the agent. disturbance: a key of `DISTURBANCES`. at: the first step, from 0, that acts on the disturbed memory.
     """
+
+    __repr__ = agent_repr
 
     def __init__(self, agent: Agent, disturbance: Disturbance, at: int):
         if disturbance not in DISTURBANCES:
@@ -71,6 +73,8 @@ class ForgetfulAgent:
     Args:
         agent: the agent.
     """
+
+    __repr__ = agent_repr
 
     def __init__(self, agent: Agent):
         self.agent = agent

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from metarl.evaluation.scores import task_codes
+from metarl.tasks.entries import shown
 
 __all__ = [
     "Comparison",
@@ -193,13 +194,30 @@ def median_member(scores: ArrayLike) -> int:
 
 
 def paired_difference(x: ArrayLike, y: ArrayLike, level: float = 0.95, *, tasks: ArrayLike | None = None) -> Comparison:
-    """The mean of x - y over the same tasks [n], its t interval, and the one-sided p-value of "x scores more than y"."""
+    """Return the mean of x - y over the same tasks [n], its t interval, and the one-sided p-value of "x scores more than y".
+
+    Raises:
+        ValueError: as many scores aren't there on both sides, or they say that they are of other tasks, and no `tasks` overrule them.
+    """
     a, b = checked(x), checked(y)
     if len(a) != len(b):
         raise ValueError(f"A paired difference needs the same tasks on both sides, not {len(a)} and {len(b)} scores.")
+    if tasks is None:
+        _check_same_tasks(x, y)
     codes = task_codes(len(a), [x, y], tasks)
     difference = mean(a - b, level, tasks=codes)
     return Comparison(difference, _p_greater(difference.value, standard_error(a - b, codes), difference.n - 1))
+
+
+def _check_same_tasks(x: ArrayLike, y: ArrayLike) -> None:
+    """Raise ValueError where two vectors of scores both know their tasks, and some of these differ."""
+    own, other = (getattr(scores, "task_keys", None) for scores in (x, y))
+    if own is None or other is None or np.array_equal(own, other):
+        return
+    raise ValueError(
+        f"Scores can't be paired: {int((own != other).sum())} of {len(own)} are of other tasks on the other side. "
+        "Evaluate both with the same seed, split and num_tasks."
+    )
 
 
 def ratio_of_means(x: ArrayLike, y: ArrayLike, level: float = 0.95, *, tasks: ArrayLike | None = None) -> Estimate:
@@ -207,6 +225,8 @@ def ratio_of_means(x: ArrayLike, y: ArrayLike, level: float = 0.95, *, tasks: Ar
     a, b = checked(x), checked(y)
     if len(a) != len(b):
         raise ValueError(f"A ratio of paired scores needs the same tasks on both sides, not {len(a)} and {len(b)} scores.")
+    if tasks is None:
+        _check_same_tasks(x, y)
     if b.mean() == 0:
         raise ValueError("There is no ratio to scores whose mean is 0.")
     value = float(a.mean() / b.mean())
@@ -295,7 +315,11 @@ def checked(scores: ArrayLike) -> np.ndarray:
     Raises:
         ValueError: not one-dimensional, none, or not finite.
     """
-    x = np.asarray(scores, np.float64)
+    try:
+        x = np.asarray(scores, np.float64)
+    except (TypeError, ValueError):
+        near = " Take its scores()." if hasattr(scores, "scores") else ""
+        raise ValueError(f"Scores must be a vector of numbers, one a task, not {shown(scores)}.{near}") from None
     if x.ndim != 1 or len(x) == 0:
         raise ValueError(f"Scores must be a vector of at least one number, one a task, not an array of shape {x.shape}.")
     if not np.isfinite(x).all():

@@ -13,14 +13,15 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.envs.budget import Budget, Episodes
-from metarl.envs.gymnasium_env import MetaEpisodeVector
+from metarl.envs.budget import Budget
+from metarl.envs.gymnasium_env import MetaEpisodeVector, meta_episode_budget
 from metarl.envs.meta_episode import Step
 from metarl.envs.step_features import StepFeatures
 from metarl.tasks.contract import PlugInError, TaskDistribution
 from metarl.tasks.entries import shown
 from metarl.tasks.registry import task_distribution
 from metarl.tasks.spaces import action_dtype
+from metarl.tasks.whole_numbers import check_seed
 
 __all__ = ["StableBaselines3Agent", "from_sb3", "vec_env"]
 
@@ -30,9 +31,12 @@ Memory = tuple[Tensor, ...]  # of a recurrent policy: its actor's hidden and cel
 def vec_env(
     distribution: TaskDistribution | str,
     num_envs: int = 64,
-    budget: Budget | int = Episodes(10),
+    budget: Budget | int | None = None,
     split: str = "train",
     seed: int | None = None,
+    *,
+    episodes: int | None = None,
+    steps: int | None = None,
 ) -> Any:
     """Return meta-episodes of `distribution` as a VecEnv of Stable-Baselines3, all rows stepped in one batch.
 
@@ -42,9 +46,11 @@ def vec_env(
     Args:
         distribution: what is played, or its id.
         num_envs: rows.
-        budget: how long a meta-episode lasts; a number is one of episodes.
+        budget: how long a meta-episode lasts; a number is one of episodes. Ten episodes if nothing is said.
         split: which split of tasks.
         seed: names all streams; without one, and without `env.seed(...)`, they differ from time to time.
+        episodes: or how many episodes a meta-episode has, as in `gymnasium.make`.
+        steps: or how many steps it lasts.
 
     Raises:
         ValueError: Stable-Baselines3 isn't installed, or something that MetaEpisodeVector refuses.
@@ -55,6 +61,8 @@ def vec_env(
         from metarl.interop.stable_baselines3_vec_env import MetaEpisodeVecEnv
     except ModuleNotFoundError as error:
         raise ValueError("A VecEnv needs Stable-Baselines3: pip install stable-baselines3.") from error
+    budget = meta_episode_budget(budget, episodes, steps)
+    seed = None if seed is None else check_seed(seed)
     distribution = task_distribution(distribution)
     draws = "rgb_array" if distribution.draws else None
     env = MetaEpisodeVecEnv(MetaEpisodeVector(distribution, budget, split, num_envs, batched=True, render_mode=draws))

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from metarl.envs.agent import MadeFor
+from metarl.envs.agent import MadeFor, agent_repr
 from metarl.envs.budget import Budget, Episodes
 from metarl.envs.meta_episode import Step
 from metarl.learners.collected import Collected, nothing_collected
@@ -80,6 +80,8 @@ class AdaptingPolicyAgent:
     Raises:
         ValueError: the budget scores episodes after learning, but has too few to learn from.
     """
+
+    __repr__ = agent_repr
 
     def __init__(
         self,

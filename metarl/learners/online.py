@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor
 
-from metarl.envs.agent import MadeFor
+from metarl.envs.agent import MadeFor, agent_repr
 from metarl.envs.meta_episode import Outcome, Step
 
 __all__ = ["FineTuningAgent", "FixedAgent", "OnlineLearner", "ShapedRewards"]
@@ -107,6 +107,8 @@ class FixedAgent:
         learner: what has learned. made_for: what it can play.
     """
 
+    __repr__ = agent_repr
+
     def __init__(self, learner: OnlineLearner, made_for: MadeFor):
         self.learner, self.made_for = learner, made_for
 
@@ -126,6 +128,8 @@ class FineTuningAgent:
         make: a learner of one row, by seed.
         made_for: what it can play.
     """
+
+    __repr__ = agent_repr
 
     def __init__(self, make: Callable[[int], OnlineLearner], made_for: MadeFor):
         self.make, self.made_for = make, made_for

@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils._pytree import tree_map
 
-from metarl.envs.agent import MadeFor
+from metarl.envs.agent import MadeFor, agent_repr
 from metarl.envs.budget import Budget, Episodes, Steps, as_budget, max_steps
 from metarl.envs.meta_episode import MetaEpisodeEnv, Step
 from metarl.learners.contract import Metrics
@@ -339,6 +339,8 @@ class RL2Agent:
     Args:
         policy: what to act with. act: "sample" or "mode". made_for: what `evaluate` holds against what is played.
     """
+
+    __repr__ = agent_repr
 
     def __init__(self, policy: Any, act: str, made_for: MadeFor):
         self.made_for = made_for

@@ -3,6 +3,7 @@
 from dataclasses import is_dataclass
 from inspect import Parameter, signature
 from numbers import Integral, Real
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -19,6 +20,7 @@ __all__ = [
     "GROUP",
     "SUPERVISED",
     "as_distribution",
+    "check_arguments",
     "distribution_class",
     "distribution_ids",
     "make",
@@ -90,6 +92,7 @@ ALIKE = (
 KINDS: dict[Any, tuple[str, Any, Any]] = {
     int: ("a whole number", Integral, int),
     float: ("a number", Real, float),
+    float | None: ("a number or None", (Real, NoneType), lambda value: None if value is None else float(value)),
     bool: ("true or false", (bool, np.bool_), bool),
 }
 
@@ -132,7 +135,7 @@ def make(id: str, **arguments: Any) -> Any:
         return factory
     if not callable(factory):
         raise ValueError(f"{id} is {shown(factory)}, which makes no distribution: name a class or a function that does.")
-    arguments = _check_arguments(id, factory, arguments)
+    arguments = check_arguments(id, factory, arguments)
     try:
         made = factory(**arguments)
     except TypeError as error:
@@ -216,8 +219,8 @@ def _advice(value: Any) -> str:
     return ""
 
 
-def _check_arguments(id: str, factory: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments, numbers as Python's own.
+def check_arguments(what: str, factory: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `factory`, numbers as Python's own; `what` is named where it can't be made with them.
 
     Raises:
         ValueError: a name isn't among the factory's, or a value isn't the number or truth value that it declares.
@@ -243,5 +246,5 @@ def _check_arguments(id: str, factory: Any, arguments: dict[str, Any]) -> dict[s
         elif convert is int and not -LARGEST_COUNT <= value <= LARGEST_COUNT:
             wrong.append(f"{name} must lie between -{LARGEST_COUNT} and {LARGEST_COUNT}, not {value}")
     if wrong:
-        raise ValueError(f"{id} can't be made with {arguments}: {'; '.join(wrong)}.")
+        raise ValueError(f"{what} can't be made with {arguments}: {'; '.join(wrong)}.")
     return checked

@@ -1,5 +1,6 @@
 """Agents by their ids."""
 
+import inspect
 import re
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import metarl
 from metarl.baselines.random import RandomAgent
 from metarl.baselines.registry import AGENTS, agent_class, agent_names, make_agent
-from metarl.envs.agent import Agent
+from metarl.envs.agent import Agent, agent_repr
 from metarl.envs.budget import Episodes
 from metarl.tasks import entries
 from metarl.tasks.bernoulli_bandit import BernoulliBandit
@@ -86,3 +87,31 @@ def test_agents_that_must_be_told_the_task_say_so():
         make_agent("known-goal", MovingBandits(), BUDGET)
     with pytest.raises(ValueError, match=r"random-master\.?$|shared-goal\.?$|random\.?$"):
         make_agent("gittins", MovingBandits(), BUDGET)
+
+
+def numbered_parameters():
+    """Every agent's parameters that are numbers or truth values."""
+    for id in AGENTS:
+        for name, parameter in list(inspect.signature(agent_class(id), eval_str=True).parameters.items())[2:]:
+            if parameter.annotation in (int, float, bool, float | None):
+                yield id, name
+
+
+@pytest.mark.parametrize(("id", "name"), numbered_parameters())
+@pytest.mark.parametrize("value", ["x", [1]])
+def test_a_parameter_of_another_type_is_named(id, name, value):
+    played = next((each for each in PLAYED if agent_class(id).supports(each)), None)
+    if played is None:
+        pytest.skip("plays none of these")
+    with pytest.raises(ValueError, match=f"{name} must be (a whole number|a number|a number or None|true or false), not"):
+        make_agent(id, played, BUDGET, **{name: value})
+
+
+@pytest.mark.parametrize("id", AGENTS)
+def test_an_agent_says_what_it_is_in_a_line(id):
+    played = next((each for each in PLAYED if agent_class(id).supports(each)), None)
+    if played is None:
+        assert agent_class(id).__repr__ is agent_repr
+        return
+    agent = make_agent(id, played, BUDGET)
+    assert repr(agent) == f"<{agent_class(id).__name__} made for {BUDGET} of {played!r}>"

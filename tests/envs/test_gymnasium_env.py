@@ -140,7 +140,8 @@ def test_without_a_seed_streams_differ():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"episodes": 3, "steps": 4}, "either episodes or steps, not both"),
+        ({"episodes": 3, "steps": 4}, "one of episodes, steps and budget"),
+        ({"episodes": 3, "budget": 4}, "one of episodes, steps and budget"),
         ({"split": "valid"}, "has no split 'valid'"),
         ({"arms": 0}, "at least one arm, not 0"),
         ({"hands": 2}, r"BernoulliBandit-v0 can't be made with \{'hands': 2\}"),
@@ -299,3 +300,13 @@ def test_pictures_follow_what_is_played():
 def test_pictures_that_were_not_asked_for_get_a_sentence(mode, sentence):
     with pytest.raises(ValueError, match=sentence):
         gym.make("metarl/CartPole-v0", render_mode=mode).unwrapped.render()
+
+
+@pytest.mark.parametrize("budget", [3, Episodes(3)])
+def test_a_meta_episode_may_be_told_by_its_budget(budget):
+    env = gym.make("metarl/BernoulliBandit-v0", budget=budget)
+    env.reset(seed=0)
+    assert [env.step(0)[2] for _ in range(3)] == [False, False, True]
+    envs = gym.make_vec("metarl/BernoulliBandit-v0", 2, budget=budget)
+    envs.reset(seed=0)
+    assert [envs.step(np.zeros(2, int))[2].all() for _ in range(3)] == [False, False, True]

@@ -285,3 +285,21 @@ def test_a_ratio_of_paired_means_is_exact_where_scores_are_proportional_and_cove
         ratio_of_means([1, 2], [1, 2, 3])
     with pytest.raises(ValueError, match="mean is 0"):
         ratio_of_means([1, 2], [1, -1])
+
+
+@pytest.mark.parametrize("function", [paired_difference, ratio_of_means])
+def test_scores_of_other_tasks_are_not_paired(function):
+    first, second = (metarl.evaluate("random", "BernoulliBandit-v0", num_tasks=5, seed=seed, budget=10) for seed in (0, 1))
+    with pytest.raises(ValueError, match="can't be paired: 5 of 5 are of other tasks"):
+        function(first.scores(), second.scores())
+    function(first.scores(), np.asarray(second.scores()))
+    function(first.scores(), second.scores(), tasks=range(5))
+
+
+@pytest.mark.parametrize("function", [mean, share])
+def test_what_holds_no_numbers_is_named(function):
+    with pytest.raises(ValueError, match=r"must be a vector of numbers, one a task, not \['a', 'b'\]"):
+        function(["a", "b"])
+    evaluation = metarl.evaluate("random", "BernoulliBandit-v0", num_tasks=5, seed=0, budget=10)
+    with pytest.raises(ValueError, match=r"Take its scores\(\)"):
+        function(evaluation)

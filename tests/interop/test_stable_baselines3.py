@@ -215,6 +215,9 @@ def test_a_loaded_model_is_told_what_it_plays(tmp_path):
         ),
         (lambda: vec_env("BernoulliBandit-v0", 0), "num_envs must be at least 1, not 0"),
         (lambda: vec_env("BernoulliBandit-v0", 2, split="none"), "has no split 'none'"),
+        (lambda: vec_env("BernoulliBandit-v0", 2, 3, episodes=3), "one of episodes, steps and budget"),
+        (lambda: vec_env("BernoulliBandit-v0", 2, episodes="3"), "must be a whole number, not '3'"),
+        (lambda: vec_env("BernoulliBandit-v0", 2, seed="a"), "seed must be a whole number, not 'a'"),
     ],
 )
 def test_what_cannot_be_used_gets_a_sentence(make, sentence):
@@ -251,3 +254,8 @@ def test_pictures_of_a_vec_env():
     assert vec_env("BernoulliBandit-v0", 2, 1).render_mode is None
     with pytest.raises(ValueError, match="no row has a method jump of its own"):
         envs.env_method("jump")
+
+
+def test_meta_episodes_may_be_told_by_episodes_or_steps():
+    assert vec_env("BernoulliBandit-v0", 2, episodes=3).num_envs == 2
+    assert vec_env("BernoulliBandit-v0", 2, steps=3).num_envs == 2
