@@ -213,7 +213,7 @@ def retro_import(words: Sequence[str]) -> None:
 
 
 def leaderboard(words: Sequence[str]) -> None:
-    """Rank agents by their scores on levels, as `benchmarks/sonic.py` stored them."""
+    """Rank agents by their scores on levels, as `metarl.runs.level_scores` stores them."""
     from rich.console import Console
 
     from metarl.analysis.tables import render_leaderboard
@@ -221,7 +221,7 @@ def leaderboard(words: Sequence[str]) -> None:
     from metarl.runs.level_scores import stored_scores
 
     def flags(folder: tyro.conf.Positional[Path] = Path("results")) -> None:
-        """Rank agents by their scores on levels, as `benchmarks/sonic.py` stored them.
+        """Rank agents by their scores on levels, as `metarl.runs.level_scores` stores them.
 
         Args:
             folder: where scores lie, at any depth; such as runs for all that was played here.

@@ -233,7 +233,7 @@ def test_watch_a_run_and_an_agent(tmp_path, capsys):
 def test_the_leaderboard_ranks_what_is_stored(tmp_path, capsys):
     lines = [("PPO", 0, 2.0), ("PPO", 1, 4.0), ("Joint PPO", 0, 5.0), ("Joint PPO", 1, 7.0)]
     table = pd.DataFrame(lines, columns=["agent", "seed", "score"]).assign(game="lines", split="test", level="a", steps=1000, episodes=3)
-    table = table.assign(success=0.0, fingerprint="f", command="python benchmarks/sonic.py")[COLUMNS]
+    table = table.assign(success=0.0, fingerprint="f", command="python benchmarks/sonic/levels.py")[COLUMNS]
     (tmp_path / "deep").mkdir()
     table.to_csv(tmp_path / "deep" / "scores.csv", index=False)
     main(["leaderboard", str(tmp_path)])
@@ -241,7 +241,7 @@ def test_the_leaderboard_ranks_what_is_stored(tmp_path, capsys):
     assert shown.index("Joint PPO") < shown.index(" PPO ")
     assert "6.00" in shown
     assert "1,000" in shown
-    assert "lines, PPO: python benchmarks/sonic.py" in shown
+    assert "lines, PPO: python benchmarks/sonic/levels.py" in shown
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ ORDER = (  # a row imports only from itself and from rows above
     "learners",
     "plug_ins",
     "evaluation",
-    "reference",
     "runs",
     "analysis",
     "checks",

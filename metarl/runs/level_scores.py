@@ -141,7 +141,7 @@ def stored_scores(root: Path) -> pd.DataFrame:
     if not tables:
         if not root.is_dir():
             raise ValueError(f"There is no folder {root}.")
-        raise ValueError(f"{root} holds no scores of levels; `python benchmarks/sonic.py` makes some.")
+        raise ValueError(f"{root} holds no scores of levels; `metarl.runs.level_scores.play_levels` stores some.")
     return pd.concat(tables, ignore_index=True).drop_duplicates(KEY, keep="last")
 
 

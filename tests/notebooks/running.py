@@ -17,7 +17,7 @@ from metarl.runs.store import find_runs
 __all__ = ["Notebook", "code_cells", "markdown_of", "numbers_of", "outputs_of", "printed"]
 
 ROOT = Path(__file__).resolve().parents[2]
-ALLOWED = {"IPython", "gymnasium", "metarl", "numpy", "pandas", "pathlib", "tempfile"}  # what a notebook may import
+ALLOWED = {"IPython", "benchmarks", "gymnasium", "metarl", "numpy", "pandas", "pathlib", "tempfile"}  # what a notebook may import
 READS = {"open", "read_csv", "read_json", "read_text", "read_bytes", "glob", "rglob", "iterdir", "load", "loadtxt"}  # past the package
 
 

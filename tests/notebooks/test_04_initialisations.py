@@ -89,8 +89,8 @@ def test_without_published_learners_it_trains_small_ones_and_says_so(tmp_path):
     said = printed(notebook)
     assert "There is nothing in results/nowhere of Joint training on waves, seed 0; Reptile on waves, seed 0;" in said
     assert "small ones are trained here instead" in said
-    assert "python benchmarks/initialisation_rl.py --publish makes it" in said
-    assert "python benchmarks/few_shot.py --publish makes it" in said
+    assert "python benchmarks/maml_rl/initialisation_rl.py --publish makes it" in said
+    assert "python benchmarks/reptile/few_shot.py --publish makes it" in said
     numbers = numbers_of(notebook)
     check_fields(numbers)
     assert len(numbers["agents"]) == 3

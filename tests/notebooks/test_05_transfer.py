@@ -86,7 +86,7 @@ def test_without_published_policies_it_trains_small_ones_and_says_so(tmp_path):
     NOTEBOOK.check_clean(notebook)
     said = printed(notebook)
     assert "There is nothing in results/nowhere of joint PPO on 10 and on 50 and on 200 levels: small ones are trained here instead" in said
-    assert "python benchmarks/coin_run.py --publish makes it" in said
+    assert "python benchmarks/coin_run/generalisation.py --publish makes it" in said
     assert "Not published yet: coin-run, airstriker, freeway, space-invaders, sonic." in said
     assert "The agents of section 4 stand in." in said
     numbers = numbers_of(notebook)

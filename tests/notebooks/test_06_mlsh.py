@@ -102,7 +102,7 @@ def test_without_published_learners_it_trains_small_ones_and_says_so(tmp_path):
     said = printed(notebook)
     assert "There is nothing in results/nowhere of MLSH on moving bandits, seed 0 and 1: small ones are trained here instead" in said
     assert (
-        "The benchmark's file isn't there (python benchmarks/mlsh.py --publish makes it): MLSH as above and PPO from scratch stand in"
+        "The benchmark's file isn't there (python benchmarks/mlsh/moving_bandits.py --publish makes it): MLSH as above and PPO from scratch stand in"
         in said
     )
     assert "these are the agents of sections 1 and 2." in said

@@ -31,10 +31,10 @@ def test_what_is_published_goes_to_results_and_all_else_stays_with_the_runs():
 
 
 def test_the_command_says_what_was_asked_for_and_no_more():
-    assert KEPT.command("sine", {}) == "python benchmarks/sine.py"
+    assert KEPT.command("sine", {}) == "python benchmarks/reptile/sine.py"
     flags = {"num_tasks": 0, "folder": Path("my images"), "rows": ("10,5", "25"), "seeds": (1, 2), "data": None, "agents": ()}
     words = shlex.split(PUBLISHED.command("few_shot", flags))
-    assert words[:2] == ["python", "benchmarks/few_shot.py"]
+    assert words[:2] == ["python", "benchmarks/reptile/few_shot.py"]
     assert words[2:6] == ["--num-tasks", "0", "--folder", "my images"]
     assert words[6:] == ["--rows", "10,5", "25", "--seeds", "1", "2", "--publish"]
 
@@ -53,4 +53,4 @@ def test_commands_name_what_differs_from_its_default():
 
     assert changed(Options(), "seeds", "steps") == {}
     assert changed(Options(steps=20), "seeds", "steps") == {"steps": 20}
-    assert Storage().command("sine", changed(Options(seeds=(2, 3)), "seeds")) == "python benchmarks/sine.py --seeds 2 3"
+    assert Storage().command("sine", changed(Options(seeds=(2, 3)), "seeds")) == "python benchmarks/reptile/sine.py --seeds 2 3"

@@ -11,7 +11,7 @@ from metarl.tasks.games.retro_library import check_roms
 __all__ = ["Airstriker", "airstriker_levels"]
 
 GAME = "Airstriker-Genesis-v0"
-STATES = Path(__file__).parent / "airstriker_states"  # made by benchmarks/airstriker_states.py
+STATES = Path(__file__).parent / "airstriker_states"  # made by benchmarks/sonic/airstriker_states.py
 SPLITS = {
     "train": (
         *("level1-start", "level1-middle", "level2-start", "level2-middle"),

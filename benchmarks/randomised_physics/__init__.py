@@ -1,0 +1,1 @@
+"""Randomised physics: policies with memory, without, and told the physics, and what can be read out of the memory."""

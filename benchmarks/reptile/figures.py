@@ -1,0 +1,91 @@
+"""The figure of sine regression (Nichol et al. 2018, figure 1), and the losses inside an inner loop."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from metarl.analysis.figure_style import COLOURS, DASHES, legend_below
+from metarl.core.seeding import torch_generator
+from metarl.core.supervised import SupervisedDistribution
+from metarl.learners.initialisation.adapter import Adapter
+from metarl.tasks.supervised.sine_regression import SineRegression
+
+__all__ = ["Fits", "InnerLosses", "fit_wave", "fits_figure", "inner_losses"]
+
+
+class Fits(NamedTuple):
+    """One wave, learned from a few points."""
+
+    x: np.ndarray  # [50]
+    wave: np.ndarray  # [50]
+    shown: np.ndarray  # [points, 2] x and y
+    after: dict[int, np.ndarray]  # inner steps -> predictions [50]
+
+
+@torch.no_grad()
+def fit_wave(adapter: Adapter, distribution: SineRegression, task: int, seed: int, steps: tuple[int, ...] = (0, 1, 8, 32)) -> Fits:
+    """Adapt to the test wave number `task` of those that `seed` names, and predict after each number of inner `steps`."""
+    tasks = distribution.sample(task + 1, "test", seed)[task].to("cpu", torch.float32)
+    support = distribution.support(tasks, torch_generator(seed, "support"))
+    query = distribution.query(tasks, torch_generator(seed, "query"))
+    state, after = adapter.begin(support, max(steps), torch_generator(seed, "adapter")), {}
+    for step in range(max(steps) + 1):
+        state = adapter.step(state) if step else state
+        if step in steps:
+            after[step] = adapter.predict(state, query.inputs)[0, :, 0].numpy()
+    shown = torch.cat([support.inputs[0], support.targets[0]], 1).numpy()
+    return Fits(query.inputs[0, :, 0].numpy(), query.targets[0, :, 0].numpy(), shown, after)
+
+
+def fits_figure(fits: Mapping[str, Fits]) -> Figure:
+    """A panel for each label: predictions fade in as inner steps go by."""
+    figure = Figure(figsize=(3.2 * len(fits), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(fits), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (label, fit) in zip(panels, fits.items(), strict=True):
+        axes.plot(fit.x, fit.wave, color="black", linewidth=1.5, label="wave")
+        points = "1 point shown" if len(fit.shown) == 1 else f"{len(fit.shown)} points shown"
+        axes.plot(*fit.shown.T, linestyle="", marker="^", color="black", markersize=6, label=points)
+        for i, (step, predicted) in enumerate(fit.after.items()):
+            dash, width = DASHES[(3, 0, 1, 2, 4, 5)[i % 6]], 1.2 + 0.3 * i
+            axes.plot(
+                fit.x,
+                predicted,
+                color=COLOURS[i % len(COLOURS)],
+                linestyle=dash,
+                linewidth=width,
+                label=(f"after {step} step" + "s" * (step > 1)) if step else "before",
+            )
+        axes.set_title(label, loc="left", fontsize=11)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xlabel("x")
+    panels[0].set_ylabel("f(x)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    legend_below(figure, dict(zip(labels, handles, strict=True)))
+    return figure
+
+
+class InnerLosses(NamedTuple):
+    """The mean losses of one task after 0, 1, 2, ... inner steps."""
+
+    support: np.ndarray  # [steps + 1] on the examples that the steps go down on
+    query: np.ndarray  # [steps + 1] on those that are asked
+
+
+@torch.no_grad()
+def inner_losses(adapter: Adapter, distribution: SupervisedDistribution, task: int, seed: int, steps: int = 32) -> InnerLosses:
+    """Adapt to the test task number `task` of those that `seed` names, and take both losses before the first step and after each.
+
+    Examples are those of `benchmarks.reptile.figures.fit_wave` for the same task and seed.
+    """
+    tasks = distribution.sample(task + 1, "test", seed)[task].to("cpu", torch.float32)
+    support = distribution.support(tasks, torch_generator(seed, "support"))
+    query = distribution.query(tasks, torch_generator(seed, "query"))
+    state, losses = adapter.begin(support, steps, torch_generator(seed, "adapter")), np.zeros((2, steps + 1))
+    for step in range(steps + 1):
+        state = adapter.step(state) if step else state
+        for row, examples in zip(losses, (support, query), strict=True):
+            row[step] = float(distribution.loss(adapter.predict(state, examples.inputs), examples.targets).double().mean())
+    return InnerLosses(*losses)

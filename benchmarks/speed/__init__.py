@@ -1,0 +1,1 @@
+"""Speed: throughput against others doing the same work on the same cores."""

@@ -1,0 +1,54 @@
+"""Recomputing published cells: they come out as they were published, and a wrong one is found."""
+
+import io
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from benchmarks.rl2 import recompute as rl2_recompute
+from benchmarks.rl2 import rows as rl2_rows
+from benchmarks.rl2 import runs as rl2_runs
+from benchmarks.rl2 import tables as rl2_tables
+from benchmarks.rl2.rows import Preset
+from metarl.runs.benchmark_folders import Storage
+
+
+@pytest.fixture
+def published(monkeypatch, tmp_path):
+    """A table with two rows of two agents, trained for a moment."""
+    monkeypatch.setitem(rl2_rows.PRESETS, "paper", Preset(200, 20, 30, 20, seeds=(0, 1)))
+    full = rl2_runs.rl2_config
+    monkeypatch.setattr(rl2_runs, "rl2_config", lambda row, preset: replace(full(row, preset), iterations=2, num_envs=64))
+    for table, row in (("bandits", "10,5"), ("mdps", "10")):
+        storage = Storage(True, tmp_path / "runs", tmp_path / "results")
+        options = rl2_tables.Options(table, (row,), "paper", ("random", "rl2"), storage=storage)
+        rl2_tables.main(options, Console(quiet=True))
+    return tmp_path / "results"
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["learned column", "every cell"])
+def test_published_cells_come_out_again_and_wrong_ones_are_found(published, full):
+    options, stream = rl2_recompute.Options(full, tasks=50, results=published), io.StringIO()
+    assert rl2_recompute.main(options, Console(file=stream, width=120))
+    assert ("Random" in stream.getvalue()) == full
+    assert stream.getvalue().count("yes") == (4 if full else 2)
+    file = published / "rl2_tables" / "mdps.csv"
+    table = pd.read_csv(file)
+    table.loc[table["agent"] == "RL²", ["mean", "ci_low", "ci_high"]] += 30
+    table.to_csv(file, index=False)
+    assert not rl2_recompute.main(options, Console(file=stream, width=120))
+    assert "NO" in stream.getvalue()
+
+
+def test_rows_can_be_chosen(published):
+    stream = io.StringIO()
+    assert rl2_recompute.main(rl2_recompute.Options(rows=("mdps-n10",), tasks=50, results=published), Console(file=stream, width=120))
+    assert stream.getvalue().count("yes") == 1
+    assert "mdps-n10" in stream.getvalue()
+
+
+def test_an_unknown_row_gets_a_sentence(published):
+    with pytest.raises(ValueError, match="No row 'mdps-n11' was published; choose of bandits-n10-k5, mdps-n10"):
+        rl2_recompute.main(rl2_recompute.Options(rows=("mdps-n11",), results=published), Console(quiet=True))
