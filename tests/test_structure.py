@@ -23,6 +23,7 @@ ORDER = (  # a row imports only from itself and from rows above
     "plug_ins",
     "evaluation",
     "runs",
+    "suites",
     "analysis",
     "checks",
     "cli",

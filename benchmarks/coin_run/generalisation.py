@@ -9,9 +9,8 @@ runs/coin_run; with --publish, table, figure, successes level by level and weigh
 """
 
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -27,12 +26,11 @@ from metarl.core.registry import make
 from metarl.evaluation.episodes import episode_successes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Comparison, Estimate, generalisation_gap, share
-from metarl.runs.benchmark_folders import Storage
-from metarl.runs.finished import check_folder, trained
 from metarl.runs.load import load_agent
-from metarl.runs.merit import record_estimate
 from metarl.runs.store import write_csv
-from metarl.runs.totals import write_totals
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
+from metarl.suites.score_arrays import write_scores
 from metarl.tasks.games.coin_run_env import LONGEST
 
 TRAIN_SEED, TEST_SEED = 2603, 2604
@@ -40,7 +38,7 @@ SPLITS = {"train": "levels of training", "test": "new levels"}
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to compute.
 
     Attributes:
@@ -48,45 +46,32 @@ class Options:
         preset: smoke only shows that everything runs; paper takes 256 million steps.
         num_tasks: episodes that each agent is scored on, of training levels (each as often as they go round) and of new ones, each another.
         horizon: most steps of an episode that is scored.
-        train: train what isn't trained; otherwise its figures are missing.
-        device: where policies train.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "coin_run"
+    script: ClassVar[str] = "coin_run/generalisation"
 
     levels: tuple[int, ...] = COIN_RUN_LEVELS
     preset: Preset = "cpu"
     num_tasks: int = 1000
     horizon: int = LONGEST
-    train: bool = True
-    device: str = "cpu"
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
-        if self.storage.publish and self.preset == "smoke":
+        super().__post_init__()
+        if self.publish and self.preset == "smoke":
             raise ValueError("The preset smoke trains for a moment; there is nothing to publish.")
         if not self.levels or min(self.levels) < 1:
             raise ValueError(f"Give numbers of training levels from 1 on, not {self.levels}.")
 
-    @property
-    def folder(self) -> Path:
-        """Where tables and figures go."""
-        return self.storage.tables("coin_run")
-
-    @property
-    def command(self) -> str:
-        """What reruns it."""
-        return self.storage.command("coin_run/generalisation", {"levels": None if self.levels == COIN_RUN_LEVELS else self.levels})
-
-    def places(self, levels: int) -> tuple[Path, Path]:
-        """Where a run lies: our own, and the published one."""
-        name = f"levels-{levels}-seed0" if self.preset == "cpu" else f"{self.preset}-levels-{levels}-seed0"
-        return self.storage.places("coin_run", name)
+    def run_name(self, levels: int) -> str:
+        """Return the name of a run's folder."""
+        return f"levels-{levels}-seed0" if self.preset == "cpu" else f"{self.preset}-levels-{levels}-seed0"
 
 
 def main(options: Options, console: Console) -> None:
     """Every number of levels."""
     for levels in options.levels:
-        check_folder(coin_run_run(levels, options.preset, device=options.device), *options.places(levels))
+        options.check_run(options.run_name(levels), coin_run_run(levels, options.preset, device=options.device))
     options.folder.mkdir(parents=True, exist_ok=True)
     scores = {levels: scored for levels in options.levels if (scored := score(levels, options)) is not None}
     if scores:
@@ -98,7 +83,7 @@ def main(options: Options, console: Console) -> None:
 def score(levels: int, options: Options) -> dict[str, Evaluation] | None:
     """An episode in each of `num_tasks` levels of training, and of as many others; None where nothing is trained."""
     run = coin_run_run(levels, options.preset, device=options.device)
-    folder = trained(run, *options.places(levels), train_missing=options.train, publishes=options.storage.publish)
+    folder = options.trained_run(options.run_name(levels), run)
     if folder is None:
         return None
     budget, played = Episodes(1), {}
@@ -107,7 +92,7 @@ def score(levels: int, options: Options) -> dict[str, Evaluation] | None:
     for split, seed in (("train", TRAIN_SEED), ("test", TEST_SEED)):
         played[split] = evaluate(agent, distribution, split, options.num_tasks, seed, budget)
         where = options.folder / f"{split}.npz"
-        write_totals(where, f"levels-{levels}", np.asarray(successes(played[split]))[None], played[split].fingerprint, seed)
+        write_scores(where, f"levels-{levels}", np.asarray(successes(played[split]))[None], played[split].fingerprint, seed)
     return played
 
 
@@ -176,9 +161,9 @@ def record(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
         played = scores.get(levels)
         for split, words in SPLITS.items():
             value = share(successes(played[split])) if played else None
-            record_estimate(options.folder, f"CoinRun, {levels} training levels: success on {words}", "shown", value, None, options.command)
+            record_figure(options.folder, f"CoinRun, {levels} training levels: success on {words}", "shown", value, None, options.command())
         value = gap(played).difference if played else None
-        record_estimate(options.folder, f"CoinRun, {levels} training levels: gap", "shown", value, None, options.command)
+        record_figure(options.folder, f"CoinRun, {levels} training levels: gap", "shown", value, None, options.command())
     few, many = min(options.levels), max(options.levels)
     if few < many:
         fall = None
@@ -189,7 +174,7 @@ def record(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
             fall = Estimate(value_of_fall, value_of_fall - error, value_of_fall + error, options.num_tasks)
         reached = None if fall is None else fall.low > 0
         name = f"CoinRun: gap at {few} training levels minus gap at {many}"
-        record_estimate(options.folder, name, "> 0", fall, reached, options.command)
+        record_figure(options.folder, name, "> 0", fall, reached, options.command())
 
 
 if __name__ == "__main__":

@@ -11,9 +11,8 @@ runs/initialisation_rl; with --publish, tables, every episode, figures and weigh
 """
 
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -31,12 +30,11 @@ from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Estimate, mean, paired_difference, ratio_of_means
 from metarl.learners.initialisation.adapting_policy import AdaptingPolicyAgent
 from metarl.learners.memory.rl2 import RL2Agent
-from metarl.runs.benchmark_folders import Storage
-from metarl.runs.finished import check_folder, trained
 from metarl.runs.load import load_agent
-from metarl.runs.merit import record_estimate
 from metarl.runs.store import write_csv
-from metarl.runs.totals import write_episodes
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
+from metarl.suites.score_arrays import write_episodes
 
 TEST_SEED, TRAIN_SEED = 1703, 1704
 FEW = 3  # tasks, which a figure shows one by one
@@ -45,49 +43,38 @@ CONTROL = "Joint training, fine-tuned"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to compute.
 
     Attributes:
         families: all if left out.
         learners: as the table names them; all if left out.
         num_tasks: test tasks; 400 of PointNavigation and 100 of robots if left out, and a quarter as many training tasks for the sizes.
-        train: train what isn't trained; otherwise its figures are missing.
-        device: where policies train.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "initialisation_rl"
+    script: ClassVar[str] = "maml_rl/initialisation_rl"
 
     families: tuple[str, ...] = ()
     learners: tuple[str, ...] = ()
     num_tasks: int | None = None
-    train: bool = True
-    device: str = "cpu"
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if unknown := sorted(set(self.families) - set(FAMILIES)):
             raise ValueError(f"There is no family {unknown[0]!r}; choose of {', '.join(FAMILIES)}.")
         known = {label: None for family in FAMILIES.values() for label in family.plans}
         if unknown := sorted(set(self.learners) - set(known)):
             raise ValueError(f"There is no learner {unknown[0]!r}; choose of {'; '.join(known)}.")
 
-    @property
-    def folder(self) -> Path:
-        """Where tables and figures go."""
-        return self.storage.tables("initialisation_rl")
-
     def tasks(self, family: str) -> int:
         """Test tasks."""
         return self.num_tasks or (400 if family == "point-navigation" else 100)
 
-    def command(self, family: str) -> str:
-        """What reruns a family."""
-        return self.storage.command("maml_rl/initialisation_rl", {"families": family, "num_tasks": self.num_tasks or None})
 
-    def places(self, family: str, label: str) -> tuple[Path, Path]:
-        """Where a run lies: our own, and the published one."""
-        name = f"{family}/{label.lower().replace(', ', '-').replace(' ', '-').replace('²', '2')}-seed0"
-        return self.storage.places("initialisation_rl", name)
+def run_name(family: str, label: str) -> str:
+    """Return the name of a run's folder."""
+    return f"{family}/{label.lower().replace(', ', '-').replace(' ', '-').replace('²', '2')}-seed0"
 
 
 def main(options: Options, console: Console) -> None:
@@ -96,7 +83,7 @@ def main(options: Options, console: Console) -> None:
     plans = {family: [label for label in FAMILIES[family].plans if label in (options.learners or (label,))] for family in families}
     for family, labels in plans.items():
         for label in labels:
-            check_folder(adaptation_run(family, label, device=options.device), *options.places(family, label))
+            options.check_run(run_name(family, label), adaptation_run(family, label, device=options.device))
     options.folder.mkdir(parents=True, exist_ok=True)
     for family, labels in plans.items():
         console.rule(family)
@@ -112,7 +99,7 @@ def main(options: Options, console: Console) -> None:
 def play(family: str, label: str, options: Options, sizes: dict[str, float]) -> Evaluation | None:
     """A trained learner on the test tasks; None where it isn't trained. The size of its updates goes to `sizes`."""
     run = adaptation_run(family, label, device=options.device)
-    folder = trained(run, *options.places(family, label), train_missing=options.train, publishes=options.storage.publish)
+    folder = options.trained_run(run_name(family, label), run)
     if folder is None:
         return None
     distribution, chosen = run.make_distribution(), FAMILIES[family]
@@ -225,7 +212,7 @@ def panels_of(labels: list[str]) -> dict[str, list[str]] | None:
 
 def record(family: str, labels: list[str], played: dict[str, Evaluation], options: Options) -> None:
     """The figures of merit."""
-    updates, command = FAMILIES[family].updates, options.command(family)
+    updates, command = FAMILIES[family].updates, options.command(families=(family,))
     control = stages(family, CONTROL, played[CONTROL])[:, -1] if CONTROL in played else None
     for label in labels:
         if label == RL2_NAME:
@@ -239,15 +226,15 @@ def record(family: str, labels: list[str], played: dict[str, Evaluation], option
                 value = ratio_of_means(adapted[:, -1] - adapted[:, 0], goal - adapted[:, 0])
             name = f"{family}, {label}: share of the gap from unadapted to known goal that {updates} updates close"
             reached = value.low >= 0.8 if value is not None and wanted != "shown" else None
-            record_estimate(options.folder, name, wanted, value, reached, command)
+            record_figure(options.folder, name, wanted, value, reached, command)
         else:
             value = None if adapted is None else paired_difference(adapted[:, -1], adapted[:, 0]).difference
             name = f"{family}, {label}: return after {updates} updates minus before"
-            record_estimate(options.folder, name, "shown", value, None, command)
+            record_figure(options.folder, name, "shown", value, None, command)
         if label != CONTROL:
             lead = paired_difference(adapted[:, -1], control).difference if adapted is not None and control is not None else None
             name = f"{family}, {label} minus joint training with fine-tuning, return after {updates} updates, paired"
-            record_estimate(options.folder, name, "shown", lead, None, command)
+            record_figure(options.folder, name, "shown", lead, None, command)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,8 @@ otherwise to runs/meta_world/tables.
 """
 
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pandas as pd
 import tyro
@@ -23,18 +22,16 @@ from metarl.agents.registry import agent_class, make_agent
 from metarl.core.agent import Agent
 from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
-from metarl.evaluation.statistics import Comparison, mean, paired_difference, share
+from metarl.evaluation.statistics import mean, paired_difference, share
 from metarl.learners.memory.rl2 import RL2Config
 from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.networks.policies.policy import NetworkConfig
-from metarl.runs.benchmark_folders import Storage
 from metarl.runs.config import RunConfig
-from metarl.runs.finished import check_folder
-from metarl.runs.finished import trained as run_of
 from metarl.runs.load import load_agent
-from metarl.runs.merit import record_estimate
 from metarl.runs.store import RunFolder, write_csv
-from metarl.runs.totals import write_episodes
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
+from metarl.suites.score_arrays import write_episodes
 from metarl.tasks.metaworld.meta_world import MetaWorldML1
 
 CORES = {"gru": "RL² (GRU)", "none": "Without memory"}  # as tables print them
@@ -43,7 +40,7 @@ TEST_SEED = 1910  # orders the test goals
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to train and play.
 
     Attributes:
@@ -54,8 +51,10 @@ class Options:
         num_envs: tasks side by side.
         seed: of both trainings.
         goals: test goals; ML1 has 50.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "meta_world"
+    script: ClassVar[str] = "meta_world/ml1"
 
     task: str = "reach-v3"
     horizon: int = 100
@@ -64,24 +63,11 @@ class Options:
     num_envs: int = 24
     seed: int = 0
     goals: int = 50
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
-
-    @property
-    def folder(self) -> Path:
-        """Where tables and figures go."""
-        return self.storage.tables("meta_world")
 
     @property
     def budget(self) -> Episodes:
         """What is played in each task."""
         return Episodes(self.episodes)
-
-    @property
-    def command(self) -> str:
-        """What reruns this."""
-        names = ("task", "horizon", "episodes", "iterations", "num_envs", "seed", "goals")
-        flags = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(Options, name)}
-        return self.storage.command("meta_world/ml1", flags)
 
     def run(self, core: Any) -> RunConfig:
         """The training of a policy with this core."""
@@ -89,7 +75,7 @@ class Options:
             discount=0.99, gae_lambda=0.95, epochs=4, minibatches=3, lr=3e-3, lr_end=3e-4, entropy_coef=0.0, entropy_end=0.0, value_coef=0.5
         )
         config = RL2Config(self.episodes, self.num_envs, self.iterations, network=NetworkConfig(core, hidden_size=64), ppo=ppo)
-        return RunConfig("rl2", config, "MetaWorldML1-v0", {"task": self.task, "horizon": self.horizon}, self.seed)
+        return RunConfig("rl2", config, "MetaWorldML1-v0", {"task": self.task, "horizon": self.horizon}, self.seed, self.device)
 
 
 def main(options: Options, console: Console) -> None:
@@ -103,30 +89,33 @@ def main(options: Options, console: Console) -> None:
     table = pd.DataFrame([line for label, evaluation in played.items() for line in lines(label, evaluation)])
     options.folder.mkdir(parents=True, exist_ok=True)
     write_episodes(options.folder / "episodes.npz", {label: [evaluation] for label, evaluation in played.items()})
-    write_csv(options.folder / "table.csv", table.assign(task=options.task, horizon=options.horizon, command=options.command))
+    write_csv(options.folder / "table.csv", table.assign(task=options.task, horizon=options.horizon, command=options.command()))
     show(table, options, console)
     where = f"ML1 {options.task}, {options.episodes} episodes of {options.horizon} steps, test goals"
-    memory, memoryless = (played[label] for label in CORES.values())
+    memory, memoryless = (played.get(label) for label in CORES.values())
     nothing, scripted = (played[agent_class(id).label] for id in ("do-nothing", "scripted-expert"))
     for name, better, worse in (
         ("RL² minus a policy without memory", memory, memoryless),
         ("scripted expert (shown the goal) minus doing nothing", scripted, nothing),
     ):
         for score, unit in (("total", "total return"), ("success", "share of episodes with success")):
-            difference = paired_difference(better.scores(score), worse.scores(score))
-            record(options, f"{name}, {unit}, {where}, paired", difference)
-            console.print(f"{name}, {unit}: {difference.difference}", highlight=False)
+            lead = None
+            if better is not None and worse is not None:
+                lead = paired_difference(better.scores(score), worse.scores(score)).difference
+            reached = None if lead is None else lead.low > 0
+            record_figure(options.folder, f"{name}, {unit}, {where}, paired", "> 0", lead, reached, options.command())
+            console.print(f"{name}, {unit}: {lead}", highlight=False)
 
 
 def trained(options: Options, distribution: MetaWorldML1, console: Console) -> dict[str, Agent]:
-    """Label -> agent at its training's end, for each core; published where that is wanted."""
+    """Return label -> agent at its training's end, for each core that is trained."""
     agents: dict[str, Agent] = {}
     for core, label in CORES.items():
         name = f"{options.task}-{core}-seed{options.seed}"
-        own, published = options.storage.places("meta_world", name)
-        check_folder(options.run(core), own, published)
-        folder = run_of(options.run(core), own, published, publishes=options.storage.publish)
-        assert folder is not None, "what isn't trained yet is trained"
+        options.check_run(name, options.run(core))
+        folder = options.trained_run(name, options.run(core))
+        if folder is None:
+            continue
         agents[label] = load_agent(folder, options.budget)
         console.print(f"{label}: {folder.as_posix()}, {int(RunFolder(folder).metrics['steps'].iloc[-1]):,} steps", highlight=False)
     return agents
@@ -148,12 +137,6 @@ def lines(label: str, evaluation: Evaluation) -> list[dict[str, object]]:
             line |= {key: round(value, 4) for key, value in figures.items()}
         found.append({**line, "goals": evaluation.num_tasks, "fingerprint": evaluation.fingerprint})
     return found
-
-
-def record(options: Options, name: str, comparison: Comparison) -> None:
-    """A line of figures.csv: a difference that should lie above 0, its whole interval included."""
-    difference = comparison.difference
-    record_estimate(options.folder, name, "> 0", difference, difference.low > 0, options.command)
 
 
 def show(table: pd.DataFrame, options: Options, console: Console) -> None:

@@ -10,9 +10,9 @@ Runs lie in runs/mlsh; with --publish, tables, figures and weights go to results
 """
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -30,11 +30,10 @@ from metarl.evaluation.bootstrap import bootstrap
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Estimate, mean, paired_difference
 from metarl.learners.hierarchy.mlsh import MLSH
-from metarl.runs.benchmark_folders import Storage, changed
-from metarl.runs.finished import check_folder, trained
 from metarl.runs.load import load_learner
-from metarl.runs.merit import record_estimate
 from metarl.runs.store import RunFolder, write_csv
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
 from metarl.tasks.mujoco.ant_two_walk import GOALS
 
 WALK, COURSE, TEST_SEED = "AntTwoWalk-v0", "AntObstacle-v0", 1710
@@ -44,64 +43,41 @@ PARTS = 10  # of the training, and of the budget, that figures have
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to compute.
 
     Attributes:
         seeds: of the trainings.
         num_walks: of each sub-policy.
         num_rows: of each agent on the obstacle course. steps: that each row plays there.
-        train: train what isn't trained; otherwise its figures are missing.
-        device: where policies train; they are scored on the processor.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "mlsh"
+    script: ClassVar[str] = "mlsh/ants"
 
     seeds: tuple[int, ...] = (0, 1)
     num_walks: int = 20
     num_rows: int = 8
     steps: int = 80_000
-    train: bool = True
-    device: str = "cpu"
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if min(self.num_walks, self.num_rows) < 2 or not self.seeds:
             raise ValueError("Give at least one seed; intervals need two walks and two rows at least.")
-
-    @property
-    def folder(self) -> Path:
-        """Where tables and figures go."""
-        return self.storage.tables("mlsh")
-
-    @property
-    def command(self) -> str:
-        """What reruns the figures."""
-        return self.storage.command("mlsh/ants", changed(self, "seeds", "num_walks", "num_rows", "steps"))
 
 
 def main(options: Options, console: Console) -> None:
     """The walk, its sub-policies' ways, and the course."""
     for seed in options.seeds:
-        check_folder(two_walk_run(seed, options.device), *places_of(seed, options))
+        options.check_run(f"ant-two-walk-seed{seed}", two_walk_run(seed, options.device))
     options.folder.mkdir(parents=True, exist_ok=True)
-    folders = {seed: found(seed, options) for seed in options.seeds}
+    folders = {seed: options.trained_run(f"ant-two-walk-seed{seed}", two_walk_run(seed, options.device)) for seed in options.seeds}
     record_training(folders, options)
     for seed, folder in folders.items():
         learner = None if folder is None else load_learner(folder)
         assert learner is None or isinstance(learner, MLSH), "it is a run of MLSH's"
         record_ways(seed, learner, options, console)
         record_course(seed, learner, options, console)
-
-
-def places_of(seed: int, options: Options) -> tuple[Path, Path]:
-    """Where a training lies: our own, and the published one."""
-    return options.storage.places("mlsh", f"ant-two-walk-seed{seed}")
-
-
-def found(seed: int, options: Options) -> Path | None:
-    """The folder of a trained run; None where it isn't trained and mustn't be."""
-    run, places = two_walk_run(seed, options.device), places_of(seed, options)
-    return trained(run, *places, train_missing=options.train, publishes=options.storage.publish)
 
 
 def record_training(folders: dict[int, Path | None], options: Options) -> None:
@@ -116,9 +92,9 @@ def record_training(folders: dict[int, Path | None], options: Options) -> None:
             curves[f"MLSH, seed {seed}"] = curve
             reached, speed = curve[max(curve)], mean(log["steps_per_second"].to_numpy())
         title = f"{WALK}, seed {seed}: way in the task's direction, m in 10 s, of the last tenth of training"
-        record_estimate(options.folder, title, "shown", reached, None, options.command)
+        record_figure(options.folder, title, "shown", reached, None, options.command())
         title = f"{WALK}, seed {seed}: training, environment steps a second, as it was trained"
-        record_estimate(options.folder, title, "shown", speed, None, options.command)
+        record_figure(options.folder, title, "shown", speed, None, options.command())
     if curves:
         figure = curves_against_steps(
             curves,
@@ -150,11 +126,11 @@ def record_ways(seed: int, learner: MLSH | None, options: Options, console: Cons
     for k in range(mlsh_runs.TWO_WALK.sub_policies):
         title = f"{WALK}, seed {seed}, sub-policy {k + 1}: angle between its mean displacement and its own axis, degrees"
         reached = away[k].value <= 30 and far[k].value >= A_WAY if away else None
-        record_estimate(
-            options.folder, title, f"<= 30, of a way of {A_WAY:g} m or more", away[k] if away else None, reached, options.command
+        record_figure(
+            options.folder, title, f"<= 30, of a way of {A_WAY:g} m or more", away[k] if away else None, reached, options.command()
         )
         title = f"{WALK}, seed {seed}, sub-policy {k + 1}: way along its own axis in 10 s, m"
-        record_estimate(options.folder, title, "shown", far[k] if far else None, None, options.command)
+        record_figure(options.folder, title, "shown", far[k] if far else None, None, options.command())
 
 
 def angle(ways: np.ndarray, axis: np.ndarray) -> Estimate:
@@ -191,14 +167,14 @@ def record_course(seed: int, learner: MLSH | None, options: Options, console: Co
     for name in (WHOLE, SCRATCH):
         own = mean(learnings(played[name])) if name in played else None
         title = f"{COURSE}, seed {seed}, {name}: mean return of the episodes of {options.steps:,} steps"
-        record_estimate(options.folder, title, "shown", own, None, options.command)
+        record_figure(options.folder, title, "shown", own, None, options.command())
         console.print(f"{title}: {own}", highlight=False)
     lead = None
     if WHOLE in played:
         whole_scores, single_scores = (learnings(played[name]) for name in (WHOLE, SCRATCH))
         lead = paired_difference(whole_scores, single_scores).difference
     title = f"{COURSE}, seed {seed}: {WHOLE}, minus {SCRATCH}, paired by row"
-    record_estimate(options.folder, title, "> 0", lead, None if lead is None else lead.low > 0, options.command)
+    record_figure(options.folder, title, "> 0", lead, None if lead is None else lead.low > 0, options.command())
 
 
 def learnings(evaluation: Evaluation) -> np.ndarray:

@@ -11,9 +11,9 @@ PPO. All improve after every 200 steps, with the settings that were best for PPO
 """
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import ClassVar
 
 import numpy as np
 import tyro
@@ -29,11 +29,10 @@ from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import mean, paired_difference
 from metarl.learners.hierarchy.mlsh import MLSH
-from metarl.runs.benchmark_folders import Storage, changed
-from metarl.runs.finished import check_folder, trained
 from metarl.runs.load import load_learner
-from metarl.runs.merit import record_estimate
-from metarl.runs.totals import write_arrays
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
+from metarl.suites.score_arrays import write_arrays
 
 ID, TEST_SEED = "FourRooms-v0", 1711
 FIXED, TUNED, SHARED, SCRATCH = "MLSH", "MLSH, fine-tuned", "one policy, fine-tuned", "PPO from scratch"
@@ -42,37 +41,30 @@ GOALS = {"room": "in one room", "upper-room": "in another room", "any": "anywher
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to compute.
 
     Attributes:
         goals: where they are: room, upper-room, any, or several of these.
         seeds: of the trainings, and of the single policies.
         num_tasks: test tasks. steps: that each agent plays in each.
-        train: train what isn't trained; otherwise its figures are missing.
-        device: where policies train; they are scored on the processor.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "mlsh"
+    script: ClassVar[str] = "mlsh/four_rooms"
 
     goals: tuple[str, ...] = tuple(GOALS)
     seeds: tuple[int, ...] = (0, 1, 2)
     num_tasks: int = 52
     steps: int = 12_000
-    train: bool = True
-    device: str = "cpu"
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         horizon = make(ID).horizon
         if self.num_tasks < 2 or self.steps < 1 or self.steps % (PARTS * horizon):
             raise ValueError(f"Give at least two tasks, and a multiple of {PARTS * horizon:,} steps.")
         if not self.seeds or not self.goals or set(self.goals) - set(GOALS):
             raise ValueError(f"Give at least one seed, and goals of {', '.join(GOALS)}.")
-
-    @property
-    def folder(self) -> Path:
-        """Where tables and figures go."""
-        return self.storage.tables("mlsh")
 
 
 def main(options: Options, console: Console) -> None:
@@ -80,15 +72,15 @@ def main(options: Options, console: Console) -> None:
     for goals in options.goals:
         for seed in options.seeds:
             for one_policy in (False, True):
-                check_folder(four_rooms_run(goals, seed, options.device, one_policy), *places_of(goals, seed, one_policy, options))
+                options.check_run(run_name(goals, seed, one_policy), four_rooms_run(goals, seed, options.device, one_policy))
     options.folder.mkdir(parents=True, exist_ok=True)
     for goals in options.goals:
         compare(goals, options, console)
 
 
-def places_of(goals: str, seed: int, one_policy: bool, options: Options) -> tuple[Path, Path]:
-    """Where a training lies: our own, and the published one."""
-    return options.storage.places("mlsh", f"four-rooms-{goals}{'-one-policy' if one_policy else ''}-seed{seed}")
+def run_name(goals: str, seed: int, one_policy: bool) -> str:
+    """Return the name of a run's folder."""
+    return f"four-rooms-{goals}{'-one-policy' if one_policy else ''}-seed{seed}"
 
 
 def compare(goals: str, options: Options, console: Console) -> None:
@@ -125,8 +117,7 @@ def draw(goals: str, by_goal: dict[str, np.ndarray], bounds: np.ndarray, options
 
 def found(goals: str, seed: int, one_policy: bool, options: Options) -> Path | None:
     """The folder of a trained run; None where it isn't trained and mustn't be."""
-    run, places = four_rooms_run(goals, seed, options.device, one_policy), places_of(goals, seed, one_policy, options)
-    return trained(run, *places, train_missing=options.train, publishes=options.storage.publish)
+    return options.trained_run(run_name(goals, seed, one_policy), four_rooms_run(goals, seed, options.device, one_policy))
 
 
 def contestants(place: TaskDistribution, hierarchy: Path | None, shared: Path | None, seed: int, budget: Steps) -> dict[str, Agent]:
@@ -150,18 +141,18 @@ def returns_of(evaluation: Evaluation) -> np.ndarray:
 
 def record(goals: str, scores: dict[str, np.ndarray], options: Options, console: Console) -> None:
     """The figures of merit, of scores [goals]: several tasks may have one goal, and intervals are over goals."""
-    command = options.storage.command("mlsh/four_rooms", changed(options, "goals", "seeds", "num_tasks", "steps"))
+    command = options.command()
     where = f"{ID}, goals {GOALS[goals]}"
     for name in (FIXED, TUNED, SHARED, SCRATCH):
         own = mean(scores[name]) if name in scores else None
         title = f"{where}, {name}: mean return of the episodes of {options.steps:,} steps on held-out goals"
-        record_estimate(options.folder, title, "shown", own, None, command)
+        record_figure(options.folder, title, "shown", own, None, command)
         console.print(f"{title}: {own}", highlight=False)
     for name, other, wanted in ((FIXED, SCRATCH, "shown"), (TUNED, SCRATCH, "> 0"), (TUNED, SHARED, "shown"), (SHARED, SCRATCH, "shown")):
         lead = paired_difference(scores[name], scores[other]).difference if name in scores and other in scores else None
         title = f"{where}: {name} minus {other} on held-out goals, paired"
         reached = None if lead is None or wanted == "shown" else lead.low > 0
-        record_estimate(options.folder, title, wanted, lead, reached, command)
+        record_figure(options.folder, title, wanted, lead, reached, command)
         console.print(f"{title}: {lead}", highlight=False)
 
 

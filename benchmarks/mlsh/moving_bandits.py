@@ -11,9 +11,9 @@ ants.py. Runs lie in runs/mlsh; with --publish, tables, every episode, figures a
 
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -34,13 +34,11 @@ from metarl.evaluation.scores import Scores, scores_of
 from metarl.evaluation.statistics import Estimate, mean, paired_difference
 from metarl.learners.hierarchy.mlsh import MLSH, PAPER, episodes_between
 from metarl.learners.registry import make_learner
-from metarl.runs.benchmark_folders import Storage, changed
-from metarl.runs.config import RunConfig
-from metarl.runs.finished import check_folder, trained
 from metarl.runs.load import load_agent, load_learner
-from metarl.runs.merit import record_estimate
-from metarl.runs.store import record_figure, write_csv
-from metarl.runs.totals import write_arrays, write_episodes
+from metarl.runs.store import write_csv
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
+from metarl.suites.score_arrays import write_arrays, write_episodes
 
 ID, TEST_SEED = "MovingBandits-v0", 1709
 APART = 30.0  # a policy that can't tell the tasks apart returns 24 at most
@@ -49,48 +47,36 @@ KNOWN, BLIND, PRIMITIVES, RANDOM = "Known goal", "Always one goal", "Random mast
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to compute.
 
     Attributes:
         seeds: of MLSH. ablation_seeds: of each ablation.
         ablations: which; all if left out.
         num_tasks: test tasks. fine_tuned_tasks: of agents that learn a whole policy in each task, which takes longest.
-        train: train what isn't trained; otherwise its figures are missing.
-        device: where policies train.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "mlsh"
+    script: ClassVar[str] = "mlsh/moving_bandits"
 
     seeds: tuple[int, ...] = SEEDS
     ablation_seeds: tuple[int, ...] = SEEDS[:3]
     ablations: tuple[str, ...] = tuple(ABLATIONS)
     num_tasks: int = 200
     fine_tuned_tasks: int = 10
-    train: bool = True
-    device: str = "cpu"
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if unknown := sorted(set(self.ablations) - set(ABLATIONS)):
             raise ValueError(f"There is no ablation {unknown[0]!r}; choose of {'; '.join(ABLATIONS)}.")
         if not self.seeds or not min(self.num_tasks, self.fine_tuned_tasks) >= 2 or self.num_tasks > CHUNK:
             raise ValueError(f"Give at least one seed, and from two to {CHUNK} tasks.")
 
-    @property
-    def folder(self) -> Path:
-        """Where tables and figures go."""
-        return self.storage.tables("mlsh")
 
-    @property
-    def command(self) -> str:
-        """What reruns the figures."""
-        names = ("seeds", "ablation_seeds", "ablations", "num_tasks", "fine_tuned_tasks")
-        return self.storage.command("mlsh/moving_bandits", changed(self, *names))
-
-    def places(self, name: str, seed: int) -> tuple[Path, Path]:
-        """Where a run lies: our own, and the published one."""
-        words = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower().replace("²", "2"))
-        return self.storage.places("mlsh", f"moving-bandits-{words}-seed{seed}")
+def run_name(name: str, seed: int) -> str:
+    """Return the name of a run's folder."""
+    words = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower().replace("²", "2"))
+    return f"moving-bandits-{words}-seed{seed}"
 
 
 def main(options: Options, console: Console) -> None:
@@ -98,11 +84,14 @@ def main(options: Options, console: Console) -> None:
     wanted: list[tuple[str, str | None, int]] = [(WHOLE, None, seed) for seed in options.seeds]
     wanted += [(name, name, seed) for name in options.ablations for seed in options.ablation_seeds]
     for name, ablation, seed in wanted:
-        check_folder(bandits_run(ablation, seed, options.device), *options.places(name, seed))
+        options.check_run(run_name(name, seed), bandits_run(ablation, seed, options.device))
     for name in OTHERS:
-        check_folder(other_run(name, options.device), *options.places(name, 0))
+        options.check_run(run_name(name, 0), other_run(name, options.device))
     options.folder.mkdir(parents=True, exist_ok=True)
-    folders = {(name, seed): found(bandits_run(ablation, seed, options.device), name, seed, options) for name, ablation, seed in wanted}
+    folders = {
+        (name, seed): options.trained_run(run_name(name, seed), bandits_run(ablation, seed, options.device))
+        for name, ablation, seed in wanted
+    }
     scored = {key: score(folder, options) for key, folder in folders.items() if folder is not None}
     played = {key: evaluation for key, (evaluation, _) in scored.items()}
     fixed, others = designed(options), of_other_kinds(options)
@@ -121,11 +110,6 @@ def main(options: Options, console: Console) -> None:
     correct = make(ID).sample(options.num_tasks, "test", TEST_SEED).correct.numpy()
     information = [option_information(chosen, correct) for (name, _), (_, chosen) in scored.items() if name == WHOLE]
     record(played, others, learned, information, options)
-
-
-def found(run: RunConfig, name: str, seed: int, options: Options) -> Path | None:
-    """The folder of a trained run; None where it isn't trained and mustn't be."""
-    return trained(run, *options.places(name, seed), train_missing=options.train, publishes=options.storage.publish)
 
 
 def score(folder: Path, options: Options) -> tuple[Evaluation, np.ndarray]:
@@ -158,7 +142,7 @@ def designed(options: Options) -> dict[str, Evaluation]:
 
 def of_other_kinds(options: Options) -> dict[str, Evaluation]:
     """Other learners, in the steps that each of them needs."""
-    folders = {name: found(other_run(name, options.device), name, 0, options) for name in OTHERS}
+    folders = {name: options.trained_run(run_name(name, 0), other_run(name, options.device)) for name in OTHERS}
     return {
         name: evaluate(load_agent(folder, OTHERS[name].budget), make(ID), "test", options.num_tasks, TEST_SEED, OTHERS[name].budget)
         for name, folder in folders.items()
@@ -172,7 +156,7 @@ def within_a_task(folders: dict[tuple[str, int], Path | None], options: Options)
     run, place = shared_run(options.device), make(ID)
     agents = {WHOLE: [load_agent(folder, budget) for (name, _), folder in folders.items() if name == WHOLE and folder is not None]}
     agents[SCRATCH] = [make_learner(run.learner, place, run.config, 1).agent(budget)]
-    folder = found(run, TUNED, 0, options)
+    folder = options.trained_run(run_name(TUNED, 0), run)
     agents[TUNED] = [] if folder is None else [load_agent(folder, budget)]
     tasks = options.fine_tuned_tasks
     return {name: [evaluate(each, place, "test", tasks, TEST_SEED, budget) for each in own] for name, own in agents.items() if own}
@@ -263,44 +247,33 @@ def record(
     options: Options,
 ) -> None:
     """The figures of merit."""
-    command, scores = options.command, over_seeds(played, WHOLE)
+    command, scores = options.command(), over_seeds(played, WHOLE)
     value = estimate(scores) if len(scores) else None
     title = f"{ID}: return of the episodes after the last warm-up update, mean of {len(options.seeds)} seeds"
     all_there = value is not None and len(scores) == len(options.seeds)
-    record_estimate(options.folder, title, "> 40", value, value.low > 40 if value is not None and all_there else None, command)
+    record_figure(options.folder, title, "> 40", value, value.low > 40 if value is not None and all_there else None, command)
     last = {name: np.stack([stages(each)[:, -1] for each in own]).mean(0) for name, own in learned.items()}  # of the same tasks
     for name in (WHOLE, SCRATCH, TUNED):
         own = last.get(name)
         title = f"{ID}, {name}: return from step 18,000 to 20,000, all drawn"
-        record_estimate(options.folder, title, "shown", None if own is None else mean(own), None, command)
+        record_figure(options.folder, title, "shown", None if own is None else mean(own), None, command)
         if name == WHOLE:
             continue
         lead = paired_difference(last[WHOLE], own).difference if WHOLE in last and own is not None else None
         title = f"{ID}: MLSH minus {name}, from step 18,000 to 20,000, paired by task"
-        record_estimate(options.folder, title, "shown", lead, None, command)
+        record_figure(options.folder, title, "shown", lead, None, command)
     bits = mean(np.array(information)) if len(information) > 1 else None
     title = f"{ID}: bits that the option tells of the correct goal, of 1"
-    record_estimate(options.folder, title, ">= 0.5", bits, None if bits is None else bits.low >= 0.5, command)
+    record_figure(options.folder, title, ">= 0.5", bits, None if bits is None else bits.low >= 0.5, command)
     for name in options.ablations:
         own = over_seeds(played, name)
-        record_estimate(options.folder, f"{ID}, {name}: return", "shown", estimate(own) if len(own) else None, None, command)
+        record_figure(options.folder, f"{ID}, {name}: return", "shown", estimate(own) if len(own) else None, None, command)
         apart = float((own.mean(-1) > APART).sum()) if len(own) else math.nan
-        record_figure(
-            options.folder,
-            f"{ID}, {name}: trainings whose sub-policies come apart",
-            wanted="shown",
-            value=apart,
-            ci_low=math.nan,
-            ci_high=math.nan,
-            n=len(own),
-            reached=None,
-            command=command,
-        )
+        count = Estimate(apart, math.nan, math.nan, len(own))
+        record_figure(options.folder, f"{ID}, {name}: trainings whose sub-policies come apart", "shown", count, None, command)
     for name in OTHERS:
         own = others.get(name)
-        record_estimate(
-            options.folder, f"{ID}, {name}: return", "shown", None if own is None else mean(own.scores("after_k")), None, command
-        )
+        record_figure(options.folder, f"{ID}, {name}: return", "shown", None if own is None else mean(own.scores("after_k")), None, command)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,10 @@ Trainings lie in runs/rainbow and go on from there; published ones are used as t
 task's score and the weights go to results/rainbow; otherwise to runs/rainbow/tables.
 """
 
-import shlex
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -23,19 +22,18 @@ from metarl.core.agent import Agent
 from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean
-from metarl.runs.benchmark_folders import Storage
-from metarl.runs.finished import check_folder, trained
 from metarl.runs.load import load_agent
-from metarl.runs.merit import record_estimate
-from metarl.runs.store import RunFolder, write_csv
-from metarl.runs.totals import write_totals
+from metarl.runs.store import write_csv
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
+from metarl.suites.score_arrays import write_scores
 
 TEST_SEED = 1710  # orders the tasks of the scores
 BUDGET = Episodes(1)
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to train and play.
 
     Attributes:
@@ -44,30 +42,16 @@ class Options:
         parts: of cart-pole's trainings, each with one part of Rainbow switched off.
         iterations: of each training; each game's own if left out.
         episodes: played for each score.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "rainbow"
+    script: ClassVar[str] = "rainbow/parts"
 
     games: tuple[str, ...] = tuple(GAMES)
     seeds: tuple[int, ...] = (0, 1, 2)
     parts: tuple[str, ...] = PARTS
     iterations: int | None = None
     episodes: int = 100
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
-
-    @property
-    def folder(self) -> Path:
-        """Where tables and figures go."""
-        return self.storage.tables("rainbow")
-
-    @property
-    def command(self) -> str:
-        """What reruns this."""
-        own = []
-        for name in ("games", "seeds", "parts", "iterations", "episodes"):
-            value = getattr(self, name)
-            if value != getattr(Options, name):
-                own += [f"--{name}", *map(str, value if isinstance(value, tuple) else (value,))]
-        return shlex.join(["python", "benchmarks/rainbow/parts.py", *own, *(["--publish"] if self.storage.publish else [])])
 
 
 def main(options: Options, console: Console) -> None:
@@ -78,44 +62,53 @@ def main(options: Options, console: Console) -> None:
         chosen, seeds = GAMES[game], options.seeds if game == "cart-pole" else options.seeds[:1]
         distribution = rainbow_run(game, 0).make_distribution()
         random = {"random play": [make_agent("random", distribution, BUDGET)]}
-        learned = {"Rainbow": [agent_of(game, seed, None, options) for seed in seeds]}
+        learned = {"Rainbow": agents_of(game, seeds, None, options)}
         parts = options.parts if game == "cart-pole" else ()
-        switched = {f"Rainbow without {part}": [agent_of(game, seeds[0], part, options)] for part in parts}
+        switched = {f"Rainbow without {part}": agents_of(game, seeds[:1], part, options) for part in parts}
         for label, agents in {**random, **learned, **switched}.items():
             for split in ("train",) if distribution.finite else ("train", "test"):
-                lines.append(score(game, label, agents, split, label == "Rainbow" and split == "train", options))
-                console.print(
-                    f"{game}, {label}, {split}: {lines[-1]['mean']} {chosen.score} (lowest seed {lines[-1]['lowest_seed']})",
-                    highlight=False,
-                )
+                line = score(game, label, agents, split, label == "Rainbow" and split == "train", options)
+                if line is None:
+                    continue
+                lines.append(line)
+                lowest = line["lowest_seed"]
+                console.print(f"{game}, {label}, {split}: {line['mean']} {chosen.score} (lowest seed {lowest})", highlight=False)
     write_csv(options.folder / "table.csv", pd.DataFrame(lines))
 
 
-def agent_of(game: str, seed: int, part: str | None, options: Options) -> Agent:
-    """The agent at its training's end, published where that is wanted."""
-    run = rainbow_run(game, seed, part, options.iterations)
-    name = f"{game}-{f'no-{part}' if part else 'all'}-seed{seed}"
-    own, published = options.storage.places("rainbow", name)
-    check_folder(run, own, published)
-    folder = trained(run, own, published, publishes=options.storage.publish)
-    assert folder is not None, "what isn't trained yet is trained"
-    assert RunFolder(folder).weights().exists(), "finished runs have weights"
-    return load_agent(folder, BUDGET)
+def agents_of(game: str, seeds: Sequence[int], part: str | None, options: Options) -> list[Agent]:
+    """Return the agents at their trainings' ends; those that aren't trained and mustn't be are missing."""
+    agents = []
+    for seed in seeds:
+        run = replace(rainbow_run(game, seed, part, options.iterations), device=options.device)
+        name = f"{game}-{f'no-{part}' if part else 'all'}-seed{seed}"
+        options.check_run(name, run)
+        folder = options.trained_run(name, run)
+        if folder is not None:
+            agents.append(load_agent(folder, BUDGET))
+    return agents
 
 
-def score(game: str, label: str, agents: list[Agent], split: str, wanted: bool, options: Options) -> dict[str, object]:
-    """Play, record the figure, and give the table's line; an interval is over tasks, or over the episodes of the only one."""
+def score(game: str, label: str, agents: list[Agent], split: str, wanted: bool, options: Options) -> dict[str, object] | None:
+    """Play, record the figure, and return the table's line; None, and a missing figure, where nothing is trained.
+
+    An interval is over tasks, or over the episodes of the only one.
+    """
     chosen, distribution = GAMES[game], rainbow_run(game, 0).make_distribution()
-    played = [evaluate(agent, distribution, split, options.episodes, TEST_SEED, BUDGET) for agent in agents]
-    scores = np.stack([evaluation.scores(chosen.score).astype(float) for evaluation in played])
-    write_totals(options.folder / "scores.npz", f"{game}, {label}, {split}", scores, played[0].fingerprint, TEST_SEED)
-    estimate = mean(np.asarray(scores.mean(0)) if distribution.finite else scores.mean(0))  # of one task: over its episodes
     what = "return of an episode" if chosen.score == "total" else "share of episodes with success"
     where = "the task of the training" if distribution.finite else "the tasks of the training" if split == "train" else "unseen tasks"
+    goal = f">= {chosen.wanted:g}" if wanted else "shown"
+    if not agents:
+        record_figure(options.folder, f"{game}, {label}: {what}, {where}", goal, None, None, options.command())
+        return None
+    played = [evaluate(agent, distribution, split, options.episodes, TEST_SEED, BUDGET) for agent in agents]
+    scores = np.stack([evaluation.scores(chosen.score).astype(float) for evaluation in played])
+    write_scores(options.folder / "scores.npz", f"{game}, {label}, {split}", scores, played[0].fingerprint, TEST_SEED)
+    estimate = mean(np.asarray(scores.mean(0)) if distribution.finite else scores.mean(0))  # of one task: over its episodes
     reached = estimate.value >= chosen.wanted if wanted else None
     seeds = "" if label == "random play" else f", seeds {', '.join(map(str, options.seeds[: len(agents)]))}"
     figure = f"{game}, {label}: {what}, {where}{seeds}"
-    record_estimate(options.folder, figure, f">= {chosen.wanted:g}" if wanted else "shown", estimate, reached, options.command)
+    record_figure(options.folder, figure, goal, estimate, reached, options.command())
     numbers = {"mean": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high, "lowest_seed": scores.mean(1).min()}
     return {"game": game, "agent": label, "split": split, **{name: round(float(number), 4) for name, number in numbers.items()}}
 

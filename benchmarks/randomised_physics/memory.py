@@ -11,9 +11,9 @@ results/randomised_physics.
 """
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -27,12 +27,11 @@ from metarl.core.budget import Episodes
 from metarl.evaluation.memory import ForgetfulAgent
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import mean, paired_difference
-from metarl.runs.benchmark_folders import Storage
-from metarl.runs.finished import check_folder, trained
 from metarl.runs.load import load_agent
-from metarl.runs.merit import record_estimate
 from metarl.runs.store import write_csv
-from metarl.runs.totals import write_episodes
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
+from metarl.suites.score_arrays import write_episodes
 
 TEST_SEED, PROBE_SEED = 1611, 1612
 PHYSICS_OF = {"test": "physics from the range of training", "extrapolate": "physics from outside the range of training"}
@@ -42,40 +41,24 @@ LEAST_PLAYING = 0.1  # of the tasks: where fewer still play, a probe has too few
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to compute.
 
     Attributes:
         families: all if left out.
         num_tasks: tasks of each split.
-        train: train what isn't trained; otherwise its figures are missing.
-        device: where policies train.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "randomised_physics"
+    script: ClassVar[str] = "randomised_physics/memory"
 
     families: tuple[str, ...] = ()
     num_tasks: int = 1000
-    train: bool = True
-    device: str = "cpu"
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if unknown := sorted(set(self.families) - set(FAMILIES)):
             raise ValueError(f"There is no family {unknown[0]!r}; choose of {', '.join(FAMILIES)}.")
-
-    @property
-    def folder(self) -> Path:
-        """Where tables and figures go."""
-        return self.storage.tables("randomised_physics")
-
-    def command(self, family: str) -> str:
-        """What reruns a family."""
-        tasks = None if self.num_tasks == Options.num_tasks else self.num_tasks
-        return self.storage.command("randomised_physics/memory", {"families": family, "num_tasks": tasks})
-
-    def places(self, family: str, policy: str) -> tuple[Path, Path]:
-        """Where a run lies: our own, and the published one."""
-        return self.storage.places("randomised_physics", f"{family}-{policy}")
 
 
 def main(options: Options, console: Console) -> None:
@@ -83,7 +66,7 @@ def main(options: Options, console: Console) -> None:
     families = options.families or tuple(FAMILIES)
     for family in families:
         for policy in POLICIES:
-            check_folder(physics_run(family, policy, device=options.device), *options.places(family, policy))
+            options.check_run(f"{family}-{policy}", physics_run(family, policy, device=options.device))
     options.folder.mkdir(parents=True, exist_ok=True)
     for family in families:
         console.rule(family)
@@ -93,9 +76,7 @@ def main(options: Options, console: Console) -> None:
 
 def folder_of(family: str, policy: str, options: Options) -> Path | None:
     """The finished run of a policy."""
-    own, published = options.places(family, policy)
-    run = physics_run(family, policy, device=options.device)
-    return trained(run, own, published, train_missing=options.train, publishes=options.storage.publish)
+    return options.trained_run(f"{family}-{policy}", physics_run(family, policy, device=options.device))
 
 
 def compare(family: str, options: Options, console: Console) -> None:
@@ -156,7 +137,7 @@ def record_leads(family: str, split: str, played: dict[str, Evaluation], options
     ):
         lead = None if better is None or worse is None else paired_difference(better, worse).difference
         reached = lead.low > 0 if lead is not None and wanted == "> 0" else None
-        record_estimate(options.folder, f"{family}, {split}: {name}", wanted, lead, reached, options.command(family))
+        record_figure(options.folder, f"{family}, {split}: {name}", wanted, lead, reached, options.command(families=(family,)))
         if lead is not None:
             console.print(f"{split}: {name}: {lead}", highlight=False)
 

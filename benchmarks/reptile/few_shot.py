@@ -1,7 +1,7 @@
 """Few-shot classification: Reptile, first-order MAML, MAML and joint training, transductive and not, beside the paper's table.
 
     python benchmarks/reptile/few_shot.py                                   # glyphs, 5-way, 1-shot and 5-shot; finished runs are used as they are
-    python benchmarks/reptile/few_shot.py --preset paper --data omniglot --folder data/omniglot --device cuda
+    python benchmarks/reptile/few_shot.py --preset paper --data omniglot --images data/omniglot --device cuda
 
 Every learner is scored on the same test tasks, of characters that no training task holds, after as many inner steps as its authors take.
 Glyphs aren't Omniglot: the paper's Omniglot columns stand beside for the order of the algorithms, not for the height of the figures.
@@ -10,9 +10,9 @@ Joint training sees as many images; its network answers any task's labels alike 
 """
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -26,12 +26,12 @@ from metarl.analysis.figures import mean_curves, save
 from metarl.core.registry import make
 from metarl.evaluation.statistics import mean, paired_difference
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
-from metarl.runs.benchmark_folders import Storage
-from metarl.runs.finished import check_folder, trained
+from metarl.runs.config import RunConfig
 from metarl.runs.load import load_learner
-from metarl.runs.merit import record_estimate
 from metarl.runs.store import write_csv
-from metarl.runs.totals import write_totals
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
+from metarl.suites.score_arrays import write_scores
 
 TEST_SEED = 1803  # of the test tasks
 CHUNK = 50  # tasks adapted to side by side: what a core's cache holds
@@ -39,56 +39,44 @@ NUM_TASKS = {"smoke": 20, "cpu": 1000, "paper": 10_000}
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to compute.
 
     Attributes:
         preset: smoke only shows that everything runs; paper has the released commands' settings.
         data: glyphs for smoke and cpu; omniglot or miniimagenet for paper, the first if left out.
-        folder: where Omniglot's or miniImageNet's images are.
+        images: where Omniglot's or miniImageNet's images are.
         learners: which; all if left out.
         num_tasks: test tasks of each setting; 1,000 for cpu and 10,000 for paper if left out.
-        train: train what isn't trained; otherwise its figures are missing.
-        device: where networks train and are scored.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "few_shot"
+    script: ClassVar[str] = "reptile/few_shot"
 
     preset: PresetName = "cpu"
     data: DataName | None = None
-    folder: Path | None = None
+    images: Path | None = None
     learners: tuple[str, ...] = ()
     num_tasks: int | None = None
-    train: bool = True
-    device: str = "cpu"
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         settings_of(self.preset, self.data)
         if unknown := sorted(set(self.learners) - set(LABELS)):
             raise ValueError(f"There is no learner {unknown[0]!r} here; choose of {', '.join(LABELS)}.")
-        if self.storage.publish and self.preset == "smoke":
+        if self.publish and self.preset == "smoke":
             raise ValueError("The preset smoke trains for a moment; there is nothing to publish.")
-
-    @property
-    def tables(self) -> Path:
-        """Where tables and figures go."""
-        return self.storage.tables("few_shot")
 
     @property
     def tasks(self) -> int:
         """How many test tasks."""
         return NUM_TASKS[self.preset] if self.num_tasks is None else self.num_tasks
 
-    def command(self, learner: str) -> str:
-        """What reruns a learner's rows."""
-        preset = None if self.preset == "cpu" else self.preset
-        flags = {"learners": learner, "preset": preset, "data": self.data, "folder": self.folder, "num_tasks": self.num_tasks}
-        return self.storage.command("reptile/few_shot", flags)
-
-    def run(self, setting: Setting, learner: str) -> tuple[Any, Path, Path]:
-        """A training: the run, its own folder and its published one's."""
-        name, run = few_shot_run(self.preset, setting, learner, None if self.folder is None else str(self.folder), device=self.device)
-        return run, *self.storage.places("few_shot", name if self.preset != "smoke" else f"{name}-smoke")
+    def run(self, setting: Setting, learner: str) -> tuple[str, RunConfig]:
+        """Return a training: the name of its folder, and the run."""
+        images = None if self.images is None else str(self.images)
+        name, run = few_shot_run(self.preset, setting, learner, images, device=self.device)
+        return name if self.preset != "smoke" else f"{name}-smoke", run
 
 
 def main(options: Options, console: Console) -> None:
@@ -96,8 +84,8 @@ def main(options: Options, console: Console) -> None:
     settings, learners = settings_of(options.preset, options.data), options.learners or tuple(LABELS)
     for setting in settings:
         for learner in learners:
-            check_folder(*options.run(setting, learner))
-    options.tables.mkdir(parents=True, exist_ok=True)
+            options.check_run(*options.run(setting, learner))
+    options.folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for setting in settings:
         scored = {learner: found for learner in learners if (found := score(setting, learner, options, console)) is not None}
@@ -116,21 +104,21 @@ def main(options: Options, console: Console) -> None:
                 title=f"{setting.data.capitalize()}, {setting.name}",
                 note="one seed",
             )
-            save(figure, options.tables / f"{setting.data}-{setting.name.replace(' ', '-')}.png")
+            save(figure, options.folder / f"{setting.data}-{setting.name.replace(' ', '-')}.png")
     if lines:
-        table = merged(options.tables / "table.csv", pd.DataFrame(lines))
-        write_csv(options.tables / "table.csv", table)
+        table = merged(options.folder / "table.csv", pd.DataFrame(lines))
+        write_csv(options.folder / "table.csv", table)
         show(table, console)
 
 
 def score(setting: Setting, learner: str, options: Options, console: Console) -> dict[bool, SupervisedEvaluation] | None:
     """The test tasks' evaluations by whether they are transductive; None where nothing is trained."""
-    folder = trained(*options.run(setting, learner), train_missing=options.train, publishes=options.storage.publish)
+    folder = options.trained_run(*options.run(setting, learner))
     if folder is None:
         return None
     console.print(f"{setting.data}, {setting.name}, {LABELS[learner]}: {folder.as_posix()}", highlight=False)
     id, arguments = DATA[setting.data]
-    where = {} if options.folder is None else {"folder": str(options.folder)}
+    where = {} if options.images is None else {"folder": str(options.images)}
     distribution = make(id, ways=setting.ways, shots=setting.shots, **where, **arguments)
     loaded: Any = load_learner(folder, device=options.device)
     how = scoring(setting, learner)
@@ -176,8 +164,8 @@ def write_accuracies(setting: Setting, learner: str, transductive: bool, evaluat
     """The number of right answers in each task, in one file a setting."""
     key = f"{learner}-{'transductive' if transductive else 'alone'}"
     right = np.round(evaluation.scores(score="accuracy") * setting.ways)  # one query of each class
-    file = options.tables / f"{setting.data}-{setting.name.replace(' ', '-')}.npz"
-    write_totals(file, key, right, evaluation.fingerprint, TEST_SEED)
+    file = options.folder / f"{setting.data}-{setting.name.replace(' ', '-')}.npz"
+    write_scores(file, key, right, evaluation.fingerprint, TEST_SEED)
 
 
 def record_leads(
@@ -186,19 +174,19 @@ def record_leads(
     """Accuracies, what the batch's company is worth, and leads over joint training, paired."""
     begin = f"{setting.data}, {setting.name}"
     for learner in learners:
-        command, label, each = options.command(learner), LABELS[learner], scored.get(learner)
+        command, label, each = options.command(learners=(learner,)), LABELS[learner], scored.get(learner)
         for transductive, how in ((True, "transductive"), (False, "not transductive")):
             estimate = mean(each[transductive].scores(score="accuracy")) if each else None
-            record_estimate(options.tables, f"{begin}, {label}, {how}: accuracy", "shown", estimate, None, command)
+            record_figure(options.folder, f"{begin}, {label}, {how}: accuracy", "shown", estimate, None, command)
         worth = paired_difference(each[True].scores(score="accuracy"), each[False].scores(score="accuracy")).difference if each else None
-        record_estimate(options.tables, f"{begin}, {label}: accuracy, transductive minus not, paired", "shown", worth, None, command)
+        record_figure(options.folder, f"{begin}, {label}: accuracy, transductive minus not, paired", "shown", worth, None, command)
         if learner == "joint" or "joint" not in learners:
             continue
         name, joint = f"{begin}, {label} minus joint training: accuracy, not transductive, paired", scored.get("joint")
         lead = None
         if each and joint:
             lead = paired_difference(each[False].scores(score="accuracy"), joint[False].scores(score="accuracy")).difference
-        record_estimate(options.tables, name, "> 0", lead, None if lead is None else lead.low > 0, options.command("joint"))
+        record_figure(options.folder, name, "> 0", lead, None if lead is None else lead.low > 0, options.command(learners=("joint",)))
 
 
 def merged(file: Path, fresh: pd.DataFrame) -> pd.DataFrame:

@@ -208,7 +208,7 @@ def few_shot_run(
     plan, (id, arguments) = plan_of(setting, learner), DATA[setting.data]
     if setting.data != "glyphs":
         if folder is None:
-            raise ValueError(f"{setting.data} isn't part of this package; say where its images are: --folder.")
+            raise ValueError(f"{setting.data} isn't part of this package; say where its images are: --images.")
         arguments = {"folder": folder, **arguments}
     config = replace(plan.config, iterations=SMOKE) if preset == "smoke" else plan.config
     shots = f"-{setting.shots}shot" if "shots" in plan.arguments else ""

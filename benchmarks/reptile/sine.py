@@ -9,9 +9,8 @@ of every wave, figures and weights go to results/sine; otherwise to runs/sine/ta
 """
 
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,12 +23,12 @@ from metarl.analysis.figures import mean_curves, save
 from metarl.evaluation.statistics import Estimate, mean, median_seed, ratio_of_means
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
 from metarl.learners.optimizers import SGD
-from metarl.runs.benchmark_folders import Storage
-from metarl.runs.finished import check_folder, trained
+from metarl.runs.config import RunConfig
 from metarl.runs.load import load_learner
-from metarl.runs.merit import record_estimate
 from metarl.runs.store import write_csv
-from metarl.runs.totals import write_totals
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
+from metarl.suites.score_arrays import write_scores
 from metarl.tasks.supervised.sine_regression import SineRegression
 
 TEST_SEED = 1803  # of the test waves
@@ -39,22 +38,21 @@ SHOWN = (0, 1, 2, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to compute.
 
     Attributes:
         preset: smoke only shows that everything runs.
         seeds: of the trainings.
         num_tasks: test waves; 10,000 if left out.
-        train: train what isn't trained; otherwise its figures are missing.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "sine"
+    script: ClassVar[str] = "reptile/sine"
 
     preset: Literal["smoke", "cpu"] = "cpu"
     seeds: tuple[int, ...] = (0, 1, 2)
     num_tasks: int | None = None
-    train: bool = True
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     @property
     def iterations(self) -> int | None:
@@ -67,32 +65,30 @@ class Options:
         return self.num_tasks or (50 if self.preset == "smoke" else 10_000)
 
     @property
-    def folder(self) -> Path:
-        """Where tables and figures go."""
-        return self.storage.tables("sine")
+    def within(self) -> str:
+        """The folder of the preset's runs."""
+        return self.preset
 
-    @property
-    def command(self) -> str:
-        """What reruns this."""
-        preset = None if self.preset == Options.preset else self.preset
-        seeds = None if self.seeds == Options.seeds else self.seeds
-        return self.storage.command("reptile/sine", {"preset": preset, "num_tasks": self.num_tasks or None, "seeds": seeds})
 
-    def places(self, label: str, seed: int) -> tuple[Path, Path]:
-        """Where a run lies: our own, and the published one."""
-        return self.storage.places("sine", f"{label.lower().replace(' ', '-')}-seed{seed}", within=self.preset)
+def run_name(label: str, seed: int) -> str:
+    """Return the name of a run's folder."""
+    return f"{label.lower().replace(' ', '-')}-seed{seed}"
+
+
+def run_of(label: str, seed: int, options: Options) -> RunConfig:
+    """Return a training on the device that was asked for."""
+    return replace(sine_run(label, seed, options.iterations), device=options.device)
 
 
 def main(options: Options, console: Console) -> None:
     """Train, score, print, save."""
     for label in SINE_TRAININGS:
         for seed in options.seeds:
-            check_folder(sine_run(label, seed, options.iterations), *options.places(label, seed))
+            options.check_run(run_name(label, seed), run_of(label, seed, options))
     distribution, played, fits = SineRegression(POINTS), dict[str, list[SupervisedEvaluation]](), dict[str, Fits]()
     for label in SINE_TRAININGS:
         for seed in options.seeds:
-            run = sine_run(label, seed, options.iterations)
-            folder = trained(run, *options.places(label, seed), train_missing=options.train, publishes=options.storage.publish)
+            folder = options.trained_run(run_name(label, seed), run_of(label, seed, options))
             if folder is None:
                 continue
             adapter = load_learner(folder).adapter(INNER)  # type: ignore[attr-defined]
@@ -128,7 +124,7 @@ def write_table(
             line = {"learner": label, "inner_step": step, "error": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high}
             line |= {"seed_low": min(each), "seed_high": max(each)} if step == STEPS else {}
             lines.append(line | {"num_tasks": evaluation.num_tasks, "num_seeds": len(each), "fingerprint": evaluation.fingerprint})
-        write_totals(
+        write_scores(
             options.folder / "errors.npz", label, np.stack([one.scores() for one in played[label]]), evaluation.fingerprint, TEST_SEED
         )
     table = pd.DataFrame(lines).round(5)
@@ -143,14 +139,14 @@ def record(middle: dict[str, SupervisedEvaluation], options: Options) -> None:
     joint = middle.get(JOINT)
     value: Estimate | None = None if joint is None else mean(joint.scores())
     where = f"mean squared error after {STEPS} steps on {POINTS} points"
-    record_estimate(options.folder, f"Sine, {JOINT}: {where}", "shown", value, None, options.command)
+    record_figure(options.folder, f"Sine, {JOINT}: {where}", "shown", value, None, options.command())
     for label in SINE_TRAININGS:
         if label == JOINT:
             continue
         both = joint is not None and label in middle
         value = ratio_of_means(middle[label].scores(), joint.scores()) if joint is not None and both else None
         reached = None if value is None else value.high <= 0.1
-        record_estimate(options.folder, f"Sine, {label}: {where}, over joint training's", "<= 0.1", value, reached, options.command)
+        record_figure(options.folder, f"Sine, {label}: {where}, over joint training's", "<= 0.1", value, reached, options.command())
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ beside Thompson sampling and Gittins indices, or PSRL and posterior-mean greedy.
 """
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from metarl.runs.checkpoint import load_state
 from metarl.runs.config import RunConfig
 from metarl.runs.load import load_agent
 from metarl.runs.store import RunFolder, write_csv
+from metarl.suites.options import BenchmarkOptions
 
 TEST_SEED = 1611  # of the test tasks, as in rl2_tables.py
 LABELS = {"emptied": "emptied after", "swapped": "swapped with another task's after", "misled": "fed with another task's rewards until"}
@@ -36,27 +38,26 @@ RIVALS = {"bandits": ("thompson", "gittins"), "mdps": ("psrl", "mdp-greedy")}
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(BenchmarkOptions):
     """What to look into.
 
     Attributes:
         rows: names of rows, such as bandits-n100-k5 or mdps-n10; all that have weights if left out.
         tasks: test tasks.
         longer: play up to this many times the episodes that were trained for.
-        publish: write to results/rl2_tables rather than runs/rl2_tables/diagnostics.
-        results: folder of published results.
     """
+
+    benchmark: ClassVar[str] = "rl2_tables"
+    script: ClassVar[str] = "rl2/diagnostics"
 
     rows: tuple[str, ...] = ()
     tasks: int = 2000
     longer: int = 2
-    publish: bool = False
-    results: Path = field(default=Path("results"))
 
     @property
-    def folder(self) -> Path:
-        """Where results go."""
-        return self.results / "rl2_tables" if self.publish else Path("runs") / "rl2_tables" / "diagnostics"
+    def within(self) -> str:
+        """The folder, beside those of the tables' presets, of what isn't published."""
+        return "diagnostics"
 
 
 def main(options: Options, console: Console) -> None:

@@ -8,10 +8,10 @@ figures and weights go to results/rl2_mazes; otherwise all but the runs goes to 
 """
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -35,12 +35,11 @@ from metarl.core.seeding import numpy_generator
 from metarl.evaluation.episodes import episode_lengths, episode_successes, shortened
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import generalisation_gap, mean, median_over_seeds, median_seed, paired_difference, share
-from metarl.runs.benchmark_folders import Storage
-from metarl.runs.finished import check_folder, trained
 from metarl.runs.load import load_agent
-from metarl.runs.merit import record_estimate
 from metarl.runs.store import write_csv
-from metarl.runs.totals import write_episodes
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
+from metarl.suites.score_arrays import write_episodes
 from metarl.tasks.mazes.grid_maze import GOAL_REWARD, STEP_REWARD, GridMaze
 
 HEADING = "mean steps of successful episodes, and the share of episodes that succeed"
@@ -73,36 +72,19 @@ GRID_SETTINGS: dict[str, tuple[dict[str, Any], int, int]] = {
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to compute.
 
     Attributes:
         parts: of the benchmark; all if left out.
         num_tasks: test tasks; there are 1,000 frozen test mazes.
-        train: train what isn't trained; otherwise its figures are missing.
-        device: where RL² trains.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "rl2_mazes"
+    script: ClassVar[str] = "rl2/mazes"
 
     parts: tuple[Literal["grid-maze", "gap", "visual-maze", "grid-navi"], ...] = ()
     num_tasks: int = 1000
-    train: bool = True
-    device: str = "cpu"
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
-
-    @property
-    def folder(self) -> Path:
-        """Where tables and figures go."""
-        return self.storage.tables("rl2_mazes")
-
-    def command(self, part: str) -> str:
-        """What reruns a part."""
-        tasks = None if self.num_tasks == Options.num_tasks else self.num_tasks
-        return self.storage.command("rl2/mazes", {"parts": part, "num_tasks": tasks})
-
-    def places(self, name: str, seed: int) -> tuple[Path, Path]:
-        """Where a run lies: our own, and the published one."""
-        return self.storage.places("rl2_mazes", f"{name}/seed{seed}")
 
 
 def main(options: Options, console: Console) -> None:
@@ -115,7 +97,7 @@ def main(options: Options, console: Console) -> None:
     for part in parts:
         for name in names.get(part, [part]):
             for seed in TRAININGS[name].seeds:
-                check_folder(maze_run(name, seed, options.device), *options.places(name, seed))
+                options.check_run(f"{name}/seed{seed}", maze_run(name, seed, options.device))
     options.folder.mkdir(parents=True, exist_ok=True)
     for part in parts:
         console.rule(part)
@@ -135,9 +117,9 @@ def folders_of(name: str, options: Options, console: Console) -> list[Path]:
 
 def folder_of(name: str, seed: int, options: Options) -> Path | None:
     """A finished run, after the one that it begins with."""
-    run, (own, published), before = maze_run(name, seed, options.device), options.places(name, seed), TRAININGS[name].start
+    before = TRAININGS[name].start
     start = None if before is None else partial(folder_of, before, seed, options)
-    return trained(run, own, published, start=start, train_missing=options.train, publishes=options.storage.publish)
+    return options.trained_run(f"{name}/seed{seed}", maze_run(name, seed, options.device), start)
 
 
 def play(agents: dict[str, list[Any]], budget: Episodes, num_tasks: int) -> dict[str, list[Evaluation]]:
@@ -228,28 +210,28 @@ def grid_mazes(options: Options, console: Console) -> None:
 
 def record_grid(played: dict[str, list[Evaluation]], shortest: np.ndarray, options: Options) -> None:
     """The figures of merit in 5x5 mazes: of the one seed, or of the median one."""
-    command, rng = options.command("grid-maze"), numpy_generator(TEST_SEED, "median over seeds")
+    command, rng = options.command(parts=("grid-maze",)), numpy_generator(TEST_SEED, "median over seeds")
     success, first, second, shorter, improvable = (
         f"{name}, {seeds_of('grid-maze')}" for name in (SUCCESS, FIRST, SECOND, SHORTER, IMPROVABLE)
     )
     if RL2_LABEL not in played:
         for name, wanted in ((success, ">= 0.99"), (first, "<= 0"), (second, "<= 1.1")):
-            record_estimate(options.folder, name, wanted, None, None, command)
+            record_figure(options.folder, name, wanted, None, None, command)
         return
     successes = np.stack([episode_successes(each).mean(1) for each in played[RL2_LABEL]])
     lengths = np.stack([episode_lengths(each) for each in played[RL2_LABEL]])  # [seeds, tasks, episodes]
     reached = share(successes[median_seed(successes)])
-    record_estimate(options.folder, success, ">= 0.99", reached, reached.value >= 0.99, command)
+    record_figure(options.folder, success, ">= 0.99", reached, reached.value >= 0.99, command)
     explorer = episode_lengths(played[MazeExplorer.label][0])[:, 0]
     middle = lengths[median_seed(lengths[:, :, 0])]
     lead = paired_difference(middle[:, 0], explorer).difference
-    record_estimate(options.folder, first, "<= 0", lead, lead.value <= 0, command)
+    record_figure(options.folder, first, "<= 0", lead, lead.value <= 0, command)
     ratio = median_over_seeds(lengths[:, :, 1], rng, relative_to=shortest)
-    record_estimate(options.folder, second, "<= 1.1", ratio, ratio.value <= 1.1, command)
+    record_figure(options.folder, second, "<= 1.1", ratio, ratio.value <= 1.1, command)
     improved = shortened(middle, shortest)
-    record_estimate(options.folder, shorter, "shown", improved.of_all, None, command)
+    record_figure(options.folder, shorter, "shown", improved.of_all, None, command)
     if improved.of_improvable is not None:
-        record_estimate(options.folder, improvable, "shown", improved.of_improvable, None, command)
+        record_figure(options.folder, improvable, "shown", improved.of_improvable, None, command)
 
 
 def record_further(folders: list[Path], options: Options) -> None:
@@ -263,7 +245,7 @@ def record_further(folders: list[Path], options: Options) -> None:
         for agent in agents
     )
     lead = paired_difference(seeds[median_seed(seeds)], explorer).difference
-    record_estimate(options.folder, f"{FURTHER}, {seeds_of('grid-maze')}", "shown", lead, None, options.command("grid-maze"))
+    record_figure(options.folder, f"{FURTHER}, {seeds_of('grid-maze')}", "shown", lead, None, options.command(parts=("grid-maze",)))
 
 
 def gap(options: Options, console: Console) -> None:
@@ -274,14 +256,14 @@ def gap(options: Options, console: Console) -> None:
         folders = folders_of(f"grid-maze-{count}", options, console)[:1]
         distribution, name_of_gap = make("GridMaze-v0", train_mazes=count), f"GridMaze 5x5, generalisation gap in return, {count} mazes"
         if not folders:
-            record_estimate(options.folder, name_of_gap, "shown", None, None, options.command("gap"))
+            record_figure(options.folder, name_of_gap, "shown", None, None, options.command(parts=("gap",)))
             continue
         agent = load_agent(folders[0], budget)
         played = {split: evaluate(agent, distribution, split, options.num_tasks, TEST_SEED, budget) for split in ("train", "test")}
         own, fresh = (evaluation.scores() for evaluation in played.values())
         own = own[: min(count, options.num_tasks)]  # each training maze once
         difference = generalisation_gap(own, fresh).difference
-        record_estimate(options.folder, name_of_gap, "shown", difference, None, options.command("gap"))
+        record_figure(options.folder, name_of_gap, "shown", difference, None, options.command(parts=("gap",)))
         for where, scores, evaluation in zip(curves, (own, fresh), played.values(), strict=True):
             curves[where][count] = scores
             estimate = mean(scores)
@@ -308,7 +290,7 @@ def visual_mazes(options: Options, console: Console) -> None:
     """Table 3: lengths and successes by episode in small and large mazes, trained in small ones."""
     folders, paper, tables = folders_of("visual-maze", options, console), rl2_mazes(), []
     command, success, shift = (
-        options.command("visual-maze"),
+        options.command(parts=("visual-maze",)),
         *(f"{name}, {seeds_of('visual-maze')}" for name in (VISUAL_SUCCESS, VISUAL_CHANGE)),
     )
     for maze, size in (("small", 5), ("large", 9)):
@@ -336,21 +318,21 @@ def visual_mazes(options: Options, console: Console) -> None:
         if maze == "large":
             continue
         if RL2_LABEL not in played:
-            record_estimate(options.folder, success, ">= 0.9", None, None, command)
-            record_estimate(options.folder, shift, "< 0", None, None, command)
+            record_figure(options.folder, success, ">= 0.9", None, None, command)
+            record_figure(options.folder, shift, "< 0", None, None, command)
             continue
         evaluation = median_evaluation(played[RL2_LABEL])
         lengths, reached = episode_lengths(evaluation), share(episode_successes(evaluation).mean(1))
-        record_estimate(options.folder, success, ">= 0.9", reached, reached.value >= 0.9, command)
+        record_figure(options.folder, success, ">= 0.9", reached, reached.value >= 0.9, command)
         change = paired_difference(lengths[:, 1], lengths[:, 0]).difference
-        record_estimate(options.folder, shift, "< 0", change, change.high < 0, command)
+        record_figure(options.folder, shift, "< 0", change, change.high < 0, command)
     write_csv(options.folder / "table3.csv", pd.concat(tables))
 
 
 def grid_navi(options: Options, console: Console) -> None:
     """GridNavi: return of each episode against the known goal's."""
     folders, distribution, budget = folders_of("grid-navi", options, console), make("GridNavi-v0"), Episodes(4, 0)
-    told, command = reveal(distribution), options.command("grid-navi")
+    told, command = reveal(distribution), options.command(parts=("grid-navi",))
     agents = {RandomAgent.label: [(make_agent("random", distribution, budget), distribution)]}
     agents |= {RL2_LABEL: [(load_agent(folder, budget), distribution) for folder in folders]} if folders else {}
     agents[KnownGoal.label] = [(make_agent("known-goal", told, budget), told)]
@@ -377,12 +359,12 @@ def grid_navi(options: Options, console: Console) -> None:
     save(figure, options.folder / "grid-navi.png")
     name = f"GridNavi, RL², mean return of episodes 2 to 4 over the known goal's, paired, {seeds_of('grid-navi')}"
     if not folders:
-        record_estimate(options.folder, name, ">= 0.9", None, None, command)
+        record_figure(options.folder, name, ">= 0.9", None, None, command)
         return
     later = np.stack([each.matrix()[:, 1:].mean(1) for each in played[RL2_LABEL]])
     known = returns[KnownGoal.label][:, 1:].mean(1)
     ratio = median_over_seeds(later, numpy_generator(TEST_SEED, "median over seeds"), relative_to=known)
-    record_estimate(options.folder, name, ">= 0.9", ratio, ratio.value >= 0.9, command)
+    record_figure(options.folder, name, ">= 0.9", ratio, ratio.value >= 0.9, command)
 
 
 def show(table: pd.DataFrame, title: str, console: Console) -> None:

@@ -28,7 +28,6 @@ from benchmarks.rl2.tables import main as compute
 from metarl.core.seeding import numpy_generator
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import Estimate, median_over_seeds
-from metarl.runs.benchmark_folders import Storage
 from metarl.runs.load import load_agent
 
 
@@ -101,8 +100,7 @@ def again(row: Row, agent: str, options: Options) -> dict[str, Estimate]:
     """An agent's cells of a row, by label, as `tables.py` computes them, in a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
         text = str(row.n) if row.k is None else f"{row.n},{row.k}"
-        storage = Storage(runs=Path(folder), results=options.results)
-        chosen = TableOptions(row.table, (text,), "paper", (agent,), train=False, storage=storage)
+        chosen = TableOptions(row.table, (text,), "paper", (agent,), train=False, runs=Path(folder), results=options.results)
         compute(chosen, Console(quiet=True))
         fresh = pd.read_csv(chosen.folder / f"{row.table}.csv").dropna(subset=["mean"])
     return {

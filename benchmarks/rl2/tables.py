@@ -8,10 +8,10 @@ results/rl2_tables; otherwise all but the runs goes to runs/rl2_tables/PRESET/ta
 """
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,13 +31,11 @@ from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
 from metarl.evaluation.statistics import Estimate, beats, mean, median_over_seeds, median_seed, paired_difference
-from metarl.runs.benchmark_folders import Storage
-from metarl.runs.finished import check_folder
-from metarl.runs.finished import trained as trained_run
 from metarl.runs.load import load_agent
-from metarl.runs.merit import record_estimate
 from metarl.runs.store import RunFolder, write_csv
-from metarl.runs.totals import write_totals
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
+from metarl.suites.score_arrays import write_scores
 
 TEST_SEED, SEARCH_SEED = 1611, 2779  # of the test tasks that all agents share, and of the training tasks that parameters are searched on
 SLOW_TASKS = 1000  # of slow agents in the longest rows
@@ -59,7 +57,7 @@ FIGURES = [
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to compute.
 
     Attributes:
@@ -69,26 +67,25 @@ class Options:
         agents: ids of the columns to compute, "rl2" among them; all of them if left out.
         train: train RL² where no finished run or published weights are found; otherwise its cells stay empty.
         seeds: of RL²'s runs; the preset's if left out. Without training, those of them that are finished are taken.
-        device: where RL² trains, cpu or cuda.
         redraw: draw the figures anew from the tables that are there; nothing is trained or played.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "rl2_tables"
+    script: ClassVar[str] = "rl2/tables"
 
     table: Literal["bandits", "mdps"]
     rows: tuple[str, ...] = ()
     preset: Literal["smoke", "cpu", "paper"] = "cpu"
     agents: tuple[str, ...] = ()
-    train: bool = True
     seeds: tuple[int, ...] = ()
-    device: str = "cpu"
     redraw: bool = False
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         known = [column.agent for column in COLUMNS[self.table]]
         if unknown := sorted(set(self.agents) - set(known)):
             raise ValueError(f"The table of {self.table} has no agent {unknown[0]!r}; it has {', '.join(dict.fromkeys(known))}.")
-        if self.storage.publish and self.preset == "smoke":
+        if self.publish and self.preset == "smoke":
             raise ValueError("The smoke preset plays too few tasks to publish; choose the preset cpu or paper.")
         self.chosen_rows()
 
@@ -108,15 +105,9 @@ class Options:
         return tuple(dict.fromkeys(self.seeds)) or PRESETS[self.preset].seeds
 
     @property
-    def folder(self) -> Path:
-        """Where tables, totals and figures go."""
-        return self.storage.tables("rl2_tables", within=self.preset)
-
-    @property
-    def command(self) -> str:
-        """What reruns this."""
-        flags = {"table": self.table, "rows": self.rows, "preset": self.preset, "agents": self.agents, "seeds": self.seeds}
-        return self.storage.command("rl2/tables", flags)
+    def within(self) -> str:
+        """The folder of the preset's runs."""
+        return self.preset
 
 
 class Ground(NamedTuple):
@@ -208,11 +199,6 @@ def play(column: Column, ground: Ground, options: Options, console: Console) -> 
     return Cell(column, scores[None], mean(scores), f"{column.agent}({described(parameters)})" if parameters else column.agent)
 
 
-def places(row: Row, seed: int, options: Options) -> tuple[Path, Path]:
-    """Where a run of RL² lies: our own, and the published one."""
-    return options.storage.places("rl2_tables", f"{row.name}/seed{seed}", within=options.preset)
-
-
 def check_runs(row: Row, options: Options) -> None:
     """Before anything is computed, refuse run folders that hold runs of other settings.
 
@@ -223,16 +209,14 @@ def check_runs(row: Row, options: Options) -> None:
     if before is not None:
         check_runs(before, options)
     for seed in options.run_seeds:
-        run, (own, published) = rl2_run(row, options.preset, seed, options.device), places(row, seed, options)
-        check_folder(run, own, published)
+        options.check_run(f"{row.name}/seed{seed}", rl2_run(row, options.preset, seed, options.device))
 
 
 def trained(row: Row, seed: int, options: Options, console: Console) -> Path | None:
     """The folder of RL²'s finished run: one of our own, else a published one, else trained now; None where that isn't wanted."""
-    run, (own, published) = rl2_run(row, options.preset, seed, options.device), places(row, seed, options)
     before = start_row(row)
     start = None if before is None else partial(trained, before, seed, options, console)
-    folder = trained_run(run, own, published, start=start, train_missing=options.train, publishes=options.storage.publish)
+    folder = options.trained_run(f"{row.name}/seed{seed}", rl2_run(row, options.preset, seed, options.device), start)
     if folder is not None:
         console.print(f"RL², seed {seed}: {folder.as_posix()}", highlight=False)
     return folder
@@ -253,7 +237,7 @@ def write_line(ground: Ground, column: Column, cell: Cell | None, options: Optio
         tasks = ground.distribution.sample(cell.estimate.n, "test", TEST_SEED).fingerprint if few else ground.fingerprint
         scores = cell.scores if column.agent == RL2_ID else cell.scores[0]
         file = totals_file(row, options)
-        write_totals(file.with_stem(f"{file.stem}-{cell.estimate.n}-tasks") if few else file, column.key, scores, tasks, TEST_SEED)
+        write_scores(file.with_stem(f"{file.stem}-{cell.estimate.n}-tasks") if few else file, column.key, scores, tasks, TEST_SEED)
         line["fingerprint"] = tasks
         if column.agent == RL2_ID:
             line |= {"seed_low": round(float(scores.mean(1).min()), 6), "seed_high": round(float(scores.mean(1).max()), 6)}
@@ -282,7 +266,8 @@ def draw(ground: Ground, lines: pd.DataFrame, options: Options) -> None:
     note = "RL²: the median seed, its interval over tasks"
     unit = f"rewards in {row.n} pulls" if row.k else f"rewards in {row.n} episodes"
     save(scores_figure(lines, levels=levels, unit=unit, title=row.title, note=note), options.folder / f"{row.name}.png")
-    found = [published for seed in options.run_seeds if (published := places(row, seed, options)[1] / "metrics.csv").exists()]
+    files = [options.run_folders(f"{row.name}/seed{seed}")[1] / "metrics.csv" for seed in options.run_seeds]
+    found = [file for file in files if file.exists()]
     means = lines.set_index("agent")["mean"]
     if found and len(rivals := means.drop([label for label in (RL2_LABEL, *NOT_RIVALS) if label in means])):
         levels |= {str(rivals.idxmax()): float(rivals.max())}
@@ -328,11 +313,11 @@ def record(row: Row, cells: list[Cell], options: Options) -> None:
     if RL2_ID not in [column.agent for column in options.chosen_columns()]:
         return
     learned = next((cell for cell in cells if cell.column.agent == RL2_ID), None)
-    where, command = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}", replace(options, rows=(row.text,), agents=(RL2_ID,)).command
+    where, command = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}", options.command(rows=(row.text,), agents=(RL2_ID,))
     for called, wanted in WANTED.get(row.name, ()):
         name, goal = f"RL² mean total reward, {row.table} {where}, median over seeds, against {called}", f">= {wanted:g}"
         value = None if learned is None else learned.estimate
-        record_estimate(options.folder, name, goal, value, None if value is None else value.value >= wanted, command)
+        record_figure(options.folder, name, goal, value, None if value is None else value.value >= wanted, command)
 
 
 def record_lead(ground: Ground, options: Options) -> None:
@@ -355,8 +340,8 @@ def record_lead(ground: Ground, options: Options) -> None:
     for called, key in others.items():
         lead = paired_difference(learned, rivals[key]).difference
         name = f"RL² minus {called}, {row.table} {where}, paired, median seed"
-        command = replace(options, rows=(row.text,), agents=(columns[key].agent, RL2_ID)).command
-        record_estimate(options.folder, name, f"shown (over {columns[key].label})", lead, None, command)
+        command = options.command(rows=(row.text,), agents=(columns[key].agent, RL2_ID))
+        record_figure(options.folder, name, f"shown (over {columns[key].label})", lead, None, command)
 
 
 def show(ground: Ground, lines: pd.DataFrame, notes: dict[str, str], console: Console) -> None:

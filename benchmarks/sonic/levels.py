@@ -11,15 +11,16 @@ twice shares the work. Runs lie in runs/sonic/GAME (of CoinRun in runs/coin_run)
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
 import tyro
 from rich.console import Console
 
+from benchmarks.coin_run.generalisation import Options as CoinRunOptions
 from benchmarks.coin_run.runs import Preset
 from benchmarks.sonic.published import sonic_table
 from benchmarks.sonic.runs import GAMES, STEPS, joint_run
@@ -31,13 +32,14 @@ from metarl.core.registry import make
 from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.evaluation.statistics import Estimate, mean
 from metarl.learners.registry import make_learner
-from metarl.runs.benchmark_folders import Storage
-from metarl.runs.finished import check_folder, trained
+from metarl.runs.config import RunConfig
 from metarl.runs.level_scores import COLUMNS, Plan, leaderboard, leads, play_levels, score_name, stored_scores
 from metarl.runs.load import load_learner
-from metarl.runs.merit import record_estimate
-from metarl.runs.store import published_table, write_csv
-from metarl.runs.totals import write_arrays
+from metarl.runs.store import write_csv
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import SuiteOptions
+from metarl.suites.published import published_table
+from metarl.suites.score_arrays import write_arrays
 
 
 class Learning(NamedTuple):
@@ -71,7 +73,7 @@ PAIRS = (("Joint PPO", "PPO"), ("Joint Rainbow", "Rainbow"))
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(SuiteOptions):
     """What to compute.
 
     Attributes:
@@ -82,11 +84,11 @@ class Options:
         levels: places of the levels in the split's list; likewise.
         split: of the levels. Settings are chosen on `train`; scores there are stored apart.
         steps: on each level, in place of the preset's.
-        train: train what isn't trained; otherwise its figures are missing.
         play: play what isn't scored; otherwise it is missing.
-        device: where networks learn.
-        storage: where tables, runs and weights lie.
     """
+
+    benchmark: ClassVar[str] = "sonic"
+    script: ClassVar[str] = "sonic/levels"
 
     game: str = "coin-run"
     agents: tuple[str, ...] = ()
@@ -95,48 +97,52 @@ class Options:
     levels: tuple[int, ...] = ()
     split: str = "test"
     steps: int | None = None
-    train: bool = True
     play: bool = True
-    device: str = "cpu"
-    storage: Annotated[Storage, tyro.conf.arg(name="")] = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.game not in GAMES:
             raise ValueError(f"There is no game {self.game!r} here; choose one of {', '.join(GAMES)}.")
         if unknown := sorted(set(self.agents) - set(AGENTS)):
             raise ValueError(f"There is no agent {unknown[0]!r} here; choose of {', '.join(AGENTS)}.")
-        if self.storage.publish and (self.preset == "smoke" or self.split != "test"):
+        if self.publish and (self.preset == "smoke" or self.split != "test"):
             raise ValueError("Only scores of test levels are published, and none of the preset smoke.")
 
     @property
-    def within(self) -> str:
+    def scored(self) -> str:
         """The folder of this game's scores among others."""
         own = "" if self.preset == "cpu" else f"-{self.preset}"
         return f"{self.game}{own}{'' if self.split == 'test' else f'-{self.split}'}"
 
     @property
     def folder(self) -> Path:
-        """Where tables and figures go."""
-        return self.storage.tables("sonic") / self.within
+        """Where this game's tables and figures go."""
+        return super().folder / self.scored
 
     @property
     def budget(self) -> int:
         """Steps on each level."""
         return self.steps or (GAMES[self.game].steps if self.preset == "cpu" else STEPS[self.preset])
 
-    def command(self, agent: str) -> str:
-        """What reruns an agent's scores."""
-        preset = None if self.preset == "cpu" else self.preset
-        flags = {"game": self.game, "agents": (agent,), "preset": preset, "steps": self.steps, "levels": self.levels, "seeds": self.seeds}
-        return self.storage.command("sonic/levels", flags)
 
-    def places(self, learner: str) -> tuple[Path, Path]:
-        """Where a joint training lies: our own, and the published one."""
-        if self.game == "coin-run" and learner == "joint-ppo":
-            name = "levels-200-seed0" if self.preset == "cpu" else f"{self.preset}-levels-200-seed0"
-            return self.storage.places("coin_run", name)
-        name = f"{self.game}-{learner}-seed0" if self.preset == "cpu" else f"{self.game}-{self.preset}-{learner}-seed0"
-        return self.storage.places("sonic", name)
+def training_of(learner: str, options: Options) -> tuple[SuiteOptions, str, RunConfig]:
+    """Return a joint training: the benchmark among whose runs it lies, the name of its folder, and the run.
+
+    Joint PPO on CoinRun is a training of that benchmark.
+    """
+    run = joint_run(options.game, learner, options.preset, device=options.device)
+    if options.game != "coin-run" or learner != "joint-ppo":
+        preset = "" if options.preset == "cpu" else f"{options.preset}-"
+        return options, f"{options.game}-{preset}{learner}-seed0", run
+    where = CoinRunOptions(
+        preset=options.preset,
+        train=options.train,
+        device=options.device,
+        publish=options.publish,
+        runs=options.runs,
+        results=options.results,
+    )
+    return where, where.run_name(run.arguments["levels"]), run
 
 
 def main(options: Options, console: Console) -> None:
@@ -146,9 +152,10 @@ def main(options: Options, console: Console) -> None:
     labels = [label for label in AGENTS if label in (options.agents or (label,)) and plays(label, options.game, played[label])]
     for label in labels:
         if isinstance(which := AGENTS[label], Learning) and which.jointly:
-            check_folder(joint_run(options.game, which.learner, options.preset, device=options.device), *options.places(which.learner))
+            where, name, run = training_of(which.learner, options)
+            where.check_run(name, run)
     options.folder.mkdir(parents=True, exist_ok=True)
-    scored = options.storage.runs / "sonic" / options.within / "scores"
+    scored = options.runs / "sonic" / options.scored / "scores"
     for label in labels:
         maker = agent_maker(label, options) if options.play else None
         if maker is not None:
@@ -156,7 +163,7 @@ def main(options: Options, console: Console) -> None:
             console.print(
                 f"{plan.game}, {label}: {len(plan.levels)} levels, {len(plan.seeds)} seeds, {plan.steps:,} steps", highlight=False
             )
-            play_levels(plan, maker, scored, published_table(options.storage.results, f"sonic/{options.within}", "scores"))
+            play_levels(plan, maker, scored, published_table(options.results, f"sonic/{options.scored}", "scores"))
     scores = kept_scores(scored, options)
     if len(scores):
         write_csv(options.folder / "scores.csv", scores)
@@ -186,8 +193,8 @@ def agent_maker(label: str, options: Options) -> Callable[[GymnasiumDistribution
         config = GAMES[options.game].learners[learner]  # of training on CoinRun's levels, what is learned at test isn't said
     weights: dict[str, Any] | None = None
     if jointly:
-        run = joint_run(options.game, learner, options.preset, device=options.device)
-        folder = trained(run, *options.places(learner), train_missing=options.train, publishes=options.storage.publish)
+        where, name, run = training_of(learner, options)
+        folder = where.trained_run(name, run)
         if folder is None:
             return None
         weights = load_learner(folder, device=options.device).weights()
@@ -206,7 +213,7 @@ def plan_of(label: str, options: Options, distribution: GymnasiumDistribution) -
     game, there = GAMES[options.game], len(distribution.task_lists[options.split])
     levels = options.levels or (game.levels if options.split == "test" else ()) or tuple(range(there))
     seeds = options.seeds or game.seeds
-    return Plan(options.game, label, distribution, levels, seeds, options.budget, options.command(label), options.split)
+    return Plan(options.game, label, distribution, levels, seeds, options.budget, options.command(agents=(label,)), options.split)
 
 
 def kept_scores(folder: Path, options: Options) -> pd.DataFrame:
@@ -315,7 +322,7 @@ def record(labels: list[str], scores: pd.DataFrame, options: Options) -> None:
             row: dict[Any, Any] = board.loc[label].to_dict()
             value = Estimate(row["score"], row["ci_low"], row["ci_high"], row["levels"] * row["seeds"])
         name = f"{options.game}, {label}: mean return of all episodes in {options.budget:,} steps, {options.split} levels"
-        record_estimate(options.folder, name, "shown", value, None, options.command(label))
+        record_figure(options.folder, name, "shown", value, None, options.command(agents=(label,)))
     for jointly, alone in PAIRS:
         if jointly not in labels or alone not in labels:
             continue
@@ -323,7 +330,7 @@ def record(labels: list[str], scores: pd.DataFrame, options: Options) -> None:
         for paired, lead in (("level and seed", ahead.by_pair), ("seed, mean over levels", ahead.by_seed)):
             known = lead if lead is not None and lead.n > 1 else None
             name = f"{options.game}, {jointly} minus {alone} from scratch, {options.budget:,} steps, paired by {paired}"
-            record_estimate(options.folder, name, "> 0", known, None if known is None else known.low > 0, options.command(jointly))
+            record_figure(options.folder, name, "> 0", known, None if known is None else known.low > 0, options.command(agents=(jointly,)))
 
 
 if __name__ == "__main__":

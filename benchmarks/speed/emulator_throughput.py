@@ -13,8 +13,7 @@ Results: throughput.csv (every measurement), figures.csv.
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,8 +22,8 @@ from rich.console import Console
 
 from benchmarks.speed.throughput import OPPONENTS, Subject, machine, measure, note_median
 from benchmarks.speed.throughput import Options as Timing
-from metarl.runs.benchmark_folders import Storage, changed
 from metarl.runs.store import write_csv
+from metarl.suites.options import BenchmarkOptions
 
 GAMES = {"Airstriker-v0": "airstriker", "AtariFlavours-v0": "freeway"}  # our family -> what bare loops call its game
 WANTED = {"Airstriker-v0": 0.8}  # of the raw loops' frames/s
@@ -37,7 +36,7 @@ IN_STEP = {  # the same, stepped by a bare parent
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(BenchmarkOptions):
     """What to measure.
 
     Attributes:
@@ -45,31 +44,23 @@ class Options:
         repeats: measurements of each subject.
         processes: numbers of processes; one, four and eight a core if left out.
         families: which of our families.
-        publish: write to results/emulator_throughput rather than runs/emulator_throughput.
     """
+
+    benchmark: ClassVar[str] = "emulator_throughput"
+    script: ClassVar[str] = "speed/emulator_throughput"
 
     preset: Literal["smoke", "cpu"] = "cpu"
     repeats: int = 5
     processes: tuple[int, ...] = ()
     families: tuple[str, ...] = tuple(GAMES)
-    publish: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         unknown = set(self.families) - set(GAMES)
         if unknown:
             raise ValueError(f"There are no bare loops for {', '.join(sorted(unknown))}; choose among {', '.join(GAMES)}.")
         if min(self.processes, default=1) < 1 or self.repeats < 1:
             raise ValueError(f"processes and repeats must be at least 1, not {self.processes} and {self.repeats}.")
-
-    @property
-    def folder(self) -> Path:
-        """Where results go."""
-        return Path("results" if self.publish else "runs") / "emulator_throughput"
-
-    @property
-    def command(self) -> str:
-        """What measures the figures again."""
-        return Storage(self.publish).command("speed/emulator_throughput", changed(self, "families", "repeats", "processes"))
 
     @property
     def timing(self) -> Timing:
@@ -109,14 +100,14 @@ def main(options: Options) -> None:
                     write_csv(options.folder / "throughput.csv", pd.DataFrame(rows))
             ours = np.asarray(rates["metarl"])
             title = f"{id} in {processes} processes"
-            note_median(options.folder, console, f"{title}: frames a second", None, ours, options.command)
+            note_median(options.folder, console, f"{title}: frames a second", None, ours, options.command())
             for rival in RIVALS:
                 wanted = WANTED.get(id) if rival == "raw" else None
                 part = ours / np.asarray(rates[rival])
-                note_median(options.folder, console, f"{title}: part of the rate of {rival} loops", wanted, part, options.command)
+                note_median(options.folder, console, f"{title}: part of the rate of {rival} loops", wanted, part, options.command())
             for name in IN_STEP:
                 part = np.asarray(rates[name]) / np.asarray(rates["raw"])
-                note_median(options.folder, console, f"{title}: {name}, part of the rate of raw loops", None, part, options.command)
+                note_median(options.folder, console, f"{title}: {name}, part of the rate of raw loops", None, part, options.command())
 
 
 if __name__ == "__main__":

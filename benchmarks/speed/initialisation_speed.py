@@ -14,15 +14,19 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 import tyro
 from rich.console import Console
 
-from metarl.runs.store import record_figure, write_csv
+from metarl.evaluation.statistics import Estimate
+from metarl.runs.store import write_csv
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import BenchmarkOptions
 
+COMMAND = "python benchmarks/speed/initialisation_speed.py --publish"
 OPPONENTS = Path(__file__).resolve().parent / "opponents"
 ROOT = OPPONENTS.parent.parent
 
@@ -62,25 +66,21 @@ QUESTIONS = (
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(BenchmarkOptions):
     """What to measure.
 
     Attributes:
         preset: smoke only shows that everything runs.
         learn2learn_python: an interpreter with learn2learn; this one if left out.
         repeats: pairs of measurements.
-        publish: write to results/initialisation_speed rather than runs/initialisation_speed.
     """
+
+    benchmark: ClassVar[str] = "initialisation_speed"
+    script: ClassVar[str] = "speed/initialisation_speed"
 
     preset: Literal["smoke", "cpu"] = "cpu"
     learn2learn_python: Path = Path(sys.executable)
     repeats: int = 5
-    publish: bool = False
-
-    @property
-    def folder(self) -> Path:
-        """Where results go."""
-        return Path("results" if self.publish else "runs") / "initialisation_speed"
 
 
 def measure(python: Path, script: str, flags: tuple[str, ...], seconds: float) -> dict[str, Any]:
@@ -116,19 +116,11 @@ def main(options: Options, questions: tuple[Question, ...] = QUESTIONS) -> None:
     for question in questions:
         ratios = ask(question, options, rows)
         write_csv(options.folder / "speed.csv", pd.DataFrame(rows))
-        value = float(np.median(ratios))
-        record_figure(
-            options.folder,
-            question.name,
-            wanted="known" if question.wanted is None else f">= {question.wanted:g}",
-            value=value,
-            ci_low=float(ratios.min()),
-            ci_high=float(ratios.max()),
-            n=len(ratios),
-            reached=None if question.wanted is None else value >= question.wanted,
-            command="python benchmarks/speed/initialisation_speed.py --publish",
-        )
-        console.print(f"{question.name}: {value:.2f} [{ratios.min():.2f}, {ratios.max():.2f}]")
+        estimate = Estimate(float(np.median(ratios)), float(ratios.min()), float(ratios.max()), len(ratios))
+        wanted = "known" if question.wanted is None else f">= {question.wanted:g}"
+        reached = None if question.wanted is None else estimate.value >= question.wanted
+        record_figure(options.folder, question.name, wanted, estimate, reached, COMMAND)
+        console.print(f"{question.name}: {estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,7 @@ Results: speed.csv (every measurement), and one row of figures.csv.
 import os
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import metarl  # noqa: F401 - before torch: it sets how long PyTorch's threads spin  # isort: skip
 import numpy as np
@@ -27,15 +26,15 @@ from benchmarks.speed.throughput import machine
 from metarl.core.registry import make
 from metarl.evaluation.statistics import mean
 from metarl.learners.hierarchy.mlsh import MLSH, PAPER
-from metarl.runs.merit import record_estimate
 from metarl.runs.store import write_csv
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import BenchmarkOptions
 
 ID, WANTED = "MovingBandits-v0", 10.0
-COMMAND = "GOMP_SPINCOUNT=300000 python benchmarks/speed/mlsh_speed.py --publish"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(BenchmarkOptions):
     """What to measure.
 
     Attributes:
@@ -44,26 +43,23 @@ class Options:
         threads: numbers of PyTorch's threads that each side may have.
         processes: numbers of processes that tasks side by side may have, of a thread each.
         repeats: measurements of each side with each number of threads.
-        publish: write to results/mlsh rather than runs/mlsh_speed.
     """
+
+    benchmark: ClassVar[str] = "mlsh"
+    script: ClassVar[str] = "speed/mlsh_speed"
 
     preset: Literal["smoke", "cpu"] = "cpu"
     tasks: int = 64
     threads: tuple[int, ...] = (1, 2)
     processes: tuple[int, ...] = (2,)
     repeats: int = 5
-    publish: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.repeats < 2 or self.tasks < 2 or min(self.threads, default=0) < 1 or min(self.processes, default=1) < 1:
             raise ValueError(
                 "An interval needs two repeats, side by side are two tasks at least, and each side needs a thread or a process."
             )
-
-    @property
-    def folder(self) -> Path:
-        """Where results go."""
-        return Path("results/mlsh" if self.publish else "runs/mlsh_speed")
 
 
 class Way(NamedTuple):
@@ -119,7 +115,7 @@ def main(options: Options) -> None:
     for name, many, wanted in ((title, best, WANTED), (f"{title}, in one process", one_process, None)):
         estimate = mean(np.divide(rates[many], rates[alone]))
         goal = ("shown", None) if wanted is None else (f">= {wanted:g}", estimate.value >= wanted)
-        record_estimate(options.folder, name, goal[0], estimate, goal[1], COMMAND)
+        record_figure(options.folder, name, goal[0], estimate, goal[1], f"GOMP_SPINCOUNT=300000 {options.command()}")
         console.print(f"{name}: {estimate}, {goal[0]}")
 
 

@@ -12,8 +12,7 @@ Results: throughput.csv (every measurement), figures.csv.
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +22,7 @@ from rich.console import Console
 from benchmarks.speed.throughput import OPPONENTS, Subject, machine, measure, note_median
 from benchmarks.speed.throughput import Options as Timing
 from metarl.runs.store import write_csv
+from metarl.suites.options import BenchmarkOptions
 
 ROBOTS = {  # our family -> Gymnasium's environment of the same robot
     "HalfCheetahPhysics-v0": "HalfCheetah-v5",
@@ -31,34 +31,30 @@ ROBOTS = {  # our family -> Gymnasium's environment of the same robot
     "Walker2dPhysics-v0": "Walker2d-v5",
     "AntPhysics-v0": "Ant-v5",
 }
-COMMAND = "python benchmarks/speed/mujoco_throughput.py --publish"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(BenchmarkOptions):
     """What to measure.
 
     Attributes:
         preset: smoke only shows that everything runs.
         repeats: measurements of each subject.
         families: which of our families; all that have an opponent if left out.
-        publish: write to results/mujoco_throughput rather than runs/mujoco_throughput.
     """
+
+    benchmark: ClassVar[str] = "mujoco_throughput"
+    script: ClassVar[str] = "speed/mujoco_throughput"
 
     preset: Literal["smoke", "cpu"] = "cpu"
     repeats: int = 5
     families: tuple[str, ...] = tuple(ROBOTS)
-    publish: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         unknown = set(self.families) - set(ROBOTS)
         if unknown:
             raise ValueError(f"There is no opponent for {', '.join(sorted(unknown))}; choose among {', '.join(ROBOTS)}.")
-
-    @property
-    def folder(self) -> Path:
-        """Where results go."""
-        return Path("results" if self.publish else "runs") / "mujoco_throughput"
 
     @property
     def timing(self) -> Timing:
@@ -104,10 +100,10 @@ def main(options: Options) -> None:
                 rows.append({**entry, "steps_per_second": rate})
                 write_csv(options.folder / "throughput.csv", pd.DataFrame(rows))
         ours = np.asarray(rates["metarl"])
-        note_median(options.folder, console, f"{id}: environment steps a second", None, ours, COMMAND)
+        note_median(options.folder, console, f"{id}: environment steps a second", None, ours, options.command())
         for rival, wanted, name in (("sync", 2.0, "SyncVectorEnv"), ("async", 1.0, "AsyncVectorEnv")):
             figure = f"{id}: times the rate of Gymnasium's {name} of {ROBOTS[id]}"
-            note_median(options.folder, console, figure, wanted, ours / np.asarray(rates[rival]), COMMAND)
+            note_median(options.folder, console, figure, wanted, ours / np.asarray(rates[rival]), options.command())
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,33 +26,33 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from metarl.analysis.figures import save
-from metarl.runs.store import record_figure, write_csv
+from metarl.evaluation.statistics import Estimate
+from metarl.runs.store import write_csv
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import BenchmarkOptions
 
+COMMAND = "python benchmarks/speed/throughput.py --jax-python JAXENV/bin/python --sb3-python SB3ENV/bin/python --publish"
 OPPONENTS = Path(__file__).resolve().parent / "opponents"
-ROOT = OPPONENTS.parent.parent
+ROOT = OPPONENTS.parents[2]
 DEFAULT_SPIN = {"GOMP_SPINCOUNT": "300000"}  # what libgomp uses when nobody says otherwise
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(BenchmarkOptions):
     """What to measure.
 
     Attributes:
         preset: smoke only shows that everything runs.
         jax_python: the interpreter of an environment with jax and optax.
         sb3_python: the interpreter of an environment with sb3-contrib.
-        publish: write to results/throughput rather than runs/throughput.
     """
+
+    benchmark: ClassVar[str] = "throughput"
+    script: ClassVar[str] = "speed/throughput"
 
     preset: Literal["smoke", "cpu"] = "cpu"
     jax_python: Path | None = None
     sb3_python: Path | None = None
-    publish: bool = False
-
-    @property
-    def folder(self) -> Path:
-        """Where results go."""
-        return Path("results" if self.publish else "runs") / "throughput"
 
     @property
     def repeats(self) -> int:
@@ -123,11 +123,16 @@ class Sitting:
             for subject in subjects:
                 rate = measure(subject, self.options, busy)
                 rates[subject.name].append(rate)
-                self.rows.append({"question": question, "subject": subject.name, "busy": busy, "repeat": repeat, "steps_per_second": rate})
-                write_csv(self.options.folder / "throughput.csv", pd.DataFrame(self.rows))
+                self.note(question, subject, busy, repeat, rate)
         for name, values in rates.items():
             self.console.print(f"{question}: {name}{' beside a busy process' if busy else ''}: {np.median(values):,.0f}/s", highlight=False)
         return {name: np.asarray(values) for name, values in rates.items()}
+
+    def note(self, question: str, subject: Subject, busy: bool, repeat: int, rate: float) -> None:
+        """Save a measurement beside the others."""
+        row = {"question": question, "subject": subject.name, "busy": busy, "repeat": repeat, "steps_per_second": rate}
+        self.rows.append({**row, "machine": processor()})
+        write_csv(self.options.folder / "throughput.csv", pd.DataFrame(self.rows))
 
     def best(self, question: str, subjects: list[Subject]) -> Subject:
         """The fastest of several settings of an opponent, tried once each."""
@@ -137,21 +142,12 @@ class Sitting:
 def main(options: Options) -> None:
     """Measure, print, save."""
     console = Console(highlight=False)
-    machine = f"{cpu_model()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    console.print(machine)
+    console.print(machine())
     options.folder.mkdir(parents=True, exist_ok=True)
-    sitting, figures = Sitting(options, console), []
+    sitting = Sitting(options, console)
 
     def figure(name: str, wanted: float, ratios: np.ndarray | None) -> None:
-        low, high = ratio_interval(ratios) if ratios is not None else (np.nan, np.nan)
-        value = float(np.median(ratios)) if ratios is not None else np.nan
-        reached = bool(value >= wanted) if ratios is not None else None
-        command = "python benchmarks/speed/throughput.py --jax-python JAXENV/bin/python --sb3-python SB3ENV/bin/python --publish"
-        n = 0 if ratios is None else len(ratios)
-        entry = {"figure": name, "wanted": f">= {wanted:g}", "value": value, "ci_low": low, "ci_high": high, "n": n}
-        figures.append({**entry, "reached": reached, "command": command, "machine": machine})
-        write_csv(options.folder / "figures.csv", pd.DataFrame(figures))
-        console.print(f"{name}: {value:.3g} [{low:.3g}, {high:.3g}], wanted at least {wanted:g}")
+        note_median(options.folder, console, name, wanted, ratios, COMMAND)
 
     tasks = 4096 if options.preset == "cpu" else 64
     full: dict[int, dict[str, np.ndarray]] = {}
@@ -226,7 +222,7 @@ def growth(sitting: Sitting, options: Options) -> None:
             sizes["hidden_size"] = sizes.pop("units")
             subject = own("rl2", f"{name}={value}", None, **sizes)
             rate = measure(subject, options)
-            sitting.rows.append({"question": "growth", "subject": subject.name, "busy": False, "repeat": 0, "steps_per_second": rate})
+            sitting.note("growth", subject, False, 0, rate)
     table = pd.DataFrame(sitting.rows)
     write_csv(options.folder / "throughput.csv", table)
     save(growth_figure(table), options.folder / "growth.png")
@@ -272,25 +268,26 @@ def ratio_interval(ratios: np.ndarray) -> tuple[float, float]:
 
 def machine() -> str:
     """What is measured on, and how busy it is."""
-    return f"{cpu_model()}, {os.cpu_count()} cores, Python {platform.python_version()}; busy at the start: {os.getloadavg()[0]:.1f}"
+    return f"{processor()}; busy at the start: {os.getloadavg()[0]:.1f}"
 
 
-def note_median(folder: Path, console: Console, figure: str, wanted: float | None, values: np.ndarray, command: str) -> None:
-    """Print and save the median of `values` with their range; it is to be `wanted` at least, or just measured."""
-    median, (low, high) = float(np.median(values)), ratio_interval(values)
+def processor() -> str:
+    """Return the processor's name, its cores and Python's version."""
+    return f"{cpu_model()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def note_median(folder: Path, console: Console, figure: str, wanted: float | None, values: np.ndarray | None, command: str) -> None:
+    """Print and save the median of `values` with their range; it is to be `wanted` at least, or just measured.
+
+    Args:
+        values: None where the figure wasn't measured, which is saved as missing.
+    """
     words = "measured" if wanted is None else f">= {wanted:g}"
-    console.print(f"{figure}: {median:,.2f} [{low:,.2f}, {high:,.2f}], {words}")
-    record_figure(
-        folder,
-        figure,
-        wanted=words,
-        value=median,
-        ci_low=low,
-        ci_high=high,
-        n=len(values),
-        reached=None if wanted is None else median >= wanted,
-        command=command,
-    )
+    estimate = None if values is None else Estimate(float(np.median(values)), *ratio_interval(values), len(values))
+    reached = None if estimate is None or wanted is None else estimate.value >= wanted
+    record_figure(folder, figure, words, estimate, reached, command)
+    known = "not measured" if estimate is None else f"{estimate.value:,.4g} [{estimate.low:,.4g}, {estimate.high:,.4g}]"
+    console.print(f"{figure}: {known}, wanted: {words}")
 
 
 def cpu_model() -> str:

@@ -18,7 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,31 +27,31 @@ from rich.console import Console
 from scipy.stats import binom
 
 from benchmarks.speed.throughput import OPPONENTS, ROOT, cpu_model, ratio
-from metarl.runs.store import record_figure, write_csv
+from metarl.evaluation.statistics import Estimate
+from metarl.runs.store import write_csv
+from metarl.suites.figures_csv import record_figure
+from metarl.suites.options import BenchmarkOptions
 
 WANTED = 10.0
+COMMAND = "python benchmarks/speed/visual_maze_throughput.py --vizdoom-python ENV/bin/python --publish"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(BenchmarkOptions):
     """What to measure.
 
     Attributes:
         preset: smoke only shows that everything runs.
         vizdoom_python: the interpreter of an environment with vizdoom.
         rows: mazes that one process of metarl steps at once.
-        publish: write to results/visual_maze_throughput rather than runs/visual_maze_throughput.
     """
+
+    benchmark: ClassVar[str] = "visual_maze_throughput"
+    script: ClassVar[str] = "speed/visual_maze_throughput"
 
     preset: Literal["smoke", "cpu"] = "cpu"
     vizdoom_python: Path | None = None
     rows: int = 1024
-    publish: bool = False
-
-    @property
-    def folder(self) -> Path:
-        """Where results go."""
-        return Path("results" if self.publish else "runs") / "visual_maze_throughput"
 
     @property
     def pairs(self) -> int:
@@ -177,14 +177,11 @@ def main(options: Options) -> None:
 
 def publish_ratio(options: Options, console: Console, name: str, ratios: np.ndarray | None) -> None:
     """Write the row of figures.csv."""
-    value, (low, high) = (float(np.median(ratios)), median_interval(ratios)) if ratios is not None else (np.nan, (np.nan, np.nan))
-    command = "python benchmarks/speed/visual_maze_throughput.py --vizdoom-python ENV/bin/python --publish"
-    reached = None if ratios is None else bool(value >= WANTED)
-    n = 0 if ratios is None else len(ratios)
-    record_figure(
-        options.folder, name, wanted=f">= {WANTED:g}", value=value, ci_low=low, ci_high=high, n=n, reached=reached, command=command
-    )
-    console.print(f"{name}: {value:.3g} [{low:.3g}, {high:.3g}], wanted at least {WANTED:g}")
+    estimate = None if ratios is None else Estimate(float(np.median(ratios)), *median_interval(ratios), len(ratios))
+    reached = None if estimate is None else estimate.value >= WANTED
+    record_figure(options.folder, name, f">= {WANTED:g}", estimate, reached, COMMAND)
+    known = "not measured" if estimate is None else f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
+    console.print(f"{name}: {known}, wanted at least {WANTED:g}")
 
 
 if __name__ == "__main__":

@@ -49,8 +49,6 @@ __all__ = [
     "find_runs",
     "provenance",
     "publish",
-    "published_table",
-    "record_figure",
     "runs_table",
     "skipped_if_broken",
     "write_csv",
@@ -62,7 +60,6 @@ FORMAT = 1  # of run.json and of its folder
 MAX_PUBLISHED_BYTES = 5_000_000  # a file; larger ones make a repository slow to clone for good
 IDENTITY = ("learner", "config", "distribution", "arguments", "seeds", "device")  # the fields of run.json that say which run it is
 OPTIONAL = ("start", "own")  # ... and those that only some runs have
-FIGURE_COLUMNS = ["figure", "wanted", "value", "ci_low", "ci_high", "n", "reached", "command"]
 
 
 class RunFolderError(ValueError):
@@ -395,48 +392,6 @@ def publish(run: str | Path | RunFolder, results_folder: str | Path, shrink: Cal
             copy.parent.mkdir(parents=True, exist_ok=True)
         write_file(copy, smaller[file] if file in smaller else file.read_bytes())
     return target
-
-
-def published_table(results: str | Path, benchmark: str, name: str) -> pd.DataFrame:
-    """The table NAME that a benchmark wrote, such as ("results", "rl2_mazes", "table3"); empty where there is none."""
-    file = as_path(results) / benchmark / f"{name}.csv"
-    return pd.read_csv(file) if file.is_file() else pd.DataFrame()
-
-
-def record_figure(
-    results_folder: str | Path,
-    figure: str,
-    *,
-    wanted: float | str,
-    value: float,
-    ci_low: float,
-    ci_high: float,
-    n: int,
-    reached: bool | None,
-    command: str,
-) -> None:
-    """Add the row of `figure` to `results_folder`/figures.csv, or put it in its old row's place.
-
-    Args:
-        results_folder: such as `results/rl2_tables`.
-        figure: what was measured, with its unit.
-        wanted: the value to reach, or a sentence.
-        value, ci_low, ci_high: what was reached, and its 95 % interval.
-        n: tasks, or repetitions, behind it.
-        reached: whether `value` is as wanted; None where nothing was.
-        command: what reruns it.
-    """
-    file = as_path(results_folder) / "figures.csv"
-    values = (figure, wanted, value, ci_low, ci_high, n, reached, command)
-    row = dict(zip(FIGURE_COLUMNS, (str(entry) for entry in values), strict=True))
-    rows: list[Any] = (
-        pd.read_csv(file, dtype=str, keep_default_na=False).to_dict("records") if file.exists() else []
-    )  # text stays as it was written
-    place = next((i for i, old in enumerate(rows) if old["figure"] == figure), len(rows))
-    rows[place : place + 1] = [row]
-    with explained(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(file, pd.DataFrame(rows, columns=FIGURE_COLUMNS))
 
 
 def provenance() -> dict[str, Any]:

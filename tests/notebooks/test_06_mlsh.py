@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from metarl.analysis.published_pictures import published_picture
+from metarl.suites.published import published_picture
 from tests.notebooks.running import ROOT, Notebook, markdown_of, numbers_of, printed
 
 PROBE = """

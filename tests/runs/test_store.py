@@ -23,10 +23,7 @@ from metarl.runs.store import (
     find_runs,
     provenance,
     publish,
-    published_table,
-    record_figure,
     runs_table,
-    write_csv,
     write_evaluation,
     write_file,
 )
@@ -283,30 +280,6 @@ def test_publishing_refuses_large_files_before_copying_any(run, tmp_path):
     with pytest.raises(RunFolderError, match="at most 5 MB"):
         publish(run, tmp_path / "results")
     assert not (tmp_path / "results").exists()
-
-
-def test_a_benchmarks_table_comes_back(tmp_path):
-    assert published_table(tmp_path, "sine", "table").empty
-    (tmp_path / "sine").mkdir()
-    table = pd.DataFrame({"learner": ["MAML", "Reptile"], "error": [0.25, 0.5]})
-    write_csv(tmp_path / "sine" / "table.csv", table)
-    pd.testing.assert_frame_equal(published_table(tmp_path, "sine", "table"), table)
-
-
-def test_figures_are_updated_in_place(tmp_path):
-    def record(figure, value):
-        record_figure(
-            tmp_path, figure, wanted=">= 6.58", value=value, ci_low=value, ci_high=value, n=10, reached=value > 6.58, command="make x"
-        )
-
-    record("first, with a comma", 6.6)
-    record("second", 0.1)
-    record("first, with a comma", 6.5)
-    table = pd.read_csv(tmp_path / "figures.csv")
-    assert list(table) == ["figure", "wanted", "value", "ci_low", "ci_high", "n", "reached", "command"]
-    assert list(table["figure"]) == ["first, with a comma", "second"]
-    assert list(table["value"]) == [6.5, 0.1]
-    assert list(table["reached"]) == [False, False]
 
 
 def test_provenance_names_versions_and_commit():

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from benchmarks.coin_run import generalisation as coin_run
 from benchmarks.sonic import runs as transfer_runs
-from metarl.runs.benchmark_folders import Storage
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +20,7 @@ def moments(monkeypatch):
 
 def run(tmp_path, publish=False, **more):
     options = coin_run.Options(
-        storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **{"num_tasks": 6, "levels": (2, 3), "horizon": 20, **more}
+        publish=publish, runs=tmp_path / "runs", results=tmp_path / "results", **{"num_tasks": 6, "levels": (2, 3), "horizon": 20, **more}
     )
     stream = io.StringIO()
     coin_run.main(options, Console(file=stream, width=200))
@@ -53,7 +52,7 @@ def test_what_is_not_trained_is_missing(tmp_path):
     assert len(figures) == 7
 
 
-@pytest.mark.parametrize("settings", [{"preset": "smoke", "storage": Storage(publish=True)}, {"levels": ()}, {"levels": (0,)}])
+@pytest.mark.parametrize("settings", [{"preset": "smoke", "publish": True}, {"levels": ()}, {"levels": (0,)}])
 def test_bad_options(settings):
     with pytest.raises(ValueError, match="nothing to publish|numbers of training levels"):
         coin_run.Options(**settings)

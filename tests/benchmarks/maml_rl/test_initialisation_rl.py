@@ -11,7 +11,6 @@ from rich.console import Console
 from benchmarks.maml_rl import initialisation_rl
 from benchmarks.maml_rl import runs as adaptation_runs
 from metarl.learners.memory.rl2 import RL2Config
-from metarl.runs.benchmark_folders import Storage
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +27,9 @@ def moments(monkeypatch):
 
 
 def run(tmp_path, *families, publish=False, **more):
-    options = initialisation_rl.Options(families, num_tasks=6, storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **more)
+    options = initialisation_rl.Options(
+        families, num_tasks=6, publish=publish, runs=tmp_path / "runs", results=tmp_path / "results", **more
+    )
     stream = io.StringIO()
     initialisation_rl.main(options, Console(file=stream, width=160))
     return options, stream.getvalue(), pd.read_csv(options.folder / "figures.csv").set_index("figure")

@@ -7,13 +7,12 @@ from rich.console import Console
 
 from benchmarks.meta_world import ml1 as meta_world
 from metarl.networks.policies.policy import NetworkConfig
-from metarl.runs.benchmark_folders import Storage
 from metarl.runs.load import load_agent
 
 
 def test_the_script_trains_plays_and_publishes(tmp_path):
     small = {"horizon": 4, "iterations": 1, "num_envs": 3, "goals": 5}
-    options = meta_world.Options(**small, storage=Storage(True, tmp_path / "runs", tmp_path / "results"))
+    options = meta_world.Options(**small, publish=True, runs=tmp_path / "runs", results=tmp_path / "results")
     stream = io.StringIO()
     meta_world.main(options, Console(file=stream, width=160))
     table = pd.read_csv(options.folder / "table.csv")
@@ -48,3 +47,13 @@ def test_both_policies_are_trained_alike():
         memoryless.arguments,
         memoryless.seed,
     )
+
+
+def test_what_is_not_trained_is_missing(tmp_path):
+    small = {"horizon": 4, "iterations": 1, "num_envs": 3, "goals": 5}
+    options = meta_world.Options(**small, train=False, runs=tmp_path / "runs", results=tmp_path / "results")
+    meta_world.main(options, Console(quiet=True))
+    figures = pd.read_csv(options.folder / "figures.csv").set_index("figure")
+    learned = figures.index.str.startswith("RL²")
+    assert figures.loc[learned, ["value", "reached"]].isna().all(axis=None)
+    assert figures.loc[~learned, "value"].notna().all()

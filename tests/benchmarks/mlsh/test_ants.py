@@ -11,7 +11,6 @@ from rich.console import Console
 from benchmarks.mlsh import ants as mlsh_ants
 from benchmarks.mlsh import runs as mlsh_runs
 from metarl.learners.policy_gradient.stacked_ppo import StackedPPO
-from metarl.runs.benchmark_folders import Storage
 from metarl.tasks.mujoco.ant_courses import ant_obstacle
 
 
@@ -27,8 +26,8 @@ def moments(monkeypatch):
 
 
 def run(tmp_path, **more):
-    storage = Storage(publish=True, runs=tmp_path / "runs", results=tmp_path / "results")
-    options = mlsh_ants.Options(seeds=(0, 4), num_walks=3, num_rows=2, steps=80, storage=storage, **more)
+    where = {"publish": True, "runs": tmp_path / "runs", "results": tmp_path / "results"}
+    options = mlsh_ants.Options(seeds=(0, 4), num_walks=3, num_rows=2, steps=80, **where, **more)
     mlsh_ants.main(options, Console(file=io.StringIO(), width=160))
     return options, pd.read_csv(options.folder / "figures.csv").set_index("figure")
 

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from benchmarks.mlsh import four_rooms as mlsh_four_rooms
 from benchmarks.mlsh import runs as mlsh_runs
-from metarl.runs.benchmark_folders import Storage
 
 AGENTS = ("MLSH", "MLSH, fine-tuned", "one policy, fine-tuned", "PPO from scratch")
 
@@ -28,8 +27,8 @@ def moments(monkeypatch):
 
 
 def run(tmp_path, **more):
-    storage = Storage(publish=True, runs=tmp_path / "runs", results=tmp_path / "results")
-    options = mlsh_four_rooms.Options(seeds=(0, 3), num_tasks=3, steps=1200, storage=storage, **more)
+    where = {"publish": True, "runs": tmp_path / "runs", "results": tmp_path / "results"}
+    options = mlsh_four_rooms.Options(seeds=(0, 3), num_tasks=3, steps=1200, **where, **more)
     mlsh_four_rooms.main(options, Console(file=io.StringIO(), width=160))
     return options, pd.read_csv(options.folder / "figures.csv").set_index("figure")
 

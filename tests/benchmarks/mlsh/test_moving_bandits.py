@@ -10,7 +10,6 @@ from rich.console import Console
 
 from benchmarks.mlsh import moving_bandits as mlsh
 from benchmarks.mlsh import runs as mlsh_runs
-from metarl.runs.benchmark_folders import Storage
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +35,7 @@ def run(tmp_path, publish=False, **more):
         "fine_tuned_tasks": 2,
         **more,
     }
-    options = mlsh.Options(storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **settings)
+    options = mlsh.Options(publish=publish, runs=tmp_path / "runs", results=tmp_path / "results", **settings)
     stream = io.StringIO()
     mlsh.main(options, Console(file=stream, width=160))
     return options, stream.getvalue(), pd.read_csv(options.folder / "figures.csv").set_index("figure")
@@ -79,8 +78,8 @@ def test_what_isnt_trained_is_missing(tmp_path):
 
 
 def test_commands_name_what_changes_figures():
-    assert mlsh.Options().command == "python benchmarks/mlsh/moving_bandits.py"
-    assert mlsh.Options(seeds=(0, 1), num_tasks=50).command == "python benchmarks/mlsh/moving_bandits.py --seeds 0 1 --num-tasks 50"
+    assert mlsh.Options().command() == "python benchmarks/mlsh/moving_bandits.py"
+    assert mlsh.Options(seeds=(0, 1), num_tasks=50).command() == "python benchmarks/mlsh/moving_bandits.py --seeds 0 1 --num-tasks 50"
 
 
 def test_bad_options_get_a_sentence():

@@ -4,7 +4,6 @@ import pandas as pd
 from rich.console import Console
 
 from benchmarks.rainbow.parts import Options, main
-from metarl.runs.benchmark_folders import Storage
 from metarl.runs.store import RunFolder
 
 
@@ -14,8 +13,8 @@ def figures_of(options):
 
 
 def test_it_trains_scores_publishes_and_reads_back(tmp_path):
-    storage = Storage(True, tmp_path / "runs", tmp_path / "results")
-    options = Options(("cart-pole",), seeds=(0,), parts=("double",), iterations=1, episodes=4, storage=storage)
+    where = {"publish": True, "runs": tmp_path / "runs", "results": tmp_path / "results"}
+    options = Options(("cart-pole",), seeds=(0,), parts=("double",), iterations=1, episodes=4, **where)
     figures = figures_of(options)
     assert figures.wanted.tolist() == ["shown", ">= 150", "shown"]
     assert figures.value.between(5, 200).all()
@@ -26,7 +25,14 @@ def test_it_trains_scores_publishes_and_reads_back(tmp_path):
     )
     table = pd.read_csv(options.folder / "table.csv")
     assert table["mean"].tolist() == figures.value.tolist()
-    assert RunFolder(storage.places("rainbow", "cart-pole-all-seed0")[1]).weights().exists()
+    assert RunFolder(options.run_folders("cart-pole-all-seed0")[1]).weights().exists()
     (tmp_path / "runs").rename(tmp_path / "away")
     assert figures_of(options).value.tolist() == figures.value.tolist()
     assert not (tmp_path / "runs").exists()  # nothing was trained
+
+
+def test_what_is_not_trained_is_missing(tmp_path):
+    options = Options(("cart-pole",), parts=(), episodes=4, train=False, runs=tmp_path / "runs", results=tmp_path / "results")
+    figures = figures_of(options).set_index("wanted")
+    assert figures.loc["shown", "value"] > 0  # random play
+    assert figures.loc[">= 150", ["value", "reached"]].isna().all()

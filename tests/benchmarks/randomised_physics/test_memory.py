@@ -9,7 +9,6 @@ from rich.console import Console
 
 from benchmarks.randomised_physics import memory as randomised_physics
 from benchmarks.randomised_physics import runs as physics_runs
-from metarl.runs.benchmark_folders import Storage
 
 RL2 = "RL², with memory"
 
@@ -22,7 +21,7 @@ def moments(monkeypatch):
 
 
 def run(tmp_path, publish=False, **more):
-    options = randomised_physics.Options(("cart-pole",), 20, storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **more)
+    options = randomised_physics.Options(("cart-pole",), 20, publish=publish, runs=tmp_path / "runs", results=tmp_path / "results", **more)
     stream = io.StringIO()
     randomised_physics.main(options, Console(file=stream, width=160))
     return options, stream.getvalue(), pd.read_csv(options.folder / "figures.csv").set_index("figure")

@@ -5,8 +5,7 @@ import pandas as pd
 from rich.console import Console
 
 from benchmarks.reptile.runs import SINE_TRAININGS
-from benchmarks.reptile.sine import Options, main
-from metarl.runs.benchmark_folders import Storage
+from benchmarks.reptile.sine import Options, main, run_name
 from metarl.runs.store import RunFolder
 
 
@@ -16,7 +15,7 @@ def figures_of(options):
 
 
 def test_it_trains_scores_publishes_and_reads_back(tmp_path):
-    options = Options("smoke", seeds=(0,), storage=Storage(True, tmp_path / "runs", tmp_path / "results"))
+    options = Options("smoke", seeds=(0,), publish=True, runs=tmp_path / "runs", results=tmp_path / "results")
     figures = figures_of(options)
     assert len(figures) == len(SINE_TRAININGS)
     assert figures.wanted.tolist() == ["shown", *["<= 0.1"] * 3]
@@ -28,7 +27,7 @@ def test_it_trains_scores_publishes_and_reads_back(tmp_path):
         assert np.isclose(errors["MAML"].mean(), last["MAML"], atol=1e-4)
     for name in ("fits.png", "errors.png"):
         assert (options.folder / name).stat().st_size > 10_000
-    published = options.places("MAML", 0)[1]
+    published = options.run_folders(run_name("MAML", 0))[1]
     assert RunFolder(published).weights().exists()
     (tmp_path / "runs").rename(tmp_path / "away")
     again = figures_of(options)
@@ -37,6 +36,6 @@ def test_it_trains_scores_publishes_and_reads_back(tmp_path):
 
 
 def test_what_is_not_trained_is_missing(tmp_path):
-    figures = figures_of(Options("smoke", train=False, storage=Storage(runs=tmp_path / "runs", results=tmp_path / "results")))
+    figures = figures_of(Options("smoke", train=False, runs=tmp_path / "runs", results=tmp_path / "results"))
     assert figures.value.isna().all()
     assert figures.reached.isna().all()

@@ -10,7 +10,6 @@ from rich.console import Console
 from benchmarks.rl2 import mazes as rl2_mazes
 from benchmarks.rl2 import runs as rl2_maze_runs
 from metarl.networks.policies.policy import NetworkConfig
-from metarl.runs.benchmark_folders import Storage
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +23,7 @@ def moments(monkeypatch):
 
 
 def run(tmp_path, *parts, publish=False, **more):
-    options = rl2_mazes.Options(parts, 12, storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **more)
+    options = rl2_mazes.Options(parts, 12, publish=publish, runs=tmp_path / "runs", results=tmp_path / "results", **more)
     stream = io.StringIO()
     rl2_mazes.main(options, Console(file=stream, width=160))
     figures = pd.read_csv(options.folder / "figures.csv").set_index("figure")

@@ -12,7 +12,6 @@ from benchmarks.rl2 import rows as rl2_rows
 from benchmarks.rl2 import runs as rl2_runs
 from benchmarks.rl2 import tables as rl2_tables
 from benchmarks.rl2.rows import Preset
-from metarl.runs.benchmark_folders import Storage
 
 
 @pytest.fixture
@@ -22,8 +21,9 @@ def published(monkeypatch, tmp_path):
     full = rl2_runs.rl2_config
     monkeypatch.setattr(rl2_runs, "rl2_config", lambda row, preset: replace(full(row, preset), iterations=2, num_envs=64))
     for table, row in (("bandits", "10,5"), ("mdps", "10")):
-        storage = Storage(True, tmp_path / "runs", tmp_path / "results")
-        options = rl2_tables.Options(table, (row,), "paper", ("random", "rl2"), storage=storage)
+        options = rl2_tables.Options(
+            table, (row,), "paper", ("random", "rl2"), publish=True, runs=tmp_path / "runs", results=tmp_path / "results"
+        )
         rl2_tables.main(options, Console(quiet=True))
     return tmp_path / "results"
 

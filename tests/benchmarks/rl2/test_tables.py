@@ -14,10 +14,9 @@ from benchmarks.rl2 import tables as rl2_tables
 from benchmarks.rl2.rows import Preset, parse_row
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean, median_over_seeds
-from metarl.runs.benchmark_folders import Storage
 from metarl.runs.config import RunConfig
 from metarl.runs.store import RunFolder
-from metarl.runs.totals import write_totals
+from metarl.suites.score_arrays import write_scores
 
 SLOW = ["UCRL2", "UCRL2, random ties", "UCRL2, prior mean 0"]
 COLUMNS = [
@@ -47,8 +46,8 @@ def two_seeds(monkeypatch):
 
 def compute(folder, publish=False, runs="runs", **options):
     stream = io.StringIO()
-    storage = Storage(publish, folder / runs, folder / "results")
-    chosen = rl2_tables.Options(**{"table": "bandits", "preset": "smoke", "storage": storage, **options})
+    where = {"publish": publish, "runs": folder / runs, "results": folder / "results"}
+    chosen = rl2_tables.Options(**{"table": "bandits", "preset": "smoke", **where, **options})
     rl2_tables.main(chosen, Console(file=stream, width=160))
     return chosen, stream.getvalue()
 
@@ -133,7 +132,7 @@ def test_a_row_is_scored_on_the_seeds_that_are_there(tmp_path):
 
 def test_longer_rows_start_with_the_weights_of_shorter_ones(tmp_path):
     options, _ = compute(tmp_path, table="mdps", rows=("25",), agents=("rl2",), seeds=(0,))
-    runs = options.storage.runs / "rl2_tables" / "smoke"
+    runs = options.runs / "rl2_tables" / "smoke"
     assert sorted(path.name for path in runs.iterdir()) == ["mdps-n10", "mdps-n25", "tables"]
     start = RunConfig.from_identity(RunFolder(runs / "mdps-n25" / "seed0").identity).start
     assert start == RunConfig.from_identity(RunFolder(runs / "mdps-n10" / "seed0").identity).origin()
@@ -161,7 +160,7 @@ def test_mdps_have_no_k_and_known_models_reach_the_upper_bound(tmp_path):
 
 
 def test_leads_are_paired_and_come_from_totals_on_disk(tmp_path):
-    options = rl2_tables.Options("mdps", ("10",), "smoke", ("mdp-greedy",), storage=Storage(runs=tmp_path))
+    options = rl2_tables.Options("mdps", ("10",), "smoke", ("mdp-greedy",), runs=tmp_path)
     ground = rl2_tables.ground_of(parse_row("mdps", "10"), options)
     rl2_tables.record_lead(ground, options)  # no totals yet
     rng = np.random.default_rng(0)
@@ -169,10 +168,10 @@ def test_leads_are_paired_and_come_from_totals_on_disk(tmp_path):
     seeds = np.stack([greedy + 9, greedy + rng.normal(2, 1, 20), greedy - 9])
     file = rl2_tables.totals_file(ground.row, options)
     for key, scores in (("mdp-greedy", greedy), ("mdp-greedy-random", greedy + 5), ("known-model", greedy + 50)):
-        write_totals(file, key, scores, ground.fingerprint, rl2_tables.TEST_SEED)
+        write_scores(file, key, scores, ground.fingerprint, rl2_tables.TEST_SEED)
     rl2_tables.record_lead(ground, options)
     assert not (options.folder / "figures.csv").exists()  # RL² has none
-    write_totals(file, "rl2", seeds, ground.fingerprint, rl2_tables.TEST_SEED)
+    write_scores(file, "rl2", seeds, ground.fingerprint, rl2_tables.TEST_SEED)
     rl2_tables.record_lead(ground, options)
     best, first = pd.read_csv(options.folder / "figures.csv").to_dict("records")
     assert best["figure"] == "RL² minus the best hand-designed agent, mdps n=10, paired, median seed"
@@ -231,7 +230,7 @@ def test_bad_options_get_a_sentence():
     with pytest.raises(ValueError, match="has no row '10,7'; it has 10,5"):
         rl2_tables.Options("bandits", rows=("10,7",))
     with pytest.raises(ValueError, match="too few tasks to publish"):
-        rl2_tables.Options("bandits", preset="smoke", storage=Storage(publish=True))
+        rl2_tables.Options("bandits", preset="smoke", publish=True)
 
 
 def test_all_rows_and_columns_are_the_default():

@@ -13,7 +13,6 @@ from benchmarks.sonic import levels as sonic
 from benchmarks.sonic import runs as transfer_runs
 from metarl.core.budget import Steps
 from metarl.learners.policy_gradient.ppo import PPOConfig
-from metarl.runs.benchmark_folders import Storage
 from metarl.runs.level_scores import COLUMNS
 from metarl.runs.load import load_learner
 from metarl.tasks.games.sonic_levels import sonic_levels
@@ -34,7 +33,7 @@ def moments(monkeypatch):
 
 def run(tmp_path, publish=False, **more):
     settings = {"seeds": (0, 1), "levels": (0, 2), "steps": 80, "agents": ("PPO", "Joint PPO", "JERK"), **more}
-    options = sonic.Options(storage=Storage(publish, tmp_path / "runs", tmp_path / "results"), **settings)
+    options = sonic.Options(publish=publish, runs=tmp_path / "runs", results=tmp_path / "results", **settings)
     stream = io.StringIO()
     sonic.main(options, Console(file=stream, width=200))
     return options, stream.getvalue()
@@ -72,7 +71,8 @@ def test_joint_weights_are_where_fine_tuning_begins(tmp_path):
     options, _ = run(tmp_path, agents=("Joint PPO",), levels=(0,), seeds=(0,))
     make = sonic.agent_maker("Joint PPO", options)
     agent = make(metarl.make("CoinRun-v0", levels=2, horizon=30), Steps(5), 0)
-    weights = load_learner(options.places("joint-ppo")[0]).weights()["policy"]
+    where, name, _ = sonic.training_of("joint-ppo", options)
+    weights = load_learner(where.run_folders(name)[0]).weights()["policy"]
     started = agent.make(0).weights()["policy"]
     assert all(np.array_equal(started[name], weights[name]) for name in weights)
 
@@ -121,8 +121,8 @@ def test_sonics_table_has_the_papers_and_the_contests_scores_beside():
     [
         ({"game": "pong"}, "no game 'pong' here"),
         ({"agents": ("DQN",)}, "no agent 'DQN' here"),
-        ({"storage": Storage(publish=True), "split": "train"}, "Only scores of test levels"),
-        ({"storage": Storage(publish=True), "preset": "smoke"}, "none of the preset smoke"),
+        ({"publish": True, "split": "train"}, "Only scores of test levels"),
+        ({"publish": True, "preset": "smoke"}, "none of the preset smoke"),
     ],
 )
 def test_bad_options(settings, problem):

@@ -62,7 +62,7 @@ def test_every_figure_is_recorded_with_its_measurements(tmp_path, monkeypatch):
     measured = {"metarl": 90.0, "raw": 120.0, "wrapped": 100.0, **dict(zip(IN_STEP, (114.0, 75.0, 72.0), strict=True))}
     monkeypatch.setattr("benchmarks.speed.emulator_throughput.measure", lambda each, timing: measured[each.name])
     main(Options(preset="smoke", repeats=2, processes=(2, 4)))
-    folder = tmp_path / "runs" / "emulator_throughput"
+    folder = tmp_path / "runs" / "emulator_throughput" / "tables"
     figures = pd.read_csv(folder / "figures.csv").set_index("figure")
     assert len(figures) == 6 * 2 * len(GAMES)
     raw = figures.loc["Airstriker-v0 in 4 processes: part of the rate of raw loops"]

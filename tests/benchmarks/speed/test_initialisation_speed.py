@@ -16,10 +16,10 @@ def test_both_sides_report_and_figures_are_saved(order, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     question = next(each for each in QUESTIONS if each.model == "sine" and each.order == order)
     main(Options("smoke", repeats=1), (question,))
-    figures = pd.read_csv(tmp_path / "runs/initialisation_speed/figures.csv")
+    figures = pd.read_csv(tmp_path / "runs/initialisation_speed/tables/figures.csv")
     assert figures.figure.tolist() == [question.name]
     assert float(figures.value[0]) > 0
-    assert len(pd.read_csv(tmp_path / "runs/initialisation_speed/speed.csv")) == 2
+    assert len(pd.read_csv(tmp_path / "runs/initialisation_speed/tables/speed.csv")) == 2
 
 
 def test_what_is_timed_is_a_meta_gradient():

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from benchmarks.speed import mlsh_speed
-from metarl.runs.store import record_figure
+from metarl.evaluation.statistics import Estimate
+from metarl.suites.figures_csv import record_figure
 
 
 def test_both_sides_are_measured_and_one_figure_is_added(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     threads = torch.get_num_threads()
-    old = {"wanted": "shown", "value": 1.0, "ci_low": 0.5, "ci_high": 1.5, "n": 3, "reached": None, "command": "a command"}
-    record_figure(tmp_path / "results/mlsh", "an older figure", **old)
+    record_figure(tmp_path / "results/mlsh", "an older figure", "shown", Estimate(1.0, 0.5, 1.5, 3), None, "a command")
     mlsh_speed.main(mlsh_speed.Options("smoke", tasks=4, repeats=2, publish=True))
     assert torch.get_num_threads() == threads
     speed = pd.read_csv(tmp_path / "results/mlsh/speed.csv")

@@ -7,14 +7,15 @@ from metarl.agents.registry import make_agent
 from metarl.core.budget import Episodes
 from metarl.core.registry import make
 from metarl.evaluation.protocol import evaluate
-from metarl.runs import totals
-from metarl.runs.totals import published_arrays, write_arrays, write_episodes, write_totals
+from metarl.suites import score_arrays
+from metarl.suites.published import published_arrays
+from metarl.suites.score_arrays import write_arrays, write_episodes, write_scores
 
 
 def test_agents_of_the_same_tasks_are_kept_together(tmp_path):
     file = tmp_path / "folder" / "row.npz"
-    write_totals(file, "one", np.array([1.0, 2.0, 300.0]), "abc", 7)
-    write_totals(file, "two", np.array([[0.5, 1.5, 2.5], [1.0, 2.0, 3.0]]), "abc", 7)
+    write_scores(file, "one", np.array([1.0, 2.0, 300.0]), "abc", 7)
+    write_scores(file, "two", np.array([[0.5, 1.5, 2.5], [1.0, 2.0, 3.0]]), "abc", 7)
     with np.load(file) as found:
         assert found["one"].tolist() == [1, 2, 300]
         assert found["one"].dtype == np.uint16
@@ -25,8 +26,8 @@ def test_agents_of_the_same_tasks_are_kept_together(tmp_path):
 
 def test_other_tasks_take_the_place_of_the_old(tmp_path):
     file = tmp_path / "row.npz"
-    write_totals(file, "one", np.array([1.0, 2.0]), "abc", 7)
-    write_totals(file, "two", np.array([3.0, 4.0]), "def", 8)
+    write_scores(file, "one", np.array([1.0, 2.0]), "abc", 7)
+    write_scores(file, "two", np.array([3.0, 4.0]), "def", 8)
     with np.load(file) as found:
         assert "one" not in found
         assert found["two"].dtype == np.uint8
@@ -34,10 +35,10 @@ def test_other_tasks_take_the_place_of_the_old(tmp_path):
 
 def test_a_file_that_would_be_too_large_to_publish_is_left_as_it_is(tmp_path, monkeypatch):
     file = tmp_path / "row.npz"
-    write_totals(file, "one", np.array([1.0, 2.0]), "abc", 7)
+    write_scores(file, "one", np.array([1.0, 2.0]), "abc", 7)
     before = file.read_bytes()
-    monkeypatch.setattr(totals, "MAX_PUBLISHED_BYTES", 500)
-    write_totals(file, "two", np.random.default_rng(0).random(2000), "abc", 7)
+    monkeypatch.setattr(score_arrays, "MAX_PUBLISHED_BYTES", 500)
+    write_scores(file, "two", np.random.default_rng(0).random(2000), "abc", 7)
     assert file.read_bytes() == before
 
 

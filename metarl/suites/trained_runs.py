@@ -1,4 +1,4 @@
-"""Runs that benchmarks need: taken from disk where they are finished, trained where they aren't."""
+"""Trained runs: taken from disk where they are there, trained where they aren't."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +8,10 @@ from metarl.runs.config import RunConfig
 from metarl.runs.store import RunFolder, find_runs, publish
 from metarl.runs.training import train
 
-__all__ = ["check_folder", "find_finished", "finished", "trained"]
+__all__ = ["check_folder", "find_trained_run", "is_trained", "trained_run"]
 
 
-def trained(
+def trained_run(
     run: RunConfig,
     own: Path,
     published: Path,
@@ -30,8 +30,8 @@ def trained(
         train_missing: otherwise None is returned where neither folder has the weights.
         publishes: copy a run of our own to `published`, and return that; weights of over 5 MB in half precision.
     """
-    folder = own if finished(own, run) else published
-    if not finished(folder, run):
+    folder = own if is_trained(own, run) else published
+    if not is_trained(folder, run):
         if not train_missing:
             return None
         train(run, own, start=None if start is None else start(), lengthen=False)
@@ -39,17 +39,17 @@ def trained(
     return publish(own, published.parent, in_half_precision) if publishes and folder == own else folder
 
 
-def finished(folder: Path, run: RunConfig) -> bool:
+def is_trained(folder: Path, run: RunConfig) -> bool:
     """Whether the folder has the weights of `run`, on whatever device it was trained."""
     return RunFolder(folder).weights().exists() and same_run(folder, run)
 
 
-def find_finished(root: Path, run: RunConfig) -> RunFolder | None:
+def find_trained_run(root: Path, run: RunConfig) -> RunFolder | None:
     """The folder at or below `root` that has the weights of `run`, whatever its name; None where there is none."""
     wanted = run.learner, run.distribution
     for folder in find_runs(root):
         identity = folder.identity
-        if (identity["learner"], identity["distribution"]) == wanted and finished(folder.path, run):
+        if (identity["learner"], identity["distribution"]) == wanted and is_trained(folder.path, run):
             return folder
     return None
 
@@ -60,7 +60,7 @@ def check_folder(run: RunConfig, own: Path, published: Path) -> None:
     Raises:
         ValueError: it does, and there are no published weights of the right settings.
     """
-    if (own / "run.json").exists() and not same_run(own, run) and not finished(published, run):
+    if (own / "run.json").exists() and not same_run(own, run) and not is_trained(published, run):
         raise ValueError(f"{own} holds a run with other settings than wanted now; move it away, or choose another folder for runs.")
 
 

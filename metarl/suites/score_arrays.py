@@ -6,17 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from metarl.core.paths import as_path
 from metarl.evaluation.episodes import episode_lengths, episode_successes
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import same_tasks
 from metarl.runs.store import MAX_PUBLISHED_BYTES, write_file
 
-__all__ = ["published_arrays", "write_arrays", "write_episodes", "write_totals"]
+__all__ = ["write_arrays", "write_episodes", "write_scores"]
 
 
-def write_totals(file: Path, key: str, scores: np.ndarray, fingerprint: str, seed: int) -> None:
-    """Put an agent's totals beside other agents' of the same tasks; those of other tasks are dropped.
+def write_scores(file: Path, key: str, scores: np.ndarray, fingerprint: str, seed: int) -> None:
+    """Put an agent's scores beside other agents' of the same tasks; those of other tasks are dropped.
 
     Args:
         file: a .npz, made where it is missing; left as it is where it would grow larger than a published file may be.
@@ -78,12 +77,3 @@ def write_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
     if stream.tell() <= MAX_PUBLISHED_BYTES:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_file(file, stream.getvalue())
-
-
-def published_arrays(results: str | Path, benchmark: str, name: str) -> dict[str, np.ndarray]:
-    """The named arrays NAME.npz that a benchmark wrote, such as ("results", "mlsh", "within-a-task"); empty where there are none."""
-    file = as_path(results) / benchmark / f"{name}.npz"
-    if not file.is_file():
-        return {}
-    with np.load(file) as arrays:
-        return dict(arrays)

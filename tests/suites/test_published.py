@@ -1,13 +1,15 @@
-"""Published figures come back as they were written."""
+"""What is published comes back as they were written."""
 
 import io
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
 from metarl.analysis.figures import save
-from metarl.analysis.published_pictures import published_picture
+from metarl.runs.store import write_csv
+from metarl.suites.published import published_picture, published_table
 
 
 def test_a_benchmarks_figure_comes_back(tmp_path):
@@ -31,3 +33,11 @@ def test_fewer_colours_take_less_space(tmp_path):
     assert len(np.unique(shown.reshape(-1, 3), axis=0)) <= 16
     assert np.abs(shown.astype(int) - gradient).mean() < 10
     assert published_picture(tmp_path, "mlsh", "none", 16) is None
+
+
+def test_a_benchmarks_table_comes_back(tmp_path):
+    assert published_table(tmp_path, "sine", "table").empty
+    (tmp_path / "sine").mkdir()
+    table = pd.DataFrame({"learner": ["MAML", "Reptile"], "error": [0.25, 0.5]})
+    write_csv(tmp_path / "sine" / "table.csv", table)
+    pd.testing.assert_frame_equal(published_table(tmp_path, "sine", "table"), table)
