@@ -21,14 +21,13 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
+from benchmarks.speed.throughput import OPPONENTS, ROOT
 from metarl.evaluation.statistics import Estimate
 from metarl.runs.store import write_csv
 from metarl.suites.figures_csv import record_figure
 from metarl.suites.options import BenchmarkOptions
 
 COMMAND = "python benchmarks/speed/initialisation_speed.py --publish"
-OPPONENTS = Path(__file__).resolve().parent / "opponents"
-ROOT = OPPONENTS.parent.parent
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import pytest
 from rich.console import Console
 
 from benchmarks.coin_run import generalisation as coin_run
-from benchmarks.sonic import runs as transfer_runs
+from benchmarks.coin_run import runs as coin_run_runs
 
 
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
-    monkeypatch.setitem(transfer_runs.SIZES, "cpu", transfer_runs.SIZES["smoke"])
-    monkeypatch.setattr(transfer_runs, "COIN_RUN", replace(transfer_runs.COIN_RUN, ppo=replace(transfer_runs.COIN_RUN.ppo, minibatches=2)))
+    monkeypatch.setitem(coin_run_runs.SIZES, "cpu", coin_run_runs.SIZES["smoke"])
+    monkeypatch.setattr(coin_run_runs, "COIN_RUN", replace(coin_run_runs.COIN_RUN, ppo=replace(coin_run_runs.COIN_RUN.ppo, minibatches=2)))
 
 
 def run(tmp_path, publish=False, **more):

@@ -28,8 +28,8 @@ def test_every_training_can_be_made(ablation):
 
 def test_settings_are_the_papers_and_seeds_five():
     assert (
-        (MOVING_BANDITS.warmup_updates, MOVING_BANDITS.every, MOVING_BANDITS.steps)
-        == (PAPER.warmup_updates, PAPER.every, PAPER.steps)
+        (MOVING_BANDITS.warmup_updates, MOVING_BANDITS.option_length, MOVING_BANDITS.steps)
+        == (PAPER.warmup_updates, PAPER.option_length, PAPER.steps)
         == (9, 10, 2000)
     )
     assert len(SEEDS) == 5
@@ -43,7 +43,7 @@ def test_the_policy_for_all_tasks_plays_as_many_steps():
 
 def test_a_single_policy_has_the_settings_of_sub_policies():
     single = alone(TWO_WALK, 2000)
-    assert (single.sub_policies, single.every, single.master_only_features, single.fine_tune_after) == (1, 2000, 0, 0)
+    assert (single.sub_policies, single.option_length, single.master_only_features, single.fine_tune_after) == (1, 2000, 0, 0)
     assert (single.sub_policy, single.steps, single.network) == (TWO_WALK.sub_policy, TWO_WALK.steps, TWO_WALK.network)
 
 

@@ -76,5 +76,5 @@ def test_bad_input_gets_a_sentence():
         settings_of("cpu", "omniglot")
     with pytest.raises(ValueError, match="There is no learner 'rl2' here; choose one of reptile"):
         plan_of(SETTINGS[0], "rl2")
-    with pytest.raises(ValueError, match="omniglot isn't part of this package; say where its images are: --folder"):
+    with pytest.raises(ValueError, match="omniglot isn't part of this package; say where its images are: --images"):
         few_shot_run("paper", Setting("omniglot", 5, 1), "maml")

@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 import metarl
+from benchmarks.coin_run import runs as coin_run_runs
 from benchmarks.sonic import levels as sonic
-from benchmarks.sonic import runs as transfer_runs
+from benchmarks.sonic import runs as sonic_runs
 from metarl.core.budget import Steps
 from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.runs.level_scores import COLUMNS
@@ -21,12 +22,12 @@ from metarl.tasks.games.sonic_levels import sonic_levels
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
     ppo = PPOConfig(minibatches=2, epochs=1)
-    small = replace(transfer_runs.COIN_RUN, **transfer_runs.SMALL, ppo=ppo, fine_tuning_steps=32, fine_tuning=ppo)
-    game = replace(transfer_runs.GAMES["coin-run"], learners={"joint-ppo": small})
+    small = replace(coin_run_runs.COIN_RUN, **coin_run_runs.SMALL, ppo=ppo, fine_tuning_steps=32, fine_tuning=ppo)
+    game = replace(sonic_runs.GAMES["coin-run"], learners={"joint-ppo": small})
     game.arguments["horizon"] = 30
-    monkeypatch.setitem(transfer_runs.GAMES, "coin-run", game)
-    monkeypatch.setattr(transfer_runs, "COIN_RUN", small)
-    monkeypatch.setitem(transfer_runs.SIZES, "cpu", {})
+    monkeypatch.setitem(sonic_runs.GAMES, "coin-run", game)
+    monkeypatch.setattr(coin_run_runs, "COIN_RUN", small)
+    monkeypatch.setitem(coin_run_runs.SIZES, "cpu", {})
     yield
     del game.arguments["horizon"]
 

@@ -18,7 +18,7 @@ def test_every_figure_is_recorded_with_its_measurements(tmp_path, monkeypatch):
         "benchmarks.speed.mujoco_throughput.measure", lambda each, timing: {"metarl": 300.0, "sync": 100.0, "async": 400.0}[each.name]
     )
     main(Options(preset="smoke", repeats=2))
-    folder = tmp_path / "runs" / "mujoco_throughput"
+    folder = tmp_path / "runs" / "mujoco_throughput" / "tables"
     figures = pd.read_csv(folder / "figures.csv").set_index("figure")
     assert len(figures) == 3 * len(ROBOTS)
     sync = figures.loc["AntPhysics-v0: times the rate of Gymnasium's SyncVectorEnv of Ant-v5"]

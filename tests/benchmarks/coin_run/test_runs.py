@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.sonic.runs import COIN_RUN_LEVELS, coin_run_run
+from benchmarks.coin_run.runs import COIN_RUN_LEVELS, coin_run_run
 
 
 @pytest.mark.parametrize("levels", COIN_RUN_LEVELS)
