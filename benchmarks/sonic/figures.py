@@ -15,7 +15,8 @@ from metarl.evaluation.protocol import Evaluation
 
 __all__ = ["budget_figure", "level_dots", "score_so_far"]
 
-TRUSTED = "quoted"  # what the figures of `metarl.reference` say of those with a second source
+# What published.csv says of figures with a second source.
+TRUSTED = "quoted"
 
 
 def level_dots(panels: Mapping[str, pd.DataFrame], x: str = "mean return of an episode", agents: Sequence[str] = ()) -> Figure:

@@ -15,6 +15,7 @@ from benchmarks.mlsh.runs import (
     shared_run,
     two_walk_run,
 )
+from metarl.learners.hierarchy.mlsh import PAPER
 
 
 @pytest.mark.parametrize("ablation", [None, *ABLATIONS])
