@@ -1,4 +1,4 @@
-"""The options that all benchmarks have, and what follows from them: folders, trained runs, the command that reruns it all."""
+"""The options that all benchmarks have: folders, trained runs, the command that reruns it all."""
 
 import shlex
 from collections.abc import Callable
@@ -41,12 +41,12 @@ class BenchmarkOptions:
 
     @property
     def within(self) -> str:
-        """The folder, among the benchmark's runs, of those that are meant; "" if it has one kind of runs only."""
+        """Return the folder, among the benchmark's runs, of those meant; "" if there is one kind."""
         return ""
 
     @property
     def folder(self) -> Path:
-        """Where tables and figures go: to `results` where they are published, else beside the runs."""
+        """Return where tables and figures go: to `results` if published, else beside the runs."""
         if self.publish:
             return self.results / self.benchmark
         return self.runs / self.benchmark / self.within / "tables"
@@ -57,10 +57,12 @@ class BenchmarkOptions:
         return own, self.results / self.benchmark / "weights" / name
 
     def command(self, **instead: Any) -> str:
-        """Return what a shell runs to compute figures again: the script, and its own options that aren't the default.
+        """Return what a shell runs to compute figures again.
+
+        It names the script, and those of its own options that aren't the default.
 
         Args:
-            instead: values of options in place of these, such as one family of those that were asked for.
+            instead: values of options in place of these, such as one family of those asked for.
         """
         asked = replace(self, **instead)
         shared = {each.name for each in fields(SuiteOptions)}
@@ -87,22 +89,34 @@ class SuiteOptions(BenchmarkOptions):
     device: str = "cpu"
 
     def check_run(self, name: str, run: RunConfig) -> None:
-        """Refuse, before anything is computed, a folder of that name which holds another run than wanted.
+        """Refuse, before anything is computed, a folder `name` that holds another run than wanted.
 
         Raises:
             ValueError: it does, and there are no published weights of the right settings.
         """
         check_folder(run, *self.run_folders(name))
 
-    def trained_run(self, name: str, run: RunConfig, start: Callable[[], Path | None] | None = None) -> Path | None:
-        """Return the folder with the weights of a run: our own, else the published one, else trained now.
+    def trained_run(
+        self,
+        name: str,
+        run: RunConfig,
+        start: Callable[[], Path | None] | None = None,
+    ) -> Path | None:
+        """Return the folder with a run's weights: our own, else the published one, else trained now.
 
         Args:
             name: of the run's folder.
             run: what is wanted.
-            start: gives the folder of the run whose weights training begins with; asked only where this run must be trained.
+            start: gives the folder of the run whose weights training begins with; asked only
+                where this run must be trained.
 
         Returns:
             The published folder if we publish; None where the run isn't trained and mustn't be.
         """
-        return trained_run(run, *self.run_folders(name), start=start, train_missing=self.train, publishes=self.publish)
+        return trained_run(
+            run,
+            *self.run_folders(name),
+            start=start,
+            train_missing=self.train,
+            publishes=self.publish,
+        )

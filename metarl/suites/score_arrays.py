@@ -39,7 +39,7 @@ def write_scores(file: Path, key: str, scores: np.ndarray, fingerprint: str, see
 
 
 def write_episodes(file: Path, played: Mapping[str, Sequence[Evaluation]]) -> None:
-    """Every episode of many agents in the same tasks: for each label L, the arrays "L/return", "L/length" and "L/success".
+    """Write every episode of many agents in the same tasks: for each label L, the arrays "L/return", "L/length" and "L/success".
 
     Args:
         file: a .npz; left as it is where it would grow larger than a published file may be.
@@ -65,13 +65,13 @@ def write_episodes(file: Path, played: Mapping[str, Sequence[Evaluation]]) -> No
 
 
 def small(values: np.ndarray) -> np.ndarray:
-    """`values` in 8 or 16 bits where they are counts, else as float32."""
+    """Return `values` in 8 or 16 bits where they are counts, else as float32."""
     counts = (values == np.round(values)).all() and values.min() >= 0 and values.max() < 2**16
     return values.astype((np.uint8 if values.max() < 2**8 else np.uint16) if counts else np.float32)
 
 
 def write_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
-    """A compressed .npz of named arrays; left as it is where it would grow larger than a published file may be."""
+    """Write a compressed .npz of named arrays; left as it is where it would grow larger than a published file may be."""
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     if stream.tell() <= MAX_PUBLISHED_BYTES:

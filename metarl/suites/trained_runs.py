@@ -20,7 +20,7 @@ def trained_run(
     train_missing: bool = True,
     publishes: bool = False,
 ) -> Path | None:
-    """The folder of `run` with its weights: our own, else the published one, else trained (or gone on with) now.
+    """Return the folder of `run` with its weights: our own, else the published one, else trained (or gone on with) now.
 
     Args:
         run: what is wanted.
@@ -40,12 +40,12 @@ def trained_run(
 
 
 def is_trained(folder: Path, run: RunConfig) -> bool:
-    """Whether the folder has the weights of `run`, on whatever device it was trained."""
+    """Return whether the folder has the weights of `run`, on whatever device it was trained."""
     return RunFolder(folder).weights().exists() and same_run(folder, run)
 
 
 def find_trained_run(root: Path, run: RunConfig) -> RunFolder | None:
-    """The folder at or below `root` that has the weights of `run`, whatever its name; None where there is none."""
+    """Return the folder at or below `root` that has the weights of `run`, whatever its name; None where there is none."""
     wanted = run.learner, run.distribution
     for folder in find_runs(root):
         identity = folder.identity
@@ -55,7 +55,7 @@ def find_trained_run(root: Path, run: RunConfig) -> RunFolder | None:
 
 
 def check_folder(run: RunConfig, own: Path, published: Path) -> None:
-    """Before anything is computed, refuse a folder that holds a run with other settings.
+    """Refuse, before anything is computed, a folder that holds a run with other settings.
 
     Raises:
         ValueError: it does, and there are no published weights of the right settings.
@@ -65,7 +65,7 @@ def check_folder(run: RunConfig, own: Path, published: Path) -> None:
 
 
 def same_run(folder: Path, run: RunConfig) -> bool:
-    """Whether the folder holds `run`, on whatever device it was trained; one that went on to more iterations is another."""
+    """Return whether the folder holds `run`, on whatever device it was trained; one that went on to more iterations is another."""
     if RunFolder(folder).earlier_lengths:
         return False
     stored = RunConfig.from_identity(RunFolder(folder).identity).identity()
