@@ -41,7 +41,7 @@ class BenchmarkOptions:
 
     @property
     def within(self) -> str:
-        """Return the folder, among the benchmark's runs, of those meant; "" if there is one kind."""
+        """Return the folder, among the benchmark's runs, of those meant: "" for all."""
         return ""
 
     @property
@@ -102,7 +102,7 @@ class SuiteOptions(BenchmarkOptions):
         run: RunConfig,
         start: Callable[[], Path | None] | None = None,
     ) -> Path | None:
-        """Return the folder with a run's weights: our own, else the published one, else trained now.
+        """Return the folder of a run's weights: our own, else the published one, else trained now.
 
         Args:
             name: of the run's folder.
