@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["LOST", "Launched", "LaunchedRanks", "Meeting", "StartedRanks", "gloo_group", "identity_of", "launched"]
 
 PATIENCE = 60.0  # seconds that ranks have to find one another
-NOTICE = 3.0  # seconds in which a rank that fails says why
+NOTICE = 1.5  # seconds in which a rank that fails says why; less than a signal leaves
 LOST = 3  # the exit status of a rank that ends because another one was lost
 FOREVER = timedelta(days=1000)  # ranks on one machine notice an end at once, however long nothing is asked of them
 ADVICE = "start again from the last checkpoint"
@@ -227,16 +227,17 @@ class LaunchedRanks:
         self._leave()
         silent = set(range(1, self.size)) if self.rank == 0 else set()
         deadline = time.monotonic() + NOTICE
-        while silent and time.monotonic() < deadline:
+        while silent:
             for rank in sorted(silent):
                 if self.store.check([f"note/{rank}"]):
                     silent.remove(rank)
                     if sentence := self.store.get(f"note/{rank}").decode().strip():
                         return f"Rank {rank} of {self.size} failed: {sentence}"
+            # whoever failed left a note before it went; whoever is well says soon that it lost others
+            if len(silent) == 1 or time.monotonic() > deadline:
+                return f"Rank {min(silent)} of {self.size} died; {ADVICE}."
             time.sleep(0.02)
-        if not silent:
-            return f"One of the {self.size} ranks left the others; {ADVICE}."
-        return f"Rank {min(silent)} of {self.size} died; {ADVICE}."
+        return f"One of the {self.size} ranks left the others; {ADVICE}."
 
     def close(self) -> None:
         """Leave the group."""
