@@ -350,6 +350,7 @@ class Ranks:
         if self._meeting is not None:
             self._meeting.close()
             self._meeting = self.group = None
+            self._behind = True
 
 
 def own_seed(streams: int, rank: int) -> int:
