@@ -447,7 +447,9 @@ def serve(connection: int, lifeline: int, patience: float, rank: int, size: int,
         register_in_worker(registered)
         make = cloudpickle.loads(make)
         pipe.send_bytes(b"")
-        learner = make(group=gloo_group(FileStore(file, size), rank, size))
+        group = gloo_group(FileStore(file, size), rank, size)
+        pipe.send_bytes(b"")
+        learner = make(group=group)
         follow(learner)
     except (EOFError, ConnectionError):
         raise SystemExit(LOST) from None

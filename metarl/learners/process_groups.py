@@ -134,11 +134,19 @@ class StartedRanks:
         try:
             for pipe in self._workers.connections:
                 pipe.send_bytes(pickled)
-            for pipe in self._workers.connections:
-                pipe.recv_bytes()
-        except (EOFError, OSError) as error:
+            self._all_answer()
+            group = gloo_group(FileStore(file, self.size), 0, self.size)
+            # they have read the store's file, which may go now
+            self._all_answer()
+        except (EOFError, OSError, RuntimeError) as error:
             raise PlugInError(self.cause_of_loss()) from error
-        return gloo_group(FileStore(file, self.size), 0, self.size)
+        return group
+
+    def _all_answer(self) -> None:
+        """Wait until every other rank has said that it is that far."""
+        for rank, pipe in enumerate(self._workers.connections, 1):
+            if sentence := pipe.recv_bytes().decode():
+                raise PlugInError(f"Rank {rank} of {self.size} failed: {sentence}")
 
     @property
     def processes(self) -> list[Any]:
