@@ -285,8 +285,7 @@ class Ranks:
             learner: of this rank. state: what rank 0's `state_dict` gave.
             own: this rank's own part before, which stays where `state` has none.
         """
-        # runs before the process groups kept them under another name
-        self._states = state.get("ranks", state.get("crew", {}))
+        self._states = state.get("ranks", {})
         if self.rank > 0:
             learner.load_own_state(self._states.get(str(self.rank), own))
         self._behind = True

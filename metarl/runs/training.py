@@ -21,6 +21,7 @@ from metarl.runs.checkpoint import CheckpointError, load_about, load_state, save
 from metarl.runs.config import RunConfig
 from metarl.runs.footprint import Footprint, check_it_fits, footprint
 from metarl.runs.metrics_log import MetricsLog
+from metarl.runs.old_names import state_of_today
 from metarl.runs.progress import Progress, yardstick
 from metarl.runs.stopping import stop_signals
 from metarl.runs.store import RunFolder, RunFolderError
@@ -260,7 +261,7 @@ def resume(learner: Learner, place: RunFolder) -> int:
     about, state = load_state(place.checkpoint)
     check_belongs(place.checkpoint, about, "checkpoint", place)
     try:
-        learner.load_state_dict(state)
+        learner.load_state_dict(state_of_today(state))
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{place.checkpoint} doesn't fit the learner {type(learner).__name__} as it is now ({error}). "

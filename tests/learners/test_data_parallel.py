@@ -165,25 +165,6 @@ def test_it_resumes_bit_for_bit(reopened):
     learner.close()
 
 
-def test_checkpoints_from_before_there_were_process_groups_resume():
-    state = in_ranks(2, lambda group: state_after_two_updates(group))[0]
-    old = {**state, "crew": state["ranks"]}
-    del old["ranks"]
-
-    def go_on(group, state):
-        learner = learner_of(group=group)
-        learner.load_state_dict(state)
-        return updates(learner, 2)
-
-    assert in_ranks(2, lambda group: go_on(group, old)) == in_ranks(2, lambda group: go_on(group, state))
-
-
-def state_after_two_updates(group):
-    learner = learner_of(group=group)
-    updates(learner, 2)
-    return learner.state_dict()
-
-
 def test_closed_it_goes_on_where_it_was():
     learner, undisturbed = learner_of(), learner_of()
     updates(learner, 2)
