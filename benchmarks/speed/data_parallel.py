@@ -70,9 +70,7 @@ def measure(folder: Path, learner: str) -> dict[str, float]:
     """Return seconds an update by the clock and by the processors, of the version in `folder`."""
     plan = json.dumps([learner, *SUBJECTS[learner]])
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", SUBJECT, plan], cwd=folder, env=environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", SUBJECT, plan], cwd=folder, env=environment, capture_output=True, text=True, check=True)
     measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return measured
 

@@ -231,7 +231,10 @@ class FailsElsewhere(Betrays):
 
 @pytest.mark.parametrize(
     ("how", "sentence"),
-    [("fails", r"Rank [12] of 3 failed: .*on purpose"), ("dies", r"Rank [12] of 3 was killed by SIGKILL; start again from the last checkpoint")],
+    [
+        ("fails", r"Rank [12] of 3 failed: .*on purpose"),
+        ("dies", r"Rank [12] of 3 was killed by SIGKILL; start again from the last checkpoint"),
+    ],
 )
 def test_a_rank_that_ends_is_named_and_ends_the_others(how, sentence):
     learner = learner_of(processes=3, num_envs=12, distribution=FailsElsewhere(how))

@@ -43,7 +43,14 @@ from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.data_parallel import Ranks, all_gather, own_seed
 from metarl.learners.hierarchy.mlsh_agent import FineTuning, MLSHAgent, episodes_between
 from metarl.learners.hierarchy.options import Hierarchy, HierarchyPlayer, as_choices, by_sub_policy
-from metarl.learners.policy_gradient.policy_episodes import Judged, TaskEpisodes, all_gather_episodes, as_long_everywhere, episodes_of, judge
+from metarl.learners.policy_gradient.policy_episodes import (
+    Judged,
+    TaskEpisodes,
+    all_gather_episodes,
+    as_long_everywhere,
+    episodes_of,
+    judge,
+)
 from metarl.learners.policy_gradient.rollout import collect
 from metarl.learners.policy_gradient.stacked_ppo import Stack, StackedPPO, all_gather_stack, improved
 from metarl.learners.settings import check_counts, described, only_seed, settled

@@ -216,9 +216,7 @@ def steps_of_seeds(valid: Tensor, num_seeds: int) -> Tensor:
     return valid.unflatten(1, (num_seeds, -1)).sum((0, 2))
 
 
-def own_part(
-    batch: Batch, index: Tensor, num_seeds: int, group: "ProcessGroup | None", held: Tensor | None
-) -> tuple[Batch, Tensor | None]:
+def own_part(batch: Batch, index: Tensor, num_seeds: int, group: "ProcessGroup | None", held: Tensor | None) -> tuple[Batch, Tensor | None]:
     """Return this rank's part of a minibatch, and the steps [S] that count in the whole; None where the part is the whole.
 
     Args:
