@@ -130,6 +130,7 @@ def test_checkpoints_from_before_there_were_ranks_resume(by_itself, tmp_path):
     assert state["ranks"].keys() == {"1"}
     old = {"crew" if name == "ranks" else name: part for name, part in state.items()}
     save_state(folder / "checkpoint.safetensors", old, about)
-    learner = run_of(4).make_learner()
+    run = run_of(4)
+    learner = run.make_learner(run.make_distribution())
     assert resume(learner, RunFolder(folder)) == 4
     assert same(learner.state_dict()["ranks"], state["ranks"])
