@@ -304,7 +304,7 @@ class Ranks:
         try:
             self._states = self.states_of_others(learner)
             self._order(STOP)
-        except PlugInError:  # a rank is dead
+        except (PlugInError, ConnectionError):  # a rank is dead
             self._lost = True
         finally:
             self._part()
