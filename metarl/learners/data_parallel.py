@@ -395,6 +395,8 @@ def follow_launched(learner: DataParallel) -> None:
         meeting.leave_note(sentence_of(error))
         raise SystemExit(1) from error
     finally:
+        with suppress(ValueError):
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
         learner.close()
         learner.ranks._part()
 

@@ -210,7 +210,9 @@ class LaunchedRanks:
         """Compare what each rank says about the run with what rank 0 says."""
         if self.rank > 0:
             self.store.set(f"identity/{self.rank}", json.dumps(identity))
-            if self.store.get("verdict") != b"agreed":
+            agreed = self.store.get("verdict") == b"agreed"
+            self.store.set(f"heard/{self.rank}", "")
+            if not agreed:
                 raise SystemExit(1)
             return
         for rank in range(1, self.size):
@@ -219,6 +221,9 @@ class LaunchedRanks:
                 ours, theirs = identity.get(name, "nothing"), other.get(name, "nothing")
                 if ours != theirs:
                     self.store.set("verdict", "refused")
+                    # the store may end with this process, so others are given time to read it
+                    with suppress(RuntimeError):
+                        self.store.wait([f"heard/{each}" for each in range(1, self.size)], timedelta(seconds=NOTICE))
                     raise ValueError(
                         f"Rank {rank} of {self.size} has another {name} than rank 0: {theirs} rather than {ours}. "
                         "Give all ranks the same command and the same version."

@@ -351,6 +351,9 @@ def test_ranks_that_disagree_are_told_in_what():
         set = dict.__setitem__
         get = dict.__getitem__
 
+        def wait(self, keys, patience):
+            assert all(key in self for key in keys)
+
     store = Store()
     ours, theirs = {"config.ppo.lr": "0.1", "seed": "(0,)"}, {"config.ppo.lr": "0.2", "seed": "(0,)"}
     first, second = (LaunchedRanks.__new__(LaunchedRanks) for _ in range(2))

@@ -103,7 +103,7 @@ def test_ranks_that_disagree_get_a_sentence(tmp_path):
     (_, shown), (_, quiet) = (rank.communicate(timeout=120) for rank in ranks)
     assert [rank.returncode for rank in ranks] == [1, 1]
     assert "metarl: Rank 1 of 2 has another config.ppo.lr than rank 0: 0.1 rather than 0.005." in shown
-    assert quiet == ""
+    assert "metarl" not in quiet
     assert not (tmp_path / "a").exists()
 
 
@@ -111,7 +111,7 @@ def test_ranks_that_disagree_get_a_sentence(tmp_path):
     ("words", "sentence"),
     [
         (["train", "reptile-rl"], "The learner reptile-rl trains in one process, and a launcher started 2"),
-        ([*WORDS, "--processes", "4"], "A launcher started 2 processes, not 4"),
+        (["train", "rl2", "--num-envs", "32", "--processes", "4"], "A launcher started 2 processes, not 4"),
     ],
 )
 def test_what_torchrun_cannot_start_gets_a_sentence(words, sentence, monkeypatch, capsys, tmp_path):
