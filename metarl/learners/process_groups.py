@@ -88,7 +88,7 @@ def gloo_group(store: Store, rank: int, size: int) -> Any:
     """Return a process group of this machine's processes that meet by `store`."""
     from torch.distributed import ProcessGroupGloo
 
-    options = ProcessGroupGloo._Options()
+    options = ProcessGroupGloo._Options()  # type: ignore[attr-defined]
     options._timeout = timedelta(seconds=PATIENCE)
     options._devices = [ProcessGroupGloo.create_device(hostname="127.0.0.1")]
     group = ProcessGroupGloo(store, rank, size, options)

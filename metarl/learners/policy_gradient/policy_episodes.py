@@ -92,8 +92,8 @@ def as_long_everywhere(group: "ProcessGroup | None", own: TaskEpisodes) -> TaskE
         return own
     (lengths,) = all_gather(group, [torch.tensor([len(own.reward)])])
     length = int(lengths.max())
-    in_time = (filled(part, [length, *part.shape[1:]]) for part in own[:5])
-    return TaskEpisodes(*in_time, *own[5:])
+    in_time = [filled(part, [length, *part.shape[1:]]) for part in own[:5]]
+    return TaskEpisodes._make([*in_time, *own[5:]])
 
 
 @torch.no_grad()

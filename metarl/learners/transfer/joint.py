@@ -120,7 +120,8 @@ class JointTraining(ABC):
         self.ranks = Ranks(1, device, type(self)) if ranks is None else ranks
         # played in this rank
         self.rows = config.num_envs // self.ranks.size
-        self.online = self.new_online(self.rows, derive_seed(self.seed, "joint training"), alone=False)
+        # algorithms that run in several ranks can do more than `OnlineLearner` says
+        self.online: Any = self.new_online(self.rows, derive_seed(self.seed, "joint training"), alone=False)
         self.env_rng = torch_generator(own_seed(self.seed, self.ranks.rank), "joint training", "environment", device=device)
         self.scores = Scores(self.rows)
         self.iteration = self.steps = self.first_task = 0
