@@ -24,6 +24,7 @@ def train(words: Sequence[str]) -> None:
     """Train a learner; the same command again goes on with a run that was stopped, and with more iterations behind its end."""
     if not words or words[0].startswith("-"):
         _choose_learner(words)
+    from metarl.learners.process_groups import launched
     from metarl.learners.registry import learner_class
     from metarl.runs.commands import TrainOptions, first_sentence, scoring_flags, suggestion_for, train_run
 
@@ -38,7 +39,9 @@ def train(words: Sequence[str]) -> None:
         except KeyboardInterrupt as stopped:
             sentence = str(stopped).rstrip(".") or "Stopped; the same command takes it up again"
             raise KeyboardInterrupt(_next(sentence, shlex.join(["train", *words]))) from None
-        print(_next(f"Trained: {folder}. Score it", f"evaluate {pasteable(folder)}{scoring_flags(folder)}"))
+        told = launched()
+        if told is None or told.rank == 0:
+            print(_next(f"Trained: {folder}. Score it", f"evaluate {pasteable(folder)}{scoring_flags(folder)}"))
 
     prog = f"metarl train {words[0]}"
     if len(words) > 1 and not words[1].startswith("-") and ":" not in words[1]:

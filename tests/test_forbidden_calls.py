@@ -10,6 +10,7 @@ FILES = sorted((ROOT / "metarl").rglob("*.py"))
 
 # Workers get their environments and learners pickled by the process that starts them; nothing pickled is ever read from a file.
 PASSES_OBJECTS_TO_WORKERS = {"metarl/envs/registered_envs.py", "metarl/envs/workers.py", "metarl/learners/data_parallel.py"}
+PASSES_OBJECTS_TO_WORKERS |= {"metarl/learners/process_groups.py"}
 PICKLES_TO_COMPARE = {"metarl/envs/content.py"}  # reads none
 # Looks at the global generators' states, to tell whether anything touched them.
 WATCHES_GLOBAL_GENERATORS = {"metarl/core/global_generators.py"}

@@ -1,304 +1,327 @@
-"""One learner on several processor cores: every process plays its share of the rows and takes its share of each minibatch.
+"""One learner in several processes: every rank plays its part of the rows and takes its part of the updates.
 
-All processes hold the same weights and, once a rollout is played, the same rollout; they add up their gradients before each step of the
-optimiser, and so take the very same steps. PyTorch's own threads share out each operation instead, which pays only for large networks.
+All ranks hold the same weights. They join what they played (`all_gather`) and add up their
+gradients (`all_reduce`) through a process group of `torch.distributed`, and so take the very same
+steps. PyTorch's own threads divide each operation instead, which pays only for large networks.
+
+A learner has its `Ranks`. It may be handed a process group: then every rank calls the learner's
+methods in the same order, as programs started by `torchrun` do. Or rank 0 leads, and the others
+`follow` it: so it is where a learner starts the other processes itself, and in `metarl.train`.
 """
 
+from __future__ import annotations
+
+import os
+import signal
 import traceback
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from functools import cached_property, partial
-from typing import Any, Protocol, Self
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import cloudpickle
-import numpy as np
 import torch
 from torch import Tensor
 
 from metarl.core.errors import PlugInError
 from metarl.core.learner import Metrics
 from metarl.core.seeding import derive_seed
-from metarl.core.step import Step
-from metarl.envs.processes import WorkerProcesses, enter_worker
-from metarl.envs.registered_envs import register_in_worker, registered_by_script, unknown_to_workers
-from metarl.learners.policy_gradient.rollout import Rollout
-from metarl.networks.finite import check_update
+from metarl.envs.processes import enter_worker
+from metarl.envs.registered_envs import register_in_worker, unknown_to_workers
+from metarl.learners.process_groups import LOST, LaunchedRanks, Meeting, StartedRanks, gloo_group, identity_of, launched
 
-__all__ = ["ALONE", "Captain", "CrewLearner", "Share", "added", "everyones_rollout", "gathered", "serve"]
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+
+__all__ = ["DataParallel", "Ranks", "all_gather", "all_reduce", "follow", "leading", "rank_of", "serve", "size_of"]
+
+SLICE = timedelta(seconds=0.5)  # a wait is cut into such slices, so that signals are heard
+LAST_GRACE = 10.0  # seconds that a rank goes on after a signal that rank 0 got too
+UPDATE, TAKE_OVER, TELL, STOP = range(4)  # what rank 0 orders
 
 
-class Share(Protocol):
-    """What one process knows of the crew.
+def size_of(group: ProcessGroup | None) -> int:
+    """Return the number of ranks; no group is one rank alone."""
+    return 1 if group is None else int(group.size())
+
+
+def rank_of(group: ProcessGroup | None) -> int:
+    """Return this process's place in the group."""
+    return 0 if group is None else int(group.rank())
+
+
+def all_reduce(group: ProcessGroup | None, tensor: Tensor) -> Tensor:
+    """Return the sum of all ranks' `tensor`, the same bits everywhere.
+
+    Raises:
+        ConnectionError: a rank is gone.
+    """
+    if group is None or group.size() == 1:
+        return tensor
+    total = tensor.clone()
+    wait(group.allreduce([total]))
+    return total
+
+
+def all_gather(group: ProcessGroup | None, tensors: Sequence[Tensor], dim: int = 0) -> list[Tensor]:
+    """Return all ranks' `tensors`, each joined along `dim` by rank.
+
+    Unless `dim` is the first dimension, shorter ones are filled up with zeros along the first.
+
+    Args:
+        group: the ranks. tensors: of one dimension at least; as many in all ranks, of the same types.
+        dim: along which their sizes may differ.
+
+    Raises:
+        ConnectionError: a rank is gone.
+    """
+    if group is None or group.size() == 1:
+        return list(tensors)
+    sizes = [size for tensor in tensors for size in tensor.shape]
+    own = torch.tensor(sizes)
+    shapes = [torch.empty_like(own) for _ in range(group.size())]
+    wait(group.allgather([shapes], [own]))
+    joined, works = [], []
+    for tensor, each in zip(tensors, torch.stack(shapes).split([tensor.dim() for tensor in tensors], 1), strict=True):
+        most = each.amax(0).tolist()
+        sent = as_bytes(filled(tensor, most))
+        received = [torch.empty_like(sent) for _ in range(group.size())]
+        if sent.numel() > 0:
+            works.append(group.allgather([received], [sent]))
+        joined.append((received, tensor.dtype, most, each[:, dim].tolist()))
+    for work in works:
+        wait(work)
+    return [
+        torch.cat([part.view(dtype).view(most).narrow(dim, 0, length) for part, length in zip(received, lengths, strict=True)], dim)
+        for received, dtype, most, lengths in joined
+    ]
+
+
+def as_bytes(tensor: Tensor) -> Tensor:
+    """Return the content of `tensor`: Gloo doesn't know all types of numbers."""
+    return tensor.contiguous().view(-1).view(torch.uint8)
+
+
+def filled(tensor: Tensor, shape: list[int]) -> Tensor:
+    """Return `tensor` with zeros behind it in every dimension that `shape` has more of."""
+    if list(tensor.shape) == shape:
+        return tensor
+    whole = tensor.new_zeros(shape)
+    whole[tuple(slice(size) for size in tensor.shape)] = tensor
+    return whole
+
+
+def wait(work: Any) -> None:
+    """Wait for a collective operation; signals are handled meanwhile.
+
+    Raises:
+        ConnectionError: a rank is gone.
+    """
+    try:
+        while not work.is_completed():
+            try:
+                work.wait(SLICE)
+            except RuntimeError:
+                # the slice is over, or the operation has failed
+                if work.is_completed():
+                    raise
+        work.wait()
+    except RuntimeError as error:
+        raise ConnectionError(f"A rank is gone: {str(error).splitlines()[0]}") from error
+
+
+def all_gather_objects(group: ProcessGroup, value: Any) -> list[Any]:
+    """Return all ranks' values, by rank."""
+    data = torch.frombuffer(bytearray(cloudpickle.dumps(value)), dtype=torch.uint8)
+    lengths, everything = all_gather(group, [torch.tensor([len(data)]), data])
+    return [cloudpickle.loads(part.numpy().tobytes()) for part in everything.split(lengths.tolist())]
+
+
+def broadcast(group: ProcessGroup, tensor: Tensor) -> Tensor:
+    """Return rank 0's `tensor`; the others give one of its shape, which is written to."""
+    wait(group.broadcast(tensor, 0))
+    return tensor
+
+
+def broadcast_object(group: ProcessGroup, value: Any = None) -> Any:
+    """Return rank 0's `value`."""
+    data = torch.frombuffer(bytearray(cloudpickle.dumps(value)), dtype=torch.uint8)
+    length = broadcast(group, torch.tensor([len(data)]))
+    if group.rank() > 0:
+        data = torch.empty(int(length), dtype=torch.uint8)
+    return cloudpickle.loads(broadcast(group, data).numpy().tobytes())
+
+
+@runtime_checkable
+class DataParallel(Protocol):
+    """A learner that can run in several processes.
+
+    Attributes:
+        ranks: the processes, as this one knows them.
+    """
+
+    ranks: Ranks
+
+    def play_and_improve(self) -> Metrics:
+        """Do an update, in all ranks at once."""
+        ...
+
+    def own_state(self) -> dict[str, Any]:
+        """Return what no other rank has: streams of random numbers, and what else belongs to its rows."""
+        ...
+
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        """Take over what `own_state` gave."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that updates depend on; the other ranks' own parts are under "ranks"."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        ...
+
+    def close(self) -> None:
+        """End the other ranks, and release the environments."""
+        ...
+
+
+class Ranks:
+    """The processes that run one learner together, as one of them knows them.
+
+    Args:
+        size: how many, as the config says.
+        device: where they learn.
+        make: makes the same learner in another process, called as make(group=...).
+        group: the process group, where whoever made the learner has one.
 
     Attributes:
         rank, size: this process, and how many there are.
-    """
-
-    rank: int
-    size: int
-
-    def everyones(self, data: bytes) -> list[bytes]:
-        """What each process gave, by rank."""
-
-
-class Alone:
-    """A crew of one."""
-
-    rank, size = 0, 1
-
-    def everyones(self, data: bytes) -> list[bytes]:
-        """What was given."""
-        return [data]
-
-
-ALONE = Alone()
-
-
-class Captain:
-    """The first process of a crew, which starts and leads the others.
-
-    Args:
-        build: called as build(share) in every other process; gives the object that orders are carried out by.
-        size: processes, this one included.
+        group: the process group; None while this process is alone.
 
     Raises:
-        ValueError: `build` can't be pickled. PlugInError: a process failed; the whole crew is closed then.
+        ValueError: several processes for a GPU, or more or fewer of them than a launcher has started.
     """
 
-    rank = 0
-
-    def __init__(self, build: Callable[[Share], Any], size: int):
-        try:
-            pickled = cloudpickle.dumps((registered_by_script(), cloudpickle.dumps(build)))
-        except Exception as error:
-            raise ValueError(
-                f"The learner can't be sent to other processes ({error}); make its parts picklable, or use processes=1."
-            ) from error
-        self.size, self._workers = size, WorkerProcesses()
-        try:
-            for rank in range(1, size):
-                self._workers.start("metarl.learners.data_parallel", {"rank": rank, "size": size})
-            self._send([pickled] * (size - 1))
-            self._receive()
-        except BaseException:
-            self.close()
-            raise
-
-    def order(self, command: str, *arguments: Any) -> None:
-        """Have every other process call `command`, and don't wait for it."""
-        self._send([cloudpickle.dumps((command, arguments))] * (self.size - 1))
-
-    def answers(self) -> list[Any]:
-        """What the last order gave, by rank from 1."""
-        return [cloudpickle.loads(data) for data in self._receive()]
-
-    def everyones(self, data: bytes) -> list[bytes]:
-        """What each process gave, by rank."""
-        everything = [data, *self._receive()]
-        self._send([packed(others(everything, rank)) for rank in range(1, self.size)])
-        return everything
-
-    def close(self) -> None:
-        """End the other processes."""
-        self._workers.close()
-
-    def _send(self, parts: Sequence[bytes]) -> None:
-        for rank, part in enumerate(parts, 1):
-            try:
-                self._workers.connections[rank - 1].send_bytes(part)
-            except OSError as error:
-                raise self._failure(rank) from error
-
-    def _receive(self) -> list[bytes]:
-        received = []
-        for rank in range(1, self.size):
-            try:
-                data = self._workers.connections[rank - 1].recv_bytes()
-            except (EOFError, OSError) as error:
-                raise self._failure(rank) from error
-            if data[:1] == FAILED:
-                self.close()
-                raise PlugInError(f"Process {rank} of {self.size} failed: {data[1:].decode()}")
-            received.append(data[1:])
-        return received
-
-    def _failure(self, rank: int) -> PlugInError:
-        message = f"Process {rank} of {self.size} {self._workers.cause_of_death(rank - 1)}; start again from the last checkpoint."
-        self.close()
-        return PlugInError(message)
-
-
-FINE, FAILED = b"\0", b"\1"
-
-
-class Hand:
-    """What another process of the crew knows of it."""
-
-    def __init__(self, pipe: Any, rank: int, size: int):
-        self.pipe, self.rank, self.size = pipe, rank, size
-
-    def everyones(self, data: bytes) -> list[bytes]:
-        """What each process gave, by rank."""
-        self.pipe.send_bytes(FINE + data)
-        rest = unpacked(self.pipe.recv_bytes(), self.size - 1)
-        return [*rest[: self.rank], data, *rest[self.rank :]]
-
-
-def others(everything: list[bytes], rank: int) -> list[bytes]:
-    """All but the part of `rank`."""
-    return [*everything[:rank], *everything[rank + 1 :]]
-
-
-def packed(parts: list[bytes]) -> bytes:
-    """Several parts of one message; a single one is not copied."""
-    return parts[0] if len(parts) == 1 else cloudpickle.dumps(parts)
-
-
-def unpacked(message: bytes, count: int) -> list[bytes]:
-    """The `count` parts of a message."""
-    return [message] if count == 1 else cloudpickle.loads(message)
-
-
-def serve(connection: int, lifeline: int, patience: float, rank: int, size: int) -> None:
-    """What another process of the crew does: carry out orders until the pipe closes."""
-    pipe = enter_worker(connection, lifeline, patience)
-    torch.set_num_threads(1)
-    try:
-        registered, build = cloudpickle.loads(pipe.recv_bytes())
-        register_in_worker(registered)
-        learner = cloudpickle.loads(build)(Hand(pipe, rank, size))
-        pipe.send_bytes(FINE)
-        while True:
-            command, arguments = cloudpickle.loads(pipe.recv_bytes())
-            pipe.send_bytes(FINE + cloudpickle.dumps(getattr(learner, command)(*arguments)))
-    except (EOFError, ConnectionError):
-        pass
-    except Exception as error:
-        trace = "" if isinstance(error, PlugInError) else f"\n\n{''.join(traceback.format_exception(error))}"
-        with suppress(OSError):  # the first process may have failed too
-            pipe.send_bytes(FAILED + f"{error}{unknown_to_workers(error.__cause__)}{trace}".encode())
-
-
-class CrewLearner(ABC):
-    """A learner that `config.processes` processes run together: all do an update at once, each its own share.
-
-    Args:
-        config: settings. device: where it learns.
-        recruit: makes the same learner in another process, called as recruit(share=...).
-        share: this process's part; the first process starts the others at its first update.
-
-    Raises:
-        ValueError: there are several processes for a GPU.
-    """
-
-    def __init__(self, config: Any, device: str, recruit: Callable[..., Self], share: Share):
-        if config.processes > 1 and torch.device(device).type != "cpu":
+    def __init__(self, size: int, device: str, make: Callable[..., Any], group: ProcessGroup | None = None):
+        if size > 1 and torch.device(device).type != "cpu":
             raise ValueError(f"Several processes are for a CPU; on {device}, use processes=1.")
-        self.config, self.share, self._recruit = config, share, recruit
-        self._of_others: dict[str, Any] = {}  # what `own_state` gave in the other processes, by rank
-        self._lost = False  # whether they ended amid an update, or before they could tell
+        if group is not None and group.size() != size:
+            raise ValueError(f"The process group has {group.size()} ranks and the config says processes={size}: make them equal.")
+        self.size, self.group, self._make = size, group, make
+        self._launched = launched() if size > 1 and group is None else None
+        if self._launched is not None and self._launched.size != size:
+            raise ValueError(f"A launcher started {self._launched.size} processes and the config says processes={size}: make them equal.")
+        self.rank = rank_of(group) if self._launched is None else self._launched.rank
+        self.leads = self._launched is None and group is None
+        self._meeting: Meeting | None = None
+        self._behind = True  # whether the others have yet to take over this one's state
+        self._states: dict[str, Any] = {}  # by rank, what `own_state` gave when last asked
+        self._lost = False  # whether the others ended amid an update, or before they could tell
 
-    def own_seed(self, streams: int) -> int:
-        """What names the streams that no other process draws from."""
-        return streams if self.share.rank == 0 else derive_seed(streams, "process", self.share.rank)
+    @property
+    def launched(self) -> bool:
+        """Whether a launcher started all ranks."""
+        return self._launched is not None
 
-    @abstractmethod
-    def play_and_improve(self) -> Metrics:
-        """An update, in every process of the crew."""
-
-    @abstractmethod
-    def trained_tensors(self) -> Iterable[Tensor]:
-        """All that an update trains, normalisers included, as it is now."""
-
-    @abstractmethod
-    def own_state(self) -> dict[str, Any]:
-        """What no other process has: streams of random numbers, and what else is this one's share."""
-
-    @abstractmethod
-    def load_own_state(self, state: dict[str, Any]) -> None:
-        """Take over what `own_state` gave."""
-
-    @abstractmethod
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that `update` depends on; the other processes' own parts are under "crew"."""
-
-    @abstractmethod
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
-
-    def update(self) -> Metrics:
-        """Play, then improve: `play_and_improve` in all processes at once.
+    @contextmanager
+    def together(self, learner: DataParallel) -> Iterator[None]:
+        """Have the other ranks do an update while this one does it inside.
 
         Raises:
-            ValueError: training diverged. PlugInError: a process failed, or an update before broke off.
+            PlugInError: a rank failed, or an update before broke off.
         """
-        metrics = self.play_and_improve() if self.config.processes == 1 else self._update_together()
-        check_update(int(metrics["iteration"]), metrics, self.trained_tensors())
-        return metrics
-
-    def _update_together(self) -> Metrics:
-        """The same update in all processes at once."""
+        if self.size == 1:
+            yield
+            return
         self._check_whole()
-        captain, threads = self._captain, torch.get_num_threads()
-        torch.set_num_threads(1)  # as in the others: sums by other numbers of threads round differently
+        threads = torch.get_num_threads()
+        # sums by other numbers of threads round differently
+        torch.set_num_threads(1)
         try:
-            captain.order("play_and_improve")
-            metrics = self.play_and_improve()
-            captain.answers()
-        except BaseException:  # the others stand amid an update, which nobody will finish
+            self._catch_up(learner)
+            self._order(UPDATE)
+            yield
+        except BaseException as error:
             self._lost = True
-            self._dismiss()
+            self._give_up(error)
             raise
         finally:
             torch.set_num_threads(threads)
-        return metrics
 
-    @cached_property
-    def _captain(self) -> Captain:
-        """The other processes, started by the first update, in the state that this learner is in."""
-        captain = Captain(partial(_recruited, self._recruit), self.config.processes)
-        captain.order("join", self.state_dict())
-        captain.answers()
-        self.share = captain
-        return captain
+    def meet(self, learner: DataParallel) -> None:
+        """Join or start the other ranks, unless that is done.
 
-    def join(self, state: dict[str, Any]) -> None:
-        """In another process of the crew: take over the first one's state, with the parts that are this one's own."""
-        own = self.own_state()
-        self.load_state_dict(state)
-        self.load_own_state(state["crew"].get(str(self.share.rank), own))
+        Raises:
+            ValueError: a learner that can't be sent to them, or ranks that don't come or disagree.
+        """
+        if self.group is not None:
+            return
+        if self._launched is None:
+            self._meeting = StartedRanks(self._make, self.size)
+        else:
+            self._meeting = LaunchedRanks(*self._launched, identity_of(learner))
+        self.group = self._meeting.group
 
-    def state_of_others(self) -> dict[str, Any]:
-        """By rank, what `own_state` gives in the other processes."""
+    def states_of_others(self, learner: DataParallel) -> dict[str, Any]:
+        """Return, by rank from 1 on, what `own_state` gives in the other ranks."""
         self._check_whole()
-        if "_captain" not in self.__dict__ or self.share.rank > 0:
-            return self._of_others
-        self._captain.order("own_state")
-        return {str(rank): state for rank, state in enumerate(self._captain.answers(), 1)}
-
-    def load_others(self, state: dict[str, Any]) -> None:
-        """Have the other processes go on from `state` too, now or when they are started."""
-        self._of_others, self._lost = state.get("crew", {}), False
-        if "_captain" in self.__dict__:
-            self._captain.order("join", state)
-            self._captain.answers()
-
-    def release(self) -> None:
-        """End the other processes; the next update starts them in the state that this learner is in by then."""
-        if "_captain" in self.__dict__:
-            self.close()
-
-    def close(self) -> None:
-        """End the other processes and release the environments' workers."""
+        if self.group is None or (self.leads and self._behind):
+            return self._states
         try:
-            self._of_others = self.state_of_others()
-        except PlugInError:  # a process is dead
+            self._order(TELL)
+            states = all_gather_objects(self.group, learner.own_state())
+        except ConnectionError as error:
+            self._lost = True
+            self._give_up(error)
+        return {str(rank): state for rank, state in enumerate(states) if rank > 0}
+
+    def take_over(self, learner: DataParallel, state: dict[str, Any], own: dict[str, Any]) -> None:
+        """Have each rank go on with its own part of `state`, which a learner has just loaded.
+
+        Args:
+            learner: of this rank. state: what rank 0's `state_dict` gave.
+            own: this rank's own part before, which stays where `state` has none.
+        """
+        self._states = state.get("ranks", {})
+        if self.rank > 0:
+            learner.load_own_state(self._states.get(str(self.rank), own))
+        self._behind = True
+        self._lost = self._lost and self.launched
+
+    def renew(self, learner: DataParallel) -> None:
+        """Have the other ranks take over this one's state before the next update, since it was changed by hand."""
+        if self.leads:
+            self._states = self.states_of_others(learner)
+            self._behind = True
+
+    def close(self, learner: DataParallel) -> None:
+        """End the other ranks, where this one leads; the next update starts them in the state that it is in by then."""
+        if not self.leads or self._meeting is None:
+            return
+        try:
+            self._states = self.states_of_others(learner)
+            self._order(STOP)
+        except (PlugInError, ConnectionError):  # a rank is dead
             self._lost = True
         finally:
-            self._dismiss()
-            if "env" in self.__dict__:
-                self.__dict__.pop("env").close()
+            self._part()
+
+    def _catch_up(self, learner: DataParallel) -> None:
+        """Bring the other ranks to this one's state."""
+        self.meet(learner)
+        assert self.group is not None
+        if self.leads and self._behind:
+            state = learner.state_dict()
+            self._order(TAKE_OVER)
+            broadcast_object(self.group, state)
+        self._behind = False
+
+    def _order(self, order: int) -> None:
+        if self.leads and self.group is not None:
+            broadcast(self.group, torch.tensor([order]))
 
     def _check_whole(self) -> None:
         if self._lost:
@@ -306,46 +329,135 @@ class CrewLearner(ABC):
                 "An update broke off, and what the other processes held is lost; load the last checkpoint, or make a new learner."
             )
 
-    def _dismiss(self) -> None:
-        """End the other processes, in whatever state they are."""
-        if "_captain" in self.__dict__:
-            self.__dict__.pop("_captain").close()
-            self.share = ALONE
+    def _give_up(self, error: BaseException) -> None:
+        """Leave the group after `error`; where it is that a rank is gone, say which."""
+        meeting = self._meeting
+        try:
+            if isinstance(error, ConnectionError):
+                if meeting is None:
+                    raise PlugInError("Another rank is gone; start again from the last checkpoint.") from error
+                if self.rank > 0:
+                    meeting.leave_note("")
+                raise PlugInError(meeting.cause_of_loss()) from error
+            if meeting is not None and self.rank > 0:
+                meeting.leave_note(str(error))
+        finally:
+            if not isinstance(error, KeyboardInterrupt) or not self.launched:
+                self._part()
+
+    def _part(self) -> None:
+        if self._meeting is not None:
+            self._meeting.close()
+            self._meeting = self.group = None
+            self._behind = True
 
 
-def _recruited(recruit: Callable[..., Any], share: Share) -> Any:
-    return recruit(share=share)
+def own_seed(streams: int, rank: int) -> int:
+    """Return what names the streams that no other rank draws from; rank 0's are those of a process alone."""
+    return streams if rank == 0 else derive_seed(streams, "process", rank)
 
 
-def added(share: Share, tensor: Tensor) -> Tensor:
-    """The sum of everyone's `tensor` [n] float32, added in the same order everywhere."""
-    if share.size == 1:
-        return tensor
-    parts = [np.frombuffer(data, np.float32) for data in share.everyones(tensor.contiguous().numpy().tobytes())]
-    return torch.from_numpy(np.add.reduce(parts))
+@contextmanager
+def leading(learner: Any) -> Iterator[bool]:
+    """Give whether this process trains `learner`; a rank above 0 that a launcher started follows rank 0 instead.
+
+    Raises:
+        ValueError: ranks that don't come or disagree.
+        SystemExit: a rank above 0 fails, which rank 0 tells, or lost the others.
+    """
+    if not isinstance(learner, DataParallel) or not learner.ranks.launched:
+        yield True
+        return
+    ranks = learner.ranks
+    ranks.meet(learner)
+    if ranks.rank > 0:
+        follow_launched(learner)
+        yield False
+        return
+    ranks.leads = True
+    try:
+        yield True
+    finally:
+        ranks.close(learner)
+        ranks.leads = False
 
 
-def gathered(share: Share, tensors: Sequence[Tensor], dim: int) -> list[Tensor]:
-    """Everyone's `tensors`, each joined along `dim` by rank; unless that is the first, shorter ones are filled up along the first."""
-    if share.size == 1:
-        return list(tensors)
-    everything = share.everyones(cloudpickle.dumps([tensor.numpy() for tensor in tensors], protocol=5))
-    everyones = [[torch.from_numpy(array) for array in cloudpickle.loads(data)] for data in everything]
-    return [torch.cat(parts if dim == 0 else filled(parts), dim) for parts in zip(*everyones, strict=True)]
+def follow_launched(learner: DataParallel) -> None:
+    """Follow rank 0 to its end; signals, which rank 0 gets too, are left to it at first."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(ValueError):  # not the main thread
+            signal.signal(number, end_soon)
+    meeting = learner.ranks._meeting
+    assert meeting is not None
+    try:
+        follow(learner)
+    except Exception as error:
+        meeting.leave_note(sentence_of(error))
+        raise SystemExit(1) from error
+    finally:
+        with suppress(ValueError):
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+        learner.close()
+        learner.ranks._part()
 
 
-def filled(parts: Sequence[Tensor]) -> list[Tensor]:
-    """Parts [n, ...], the shorter ones with zeros behind them."""
-    length = max(map(len, parts))
-    return [torch.cat([part, part.new_zeros((length - len(part), *part.shape[1:]))]) if len(part) < length else part for part in parts]
+def end_soon(number: int, frame: FrameType | None) -> None:
+    """Give rank 0 the time to save and to end this rank; end by itself after that."""
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
+    signal.setitimer(signal.ITIMER_REAL, LAST_GRACE)
 
 
-def everyones_rollout(share: Share, rollout: Rollout, num_seeds: int) -> Rollout:
-    """The rollout of all processes, each seed's columns by rank; shorter ones are filled up with steps that don't count."""
-    if share.size == 1:
-        return rollout
-    kept = [name for name in Step._fields if name != "final_observation"]  # which only holds a place in a rollout
-    tensors = [*(getattr(rollout.steps, name) for name in kept), *(part for part in rollout[1:] if part is not None)]
-    whole = [part.flatten(1, 2) for part in gathered(share, [tensor.unflatten(1, (num_seeds, -1)) for tensor in tensors], 2)]
-    steps = dict(zip(kept, whole, strict=False))
-    return Rollout(Step(**steps, final_observation=steps["prev_reward"]), *whole[len(kept) :])
+def follow(learner: DataParallel) -> None:
+    """Do in this rank what rank 0 orders, until it lets go.
+
+    Raises:
+        ConnectionError: a rank is gone.
+    """
+    group = learner.ranks.group
+    assert group is not None
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        while (order := int(broadcast(group, torch.tensor([STOP])))) != STOP:
+            if order == UPDATE:
+                learner.play_and_improve()
+            elif order == TAKE_OVER:
+                learner.load_state_dict(broadcast_object(group))
+            else:
+                all_gather_objects(group, learner.own_state())
+    finally:
+        torch.set_num_threads(threads)
+
+
+def sentence_of(error: Exception) -> str:
+    """Return what rank 0 says of an error; nothing where another rank was lost, which it notices itself."""
+    if isinstance(error, ConnectionError):
+        return ""
+    trace = "" if isinstance(error, PlugInError) else f"\n\n{''.join(traceback.format_exception(error))}"
+    return f"{error}{unknown_to_workers(error.__cause__)}{trace}"
+
+
+def serve(connection: int, lifeline: int, patience: float, rank: int, size: int, file: str) -> None:
+    """Be one of the ranks that rank 0 has started."""
+    from torch.distributed import FileStore
+
+    pipe = enter_worker(connection, lifeline, patience)
+    learner: DataParallel | None = None
+    try:
+        registered, make = cloudpickle.loads(pipe.recv_bytes())
+        register_in_worker(registered)
+        make = cloudpickle.loads(make)
+        pipe.send_bytes(b"")
+        group = gloo_group(FileStore(file, size), rank, size)
+        pipe.send_bytes(b"")
+        learner = make(group=group)
+        follow(learner)
+    except (EOFError, ConnectionError):
+        raise SystemExit(LOST) from None
+    except Exception as error:
+        with suppress(OSError):  # rank 0 may have failed too
+            pipe.send_bytes(sentence_of(error).encode())
+        raise SystemExit(1) from None
+    finally:
+        if learner is not None:
+            learner.close()

@@ -16,6 +16,7 @@ from metarl.core.paths import as_path
 from metarl.core.registry import distribution_class, distribution_ids, make, supervised_ids
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
+from metarl.learners.process_groups import launched
 from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class, learner_names
 from metarl.runs.config import RunConfig, config_from_json, folder_name, parse_arguments
 from metarl.runs.load import default_budget, load_agent
@@ -168,12 +169,29 @@ def train_run(learner: str, config: Any, options: TrainOptions) -> Path:
     A run that was begun goes on with its own settings wherever `config` is what is suggested today.
     """
     seed = options.seed[0] if len(options.seed) == 1 else options.seed
+    config = _in_all_ranks(learner, config)
     run = RunConfig(learner, config, options.distribution, parse_arguments(options.distribution_args), seed, options.device)
     usual = suggested_config(learner, run.make_distribution())
     folder = as_path(options.folder or Path("runs") / folder_name(run, usual))
     run = replace(run, config=_as_begun(run, usual, RunFolder(folder)))
     train(run, folder, checkpoint_seconds=options.checkpoint_seconds, tensorboard=options.tensorboard)
     return folder
+
+
+def _in_all_ranks(learner: str, config: Any) -> Any:
+    """Return `config` with as many processes as a launcher, such as torchrun, started.
+
+    Raises:
+        ValueError: it asks for another number, or the learner trains in one process.
+    """
+    told = launched()
+    if told is None:
+        return config
+    if not any(part.name == "processes" for part in fields(config)):
+        raise ValueError(f"The learner {learner} trains in one process, and a launcher started {told.size}: start it without torchrun.")
+    if config.processes not in (1, told.size):
+        raise ValueError(f"A launcher started {told.size} processes, not {config.processes}: leave out --processes, or make them equal.")
+    return replace(config, processes=told.size)
 
 
 def _as_begun(run: RunConfig, usual: Any, place: RunFolder) -> Any:

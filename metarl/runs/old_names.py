@@ -1,8 +1,8 @@
-"""Names that settings had in earlier versions: used where a stored run is read, and nowhere else."""
+"""Names that settings and parts of checkpoints had in earlier versions: used where a stored run is read, and nowhere else."""
 
 from typing import Any
 
-__all__ = ["of_today"]
+__all__ = ["of_today", "state_of_today"]
 
 # Class of settings -> the field's old name -> its name today
 FIELDS = {
@@ -18,6 +18,14 @@ FIELDS = {
 }
 # Class of settings -> field -> its old value -> its value today
 VALUES = {"NetworkConfig": {"core": {"arms": "per_pair_memory", "places": "spatial_memory"}}}
+
+# Part of a learner's state -> its name today
+STATES = {"crew": "ranks"}
+
+
+def state_of_today(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a learner's stored state by the names of today."""
+    return {STATES.get(name, name): value for name, value in state.items()}
 
 
 def of_today(kind: Any, stored: dict[str, Any]) -> dict[str, Any]:

@@ -15,11 +15,13 @@ from metarl.core.errors import PlugInError
 from metarl.core.learner import Learner
 from metarl.core.supervised import SupervisedDistribution
 from metarl.core.task_distribution import TaskDistribution
+from metarl.learners.data_parallel import leading
 from metarl.learners.registry import check_fits
 from metarl.runs.checkpoint import CheckpointError, load_about, load_state, save_state
 from metarl.runs.config import RunConfig
 from metarl.runs.footprint import Footprint, check_it_fits, footprint
 from metarl.runs.metrics_log import MetricsLog
+from metarl.runs.old_names import state_of_today
 from metarl.runs.progress import Progress, yardstick
 from metarl.runs.stopping import stop_signals
 from metarl.runs.store import RunFolder, RunFolderError
@@ -48,6 +50,8 @@ def train(
     A folder whose run differs in its number of iterations only goes on to the number wanted now. What follows the course of training, such
     as a learning rate that falls to its end, follows the new number from there on, so the weights aren't those of one run of that length.
 
+    Where torchrun started as many processes as the config says, all of them call this: the first one leads, and alone prints and writes.
+
     Args:
         run: what to train; a learner that was made in code is trained itself, and goes on in `folder` if it is freshly made.
         folder: the run's own; `metarl.runs.store` says what lies in it.
@@ -69,6 +73,9 @@ def train(
     place = RunFolder(folder)
     run, distribution, learner, expected = _ready(run)
     with ExitStack() as stack:
+        # a process that torchrun started beside the first one neither prints nor writes
+        if not stack.enter_context(leading(learner)):
+            return learner
         stack.enter_context(place.lock())
         stack.enter_context(place.removed_unless_begun())
         changed = place.adopt(run.identity(), _read_today, iterations_done(place) if lengthen else None)
@@ -254,7 +261,7 @@ def resume(learner: Learner, place: RunFolder) -> int:
     about, state = load_state(place.checkpoint)
     check_belongs(place.checkpoint, about, "checkpoint", place)
     try:
-        learner.load_state_dict(state)
+        learner.load_state_dict(state_of_today(state))
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{place.checkpoint} doesn't fit the learner {type(learner).__name__} as it is now ({error}). "

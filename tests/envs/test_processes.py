@@ -1,4 +1,4 @@
-"""Worker processes end with whoever started them, and say what they died of; `test_workers.py` and `test_crew.py` try the rest."""
+"""Worker processes end with whoever started them, and say what they died of; `test_workers.py` and `test_data_parallel.py` try the rest."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ def two(monkeypatch):
     monkeypatch.setattr(processes, "PATIENCE", 0.5)
     workers = WorkerProcesses()
     for rank in (1, 2):
-        workers.start("metarl.learners.data_parallel", {"rank": rank, "size": 3})
+        workers.start("metarl.learners.data_parallel", {"rank": rank, "size": 3, "file": ""})
     yield workers
     workers.close()
 

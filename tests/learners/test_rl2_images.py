@@ -9,6 +9,7 @@ from metarl.learners.memory.rl2 import RL2, RL2Config
 from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.networks.policies.policy import NetworkConfig, Policy, unroll
 from tests.learners.made_images import Bars
+from tests.learners.ranks import in_ranks
 from tests.learners.small_rl2 import alone_and_together, every_core, play, same, small, updates
 
 
@@ -71,16 +72,14 @@ def test_a_resumed_learner_goes_on_bit_for_bit(seed):
     assert same(learner.state_dict(), resumed.state_dict())
 
 
-def test_two_processes_take_the_same_steps():
-    learner = RL2(seeing(processes=2), Bars(), (0, 1))
-    try:
-        metrics = updates(learner, 2)
-        learner._captain.order("weights")
-        (there,) = learner._captain.answers()
-        assert same(learner.weights(), there)
-        assert all(each["grad_norm"] > 0 for each in metrics)
-    finally:
-        learner.close()
+def test_two_ranks_take_the_same_steps():
+    def run(group):
+        learner = RL2(seeing(processes=2), Bars(), (0, 1), group=group)
+        return updates(learner, 2), learner.weights()
+
+    (metrics, here), (_, there) = in_ranks(2, run)
+    assert same(here, there)
+    assert all(each["grad_norm"] > 0 for each in metrics)
 
 
 def score_of(distribution, core="gru", encoder="rl2", seed=0, **settings):

@@ -25,11 +25,10 @@ What is ours:
 
 import copy
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -41,18 +40,28 @@ from metarl.core.seeding import derive_seed, torch_generator
 from metarl.core.supervised import Examples
 from metarl.core.task_distribution import TaskDistribution, fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.learners.data_parallel import ALONE, CrewLearner, Share, gathered
+from metarl.learners.data_parallel import Ranks, all_gather, own_seed
 from metarl.learners.hierarchy.mlsh_agent import FineTuning, MLSHAgent, episodes_between
 from metarl.learners.hierarchy.options import Hierarchy, HierarchyPlayer, as_choices, by_sub_policy
-from metarl.learners.policy_gradient.policy_episodes import Judged, TaskEpisodes, episodes_of, everyones_episodes, judge
+from metarl.learners.policy_gradient.policy_episodes import (
+    Judged,
+    TaskEpisodes,
+    all_gather_episodes,
+    as_long_everywhere,
+    episodes_of,
+    judge,
+)
 from metarl.learners.policy_gradient.rollout import collect
-from metarl.learners.policy_gradient.stacked_ppo import Stack, StackedPPO, everyones_stack, improved
+from metarl.learners.policy_gradient.stacked_ppo import Stack, StackedPPO, all_gather_stack, improved
 from metarl.learners.settings import check_counts, described, only_seed, settled
 from metarl.networks.actions import Gaussian
 from metarl.networks.encoders import check_vectors
-from metarl.networks.finite import check_weights
+from metarl.networks.finite import check_update, check_weights
 from metarl.networks.inputs import StepInputs
 from metarl.networks.perceptron import PerceptronConfig
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 __all__ = ["MLSH", "PAPER", "RELEASED", "MLSHConfig"]
 
@@ -141,18 +150,19 @@ RELEASED = MLSHConfig(  # the same from the comment in the authors' code, which 
 )
 
 
-class MLSH(CrewLearner):
+class MLSH:
     """Meta-trains sub-policies.
 
-    Several processes each play a part of the tasks and keep their masters; the tasks in the joint phase are made known to all, and each
-    process improves some of the sub-policies.
+    Several ranks each play a part of the tasks and keep their masters; the tasks in the joint phase are made known to all, and each
+    rank improves some of the sub-policies.
 
     Args:
         config: settings.
         distribution: where training tasks come from (split `train` only).
         seed: names every random stream.
         device: "cpu" or "cuda", environments included.
-        share: this process's part, given to the processes that the first one starts.
+        group: the process group, in a program whose ranks all make the same learner; where none is given, `config.processes`
+            are joined if a launcher such as torchrun started them, and else started by the first update.
 
     Raises:
         ValueError: observations are images, N doesn't divide the horizon, or there are several processes for a GPU.
@@ -167,11 +177,12 @@ class MLSH(CrewLearner):
         distribution: TaskDistribution | str,
         seed: int | tuple[int, ...] = 0,
         device: str = "cpu",
-        share: Share = ALONE,
+        group: "ProcessGroup | None" = None,
     ):
         check_device(device)
         distribution = settled(type(self), config, distribution)
-        super().__init__(config, device, partial(MLSH, config, distribution, seed, device), share)
+        self.config = config
+        self.ranks = Ranks(config.processes, device, partial(MLSH, config, distribution, seed, device), group)
         check_vectors("MLSH", distribution.id, distribution.observation_space, "rl2 or joint-ppo")
         if distribution.horizon % config.option_length:
             raise ValueError(
@@ -182,8 +193,10 @@ class MLSH(CrewLearner):
         self.seeds = (only_seed("MLSH", seed),)
         streams = derive_seed(self.seeds[0], "mlsh")
         self.task_seed = derive_seed(streams, "tasks")
-        names, own = ("environment", "actions", "options", "minibatches"), self.own_seed(streams)
-        self.rngs = {name: torch_generator(own, name, device=self.device) for name in names}
+        own = own_seed(streams, self.ranks.rank)
+        self.rngs = {name: torch_generator(own, name, device=self.device) for name in ("environment", "actions", "options")}
+        # the same in all ranks
+        self.rngs["minibatches"] = torch_generator(streams, "minibatches", device=self.device)
         inputs = StepInputs(distribution.observation_space, distribution.action_space, observation_only=True).to(self.device)
         self.hierarchy = Hierarchy(
             inputs,
@@ -198,7 +211,7 @@ class MLSH(CrewLearner):
         )
         self.first_master = [weight.to(self.device) for weight in self.hierarchy.first_master]
         row = torch.arange(config.tasks)
-        self.mine = row.chunk(config.processes)[share.rank]  # of all tasks, those that are played here
+        self.mine = row.chunk(config.processes)[self.ranks.rank]  # of all tasks, those that are played here
         self.masters = Stack.of([weight.expand(len(self.mine), *weight.shape) for weight in self.first_master])
         self.sub_policies = Stack.of([weight.to(self.device) for weight in self.hierarchy.first_sub_policies])
         each = config.warmup_updates + config.joint
@@ -219,25 +232,42 @@ class MLSH(CrewLearner):
         rows = len(self.mine) * self.episodes
         return MetaEpisodeEnv(self.distribution, Episodes(1), rows, self.rngs["environment"], refill=False)
 
+    def update(self) -> Metrics:
+        """Play D steps in every task, improve all masters, and from tasks in the joint phase the sub-policies, in all ranks at once.
+
+        Raises:
+            ValueError: training diverged. PlugInError: a rank failed, or an update before broke off.
+        """
+        with self.ranks.together(self):
+            metrics = self.play_and_improve()
+        normalisers = self.hierarchy.inputs.state_dict().values()
+        check_update(self.iteration, metrics, [*self.sub_policies.weights, *self.masters.weights, *normalisers])
+        return metrics
+
+    def close(self) -> None:
+        """End the other ranks and release the environments' workers; a further update starts them again."""
+        self.ranks.close(self)
+        if "env" in self.__dict__:
+            self.__dict__.pop("env").close()
+
     def play_and_improve(self) -> Metrics:
-        """Play D steps in every task, improve all masters, and from tasks in the joint phase the sub-policies.
+        """Do this rank's part of an update.
 
         "return" is the mean return of an episode, "return_first" that of tasks whose master has just begun (masters that are kept, or
         warm up for longer, have learned before), and "return_warm" that of tasks at the end of their warm-up, from which no sub-policy
         has learned; where there are none now, those of the latest that there were (0 before the first).
         """
         config, warm = self.config, self.updates >= self.config.warmup_updates
-        if config.warmup_updates == 0 and self.iteration == 0 and self.share.rank == 0:
-            # several processes update one call deeper
-            caller = 3 if self.config.processes == 1 else 4
+        if config.warmup_updates == 0 and self.iteration == 0 and self.ranks.rank == 0:
             problem = "MLSH without a warm-up: sub-policies learn from what untrained masters choose (an ablation)."
-            warnings.warn(problem, stacklevel=caller)
+            warnings.warn(problem, stacklevel=3)
         steps, choices = self.play()
-        self.improve_masters(choices)
+        # minibatches of all ranks are drawn alike
+        self.improve_masters(as_long_everywhere(self.ranks.group, choices))
         if bool(warm.any()):
             self.improve_sub_policies(steps, choices, torch.nonzero(warm[self.mine]).flatten().to(self.device))
         own = torch.where(steps.valid, steps.reward, 0).sum(0).mean(1).cpu()
-        returns, played = gathered(self.share, [own, steps.valid.sum().cpu()[None]], 0)  # [n], [processes]
+        returns, played = all_gather(self.ranks.group, [own, steps.valid.sum().cpu()[None]])  # [n], [ranks]
         for name, phase in (("return_first", 0), ("return_warm", config.warmup_updates)):
             if bool((self.updates == phase).any()):
                 self.latest[name] = float(returns[self.updates == phase].mean())
@@ -264,10 +294,10 @@ class MLSH(CrewLearner):
         return steps, choices
 
     def learn_moments(self, observations: Tensor) -> None:
-        """Take what all processes saw into the moments of observations, one process after the other."""
+        """Take what all ranks saw into the moments of observations, one rank after the other."""
         observations = observations.to(torch.float32)
         seen = [torch.tensor([len(observations)]), observations.mean(0)[None], observations.var(0, unbiased=False)[None]]
-        for count, mean, variance in zip(*gathered(self.share, seen, 0), strict=True):
+        for count, mean, variance in zip(*all_gather(self.ranks.group, seen), strict=True):
             self.hierarchy.inputs.observation_moments.merge(int(count), mean, variance)
 
     def improve_masters(self, choices: TaskEpisodes) -> None:
@@ -277,25 +307,24 @@ class MLSH(CrewLearner):
         self.masters = improved(hierarchy.master, hierarchy.options, self.masters, judged, settings, self.rngs["minibatches"])
 
     def improve_sub_policies(self, steps: TaskEpisodes, choices: TaskEpisodes, tasks: Tensor) -> None:
-        """Each sub-policy by the steps that were its own of `tasks` [j], and of those that the other processes give."""
+        """Improve each sub-policy by the steps that were its own of `tasks` [j], and of those that the other ranks give."""
         settings, hierarchy = self.config.sub_policy, self.hierarchy
         option = choices.action[:, tasks].repeat_interleave(hierarchy.option_length, 0)[: len(steps.reward)]  # [T, j, R]
-        own, option = everyones_episodes(self.share, steps.of(tasks), option)
+        own, option = all_gather_episodes(self.ranks.group, steps.of(tasks), option)
         judged = judge(own, settings.discount, settings.gae_lambda)
-        shared, share = by_sub_policy(together(judged), option.transpose(0, 1).flatten()[None], hierarchy)
-        mine = torch.arange(hierarchy.num_options, device=self.device)[self.share.rank :: self.share.size]  # this process's sub-policies
-        better = self.sub_policies.of_rows(mine)
-        if len(mine):
-            better = improved(
-                hierarchy.sub_policy,
-                hierarchy.actions,
-                better,
-                Examples(shared.inputs[mine], Judged(*(part[mine] for part in shared.targets[:4]))),
-                settings,
-                self.rngs["minibatches"],
-                share[mine] if self.config.weigh_by_use else torch.ones_like(share[mine]),
-            )
-        self.sub_policies = everyones_stack(self.share, better)
+        samples, use = by_sub_policy(together(judged), option.transpose(0, 1).flatten()[None], hierarchy)
+        # this rank's sub-policies
+        mine = torch.arange(hierarchy.num_options, device=self.device)[self.ranks.rank :: self.ranks.size]
+        better = improved(
+            hierarchy.sub_policy,
+            hierarchy.actions,
+            self.sub_policies.of_rows(mine),
+            Examples(samples.inputs[mine], Judged(*(part[mine] for part in samples.targets[:4]))),
+            settings,
+            self.rngs["minibatches"],
+            use[mine] if self.config.weigh_by_use else torch.ones_like(use[mine]),
+        )
+        self.sub_policies = all_gather_stack(self.ranks.group, better)
 
     def change_tasks(self) -> None:
         """Where W + U updates are done, the next task comes, with a master begun anew."""
@@ -346,7 +375,7 @@ class MLSH(CrewLearner):
         Raises:
             ValueError: they are of another shape.
         """
-        self.release()
+        self.ranks.renew(self)
         self._load_weights(weights)
 
     def _load_weights(self, weights: dict[str, Any]) -> None:
@@ -369,34 +398,32 @@ class MLSH(CrewLearner):
         """Everything that `update` depends on; later updates change no tensor in it."""
         own = {**self.own_state(), "sub_policies_and_adam": self.sub_policies.state_dict()}
         if self.config.processes > 1:
-            own["crew"] = self.state_of_others()
+            own["ranks"] = self.ranks.states_of_others(self)
         clocks = {"updates": self.updates, "tasks_before": self.tasks_before, "iteration": self.iteration, "steps": self.steps}
         clocks["latest"] = dict(self.latest)
         return {**self.weights(), **own, **clocks}
 
-    def trained_tensors(self) -> Iterable[Tensor]:
-        """Sub-policies, the masters of the tasks played here, and the moments of observations."""
-        return [*self.sub_policies.weights, *self.masters.weights, *self.hierarchy.inputs.state_dict().values()]
-
     def own_state(self) -> dict[str, Any]:
-        """This process's masters, and the states of its streams."""
+        """Return this rank's masters, and the states of its streams."""
         return {"masters": self.masters.state_dict(), "streams": {name: rng.get_state() for name, rng in self.rngs.items()}}
 
     def load_own_state(self, state: dict[str, Any]) -> None:
         """Go on with these masters and streams."""
         self.masters = Stack.from_state(state["masters"], self.device)
-        for name, stream in state["streams"].items():
-            self.rngs[name].set_state(stream.cpu())
+        for name in ("environment", "actions", "options"):
+            self.rngs[name].set_state(state["streams"][name].cpu())
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`, in whichever phase its tasks were."""
+        own = self.own_state()
         self._load_weights(state)
         self.load_own_state(state)
+        self.rngs["minibatches"].set_state(state["streams"]["minibatches"].cpu())
         self.sub_policies = Stack.from_state(state["sub_policies_and_adam"], self.device)
         self.updates, self.tasks_before = state["updates"].cpu(), state["tasks_before"].cpu()
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
         self.latest = {name: float(value) for name, value in state["latest"].items()}
-        self.load_others(state)
+        self.ranks.take_over(self, state, own)
 
 
 def together(judged: Examples) -> Examples:

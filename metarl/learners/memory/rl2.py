@@ -5,10 +5,10 @@ discounted sum of rewards of the whole meta-episode, so an episode's end never c
 """
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -22,13 +22,13 @@ from metarl.core.seeding import derive_seed, torch_generator
 from metarl.core.step import Step
 from metarl.core.task_distribution import TaskDistribution, fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.learners.data_parallel import ALONE, CrewLearner, Share, everyones_rollout
+from metarl.learners.data_parallel import Ranks, own_seed
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.policy_gradient.ppo import Batch, PPOConfig, gae, ppo_update
-from metarl.learners.policy_gradient.rollout import Rollout, collect
+from metarl.learners.policy_gradient.rollout import Rollout, all_gather_rollout, collect
 from metarl.learners.settings import described, settled
 from metarl.networks.actions import action_distribution
-from metarl.networks.finite import check_output, check_weights
+from metarl.networks.finite import check_output, check_update, check_weights
 from metarl.networks.kernels.matmul_precision import fast_matmul
 from metarl.networks.normalisation import ReturnNormaliser
 from metarl.networks.policies.build import build_policy
@@ -37,6 +37,9 @@ from metarl.networks.policies.per_pair_memory import PerPairMemoryPolicy
 from metarl.networks.policies.policy import NetworkConfig, Policy
 from metarl.networks.policies.spatial_memory import SpatialMemoryPolicy
 from metarl.networks.policies.stacked import StackedPolicy
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 __all__ = ["RL2", "RL2Agent", "RL2Config"]
 
@@ -81,7 +84,7 @@ class RL2Config:
             raise ValueError(f"num_envs ({self.num_envs}) must be at least the number of minibatches ({self.ppo.minibatches}).")
 
 
-class RL2(CrewLearner):
+class RL2:
     """Meta-trains a policy with memory.
 
     Args:
@@ -92,7 +95,8 @@ class RL2(CrewLearner):
         device: "cpu" or "cuda", environments included.
         make_policy: a user's own policy, called as make_policy(distribution, max_steps) for each seed; see `metarl.networks.policies.policy`.
             It is copied, and the seed decides its weights, where it draws them from PyTorch's global generator.
-        share: this process's part, given to the processes that the first one starts.
+        group: the process group, in a program whose ranks all make the same learner; where none is given, `config.processes`
+            are joined if a launcher such as torchrun started them, and else started by the first update.
     """
 
     Config = RL2Config
@@ -105,11 +109,12 @@ class RL2(CrewLearner):
         seed: int | tuple[int, ...] = 0,
         device: str = "cpu",
         make_policy: Callable[[TaskDistribution, int], nn.Module] | None = None,
-        share: Share = ALONE,
+        group: "ProcessGroup | None" = None,
     ):
         check_device(device)
         distribution = settled(type(self), config, distribution)
-        super().__init__(config, device, partial(RL2, config, distribution, seed, device, make_policy), share)
+        self.config = config
+        self.ranks = Ranks(config.processes, device, partial(RL2, config, distribution, seed, device, make_policy), group)
         self.distribution, self.device = distribution, torch.device(device)
         self.seeds = tuple(check_seed(each) for each in (seed if isinstance(seed, tuple | list) else (seed,)))
         self.num_seeds, self.own_parts = len(self.seeds), ("make_policy",) if make_policy else ()
@@ -126,11 +131,11 @@ class RL2(CrewLearner):
         )
         streams = derive_seed(self.seeds[0], "rl2") if self.num_seeds == 1 else derive_seed(0, "rl2", *self.seeds)
         self.task_seed = derive_seed(streams, "tasks")
-        self.batch_rng = torch_generator(streams, "minibatches", device=self.device)  # the same in all processes
-        own = self.own_seed(streams)
+        self.batch_rng = torch_generator(streams, "minibatches", device=self.device)  # the same in all ranks
+        own = own_seed(streams, self.ranks.rank)
         self.env_rng, self.action_rng = (torch_generator(own, name, device=self.device) for name in ("environment", "actions"))
         rows = config.num_envs // config.processes
-        first = torch.arange(self.num_seeds)[:, None] * config.num_envs + share.rank * rows
+        first = torch.arange(self.num_seeds)[:, None] * config.num_envs + self.ranks.rank * rows
         self._columns = (first + torch.arange(rows)).flatten()  # of all rows, those that are played here
         self.iteration = self.steps = 0
 
@@ -139,12 +144,8 @@ class RL2(CrewLearner):
         """The training rows; opened by the first update, since acting needs none."""
         return MetaEpisodeEnv(self.distribution, self.budget, len(self._columns), self.env_rng, refill=False)
 
-    def trained_tensors(self) -> Iterable[Tensor]:
-        """The policies and their normalisers."""
-        return [*self.policy.state_dict().values(), *self.returns.state_dict().values()]
-
     def own_state(self) -> dict[str, Tensor]:
-        """The states of the streams that no other process draws from."""
+        """Return the states of the streams that no other rank draws from."""
         return {"env_rng": self.env_rng.get_state(), "action_rng": self.action_rng.get_state()}
 
     def load_own_state(self, state: dict[str, Tensor]) -> None:
@@ -159,6 +160,23 @@ class RL2(CrewLearner):
     def finished(self) -> bool:
         """Whether all iterations are done."""
         return self.iteration >= self.config.iterations
+
+    def update(self) -> Metrics:
+        """Play one meta-episode in every row, then improve the policy on them, in all ranks at once.
+
+        Raises:
+            ValueError: training diverged. PlugInError: a rank failed, or an update before broke off.
+        """
+        with self.ranks.together(self):
+            metrics = self.play_and_improve()
+        check_update(self.iteration, metrics, [*self.policy.state_dict().values(), *self.returns.state_dict().values()])
+        return metrics
+
+    def close(self) -> None:
+        """End the other ranks and release the environments' workers; a further update starts them again."""
+        self.ranks.close(self)
+        if "env" in self.__dict__:
+            self.__dict__.pop("env").close()
 
     @fast_matmul()
     def play_and_improve(self) -> Metrics:
@@ -178,7 +196,7 @@ class RL2(CrewLearner):
             self.iteration / self.config.iterations,
             self.num_seeds,
             self.batch_rng,
-            self.share,
+            self.ranks.group,
         )
         self._learn_moments(rollout)
         self.iteration += 1
@@ -192,7 +210,7 @@ class RL2(CrewLearner):
         """A meta-episode in every row, whichever process plays it."""
         tasks = fresh_tasks(self.distribution, "train", self.config.num_envs * self.num_seeds, self.task_seed, first=self.iteration)
         rollout = collect(self.env, self.policy, self.actions, lambda rows, counts: tasks(self._columns[rows], counts), self.action_rng)
-        return everyones_rollout(self.share, rollout, self.num_seeds)
+        return all_gather_rollout(self.ranks.group, rollout, self.num_seeds)
 
     @torch.no_grad()
     def learn_first_baseline(self, rollout: Rollout) -> None:
@@ -253,7 +271,7 @@ class RL2(CrewLearner):
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Take over a policy, for acting or as a start."""
         check_weights(weights)
-        self.release()
+        self.ranks.renew(self)
         if self.num_seeds == 1:
             self.policy.load_state_dict(weights["policy"])
             return
@@ -279,7 +297,7 @@ class RL2(CrewLearner):
             "streams": {name: getattr(self, name).get_state() for name in ("env_rng", "action_rng", "batch_rng")},
         }
         if self.config.processes > 1:
-            tensors["crew"] = self.state_of_others()
+            tensors["ranks"] = self.ranks.states_of_others(self)
         return {
             **tree_map(torch.clone, {name: dict(part) for name, part in tensors.items()}),
             "iteration": self.iteration,
@@ -289,13 +307,14 @@ class RL2(CrewLearner):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         check_weights({name: state[name] for name in ("policy", "returns")})
+        own = self.own_state()
         self.policy.load_state_dict(state["policy"])
         self.returns.load_state_dict(state["returns"])
         load_optimizer_state(self.optimizer, state["optimizer"])
         for name, stream in state["streams"].items():
             getattr(self, name).set_state(stream.cpu())
-        self.load_others(state)
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
+        self.ranks.take_over(self, state, own)
 
     def _new_policies(self, make_policy: Callable[[TaskDistribution, int], nn.Module] | None) -> list[nn.Module]:
         """A policy a seed, the user's own as copies that nobody else trains."""

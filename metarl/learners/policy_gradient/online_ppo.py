@@ -1,7 +1,7 @@
 """Proximal policy optimisation of single episodes (Schulman et al. 2017, arXiv 1707.06347), on one task or many side by side."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import gymnasium as gym
 import torch
@@ -12,6 +12,7 @@ from metarl.core.arguments import check_fields
 from metarl.core.seeding import torch_generator
 from metarl.core.spaces import action_dtype, observation_dtype
 from metarl.core.step import Outcome, Step
+from metarl.learners.data_parallel import all_gather, own_seed, rank_of, size_of
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.policy_gradient.ppo import Batch, PPOConfig, gae, ppo_update
 from metarl.learners.settings import check_counts
@@ -19,6 +20,9 @@ from metarl.learners.transfer.online import ShapedRewards
 from metarl.networks.actions import action_distribution
 from metarl.networks.finite import check_output, check_weights
 from metarl.networks.policies.actor_critic import ActorCritic, ActorCriticConfig
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 __all__ = ["OnlinePPO", "OnlinePPOConfig"]
 
@@ -75,13 +79,24 @@ class OnlinePPO:
         rows: B, played side by side; usually 1 where it fine-tunes.
         seed: names its random streams.
         device: "cpu" or "cuda".
+        rank: the part of the rows that is played here, where several ranks learn together.
+
+    Attributes:
+        group: those ranks' process group.
 
     Raises:
         ValueError: fewer steps between updates than minibatches, or spaces that a policy can't read or act in.
     """
 
     def __init__(
-        self, config: OnlinePPOConfig, observation_space: gym.Space, action_space: gym.Space, rows: int, seed: int, device: str = "cpu"
+        self,
+        config: OnlinePPOConfig,
+        observation_space: gym.Space,
+        action_space: gym.Space,
+        rows: int,
+        seed: int,
+        device: str = "cpu",
+        rank: int = 0,
     ):
         if config.rollout_steps * rows < config.ppo.minibatches:
             raise ValueError(f"{config.rollout_steps} x {rows} steps between updates can't make {config.ppo.minibatches} minibatches.")
@@ -92,7 +107,10 @@ class OnlinePPO:
         self.optimizer = torch.optim.AdamW(
             self.policy.parameters(), config.ppo.lr, eps=config.ppo.adam_epsilon, weight_decay=config.ppo.weight_decay, fused=True
         )
-        self.action_rng, self.batch_rng = (torch_generator(seed, "ppo", name, device=self.device) for name in ("actions", "minibatches"))
+        self.group: ProcessGroup | None = None
+        self.action_rng = torch_generator(own_seed(seed, rank), "ppo", "actions", device=self.device)
+        # the same in all ranks
+        self.batch_rng = torch_generator(seed, "ppo", "minibatches", device=self.device)
         self.shaped = ShapedRewards(rows, config.reward_scale, config.new_progress_only, self.device)
         self.progress, self.t, self.waiting = 0.0, 0, False  # waiting: actions are chosen whose outcome isn't known yet
         self._measured: list[dict[str, float]] = []
@@ -159,13 +177,29 @@ class OnlinePPO:
             carry = ~(played.terminated | played.truncated)
             advantage = gae(played.reward, played.value, torch.where(carry, after, played.promised), carry, ppo.discount, ppo.gae_lambda)
             target = advantage + played.value
-            advantage = (advantage - advantage.mean()) / (advantage.std(correction=0) + 1e-8)
+            (everywhere,) = all_gather(self.group, [advantage], 1)
+            advantage = (advantage - everywhere.mean()) / (everywhere.std(correction=0) + 1e-8)
         batch = Batch(played.observation, played.action, played.log_prob, advantage, target, torch.ones_like(carry))
         side_by_side = tree_map(lambda part: part.flatten(0, 1)[None], batch)  # without memory, every step stands for itself
-        metrics = ppo_update(self.policy, self.optimizer, self.actions, side_by_side, ppo, self.progress, 1, self.batch_rng)
+        metrics = ppo_update(
+            self.policy, self.optimizer, self.actions, side_by_side, ppo, self.progress, 1, self.batch_rng, self.group, self._held()
+        )
         self._measured.append({name: float(value) for name, value in metrics._asdict().items()})
         if self.policy.inputs.normalises:
-            self.policy.inputs.observation_moments.update(played.observation.flatten(0, 1))
+            self._learn_moments(played.observation.flatten(0, 1))
+
+    def _held(self) -> Tensor | None:
+        """Return the numbers of the steps that were played here, among those of all ranks."""
+        if size_of(self.group) == 1:
+            return None
+        grid = torch.arange(self.config.rollout_steps * self.rows * size_of(self.group)).unflatten(0, (self.config.rollout_steps, -1))
+        return grid[:, rank_of(self.group) * self.rows :][:, : self.rows].flatten()
+
+    def _learn_moments(self, observations: Tensor) -> None:
+        """Take what all ranks saw [n, *obs] into the moments of observations, one rank after the other."""
+        seen = observations.to(torch.float32)
+        for mean, variance in zip(*all_gather(self.group, [seen.mean(0)[None], seen.var(0, unbiased=False)[None]]), strict=True):
+            self.policy.inputs.observation_moments.merge(len(seen), mean, variance)
 
     def metrics(self) -> dict[str, float]:
         """Means over the updates since the last call: losses, entropy, divergence, share of clipped ratios, gradient norm."""
@@ -187,6 +221,15 @@ class OnlinePPO:
         played = {name: tensor[: self.t].clone() for name, tensor in vars(self._played).items()}
         rest = {"optimizer": optimizer_state(self.optimizer), "streams": streams, "shaped": self.shaped.state_dict()}
         return {**self.weights(), **rest, "played": played, "t": self.t}
+
+    def own_state(self) -> dict[str, Any]:
+        """Return what belongs to the rows that are played here, between updates."""
+        return {"actions": self.action_rng.get_state(), "shaped": self.shaped.state_dict()}
+
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        """Go on with those."""
+        self.action_rng.set_state(state["actions"].cpu())
+        self.shaped.load_state_dict(state["shaped"])
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`; rows whose actions were still without outcome choose again."""

@@ -10,23 +10,27 @@ agent can fit one in a task it has never seen.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from metarl.core.supervised import Examples
-from metarl.learners.data_parallel import Share, gathered
+from metarl.learners.data_parallel import all_gather, filled, size_of
 from metarl.learners.policy_gradient.ppo import gae
 from metarl.learners.policy_gradient.rollout import Rollout
 from metarl.networks.actions import ActionDistribution
 
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+
 __all__ = [
     "Judged",
     "TaskEpisodes",
+    "all_gather_episodes",
+    "as_long_everywhere",
     "baseline_features",
     "episodes_of",
-    "everyones_episodes",
     "fit_baseline",
     "judge",
     "surrogate",
@@ -76,10 +80,20 @@ def episodes_of(rollout: Rollout, encode: Callable[[Tensor], Tensor], n: int) ->
     return TaskEpisodes(*by_task, *ends)
 
 
-def everyones_episodes(share: Share, own: TaskEpisodes, option: Tensor) -> tuple[TaskEpisodes, Tensor]:
-    """Episodes [T, j, R] of the tasks of all processes, and their options, by rank; shorter ones end in steps that don't count."""
-    *in_time, option, terminated, final = gathered(share, (*own[:5], option, own.terminated[None], own.final[None]), 1)
+def all_gather_episodes(group: "ProcessGroup | None", own: TaskEpisodes, option: Tensor) -> tuple[TaskEpisodes, Tensor]:
+    """Return the episodes [T, j, R] of all ranks' tasks, and their options, by rank; shorter ones end in steps that don't count."""
+    *in_time, option, terminated, final = all_gather(group, (*own[:5], option, own.terminated[None], own.final[None]), 1)
     return TaskEpisodes._make([*in_time, terminated[0], final[0]]), option
+
+
+def as_long_everywhere(group: "ProcessGroup | None", own: TaskEpisodes) -> TaskEpisodes:
+    """Return this rank's episodes [T, n, E] with steps that don't count behind them, as many as the longest of any rank has."""
+    if size_of(group) == 1:
+        return own
+    (lengths,) = all_gather(group, [torch.tensor([len(own.reward)])])
+    length = int(lengths.max())
+    in_time = [filled(part, [length, *part.shape[1:]]) for part in own[:5]]
+    return TaskEpisodes._make([*in_time, *own[5:]])
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ its own advantages, minibatches, loss and gradient norm.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -13,11 +13,14 @@ from torch.utils._pytree import tree_map
 
 from metarl.core.arguments import check_fields
 from metarl.core.step import Step
-from metarl.learners.data_parallel import ALONE, Share, added
+from metarl.learners.data_parallel import all_reduce, rank_of, size_of
 from metarl.learners.settings import check_step_sizes
 from metarl.networks.actions import ActionDistribution
 from metarl.networks.policies.policy import Seen, unroll
 from metarl.networks.policies.spatial_memory import PlacesSeen
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 __all__ = ["PPOConfig", "PPOMetrics", "annealed", "gae", "minibatches", "ppo_loss", "ppo_update"]
 
@@ -174,7 +177,8 @@ def ppo_update(
     progress: float,
     num_seeds: int,
     rng: Generator,
-    share: Share = ALONE,
+    group: "ProcessGroup | None" = None,
+    held: Tensor | None = None,
 ) -> PPOMetrics:
     """Several passes of minibatches over `batch`.
 
@@ -183,21 +187,24 @@ def ppo_update(
         batch: columns [T, S x B]. config: settings.
         progress: share of training done, for the schedules.
         num_seeds: S. rng: draws the minibatches.
-        share: this process's part of a crew whose processes all hold the same batch and draw the same minibatches.
+        group: ranks that draw the same minibatches and add up their gradients.
+        held: numbers [n], among all ranks' columns, of those in `batch`, whose every step counts; left out where all ranks hold
+            the same batch.
     """
-    for group in optimizer.param_groups:
-        group["lr"] = annealed(config.lr, config.lr_end, progress)
+    for parameter_group in optimizer.param_groups:
+        parameter_group["lr"] = annealed(config.lr, config.lr_end, progress)
     entropy_weight = annealed(config.entropy_coef, config.entropy_end, progress / config.entropy_until)
     parameters = [parameter for parameter in policy.parameters() if parameter.requires_grad]
+    columns = batch.action.shape[1] // num_seeds * (1 if held is None else size_of(group))
     measured = []
     for _ in range(config.epochs):
-        for index in minibatches(batch.action.shape[1] // num_seeds, num_seeds, config.minibatches, rng):
-            part = batch.columns(own_part(index, num_seeds, share)) if config.minibatches * share.size > 1 else batch
-            count = steps_of_seeds(batch.valid.index_select(1, index), num_seeds) if share.size > 1 else None
+        for index in minibatches(columns, num_seeds, config.minibatches, rng):
+            all_here = config.minibatches * size_of(group) == 1
+            part, count = (batch, None) if all_here else own_part(batch, index, num_seeds, group, held)
             loss, metrics = ppo_loss(policy, actions, part, config, entropy_weight, num_seeds, count)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            metrics = add_up(parameters, metrics, share)
+            metrics = add_up(parameters, metrics, group)
             norm = clip_gradients(parameters, config.max_grad_norm, num_seeds)
             optimizer.step()
             measured.append(metrics._replace(grad_norm=norm))
@@ -209,18 +216,33 @@ def steps_of_seeds(valid: Tensor, num_seeds: int) -> Tensor:
     return valid.unflatten(1, (num_seeds, -1)).sum((0, 2))
 
 
-def own_part(index: Tensor, num_seeds: int, share: Share) -> Tensor:
-    """A process's part of a minibatch's columns: of each seed's as many."""
-    return index.unflatten(0, (num_seeds, -1)).tensor_split(share.size, 1)[share.rank].flatten()
+def own_part(batch: Batch, index: Tensor, num_seeds: int, group: "ProcessGroup | None", held: Tensor | None) -> tuple[Batch, Tensor | None]:
+    """Return this rank's part of a minibatch, and the steps [S] that count in the whole; None where the part is the whole.
+
+    Args:
+        batch: what this rank holds. index: the minibatch's columns.
+        num_seeds, group, held: as of `ppo_update`.
+    """
+    size = size_of(group)
+    if size == 1:
+        return batch.columns(index), None
+    if held is None:
+        mine = index.unflatten(0, (num_seeds, -1)).tensor_split(size, 1)[rank_of(group)].flatten()
+        return batch.columns(mine), steps_of_seeds(batch.valid.index_select(1, index), num_seeds)
+    place = torch.full((size * len(held),), -1, device=index.device)
+    place[held] = torch.arange(len(held), device=index.device)
+    mine = place[index]
+    count = torch.tensor([len(batch.valid) * len(index)], device=index.device)
+    return batch.columns(mine[mine >= 0]), count
 
 
 @torch.no_grad()
-def add_up(parameters: list[Any], metrics: PPOMetrics, share: Share) -> PPOMetrics:
+def add_up(parameters: list[Any], metrics: PPOMetrics, group: "ProcessGroup | None") -> PPOMetrics:
     """Make gradients and metrics, which parts of a minibatch gave, those of the whole."""
-    if share.size == 1:
+    if size_of(group) == 1:
         return metrics
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    whole = added(share, torch.cat([*(grad.flatten() for grad in grads), torch.stack(metrics)]))
+    whole = all_reduce(group, torch.cat([*(grad.flatten() for grad in grads), torch.stack(metrics)]))
     for grad, total in zip(grads, whole.split([grad.numel() for grad in grads] + [len(metrics)]), strict=False):
         grad.copy_(total.view_as(grad))
     return PPOMetrics(*whole[-len(metrics) :].unbind())

@@ -1,6 +1,6 @@
 """Collect trajectories of meta-episodes: one meta-episode a column, time first."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -9,10 +9,14 @@ from metarl.core.errors import PlugInError
 from metarl.core.step import Step
 from metarl.core.task_distribution import TaskSource
 from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.learners.data_parallel import all_gather, size_of
 from metarl.networks.actions import ActionDistribution
 from metarl.networks.finite import all_finite, check_output
 
-__all__ = ["Rollout", "collect"]
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+
+__all__ = ["Rollout", "all_gather_rollout", "collect"]
 
 
 class Rollout(NamedTuple):
@@ -78,3 +82,16 @@ def collect(
         torch.stack([outcome.valid for outcome in outcomes]),
         torch.stack([outcome.final_observation for outcome in outcomes]) if final_observations else None,
     )
+
+
+def all_gather_rollout(group: "ProcessGroup | None", rollout: Rollout, num_seeds: int) -> Rollout:
+    """Return the rollout of all ranks, each seed's columns by rank; shorter ones are filled up with steps that don't count."""
+    if size_of(group) == 1:
+        return rollout
+    # `final_observation` only holds a place in a rollout
+    kept = [name for name in Step._fields if name != "final_observation"]
+    own = [getattr(rollout.steps, name) for name in kept] + [part for part in rollout[1:] if part is not None]
+    joined = all_gather(group, [part.unflatten(1, (num_seeds, -1)) for part in own], 2)
+    whole = [part.flatten(1, 2) for part in joined]
+    steps = dict(zip(kept, whole, strict=False))
+    return Rollout(Step(**steps, final_observation=steps["prev_reward"]), *whole[len(kept) :])

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflat
 
 from metarl.core.arguments import check_fields
 from metarl.core.supervised import Examples
-from metarl.learners.data_parallel import Share, gathered
+from metarl.learners.data_parallel import all_gather, size_of
 from metarl.learners.initialisation.inner_loop import Problem, task_gradients
 from metarl.learners.optimizers import Adam, State, moved_to
 from metarl.learners.policy_gradient.policy_episodes import Judged, surrogate, surrogate_and_grad
@@ -26,7 +26,10 @@ from metarl.networks.actions import ActionDistribution
 from metarl.networks.kernels.matmul_precision import fast_matmul
 from metarl.networks.per_task import PerTask
 
-__all__ = ["Stack", "StackedPPO", "everyones_stack", "improved"]
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+
+__all__ = ["Stack", "StackedPPO", "all_gather_stack", "improved"]
 
 ADAM = Adam(epsilon=1e-5)
 MANY = 32  # policies whose products are worth preparing for a faster library
@@ -108,13 +111,14 @@ class Stack(NamedTuple):
         return Stack([weight.to(device) for weight in state["weights"]], moved_to(device, state["adam"]))
 
 
-def everyones_stack(share: Share, own: Stack) -> Stack:
-    """The policies of all processes of a crew; the n-th process has every policy from the n-th on, in steps of the processes' number."""
-    if share.size == 1:
+def all_gather_stack(group: "ProcessGroup | None", own: Stack) -> Stack:
+    """Return the policies of all ranks; rank r has every policy from the r-th on, in steps of the number of ranks."""
+    size = size_of(group)
+    if size == 1:
         return own
     leaves, spec = tree_flatten(tuple(own))
-    joined = gathered(share, leaves, 0)
-    order = torch.cat([torch.arange(len(joined[0]))[rank :: share.size] for rank in range(share.size)]).argsort()
+    joined = all_gather(group, leaves)
+    order = torch.cat([torch.arange(len(joined[0]))[rank::size] for rank in range(size)]).argsort()
     return Stack(*tree_unflatten([leaf[order] for leaf in joined], spec))
 
 
@@ -126,7 +130,7 @@ def improved(
     examples: Examples,
     settings: StackedPPO,
     rng: Generator,
-    share: Tensor | None = None,
+    scale: Tensor | None = None,
 ) -> Stack:
     """Policies after several passes over their samples.
 
@@ -135,7 +139,7 @@ def improved(
         examples: what `judge` gives: inputs [n, m, F] and targets `Judged` [n, m, ...]; entries of weight and gain 0 don't count.
         settings: of the update.
         rng: draws how samples are cut into minibatches, the same way for all n.
-        share: [n] factors of the steps, 1 if left out.
+        scale: [n] factors of the steps, 1 if left out.
     """
     clipped: Judged = examples.targets._replace(clip=settings.clip)
     paid, paid_and_grad = surrogate(actions), surrogate_and_grad(actions)
@@ -157,9 +161,12 @@ def improved(
     with fast_matmul() if len(stack.taken) >= MANY else nullcontext():
         for _ in range(settings.epochs):
             order = torch.randperm(samples, generator=rng, device=rng.device).to(examples.inputs.device)
+            if len(stack.taken) == 0:
+                # other ranks have policies, and draw the same order
+                continue
             for part in minibatches(examples.inputs, clipped, order, settings.minibatches):
                 found = task_gradients(problem, stack.weights, part)
-                stack = Stack(*adam.step(stack.weights, found.gradients, stack.adam, 1.0 if share is None else share))
+                stack = Stack(*adam.step(stack.weights, found.gradients, stack.adam, 1.0 if scale is None else scale))
     return stack
 
 

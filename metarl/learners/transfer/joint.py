@@ -8,7 +8,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections import deque
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -22,9 +22,13 @@ from metarl.core.seeding import derive_seed, torch_generator
 from metarl.core.step import Outcome, Step
 from metarl.core.task_distribution import TaskDistribution, TaskSource, fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
+from metarl.learners.data_parallel import Ranks, all_gather, own_seed
 from metarl.learners.settings import check_counts, described, only_seed, settled
 from metarl.learners.transfer.online import FrozenAgent, OnlineAgent, OnlineLearner
 from metarl.networks.finite import check_update, check_weights
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 __all__ = ["ASSIGNMENTS", "JointTraining", "Scores", "check_joint_settings"]
 
@@ -63,14 +67,14 @@ class Scores:
             self.episodes += int(ended.sum())
             self.running[ended], self.won[ended] = 0, False
 
-    def metrics(self) -> dict[str, float]:
-        """Means over the latest episodes; over those in progress while none has ended."""
-        returns, successes = self.returns or self.running.tolist(), self.successes or self.won.double().tolist()
-        return {
-            "return": sum(returns) / len(returns),
-            "success": sum(successes) / len(successes),
-            "episodes": float(self.episodes),
-        }
+    def metrics(self, group: "ProcessGroup | None" = None) -> dict[str, float]:
+        """Return means over the latest episodes of all ranks; over those in progress while none has ended."""
+        running = torch.stack([self.running, self.won.double()], 1)
+        recent = torch.tensor(list(zip(self.returns, self.successes, strict=True)), dtype=torch.float64).view(-1, 2)
+        running, recent, episodes = all_gather(group, [running, recent, torch.tensor([self.episodes])])
+        shown = recent if len(recent) else running
+        return_, success = (sum(column) / len(column) for column in shown.t().tolist())
+        return {"return": return_, "success": success, "episodes": float(episodes.sum())}
 
     def state_dict(self) -> dict[str, Any]:
         """All of it."""
@@ -92,6 +96,7 @@ class JointTraining(ABC):
 
     Args:
         config: settings. distribution: where tasks come from. seed: names every random stream. device: where it learns.
+        ranks: the processes that train together, each of which plays as many of the rows; this one alone if left out.
 
     Raises:
         ValueError: several seeds, which don't share a batch here, or a device that isn't here.
@@ -100,14 +105,25 @@ class JointTraining(ABC):
     Config: ClassVar[Any]
     label: ClassVar[str]
 
-    def __init__(self, config: Any, distribution: TaskDistribution | str, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
+    def __init__(
+        self,
+        config: Any,
+        distribution: TaskDistribution | str,
+        seed: int | tuple[int, ...] = 0,
+        device: str = "cpu",
+        ranks: Ranks | None = None,
+    ):
         check_device(device)
         self.config, self.distribution, self.device = config, settled(type(self), config, distribution), device
         self.seed = only_seed(type(self).__name__, seed)
         self.seeds = (self.seed,)
-        self.online = self.new_online(config.num_envs, derive_seed(self.seed, "joint training"), alone=False)
-        self.env_rng = torch_generator(self.seed, "joint training", "environment", device=device)
-        self.scores = Scores(config.num_envs)
+        self.ranks = Ranks(1, device, type(self)) if ranks is None else ranks
+        # played in this rank
+        self.rows = config.num_envs // self.ranks.size
+        # algorithms that run in several ranks can do more than `OnlineLearner` says
+        self.online: Any = self.new_online(self.rows, derive_seed(self.seed, "joint training"), alone=False)
+        self.env_rng = torch_generator(own_seed(self.seed, self.ranks.rank), "joint training", "environment", device=device)
+        self.scores = Scores(self.rows)
         self.iteration = self.steps = self.first_task = 0
         self._shown: Step | None = None  # by the rows; None while they aren't open
         self._stood: dict[str, Any] | None = None  # where they are to go on once they are
@@ -124,7 +140,7 @@ class JointTraining(ABC):
     @cached_property
     def env(self) -> MetaEpisodeEnv:
         """The training rows, opened by the first update; an episode is a meta-episode of its own."""
-        return MetaEpisodeEnv(self.distribution, Episodes(1), self.config.num_envs, self.env_rng)
+        return MetaEpisodeEnv(self.distribution, Episodes(1), self.rows, self.env_rng)
 
     def _open(self) -> Step:
         """Start the rows, or let them stand where they stood; returns what they show."""
@@ -138,15 +154,28 @@ class JointTraining(ABC):
         return Step(*(part.to(self.device) for part in stands["step"]))
 
     def _tasks(self) -> TaskSource:
-        """A task for each row's next episode, or the same for all of its episodes."""
+        """Return a task for each row's next episode, or the same for all of its episodes."""
         rows, seed = self.config.num_envs, derive_seed(self.seed, "joint training", "tasks")
+        first = self.ranks.rank * self.rows
         if self.config.assignment == "draw":
-            return fresh_tasks(self.distribution, "train", rows, seed, first=self.first_task)
+            source = fresh_tasks(self.distribution, "train", rows, seed, first=self.first_task)
+            return lambda wanted, counts: source(first + wanted, counts)
         tasks = self.distribution.sample(rows, "train", seed)  # as many rows for each, as far as they go round
-        return lambda wanted, counts: tasks[wanted]
+        return lambda wanted, counts: tasks[first + wanted]
 
     def update(self) -> Metrics:
-        """Play `steps` steps in every row; the algorithm learns when it is time."""
+        """Play `steps` steps in every row; the algorithm learns when it is time. Several ranks do so at once.
+
+        Raises:
+            ValueError: training diverged. PlugInError: a rank failed, or an update before broke off.
+        """
+        with self.ranks.together(self):
+            metrics = self.play_and_improve()
+        check_update(self.iteration, metrics, tree_leaves(self.weights()))
+        return metrics
+
+    def play_and_improve(self) -> Metrics:
+        """Do this rank's part of an update."""
         self.online.progress = self.iteration / self.config.iterations
         step = self._open() if self._shown is None else self._shown
         for _ in range(self.config.steps):
@@ -158,9 +187,7 @@ class JointTraining(ABC):
         self.iteration += 1
         self.steps += self.config.steps * self.config.num_envs
         counters = {"iteration": float(self.iteration), "steps": float(self.steps)}
-        metrics = {**counters, **self.scores.metrics(), **self.online.metrics()}
-        check_update(self.iteration, metrics, tree_leaves(self.weights()))
-        return metrics
+        return {**counters, **self.scores.metrics(self.ranks.group), **self.online.metrics()}
 
     def __repr__(self) -> str:
         return described(self)
@@ -171,7 +198,11 @@ class JointTraining(ABC):
         return bool(self.iteration >= self.config.iterations)
 
     def close(self) -> None:
-        """Release environments and workers; a further update opens them again, with new episodes."""
+        """End the other ranks, release environments and workers; a further update opens them again, with new episodes."""
+        self.ranks.close(self)
+        self._close_rows()
+
+    def _close_rows(self) -> None:
         if "env" in self.__dict__:
             self._take_note(self._stands())
             self.__dict__.pop("env").close()
@@ -199,6 +230,7 @@ class JointTraining(ABC):
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Take over what another has trained."""
+        self.ranks.renew(self)
         self.online.load_weights(weights)
 
     def start_from(self, weights: dict[str, Any]) -> None:
@@ -208,15 +240,29 @@ class JointTraining(ABC):
     def state_dict(self) -> dict[str, Any]:
         """Everything that `update` depends on, but the episodes of environments that can't be stored."""
         counters = {"iteration": self.iteration, "steps": self.steps}
-        return {"online": self.online.state_dict(), "scores": self.scores.state_dict(), **counters, "stands": self._stands()}
+        own = {"scores": self.scores.state_dict(), "stands": self._stands()}
+        others = {"ranks": self.ranks.states_of_others(self)} if self.ranks.size > 1 else {}
+        return {"online": self.online.state_dict(), **own, **counters, **others}
+
+    def own_state(self) -> dict[str, Any]:
+        """Return how this rank's rows stand, and the states of its streams."""
+        return {"online": self.online.own_state(), "scores": self.scores.state_dict(), "stands": self._stands()}
+
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        """Have this rank's rows go on from there."""
+        self.online.load_own_state(state["online"])
+        self.scores.load_state_dict(state["scores"])
+        self._take_note(state["stands"])
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
-        self.close()
+        self._close_rows()
+        own = self.own_state() if self.ranks.rank > 0 else {}
         self.online.load_state_dict(state["online"])
         self.scores.load_state_dict(state["scores"])
         self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
         self._take_note(state["stands"])
+        self.ranks.take_over(self, state, own)
 
     def _stands(self) -> dict[str, Any]:
         """Where the rows stand, as far as it can be told."""

@@ -4,13 +4,21 @@ Nichol et al. 2018 (arXiv 1804.03720, sections 4.4 and 4.5); fine-tuning is PPO 
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from metarl.core.arguments import check_fields
+from metarl.core.learner import Metrics
+from metarl.core.task_distribution import TaskDistribution
+from metarl.learners.data_parallel import Ranks
 from metarl.learners.policy_gradient.online_ppo import OnlinePPO, OnlinePPOConfig
 from metarl.learners.policy_gradient.ppo import PPOConfig
+from metarl.learners.settings import check_counts, settled
 from metarl.learners.transfer.joint import JointTraining, check_joint_settings
 from metarl.networks.policies.actor_critic import ActorCriticConfig
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 __all__ = ["JointPPO", "JointPPOConfig"]
 
@@ -23,6 +31,7 @@ class JointPPOConfig:
         num_envs: rows that play side by side.
         steps: steps that each of them plays between updates; an iteration is one update.
         iterations: of training.
+        processes: processor cores to spread rows and updates over; results depend on their number, as on a seed.
         assignment: "draw" gives each episode a task of its own; "fixed" leaves a row with one task, as many rows for each as go round.
         act: how the agent plays without learning: draw from the policy, or take its most likely action. It always draws as it learns.
         reward_scale: what rewards are multiplied by before anything is learned from them.
@@ -36,6 +45,7 @@ class JointPPOConfig:
     num_envs: int = 32
     steps: int = 256
     iterations: int = 250
+    processes: int = 1
     assignment: Literal["draw", "fixed"] = "draw"
     act: Literal["sample", "mode"] = "sample"
     reward_scale: float = 1.0
@@ -56,6 +66,9 @@ class JointPPOConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         check_joint_settings(self)
+        check_counts(processes=self.processes)
+        if self.num_envs % self.processes:
+            raise ValueError(f"num_envs ({self.num_envs}) must be a multiple of processes ({self.processes}).")
         self.online(alone=True)
 
     def online(self, alone: bool) -> OnlinePPOConfig:
@@ -65,13 +78,36 @@ class JointPPOConfig:
 
 
 class JointPPO(JointTraining):
-    """Trains one policy on all tasks by PPO; its agent goes on by PPO in each task."""
+    """Trains one policy on all tasks by PPO; its agent goes on by PPO in each task.
+
+    Args:
+        config, distribution, seed, device: as of `JointTraining`.
+        group: the process group, in a program whose ranks all make the same learner; where none is given, `config.processes`
+            are joined if a launcher such as torchrun started them, and else started by the first update.
+    """
 
     Config = JointPPOConfig
     label = "Joint PPO"  # as tables print it
 
+    def __init__(
+        self,
+        config: JointPPOConfig,
+        distribution: TaskDistribution | str,
+        seed: int | tuple[int, ...] = 0,
+        device: str = "cpu",
+        group: "ProcessGroup | None" = None,
+    ):
+        distribution = settled(type(self), config, distribution)
+        ranks = Ranks(config.processes, device, partial(JointPPO, config, distribution, seed, device), group)
+        super().__init__(config, distribution, seed, device, ranks)
+
     def new_online(self, rows: int, seed: int, alone: bool) -> OnlinePPO:
-        """PPO on `rows` rows."""
-        return OnlinePPO(
-            self.config.online(alone), self.distribution.observation_space, self.distribution.action_space, rows, seed, self.device
-        )
+        """Return PPO on `rows` rows."""
+        observation_space, action_space = self.distribution.observation_space, self.distribution.action_space
+        rank = 0 if alone else self.ranks.rank
+        return OnlinePPO(self.config.online(alone), observation_space, action_space, rows, seed, self.device, rank)
+
+    def play_and_improve(self) -> Metrics:
+        """Do this rank's part of an update."""
+        self.online.group = self.ranks.group
+        return super().play_and_improve()

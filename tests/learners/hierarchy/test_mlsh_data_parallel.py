@@ -1,4 +1,4 @@
-"""MLSH in several processes: each plays its part of the tasks and improves some sub-policies, and all go on with the same ones."""
+"""MLSH in several ranks: each plays its part of the tasks and improves some sub-policies, and all go on with the same ones."""
 
 import os
 import signal
@@ -11,12 +11,14 @@ import torch
 
 from metarl.core.errors import PlugInError
 from metarl.core.task_distribution import TaskDistribution, Transition
+from metarl.learners.hierarchy import mlsh as mlsh_module
 from metarl.learners.hierarchy.mlsh import MLSH, MLSHConfig
-from metarl.learners.policy_gradient.policy_episodes import TaskEpisodes, everyones_episodes
-from metarl.learners.policy_gradient.stacked_ppo import Stack, StackedPPO, everyones_stack
+from metarl.learners.policy_gradient.policy_episodes import TaskEpisodes, all_gather_episodes
+from metarl.learners.policy_gradient.stacked_ppo import Stack, StackedPPO, all_gather_stack
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.moving_bandits import MovingBandits
 from metarl.tasks.mdps.identity import Identity
+from tests.learners.ranks import in_ranks
 from tests.learners.small_rl2 import same, updates
 
 FAST = StackedPPO(epochs=2, minibatches=2)
@@ -26,28 +28,9 @@ SMALL = MLSHConfig(
 TASKS = Identity(4, 8)
 
 
-class Given:
-    """A crew of two whose other process gives what it is told to."""
-
-    size = 2
-
-    def __init__(self, rank):
-        self.rank, self.said, self.other = rank, b"", b""
-
-    def everyones(self, data):
-        self.said = data
-        return [data, self.other] if self.rank == 0 else [self.other, data]
-
-
 def what_two_get(function, first, second):
-    """What `function(share, ...)` gives in both processes, which give `first` and `second`."""
-    shares = Given(0), Given(1)
-    shares[0].other = shares[1].other = b""
-    for share, arguments in zip(shares, (first, second), strict=True):
-        with pytest.raises(EOFError):  # the other has said nothing yet
-            function(share, *arguments)
-    shares[0].other, shares[1].other = shares[1].said, shares[0].said
-    return [function(share, *arguments) for share, arguments in zip(shares, (first, second), strict=True)]
+    """What `function(group, ...)` gives in two ranks, which give `first` and `second`."""
+    return in_ranks(2, lambda group: function(group, *(first, second)[group.rank()]))
 
 
 def some_episodes(length, tasks):
@@ -57,9 +40,9 @@ def some_episodes(length, tasks):
     return TaskEpisodes(number[..., None].expand(-1, -1, -1, 3), number.long(), -number, number, number > 0, *ends), number.long() % 2
 
 
-def test_everyones_episodes_are_joined_and_shorter_ones_filled_up():
+def test_episodes_of_all_ranks_are_joined_and_shorter_ones_filled_up():
     (long, long_options), (short, short_options) = some_episodes(4, 1), some_episodes(3, 2)
-    both = what_two_get(everyones_episodes, (long, long_options), (short, short_options))
+    both = what_two_get(all_gather_episodes, (long, long_options), (short, short_options))
     for joined, options in both:
         assert options.shape == joined.reward.shape == (4, 3, 2)
         assert torch.equal(joined.of(torch.tensor([0])).features, long.features)
@@ -71,66 +54,106 @@ def test_everyones_episodes_are_joined_and_shorter_ones_filled_up():
         assert joined.terminated.all()
 
 
-def test_a_process_whose_tasks_all_warm_up_gives_nothing():
+def test_a_rank_whose_tasks_all_warm_up_gives_nothing():
     own = some_episodes(4, 2)
-    (joined, options), _ = what_two_get(everyones_episodes, own, some_episodes(2, 0))
+    (joined, options), _ = what_two_get(all_gather_episodes, own, some_episodes(2, 0))
     assert all(torch.equal(one, other) for one, other in zip((*joined, options), (*own[0], own[1]), strict=True))
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
-def test_everyones_sub_policies_come_into_their_order(number):
+def test_sub_policies_of_all_ranks_come_into_their_order(number):
     whole = Stack.of([torch.rand(number, 3, 2), torch.rand(number, 2)])
     whole.taken.copy_(torch.arange(number))
     first, second = (whole.of_rows(torch.arange(rank, number, 2)) for rank in (0, 1))
-    for joined in what_two_get(everyones_stack, (first,), (second,)):
+    for joined in what_two_get(all_gather_stack, (first,), (second,)):
         assert same(joined.state_dict(), whole.state_dict())
 
 
 @pytest.mark.parametrize(("processes", "sub_policies"), [(2, 1), (2, 2), (3, 1), (3, 2), (2, 3)])
-def test_all_processes_have_the_same_sub_policies_and_masters_of_their_own(processes, sub_policies):
-    learner = MLSH(replace(SMALL, processes=processes, sub_policies=sub_policies), TASKS)
-    before = learner.weights()["sub_policies"]
-    metrics = updates(learner, 4)
+def test_all_ranks_have_the_same_sub_policies_and_masters_of_their_own(processes, sub_policies):
+    config = replace(SMALL, processes=processes, sub_policies=sub_policies)
+    before = MLSH(replace(config, processes=1), TASKS).weights()["sub_policies"]
+
+    def run(group):
+        learner = MLSH(config, TASKS, group=group)
+        return updates(learner, 4), learner.state_dict()
+
+    (metrics, here), *others = in_ranks(processes, run)
     assert metrics[-1]["steps"] == 4 * 6 * 24
-    here = learner.state_dict()
-    learner._captain.order("state_dict")
-    for there in learner._captain.answers():
+    for _, there in others:
         for name in ("sub_policies", "sub_policies_and_adam", "updates", "tasks_before", "iteration", "steps", "latest"):
             assert same({name: here[name]}, {name: there[name]})
         assert not same(here["masters"], there["masters"])
-        assert not same(here["streams"], there["streams"])
+        assert not same(here["streams"]["actions"], there["streams"]["actions"])
+        assert same(here["streams"]["minibatches"], there["streams"]["minibatches"])
     changed = [(weight[k] != before[name][k]).any() for name, weight in here["sub_policies"].items() for k in range(sub_policies)]
-    assert all(changed), "every sub-policy is some process's to improve"
-    assert [len(own["masters"]["weights"][0]) for own in (here, *here["crew"].values())] == [6 // processes] * processes
-    learner.close()
+    assert all(changed), "every sub-policy is some rank's to improve"
+    assert [len(own["masters"]["weights"][0]) for own in (here, *here["ranks"].values())] == [6 // processes] * processes
 
 
-def test_processes_play_the_tasks_that_one_would():
-    alone, together = (MLSH(replace(SMALL, processes=processes), TASKS) for processes in (1, 2))
-    whole = alone.play()[0].features
-    together._captain.order("play")
-    here, ((there, _),) = together.play()[0], together._captain.answers()
-    assert torch.equal(torch.cat([here.features, there.features], 1), whole)  # a task shows the same numbers to any policy
-    together.close()
+@pytest.mark.parametrize(("processes", "sub_policies"), [(2, 2), (3, 2), (2, 1)])
+def test_given_the_same_episodes_ranks_give_the_update_of_one(processes, sub_policies, monkeypatch):
+    # to numbers this small, rounding is within 1e-6
+    small = replace(FAST, lr=1e-3)
+    config = replace(SMALL, sub_policies=sub_policies, warmup_updates=1, option_length=10, master=small, sub_policy=small)
+    collect, played = mlsh_module.collect, []
+
+    def noted(env, player, *rest):
+        rollout = collect(env, player, *rest)
+        played.append((rollout, player.chosen, player.log_prob))
+        return rollout
+
+    monkeypatch.setattr(mlsh_module, "collect", noted)
+    alone = MLSH(replace(config, processes=1), MovingBandits())
+    updates(alone, 3)
+
+    def given(env, player, *rest):
+        learner = next(each for each in learners if each.env is env)
+        rollout, chosen, log_prob = played[learner.iteration]
+        columns = slice(int(learner.mine[0]) * learner.episodes, (int(learner.mine[-1]) + 1) * learner.episodes)
+        player.chosen = [part[columns] for part in chosen]
+        player.log_prob = [part[columns] for part in log_prob]
+        steps = type(rollout.steps)(*(part[:, columns] for part in rollout.steps))
+        return rollout._make([steps, *(part[:, columns] for part in rollout[1:])])
+
+    monkeypatch.setattr(mlsh_module, "collect", given)
+    learners = []
+
+    def run(group):
+        learner = MLSH(replace(config, processes=processes), MovingBandits(), group=group)
+        learners.append(learner)
+        updates(learner, 3)
+        return learner
+
+    ranks = in_ranks(processes, run)
+    for learner in ranks:
+        for one, other in zip(learner.sub_policies.weights, alone.sub_policies.weights, strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+    for masters, wanted in zip(zip(*(learner.masters.weights for learner in ranks), strict=True), alone.masters.weights, strict=True):
+        torch.testing.assert_close(torch.cat(masters), wanted, rtol=0, atol=1e-6)
+    assert ranks[0].latest == pytest.approx(alone.latest)
+
+
+def test_ranks_play_the_tasks_that_one_would():
+    whole = MLSH(replace(SMALL, processes=1), TASKS).play()[0].features
+    here, there = in_ranks(2, lambda group: MLSH(SMALL, TASKS, group=group).play()[0].features)
+    assert torch.equal(torch.cat([here, there], 1), whole)  # a task shows the same numbers to any policy
 
 
 def test_moments_are_those_of_all_that_was_seen():
-    learner = MLSH(replace(SMALL, option_length=10), MovingBandits())
-    learner._captain.order("play")
-    learner.play()
-    learner._captain.answers()
-    learner._captain.order("weights")
-    (there,) = learner._captain.answers()
-    here = learner.weights()
-    assert same(here["inputs"], there["inputs"])
-    assert int(here["inputs"]["observation_moments.count"]) == 6 * 50
-    learner.close()
+    def moments(group):
+        learner = MLSH(replace(SMALL, option_length=10), MovingBandits(), group=group)
+        learner.play()
+        return learner.weights()["inputs"]
+
+    here, there = in_ranks(2, moments)
+    assert same(here, there)
+    assert int(here["observation_moments.count"]) == 6 * 50
 
 
-def test_moments_of_two_processes_are_those_of_all_observations():
-    def moments(share, observations):
-        learner = MLSH(replace(SMALL, option_length=10, processes=1), MovingBandits())
-        learner.share = share
+def test_moments_of_two_ranks_are_those_of_all_observations():
+    def moments(group, observations):
+        learner = MLSH(replace(SMALL, option_length=10), MovingBandits(), group=group)
         learner.learn_moments(observations)
         return learner.hierarchy.inputs.observation_moments
 
@@ -150,7 +173,7 @@ def test_a_warning_names_the_line_that_called_update(processes):
     learner.close()
 
 
-@pytest.mark.parametrize("reopened", [False, True], ids=["into an open crew", "into a new learner"])
+@pytest.mark.parametrize("reopened", [False, True], ids=["into open processes", "into a new learner"])
 @pytest.mark.parametrize("before", [1, 2])  # all are warming up, or the first is about to join
 def test_training_resumes_bit_for_bit(reopened, before):
     learner = MLSH(SMALL, TASKS)
@@ -168,7 +191,7 @@ def test_training_resumes_bit_for_bit(reopened, before):
 
 
 def kill_a_worker(learner):
-    worker = learner._captain._workers.processes[0]
+    worker = learner.ranks._meeting.processes[0]
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
 
@@ -216,11 +239,13 @@ def test_weights_that_are_taken_over_reach_all_processes():
     learner, other = MLSH(SMALL, TASKS), MLSH(replace(SMALL, processes=1), TASKS, 3)
     updates(learner, 1)
     learner.load_weights(other.weights())
-    learner._captain.order("weights")
-    (there,) = learner._captain.answers()
-    assert same(there, other.weights())
-    updates(learner, 1)
+    assert same(learner.weights(), other.weights())
+    told = MLSH(SMALL, TASKS)
+    told.load_state_dict(learner.state_dict())
+    assert updates(learner, 1) == updates(told, 1)
+    assert same(learner.weights(), told.weights())
     learner.close()
+    told.close()
 
 
 class Numbered(TaskDistribution):
@@ -243,17 +268,17 @@ class Numbered(TaskDistribution):
 
 
 def test_observations_may_be_whole_numbers():
-    learner = MLSH(replace(SMALL, steps=8), Numbered())
-    assert updates(learner, 2)[-1]["steps"] == 2 * 6 * 8
-    learner.close()
+    def run(group):
+        return updates(MLSH(replace(SMALL, steps=8), Numbered(), group=group), 2)
+
+    assert in_ranks(2, run)[0][-1]["steps"] == 2 * 6 * 8
 
 
-def test_three_processes_learn():
+def test_three_ranks_learn():
     config = replace(SMALL, processes=3, sub_policies=2, warmup_updates=1, sub_policy=replace(FAST, lr=1e-2))
-    learner = MLSH(config, TASKS)
-    last = [metrics["return"] for metrics in updates(learner, 60)[-10:]]
+    metrics = in_ranks(3, lambda group: updates(MLSH(config, TASKS, group=group), 60))[0]
+    last = [each["return"] for each in metrics[-10:]]
     assert sum(last) / 10 > 5  # 2 by chance, 8 at most
-    learner.close()
 
 
 def test_bad_settings_get_a_sentence():
