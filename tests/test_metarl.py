@@ -60,12 +60,15 @@ assert {bool(first)} or "torch" not in sys.modules and "pandas" not in sys.modul
 
 
 def test_a_process_is_tuned_before_pytorch_comes():
-    code = NOTED + """
+    code = (
+        NOTED
+        + """
 import metarl
 metarl.tune_process()
 assert "torch" not in sys.modules and "pandas" not in sys.modules
 print(os.environ["GOMP_SPINCOUNT"], sorted({option for option, value in calls}))
 """
+    )
     assert run(code) == "1000 [-3, -1]\n"
 
 

@@ -19,6 +19,7 @@ from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
 from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class, learner_names
 from metarl.runs.config import RunConfig, config_from_json, folder_name, parse_arguments
 from metarl.runs.load import default_budget, load_agent
+from metarl.runs.sinks import WandBSink
 from metarl.runs.store import RunFolder, RunFolderError, find_runs, skipped_if_broken, write_evaluation
 from metarl.runs.suggested import default_family, suggested_config, suggested_num_tasks
 from metarl.runs.training import iterations_done, train
@@ -58,6 +59,7 @@ class TrainOptions:
             the seed. A run that was stopped goes on from there, and one of fewer iterations goes on to more.
         checkpoint_seconds: time between checkpoints.
         tensorboard: write event files to FOLDER/tensorboard too.
+        wandb: log to Weights & Biases too: in FOLDER/wandb, without an account, unless the environment says WANDB_MODE=online.
     """
 
     distribution: str = "BernoulliBandit-v0"
@@ -67,6 +69,7 @@ class TrainOptions:
     folder: Path | None = None
     checkpoint_seconds: float = 60.0
     tensorboard: bool = False
+    wandb: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,8 @@ def train_run(learner: str, config: Any, options: TrainOptions) -> Path:
     usual = suggested_config(learner, run.make_distribution())
     folder = as_path(options.folder or Path("runs") / folder_name(run, usual))
     run = replace(run, config=_as_begun(run, usual, RunFolder(folder)))
-    train(run, folder, checkpoint_seconds=options.checkpoint_seconds, tensorboard=options.tensorboard)
+    sinks = (WandBSink(),) if options.wandb else ()
+    train(run, folder, checkpoint_seconds=options.checkpoint_seconds, tensorboard=options.tensorboard, sinks=sinks)
     return folder
 
 
