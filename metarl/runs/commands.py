@@ -16,7 +16,7 @@ from metarl.core.paths import as_path
 from metarl.core.registry import distribution_class, distribution_ids, make, supervised_ids
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
-from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class, learner_names
+from metarl.learners.registry import learner_class, learner_names, learns_from_examples
 from metarl.runs.config import RunConfig, config_from_json, folder_name, parse_arguments
 from metarl.runs.load import default_budget, load_agent
 from metarl.runs.sinks import WandBSink
@@ -385,7 +385,7 @@ def first_sentence(docstring: str) -> str:
 def scoring_flags(folder: Path) -> str:
     """What to add to `metarl evaluate FOLDER` for a score that suits the learner, over as many tasks as a minute or so is enough for."""
     run = RunConfig.from_identity(RunFolder(folder).identity)
-    if run.learner in SUPERVISED_LEARNERS:
+    if learns_from_examples(run.learner):
         return f" --inner-steps {run.config.inner_steps}"
     try:
         budget = default_budget(run)
