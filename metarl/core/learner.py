@@ -5,7 +5,15 @@ from typing import Any, Protocol, runtime_checkable
 from metarl.core.agent import Agent
 from metarl.core.budget import Budget
 
-__all__ = ["Learner", "Metrics", "PolicyLearner", "SupervisedLearner", "YieldsAdapters"]
+__all__ = [
+    "HoldsResources",
+    "Learner",
+    "Metrics",
+    "PolicyLearner",
+    "StartsFromWeights",
+    "SupervisedLearner",
+    "YieldsAdapters",
+]
 
 Metrics = dict[str, float]  # what one iteration measured, such as {"return": 6.1, "steps": 40960}
 
@@ -69,3 +77,21 @@ class YieldsAdapters(Protocol):
 @runtime_checkable
 class SupervisedLearner(Learner, YieldsAdapters, Protocol):
     """A learner of examples: it yields adapters, which `metarl.evaluate_supervised` scores."""
+
+
+@runtime_checkable
+class StartsFromWeights(Protocol):
+    """A learner that can begin with what a run of another length has trained."""
+
+    def start_from(self, weights: dict[str, Any]) -> None:
+        """Begin with published `weights`."""
+        ...
+
+
+@runtime_checkable
+class HoldsResources(Protocol):
+    """A learner with worker processes or open environments."""
+
+    def close(self) -> None:
+        """Let go of them; a further update opens them again."""
+        ...

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from metarl.core.errors import PlugInError
-from metarl.core.learner import Learner
+from metarl.core.learner import HoldsResources, Learner, StartsFromWeights
 from metarl.core.supervised import SupervisedDistribution
 from metarl.core.task_distribution import TaskDistribution
 from metarl.learners.registry import check_fits
@@ -87,8 +87,8 @@ def train(
             _save_weights(learner, place)
             return learner
 
-        # other processes and environments; a further update opens them again
-        stack.callback(getattr(learner, "close", lambda: None))
+        if isinstance(learner, HoldsResources):
+            stack.callback(learner.close)
         place.note_continuation()
         wanted = [*((TensorBoardSink(),) if tensorboard else ()), *sinks]
         others = stack.enter_context(OpenSinks(wanted, place, iteration))
@@ -280,7 +280,7 @@ def begin_with(learner: Learner, run: RunConfig, folder: str | Path | None) -> N
     place = RunFolder(folder)
     if RunConfig.from_identity(place.identity).origin() != run.identity()["start"]:
         raise ValueError(f"{folder} isn't the run that this one is meant to begin with.")
-    if not hasattr(learner, "start_from"):
+    if not isinstance(learner, StartsFromWeights):
         raise ValueError(f"{type(learner).__name__} can't begin with the weights of another run.")
     about, weights = load_state(place.weights())
     check_belongs(place.weights(), about, "weights", place)
