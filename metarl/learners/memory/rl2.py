@@ -303,7 +303,7 @@ class RL2(CrewLearner):
 
     def _policy_of(self, index: int) -> Any:
         if not 0 <= index < self.num_seeds:
-            raise ValueError(f"There is no seed number {index}; this learner trains {self.seeds}.")
+            raise ValueError(f"There is no seed number {index}; this learner trains {self.num_seeds}.")
         return copy.deepcopy(self.policy) if self.num_seeds == 1 else self.policy.select(index)
 
 
