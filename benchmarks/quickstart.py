@@ -6,6 +6,10 @@ with agents that need no training, all on the same tasks and the same noise. Pri
     make quickstart                          # or: python benchmarks/quickstart.py --seed 1
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 import tyro
 
 from metarl.core.paths import pasteable
+from metarl.runs.tuned_process import tune_process
 
 __all__ = ["main", "plain_errors", "program"]
 
@@ -282,8 +283,14 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run one command; bad input ends it with a sentence and status 1 or 2, a signal with 130."""
-    words = sys.argv[1:] if words is None else words
+    """Run one command; bad input ends it with a sentence and status 1 or 2, a signal with 130.
+
+    Without `words` it is the process's own command, which is tuned for training, before torch is
+    imported; whoever gives `words` from Python decides about the process himself.
+    """
+    if words is None:
+        tune_process()
+        words = sys.argv[1:]
     if os.getcwd() not in sys.path:  # so that my_module:MyMaze is found where the command is given
         sys.path.append(os.getcwd())
     with plain_errors(), _terminated_as_by_ctrl_c():

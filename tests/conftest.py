@@ -3,6 +3,10 @@
 import gymnasium
 import pytest
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 from metarl.core import lookup as entries
 from metarl.learners.registry import LEARNERS
 

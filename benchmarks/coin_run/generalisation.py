@@ -8,6 +8,10 @@ and on levels never seen, without learning on. The paper's figures (Cobbe et al.
 runs/coin_run; with --publish, table, figure, successes level by level and weights go to results/coin_run.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -10,6 +10,10 @@ updates, RL² at its own number of episodes, the known goal where an agent for i
 runs/initialisation_rl; with --publish, tables, every episode, figures and weights go to results/initialisation_rl.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from dataclasses import dataclass
 from typing import ClassVar

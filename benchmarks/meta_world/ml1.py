@@ -9,6 +9,10 @@ from there; published ones are used as they are. With --publish, figures.csv, ta
 otherwise to runs/meta_world/tables.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -9,6 +9,10 @@ differ by their draws.
 Runs lie in runs/mlsh; with --publish, tables, figures and weights go to results/mlsh.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path

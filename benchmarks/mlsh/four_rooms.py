@@ -10,6 +10,10 @@ PPO. All improve after every 200 steps, with the settings that were best for PPO
 --publish, tables, figures and weights go to results/mlsh.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path

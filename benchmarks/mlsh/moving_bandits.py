@@ -9,6 +9,10 @@ Masters that learn draw their options; those that are scored take the most likel
 ants.py. Runs lie in runs/mlsh; with --publish, tables, every episode, figures and weights go to results/mlsh.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import math
 import sys
 from dataclasses import dataclass

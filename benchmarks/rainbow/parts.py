@@ -6,6 +6,10 @@ Trainings lie in runs/rainbow and go on from there; published ones are used as t
 task's score and the weights go to results/rainbow; otherwise to runs/rainbow/tables.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

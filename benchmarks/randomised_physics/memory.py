@@ -10,6 +10,10 @@ nothing but an actuator's direction. Runs lie in runs/randomised_physics; with -
 results/randomised_physics.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path

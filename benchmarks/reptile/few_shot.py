@@ -9,6 +9,10 @@ Joint training sees as many images; its network answers any task's labels alike 
 --publish, table, figures, accuracies per task and weights go to results/few_shot.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path

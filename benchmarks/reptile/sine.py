@@ -8,6 +8,10 @@ the others learn (Nichol et al. 2018, section 4). Finished runs and published we
 of every wave, figures and weights go to results/sine; otherwise to runs/sine/tables.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal

@@ -7,6 +7,10 @@ return is lost? More episodes: the return of each episode, up to twice as many a
 beside Thompson sampling and Gittins indices, or PSRL and posterior-mean greedy. Results: diagnostics.csv, regret.csv, and a figure a row.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path

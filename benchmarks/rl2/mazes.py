@@ -7,6 +7,10 @@ The part "visual-maze" fills Table 3 of Duan et al. 2016. RL² is trained, or go
 figures and weights go to results/rl2_mazes; otherwise all but the runs goes to runs/rl2_mazes/tables.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from dataclasses import dataclass
 from functools import partial

@@ -8,6 +8,10 @@ The first takes minutes; it plays other numbers of tasks than were published, so
 the very same tasks, so that every figure must come out as it was published; it takes hours. Exits with 1 if a figure doesn't fit.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 import tempfile
 from collections.abc import Mapping

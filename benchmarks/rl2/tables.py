@@ -7,6 +7,10 @@ published weights of the same settings are used as they are. With --publish, tab
 results/rl2_tables; otherwise all but the runs goes to runs/rl2_tables/PRESET/tables. Rows and agents left out keep their old cells.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from dataclasses import dataclass
 from functools import partial

@@ -9,6 +9,10 @@ ones; all else is the same. Scores are stored level by level, so that a killed r
 twice shares the work. Runs lie in runs/sonic/GAME (of CoinRun in runs/coin_run); with --publish, scores and weights go to results/sonic.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass

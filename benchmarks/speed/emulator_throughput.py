@@ -10,6 +10,10 @@ bare parent steps the same loops all at once, and does nothing between two steps
 Results: throughput.csv (every measurement), figures.csv.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import os
 import sys
 from dataclasses import dataclass

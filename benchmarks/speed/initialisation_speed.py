@@ -7,6 +7,10 @@ other processes on the machine disturb least; rates by the clock are in speed.cs
     python benchmarks/speed/initialisation_speed.py --publish
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import json
 import os
 import platform

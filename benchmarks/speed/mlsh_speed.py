@@ -10,12 +10,15 @@ on a quiet machine: threads may then spin for as long as libgomp has them do by 
 Results: speed.csv (every measurement), and one row of figures.csv.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import os
 import time
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import metarl  # noqa: F401 - before torch: it sets how long PyTorch's threads spin  # isort: skip
 import numpy as np
 import pandas as pd
 import torch

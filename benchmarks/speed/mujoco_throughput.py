@@ -9,6 +9,10 @@ suits them best.
 Results: throughput.csv (every measurement), figures.csv.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import os
 import sys
 from dataclasses import dataclass

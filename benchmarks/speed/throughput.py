@@ -8,6 +8,10 @@ Opponents live in virtual environments of their own, named by flags; without one
 JAXENV holds jax and optax, SB3ENV holds sb3-contrib. Results: throughput.csv (every measurement), figures.csv, growth.png.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import json
 import os
 import platform

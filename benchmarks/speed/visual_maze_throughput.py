@@ -9,6 +9,10 @@ an environment step that gives an image: 40x30 for metarl, 160x120 for ViZDoom. 
 Results: throughput.csv (every measurement, with the machine's load), figures.csv. On a busy machine the rates by processor time tell more.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import json
 import os
 import platform

@@ -5,7 +5,7 @@ from typing import Any
 
 from metarl.core.agent import Agent
 from metarl.core.budget import Budget, Episodes, Steps, as_budget
-from metarl.core.learner import Learner
+from metarl.core.learner import PolicyLearner, SupervisedLearner
 from metarl.core.lookup import known_ids, look_up, shown
 from metarl.core.registry import check_arguments, task_distribution
 from metarl.core.reveal import reveal
@@ -98,9 +98,9 @@ def as_agent(agent: Any, distribution: TaskDistribution, budget: Budget) -> Agen
         raise ValueError(f"An agent is needed, not {shown(agent)}: make one, such as {agent.__name__}({arguments}).")
     if isinstance(agent, Agent):
         return agent
-    if callable(getattr(agent, "adapter", None)):
+    if isinstance(agent, SupervisedLearner):
         raise ValueError(f"{agent!r} learned from examples: score its adapter() with metarl.evaluate_supervised.")
-    if not isinstance(agent, Learner):
+    if not isinstance(agent, PolicyLearner):
         near = " A model of Stable-Baselines3 becomes one by metarl.from_sb3(model)." if hasattr(agent, "predict") else ""
         raise ValueError(f"An agent has the methods initial_state and act; {shown(agent)} lacks them.{near}")
     seeds = getattr(agent, "seeds", (0,))

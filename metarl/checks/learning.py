@@ -16,7 +16,7 @@ from metarl.checks.require import require
 from metarl.core.agent import Agent
 from metarl.core.budget import Budget
 from metarl.core.errors import PlugInError
-from metarl.core.learner import Learner, Metrics
+from metarl.core.learner import Metrics, PolicyLearner
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import evaluate
 from metarl.runs.checkpoint import load_state, save_state
@@ -38,7 +38,7 @@ __all__ = [
     "through_files",
 ]
 
-MakeLearner = Callable[[TaskDistribution, int], Learner]
+MakeLearner = Callable[[TaskDistribution, int], PolicyLearner]
 MOST_UPDATES = 300  # of the learning checks
 WANTED_SHARE = 0.9  # of the identity task's optimum
 
@@ -47,7 +47,7 @@ def check_metrics(make_learner: MakeLearner, distribution: TaskDistribution, bud
     """`update` returns finite numbers, "steps" and "return" among them, and steps grow."""
     learner = make_learner(distribution, 0)
     who = type(learner).__name__
-    require(isinstance(learner, Learner), f"{who} isn't a learner.", "Give it the methods of metarl.core.learner.Learner.")
+    require(isinstance(learner, PolicyLearner), f"{who} isn't a learner.", "Give it the methods of metarl.core.learner.PolicyLearner.")
     before = 0.0
     for _ in range(2):
         metrics = learner.update()
@@ -218,7 +218,7 @@ def _check_learns(make_learner: MakeLearner, identity: Identity, budget: Budget)
     )
 
 
-def _updates(learner: Learner, count: int) -> list[Metrics]:
+def _updates(learner: PolicyLearner, count: int) -> list[Metrics]:
     return [{name: float(value) for name, value in learner.update().items()} for _ in range(count)]
 
 

@@ -1,11 +1,19 @@
-"""What a learner is: it meta-trains, one outer-loop iteration at a time, and yields agents."""
+"""What a learner is: it meta-trains, one outer-loop iteration at a time, and yields agents, or adapters where it learns from examples."""
 
 from typing import Any, Protocol, runtime_checkable
 
 from metarl.core.agent import Agent
 from metarl.core.budget import Budget
 
-__all__ = ["Learner", "Metrics"]
+__all__ = [
+    "HoldsResources",
+    "Learner",
+    "Metrics",
+    "PolicyLearner",
+    "StartsFromWeights",
+    "SupervisedLearner",
+    "YieldsAdapters",
+]
 
 Metrics = dict[str, float]  # what one iteration measured, such as {"return": 6.1, "steps": 40960}
 
@@ -14,7 +22,8 @@ Metrics = dict[str, float]  # what one iteration measured, such as {"return": 6.
 class Learner(Protocol):
     """Built as `LearnerClass(config, distribution, seed, device="cpu")`; knows nothing of logging or files.
 
-    `seed` may be a tuple: then one a seed trains, all in one batch, if the learner can; `agent(budget, seed_index)` picks one.
+    A `PolicyLearner` yields agents, a `SupervisedLearner` adapters. `seed` may be a tuple: then one a seed trains, all in one batch, if
+    the learner can, and `seed_index` picks one.
     """
 
     def update(self) -> Metrics:
@@ -26,16 +35,12 @@ class Learner(Protocol):
         """Whether the configured number of iterations is done."""
         ...
 
-    def agent(self, budget: Budget, seed_index: int = 0) -> Agent:
-        """The agent that the learner has trained so far, with weights of its own, ready to act within `budget`."""
-        ...
-
     def weights(self, seed_index: int = 0) -> dict[str, Any]:
-        """What `agent` needs and nothing else: parameters and normalisers, no optimiser (tensors and JSON values)."""
+        """What its agent or adapter needs and nothing else: parameters and normalisers, no optimiser (tensors and JSON values)."""
         ...
 
     def load_weights(self, weights: dict[str, Any]) -> None:
-        """Take over published `weights`; `agent` then acts as the one they came from."""
+        """Take over published `weights`; agents and adapters are then those of the learner they came from."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -44,4 +49,49 @@ class Learner(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state` was taken, bit for bit on one CPU."""
+        ...
+
+
+@runtime_checkable
+class PolicyLearner(Learner, Protocol):
+    """A learner of episodes: it yields agents, which `metarl.evaluate` scores."""
+
+    def agent(self, budget: Budget, seed_index: int = 0) -> Agent:
+        """Return the agent trained so far, with weights of its own, ready to act within `budget`."""
+        ...
+
+
+@runtime_checkable
+class YieldsAdapters(Protocol):
+    """What a learner of examples has where one of episodes has agents."""
+
+    def adapter(self, *, batch: int | None = None) -> Any:
+        """Return what adapts to tasks from what is trained so far, `batch` examples a step.
+
+        None takes a task's whole support at each step. What an adapter is, says
+        `metarl.evaluation.supervised.Adapter`.
+        """
+        ...
+
+
+@runtime_checkable
+class SupervisedLearner(Learner, YieldsAdapters, Protocol):
+    """A learner of examples: it yields adapters, which `metarl.evaluate_supervised` scores."""
+
+
+@runtime_checkable
+class StartsFromWeights(Protocol):
+    """A learner that can begin with what a run of another length has trained."""
+
+    def start_from(self, weights: dict[str, Any]) -> None:
+        """Begin with published `weights`."""
+        ...
+
+
+@runtime_checkable
+class HoldsResources(Protocol):
+    """A learner with worker processes or open environments."""
+
+    def close(self) -> None:
+        """Let go of them; a further update opens them again."""
         ...

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from metarl.core.arguments import check_device, check_seed
 from metarl.core.errors import PlugInError
-from metarl.core.learner import Learner
+from metarl.core.learner import SupervisedLearner
 from metarl.core.lookup import shown
 from metarl.core.registry import as_distribution
 from metarl.core.seeding import torch_generator
@@ -120,7 +120,7 @@ class SupervisedEvaluation:
 
 
 def evaluate_supervised(
-    adapter: Adapter | Learner,
+    adapter: Adapter | SupervisedLearner,
     distribution: SupervisedDistribution | str,
     split: str,
     num_tasks: int,
@@ -211,7 +211,7 @@ def _adapter_of(adapter: Any) -> Adapter:
     Raises:
         ValueError: it is neither.
     """
-    learner = isinstance(adapter, Learner) and hasattr(adapter, "adapter") and not isclass(adapter)
+    learner = isinstance(adapter, SupervisedLearner) and not isclass(adapter)
     ready: Adapter = adapter.adapter() if learner else adapter
     missing = [name for name in ("begin", "step", "predict") if not callable(getattr(ready, name, None))]
     if missing or isclass(ready):

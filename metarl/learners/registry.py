@@ -2,14 +2,24 @@
 
 from typing import Any
 
-from metarl.core.learner import Learner
+from metarl.core.learner import Learner, YieldsAdapters
 from metarl.core.lookup import known_ids, look_up, name_of
 from metarl.core.registry import as_distribution
 from metarl.core.supervised import SupervisedDistribution
 from metarl.core.task_distribution import TaskDistribution
 from metarl.learners.settings import check_config
 
-__all__ = ["GROUP", "LEARNERS", "SUPERVISED_LEARNERS", "check_fits", "learner_class", "learner_name", "learner_names", "make_learner"]
+__all__ = [
+    "GROUP",
+    "LEARNERS",
+    "SUPERVISED_LEARNERS",
+    "check_fits",
+    "learner_class",
+    "learner_name",
+    "learner_names",
+    "learns_from_examples",
+    "make_learner",
+]
 
 GROUP = "metarl.learners"
 
@@ -50,6 +60,12 @@ def learner_name(learner: Learner) -> str:
         ValueError: there is none.
     """
     return name_of("learner", type(learner), {**LEARNERS, **SUPERVISED_LEARNERS}, GROUP)
+
+
+def learns_from_examples(name: str) -> bool:
+    """Return whether the learner `name` yields adapters, not agents; this decides how its runs are scored."""
+    kind = learner_class(name)
+    return isinstance(kind, type) and issubclass(kind, YieldsAdapters)
 
 
 def check_fits(name: str, distribution: Any) -> None:

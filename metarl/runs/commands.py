@@ -17,9 +17,10 @@ from metarl.core.registry import distribution_class, distribution_ids, make, sup
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
 from metarl.learners.process_groups import launched
-from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class, learner_names
+from metarl.learners.registry import learner_class, learner_names, learns_from_examples
 from metarl.runs.config import RunConfig, config_from_json, folder_name, parse_arguments
 from metarl.runs.load import default_budget, load_agent
+from metarl.runs.sinks import WandBSink
 from metarl.runs.store import RunFolder, RunFolderError, find_runs, skipped_if_broken, write_evaluation
 from metarl.runs.suggested import default_family, suggested_config, suggested_num_tasks
 from metarl.runs.training import iterations_done, train
@@ -59,6 +60,7 @@ class TrainOptions:
             the seed. A run that was stopped goes on from there, and one of fewer iterations goes on to more.
         checkpoint_seconds: time between checkpoints.
         tensorboard: write event files to FOLDER/tensorboard too.
+        wandb: log to Weights & Biases too: in FOLDER/wandb, without an account, unless the environment says WANDB_MODE=online.
     """
 
     distribution: str = "BernoulliBandit-v0"
@@ -68,6 +70,7 @@ class TrainOptions:
     folder: Path | None = None
     checkpoint_seconds: float = 60.0
     tensorboard: bool = False
+    wandb: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,8 @@ def train_run(learner: str, config: Any, options: TrainOptions) -> Path:
     usual = suggested_config(learner, run.make_distribution())
     folder = as_path(options.folder or Path("runs") / folder_name(run, usual))
     run = replace(run, config=_as_begun(run, usual, RunFolder(folder)))
-    train(run, folder, checkpoint_seconds=options.checkpoint_seconds, tensorboard=options.tensorboard)
+    sinks = (WandBSink(),) if options.wandb else ()
+    train(run, folder, checkpoint_seconds=options.checkpoint_seconds, tensorboard=options.tensorboard, sinks=sinks)
     return folder
 
 
@@ -399,7 +403,7 @@ def first_sentence(docstring: str) -> str:
 def scoring_flags(folder: Path) -> str:
     """What to add to `metarl evaluate FOLDER` for a score that suits the learner, over as many tasks as a minute or so is enough for."""
     run = RunConfig.from_identity(RunFolder(folder).identity)
-    if run.learner in SUPERVISED_LEARNERS:
+    if learns_from_examples(run.learner):
         return f" --inner-steps {run.config.inner_steps}"
     try:
         budget = default_budget(run)

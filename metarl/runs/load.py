@@ -5,10 +5,10 @@ from pathlib import Path
 
 from metarl.core.agent import Agent
 from metarl.core.budget import Budget, Episodes, as_budget
-from metarl.core.learner import Learner
+from metarl.core.learner import Learner, PolicyLearner
 from metarl.core.registry import as_distribution
 from metarl.core.task_distribution import TaskDistribution
-from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class
+from metarl.learners.registry import learner_class, learns_from_examples
 from metarl.runs.checkpoint import CheckpointError, load_state
 from metarl.runs.config import RunConfig
 from metarl.runs.store import RunFolder, RunFolderError
@@ -42,6 +42,10 @@ def load_agent(
     """
     place = RunFolder(folder)
     trained = load_learner(folder, seed_index, device, distribution=distribution, learner=learner)
+    if not isinstance(trained, PolicyLearner):
+        raise ValueError(
+            f"{type(trained).__name__} yields no agent: score metarl.load_learner(folder).adapter() with metarl.evaluate_supervised."
+        )
     if budget is None:
         played = getattr(trained, "distribution", None) if distribution is None else distribution
         budget = default_budget(RunConfig.from_identity(place.identity, device), played)
@@ -125,7 +129,7 @@ def default_budget(run: RunConfig, distribution: TaskDistribution | str | None =
     Raises:
         ValueError: the learner doesn't train for a number of episodes.
     """
-    if run.learner in SUPERVISED_LEARNERS:
+    if learns_from_examples(run.learner):
         raise ValueError(
             f"The learner {run.learner!r} learned supervised tasks: score metarl.load_learner(folder).adapter() with "
             "metarl.evaluate_supervised."

@@ -182,7 +182,7 @@ class RunFolder:
     @contextmanager
     def removed_unless_begun(self) -> Iterator[None]:
         """Take back what a start that failed, or was stopped, before its first iteration's end has written: it would block the next."""
-        new = [file for file in (self.path / "run.json", self.path / "tensorboard") if not file.exists()]
+        new = [file for file in (self.path / "run.json", self.path / "tensorboard", self.path / "wandb") if not file.exists()]
         try:
             yield
         except BaseException:

@@ -8,6 +8,7 @@ from metarl.core.supervised import SupervisedDistribution
 from metarl.evaluation.protocol import MOST_TASKS
 from metarl.evaluation.scores import same_tasks
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
+from metarl.learners.registry import learns_from_examples
 from metarl.runs.commands import EvaluateOptions, check_same_distribution, learners_of, runs_in
 from metarl.runs.config import RunConfig
 from metarl.runs.load import load_learner
@@ -30,7 +31,7 @@ INNER_STEPS = 32  # where the user doesn't say how many
 
 def learned_from_examples(folder: Path) -> bool:
     """Whether the run in `folder` learned supervised tasks."""
-    return isinstance(RunConfig.from_identity(RunFolder(folder).identity).make_distribution(), SupervisedDistribution)
+    return learns_from_examples(RunConfig.from_identity(RunFolder(folder).identity).learner)
 
 
 def all_learned_from_examples(folders: Sequence[Path]) -> bool:

@@ -3,8 +3,8 @@
 import math
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from metarl.core.errors import PlugInError
-from metarl.core.learner import Learner
+from metarl.core.learner import HoldsResources, Learner, StartsFromWeights
 from metarl.core.supervised import SupervisedDistribution
 from metarl.core.task_distribution import TaskDistribution
 from metarl.learners.data_parallel import leading
@@ -20,9 +20,9 @@ from metarl.learners.registry import check_fits
 from metarl.runs.checkpoint import CheckpointError, load_about, load_state, save_state
 from metarl.runs.config import RunConfig
 from metarl.runs.footprint import Footprint, check_it_fits, footprint
-from metarl.runs.metrics_log import MetricsLog
 from metarl.runs.old_names import state_of_today
 from metarl.runs.progress import Progress, yardstick
+from metarl.runs.sinks import CSVSink, MetricSink, OpenSinks, TensorBoardSink
 from metarl.runs.stopping import stop_signals
 from metarl.runs.store import RunFolder, RunFolderError
 
@@ -39,6 +39,7 @@ def train(
     checkpoint_seconds: float = 60.0,
     show: bool = True,
     tensorboard: bool = False,
+    sinks: Sequence[MetricSink] = (),
     start: str | Path | None = None,
     lengthen: bool = True,
 ) -> Learner:
@@ -58,6 +59,8 @@ def train(
         checkpoint_seconds: time between checkpoints; 0 saves after every iteration.
         show: print progress to standard error.
         tensorboard: write event files to `folder`/tensorboard too.
+        sinks: where metrics go beside metrics.csv, such as metarl.runs.sinks.WandBSink(); one that fails amid training is left out
+            from then on, with a warning.
         start: folder of the trained run that `run.start` names.
         lengthen: whether a run of another number of iterations may go on; otherwise it is refused as another run.
 
@@ -85,19 +88,21 @@ def train(
         _refuse_without_checkpoint(place)
         if iteration == 0 and run.start is not None:
             begin_with(learner, run, start)
-        log = MetricsLog(place, iteration)
+        log = CSVSink()
+        log.open(place, iteration)
         if learner.finished:
             _save_weights(learner, place)
             return learner
 
-        # other processes and environments; a further update opens them again
-        stack.callback(getattr(learner, "close", lambda: None))
+        if isinstance(learner, HoldsResources):
+            stack.callback(learner.close)
         place.note_continuation()
-        events = stack.enter_context(_event_writer(place, iteration)) if tensorboard else None
+        wanted = [*((TensorBoardSink(),) if tensorboard else ()), *sinks]
+        others = stack.enter_context(OpenSinks(wanted, place, iteration))
         if show and expected is not None:
             print(expected.sentence(getattr(run.config, "iterations", None)), file=sys.stderr, flush=True)
         progress = stack.enter_context(_progress(run, distribution, place, iteration)) if show else None
-        _iterate(learner, place, log, iteration, checkpoint_seconds, events, progress)
+        _iterate(learner, place, log, iteration, checkpoint_seconds, others, progress)
         _save_weights(learner, place)
     return learner
 
@@ -105,10 +110,10 @@ def train(
 def _iterate(
     learner: Learner,
     place: RunFolder,
-    log: MetricsLog,
+    log: CSVSink,
     iteration: int,
     checkpoint_seconds: float,
-    events: Any,
+    others: OpenSinks,
     progress: Progress | None,
 ) -> None:
     """Update until the learner is finished, write down what it measured, show it, and keep checkpoints."""
@@ -130,10 +135,8 @@ def _iterate(
             row = _row(learner, iteration, metrics, seconds, (metrics["steps"] - steps) / took)
             _check_finite(row, iteration)
             steps = row["steps"]
-            log.append(row)
-            if events is not None:
-                for name, value in row.items():
-                    events.add_scalar(name, value, iteration)
+            log.write(row)
+            others.write(row)
             if progress is not None:
                 progress.show(iteration, row)
             now = time.monotonic()
@@ -206,9 +209,10 @@ def save(learner: Learner, folder: str | Path) -> None:
         saved = iterations_done(place)
         if saved > stands:
             raise ValueError(f"{folder} has {saved} iterations of this run, the learner {stands}. Choose another folder.")
-        log = MetricsLog(place, saved)
+        log = CSVSink()
+        log.open(place, saved)
         if stands > saved:
-            log.append({"iteration": stands, "steps": int(getattr(learner, "steps", 0)), "seconds": 0.0})
+            log.write({"iteration": stands, "steps": int(getattr(learner, "steps", 0)), "seconds": 0.0})
         _save_checkpoint(learner, place, log, stands)
         if learner.finished:
             _save_weights(learner, place)
@@ -246,7 +250,9 @@ def _go_on(learner: Learner, place: RunFolder) -> int:
             f"{place.path} has {saved} iterations of this run, the learner {stands}. Give a freshly made learner to go on from the folder, "
             "or another folder to go on from the learner."
         )
-    MetricsLog(place, 0).append({"iteration": stands, "steps": int(getattr(learner, "steps", 0)), "seconds": 0.0})
+    log = CSVSink()
+    log.open(place, 0)
+    log.write({"iteration": stands, "steps": int(getattr(learner, "steps", 0)), "seconds": 0.0})
     return stands
 
 
@@ -281,7 +287,7 @@ def begin_with(learner: Learner, run: RunConfig, folder: str | Path | None) -> N
     place = RunFolder(folder)
     if RunConfig.from_identity(place.identity).origin() != run.identity()["start"]:
         raise ValueError(f"{folder} isn't the run that this one is meant to begin with.")
-    if not hasattr(learner, "start_from"):
+    if not isinstance(learner, StartsFromWeights):
         raise ValueError(f"{type(learner).__name__} can't begin with the weights of another run.")
     about, weights = load_state(place.weights())
     check_belongs(place.weights(), about, "weights", place)
@@ -322,7 +328,7 @@ def _check_weights(learner: Learner, num_seeds: int, iteration: int) -> None:
     _check_finite({"a weight": math.nan} if spoilt else {}, iteration)
 
 
-def _save_checkpoint(learner: Learner, place: RunFolder, log: MetricsLog, iteration: int) -> None:
+def _save_checkpoint(learner: Learner, place: RunFolder, log: CSVSink, iteration: int) -> None:
     _check_weights(learner, len(place.identity["seeds"]), iteration)
     log.sync()  # a checkpoint never counts lines that a power cut could still take away
     about = {"kind": "checkpoint", "learner": place.identity["learner"], "run": place.digest, "iteration": iteration}
@@ -342,14 +348,3 @@ def _progress(run: RunConfig, distribution: TaskDistribution, place: RunFolder, 
     title = f"{run.learner} on {distribution!r}, seed {', '.join(map(str, run.seeds))} → {place.path}"
     supervised = isinstance(distribution, SupervisedDistribution)
     return Progress(title, getattr(run.config, "iterations", None), iteration, scale, supervised=supervised)
-
-
-@contextmanager
-def _event_writer(place: RunFolder, iteration: int) -> Iterator[Any]:
-    from torch.utils.tensorboard import SummaryWriter  # slow to import
-
-    writer = SummaryWriter(str(place.path / "tensorboard"), purge_step=iteration + 1)
-    try:
-        yield writer
-    finally:
-        writer.close()

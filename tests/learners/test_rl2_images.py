@@ -7,7 +7,7 @@ from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import evaluate
 from metarl.learners.memory.rl2 import RL2, RL2Config
 from metarl.learners.policy_gradient.ppo import PPOConfig
-from metarl.networks.policies.policy import NetworkConfig, Policy, unroll
+from metarl.networks.policies.policy import NetworkConfig, Policy
 from tests.learners.made_images import Bars
 from tests.learners.ranks import in_ranks
 from tests.learners.small_rl2 import alone_and_together, every_core, play, same, small, updates
@@ -27,9 +27,9 @@ def test_recomputed_log_probabilities_equal_those_of_the_rollout(core, seed):
     rollout = play(learner)
     assert rollout.steps.observation.dtype == torch.uint8
     assert not rollout.valid.all()
-    outputs = [unroll(learner.policy, rollout.steps)]
+    outputs = [learner.policy.sequence(rollout.steps)]
     if isinstance(learner.policy, Policy):
-        outputs.append(unroll(learner.policy, learner.policy.read(rollout.steps, rollout.valid)))
+        outputs.append(learner.policy.sequence(learner.policy.preprocess(rollout.steps, rollout.valid)))
     for output in outputs:
         log_prob = learner.actions.log_prob(output.parameters, rollout.action)
         assert float(output.parameters.std()) > 1e-3

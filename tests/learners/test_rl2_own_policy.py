@@ -11,7 +11,7 @@ from torch import nn
 from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import evaluate
 from metarl.learners.memory.rl2 import RL2
-from metarl.networks.policies.policy import PolicyOutput, unroll
+from metarl.networks.policies.policy import PolicyOutput
 from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
 from tests.learners.made_tasks import Ragged
 from tests.learners.running_sums import RunningSums, running_sums
@@ -27,7 +27,7 @@ def test_a_users_policy_acts_as_it_trains_and_resumes(seed):
     updates(learner, 2)
     rollout = play(learner)
     with torch.no_grad():
-        log_prob = learner.actions.log_prob(unroll(learner.policy, rollout.steps).parameters, rollout.action)
+        log_prob = learner.actions.log_prob(learner.policy.sequence(rollout.steps).parameters, rollout.action)
     torch.testing.assert_close(log_prob[rollout.valid], rollout.log_prob[rollout.valid], rtol=1e-5, atol=1e-5)
     resumed.load_state_dict(learner.state_dict())
     assert updates(resumed, 1) == updates(learner, 1)

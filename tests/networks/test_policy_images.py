@@ -86,7 +86,7 @@ def test_seeds_in_one_batch_equal_policies_apart(core, encoder):
 @every_kind
 def test_the_encoder_is_trained_with_the_policy_from_what_was_read_beforehand(encoder, core):
     policy, steps = make_policy(encoder, core), made_steps()
-    read = policy.read(steps)
+    read = policy.preprocess(steps)
     if encoder == "none":
         assert isinstance(read, torch.Tensor)
         assert read.shape[-1] == policy.inputs.size
@@ -108,7 +108,7 @@ def test_images_that_do_not_count_are_not_looked_at(core, encoder):
     valid = torch.arange(LENGTH)[:, None] < torch.tensor([5, 2, 0, 3])
     looked_at = []
     policy.encoder.register_forward_hook(lambda module, given, features: looked_at.append(len(given[0])))
-    part, whole = policy.sequence(policy.read(steps, valid)), policy.sequence(steps)
+    part, whole = policy.sequence(policy.preprocess(steps, valid)), policy.sequence(steps)
     assert looked_at == [10, LENGTH]
     for ours, theirs in zip(part, whole, strict=True):
         torch.testing.assert_close(ours[valid], theirs[valid], rtol=1e-4, atol=1e-5)

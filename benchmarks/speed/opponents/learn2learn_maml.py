@@ -10,10 +10,10 @@ import warnings
 from importlib.metadata import version
 
 warnings.simplefilter("ignore")  # of Gym and torchvision, which learn2learn imports
-import learn2learn  # noqa: E402
-import torch  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
-from torch.nn.functional import cross_entropy, mse_loss  # noqa: E402
+import learn2learn
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
 
 
 def sine() -> tuple[nn.Module, list[Tensor]]:

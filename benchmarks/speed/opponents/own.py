@@ -4,6 +4,10 @@ Subjects: `rl2` (collect and update), `plain` (the same with PyTorch's own GRU),
 (float32 matrix products), `spin` (a competing process: NumPy on one core until it is killed).
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import argparse
 import json
 import time

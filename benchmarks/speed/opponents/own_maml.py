@@ -1,5 +1,9 @@
 """metarl's own side of `initialisation_speed.py`: the meta-updates that `learn2learn_maml.py` makes; prints one JSON line."""
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import argparse
 import json
 import time

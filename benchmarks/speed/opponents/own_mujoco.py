@@ -1,5 +1,9 @@
 """metarl's own side of `mujoco_throughput.py`, started as a user would start it; prints one JSON line."""
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import argparse
 import json
 import time

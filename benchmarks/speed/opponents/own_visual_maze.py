@@ -5,6 +5,10 @@ end and start again, and mazes are exchanged after two). For each line on standa
 a line of JSON.
 """
 
+import metarl
+
+metarl.tune_process()  # before torch is imported
+
 import json
 import sys
 import time

@@ -9,14 +9,13 @@ are those of our own learners (`metarl.learners.initialisation.supervised_initia
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.utils._pytree import tree_map
 
 from metarl.core.arguments import check_device, check_fields
-from metarl.core.budget import Budget
 from metarl.core.learner import Metrics
 from metarl.core.seeding import derive_seed, global_states, torch_generator
 from metarl.core.supervised import Examples, SupervisedDistribution
@@ -260,14 +259,6 @@ class Learn2Learn:
         """What adapts to tasks from what is trained so far, which it copies; by `batch` examples a step, or the whole support."""
         check_weights(self.weights())
         return CloneAdapter(copy.deepcopy(self.algorithm), self.distribution.loss, batch)
-
-    def agent(self, budget: Budget, seed_index: int = 0) -> NoReturn:
-        """There is none.
-
-        Raises:
-            ValueError: always, saying what there is instead.
-        """
-        raise ValueError("Learn2Learn learned supervised tasks: score learner.adapter() with metarl.evaluate_supervised.")
 
     def weights(self, seed_index: int = 0) -> dict[str, Any]:
         """Parameters and buffers of the algorithm."""

@@ -8,13 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
 from metarl.core.arguments import check_device
-from metarl.core.budget import Budget
 from metarl.core.learner import Metrics
 from metarl.core.seeding import derive_seed, torch_generator
 from metarl.core.supervised import Examples, SupervisedDistribution
@@ -164,14 +163,6 @@ class InitialisationLearner(ABC):
         """
         check_weights(self.weights())
         return GradientAdapter(self.problem, [weight.clone() for weight in self.initial], optimizer or self.inner_optimizer(), batch)
-
-    def agent(self, budget: Budget, seed_index: int = 0) -> NoReturn:
-        """There is none.
-
-        Raises:
-            ValueError: always, saying what there is instead.
-        """
-        raise ValueError(f"{type(self).__name__} learned supervised tasks: score learner.adapter() with metarl.evaluate_supervised.")
 
     def weights(self, seed_index: int = 0) -> dict[str, Any]:
         """Everything that is trained."""

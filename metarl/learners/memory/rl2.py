@@ -33,9 +33,7 @@ from metarl.networks.kernels.matmul_precision import fast_matmul
 from metarl.networks.normalisation import ReturnNormaliser
 from metarl.networks.policies.build import build_policy
 from metarl.networks.policies.own_policy import own_policies
-from metarl.networks.policies.per_pair_memory import PerPairMemoryPolicy
-from metarl.networks.policies.policy import NetworkConfig, Policy
-from metarl.networks.policies.spatial_memory import SpatialMemoryPolicy
+from metarl.networks.policies.policy import NetworkConfig
 from metarl.networks.policies.stacked import StackedPolicy
 
 if TYPE_CHECKING:
@@ -184,9 +182,8 @@ class RL2:
         rollout = self._play()
         if self.iteration == 0:
             self.learn_first_baseline(rollout)
-        batch = self.batch(rollout)
-        if isinstance(self.policy, Policy | SpatialMemoryPolicy):
-            batch = batch._replace(steps=self.policy.read(rollout.steps, rollout.valid))
+        read = self.policy.preprocess(rollout.steps, rollout.valid)
+        batch = self.batch(rollout)._replace(steps=read)
         metrics = ppo_update(
             self.policy,
             self.optimizer,
@@ -198,7 +195,8 @@ class RL2:
             self.batch_rng,
             self.ranks.group,
         )
-        self._learn_moments(rollout)
+        # after the update, so that acting and training read the same numbers
+        self.policy.learn_moments(rollout.steps, rollout.valid)
         self.iteration += 1
         self.steps += int(rollout.valid.sum())
         returns = rollout.reward.sum(0).unflatten(0, (self.num_seeds, -1)).mean(1)
@@ -249,17 +247,11 @@ class RL2:
         """
         budget, policy = as_budget(budget), self._policy_of(seed_index)
         check_weights(policy.state_dict())
-        longest = getattr(getattr(policy, "core", None), "max_steps", None)
-        wanted = max_steps(budget, self.distribution)
-        if longest is not None and wanted > longest:
-            raise ValueError(
-                f"This policy remembers {longest} steps and can't act for {wanted}; train it with more episodes or use a recurrent core."
-            )
-        if isinstance(policy, PerPairMemoryPolicy):
-            policy.max_steps = wanted  # what it does depends on the steps left
+        policy, steps, exactly = policy.under_budget(max_steps(budget, self.distribution))
+        if exactly:
             made_for = MadeFor(self.distribution, budget, tasks="spaces", length="exactly")
-        elif longest is not None:
-            made_for = MadeFor(self.distribution, Steps(longest), tasks="spaces", length="at most")
+        elif steps is not None:
+            made_for = MadeFor(self.distribution, Steps(steps), tasks="spaces", length="at most")
         else:
             made_for = MadeFor(self.distribution, budget, tasks="spaces")
         return RL2Agent(policy.eval(), self.config.act, made_for)
@@ -282,10 +274,7 @@ class RL2:
 
     def start_from(self, weights: dict[str, Any]) -> None:
         """Begin with a policy that may have been trained for another number of episodes: positions new to it get its last one."""
-        policy, name = dict(weights["policy"]), "core.positions"
-        if name in policy and len(policy[name]) != self.max_steps:
-            positions = policy[name][: self.max_steps]
-            policy[name] = torch.cat([positions, positions[-1:].expand(self.max_steps - len(positions), -1)])
+        policy = self._policy_of(0).lengthened(dict(weights["policy"]), self.max_steps)
         self.load_weights({"policy": policy})
 
     def state_dict(self) -> dict[str, Any]:
@@ -333,22 +322,8 @@ class RL2:
 
     def _policy_of(self, index: int) -> Any:
         if not 0 <= index < self.num_seeds:
-            raise ValueError(f"There is no seed number {index}; this learner trains {self.seeds}.")
+            raise ValueError(f"There is no seed number {index}; this learner trains {self.num_seeds}.")
         return copy.deepcopy(self.policy) if self.num_seeds == 1 else self.policy.select(index)
-
-    def _learn_moments(self, rollout: Rollout) -> None:
-        """Input normalisers learn after the update, so that acting and training read the same numbers."""
-        if self.num_seeds == 1:
-            if hasattr(self.policy, "learn_moments"):
-                self.policy.learn_moments(rollout.steps, rollout.valid)
-            return
-        for index in range(self.num_seeds):
-            policy = self.policy.select(index)
-            if not hasattr(policy, "learn_moments"):
-                return
-            columns = slice(index * self.config.num_envs, (index + 1) * self.config.num_envs)
-            policy.learn_moments(Step(*(field[:, columns] for field in rollout.steps)), rollout.valid[:, columns])
-            self.policy.write(index, policy)
 
 
 class RL2Agent:

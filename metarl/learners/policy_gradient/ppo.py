@@ -16,7 +16,7 @@ from metarl.core.step import Step
 from metarl.learners.data_parallel import all_reduce, rank_of, size_of
 from metarl.learners.settings import check_step_sizes
 from metarl.networks.actions import ActionDistribution
-from metarl.networks.policies.policy import Seen, unroll
+from metarl.networks.policies.policy import PolicyOutput, Seen
 from metarl.networks.policies.spatial_memory import PlacesSeen
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def ppo_loss(
 
     Where `batch` is only a part of a minibatch, `count` [S] says how many steps the minibatch has, and the parts' results add up.
     """
-    output = unroll(policy, batch.steps)
+    output: PolicyOutput = policy.sequence(batch.steps)  # type: ignore[operator]
     weight = batch.valid.to(output.value.dtype)
     count = steps_of_seeds(batch.valid, num_seeds) if count is None else count
     weight = weight / count.clamp_min(1).repeat_interleave(weight.shape[1] // num_seeds)

@@ -19,6 +19,8 @@ class FeedForward(nn.Module):
         rng: draws the initial weights.
     """
 
+    max_steps: int | None = None  # it remembers for as long as one likes
+
     def __init__(self, inputs: int, hidden_size: int, rng: Generator):
         super().__init__()
         self.size = hidden_size

@@ -27,6 +27,8 @@ class LSTM(nn.Module):
         rng: draws the initial weights; forget gates start open (bias 1).
     """
 
+    max_steps: int | None = None  # it remembers for as long as one likes
+
     def __init__(self, inputs: int, hidden_size: int, rng: Generator):
         super().__init__()
         self.size = hidden_size

@@ -14,13 +14,93 @@ from metarl.core.seeding import global_states
 from metarl.core.spaces import action_dtype, observation_dtype
 from metarl.core.step import Step
 from metarl.networks.actions import action_distribution
-from metarl.networks.policies.policy import PolicyOutput, unroll
+from metarl.networks.cores.attention import Attention
+from metarl.networks.policies.policy import MemoryPolicy, PolicyOutput, Reach
 from metarl.networks.policies.stacked import StackedPolicy
 
-__all__ = ["own_policies"]
+__all__ = ["OwnPolicy", "own_policies"]
 
 ROWS = 2
 MISTAKES = (RuntimeError, TypeError, AttributeError, IndexError, KeyError, ValueError, AssertionError)  # that a user's code makes
+
+
+class OwnPolicy(nn.Module):
+    """A user's module with what `MemoryPolicy` asks beside `initial_state` and `forward`.
+
+    The module's own `sequence` and `learn_moments` are used where it has them. It is saved under
+    the module's own names.
+
+    Args:
+        own: the module.
+    """
+
+    def __init__(self, own: Any):
+        super().__init__()
+        self.own = own
+        self._in_parallel = callable(getattr(own, "sequence", None))
+        self._learns_moments = callable(getattr(own, "learn_moments", None))
+
+    def initial_state(self, batch_size: int) -> Any:
+        """Return the module's memory of `batch_size` rows that have seen nothing."""
+        return self.own.initial_state(batch_size)
+
+    def forward(self, step: Step, state: Any) -> tuple[PolicyOutput, Any]:
+        """Take one step of B rows."""
+        output: tuple[PolicyOutput, Any] = self.own(step, state)
+        return output
+
+    def sequence(self, steps: Step) -> PolicyOutput:
+        """Return what it says along whole meta-episodes [T, B, ...]: in parallel if it can, else step by step."""
+        if self._in_parallel:
+            said: PolicyOutput = self.own.sequence(steps)
+            return said
+        state = self.own.initial_state(steps.prev_reward.shape[1])
+        outputs = []
+        for t in range(len(steps.prev_reward)):
+            output, state = self.own(Step(*(field[t] for field in steps)), state)
+            outputs.append(output)
+        parameters = torch.stack([output.parameters for output in outputs])
+        return PolicyOutput(parameters, torch.stack([output.value for output in outputs]))
+
+    def preprocess(self, steps: Step, valid: torch.Tensor) -> Step:
+        """Return `steps`, which the module reads itself."""
+        return steps
+
+    def learn_moments(self, steps: Step, valid: torch.Tensor) -> None:
+        """Take a rollout into the module's normalisers, if it has any."""
+        if self._learns_moments:
+            self.own.learn_moments(steps, valid)
+
+    def under_budget(self, max_steps: int) -> Reach:
+        """Return itself, and the steps that an attention core within it can remember.
+
+        Raises:
+            ValueError: those are fewer than `max_steps`.
+        """
+        lengths = [module.max_steps for module in self.own.modules() if isinstance(module, Attention)]
+        if lengths and max_steps > min(lengths):
+            raise ValueError(
+                f"{type(self.own).__name__} remembers {min(lengths)} steps and can't act for "
+                f"{max_steps}; train it with more episodes or use a recurrent core."
+            )
+        return Reach(self, min(lengths) if lengths else None)
+
+    def lengthened(self, weights: dict[str, torch.Tensor], max_steps: int) -> dict[str, torch.Tensor]:
+        """Return `weights`: what of a user's module depends on the length, nobody else knows."""
+        return weights
+
+    def state_dict(self, *arguments: Any, **named: Any) -> Any:
+        """Return the module's own state."""
+        return self.own.state_dict(*arguments, **named)
+
+    def load_state_dict(self, *arguments: Any, **named: Any) -> Any:
+        """Load the module's own state."""
+        return self.own.load_state_dict(*arguments, **named)
+
+
+def as_policy(module: Any) -> Any:
+    """Return `module` if it is all that learners ask for, else with the rest added."""
+    return module if isinstance(module, MemoryPolicy) else OwnPolicy(module)
 
 
 def own_policies(given: Sequence[Any], observation_space: gym.Space, action_space: gym.Space, device: torch.device) -> list[nn.Module]:
@@ -48,7 +128,7 @@ def own_policies(given: Sequence[Any], observation_space: gym.Space, action_spac
         check_policy(copy.deepcopy(policies[0]), step, action_space)
         if len(policies) > 1:
             check_stack(copy.deepcopy(policies), step)
-    return policies
+    return [as_policy(policy) for policy in policies]
 
 
 def first_steps(observation_space: gym.Space, action_space: gym.Space, device: torch.device) -> Step:
@@ -69,7 +149,7 @@ def check_policy(policy: Any, step: Step, action_space: gym.Space) -> None:
     try:
         answer = policy(step, policy.initial_state(ROWS))
         check_answer(name, answer, action_space)
-        unroll(policy, sequence_of(step))
+        as_policy(policy).sequence(sequence_of(step))
     except MISTAKES as error:
         if isinstance(error, ValueError) and str(error).startswith(name):
             raise
@@ -109,7 +189,7 @@ def check_stack(policies: Sequence[nn.Module], step: Step) -> None:
     name, seeds = type(policies[0]).__name__, len(policies)
     repeated = tree_map(lambda tensor: torch.cat([tensor] * seeds), step)
     try:
-        stacked = StackedPolicy(policies)
+        stacked = StackedPolicy([as_policy(policy) for policy in policies])
         together = stacked(repeated, stacked.initial_state(ROWS * seeds))[0].parameters
         output = stacked.sequence(sequence_of(repeated))
         (output.parameters.sum() + output.value.sum()).backward()

@@ -19,7 +19,7 @@ from metarl.networks.cores.gru import GRU
 from metarl.networks.cores.keyed_memory import KeyedMemory, one_by_one, places_of
 from metarl.networks.layers import linear
 from metarl.networks.normalisation import RunningMoments
-from metarl.networks.policies.policy import PolicyOutput
+from metarl.networks.policies.policy import PolicyOutput, Reach
 
 __all__ = ["PerPairMemoryPolicy", "ArmsState"]
 
@@ -108,6 +108,19 @@ class PerPairMemoryPolicy(nn.Module):
         hidden = KeyedMemory.apply(self.features(steps), pair, pairs, gru.weight_input, gru.weight_hidden, gru.bias, gru.bias_hidden)[0]
         seen = LatestReadouts.apply(self.read_out(hidden), pair, pairs, clock[:, :-1].unflatten(-1, (self.RANK, self.roles)))[0]
         return self.output(seen, steps.observation, clock[:, -1:])
+
+    def preprocess(self, steps: Step, valid: Tensor) -> Step:
+        """Return `steps`: what is read of them depends on weights from the first operation on."""
+        return steps
+
+    def under_budget(self, max_steps: int) -> Reach:
+        """Return itself, set to meta-episodes of exactly `max_steps` steps: what it does depends on the steps left."""
+        self.max_steps = max_steps
+        return Reach(self, max_steps, exactly=True)
+
+    def lengthened(self, weights: dict[str, Tensor], max_steps: int) -> dict[str, Tensor]:
+        """Return `weights`, which don't depend on the length."""
+        return weights
 
     def pair(self, observation: Tensor, action: Tensor) -> Tensor:
         """Where a pair's memory lies among all."""

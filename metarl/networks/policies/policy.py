@@ -1,12 +1,12 @@
 """A policy with memory: inputs, a core that remembers, and heads for actions and values.
 
 A user's own `nn.Module` serves as policy if it has `initial_state(batch_size)` and `forward(step, state) -> (PolicyOutput, state)`
-and forgets the rows that `step.meta_episode_start` flags; `unroll` then trains it step by step. What is asked of it is checked by
-`metarl.networks.policies.own_policy`.
+and forgets the rows that `step.meta_episode_start` flags; `metarl.networks.policies.own_policy` checks it and adds the rest of what
+`MemoryPolicy` asks.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import gymnasium as gym
 import torch
@@ -24,7 +24,7 @@ from metarl.networks.encoders import ENCODERS, encode_counted, make_encoder
 from metarl.networks.inputs import StepInputs
 from metarl.networks.layers import linear
 
-__all__ = ["CORES", "NetworkConfig", "Policy", "PolicyOutput", "Seen", "unroll"]
+__all__ = ["CORES", "MemoryPolicy", "NetworkConfig", "Policy", "PolicyOutput", "Reach", "Seen"]
 
 CORES = ("gru", "lstm", "attention")  # with memory, of `Policy`
 OTHERS = ("none", "per_pair_memory", "spatial_memory")  # without memory; with policies of their own, see `metarl.networks.policies.build`
@@ -77,6 +77,54 @@ class PolicyOutput(NamedTuple):
 
     parameters: Tensor  # [..., B, P] of the action distribution
     value: Tensor  # [..., B] return to go, as the learner normalises it
+
+
+class Reach(NamedTuple):
+    """For how many steps a policy may act."""
+
+    policy: Any  # the policy, as it is for that many steps
+    steps: int | None  # None: for as many as one likes
+    exactly: bool = False  # for `steps` and no other number, since what it does depends on the steps left
+
+
+@runtime_checkable
+class MemoryPolicy(Protocol):
+    """What learners ask of a policy with memory, an `nn.Module`; they know no network by name."""
+
+    def initial_state(self, batch_size: int) -> Any:
+        """Return the memory of `batch_size` rows that have seen nothing."""
+        ...
+
+    def __call__(self, step: Step, state: Any) -> tuple["PolicyOutput", Any]:
+        """Take one step of B rows; rows that start a meta-episode forget first."""
+        ...
+
+    def sequence(self, steps: Any) -> "PolicyOutput":
+        """Return what it says along whole meta-episodes [T, B, ...], of steps or of what `preprocess` made of them."""
+        ...
+
+    def preprocess(self, steps: Step, valid: Tensor) -> Any:
+        """Return what `sequence` reads of steps [T, B, ...] without weights, to be kept for a whole update.
+
+        Where `valid` [T, B] is false, nobody asks for what it says.
+        """
+        ...
+
+    def learn_moments(self, steps: Step, valid: Tensor) -> None:
+        """Take a rollout [T, B] into the normalisers of its inputs, between updates."""
+        ...
+
+    def under_budget(self, max_steps: int) -> Reach:
+        """Return what it becomes for meta-episodes of `max_steps` steps, and for how many steps that may act.
+
+        Raises:
+            ValueError: it can't act for that long.
+        """
+        ...
+
+    def lengthened(self, weights: dict[str, Tensor], max_steps: int) -> dict[str, Tensor]:
+        """Return `weights` of such a policy for another length as a start for one of `max_steps` steps."""
+        ...
 
 
 class Seen(NamedTuple):
@@ -142,12 +190,12 @@ class Policy(nn.Module):
     def sequence(self, steps: Step | Tensor | Seen) -> PolicyOutput:
         """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals `forward` step by step.
 
-        `steps` may also be what `read` made of them.
+        `steps` may also be what `preprocess` made of them.
         """
-        seen = self.read(steps) if isinstance(steps, Step) else steps
+        seen = self.preprocess(steps) if isinstance(steps, Step) else steps
         return self._heads(self.core.sequence(self._encoded(seen) if isinstance(seen, Seen) else seen))
 
-    def read(self, steps: Step, valid: Tensor | None = None) -> Tensor | Seen:
+    def preprocess(self, steps: Step, valid: Tensor | None = None) -> Tensor | Seen:
         """What there is to read in whole meta-episodes: features [T, B, F], for an encoder its images and features of the rest.
 
         No weights are involved, so that a learner can keep it for a whole update. What the policy says after a row's meta-episode is
@@ -162,6 +210,28 @@ class Policy(nn.Module):
     def learn_moments(self, steps: Step, valid: Tensor) -> None:
         """Take a rollout [T, B] into the running moments of the inputs; call it between updates, never within one."""
         self.inputs.learn_moments(steps, valid)
+
+    def under_budget(self, max_steps: int) -> Reach:
+        """Return itself, and the steps that its core can remember.
+
+        Raises:
+            ValueError: an attention core remembers fewer than `max_steps`.
+        """
+        longest = self.core.max_steps
+        if longest is not None and max_steps > longest:
+            raise ValueError(
+                f"This policy remembers {longest} steps and can't act for {max_steps}; train it with more episodes or use a recurrent core."
+            )
+        return Reach(self, longest)
+
+    def lengthened(self, weights: dict[str, Tensor], max_steps: int) -> dict[str, Tensor]:
+        """Return `weights` for `max_steps` steps: attention's positions that are new get the last one."""
+        name = "core.positions"
+        if name not in weights or len(weights[name]) == max_steps:
+            return weights
+        positions = weights[name][:max_steps]
+        missing = max_steps - len(positions)
+        return {**weights, name: torch.cat([positions, positions[-1:].expand(missing, -1)])}
 
     def _encoded(self, seen: Seen) -> Tensor:
         """Features [T, B, F]: the encoder's, zeros where steps don't count, and the rest."""
@@ -183,15 +253,3 @@ def forget(state: Any, rows: Tensor) -> Any:
         return state._replace(clock=torch.where(rows, 0, state.clock))
     parts = [forget(part, rows) for part in state]
     return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
-
-
-def unroll(policy: Any, steps: Any) -> PolicyOutput:
-    """What `policy` says along whole meta-episodes [T, B, ...]: in parallel if it can, else step by step."""
-    if hasattr(policy, "sequence"):
-        return policy.sequence(steps)
-    assert isinstance(steps, Step)
-    state, outputs = policy.initial_state(steps.prev_reward.shape[1]), []
-    for t in range(len(steps.prev_reward)):
-        output, state = policy(Step(*(field[t] for field in steps)), state)
-        outputs.append(output)
-    return PolicyOutput(torch.stack([o.parameters for o in outputs]), torch.stack([o.value for o in outputs]))

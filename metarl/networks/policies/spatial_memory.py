@@ -24,7 +24,7 @@ from metarl.networks.cores.keyed_memory import KeyedMemory, places_of
 from metarl.networks.encoders import encode_counted, make_encoder
 from metarl.networks.inputs import StepInputs
 from metarl.networks.layers import linear
-from metarl.networks.policies.policy import NetworkConfig, PolicyOutput
+from metarl.networks.policies.policy import NetworkConfig, PolicyOutput, Reach
 
 __all__ = ["SpatialMemoryPolicy", "PlacesSeen", "PlacesState"]
 
@@ -123,12 +123,20 @@ class SpatialMemoryPolicy(nn.Module):
         hidden, _ = self.core(torch.cat([features, torch.relu(self.look(seen))], -1), hidden)
         return self.output(hidden), PlacesState(memory, hidden, pose, step.observation)
 
+    def under_budget(self, max_steps: int) -> Reach:
+        """Return itself: its memories are of places, however many steps there are."""
+        return Reach(self, None)
+
+    def lengthened(self, weights: dict[str, Tensor], max_steps: int) -> dict[str, Tensor]:
+        """Return `weights`, which don't depend on the length."""
+        return weights
+
     def sequence(self, steps: Step | PlacesSeen) -> PolicyOutput:
         """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals `forward` step by step.
 
-        `steps` may also be what `read` made of them.
+        `steps` may also be what `preprocess` made of them.
         """
-        seen = self.read(steps) if isinstance(steps, Step) else steps
+        seen = self.preprocess(steps) if isinstance(steps, Step) else steps
         features = seen.rest
         if self.encoder is not None:
             features = torch.cat([encode_counted(self.encoder, seen.images, seen.counts), features], -1)
@@ -140,7 +148,7 @@ class SpatialMemoryPolicy(nn.Module):
         looked = torch.relu(self.look(found.view(*seen.here.shape, -1)))
         return self.output(self.core.sequence(torch.cat([features, looked], -1)))
 
-    def read(self, steps: Step, valid: Tensor | None = None) -> PlacesSeen:
+    def preprocess(self, steps: Step, valid: Tensor | None = None) -> PlacesSeen:
         """What there is to read in whole meta-episodes [T, B, ...]. No weights are involved, so that a learner can keep it for an update.
 
         What the policy says after a row's meta-episode is over, where `valid` [T, B] is false, must not be used then.

@@ -11,7 +11,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.utils._pytree import tree_map
 
 from metarl.core.step import Step
-from metarl.networks.policies.policy import PolicyOutput, unroll
+from metarl.networks.policies.policy import PolicyOutput
 
 __all__ = ["StackedPolicy"]
 
@@ -29,11 +29,11 @@ class StackedPolicy(nn.Module):
         self._template = [_StepOrSequence(copy.deepcopy(policies[0]))]  # in a list, so that its own weights aren't registered
         set_static_shapes(self._template[0], True)  # no value can be looked at within vmap
         parameters, buffers = stack_module_state([_StepOrSequence(policy) for policy in policies])
-        self._names = {name.replace(".", "/"): name for name in (*parameters, *buffers)}
+        self._names = {registered_name(name): name for name in (*parameters, *buffers)}
         for name, tensor in parameters.items():
-            self.register_parameter(name.replace(".", "/"), nn.Parameter(tensor.detach().clone()))
+            self.register_parameter(registered_name(name), nn.Parameter(tensor.detach().clone()))
         for name, tensor in buffers.items():
-            self.register_buffer(name.replace(".", "/"), tensor.clone())
+            self.register_buffer(registered_name(name), tensor.clone())
 
     def initial_state(self, batch_size: int) -> Any:
         """The memory of S x B rows that have seen nothing."""
@@ -47,6 +47,19 @@ class StackedPolicy(nn.Module):
     def sequence(self, steps: Step) -> PolicyOutput:
         """Whole meta-episodes, each a column of `steps` [T, S x B, ...]."""
         return self._run(steps)
+
+    def preprocess(self, steps: Step, valid: Tensor) -> Step:
+        """Return `steps`: seeds read them with normalisers of their own, all in one batch."""
+        return steps
+
+    def learn_moments(self, steps: Step, valid: Tensor) -> None:
+        """Take each seed's columns of a rollout [T, S x B] into its normalisers."""
+        rows = valid.shape[1] // self.num_seeds
+        for index in range(self.num_seeds):
+            policy: Any = self.select(index)
+            columns = slice(index * rows, (index + 1) * rows)
+            policy.learn_moments(Step(*(field[:, columns] for field in steps)), valid[:, columns])
+            self.write(index, policy)
 
     @torch.no_grad()
     def select(self, index: int) -> nn.Module:
@@ -92,7 +105,12 @@ class _StepOrSequence(nn.Module):
     def forward(self, steps: Step | int, *state: Any) -> Any:
         if isinstance(steps, int):
             return self.policy.initial_state(steps)
-        return self.policy(steps, *state) if state else unroll(self.policy, steps)
+        return self.policy(steps, *state) if state else self.policy.sequence(steps)
+
+
+def registered_name(name: str) -> str:
+    """Return the name under which a stacked tensor is saved: a user's module keeps its own names."""
+    return name.replace("policy.own.", "policy.", 1).replace(".", "/")
 
 
 def set_static_shapes(policy: nn.Module, static: bool) -> None:

@@ -351,8 +351,6 @@ def test_what_does_not_fit_gets_a_sentence(algorithms, monkeypatch):
         Learn2Learn(config, SINES, algorithm=algorithms.MAML(nn.Linear(2, 1), lr=0.1))
     with pytest.raises(ValueError, match="of another network or algorithm"):
         Learn2Learn(config, SINES).load_weights(Learn2Learn(ALGORITHMS["Meta-SGD"], SINES).weights())
-    with pytest.raises(ValueError, match=r"score learner.adapter\(\) with metarl.evaluate_supervised"):
-        Learn2Learn(config, SINES).agent(metarl.Episodes(2))
     with pytest.raises(ValueError, match=r"The inner loop diverged in iteration 1: after \d+ steps in task [0-3]"):
         Learn2Learn(
             Learn2LearnConfig(**{**SMALL, "inner_lr": 1e6, "inner_steps": 40, "network": PerceptronConfig((8,), "relu")}), SINES

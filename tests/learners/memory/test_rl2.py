@@ -14,7 +14,7 @@ from metarl.learners.memory import rl2
 from metarl.learners.memory.rl2 import RL2
 from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.policy_gradient.rollout import Rollout, collect
-from metarl.networks.policies.policy import NetworkConfig, unroll
+from metarl.networks.policies.policy import NetworkConfig
 from tests.learners.made_tasks import Ragged
 from tests.learners.small_rl2 import alone_and_together, box_tasks, every_core, play, small, updates
 
@@ -28,7 +28,7 @@ def test_recomputed_log_probabilities_equal_those_of_the_rollout(core, seed, kin
     with torch.enable_grad():
         updates(learner, 2)  # so that the normalisers have learnt, and the heads say something
     rollout = play(learner)
-    output = unroll(learner.policy, rollout.steps)
+    output = learner.policy.sequence(rollout.steps)
     log_prob = learner.actions.log_prob(output.parameters, rollout.action)
     assert float(output.parameters.std()) > 1e-3
     torch.testing.assert_close(log_prob[rollout.valid], rollout.log_prob[rollout.valid], rtol=1e-5, atol=1e-5)
@@ -42,7 +42,7 @@ def test_the_previous_observation_is_the_same_in_acting_and_training(core):
     updates(learner, 2)
     rollout = play(learner)
     with torch.no_grad():
-        log_prob = learner.actions.log_prob(unroll(learner.policy, rollout.steps).parameters, rollout.action)
+        log_prob = learner.actions.log_prob(learner.policy.sequence(rollout.steps).parameters, rollout.action)
     torch.testing.assert_close(log_prob[rollout.valid], rollout.log_prob[rollout.valid], rtol=1e-5, atol=1e-5)
 
 
@@ -80,7 +80,7 @@ def test_the_agent_acts_as_the_policy_that_trains(core):
     updates(learner, 2)
     rollout = play(learner)
     agent = learner.agent(Episodes(3))
-    state, said = agent.initial_state(8), unroll(learner.policy, rollout.steps)
+    state, said = agent.initial_state(8), learner.policy.sequence(rollout.steps)
     for t in range(len(rollout.reward)):
         action, state = agent.act(Step(*(field[t] for field in rollout.steps)), state, torch.Generator())
         assert torch.equal(action, learner.actions.mode(said.parameters[t]))
@@ -260,7 +260,7 @@ def test_on_a_gpu_acting_is_training_and_states_go_both_ways(core, seed):
     source = fresh_tasks(learner.distribution, "train", learner.env.num_envs, 0, first=50)
     rollout = collect(learner.env, learner.policy, learner.actions, source, torch.Generator("cuda").manual_seed(1))
     with torch.no_grad():
-        log_prob = learner.actions.log_prob(unroll(learner.policy, rollout.steps).parameters, rollout.action)
+        log_prob = learner.actions.log_prob(learner.policy.sequence(rollout.steps).parameters, rollout.action)
     torch.testing.assert_close(log_prob[rollout.valid], rollout.log_prob[rollout.valid], rtol=1e-4, atol=1e-4)
     resumed = RL2(small(core), Ragged(), seed, device="cuda")
     resumed.load_state_dict(learner.state_dict())

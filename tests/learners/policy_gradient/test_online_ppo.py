@@ -11,7 +11,6 @@ from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.policy_gradient import online_ppo
 from metarl.learners.policy_gradient.online_ppo import OnlinePPO, OnlinePPOConfig
 from metarl.learners.policy_gradient.ppo import PPOConfig, ppo_update
-from metarl.networks.policies.policy import unroll
 from metarl.tasks.control.cart_pole import CartPole
 from metarl.tasks.mdps.identity import Identity
 
@@ -94,7 +93,7 @@ def test_what_is_trained_on_is_what_was_acted_on(monkeypatch):
     ppo, errors = learner(rows=3, tasks=CartPole()), []
 
     def check(policy, optimizer, actions, batch, *rest):
-        output = unroll(policy, batch.steps)
+        output = policy.sequence(batch.steps)
         errors.append((actions.log_prob(output.parameters, batch.action) - batch.log_prob).abs().max().item())
         return ppo_update(policy, optimizer, actions, batch, *rest)
 

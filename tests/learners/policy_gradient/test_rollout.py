@@ -11,7 +11,7 @@ from metarl.core.task_distribution import fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.policy_gradient.rollout import collect
 from metarl.networks.actions import action_distribution
-from metarl.networks.policies.policy import NetworkConfig, Policy, PolicyOutput, unroll
+from metarl.networks.policies.policy import NetworkConfig, Policy, PolicyOutput
 from tests.learners.made_tasks import Matching, Ragged
 
 ROWS, EPISODES = 40, 3
@@ -100,7 +100,7 @@ def test_log_probabilities_are_of_the_actions_drawn():
         distribution.observation_space, distribution.action_space, NetworkConfig(hidden_size=8), 15, torch.Generator().manual_seed(3)
     )
     rollout, _ = rollout_of(distribution, policy)
-    said = unroll(policy, rollout.steps)
+    said = policy.sequence(rollout.steps)
     torch.testing.assert_close(rollout.log_prob, actions.log_prob(said.parameters, rollout.action))
     assert not rollout.log_prob.requires_grad
 

@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from metarl.networks.actions import action_distribution
-from metarl.networks.policies.policy import CORES, NetworkConfig, Policy, PolicyOutput, forget, unroll
+from metarl.networks.policies.own_policy import OwnPolicy
+from metarl.networks.policies.policy import CORES, MemoryPolicy, NetworkConfig, Policy, PolicyOutput, forget
+from metarl.networks.policies.stacked import StackedPolicy
 from tests.networks.made_steps import at, random_steps
 
 OBSERVATIONS = {
@@ -71,7 +73,7 @@ def test_step_by_step_equals_whole_meta_episodes(core, observation, previous):
 @pytest.mark.parametrize("observation", OBSERVATIONS)
 def test_inputs_read_beforehand_are_as_good_as_steps(observation, previous):
     policy, steps = make_policy("gru", previous, OBSERVATIONS[observation]), random_steps(OBSERVATIONS[observation], DISCRETE[1])
-    read = policy.read(steps)
+    read = policy.preprocess(steps)
     assert not read.requires_grad, "no weights are involved"
     for one, other in zip(policy.sequence(read), policy.sequence(steps), strict=True):
         assert torch.equal(one, other)
@@ -180,16 +182,41 @@ class CountsRewards(nn.Module):
 
 
 def test_a_users_module_is_unrolled_step_by_step():
-    policy, steps = CountsRewards(), random_steps(*DISCRETE)
-    output = unroll(policy, steps)
+    policy, steps = OwnPolicy(CountsRewards()), random_steps(*DISCRETE)
+    output = policy.sequence(steps)
     close(output, step_by_step(policy, steps)[0])
     output.parameters.sum().backward()
-    assert policy.body.weight.grad.abs().sum() > 0
+    assert policy.own.body.weight.grad.abs().sum() > 0
 
 
-def test_unroll_takes_the_parallel_way_if_there_is_one():
-    policy, steps = make_policy("attention"), random_steps(*DISCRETE)
-    assert torch.equal(unroll(policy, steps).value, policy.sequence(steps).value)
+class CountsAtOnce(CountsRewards):
+    """The same with a parallel way of its own, which is told apart by its values."""
+
+    def sequence(self, steps):
+        zero = steps.prev_reward * 0
+        return PolicyOutput(zero[..., None].expand(*zero.shape, 3), zero + 7)
+
+
+def test_a_users_own_parallel_way_is_taken_if_there_is_one():
+    assert bool((OwnPolicy(CountsAtOnce()).sequence(random_steps(*DISCRETE)).value == 7).all())
+
+
+def test_a_users_module_is_saved_under_its_own_names():
+    module = CountsRewards()
+    adapted = OwnPolicy(module)
+    assert list(adapted.state_dict()) == list(module.state_dict())
+    wanted = {name: tensor + 1 for name, tensor in module.state_dict().items()}
+    adapted.load_state_dict(wanted)
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in module.state_dict().items())
+    assert set(StackedPolicy([adapted, OwnPolicy(CountsRewards())]).state_dict()) == {
+        f"policy/{name.replace('.', '/')}" for name in module.state_dict()
+    }
+
+
+@pytest.mark.parametrize("policy", [make_policy("gru"), make_policy("attention"), OwnPolicy(CountsRewards())])
+def test_learners_find_all_that_they_ask_for(policy):
+    assert isinstance(policy, MemoryPolicy)
+    assert not isinstance(CountsRewards(), MemoryPolicy)
 
 
 @pytest.mark.parametrize("space", [gym.spaces.Text(3), gym.spaces.Dict({"a": gym.spaces.Discrete(2)})])

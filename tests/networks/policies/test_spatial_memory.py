@@ -43,7 +43,7 @@ def test_step_by_step_equals_the_whole_sequence(maze):
     rollout = played(policy, maze=maze)
     with torch.no_grad():
         output = policy.sequence(rollout.steps)
-        read = policy.sequence(policy.read(rollout.steps, rollout.valid))
+        read = policy.sequence(policy.preprocess(rollout.steps, rollout.valid))
     torch.testing.assert_close(read.value[rollout.valid], output.value[rollout.valid])
     log_prob = action_distribution(maze.action_space).log_prob(output.parameters, rollout.action)
     torch.testing.assert_close(log_prob[rollout.valid], rollout.log_prob[rollout.valid], rtol=1e-4, atol=1e-5)

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from metarl.core.step import Step
-from metarl.networks.policies.policy import CORES, NetworkConfig, Policy, PolicyOutput, unroll
+from metarl.networks.policies.own_policy import OwnPolicy
+from metarl.networks.policies.policy import CORES, NetworkConfig, Policy, PolicyOutput
 from metarl.networks.policies.stacked import StackedPolicy
 from tests.networks.made_steps import at, random_steps
 
@@ -45,7 +46,7 @@ class Learnt(nn.Module):
 def learnt():
     with torch.random.fork_rng():
         torch.manual_seed(5)
-        return [Learnt() for _ in range(MEMBERS)]
+        return [OwnPolicy(Learnt()) for _ in range(MEMBERS)]
 
 
 KINDS = {
@@ -82,12 +83,12 @@ def test_outputs_and_gradients_equal_those_apart(kind):
     gradients = {name.replace("/", ".").removeprefix("policy."): parameter.grad for name, parameter in stacked.named_parameters()}
     assert len(gradients) == len(list(apart[0].named_parameters()))
     for i, policy in enumerate(apart):
-        own, part = unroll(policy, columns(steps, i)), slice(i * ROWS, (i + 1) * ROWS)
+        own, part = policy.sequence(columns(steps, i)), slice(i * ROWS, (i + 1) * ROWS)
         close(output.parameters[:, part], own.parameters)
         close(output.value[:, part], own.value)
         ((weight[:, part] * own.parameters).sum() + own.value.square().sum()).backward()
         for name, parameter in policy.named_parameters():
-            close(gradients[name][i], parameter.grad)
+            close(gradients[name.removeprefix("own.")][i], parameter.grad)
 
 
 @pytest.mark.filterwarnings("error")
@@ -134,7 +135,7 @@ def test_a_seed_is_a_policy_of_its_own(kind):
             parameter.zero_()
     close(
         stacked.sequence(random_steps(OBSERVATION, ACTION, rows=15)).value[:, :5],
-        unroll(apart[0], columns(random_steps(OBSERVATION, ACTION, rows=15), 0)).value,
+        apart[0].sequence(columns(random_steps(OBSERVATION, ACTION, rows=15), 0)).value,
     )
 
 
@@ -147,7 +148,7 @@ def test_writing_a_seed_changes_that_one_alone(kind):
     stacked.write(1, apart[2])
     after = stacked.sequence(steps).parameters.unflatten(1, (MEMBERS, ROWS))
     close(after[:, [0, 2]], before[:, [0, 2]])
-    close(after[:, 1], unroll(apart[2], columns(steps, 1)).parameters)
+    close(after[:, 1], apart[2].sequence(columns(steps, 1)).parameters)
 
 
 def test_the_given_policies_stay_as_they_are():
