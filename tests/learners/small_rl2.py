@@ -8,7 +8,7 @@ import torch
 from metarl.core.task_distribution import fresh_tasks
 from metarl.learners.memory.rl2 import RL2Config
 from metarl.learners.policy_gradient.ppo import PPOConfig
-from metarl.learners.policy_gradient.rollout import collect
+from metarl.learners.policy_gradient.trajectory import collect
 from metarl.networks.policies.policy import CORES, NetworkConfig
 from tests.learners.made_tasks import Matching
 

@@ -11,7 +11,7 @@ import torch
 from metarl.core.budget import Episodes
 from metarl.core.registry import make
 from metarl.evaluation.protocol import evaluate
-from metarl.learners.policy_gradient.policy_episodes import fit_baseline, fit_by_features, fit_by_steps
+from metarl.learners.policy_gradient.advantages import fit_baseline, fit_by_features, fit_by_steps
 from metarl.learners.registry import make_learner
 from metarl.networks.encoders import fitting_encoder
 from tests.learners.tiny_configs import EPISODE_LEARNERS, shown, tiny_config

@@ -43,16 +43,9 @@ from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.data_parallel import Ranks, all_gather, own_seed
 from metarl.learners.hierarchy.mlsh_agent import FineTuning, MLSHAgent, episodes_between
 from metarl.learners.hierarchy.options import Hierarchy, HierarchyPlayer, as_choices, by_sub_policy
-from metarl.learners.policy_gradient.policy_episodes import (
-    Judged,
-    TaskEpisodes,
-    all_gather_episodes,
-    as_long_everywhere,
-    episodes_of,
-    judge,
-)
-from metarl.learners.policy_gradient.rollout import collect
+from metarl.learners.policy_gradient.advantages import PolicyGradientBatch, estimate_advantages
 from metarl.learners.policy_gradient.stacked_ppo import Stack, StackedPPO, all_gather_stack, improved
+from metarl.learners.policy_gradient.trajectory import Trajectory, all_gather_trajectory, as_long_everywhere, by_task, collect
 from metarl.learners.settings import check_counts, described, only_seed, settled
 from metarl.networks.actions import Gaussian
 from metarl.networks.encoders import check_vectors
@@ -279,7 +272,7 @@ class MLSH:
         return {**done, **self.latest}
 
     @torch.no_grad()
-    def play(self) -> tuple[TaskEpisodes, TaskEpisodes]:
+    def play(self) -> tuple[Trajectory, Trajectory]:
         """Episodes of every task that is played here, step by step and choice by choice."""
         n, source = self.config.tasks, fresh_tasks(self.distribution, "train", self.config.tasks, self.task_seed)
         tasks = source(torch.arange(n), self.tasks_before)[self.mine]
@@ -287,10 +280,10 @@ class MLSH:
         rollout = collect(
             self.env, player, self.hierarchy.actions, lambda rows, counts: tasks[rows // self.episodes], self.rngs["actions"], True
         )
-        steps = episodes_of(rollout, self.hierarchy.inputs.encode, len(self.mine))
+        steps = by_task(rollout, self.hierarchy.inputs.encode, len(self.mine))
         choices = as_choices(steps, player)
         if self.hierarchy.inputs.normalises:
-            self.learn_moments(rollout.steps.observation[rollout.valid])
+            self.learn_moments(rollout.observation[rollout.valid])
         return steps, choices
 
     def learn_moments(self, observations: Tensor) -> None:
@@ -300,26 +293,27 @@ class MLSH:
         for count, mean, variance in zip(*all_gather(self.ranks.group, seen), strict=True):
             self.hierarchy.inputs.observation_moments.merge(int(count), mean, variance)
 
-    def improve_masters(self, choices: TaskEpisodes) -> None:
+    def improve_masters(self, choices: Trajectory) -> None:
         """Each master by its own task's choices."""
         settings, hierarchy = self.config.master, self.hierarchy
-        judged = judge(choices, settings.discount, settings.gae_lambda, by_time_alone=True)
-        self.masters = improved(hierarchy.master, hierarchy.options, self.masters, judged, settings, self.rngs["minibatches"])
+        batch = estimate_advantages(choices, settings.discount, settings.gae_lambda, by_time_alone=True)
+        self.masters = improved(hierarchy.master, hierarchy.options, self.masters, batch, settings, self.rngs["minibatches"])
 
-    def improve_sub_policies(self, steps: TaskEpisodes, choices: TaskEpisodes, tasks: Tensor) -> None:
+    def improve_sub_policies(self, steps: Trajectory, choices: Trajectory, tasks: Tensor) -> None:
         """Improve each sub-policy by the steps that were its own of `tasks` [j], and of those that the other ranks give."""
         settings, hierarchy = self.config.sub_policy, self.hierarchy
         option = choices.action[:, tasks].repeat_interleave(hierarchy.option_length, 0)[: len(steps.reward)]  # [T, j, R]
-        own, option = all_gather_episodes(self.ranks.group, steps.of(tasks), option)
-        judged = judge(own, settings.discount, settings.gae_lambda)
-        samples, use = by_sub_policy(together(judged), option.transpose(0, 1).flatten()[None], hierarchy)
+        (option,) = all_gather(self.ranks.group, [option], 1)
+        everyones = all_gather_trajectory(self.ranks.group, steps.columns(tasks))
+        batch = estimate_advantages(everyones, settings.discount, settings.gae_lambda)
+        samples, use = by_sub_policy(together(batch), option.transpose(0, 1).flatten()[None], hierarchy)
         # this rank's sub-policies
         mine = torch.arange(hierarchy.num_options, device=self.device)[self.ranks.rank :: self.ranks.size]
         better = improved(
             hierarchy.sub_policy,
             hierarchy.actions,
             self.sub_policies.of_rows(mine),
-            Examples(samples.inputs[mine], Judged(*(part[mine] for part in samples.targets[:4]))),
+            Examples(samples.inputs[mine], PolicyGradientBatch(*(part[mine] for part in samples.targets[:4]))),
             settings,
             self.rngs["minibatches"],
             use[mine] if self.config.weigh_by_use else torch.ones_like(use[mine]),
@@ -426,8 +420,8 @@ class MLSH:
         self.ranks.take_over(self, state, own)
 
 
-def together(judged: Examples) -> Examples:
+def together(batch: Examples) -> Examples:
     """The steps of all tasks, inputs [n, m, F] and targets [n, m], as those of one: [1, n m, F] and [1, n m]."""
-    targets: Judged = judged.targets
-    inputs, action, log_prob, gain, weight = (part.flatten(0, 1)[None] for part in (judged.inputs, *targets[:4]))
-    return Examples(inputs, Judged(action, log_prob, gain, weight))
+    targets: PolicyGradientBatch = batch.targets
+    inputs, action, log_prob, advantage, weight = (part.flatten(0, 1)[None] for part in (batch.inputs, *targets[:4]))
+    return Examples(inputs, PolicyGradientBatch(action, log_prob, advantage, weight))

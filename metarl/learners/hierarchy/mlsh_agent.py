@@ -15,9 +15,10 @@ from metarl.core.seeding import torch_generator
 from metarl.core.step import Step
 from metarl.core.task_distribution import TaskDistribution, where_rows
 from metarl.learners.hierarchy.options import Hierarchy, by_sub_policy
-from metarl.learners.initialisation.collected import Collected, nothing_collected
-from metarl.learners.policy_gradient.policy_episodes import judge
+from metarl.learners.policy_gradient.advantages import estimate_advantages
 from metarl.learners.policy_gradient.stacked_ppo import Stack, StackedPPO, improved
+from metarl.learners.policy_gradient.trajectory import Trajectory
+from metarl.learners.policy_gradient.trajectory_buffer import empty_episodes, note_choice, note_outcome
 from metarl.networks.finite import check_output
 
 __all__ = ["FineTuning", "MLSHAgent", "MLSHState", "OwnSubPolicies", "episodes_between"]
@@ -41,14 +42,14 @@ class OwnSubPolicies(NamedTuple):
     """Copies of the sub-policies that learn on in B tasks."""
 
     stack: Stack  # of B K
-    steps: Collected  # since the last update
+    steps: Trajectory  # since the last update
 
 
 class MLSHState(NamedTuple):
     """What the agent holds of B tasks."""
 
     masters: Stack  # of B
-    episodes: Collected  # choices since the last update
+    episodes: Trajectory  # choices since the last update
     own: OwnSubPolicies | None  # None where sub-policies stay as they are
     collected: Tensor  # [B] int64, episodes since the last update
     played: Tensor  # [B] int64, episodes of the meta-episode that are over
@@ -105,10 +106,10 @@ class MLSHAgent:
         """Masters that know nothing, nothing played."""
         hierarchy, device = self.hierarchy, self.first_master[0].device
         times = -(-self.horizon // hierarchy.option_length)
-        episodes = nothing_collected(batch_size, times, self.episodes, hierarchy.inputs.size, hierarchy.option_space, device)
+        episodes = empty_episodes(batch_size, times, self.episodes, hierarchy.inputs.size, hierarchy.option_space, device)
         masters, own = Stack.of([weight.expand(batch_size, *weight.shape) for weight in self.first_master]), None
         if self.fine_tuning is not None:
-            room = nothing_collected(batch_size, self.horizon, self.episodes, hierarchy.inputs.size, hierarchy.action_space, device)
+            room = empty_episodes(batch_size, self.horizon, self.episodes, hierarchy.inputs.size, hierarchy.action_space, device)
             own = OwnSubPolicies(Stack.of([repeated(weight, batch_size) for weight in self.sub_policies]), room)
         return MLSHState(masters, episodes, own, *(torch.zeros(batch_size, dtype=torch.int64, device=device) for _ in range(4)))
 
@@ -124,13 +125,13 @@ class MLSHAgent:
         chooses = state.clock % option_length == 0
         check_output(f"A master of this {type(self).__name__}", log_prob)
         option = torch.where(chooses, option, state.option)
-        state.episodes.note_choice(state.clock // option_length, state.collected, features, option, log_prob, chooses)
+        note_choice(state.episodes, state.clock // option_length, state.collected, features, option, log_prob, chooses)
         parameters = hierarchy.parameters(self.sub_policies if state.own is None else state.own.stack.weights, features, option)
         check_output(f"A sub-policy of this {type(self).__name__}", parameters)
         drawn = hierarchy.actions.sample(parameters, rng)
         if state.own is not None:
             likelihood = hierarchy.actions.log_prob(parameters, drawn)
-            state.own.steps.note_choice(state.clock, state.collected, features, drawn, likelihood, torch.ones_like(over))
+            note_choice(state.own.steps, state.clock, state.collected, features, drawn, likelihood, torch.ones_like(over))
         action = where_rows(settled, hierarchy.actions.mode(parameters), drawn)
         return hierarchy.actions.to_environment(action), state._replace(option=option, clock=state.clock + 1)
 
@@ -138,10 +139,10 @@ class MLSHAgent:
         """Rows that start a meta-episode begin with a new master and no episodes."""
         if not bool(start.any()):
             return state
-        state.episodes.valid[start] = False
+        state.episodes.valid[:, start] = False
         own, rows = state.own, torch.nonzero(start).flatten()
         if own is not None:
-            own.steps.valid[start] = False
+            own.steps.valid[:, start] = False
             own.stack.put(self.copies(rows), Stack.of([repeated(weight, len(rows)) for weight in self.sub_policies]))
         counts = (torch.where(start, 0, count) for count in state[3:])
         return MLSHState(state.masters.where(start, self.first_master), state.episodes, own, *counts)
@@ -154,11 +155,11 @@ class MLSHAgent:
     def note(self, step: Step, state: MLSHState) -> MLSHState:
         """The last action's reward, and how its episode ended if it did."""
         hierarchy, acted = self.hierarchy, state.clock > 0
-        over = state.episodes.note_outcome(
-            step, (state.clock - 1) // hierarchy.option_length, state.collected, acted, hierarchy.inputs.encode
+        over = note_outcome(
+            state.episodes, step, (state.clock - 1) // hierarchy.option_length, state.collected, acted, hierarchy.inputs.encode
         )
         if state.own is not None:
-            state.own.steps.note_outcome(step, state.clock - 1, state.collected, acted, hierarchy.inputs.encode)
+            note_outcome(state.own.steps, step, state.clock - 1, state.collected, acted, hierarchy.inputs.encode)
         return state._replace(clock=torch.where(over, 0, state.clock), collected=state.collected + over, played=state.played + over)
 
     def improve(self, state: MLSHState) -> MLSHState:
@@ -169,24 +170,26 @@ class MLSHAgent:
         learns = due if self.learning is None else due & (state.played <= self.learning)
         chosen = torch.nonzero(learns).flatten()
         if len(chosen):
-            judged = judge(state.episodes.of(chosen), self.settings.discount, self.settings.gae_lambda, by_time_alone=True)
+            batch = estimate_advantages(
+                state.episodes.columns(chosen), self.settings.discount, self.settings.gae_lambda, by_time_alone=True
+            )
             cuts = torch_generator(0, "master's minibatches")  # the same in all rows and updates: a row depends on no other's
             own = state.masters.of_rows(chosen)
-            state.masters.put(chosen, improved(self.hierarchy.master, self.hierarchy.options, own, judged, self.settings, cuts))
+            state.masters.put(chosen, improved(self.hierarchy.master, self.hierarchy.options, own, batch, self.settings, cuts))
         if self.fine_tuning is not None and state.own is not None:
             warm = chosen[state.played[chosen] > self.fine_tuning.after * self.episodes]
             if len(warm):
-                self.fine_tune(warm, state.episodes.action[warm], state.own, self.fine_tuning)
-            state.own.steps.valid[due] = False
-        state.episodes.valid[due] = False
+                self.fine_tune(warm, state.episodes.action[:, warm], state.own, self.fine_tuning)
+            state.own.steps.valid[:, due] = False
+        state.episodes.valid[:, due] = False
         return state._replace(collected=torch.where(due, 0, state.collected))
 
     def fine_tune(self, rows: Tensor, choices: Tensor, own: OwnSubPolicies, tuning: FineTuning) -> None:
-        """Improve the sub-policies of `rows` [j], by choices [j, H, E], as training does, or by all steps."""
+        """Improve the sub-policies of `rows` [j], by choices [H, j, E], as training does, or by all steps."""
         hierarchy, copies, settings = self.hierarchy, self.copies(rows), tuning.settings
-        judged = judge(own.steps.of(rows), settings.discount, settings.gae_lambda)
-        option = choices.repeat_interleave(hierarchy.option_length, 1)[:, : self.horizon].flatten(1)  # [j, T E]
-        apart, share = by_sub_policy(judged, option, hierarchy, tuning.own)
+        batch = estimate_advantages(own.steps.columns(rows), settings.discount, settings.gae_lambda)
+        option = choices.repeat_interleave(hierarchy.option_length, 0)[: self.horizon].transpose(0, 1).flatten(1)  # [j, T E]
+        apart, share = by_sub_policy(batch, option, hierarchy, tuning.own)
         cuts = torch_generator(0, "sub-policies' minibatches")
         before, scale = own.stack.of_rows(copies), share if tuning.weigh_by_use else None
         after = improved(hierarchy.sub_policy, hierarchy.actions, before, apart, settings, cuts, scale)

@@ -12,7 +12,8 @@ from torch.nn.functional import pad
 
 from metarl.core.step import Step
 from metarl.core.supervised import Examples
-from metarl.learners.policy_gradient.policy_episodes import Judged, TaskEpisodes
+from metarl.learners.policy_gradient.advantages import PolicyGradientBatch
+from metarl.learners.policy_gradient.trajectory import Trajectory
 from metarl.networks.actions import ActionDistribution, action_distribution
 from metarl.networks.inputs import StepInputs
 from metarl.networks.per_task import PerTask
@@ -150,37 +151,46 @@ class HierarchyPlayer:
         return PolicyOutput(parameters, torch.zeros_like(step.prev_reward)), played + 1
 
 
-def as_choices(episodes: TaskEpisodes, player: HierarchyPlayer) -> TaskEpisodes:
+def as_choices(episodes: Trajectory, player: HierarchyPlayer) -> Trajectory:
     """The same episodes as a master sees them, a choice every N steps, with the sum of the rewards until the next.
 
     Args:
         episodes: [T, n, R] steps. player: who played them.
     """
     option_length, (steps, n, _) = player.hierarchy.option_length, episodes.reward.shape
-    reward = torch.where(episodes.valid, episodes.reward, 0)
-    reward = pad(reward, (0, 0, 0, 0, 0, -steps % option_length)).unflatten(0, (-1, option_length)).sum(1)
+
+    def by_choice(part: Tensor) -> Tensor:
+        """Return [H, N, n, R] of [T, n, R], the last choice's filled up."""
+        return pad(part, (0, 0, 0, 0, 0, -steps % option_length)).unflatten(0, (-1, option_length))
+
     option, log_prob = (torch.stack(parts).unflatten(1, (n, -1)) for parts in (player.chosen, player.log_prob))
-    return TaskEpisodes(
-        episodes.features[::option_length], option, log_prob, reward, episodes.valid[::option_length], episodes.terminated, episodes.final
+    return Trajectory(
+        observation=episodes.observation[::option_length],
+        action=option,
+        log_prob=log_prob,
+        reward=by_choice(torch.where(episodes.valid, episodes.reward, 0)).sum(1),
+        terminated=by_choice(episodes.terminated & episodes.valid).any(1),
+        valid=episodes.valid[::option_length],
+        final_observation=episodes.final_observation,
     )
 
 
-def by_sub_policy(judged: Examples, option: Tensor, hierarchy: Hierarchy, own: bool = True) -> tuple[Examples, Tensor]:
+def by_sub_policy(batch: Examples, option: Tensor, hierarchy: Hierarchy, own: bool = True) -> tuple[Examples, Tensor]:
     """The steps of each of g groups of tasks, for every sub-policy of the group those that were its own.
 
     Args:
-        judged: inputs [g, m, F] and targets [g, m]. option: [g, m] whose each step was. hierarchy: for K, and for what they see.
+        batch: inputs [g, m, F] and targets [g, m]. option: [g, m] whose each step was. hierarchy: for K, and for what they see.
         own: otherwise every sub-policy is given all steps.
 
     Returns:
         (inputs [g K, m, seen] and targets [g K, m], where the others' steps count nothing, shares [g K] of the group's steps that count).
     """
-    targets, numbers = judged.targets, torch.arange(hierarchy.num_options, device=option.device)
+    targets, numbers = batch.targets, torch.arange(hierarchy.num_options, device=option.device)
     every = [
         part[:, None].expand(-1, len(numbers), *part.shape[1:]).flatten(0, 1)  # [g K, m, ...]
-        for part in (hierarchy.seen(judged.inputs), *targets[:4], option)
+        for part in (hierarchy.seen(batch.inputs), *targets[:4], option)
     ]
-    inputs, action, log_prob, gain, weight, taken = every
+    inputs, action, log_prob, advantage, weight, taken = every
     mine = ((numbers.repeat(len(option))[:, None] == taken) | (not own)).to(weight.dtype)
     share = (mine * weight).sum(1) / weight.sum(1)
-    return Examples(inputs, Judged(action, log_prob, gain * mine, weight * mine)), share
+    return Examples(inputs, PolicyGradientBatch(action, log_prob, advantage * mine, weight * mine)), share

@@ -12,10 +12,11 @@ from metarl.core.arguments import check_fields
 from metarl.core.budget import Budget, Episodes
 from metarl.core.step import Step
 from metarl.core.task_distribution import TaskDistribution, where_rows
-from metarl.learners.initialisation.collected import Collected, nothing_collected
 from metarl.learners.initialisation.inner_loop import Problem, broadcast, task_gradients, totals
 from metarl.learners.optimizers import SGD
-from metarl.learners.policy_gradient.policy_episodes import judge
+from metarl.learners.policy_gradient.advantages import estimate_advantages
+from metarl.learners.policy_gradient.trajectory import Trajectory
+from metarl.learners.policy_gradient.trajectory_buffer import empty_episodes, note_choice, note_outcome
 from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.networks.actions import action_distribution
 from metarl.networks.finite import check_output
@@ -60,7 +61,7 @@ class AdaptingState(NamedTuple):
     """What an agent holds of B tasks: fast weights, and the episodes since the last update."""
 
     weights: list[Tensor]  # [B, ...] each
-    episodes: Collected
+    episodes: Trajectory
     collected: Tensor  # [B] int64, episodes since the last update
     clock: Tensor  # [B] int64, steps of this episode so far
     played: Tensor  # [B] int64, episodes of the meta-episode that are over
@@ -113,7 +114,7 @@ class AdaptingPolicyAgent:
     def initial_state(self, batch_size: int) -> AdaptingState:
         """Shared weights, nothing played."""
         device, each = self.initial[0].device, self.adaptation.episodes
-        episodes = nothing_collected(batch_size, self.horizon, each, self.inputs.size, self.action_space, device)
+        episodes = empty_episodes(batch_size, self.horizon, each, self.inputs.size, self.action_space, device)
         counts = [torch.zeros(batch_size, dtype=torch.int64, device=device) for _ in range(3)]
         return AdaptingState([weight.clone() for weight in broadcast(self.initial, batch_size)], episodes, *counts)
 
@@ -127,7 +128,7 @@ class AdaptingPolicyAgent:
         check_output(f"The policy of this {type(self).__name__}", parameters)
         action = self.actions.sample(parameters, rng)
         log_prob = self.actions.log_prob(parameters, action)
-        state.episodes.note_choice(state.clock, state.collected, features, action, log_prob, torch.ones_like(step.prev_terminated))
+        note_choice(state.episodes, state.clock, state.collected, features, action, log_prob, torch.ones_like(step.prev_terminated))
         if self.learning is not None:
             done = state.played >= self.learning
             action = where_rows(done, self.actions.mode(parameters), action)
@@ -138,13 +139,13 @@ class AdaptingPolicyAgent:
         if not bool(start.any()):
             return state
         weights = [where_rows(start, shared.expand_as(own), own) for shared, own in zip(self.initial, state.weights, strict=True)]
-        state.episodes.valid[start] = False
+        state.episodes.valid[:, start] = False
         collected, clock, played = (torch.where(start, 0, count) for count in state[2:])
         return AdaptingState(weights, state.episodes, collected, clock, played)
 
     def note(self, step: Step, state: AdaptingState) -> AdaptingState:
         """The last action's reward, and how its episode ended if it did."""
-        over = state.episodes.note_outcome(step, state.clock - 1, state.collected, state.clock > 0, self.inputs.encode)
+        over = note_outcome(state.episodes, step, state.clock - 1, state.collected, state.clock > 0, self.inputs.encode)
         return state._replace(clock=torch.where(over, 0, state.clock), collected=state.collected + over, played=state.played + over)
 
     def adapt(self, state: AdaptingState) -> AdaptingState:
@@ -154,7 +155,7 @@ class AdaptingPolicyAgent:
             return state
         learns = due if self.learning is None else due & (state.played <= self.learning)
         self.improve(torch.nonzero(learns).flatten(), state)
-        state.episodes.valid[due] = False
+        state.episodes.valid[:, due] = False
         return state._replace(collected=torch.where(due, 0, state.collected))
 
     def improve(self, chosen: Tensor, state: AdaptingState) -> None:
@@ -168,9 +169,9 @@ class AdaptingPolicyAgent:
         Raises:
             ValueError: the weights of a row aren't finite any more.
         """
-        episodes = state.episodes.of(chosen)
+        episodes = state.episodes.columns(chosen)
         weights = [weight[chosen] for weight in state.weights]
-        found = task_gradients(self.problem, weights, judge(episodes, self.adaptation.discount, self.adaptation.gae_lambda))
+        found = task_gradients(self.problem, weights, estimate_advantages(episodes, self.adaptation.discount, self.adaptation.gae_lambda))
         moved = SGD(self.adaptation.inner_lr).step(weights, found.gradients, {})[0]
         bad = torch.nonzero(~torch.isfinite(totals(moved))).flatten()
         if len(bad):

@@ -36,8 +36,9 @@ from metarl.learners.initialisation.inner_loop import (
     totals,
 )
 from metarl.learners.optimizers import SGD, Adam, moved_to
-from metarl.learners.policy_gradient.policy_episodes import Judged, TaskEpisodes, episodes_of, judge, surrogate
-from metarl.learners.policy_gradient.rollout import collect
+from metarl.learners.policy_gradient.advantages import PolicyGradientBatch, estimate_advantages
+from metarl.learners.policy_gradient.ppo import surrogate
+from metarl.learners.policy_gradient.trajectory import Trajectory, by_task, collect
 from metarl.learners.policy_gradient.trust_region import TRPO, trust_region_step
 from metarl.learners.settings import check_counts, described, only_seed, settled
 from metarl.networks.actions import action_distribution
@@ -202,7 +203,7 @@ class PolicyInitialisation(ABC):
         for step in range(self.inner_steps + 1):
             episodes, observations = self.play(tasks, weights)
             returns.append(float(torch.where(episodes.valid, episodes.reward, 0).sum(0).mean()))
-            batches.append(judge(episodes, adaptation.discount, adaptation.gae_lambda))
+            batches.append(estimate_advantages(episodes, adaptation.discount, adaptation.gae_lambda))
             seen.append(observations)
             self.steps += int(episodes.valid.sum())
             if step < self.inner_steps:
@@ -220,12 +221,12 @@ class PolicyInitialisation(ABC):
         return metrics
 
     @torch.no_grad()
-    def play(self, tasks: Tasks, weights: list[Tensor]) -> tuple[TaskEpisodes, Tensor]:
+    def play(self, tasks: Tasks, weights: list[Tensor]) -> tuple[Trajectory, Tensor]:
         """E episodes of each of n tasks with that task's weights [n, ...], and all observations acted on [k, *obs]."""
         n, each = len(tasks), self.config.adaptation.episodes
         policy = FastPolicy(self.inputs, self.network, weights)
         rollout = collect(self.env, policy, self.actions, lambda rows, counts: tasks[rows // each], self.action_rng, True)
-        return episodes_of(rollout, self.inputs.encode, n), rollout.steps.observation[rollout.valid]
+        return by_task(rollout, self.inputs.encode, n), rollout.observation[rollout.valid]
 
     def outer_step(self, support: list[Examples], query: Examples) -> Outer:
         """Move the initial weights by what `support` and `query` say of them."""
@@ -255,25 +256,25 @@ class PolicyInitialisation(ABC):
 
     def measure(self, support: list[Examples], query: Examples) -> Callable[[list[Tensor]], tuple[float, float]]:
         """Of other initial weights: the loss after adaptation, and how far policies diverge then from those adapted from ours."""
-        judged: Judged = query.targets
+        batch: PolicyGradientBatch = query.targets
         with torch.no_grad():
             old = self.network(self.adapted(self.initial, support), query.inputs)
 
         def of(initial: list[Tensor]) -> tuple[float, float]:
             weights = self.adapted(initial, support)
             with torch.no_grad():
-                kl = (judged.weight * self.actions.kl(old, self.network(weights, query.inputs))).mean()
+                kl = (batch.weight * self.actions.kl(old, self.network(weights, query.inputs))).mean()
                 return float(task_losses(self.problem, weights, query).mean()), float(kl)
 
         return of
 
     def fisher_product(self, support: list[Examples], query: Examples) -> Carry:
         """The matrix of second derivatives, by the initial weights, of the mean divergence after adaptation, times a vector."""
-        judged: Judged = query.targets
+        batch: PolicyGradientBatch = query.targets
         forth, back = self.carry(support)
         leaves = [weight.detach().clone().requires_grad_() for weight in self.adapted(self.initial, support)]
         parameters = self.network(leaves, query.inputs)
-        divergence = (judged.weight * self.actions.kl(parameters.detach(), parameters)).mean(1).sum()
+        divergence = (batch.weight * self.actions.kl(parameters.detach(), parameters)).mean(1).sum()
         slopes = torch.autograd.grad(divergence, leaves, create_graph=True)
 
         def product(vector: list[Tensor]) -> list[Tensor]:

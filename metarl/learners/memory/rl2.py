@@ -24,8 +24,9 @@ from metarl.core.task_distribution import TaskDistribution, fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.data_parallel import Ranks, own_seed
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
-from metarl.learners.policy_gradient.ppo import Batch, PPOConfig, gae, ppo_update
-from metarl.learners.policy_gradient.rollout import Rollout, all_gather_rollout, collect
+from metarl.learners.policy_gradient.advantages import discounted_returns, gae, normalised, values_after
+from metarl.learners.policy_gradient.ppo import Batch, PPOConfig, ppo_update
+from metarl.learners.policy_gradient.trajectory import Trajectory, all_gather_trajectory, collect
 from metarl.learners.settings import described, settled
 from metarl.networks.actions import action_distribution
 from metarl.networks.finite import check_output, check_update, check_weights
@@ -204,39 +205,43 @@ class RL2:
         measured = {name: float(value) for name, value in metrics._asdict().items()}
         return {"iteration": float(self.iteration), "steps": float(self.steps), "return": float(returns.mean()), **each, **measured}
 
-    def _play(self) -> Rollout:
+    def _play(self) -> Trajectory:
         """A meta-episode in every row, whichever process plays it."""
         tasks = fresh_tasks(self.distribution, "train", self.config.num_envs * self.num_seeds, self.task_seed, first=self.iteration)
         rollout = collect(self.env, self.policy, self.actions, lambda rows, counts: tasks(self._columns[rows], counts), self.action_rng)
-        return all_gather_rollout(self.ranks.group, rollout, self.num_seeds)
+        return all_gather_trajectory(self.ranks.group, rollout, self.num_seeds)
 
     @torch.no_grad()
-    def learn_first_baseline(self, rollout: Rollout) -> None:
+    def learn_first_baseline(self, rollout: Trajectory) -> None:
         """Returns per time step, as a baseline for the first update: one without could undo what a policy began with."""
+        assert rollout.meta_episode_end is not None
         reward, valid, end = (part.unflatten(1, (self.num_seeds, -1)) for part in (rollout.reward, rollout.valid, rollout.meta_episode_end))
-        nothing = torch.zeros_like(reward)
-        returns = gae(reward, nothing, nothing, ~end & valid, self.config.ppo.discount, 1.0)
+        returns = discounted_returns(reward, ~end & valid, self.config.ppo.discount)
         self.returns.update(torch.where(valid, returns, 0), valid)
 
     @torch.no_grad()
-    def batch(self, rollout: Rollout) -> Batch:
+    def batch(self, rollout: Trajectory) -> Batch:
         """Advantages and value targets over whole meta-episodes: ends of episodes don't cut the return."""
+        assert rollout.value is not None
+        assert rollout.meta_episode_end is not None
+        assert rollout.steps is not None
         ppo, num_seeds = self.config.ppo, self.num_seeds
         reward, value, valid, end = (
             part.unflatten(1, (num_seeds, -1)) for part in (rollout.reward, rollout.value, rollout.valid, rollout.meta_episode_end)
         )
         carry = ~end & valid
         value = self.returns.denormalise(value)
-        next_value = torch.where(carry, torch.cat([value[1:], torch.zeros_like(value[:1])]), 0)
-        advantage = torch.where(valid, gae(reward, value, next_value, carry, ppo.discount, ppo.gae_lambda), 0)
-        target = advantage + value
+        next_value = values_after(value, carry, torch.zeros_like(value[0]), 0)
+        advantage = gae(reward, value, next_value, carry, ppo.discount, ppo.gae_lambda)
+        target = torch.where(valid, advantage, 0) + value
         self.returns.update(target, valid)
-        count = valid.sum((0, 2), keepdim=True)
-        mean = advantage.sum((0, 2), keepdim=True) / count
-        deviation = (torch.where(valid, advantage - mean, 0).square().sum((0, 2), keepdim=True) / count).sqrt()
-        normalised = torch.where(valid, (advantage - mean) / (deviation + 1e-8), 0)
         return Batch(
-            rollout.steps, rollout.action, rollout.log_prob, normalised.flatten(1), self.returns.normalise(target).flatten(1), rollout.valid
+            rollout.steps,
+            rollout.action,
+            rollout.log_prob,
+            normalised(advantage, valid).flatten(1),
+            self.returns.normalise(target).flatten(1),
+            rollout.valid,
         )
 
     def agent(self, budget: Budget, seed_index: int = 0) -> "RL2Agent":

@@ -10,11 +10,14 @@ from torch.utils._pytree import tree_map
 
 from metarl.core.arguments import check_fields
 from metarl.core.seeding import torch_generator
-from metarl.core.spaces import action_dtype, observation_dtype
+from metarl.core.spaces import observation_dtype
 from metarl.core.step import Outcome, Step
 from metarl.learners.data_parallel import all_gather, own_seed, rank_of, size_of
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
-from metarl.learners.policy_gradient.ppo import Batch, PPOConfig, gae, ppo_update
+from metarl.learners.policy_gradient.advantages import gae, values_after
+from metarl.learners.policy_gradient.ppo import Batch, PPOConfig, ppo_update
+from metarl.learners.policy_gradient.trajectory import Trajectory
+from metarl.learners.policy_gradient.trajectory_buffer import empty_trajectory
 from metarl.learners.settings import check_counts
 from metarl.learners.transfer.online import ShapedRewards
 from metarl.networks.actions import action_distribution
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
 __all__ = ["OnlinePPO", "OnlinePPOConfig"]
+
+OLD_NAMES = {"promised": "final_value"}  # of a trajectory's fields in stored runs
 
 
 @dataclass(frozen=True)
@@ -54,20 +59,6 @@ class OnlinePPOConfig:
             raise ValueError(f"reward_scale must be positive, not {self.reward_scale}.")
         if self.act not in ("sample", "mode"):
             raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
-
-
-@dataclass
-class Played:
-    """Steps [T, B, ...] since the last update, filled as they are played."""
-
-    observation: Tensor
-    action: Tensor
-    log_prob: Tensor
-    value: Tensor
-    reward: Tensor
-    terminated: Tensor
-    truncated: Tensor
-    promised: Tensor  # the value of the last observation of a truncated episode; 0 elsewhere
 
 
 class OnlinePPO:
@@ -114,19 +105,19 @@ class OnlinePPO:
         self.shaped = ShapedRewards(rows, config.reward_scale, config.new_progress_only, self.device)
         self.progress, self.t, self.waiting = 0.0, 0, False  # waiting: actions are chosen whose outcome isn't known yet
         self._measured: list[dict[str, float]] = []
-        self._played = self._empty()
+        self._trajectory = self._empty()
 
-    def _empty(self) -> Played:
-        grid, device = (self.config.rollout_steps, self.rows), self.device
-        seen, done = observation_dtype(self.observation_space), action_dtype(self.action_space)
-
-        def zeros(shape: tuple[int, ...] | None, dtype: torch.dtype) -> Tensor:
-            return torch.zeros(*grid, *(shape or ()), dtype=dtype, device=device)
-
-        log_prob, value, reward, promised = (zeros((), torch.float32) for _ in range(4))
-        terminated, truncated = (zeros((), torch.bool) for _ in range(2))
-        observation, action = zeros(self.observation_space.shape, seen), zeros(self.action_space.shape, done)
-        return Played(observation, action, log_prob, value, reward, terminated, truncated, promised)
+    def _empty(self) -> Trajectory:
+        """Return room for the steps until the next update, all of which count."""
+        shape, dtype = self.observation_space.shape or (), observation_dtype(self.observation_space)
+        grid = (self.config.rollout_steps, self.rows)
+        empty = empty_trajectory(grid, shape, dtype, self.action_space, self.device)
+        return empty._replace(
+            valid=torch.ones_like(empty.valid),
+            truncated=torch.zeros_like(empty.terminated),
+            value=torch.zeros_like(empty.reward),
+            final_value=torch.zeros_like(empty.reward),
+        )
 
     @torch.no_grad()
     def choose(self, step: Step) -> Tensor:
@@ -135,8 +126,11 @@ class OnlinePPO:
         output = self.policy(step.observation)
         check_output("The policy of joint PPO", output.parameters, output.value)
         action = self.actions.sample(output.parameters, self.action_rng)
-        played, t = self._played, self.t
-        played.observation[t], played.action[t], played.value[t] = step.observation, action, output.value
+        played, t = self._trajectory, self.t
+        assert played.value is not None
+        played.observation[t] = step.observation
+        played.action[t] = action
+        played.value[t] = output.value
         played.log_prob[t] = self.actions.log_prob(output.parameters, action)
         self.waiting = True
         return self.actions.to_environment(action)
@@ -157,29 +151,35 @@ class OnlinePPO:
             reward, terminated, truncated, final = step.prev_reward, step.prev_terminated, step.prev_truncated, step.final_observation
         else:
             reward, terminated, truncated, final = outcome[:4]
-        played, t = self._played, self.t
+        played, t = self._trajectory, self.t
+        assert played.truncated is not None
+        assert played.final_value is not None
         played.reward[t] = self.shaped(reward)
-        played.terminated[t], played.truncated[t] = terminated, truncated
+        played.terminated[t] = terminated
+        played.truncated[t] = truncated
         if bool(truncated.any()):
             with torch.no_grad():
-                played.promised[t, truncated] = self.policy(final[truncated]).value
+                played.final_value[t, truncated] = self.policy(final[truncated]).value
         self.t, self.waiting = t + 1, False
         if self.t == self.config.rollout_steps:
             self.improve(step.observation)
             self.t = 0
-            played.promised.zero_()
+            played.final_value.zero_()
 
     def improve(self, observation: Tensor) -> None:
         """One update on the rollout; `observation` [B, *obs] is what follows it."""
-        played, ppo = self._played, self.config.ppo
+        played, ppo = self._trajectory, self.config.ppo
+        assert played.value is not None
+        assert played.truncated is not None
+        assert played.final_value is not None
         with torch.no_grad():
-            after = torch.cat([played.value[1:], self.policy(observation).value[None]])
             carry = ~(played.terminated | played.truncated)
-            advantage = gae(played.reward, played.value, torch.where(carry, after, played.promised), carry, ppo.discount, ppo.gae_lambda)
+            next_value = values_after(played.value, carry, self.policy(observation).value, played.final_value)
+            advantage = gae(played.reward, played.value, next_value, carry, ppo.discount, ppo.gae_lambda)
             target = advantage + played.value
             (everywhere,) = all_gather(self.group, [advantage], 1)
             advantage = (advantage - everywhere.mean()) / (everywhere.std(correction=0) + 1e-8)
-        batch = Batch(played.observation, played.action, played.log_prob, advantage, target, torch.ones_like(carry))
+        batch = Batch(played.observation, played.action, played.log_prob, advantage, target, played.valid)
         side_by_side = tree_map(lambda part: part.flatten(0, 1)[None], batch)  # without memory, every step stands for itself
         metrics = ppo_update(
             self.policy, self.optimizer, self.actions, side_by_side, ppo, self.progress, 1, self.batch_rng, self.group, self._held()
@@ -218,9 +218,10 @@ class OnlinePPO:
     def state_dict(self) -> dict[str, Any]:
         """Policy, optimiser, streams, and the rollout as far as it is played."""
         streams = {"actions": self.action_rng.get_state(), "minibatches": self.batch_rng.get_state()}
-        played = {name: tensor[: self.t].clone() for name, tensor in vars(self._played).items()}
+        parts = self._trajectory._asdict()
+        played = {name: part[: self.t].clone() for name, part in parts.items() if part is not None}
         rest = {"optimizer": optimizer_state(self.optimizer), "streams": streams, "shaped": self.shaped.state_dict()}
-        return {**self.weights(), **rest, "played": played, "t": self.t}
+        return {**self.weights(), **rest, "trajectory": played, "t": self.t}
 
     def own_state(self) -> dict[str, Any]:
         """Return what belongs to the rows that are played here, between updates."""
@@ -239,5 +240,7 @@ class OnlinePPO:
         self.batch_rng.set_state(state["streams"]["minibatches"].cpu())
         self.shaped.load_state_dict(state["shaped"])
         self.t, self.waiting = int(state["t"]), False
-        for name, tensor in state["played"].items():
-            getattr(self._played, name)[: self.t] = tensor.to(self.device)
+        # earlier versions had other names for it
+        stored = state["trajectory"] if "trajectory" in state else state["played"]
+        for name, part in stored.items():
+            getattr(self._trajectory, OLD_NAMES.get(name, name))[: self.t] = part.to(self.device)

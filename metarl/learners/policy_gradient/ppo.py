@@ -1,19 +1,22 @@
-"""Proximal policy optimisation (Schulman et al. 2017) with generalised advantages (Schulman et al. 2016); several learners share it.
+"""Proximal policy optimisation (Schulman et al. 2017): its clipped surrogate, and the update that several learners share.
 
-Everything here works on S seeds at once (one a seed, usually one): columns [T, S B] are seen as [T, S, B], and each seed has
+The update works on S seeds at once (one a seed, usually one): columns [T, S B] are seen as [T, S, B], and each seed has
 its own advantages, minibatches, loss and gradient norm.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_map_only
 
 from metarl.core.arguments import check_fields
 from metarl.core.step import Step
 from metarl.learners.data_parallel import all_reduce, rank_of, size_of
+from metarl.learners.policy_gradient.advantages import PolicyGradientBatch
 from metarl.learners.settings import check_step_sizes
 from metarl.networks.actions import ActionDistribution
 from metarl.networks.policies.policy import PolicyOutput, Seen
@@ -22,7 +25,18 @@ from metarl.networks.policies.spatial_memory import PlacesSeen
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
-__all__ = ["PPOConfig", "PPOMetrics", "annealed", "gae", "minibatches", "ppo_loss", "ppo_update"]
+__all__ = [
+    "Batch",
+    "PPOConfig",
+    "PPOMetrics",
+    "annealed",
+    "clipped_surrogate",
+    "minibatches",
+    "ppo_loss",
+    "ppo_update",
+    "surrogate",
+    "surrogate_and_grad",
+]
 
 
 @dataclass(frozen=True)
@@ -88,26 +102,6 @@ class PPOMetrics(NamedTuple):
     grad_norm: Tensor
 
 
-def gae(reward: Tensor, value: Tensor, next_value: Tensor, carry: Tensor, discount: float, gae_lambda: float) -> Tensor:
-    """Generalised advantages [T, ...] (Schulman et al. 2016, equation 16).
-
-    Args:
-        reward, value: [T, ...], of step t and the state it was taken in.
-        next_value: [T, ...], of the state after step t: 0 after termination (for RL²: after the meta-episode), V(final observation)
-            after truncation.
-        carry: [T, ...] bool, whether step t + 1 belongs to the same return.
-        discount, gae_lambda: gamma and lambda.
-    """
-    delta = reward + discount * next_value - value
-    decay = discount * gae_lambda * carry.to(value.dtype)
-    advantage = torch.empty_like(delta)
-    running = torch.zeros_like(delta[0])
-    for t in reversed(range(len(delta))):
-        running = delta[t] + decay[t] * running
-        advantage[t] = running
-    return advantage
-
-
 def annealed(start: float, end: float, share: float) -> float:
     """Linear from `start` to `end` as `share` goes from 0 to 1, and `end` after."""
     return start + (end - start) * min(1.0, max(0.0, share))
@@ -133,7 +127,7 @@ class Batch(NamedTuple):
     def columns(self, index: Tensor) -> "Batch":
         """The columns at `index`, as long as the longest of them is valid."""
         length = int(self.valid.index_select(1, index).any(1).sum())
-        return tree_map(lambda field: field[:length].index_select(1, index), self)
+        return tree_map_only(Tensor, lambda field: field[:length].index_select(1, index), self)
 
 
 def ppo_loss(
@@ -156,8 +150,7 @@ def ppo_loss(
     log_prob, each_entropy = actions.log_prob_and_entropy(output.parameters, batch.action)
     log_ratio = log_prob - batch.log_prob
     ratio = log_ratio.exp()
-    surrogate = torch.minimum(ratio * batch.advantage, ratio.clamp(1 - config.clip, 1 + config.clip) * batch.advantage)
-    policy_loss = -(weight * surrogate).sum()
+    policy_loss = -(weight * clipped_surrogate(ratio, batch.advantage, config.clip)).sum()
     value_loss = (weight * (output.value - batch.target).square()).sum()
     entropy = (weight * each_entropy).sum()
     loss = policy_loss + config.value_coef * value_loss - entropy_weight * entropy
@@ -259,3 +252,41 @@ def clip_gradients(parameters: list[Any], max_norm: float, num_seeds: int) -> Te
     for grad in grads:
         grad.mul_(scale.reshape(-1, *(1,) * (grad.dim() - 1)))
     return norms.mean()
+
+
+def clipped_surrogate(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
+    """Return what probability ratios [...] are paid: no more than within `clip` of 1 (Schulman et al. 2017, equation 7).
+
+    Its derivative where the ratio is 1 is the policy gradient's; an infinite `clip` leaves the ratio as it is.
+    """
+    paid = ratio * advantage
+    if clip == math.inf:
+        return paid
+    return torch.minimum(paid, ratio.clamp(1 - clip, 1 + clip) * advantage)
+
+
+def surrogate(actions: ActionDistribution) -> Callable[[Tensor, PolicyGradientBatch], Tensor]:
+    """Return the loss [n, m] of steps as a function of parameters [n, m, P] and what was played."""
+
+    def loss(parameters: Tensor, batch: PolicyGradientBatch) -> Tensor:
+        ratio = (actions.log_prob(parameters, batch.action) - batch.log_prob).exp()
+        return -clipped_surrogate(ratio, batch.advantage, batch.clip)
+
+    return loss
+
+
+def surrogate_and_grad(
+    actions: ActionDistribution,
+) -> Callable[[Tensor, PolicyGradientBatch], tuple[Tensor, Tensor]]:
+    """Return the same loss [n, m] with its derivative [n, m, P] by the parameters, without a graph."""
+
+    @torch.no_grad()
+    def loss_and_grad(parameters: Tensor, batch: PolicyGradientBatch) -> tuple[Tensor, Tensor]:
+        log_prob, grad = actions.log_prob_and_grad(parameters, batch.action)
+        ratio = (log_prob - batch.log_prob).exp_()
+        paid = clipped_surrogate(ratio, batch.advantage, batch.clip)
+        # beyond the clip nothing is to be had
+        moved = torch.where(ratio * batch.advantage <= paid, paid, 0)
+        return -paid, grad * -moved[..., None]
+
+    return loss_and_grad

@@ -1,6 +1,6 @@
 """Proximal policy optimisation (Schulman et al. 2017) of n policies side by side, each with weights, samples and an Adam of its own.
 
-Advantages come from `metarl.learners.policy_gradient.policy_episodes`: a baseline fitted to each task's episodes in closed form stands for a critic, so
+Advantages come from `metarl.learners.policy_gradient.advantages`: a baseline fitted to each task's episodes in closed form stands for a critic, so
 that a policy that begins anew in each task needs none to begin anew with it.
 """
 
@@ -20,7 +20,8 @@ from metarl.core.supervised import Examples
 from metarl.learners.data_parallel import all_gather, size_of
 from metarl.learners.initialisation.inner_loop import Problem, task_gradients
 from metarl.learners.optimizers import Adam, State, moved_to
-from metarl.learners.policy_gradient.policy_episodes import Judged, surrogate, surrogate_and_grad
+from metarl.learners.policy_gradient.advantages import PolicyGradientBatch
+from metarl.learners.policy_gradient.ppo import surrogate, surrogate_and_grad
 from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.networks.actions import ActionDistribution
 from metarl.networks.kernels.matmul_precision import fast_matmul
@@ -136,23 +137,23 @@ def improved(
 
     Args:
         network: all policies' shape. actions: what they draw. stack: the policies.
-        examples: what `judge` gives: inputs [n, m, F] and targets `Judged` [n, m, ...]; entries of weight and gain 0 don't count.
+        examples: what `estimate_advantages` gives: inputs [n, m, F] and targets `PolicyGradientBatch` [n, m, ...]; entries of weight and advantage 0 don't count.
         settings: of the update.
         rng: draws how samples are cut into minibatches, the same way for all n.
         scale: [n] factors of the steps, 1 if left out.
     """
-    clipped: Judged = examples.targets._replace(clip=settings.clip)
+    clipped: PolicyGradientBatch = examples.targets._replace(clip=settings.clip)
     paid, paid_and_grad = surrogate(actions), surrogate_and_grad(actions)
 
-    def loss(parameters: Tensor, judged: Judged) -> Tensor:
-        each = paid(parameters, judged)
-        return each - settings.entropy_coef * judged.weight * actions.entropy(parameters) if settings.entropy_coef else each
+    def loss(parameters: Tensor, batch: PolicyGradientBatch) -> Tensor:
+        each = paid(parameters, batch)
+        return each - settings.entropy_coef * batch.weight * actions.entropy(parameters) if settings.entropy_coef else each
 
-    def loss_and_grad(parameters: Tensor, judged: Judged) -> tuple[Tensor, Tensor]:
-        each, grad = paid_and_grad(parameters, judged)
+    def loss_and_grad(parameters: Tensor, batch: PolicyGradientBatch) -> tuple[Tensor, Tensor]:
+        each, grad = paid_and_grad(parameters, batch)
         if not settings.entropy_coef:
             return each, grad
-        bonus = settings.entropy_coef * judged.weight
+        bonus = settings.entropy_coef * batch.weight
         entropy, entropy_grad = actions.entropy_and_grad(parameters)
         return each - bonus * entropy, grad - bonus[..., None] * entropy_grad
 
@@ -170,8 +171,8 @@ def improved(
     return stack
 
 
-def minibatches(inputs: Tensor, judged: Judged, order: Tensor, parts: int) -> Iterator[Examples]:
-    """A pass over samples, inputs [n, m, F] and `judged` [n, m, ...], taken in `order` [m] and cut into `parts`.
+def minibatches(inputs: Tensor, batch: PolicyGradientBatch, order: Tensor, parts: int) -> Iterator[Examples]:
+    """A pass over samples, inputs [n, m, F] and `batch` [n, m, ...], taken in `order` [m] and cut into `parts`.
 
     Samples that don't count are left out, as far as all n policies have some: what is left is scaled so that its mean is the whole part's.
     """
@@ -179,14 +180,14 @@ def minibatches(inputs: Tensor, judged: Judged, order: Tensor, parts: int) -> It
     places = pad_sequence(list(cuts), batch_first=True)  # [parts, s]
     length = torch.tensor([len(cut) for cut in cuts], device=order.device)[:, None]
     there = torch.arange(places.shape[1], device=order.device) < length  # [parts, s]
-    counts = (judged.weight[:, places] != 0).transpose(0, 1) & there[:, None]  # [parts, n, s]
+    counts = (batch.weight[:, places] != 0).transpose(0, 1) & there[:, None]  # [parts, n, s]
     blocks = max(1, -(-int(counts.sum(2).max()) // BLOCK))
     size = min(blocks * BLOCK, places.shape[1])
     first = counts.to(torch.uint8).argsort(dim=2, descending=True, stable=True)[:, :, :size]  # those that count, in their order
     sample = places[:, None].expand_as(counts).gather(2, first)  # [parts, n, size]
     factor = counts.gather(2, first) * (size / length[:, None].clamp_min(1))
-    n, samples = judged.weight.shape
+    n, samples = batch.weight.shape
     flat = (sample + samples * torch.arange(n, device=order.device)[:, None]).flatten()
-    fields = (field.flatten(0, 1).index_select(0, flat).unflatten(0, sample.shape) for field in (inputs, *judged[:4]))
-    for part, action, log_prob, gain, weight, scale in zip(*fields, factor, strict=True):
-        yield Examples(part, Judged(action, log_prob, gain * scale, weight * scale, judged.clip))
+    fields = (field.flatten(0, 1).index_select(0, flat).unflatten(0, sample.shape) for field in (inputs, *batch[:4]))
+    for part, action, log_prob, advantage, weight, scale in zip(*fields, factor, strict=True):
+        yield Examples(part, PolicyGradientBatch(action, log_prob, advantage * scale, weight * scale, batch.clip))

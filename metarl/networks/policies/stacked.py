@@ -83,15 +83,17 @@ class StackedPolicy(nn.Module):
 
     def _run(self, steps: Step, *state: Any) -> Any:
         dim = 0 if state else 1  # rows come first in one step, second in sequences
-        steps = tree_map(lambda tensor: tensor.unflatten(dim, (self.num_seeds, -1)), steps)
+        # a trajectory doesn't keep every field, and vmap takes none that is None
+        seen = {name: part.unflatten(dim, (self.num_seeds, -1)) for name, part in steps._asdict().items() if part is not None}
         state = tree_map(lambda tensor: tensor.unflatten(0, (self.num_seeds, -1)), state)
 
-        def one(own: dict[str, Tensor], *arguments: Any) -> Any:
-            return functional_call(self._template[0], own, arguments)
+        def one(own: dict[str, Tensor], seen: Any, *state: Any) -> Any:
+            whole = Step(**{**dict.fromkeys(Step._fields), **seen})
+            return functional_call(self._template[0], own, (whole, *state))
 
         with warnings.catch_warnings():  # attention on a CPU runs seed by seed, which is fast enough and known
             warnings.filterwarnings("ignore", "There is a performance drop")
-            out = vmap(one, in_dims=(0, dim, *(0 for _ in state)), out_dims=dim)(self._tensors(), steps, *state)
+            out = vmap(one, in_dims=(0, dim, *(0 for _ in state)), out_dims=dim)(self._tensors(), seen, *state)
         return tree_map(lambda tensor: tensor.flatten(dim, dim + 1), out)
 
 

@@ -10,7 +10,7 @@ from metarl.core.budget import Steps
 from metarl.evaluation.protocol import evaluate
 from metarl.learners.hierarchy.mlsh import MLSH, PAPER, RELEASED, MLSHConfig
 from metarl.learners.hierarchy.options import HierarchyPlayer, as_choices
-from metarl.learners.policy_gradient.policy_episodes import judge
+from metarl.learners.policy_gradient.advantages import estimate_advantages
 from metarl.learners.policy_gradient.stacked_ppo import StackedPPO
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.moving_bandits import MovingBandits
@@ -130,10 +130,12 @@ def test_the_agent_draws_no_options_uniformly():
 def test_a_master_learns_from_few_choices_of_long_observations():
     learner = MLSH(replace(SMALL, tasks=1, steps=160, option_length=8, staggered=False), PointNavigation(horizon=8))
     _, choices = learner.play()
-    features = torch.randn(*choices.features.shape[:-1], 29, generator=torch.Generator().manual_seed(0))
-    final = torch.randn(*choices.final.shape[:-1], 29, generator=torch.Generator().manual_seed(1))
-    paid = choices._replace(features=features, final=final, reward=choices.action.to(torch.float32))  # the second option pays 1 more
-    gain = judge(paid, 0.99, 0.98, by_time_alone=True).targets.gain
+    features = torch.randn(*choices.observation.shape[:-1], 29, generator=torch.Generator().manual_seed(0))
+    final = torch.randn(*choices.final_observation.shape[:-1], 29, generator=torch.Generator().manual_seed(1))
+    paid = choices._replace(
+        observation=features, final_observation=final, reward=choices.action.to(torch.float32)
+    )  # the second option pays 1 more
+    gain = estimate_advantages(paid, 0.99, 0.98, by_time_alone=True).targets.advantage
     second = paid.action.flatten() == 1
     assert gain.flatten()[second].mean() > 0.5 > -0.5 > gain.flatten()[~second].mean()
     learner.improve_masters(choices._replace(reward=paid.reward))

@@ -11,7 +11,7 @@ from metarl.core.task_distribution import fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.hierarchy.mlsh import MLSH, MLSHConfig
 from metarl.learners.hierarchy.options import by_sub_policy
-from metarl.learners.policy_gradient.policy_episodes import judge
+from metarl.learners.policy_gradient.advantages import estimate_advantages
 from metarl.learners.policy_gradient.stacked_ppo import StackedPPO, improved
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.moving_bandits import MovingBandits
@@ -46,13 +46,13 @@ def test_a_master_learns_after_d_steps_as_in_training():
     assert all(state.masters.taken.tolist() == [0, 0, 0] for state in states)
     before = agent.note(step, states[-1])
     assert before.collected.tolist() == [2, 2, 2]
-    choices = before.episodes.of(torch.arange(3))
+    choices = before.episodes.columns(torch.arange(3))
     assert bool(choices.valid.all())
     assert choices.reward.shape == (2, 3, 2)
-    judged = judge(choices, agent.settings.discount, agent.settings.gae_lambda, by_time_alone=True)
+    batch = estimate_advantages(choices, agent.settings.discount, agent.settings.gae_lambda, by_time_alone=True)
     hierarchy = agent.hierarchy
     wanted = improved(
-        hierarchy.master, hierarchy.options, before.masters, judged, agent.settings, torch_generator(0, "master's minibatches")
+        hierarchy.master, hierarchy.options, before.masters, batch, agent.settings, torch_generator(0, "master's minibatches")
     )
     after = agent.improve(before)
     assert after.masters.taken.tolist() == [30, 30, 30]  # ten passes of three minibatches
@@ -124,10 +124,10 @@ def test_own_sub_policies_learn_as_in_training():
     stack = kept[-1][0]
     after = agent.improve(before).own.stack
     for row in range(3):
-        own = before.own.steps.of(torch.tensor([row]))._replace(valid=torch.ones(6, 1, 2, dtype=torch.bool))
-        judged = judge(own, settings.discount, settings.gae_lambda)
-        option = before.episodes.action[row].repeat_interleave(3, 0).flatten()[None]
-        examples, share = by_sub_policy(judged, option, hierarchy)
+        own = before.own.steps.columns(torch.tensor([row]))._replace(valid=torch.ones(6, 1, 2, dtype=torch.bool))
+        batch = estimate_advantages(own, settings.discount, settings.gae_lambda)
+        option = before.episodes.action[:, row].repeat_interleave(3, 0).flatten()[None]
+        examples, share = by_sub_policy(batch, option, hierarchy)
         pair = torch.tensor([2 * row, 2 * row + 1])
         cuts = torch_generator(0, "sub-policies' minibatches")
         wanted = improved(hierarchy.sub_policy, hierarchy.actions, stack.of_rows(pair), examples, settings, cuts, share)

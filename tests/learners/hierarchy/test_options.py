@@ -8,7 +8,8 @@ from metarl.core.step import Step
 from metarl.core.supervised import Examples
 from metarl.learners.hierarchy.mlsh import together
 from metarl.learners.hierarchy.options import BLOCK, Hierarchy, HierarchyPlayer, as_choices, by_sub_policy, shared_out
-from metarl.learners.policy_gradient.policy_episodes import Judged, TaskEpisodes
+from metarl.learners.policy_gradient.advantages import PolicyGradientBatch
+from metarl.learners.policy_gradient.trajectory import Trajectory
 from metarl.networks.inputs import StepInputs
 from metarl.networks.perceptron import PerceptronConfig
 
@@ -87,15 +88,17 @@ def test_choices_are_paid_what_follows_until_the_next():
     reward = torch.tensor([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0], [8.0, 80.0], [16.0, 160.0]])[:, None]  # [5, 1, 2]
     valid = torch.ones(5, 1, 2, dtype=torch.bool)
     valid[3:, 0, 1] = False  # the second episode ends with its third step
+    ended = torch.zeros(5, 1, 2, dtype=torch.bool)
+    ended[2, 0, 1] = True
     blank = torch.zeros(5, 1, 2)
     features, final = torch.arange(10.0).reshape(5, 1, 2, 1), torch.zeros(1, 2, 1)
-    steps = TaskEpisodes(features, blank.long(), blank, reward, valid, torch.tensor([[False, True]]), final)
+    steps = Trajectory(features, blank.long(), blank, reward, ended, valid, final_observation=final)
     choices = as_choices(steps, player)
     assert choices.reward[:, 0].tolist() == [[3.0, 30.0], [12.0, 40.0], [16.0, 0.0]]
     assert choices.valid[:, 0].tolist() == [[True, True], [True, True], [True, False]]
     assert choices.action[:, 0].tolist() == [[0, 1], [2, 2], [1, 0]]
-    assert choices.features[:, 0, :, 0].tolist() == [[0.0, 1.0], [4.0, 5.0], [8.0, 9.0]]
-    assert choices.terminated.tolist() == [[False, True]]
+    assert choices.observation[:, 0, :, 0].tolist() == [[0.0, 1.0], [4.0, 5.0], [8.0, 9.0]]
+    assert choices.terminated[:, 0].tolist() == [[False, False], [False, True], [False, False]]
 
 
 def test_a_rows_own_sub_policies_act_as_if_they_were_alone():
@@ -117,8 +120,8 @@ def test_what_only_masters_see_changes_nothing_for_sub_policies():
     assert not torch.equal(found, own.parameters(own.first_sub_policies, features.flip(1), told))
     master = [weight[None] for weight in own.first_master]
     assert not torch.equal(own.master(master, features[None]), own.master(master, other[None]))
-    judged = Examples(features[None], Judged(*(torch.ones(1, 3) for _ in range(4))))
-    assert torch.equal(by_sub_policy(judged, told[None], own)[0].inputs, features[:, 1:].expand(3, 3, 2))
+    batch = Examples(features[None], PolicyGradientBatch(*(torch.ones(1, 3) for _ in range(4))))
+    assert torch.equal(by_sub_policy(batch, told[None], own)[0].inputs, features[:, 1:].expand(3, 3, 2))
     with pytest.raises(ValueError, match="master_only_features must leave"):
         hierarchy(master_only_features=3)
 
@@ -127,22 +130,22 @@ def test_each_sub_policy_gets_its_own_steps_of_all_tasks_or_of_each():
     inputs = torch.arange(8.0).reshape(2, 4, 1)
     weight = torch.tensor([[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
     gain = weight * torch.arange(1.0, 9.0).reshape(2, 4)
-    judged = Examples(inputs, Judged(torch.zeros(2, 4, dtype=torch.int64), torch.zeros(2, 4), gain, weight))
+    batch = Examples(inputs, PolicyGradientBatch(torch.zeros(2, 4, dtype=torch.int64), torch.zeros(2, 4), gain, weight))
     option = torch.tensor([0, 1, 1, 0, 2, 2, 2, 1])
-    shared, share = by_sub_policy(together(judged), option[None], hierarchy())
+    shared, share = by_sub_policy(together(batch), option[None], hierarchy())
     assert shared.inputs.shape == (3, 8, 1)
-    assert shared.targets.gain.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0], [0, 2, 3, 0, 0, 0, 0, 8], [0, 0, 0, 0, 5, 6, 7, 0]]
+    assert shared.targets.advantage.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0], [0, 2, 3, 0, 0, 0, 0, 8], [0, 0, 0, 0, 5, 6, 7, 0]]
     assert torch.allclose(share, torch.tensor([1.0, 3.0, 3.0]) / 7)
-    apart, shares = by_sub_policy(judged, option.view(2, 4), hierarchy())
+    apart, shares = by_sub_policy(batch, option.view(2, 4), hierarchy())
     assert apart.inputs.shape == (6, 4, 1)
-    assert apart.targets.gain.tolist() == [[1, 0, 0, 0], [0, 2, 3, 0], [0] * 4, [0] * 4, [0, 0, 0, 8], [5, 6, 7, 0]]
+    assert apart.targets.advantage.tolist() == [[1, 0, 0, 0], [0, 2, 3, 0], [0] * 4, [0] * 4, [0, 0, 0, 8], [5, 6, 7, 0]]
     assert torch.allclose(shares, torch.tensor([1 / 3, 2 / 3, 0, 0, 0.25, 0.75]))
 
 
 def test_every_sub_policy_may_be_given_all_steps():
     gain, weight = torch.tensor([[1.0, 2.0, 0.0]]), torch.tensor([[1.5, 1.5, 0.0]])
-    judged = Examples(torch.ones(1, 3, 1), Judged(torch.zeros(1, 3, dtype=torch.int64), torch.zeros(1, 3), gain, weight))
-    every, share = by_sub_policy(judged, torch.tensor([[0, 1, 2]]), hierarchy(), own=False)
-    assert torch.equal(every.targets.gain, gain.expand(3, 3))
+    batch = Examples(torch.ones(1, 3, 1), PolicyGradientBatch(torch.zeros(1, 3, dtype=torch.int64), torch.zeros(1, 3), gain, weight))
+    every, share = by_sub_policy(batch, torch.tensor([[0, 1, 2]]), hierarchy(), own=False)
+    assert torch.equal(every.targets.advantage, gain.expand(3, 3))
     assert torch.equal(every.targets.weight, weight.expand(3, 3))
     assert share.tolist() == [1, 1, 1]

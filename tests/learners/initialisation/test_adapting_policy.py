@@ -12,7 +12,8 @@ from metarl.learners.initialisation import adapting_policy
 from metarl.learners.initialisation.adapting_policy import Adaptation
 from metarl.learners.initialisation.inner_loop import task_gradients
 from metarl.learners.initialisation.maml_rl import MAMLRL
-from metarl.learners.policy_gradient.policy_episodes import TaskEpisodes, judge
+from metarl.learners.policy_gradient.advantages import estimate_advantages
+from metarl.learners.policy_gradient.trajectory_buffer import empty_episodes
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.point_navigation import PointNavigation
 
@@ -44,11 +45,7 @@ def test_it_takes_the_gradient_step_of_its_own_episodes():
     learner = made()
     agent = learner.agent(Episodes(2 * EACH, 0))
     history = play(agent, Episodes(2 * EACH, 0))
-    shape = (PLANE.horizon, ROWS, EACH)
-    episodes = TaskEpisodes(
-        *(torch.zeros(*shape, 2) for _ in range(2)), torch.zeros(shape), torch.zeros(shape), torch.zeros(shape, dtype=torch.bool),
-        torch.zeros(shape[1:], dtype=torch.bool), torch.zeros(*shape[1:], 2)
-    )  # fmt: skip
+    episodes = empty_episodes(ROWS, PLANE.horizon, EACH, 2, PLANE.action_space, torch.device("cpu"))
     clock = torch.zeros(ROWS, dtype=torch.int64)
     adapted = [torch.zeros_like(weight) for weight in history[0][3]]
     for step, action, outcome, weights in history:
@@ -60,19 +57,19 @@ def test_it_takes_the_gradient_step_of_its_own_episodes():
             if e >= EACH or not outcome.valid[row]:
                 continue
             place = t, row, e
-            episodes.features[place] = learner.inputs.encode(step.observation[row])
+            episodes.observation[place] = learner.inputs.encode(step.observation[row])
             episodes.action[place] = action[row]  # kept within the box by deviations this small
             episodes.reward[place], episodes.valid[place] = outcome.reward[row], True
             ended = outcome.terminated[row] or outcome.truncated[row]
             clock[row] = 0 if ended else t + 1
             if ended:
-                episodes.terminated[row, e] = outcome.terminated[row]
-                episodes.final[row, e] = learner.inputs.encode(outcome.final_observation[row])
+                episodes.terminated[place] = outcome.terminated[row]
+                episodes.final_observation[row, e] = learner.inputs.encode(outcome.final_observation[row])
     start = [weight.expand(ROWS, *weight.shape) for weight in learner.initial]
     with torch.no_grad():
-        parameters = learner.network(start, episodes.features.transpose(0, 1).flatten(1, 2)).unflatten(1, (PLANE.horizon, EACH))
+        parameters = learner.network(start, episodes.observation.transpose(0, 1).flatten(1, 2)).unflatten(1, (PLANE.horizon, EACH))
         episodes = episodes._replace(log_prob=learner.actions.log_prob(parameters.transpose(0, 1), episodes.action))
-    found = task_gradients(learner.problem, start, judge(episodes, 0.9, 0.8))
+    found = task_gradients(learner.problem, start, estimate_advantages(episodes, 0.9, 0.8))
     for weight, gradient, after in zip(start, found.gradients, adapted, strict=True):
         assert torch.allclose(weight - 0.5 * gradient, after, atol=1e-5)
         assert not torch.allclose(weight, after)

@@ -12,7 +12,7 @@ from metarl.learners.initialisation.adapting_policy import Adaptation
 from metarl.learners.initialisation.learn2learn_rl import Learn2LearnRL
 from metarl.learners.initialisation.maml_rl import MAMLRL
 from metarl.learners.initialisation.policy_initialisation import ClippedPPO
-from metarl.learners.policy_gradient.policy_episodes import judge
+from metarl.learners.policy_gradient.advantages import estimate_advantages
 from metarl.learners.policy_gradient.trust_region import TRPO
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.point_navigation import PointNavigation
@@ -43,7 +43,7 @@ def test_meta_gradients_of_policies_are_learn2learns(family):
     """Second order, through two inner updates, in float64 to 1e-5."""
     own, guest = pair(family)
     tasks, weights = own.distribution.sample(3, "train", 0), [weight.expand(3, *weight.shape) for weight in own.initial]
-    batches = [in_float64(judge(own.play(tasks, weights)[0], 0.99, 1.0)) for _ in range(3)]
+    batches = [in_float64(estimate_advantages(own.play(tasks, weights)[0], 0.99, 1.0)) for _ in range(3)]
     initial = [weight.double() for weight in own.initial]
     wanted, found = (learner.meta_gradient(own.problem, initial, batches[:2], batches[2]) for learner in (own, guest))
     assert max(float(gradient.abs().max()) for gradient in wanted.gradients) > 1e-3

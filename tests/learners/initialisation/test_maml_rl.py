@@ -13,7 +13,7 @@ from metarl.learners.initialisation.inner_loop import adapt, broadcast, task_gra
 from metarl.learners.initialisation.maml_rl import MAMLRL
 from metarl.learners.initialisation.policy_initialisation import ClippedPPO
 from metarl.learners.optimizers import SGD
-from metarl.learners.policy_gradient.policy_episodes import Judged, judge
+from metarl.learners.policy_gradient.advantages import PolicyGradientBatch, estimate_advantages
 from metarl.learners.policy_gradient.trust_region import TRPO
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.point_navigation import PointNavigation
@@ -24,7 +24,9 @@ FAMILIES = {"box": PointNavigation(horizon=8), "discrete": RandomMDP(states=3, a
 
 
 def doubled(examples):
-    return Examples(examples.inputs.double(), Judged(*(p.double() if p.is_floating_point() else p for p in examples.targets[:-1])))
+    return Examples(
+        examples.inputs.double(), PolicyGradientBatch(*(p.double() if p.is_floating_point() else p for p in examples.targets[:-1]))
+    )
 
 
 def made(family, learner=MAMLRL):
@@ -36,7 +38,7 @@ def made(family, learner=MAMLRL):
     )
     tasks, weights, batches = learner.distribution.sample(TASKS, "train", 0), broadcast(learner.initial, TASKS), []
     for _ in range(STEPS + 1):
-        batches.append(judge(learner.play(tasks, weights)[0], 0.99, 0.9))
+        batches.append(estimate_advantages(learner.play(tasks, weights)[0], 0.99, 0.9))
         weights = SGD(LR).step(weights, task_gradients(learner.problem, weights, batches[-1]).gradients, {})[0]
     learner.network.network.double()
     learner.initial = [weight.double() for weight in learner.initial]

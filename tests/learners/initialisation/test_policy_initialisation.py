@@ -31,8 +31,8 @@ def test_each_task_is_played_with_its_own_weights_in_rows_side_by_side():
         weights[-1][task] = direction  # the last layer's bias: where to go
         weights[0][task] = -5.0  # hardly any deviation
     episodes, observations = learner.play(tasks, weights)
-    assert episodes.features.shape == (6, 3, 4, 2)
-    ends = episodes.final[..., 0].mean(1)
+    assert episodes.observation.shape == (6, 3, 4, 2)
+    ends = episodes.final_observation[..., 0].mean(1)
     assert ends[0] > 0.2 > ends[2].abs()
     assert ends[1] < -0.2
     assert len(observations) == int(episodes.valid.sum())

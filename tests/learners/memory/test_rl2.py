@@ -13,7 +13,7 @@ from metarl.evaluation.protocol import evaluate
 from metarl.learners.memory import rl2
 from metarl.learners.memory.rl2 import RL2
 from metarl.learners.policy_gradient.ppo import PPOConfig
-from metarl.learners.policy_gradient.rollout import Rollout, collect
+from metarl.learners.policy_gradient.trajectory import Trajectory, collect
 from metarl.networks.policies.policy import NetworkConfig
 from tests.learners.made_tasks import Ragged
 from tests.learners.small_rl2 import alone_and_together, box_tasks, every_core, play, small, updates
@@ -82,7 +82,7 @@ def test_the_agent_acts_as_the_policy_that_trains(core):
     agent = learner.agent(Episodes(3))
     state, said = agent.initial_state(8), learner.policy.sequence(rollout.steps)
     for t in range(len(rollout.reward)):
-        action, state = agent.act(Step(*(field[t] for field in rollout.steps)), state, torch.Generator())
+        action, state = agent.act(Step(*(None if field is None else field[t] for field in rollout.steps)), state, torch.Generator())
         assert torch.equal(action, learner.actions.mode(said.parameters[t]))
 
 
@@ -94,7 +94,7 @@ def made_rollout(learner, reward, value, end, terminated=None, truncated=None):
     zeros = torch.zeros(shape)
     flags = [torch.zeros(shape, dtype=torch.bool) if flag is None else torch.tensor(flag) for flag in (terminated, truncated)]
     valid = (end.int().cumsum(0) - end.int()) == 0
-    return Rollout(steps, zeros.long(), zeros, value, reward, *flags, end, valid)
+    return Trajectory(zeros, zeros.long(), zeros, reward, flags[0], valid, flags[1], end, value, steps=steps)
 
 
 REWARD = [[1.0, 2.0], [3.0, -1.0], [2.0, 0.0], [5.0, 0.0]]

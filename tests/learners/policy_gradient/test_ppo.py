@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from metarl.learners.policy_gradient import ppo
-from metarl.learners.policy_gradient.ppo import Batch, PPOConfig, annealed, clip_gradients, gae, minibatches, ppo_loss, ppo_update
+from metarl.learners.policy_gradient.advantages import gae
+from metarl.learners.policy_gradient.ppo import Batch, PPOConfig, annealed, clip_gradients, minibatches, ppo_loss, ppo_update
 from metarl.networks.actions import action_distribution
 from metarl.networks.policies.policy import NetworkConfig, Policy, PolicyOutput
 from metarl.networks.policies.stacked import StackedPolicy

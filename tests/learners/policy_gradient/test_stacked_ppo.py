@@ -6,7 +6,7 @@ import torch
 
 from metarl.core.supervised import Examples
 from metarl.learners.optimizers import Adam
-from metarl.learners.policy_gradient.policy_episodes import Judged
+from metarl.learners.policy_gradient.advantages import PolicyGradientBatch
 from metarl.learners.policy_gradient.stacked_ppo import Stack, StackedPPO, improved, minibatches
 from metarl.networks.actions import action_distribution
 from metarl.networks.per_task import PerTask
@@ -32,7 +32,7 @@ def made(n=2, samples=12, counted=0.8):
     network = PerTask(policies[0])
     log_prob = ACTIONS.log_prob(network(weights, inputs), action).detach()
     gain = weight * torch.randn(n, samples, generator=rng)
-    return network, weights, Examples(inputs, Judged(action, log_prob, gain, weight))
+    return network, weights, Examples(inputs, PolicyGradientBatch(action, log_prob, gain, weight))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_each_policy_learns_as_it_would_alone():
     settings = StackedPPO(epochs=2, minibatches=3)
     whole = improved(network, ACTIONS, Stack.of(weights), examples, settings, stream(1))
     for i in range(2):
-        own = Examples(examples.inputs[i : i + 1], Judged(*(part[i : i + 1] for part in examples.targets[:4])))
+        own = Examples(examples.inputs[i : i + 1], PolicyGradientBatch(*(part[i : i + 1] for part in examples.targets[:4])))
         alone = improved(network, ACTIONS, Stack.of([weight[i : i + 1] for weight in weights]), own, settings, stream(1))
         for together, apart in zip(whole.weights, alone.weights, strict=True):
             assert torch.allclose(together[i], apart[0], atol=1e-6)

@@ -9,7 +9,7 @@ from metarl.core.seeding import torch_generator
 from metarl.core.step import Step
 from metarl.core.task_distribution import fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.learners.policy_gradient.rollout import collect
+from metarl.learners.policy_gradient.trajectory import collect
 from metarl.networks.actions import action_distribution
 from metarl.networks.policies.build import build_policy
 from metarl.networks.policies.policy import NetworkConfig

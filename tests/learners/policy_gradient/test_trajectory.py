@@ -1,4 +1,4 @@
-"""Rollouts: what is stored is what was seen, drawn and paid; unequal lengths; determinism."""
+"""Trajectories: what is stored is what was seen, drawn and paid; unequal lengths; determinism."""
 
 import gymnasium as gym
 import numpy as np
@@ -9,7 +9,7 @@ from metarl.core.budget import Episodes, Steps
 from metarl.core.errors import PlugInError
 from metarl.core.task_distribution import fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.learners.policy_gradient.rollout import collect
+from metarl.learners.policy_gradient.trajectory import collect
 from metarl.networks.actions import action_distribution
 from metarl.networks.policies.policy import NetworkConfig, Policy, PolicyOutput
 from tests.learners.made_tasks import Matching, Ragged
@@ -168,13 +168,17 @@ def test_on_a_gpu_rollouts_keep_the_same_rules():
     assert torch.equal(rollout.steps.prev_reward[1:][played], rollout.reward[:-1][played])
 
 
-def test_what_each_step_showed_is_kept_where_it_is_asked_for():
+def test_what_each_rows_last_step_showed_is_kept_where_it_is_asked_for():
     distribution = Ragged()
     actions, budget = action_distribution(distribution.action_space), Episodes(1)
     env = MetaEpisodeEnv(distribution, budget, ROWS, torch.Generator().manual_seed(0), refill=False)
     policy, source = Watching(actions.num_parameters), fresh_tasks(distribution, "train", ROWS, 0)
     rollout = collect(env, policy, actions, source, torch.Generator().manual_seed(1), final_observations=True)
-    going_on = rollout.valid[:-1] & ~rollout.meta_episode_end[:-1]
-    assert torch.equal(rollout.final_observation[:-1][going_on], rollout.steps.observation[1:][going_on])
-    assert (rollout.final_observation[rollout.meta_episode_end] != rollout.steps.observation[rollout.meta_episode_end]).any()
+    again = MetaEpisodeEnv(distribution, budget, ROWS, torch.Generator().manual_seed(0), refill=False)
+    again.reset(source)
+    for t in range(len(rollout.action)):
+        _, outcome = again.step(actions.to_environment(rollout.action[t]))
+        last = outcome.meta_episode_end & outcome.valid
+        assert torch.equal(rollout.final_observation[last], outcome.final_observation[last])
+    assert rollout.meta_episode_end.any(0).all()
     assert rollout_of(distribution)[0].final_observation is None
