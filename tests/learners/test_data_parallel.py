@@ -19,7 +19,6 @@ from metarl.learners.data_parallel import all_gather, all_reduce
 from metarl.learners.memory import rl2 as rl2_module
 from metarl.learners.memory.rl2 import RL2
 from metarl.learners.policy_gradient.ppo import PPOConfig
-from metarl.learners.policy_gradient.trajectory import Trajectory
 from metarl.learners.process_groups import LaunchedRanks, StartedRanks
 from tests.learners.made_tasks import Ragged
 from tests.learners.ranks import in_ranks
@@ -99,9 +98,7 @@ def test_given_the_same_rollout_ranks_give_the_update_of_one(core, size, monkeyp
         learner = learner_of(processes=size, group=group, **settings)
         columns = slice(group.rank() * 24 // size, (group.rank() + 1) * 24 // size)
         for rollout in rollouts:
-            steps = type(rollout.steps)(*(None if part is None else part[:, columns] for part in rollout.steps))
-            own = Trajectory(steps, *(part[:, columns] for part in rollout[1:-1]))
-            learner.given = own
+            learner.given = rollout.columns(columns)
             learner.update()
         return learner
 

@@ -40,12 +40,14 @@ class Trajectory(NamedTuple):
     final_observation: Tensor | None = None  # [B, *obs] what each column's last step showed
     steps: Step | None = None  # [T, B, ...] all that the policy saw, but for `final_observation`
 
-    def columns(self, index: Tensor) -> "Trajectory":
-        """Return some of the columns, of what a policy without memory plays."""
-        assert self.steps is None, "columns are taken of single episodes"
+    def columns(self, index: Tensor | slice) -> "Trajectory":
+        """Return some of the columns."""
         final = None if self.final_observation is None else self.final_observation[index]
-        along = (None if part is None else part[:, index] for part in self[:-2])
-        return Trajectory(*along, final_observation=final)
+        steps = None
+        if self.steps is not None:
+            steps = Step(*(None if part is None else part[:, index] for part in self.steps))
+        along_time = (None if part is None else part[:, index] for part in self[:-2])
+        return Trajectory(*along_time, final_observation=final, steps=steps)
 
 
 @torch.no_grad()

@@ -71,8 +71,8 @@ def test_rewards_and_ends_come_from_the_outcome_where_a_row_has_begun_another_ta
     reward = torch.tensor([3.0])
     outcome = Outcome(reward, yes, no, torch.tensor([0]), no, *[torch.tensor([0])] * 2, yes, yes, reward)
     ppo.learn(a_step()._replace(meta_episode_start=yes), outcome)
-    assert ppo._played.reward[0].tolist() == [1.5]
-    assert ppo._played.terminated[0].tolist() == [True]
+    assert ppo._trajectory.reward[0].tolist() == [1.5]
+    assert ppo._trajectory.terminated[0].tolist() == [True]
     ppo.learn(a_step(reward=9.0))  # nothing was chosen: nothing is noted
     assert ppo.t == 1
 

@@ -4,6 +4,7 @@ import gymnasium as gym
 import torch
 
 from metarl.core.step import Step
+from metarl.learners.policy_gradient.trajectory_buffer import empty_episodes, note_choice, note_outcome
 
 
 def after(reward, terminated=(False, False), truncated=(False, False), final=(0.0, 0.0)):
