@@ -52,7 +52,7 @@ def test_an_update_is_what_a_plain_loop_makes(samples, counted, entropy):
         for index in torch.randperm(samples, generator=rng).tensor_split(2):
             chances = torch.distributions.Categorical(logits=policy(examples.inputs[0, index]))
             ratio = (chances.log_prob(targets.action[0, index]) - targets.log_prob[0, index]).exp()
-            gain = targets.gain[0, index]
+            gain = targets.advantage[0, index]
             paid = torch.minimum(ratio * gain, ratio.clamp(0.9, 1.1) * gain)
             loss = -(paid + entropy * targets.weight[0, index] * chances.entropy()).mean()
             optimiser.zero_grad()
