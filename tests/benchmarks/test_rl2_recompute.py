@@ -1,6 +1,7 @@
 """Recomputing published cells: they come out as they were published, and a wrong one is found."""
 
 import io
+import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -14,17 +15,27 @@ from metarl.runs.benchmark_folders import Storage
 from metarl.runs.rl2_rows import Preset
 
 
-@pytest.fixture
-def published(monkeypatch, tmp_path):
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
     """A table with two rows of two agents, trained for a moment."""
-    monkeypatch.setitem(rl2_rows.PRESETS, "paper", Preset(200, 20, 30, 20, seeds=(0, 1)))
+    folder, full = tmp_path_factory.mktemp("trained"), rl2_rows.rl2_config
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(rl2_rows.PRESETS, "paper", Preset(200, 20, 30, 20, seeds=(0, 1)))
+        patch.setattr(rl2_rows, "rl2_config", lambda row, preset: replace(full(row, preset), iterations=2, num_envs=64))
+        for table, row in (("bandits", "10,5"), ("mdps", "10")):
+            storage = Storage(True, folder / "runs", folder / "results")
+            options = rl2_tables.Options(table, (row,), "paper", ("random", "rl2"), storage=storage)
+            rl2_tables.main(options, Console(quiet=True))
+    return folder / "results"
+
+
+@pytest.fixture
+def published(trained, monkeypatch, tmp_path):
+    """A copy that a test may spoil."""
     full = rl2_rows.rl2_config
+    monkeypatch.setitem(rl2_rows.PRESETS, "paper", Preset(200, 20, 30, 20, seeds=(0, 1)))
     monkeypatch.setattr(rl2_rows, "rl2_config", lambda row, preset: replace(full(row, preset), iterations=2, num_envs=64))
-    for table, row in (("bandits", "10,5"), ("mdps", "10")):
-        storage = Storage(True, tmp_path / "runs", tmp_path / "results")
-        options = rl2_tables.Options(table, (row,), "paper", ("random", "rl2"), storage=storage)
-        rl2_tables.main(options, Console(quiet=True))
-    return tmp_path / "results"
+    return shutil.copytree(trained, tmp_path / "results")
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["learned column", "every cell"])
