@@ -1,6 +1,7 @@
 """Which registered distributions can be made here: all, but for games whose ROMs a user must bring in; and which take long to play.
 
-Without them, `tests/tasks/games/test_retro_library.py` has what those say, and `tests/tasks/games/test_sonic.py` plays one with another game's ROM.
+Without them, `tests/tasks/games/test_retro_library.py` has what those say, and `tests/tasks/games/test_sonic.py` plays one with
+another game's ROM.
 """
 
 from metarl.core.registry import distribution_ids
