@@ -6,9 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # Tests run in as many processes as there are cores, four at most since each takes about 1 GB, and each on one thread, so that they
-# don't fight for cores. A file's tests stay in one process, because they share what its fixtures train. Memory that is freed is
-# given back, which training would rather keep.
-PYTEST = OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} MALLOC_TRIM_THRESHOLD_=100000000 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
+# don't fight for cores. A file's tests stay in one process, because they share what its fixtures train; files begin in the order
+# of tests/conftest.py, long ones first. Memory that is freed is given back, which training would rather keep.
+PYTEST = OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} MALLOC_TRIM_THRESHOLD_=100000000 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 INPUTS := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help

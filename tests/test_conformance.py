@@ -43,10 +43,10 @@ from metarl.tasks.mdps.identity import Identity
 from metarl.tasks.mdps.random_mdp import RandomMDP
 from metarl.tasks.metaworld.meta_world import MetaWorldML1
 from tests.checks.line import Line
-from tests.playable import playable_ids
+from tests.playable import different_ids
 
 SETTINGS = {  # beside the defaults
-    "AntMaze-v0": {"nine": {"all_nine": True, "side": 3.0, "stand_every": 0, "horizon": 5}},
+    "AntMaze-v0": {"nine": {"all_nine": True, "side": 3.0, "stand_every": 0, "horizon": 4}},
     "AntTwoWalk-v0": {"distance": {"reward": "distance", "shows_place": True, "horizon": 5}},
     "CartPole-v0": {"usual": {"low": 1, "high": 1, "friction": 0, "reversals": False, "horizon": 30}},
     "CoinRun-v0": {"easy": {"levels": 3, "difficulty": "easy", "horizon": 20}},
@@ -61,12 +61,21 @@ SETTINGS = {  # beside the defaults
     "GridMaze-v0": {"loops": {"size": 3, "loops": 0.5, "algorithm": "kruskal", "window": 2, "train_mazes": 0}},
     "RandomMDP-v0": {"small": {"states": 3, "actions": 2, "horizon": 3, "transition_concentration": 0.3}},
 }
-SHORT = {  # in place of the defaults, where a real emulator plays, or an ant for minutes
+SHORT = {  # in place of the defaults, where a real emulator plays, or a robot for minutes
     "Airstriker-v0": {"horizon": 12},
-    "AntMaze-v0": {"stand_every": 4, "horizon": 10},
-    "AntObstacle-v0": {"stand_every": 4, "horizon": 10},
+    "AntDirection-0to360-h200-v0": {"horizon": 12},
+    "AntDirection-2way-h200-v0": {"horizon": 12},
+    "AntGoal-radius3-h200-v0": {"horizon": 12},
+    "AntMaze-v0": {"stand_every": 2, "horizon": 4},
+    "AntObstacle-v0": {"stand_every": 2, "horizon": 4},
+    "AntTwoWalk-v0": {"horizon": 5},
+    "HalfCheetahVelocity-0to2-h200-v0": {"horizon": 12},
+    "HalfCheetahVelocity-0to3-h200-v0": {"horizon": 12},
+    "MetaWorldML1-v0": {"horizon": 12},
+    "MetaWorldML45-v0": {"horizon": 12},
+    "VisualMaze-v0": {"horizon": 20},
 }
-FAMILIES = {id: partial(make, id, **SHORT.get(id, {})) for id in playable_ids() if id in DISTRIBUTIONS}
+FAMILIES = {id: partial(make, id, **SHORT.get(id, {})) for id in different_ids() if id in DISTRIBUTIONS}
 FAMILIES |= {f"{id}-{name}": partial(make, id, **arguments) for id, named in SETTINGS.items() for name, arguments in named.items()}
 GOALS = {"train": [-3.0, -2.0, 2.0, 3.0], "test": [-2.5, 2.5]}
 FAMILIES["gymnasium"] = partial(GymnasiumDistribution, "Line-v0", Line, GOALS, horizon=8)

@@ -17,7 +17,7 @@ from metarl.core.registry import DISTRIBUTIONS, SUPERVISED, make
 from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS, learner_class
 from metarl.networks.inputs import is_image
 from metarl.runs.store import RunFolder
-from tests.playable import playable_ids
+from tests.playable import PART_OF, playable_ids
 from tests.tasks.made_folders import flat
 
 SMALLEST = {  # of each family, instead of its usual length and size
@@ -48,17 +48,12 @@ TINY = {
     **dict.fromkeys(SUPERVISED_LEARNERS, EXAMPLES),
 }
 VECTORS_ONLY = {"fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "mlsh", "reptile-rl"}
-PAIRS = [(learner, family) for family in (*DISTRIBUTIONS, *SUPERVISED) for learner in (*LEARNERS, *SUPERVISED_LEARNERS)]
-PROCESSES = [  # some as a user's own processes, with workers and refusals among them
+FAMILIES = [family for family in (*DISTRIBUTIONS, *SUPERVISED) if family not in PART_OF]
+PAIRS = [(learner, family) for family in FAMILIES for learner in (*LEARNERS, *SUPERVISED_LEARNERS)]
+PROCESSES = [  # some as a user's own processes, with workers and a refusal among them; the same in one process is tested for all pairs
     ("rl2", "BernoulliBandit-v0"),
-    ("rl2", "GridMaze-v0"),
     ("joint-ppo", "CoinRun-v0"),
-    ("joint-rainbow", "CartPole-v0"),
-    ("maml-rl", "PointNavigation-v0"),
-    ("mlsh", "MovingBandits-v0"),
     ("reptile", "SineRegression-v0"),
-    ("maml", "GlyphClassification-v0"),
-    ("maml", "GridNavi-v0"),
     ("joint-rainbow", "Pendulum-v0"),
 ]
 

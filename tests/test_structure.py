@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 import metarl
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,11 +72,15 @@ def row(module: str) -> int:
     return ORDER.index(parts[1]) if len(parts) > 1 else -1
 
 
-@pytest.mark.parametrize("file", [file for file in MODULES if file != PACKAGE / "__init__.py"], ids=path_of)
-def test_imports_go_one_way(file):
-    own = row(name_of(file))
-    wrong = [f"line {use.line} imports {use.what}" for use in imports(TREES[file]) if row(use.what) > own]
-    assert not wrong, f"{path_of(file)}: {'; '.join(wrong)}, which stands below it"
+def test_imports_go_one_way():
+    wrong = [
+        f"{path_of(file)}, line {use.line} imports {use.what}, which stands below it"
+        for file in MODULES
+        if file != PACKAGE / "__init__.py"
+        for use in imports(TREES[file])
+        if row(use.what) > row(name_of(file))
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_every_part_of_the_package_has_its_row():
@@ -101,40 +103,56 @@ def test_modules_do_not_import_each_other_in_circles():
         visit(name, ())
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=path_of)
-def test_files_are_named_for_their_idea_and_finished(file):
-    text = file.read_text(encoding="utf-8")
-    words = set(re.split(r"[/_.]", path_of(file)))
-    vague = words & {"util", "utils", "common", "helper", "helpers", "misc"}
-    assert not vague, f"name {path_of(file)} for its idea, not {vague}"
-    bare = [i + 1 for i, line in enumerate(text.splitlines()) if re.search(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b", line)]
-    assert not bare, f"{path_of(file)} has something left to do at lines {bare}: do it, or open an issue"
+def test_files_are_named_for_their_idea_and_finished():
+    vague = {"util", "utils", "common", "helper", "helpers", "misc"}
+    wrong = [f"{path_of(file)}: name it for its idea" for file in SOURCES if vague & set(re.split(r"[/_.]", path_of(file)))]
+    unfinished = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+    for file in SOURCES:
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            if unfinished.search(line):
+                wrong.append(f"{path_of(file)}, line {number}: something is left to do; do it, or open an issue")
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("file", MODULES, ids=path_of)
-def test_public_things_have_docstrings(file):
-    tree = TREES[file]
-    assert ast.get_docstring(tree), f"{path_of(file)} needs a docstring"
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    bare = [node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_") and not ast.get_docstring(node)]
-    assert not bare, f"{path_of(file)}: {', '.join(bare)} need docstrings"
+def test_public_things_have_docstrings():
+    bare = [path_of(file) for file in MODULES if not ast.get_docstring(TREES[file])]
+    for file in MODULES:
+        for node in TREES[file].body:
+            named = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            if named and not ast.get_docstring(node):
+                bare.append(f"{path_of(file)}: {node.name}")
+    assert not bare, "\n".join(["These need docstrings:", *bare])
 
 
-@pytest.mark.parametrize("file", MODULES, ids=path_of)
-def test_what_is_exported_exists(file):
-    assigned = [node for node in TREES[file].body if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"]
-    if not assigned or file == PACKAGE / "__init__.py":
-        return
-    exported = ast.literal_eval(assigned[0].value)
-    bound = {alias.asname or alias.name for node in ast.walk(TREES[file]) if isinstance(node, ast.ImportFrom) for alias in node.names}
-    for node in TREES[file].body:
+def exported_by(tree: ast.Module) -> list[str]:
+    """The names in `__all__`."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return ast.literal_eval(node.value)
+    return []
+
+
+def bound_in(tree: ast.Module) -> set[str]:
+    """The names that a module's code defines or imports."""
+    bound = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             bound.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             bound |= {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
-    assert set(exported) <= bound
-    assert len(exported) == len(set(exported))
+    return bound
+
+
+def test_what_is_exported_exists():
+    wrong = []
+    for file in MODULES:
+        if file == PACKAGE / "__init__.py":
+            continue
+        exported = exported_by(TREES[file])
+        wrong += [f"{path_of(file)} exports {name}, which it lacks" for name in sorted(set(exported) - bound_in(TREES[file]))]
+        wrong += [f"{path_of(file)} exports {name} twice" for name in sorted(set(exported)) if exported.count(name) > 1]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_lazy_exports_lead_somewhere():

@@ -1,10 +1,9 @@
-"""learn2learn's AsyncVectorEnv against environments played alone: `python -m tests.envs.worker_rows NAME`, for a process of its own.
+"""learn2learn's AsyncVectorEnv against environments played alone: `python -m tests.envs.worker_rows`, for a process of its own.
 
 Its workers are forks. Those of a process that has run many tests hold copies of renderers and thread pools, whose clean-up may end a fork
 badly; whoever waits for it waits for ever.
 """
 
-import sys
 from functools import partial
 
 import numpy as np
@@ -51,5 +50,6 @@ def play(family):
 
 
 if __name__ == "__main__":
-    play(FAMILIES[sys.argv[1]])
-    print("played")
+    for name, make_family in FAMILIES.items():
+        play(make_family)
+        print(name, "played", flush=True)

@@ -34,8 +34,8 @@ def run(tmp_path, **more):
 
 
 def test_all_learn_in_the_same_tasks(tmp_path):
-    options, figures = run(tmp_path)
-    for goals, where in (("room", "in one room"), ("upper-room", "in another room"), ("any", "anywhere")):
+    options, figures = run(tmp_path, goals=("room", "any"))
+    for goals, where in (("room", "in one room"), ("any", "anywhere")):
         with np.load(options.folder / f"four-rooms-{goals}.npz") as arrays:
             returns = {name: arrays[f"{name}/return"] for name in AGENTS}
             cells = arrays["goal"]

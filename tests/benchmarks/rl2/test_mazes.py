@@ -19,6 +19,8 @@ def moments(monkeypatch):
         config = replace(training.config, num_envs=8, iterations=1, network=network)
         short = replace(training, config=config, arguments={**training.arguments, "horizon": 8}, seeds=training.seeds[:2])
         monkeypatch.setitem(rl2_maze_runs.TRAININGS, name, short)
+    full = rl2_mazes.make
+    monkeypatch.setattr(rl2_mazes, "make", lambda id, **given: full(id, **({"horizon": 200} if given.get("size") == 9 else {}), **given))
     monkeypatch.setattr(rl2_mazes, "GRID_SETTINGS", {"5x5": ({}, 2, 12), "5x5, 5 episodes": ({"horizon": 12}, 5, 6)})
 
 

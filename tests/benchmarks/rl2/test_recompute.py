@@ -1,6 +1,7 @@
 """Recomputing published cells: they come out as they were published, and a wrong one is found."""
 
 import io
+import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -14,18 +15,32 @@ from benchmarks.rl2 import tables as rl2_tables
 from benchmarks.rl2.rows import Preset
 
 
-@pytest.fixture
-def published(monkeypatch, tmp_path):
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
     """A table with two rows of two agents, trained for a moment."""
-    monkeypatch.setitem(rl2_rows.PRESETS, "paper", Preset(200, 20, 30, 20, seeds=(0, 1)))
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        made_small(patch)
+        for table, row in (("bandits", "10,5"), ("mdps", "10")):
+            options = rl2_tables.Options(
+                table, (row,), "paper", ("random", "rl2"), publish=True, runs=folder / "runs", results=folder / "results"
+            )
+            rl2_tables.main(options, Console(quiet=True))
+    return folder / "results"
+
+
+def made_small(patch):
+    """Have tables train for a moment."""
     full = rl2_runs.rl2_config
-    monkeypatch.setattr(rl2_runs, "rl2_config", lambda row, preset: replace(full(row, preset), iterations=2, num_envs=64))
-    for table, row in (("bandits", "10,5"), ("mdps", "10")):
-        options = rl2_tables.Options(
-            table, (row,), "paper", ("random", "rl2"), publish=True, runs=tmp_path / "runs", results=tmp_path / "results"
-        )
-        rl2_tables.main(options, Console(quiet=True))
-    return tmp_path / "results"
+    patch.setitem(rl2_rows.PRESETS, "paper", Preset(200, 20, 30, 20, seeds=(0, 1)))
+    patch.setattr(rl2_runs, "rl2_config", lambda row, preset: replace(full(row, preset), iterations=2, num_envs=64))
+
+
+@pytest.fixture
+def published(trained, monkeypatch, tmp_path):
+    """Return a copy that a test may spoil."""
+    made_small(monkeypatch)
+    return shutil.copytree(trained, tmp_path / "results")
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["learned column", "every cell"])

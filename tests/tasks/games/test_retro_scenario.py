@@ -63,7 +63,7 @@ def test_of_the_contests_scenario_everything_is_looked_at():
     assert watched(*(json.loads(Path(file).read_text()) for file in files)) is None
 
 
-@pytest.mark.parametrize("name", ["Level1", "level3-start", "endurance-5"])
+@pytest.mark.parametrize("name", ["Level1", "endurance-5"])  # a state of stable-retro and one of ours
 def test_episodes_are_those_of_stable_retro(name):
     """Rewards, ends and variables of every frame, of three episodes each, the first of them to its end."""
     buttons = np.random.default_rng(len(name)).integers(0, 2, (12_000, 12))

@@ -23,9 +23,16 @@ def test_the_kinds_of_task_of_the_splits_are_the_benchmarks_and_disjoint(id):
     distribution = metarl.make(id, horizon=10)
     official = {"MetaWorldML10-v0": metaworld.env_dict.ML10_V3, "MetaWorldML45-v0": metaworld.env_dict.ML45_V3}[id]
     for split in ("train", "test"):
-        assert names(distribution, split) == set(official[split])
-        assert len(distribution.task_lists[split]) == 50 * len(official[split])
+        tasks = distribution.task_lists[split]
+        assert list(dict.fromkeys(each.name for each in tasks)) == list(official[split])
+        assert [each.number for each in tasks] == list(range(50)) * len(official[split])
     assert not names(distribution, "train") & names(distribution, "test")
+
+
+def test_ml10s_kinds_of_task_are_among_ml45s():
+    """So that tests which play every family play ML45 for both (tests/playable.py)."""
+    ten, more = ({*each["train"], *each["test"]} for each in (metaworld.env_dict.ML10_V3, metaworld.env_dict.ML45_V3))
+    assert ten < more
 
 
 def test_goals_of_ml1_are_disjoint():
