@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from torch import Generator, Tensor
 
-from metarl.analysis.figure_style import COLOURS, DASHES, heading
+from metarl.analysis.figure_style import COLOURS, DASHES, heading, headline, legend_below
 from metarl.core.budget import Episodes
 from metarl.core.step import Step
 from metarl.core.task_distribution import TaskDistribution
@@ -86,9 +86,18 @@ def own_axes(ways: np.ndarray, axes: np.ndarray) -> np.ndarray:
     return axes[list(dealt)]
 
 
-def draw_walks(found: Walks) -> Figure:
-    """Every walk from above, a colour and a dash for each sub-policy."""
-    figure = Figure(figsize=(4.8, 4.6), layout="constrained")
+def draw_walks(found: Walks, note: str = "") -> Figure:
+    """Draw every walk from above, a colour and a dash for each sub-policy.
+
+    Args:
+        found: what was walked. note: further words below the title, such as the seed.
+    """
+    # As high and as wide as the walks.
+    everywhere = np.concatenate([(paths - paths[:, :1]).reshape(-1, 2) for paths in found.paths])
+    width, height = np.maximum(np.ptp(everywhere, axis=0), 1e-6)
+    scale = 5.0 / max(width, height)
+    size = (max(4.6, 0.9 + scale * width), 1.5 + max(1.5, scale * height))
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     for k, paths in enumerate(found.paths):
         for i, path in enumerate(paths):
@@ -96,8 +105,9 @@ def draw_walks(found: Walks) -> Figure:
             style = {"color": COLOURS[k % len(COLOURS)], "linestyle": DASHES[k % len(DASHES)]}
             axes.plot(*(path - path[0]).T, linewidth=0.8, alpha=0.8, label=label, **style)
     axes.set(xlabel="to the right, m", ylabel="up, m", aspect="equal")
-    axes.legend(frameon=False)
-    heading(axes, "Where each sub-policy walks by itself", f"{len(found.paths[0])} walks each, from above")
+    legend_below(figure)
+    drawn = f"{len(found.paths[0])} walks each, from above"
+    heading(axes, "Where each sub-policy walks", "; ".join(filter(None, (drawn, note))))
     return figure
 
 
@@ -128,10 +138,14 @@ def likely_actions(learner: MLSH, observations: Tensor) -> Tensor:
     return hierarchy.actions.mode(parameters).cpu()
 
 
-def option_maps(learner: MLSH) -> Figure:
-    """Where sub-policies of moving bandits walk from every place, for two pairs of goals: a row a pair, a column a sub-policy."""
+def option_maps(learner: MLSH, note: str = "") -> Figure:
+    """Draw where sub-policies of moving bandits walk from every place: a row for each of two pairs of goals, a column a sub-policy.
+
+    Args:
+        learner: whose sub-policies. note: further words below the title, such as the seed.
+    """
     count = learner.config.sub_policies
-    figure = Figure(figsize=(3.2 * count + 0.6, 6.6), layout="constrained")
+    figure = Figure(figsize=(3.2 * count + 0.8, 7.0), layout="constrained")
     panels = figure.subplots(len(GOALS), count, squeeze=False)
     along = np.linspace(0, SIDE, POINTS)
     places = np.stack(np.meshgrid(along, along), -1).reshape(-1, 2)
@@ -151,5 +165,7 @@ def option_maps(learner: MLSH) -> Figure:
             axes.plot(*places[still].T, ".", color="#333333", markersize=3)
             axes.set(xlim=(-15, SIDE + 15), ylim=(-15, SIDE + 15), aspect="equal", xticks=[], yticks=[])
             axes.set_title(f"sub-policy {k + 1}" if i == 0 else "", fontsize=10)
-    figure.suptitle("most likely action at each place; a dot is to stay", fontsize=10)
+        row[0].set_ylabel(f"goals, pair {i + 1} of {len(GOALS)}", fontsize=10)
+    drawn = f"most likely action at each of {len(places)} places; a dot is to stay"
+    headline(figure, "Moving bandits: where each sub-policy moves", "; ".join(filter(None, (drawn, note))))
     return figure

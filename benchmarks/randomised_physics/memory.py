@@ -113,6 +113,8 @@ def compare(family: str, options: Options, console: Console) -> None:
                 title=f"{spoken(family)}: {PHYSICS_OF[split]}",
                 note="one seed of each policy",
                 from_zero=False,
+                # A pole that never falls returns 1 a step, which is the most.
+                possible=(0, distribution.horizon) if family.startswith("cart-pole") else (None, None),
             )
             save(figure, options.folder / f"{family}-{split}.png")
     if lines:
@@ -190,7 +192,7 @@ def read_memory(family: str, options: Options, console: Console) -> None:
         x="step of the meta-episode",
         y="R² of a linear probe (0 where below)",
         title=f"{spoken(family)}: what can be read out of the hidden state",
-        note=f"fitted on {options.num_tasks:,} test tasks, scored on as many others that still play; one seed",
+        note=f"n = {options.num_tasks:,} test tasks fit a probe, as many others, if they still play, score it; one seed",
     )
     save(figure, options.folder / f"{family}-probe.png")
 

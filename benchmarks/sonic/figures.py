@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from metarl.analysis.figure_style import COLOURS, DASHES, MARKERS, legend_below
+from metarl.analysis.figure_style import COLOURS, DASHES, MARKERS, legend_below, without_zero
 from metarl.core.budget import Steps
 from metarl.evaluation.protocol import Evaluation
 
@@ -44,7 +44,8 @@ def level_dots(panels: Mapping[str, pd.DataFrame], x: str = "mean return of an e
     for axes, (title, table) in zip(grid, panels.items(), strict=True):
         _draw(axes, table, agents)
         axes.set_title(title, loc="left", fontsize=10)
-    grid[-1].set_xlabel(x)
+        axes.set_xlabel(without_zero(axes, "x"), fontsize=8)
+    grid[-1].set_xlabel("\n".join(filter(None, (x, without_zero(grid[-1], "x")))), fontsize=10)
     handles = [_mark(i, agent, hollow=False) for i, agent in enumerate(agents) if agent in here]
     if any("trust" in table and (table["trust"] != TRUSTED).any() for table in panels.values()):
         hollow = Line2D([], [], color="#6b6b6b", marker="o", markerfacecolor="white", linestyle="none", label="hollow: from notes alone")
@@ -125,8 +126,8 @@ def budget_figure(played: Mapping[str, Evaluation], y: str = "return") -> Figure
         above.plot(ends, returns[label] + shift, linestyle="none", alpha=0.7, label=label, **look)
         steps = [*ends, played[label].budget.total]
         below.step(steps, [*mean, mean[-1]], where="post", linestyle=DASHES[i % len(DASHES)], color=look["color"], linewidth=2, label=label)
-    above.set_ylabel(y)
-    below.set_ylabel("score so far (mean)")
+    for axes, name in ((above, y), (below, "score so far (mean)")):
+        axes.set_ylabel("\n".join(filter(None, (name, without_zero(axes)))), fontsize=9)
     below.set_xlabel("environment steps")
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
