@@ -191,7 +191,7 @@ def draw(family: str, played: dict[str, Evaluation], options: Options) -> None:
             curves[f"{label}{name}"] = {float(lengths[:i].sum()): mean(column) for i, column in enumerate(columns)}
     note = "one seed of each learner"
     if any(evaluation.distinct_tasks <= FEW for evaluation in played.values()):
-        note += "; of each task alone, over plays of it"
+        note += "; n: plays of each task alone"
     levels = {label: float(played[label].matrix().mean()) for label in (KNOWN_GOAL, DO_NOTHING) if label in played}
     figure = curves_against_steps(
         curves,

@@ -117,7 +117,8 @@ def main(options: Options, console: Console) -> None:
     draw(fixed, learned, options)
     first = folders[WHOLE, options.seeds[0]]
     if first is not None:
-        save(option_maps(mlsh_of(first)), options.folder / "sub-policies.png")
+        note = f"one training, seed {options.seeds[0]}"
+        save(option_maps(mlsh_of(first), note), options.folder / "sub-policies.png")
     correct = make(ID).sample(options.num_tasks, "test", TEST_SEED).correct.numpy()
     information = [option_information(chosen, correct) for (name, _), (_, chosen) in scored.items() if name == WHOLE]
     record(played, others, learned, information, options)
@@ -236,13 +237,13 @@ def line(name: str, seed: int | None, steps: int, scores: np.ndarray, evaluation
 
 
 def draw(fixed: dict[str, Evaluation], learned: dict[str, list[Evaluation]], options: Options) -> None:
-    """Returns against the steps that an agent has played in a task."""
+    """Returns against the steps that an agent has played in a task, with intervals over seeds: the family has two tasks only."""
     steps, curves = float(mlsh_runs.MOVING_BANDITS.steps), {}
     for name, own in learned.items():
-        parts = np.stack([np.asarray(stages(each)) for each in own]).mean(0)  # [plays, 10], over seeds
+        parts = np.stack([np.asarray(stages(each)).mean(0) for each in own])  # [seeds, 10], over plays
         curves[name] = {steps * i: mean(column) for i, column in enumerate(parts.T)}
     levels = {name: float(returns_of(evaluation).mean()) for name, evaluation in fixed.items()}
-    note = f"over plays of the two tasks there are, of each the mean over up to {len(options.seeds)} seeds"
+    note = f"over seeds; of each seed the mean over {options.fine_tuned_tasks} plays of the two tasks there are"
     figure = curves_against_steps(
         curves,
         levels=levels,

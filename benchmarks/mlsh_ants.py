@@ -19,6 +19,7 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
+from metarl.analysis import figures
 from metarl.analysis.figures import curves_against_steps, save
 from metarl.analysis.option_walks import angles, draw_walks, own_axes, walks
 from metarl.envs.agent import Agent
@@ -41,6 +42,7 @@ WALK, COURSE, TEST_SEED = "AntTwoWalk-v0", "AntObstacle-v0", 1710
 WHOLE, SCRATCH = "MLSH, sub-policies of the two-way walk", "PPO from scratch"
 A_WAY = 1.0  # m along an axis, below which an ant that stands or has fallen points somewhere, too
 PARTS = 10  # of the training, and of the budget, that figures have
+SMOOTH = 10  # iterations, of the curves of training
 
 
 @dataclass(frozen=True)
@@ -106,27 +108,27 @@ def found(seed: int, options: Options) -> Path | None:
 
 def record_training(folders: dict[int, Path | None], options: Options) -> None:
     """How far a task's ants come as training goes on, and what more of it costs."""
-    curves, seconds = {}, make(WALK).step_seconds
+    curves, seconds = dict[str, pd.DataFrame](), make(WALK).step_seconds
     for seed, folder in folders.items():
         reached = speed = None
         if folder is not None:
             log = pd.read_csv(RunFolder(folder).metrics_file)
-            parts = [log.iloc[rows] for rows in np.array_split(np.arange(len(log)), PARTS)]
-            curve = {float(part["steps"].iloc[-1]): mean(part["return"].to_numpy() * seconds) for part in parts}
-            curves[f"MLSH, seed {seed}"] = curve
-            reached, speed = curve[max(curve)], mean(log["steps_per_second"].to_numpy())
+            ways = log["return"].to_numpy() * seconds
+            curves[f"MLSH, seed {seed}"] = pd.DataFrame({"steps": log["steps"], "way": ways})
+            reached, speed = mean(np.array_split(ways, PARTS)[-1]), mean(log["steps_per_second"].to_numpy())
         title = f"{WALK}, seed {seed}: way in the task's direction, m in 10 s, of the last tenth of training"
         record_estimate(options.folder, title, "shown", reached, None, options.command)
         title = f"{WALK}, seed {seed}: training, environment steps a second, as it was trained"
         record_estimate(options.folder, title, "shown", speed, None, options.command)
     if curves:
-        figure = curves_against_steps(
+        tasks = mlsh_runs.TWO_WALK.tasks
+        figure = figures.learning_curve(
             curves,
-            y="way in the task's direction, m in 10 s",
-            x="environment steps of training",
+            y="way",
+            label="way in the task's direction, m in 10 s",
             title="Two-way walk of an ant, in training",
-            note=f"over the iterations of each {100 // PARTS} % of training",
-            logarithmic=False,
+            note=f"{tasks} training tasks an iteration; no intervals",
+            smooth=SMOOTH,
         )
         save(figure, options.folder / "two-walk-training.png")
 
@@ -137,7 +139,7 @@ def record_ways(seed: int, learner: MLSH | None, options: Options, console: Cons
     far: list[Estimate] = []
     if learner is not None:
         walked = walks(learner, learner.distribution, options.num_walks, TEST_SEED)
-        save(draw_walks(walked), options.folder / f"two-walk-ways-seed{seed}.png")
+        save(draw_walks(walked, f"one training, seed {seed}"), options.folder / f"two-walk-ways-seed{seed}.png")
         ways = walked.displacement
         axes = own_axes(ways, np.array(GOALS))
         each = walked.paths[:, :, -1] - walked.paths[:, :, 0]

@@ -205,7 +205,7 @@ def read_memory(family: str, options: Options, console: Console) -> None:
         x="step of the meta-episode",
         y="R² of a linear probe (0 where below)",
         title=f"{spoken(family)}: what can be read out of the hidden state",
-        note=f"fitted on {options.num_tasks:,} test tasks, scored on as many others that still play; one seed",
+        note=f"n = {options.num_tasks:,} test tasks fit a probe, as many others, if they still play, score it; one seed",
     )
     save(figure, options.folder / f"{family}-probe.png")
 

@@ -143,7 +143,7 @@ def main(options: Options, console: Console) -> None:
     rows, columns = options.chosen_rows(), options.chosen_columns()
     if options.redraw:
         for row in rows:
-            draw(ground_of(row, options), read_row(row, options), options)
+            draw(row, read_row(row, options), options)
         draw_all(options)
         return
     if RL2_ID in [column.agent for column in columns]:
@@ -164,7 +164,7 @@ def main(options: Options, console: Console) -> None:
         lines = read_row(row, options)
         notes = notes_of(ground, cells)
         write_notes(row, notes, options)
-        draw(ground, lines, options)
+        draw(row, lines, options)
         record(row, cells, options)
         record_lead(ground, options)
         draw_all(options)
@@ -271,13 +271,14 @@ def read_row(row: Row, options: Options) -> pd.DataFrame:
     return whole if row.k is None else whole[whole["k"] == row.k]
 
 
-def draw(ground: Ground, lines: pd.DataFrame, options: Options) -> None:
-    """The row's figure: every agent's mean against the ceiling."""
-    row, lines = ground.row, lines.dropna(subset=["mean"])
+def draw(row: Row, lines: pd.DataFrame, options: Options) -> None:
+    """The row's figure: every agent's mean against the ceiling, as the table has them, whatever preset it is drawn with."""
+    lines = lines.dropna(subset=["mean"])
     if lines.empty:
         return
     lines.attrs = {"score": "mean total"}
-    levels = {"upper bound": ground.upper_bound} if ground.optimum is None else {"optimum": ground.optimum}
+    exact = lines["optimum"].notna().all()
+    levels = {"optimum": float(lines["optimum"].iloc[0])} if exact else {"upper bound": float(lines["upper_bound"].iloc[0])}
     note = "RL²: the median seed, its interval over tasks"
     unit = f"rewards in {row.n} pulls" if row.k else f"rewards in {row.n} episodes"
     save(scores_figure(lines, levels=levels, unit=unit, title=row.title, note=note), options.folder / f"{row.name}.png")
@@ -286,8 +287,18 @@ def draw(ground: Ground, lines: pd.DataFrame, options: Options) -> None:
     if found and len(rivals := means.drop([label for label in (RL2_LABEL, *NOT_RIVALS) if label in means])):
         levels |= {str(rivals.idxmax()): float(rivals.max())}
         curves = {RL2_LABEL: [RunFolder(file.parent).metrics for file in found]}
-        figure = learning_curve(curves, levels=levels, label=f"{unit}, training tasks, actions drawn", smooth=3, title=row.title)
+        label, note = f"{unit}, training tasks, actions drawn", training_note(row, found[0].parent)
+        figure = learning_curve(curves, levels=levels, label=label, smooth=3, title=row.title, note=note)
         save(figure, options.folder / f"{row.name}-training.png")
+
+
+def training_note(row: Row, folder: Path) -> str:
+    """How many tasks each iteration of a training has, and what it goes on from."""
+    identity = RunFolder(folder).identity
+    words = f"{identity['config']['num_envs']:,} tasks an iteration"
+    if before := identity.get("start"):
+        words += f"; goes on from a training with {before['config']['episodes']} {'pulls' if row.k else 'episodes'}"
+    return words
 
 
 def draw_all(options: Options) -> None:

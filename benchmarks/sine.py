@@ -102,7 +102,9 @@ def main(options: Options, console: Console) -> None:
     middle = {label: evaluations[median_member([each.scores() for each in evaluations])] for label, evaluations in played.items()}
     if middle:
         write_table(middle, played, options, console)
-        save(fits_figure(fits), options.folder / "fits.png")
+        title = f"A test wave, learned from {POINTS} of its points"
+        note = f"n = 1 wave; seed {options.seeds[0]} of each training; no intervals"
+        save(fits_figure(fits, title=title, note=note), options.folder / "fits.png")
         curves = {label: evaluation.losses for label, evaluation in middle.items()}
         figure = mean_curves(
             curves,

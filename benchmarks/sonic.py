@@ -236,11 +236,11 @@ def played_episodes(folder: Path, scores: pd.DataFrame, options: Options) -> dic
 
 
 def draw(scores: pd.DataFrame, episodes: dict[str, np.ndarray], options: Options) -> None:
-    """Mean return of the episodes that end in each part of the budget, over levels and seeds: how fast is learned on a level."""
+    """Mean return of the episodes that end in each part of the budget, over levels: how fast is learned on a level."""
     parts = np.linspace(0, options.budget, PARTS + 1)
     curves: dict[str, dict[float, Estimate]] = {}
     for agent, own in scores.groupby("agent", sort=False):
-        lines = []
+        lines = dict[tuple[Any, Any], np.ndarray]()
         for row in own.to_dict("records"):
             key = f"{agent}/{row['level']}/{row['seed']}"
             if f"{key}/length" in episodes:
@@ -248,33 +248,34 @@ def draw(scores: pd.DataFrame, episodes: dict[str, np.ndarray], options: Options
                 returns = episodes[f"{key}/return"]
                 place = np.minimum(np.searchsorted(parts, ends, "left") - 1, PARTS - 1)
                 count = np.bincount(place, minlength=PARTS)
-                lines.append(np.where(count > 0, np.bincount(place, returns, PARTS) / np.maximum(count, 1), np.nan))
-        table = np.array(lines)
-        columns = [column[~np.isnan(column)] for column in table.T]
-        curves[str(agent)] = {float(end): of_lines(column) for end, column in zip(parts[1:], columns, strict=True) if len(column)}
+                means = np.where(count > 0, np.bincount(place, returns, PARTS) / np.maximum(count, 1), np.nan)
+                lines[row["level"], row["seed"]] = means
+        tables = [pd.Series({pair: line[part] for pair, line in lines.items()}).unstack() for part in range(PARTS) if lines]
+        columns = zip(parts[1:], tables, strict=False)
+        curves[str(agent)] = {float(end): of_seeds(table) for end, table in columns if table.notna().any(axis=None)}
     curves = {agent: curve for agent, curve in curves.items() if curve}
     if curves:
         figure = curves_against_steps(
             curves,
             y="mean return of an episode",
             title=f"{options.game.replace('-', ' ').capitalize()}, {options.split} levels",
-            note=f"{scores['level'].nunique()} levels, {seeds_of(scores)}; over pairs of level and seed",
+            note=f"over seeds, of each the mean over the same {scores['level'].nunique()} levels",
             logarithmic=False,
             possible=RETURNS.get(options.game, (None, None)),
         )
         save(figure, options.folder / "curves.png")
 
 
-def seeds_of(scores: pd.DataFrame) -> str:
-    """Return how many seeds of each agent learned on each level, such as "1 to 5 seeds"."""
-    counts = sorted(set(scores.groupby("agent")["seed"].nunique()))
-    words = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"{words} seed{'s' * (counts[-1] > 1)}"
+def of_seeds(table: pd.DataFrame) -> Estimate:
+    """The mean over levels (rows) of the mean over seeds (columns), with an interval over seeds, as the levels are fixed.
 
-
-def of_lines(column: np.ndarray) -> Estimate:
-    """The mean of what several levels and seeds have come to; its interval is left out where two make it wider than the figure."""
-    return mean(column) if len(column) > 2 else Estimate(float(column.mean()), np.nan, np.nan, len(column))
+    Pairs of level and seed aren't independent. Fewer than three seeds have no interval, since theirs is wider than the figure.
+    """
+    value, whole = float(table.mean(axis=1).mean()), table.dropna(axis=1)
+    if whole.shape[1] < 3:
+        return Estimate(value, np.nan, np.nan, whole.shape[1])
+    estimate = mean(whole.mean(axis=0))
+    return Estimate(value, value + estimate.low - estimate.value, value + estimate.high - estimate.value, estimate.n)
 
 
 def level_table(scores: pd.DataFrame, options: Options) -> pd.DataFrame:

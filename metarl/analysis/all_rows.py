@@ -62,13 +62,14 @@ def all_rows_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     table = shares(tables)
     if table.empty:
         raise ValueError("There is no row to draw: a row needs the random agent's score.")
-    figure = Figure(figsize=(8.0, 1.6 + 0.36 * len(table)), layout="constrained")
+    figure = Figure(figsize=(8.0, 1.6 + 0.48 * len(table)), layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right", "left"]].set_visible(False)
     places = range(len(table) - 1, -1, -1)
     spread = [table["learned"] - table["learned_low"], table["learned_high"] - table["learned"]]
     axes.hlines(places, 0, 1, color="#e5e5e5", linewidth=1, zorder=0)
-    above, below = [place + 0.16 for place in places], [place - 0.16 for place in places]
+    # So far apart that no mark covers another.
+    above, below = [place + 0.3 for place in places], [place - 0.3 for place in places]
     hollow: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": GREY}
     axes.plot(table["paper"], above, "s", markersize=6, label="RL² in the paper", **hollow)
     axes.plot(table["rival"], below, "o", markersize=5, color=COLOURS[0], label="best hand-designed agent here")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from metarl.analysis.figure_style import COLOURS, DASHES, MARKERS, legend_below
+from metarl.analysis.figure_style import COLOURS, DASHES, MARKERS, legend_below, without_zero
 from metarl.envs.budget import Steps
 from metarl.evaluation.protocol import Evaluation
 
@@ -53,8 +53,8 @@ def budget_figure(played: Mapping[str, Evaluation], y: str = "return") -> Figure
         above.plot(ends, returns[label] + shift, linestyle="none", alpha=0.7, label=label, **look)
         steps = [*ends, played[label].budget.total]
         below.step(steps, [*mean, mean[-1]], where="post", linestyle=DASHES[i % len(DASHES)], color=look["color"], linewidth=2, label=label)
-    above.set_ylabel(y)
-    below.set_ylabel("score so far (mean)")
+    for axes, name in ((above, y), (below, "score so far (mean)")):
+        axes.set_ylabel("\n".join(filter(None, (name, without_zero(axes)))), fontsize=9)
     below.set_xlabel("environment steps")
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)

@@ -25,10 +25,12 @@ __all__ = [
     "GREY",
     "MARKERS",
     "count_of",
+    "counted",
     "digits",
     "heading",
     "headline",
     "label_axes",
+    "level_lines",
     "label_levels",
     "legend_below",
     "look",
@@ -37,6 +39,7 @@ __all__ = [
     "save",
     "sideways",
     "within",
+    "without_zero",
 ]
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
@@ -141,8 +144,7 @@ def label_levels(axes: Axes, levels: Mapping[str, float]) -> None:
     if not levels:
         return
     ordered = sorted(levels.items(), key=lambda level: level[1])
-    for i, (_, value) in enumerate(ordered):
-        axes.axhline(value, color="black", linestyle=DASHES[1 + i % 3], linewidth=1.2)
+    level_lines(axes, levels)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
     figure = axes.get_figure(root=True)
@@ -165,6 +167,12 @@ def label_levels(axes: Axes, levels: Mapping[str, float]) -> None:
             fontsize=9,
             arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
         )
+
+
+def level_lines(axes: Axes, levels: Mapping[str, float]) -> None:
+    """Draw a horizontal line at each level, without names: the same lines in every panel of a figure."""
+    for i, value in enumerate(sorted(levels.values())):
+        axes.axhline(value, color="black", linestyle=DASHES[1 + i % 3], linewidth=1.2)
 
 
 def sideways(axes: Axes, i: int, count: int, points: float = 3.0) -> Transform:
@@ -198,6 +206,29 @@ def count_of(numbers: Iterable[int]) -> str:
     return f"n = {counts[0]:,}" if len(counts) == 1 else f"n = {counts[0]:,} to {counts[-1]:,}"
 
 
+def counted(numbers: Mapping[str, Iterable[int]]) -> tuple[dict[str, str], str]:
+    """Return how many scores stand behind each series, said once or, where they differ, by each.
+
+    Args:
+        numbers: by label, how many scores each interval of a series rests on; none where a
+            series has no interval.
+
+    Returns:
+        (each label as the legend has it, words for the note).
+    """
+    counts = {label: count_of(own) for label, own in numbers.items()}
+    if len(set(counts.values())) == 1:
+        return {label: label for label in counts}, next(iter(counts.values()))
+    return {label: f"{label} ({words or 'no interval'})" for label, words in counts.items()}, ""
+
+
+def without_zero(axes: Axes, which: str = "y") -> str:
+    """Return words for the note where the axis of values, "y" or "x", doesn't hold 0; none where it does."""
+    low, high = sorted(axes.get_ylim() if which == "y" else axes.get_xlim())
+    name = "vertical" if which == "y" else "horizontal"
+    return "" if low <= 0 <= high else f"the {name} axis doesn't begin at 0"
+
+
 def digits(value: float, largest: float) -> str:
     """Return `value` with as many decimals as give `largest` four digits."""
     decimals = 3 if abs(largest) < 10 else 2 if abs(largest) < 100 else 1
@@ -222,7 +253,16 @@ def save(figure: Figure, file: str | Path) -> Path:
 
 
 def _wrapped(text: str, letters: float) -> str:
-    return "\n".join(textwrap.fill(line, max(12, int(letters))) for line in text.split("\n"))
+    """Return `text` in as few lines as fit, about equally long, so that no word stands alone on the last."""
+    return "\n".join(_even(line, max(12, int(letters))) for line in text.split("\n"))
+
+
+def _even(line: str, letters: int) -> str:
+    lines = textwrap.wrap(line, letters)
+    narrowest = max(map(len, lines), default=0)
+    while narrowest > 12 and len(textwrap.wrap(line, narrowest - 1)) == len(lines):
+        narrowest -= 1
+    return textwrap.fill(line, max(12, narrowest))
 
 
 def _apart(places: Sequence[float], gap: float) -> list[float]:

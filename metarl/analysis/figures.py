@@ -19,20 +19,24 @@ from metarl.analysis.figure_style import (
     DASHES,
     GREY,
     count_of,
+    counted,
     digits,
     heading,
     headline,
     label_axes,
     label_levels,
     legend_below,
+    level_lines,
     look,
     new_axes,
     plain,
     save,
     sideways,
     within,
+    without_zero,
 )
 from metarl.evaluation.protocol import Evaluation
+from metarl.evaluation.scores import Scores
 from metarl.evaluation.statistics import Estimate, mean
 from metarl.tasks.contract import TaskDistribution
 
@@ -97,7 +101,7 @@ def learning_curve(
     words = _of_seeds(numbers)
     if smooth > 1:
         words += f"; mean of {smooth} iterations"
-    heading(axes, title, _joined(words, note))
+    heading(axes, title, _joined(words, note, without_zero(axes)))
     return figure
 
 
@@ -157,9 +161,13 @@ def scores_figure(
     words = "bars: 95 % intervals"
     if "num_tasks" in rows:
         words += f" over tasks, {count_of(rows['num_tasks'].dropna())}"
+    words += ", within the mark where none shows"
     if "num_seeds" in rows and rows["num_seeds"].max() > 1:
         words += f"; learned agents: {rows['num_seeds'].max():.0f} seeds"
-    heading(axes, title, _joined(words, note), lift=6 + 12 * len(levels))
+    words = _joined(words, note, without_zero(axes, "x"))
+    # What stands above takes no room from the rows.
+    figure.set_figheight(1.5 + 0.34 * len(rows) + 0.16 * (len(words) // 75 + len(title) // 50 + len(levels)))
+    heading(axes, title, words, lift=6 + 12 * len(levels))
     return figure
 
 
@@ -204,46 +212,45 @@ def mean_curves(
     note: str = "",
     from_zero: bool = True,
 ) -> Figure:
-    """Draw means over tasks, pull by pull or episode by episode, with 95 % intervals as bands.
+    """Draw means over tasks, pull by pull or episode by episode, with their 95 % intervals.
+
+    Intervals are bars where there are few points, since those of several curves can be told apart
+    without colours; bands where there are many.
 
     Args:
         curves: by label, a matrix [tasks, points]; NaN where a task has no value at a point.
-            A point without any value is left out.
+            A point without any value is left out. Rows of `Scores` that are of one task count once.
         x: what the points are. y: what is averaged, with its unit.
         first: the number of the first point.
         title: what was played. note: further words below it, beside the number of tasks.
-        from_zero: start the vertical axis at 0.
+        from_zero: start the vertical axis at 0, unless values lie below.
     """
     figure, axes = new_axes(7.0, 4.4)
-    numbers = []
-    for i, (label, matrix) in enumerate(curves.items()):
-        columns = [column[~np.isnan(column)] for column in np.asarray(matrix, float).T]
-        points = np.array([first + j for j, column in enumerate(columns) if len(column)])
-        means = [mean(column) for column in columns if len(column)]
-        values = np.array([each[:3] for each in means]).reshape(-1, 3)  # value, low, high
-        style = look(i)
-        # Later ones are thinner, so that curves which coincide all show.
-        thin = max(1.2, 2.6 - 0.4 * i)
-        every = (i % 3, max(1, len(points) // 10)) if len(points) > 20 else None
-        axes.plot(points, values[:, 0], linewidth=thin, markersize=2 + 2 * thin, markevery=every, label=label, **style)
-        # A single task has no interval.
-        band = np.where(np.isfinite(values), values, np.nan)
-        axes.fill_between(points, band[:, 1], band[:, 2], color=style["color"], alpha=0.2, linewidth=0)
-        numbers += [each.n for each in means]
+    estimates = {label: _means(matrix, first) for label, matrix in curves.items()}
+    names, counts = counted({label: _numbers(points) for label, points in estimates.items()})
+    few = max((len(points) for points in estimates.values()), default=0) <= FEW_POINTS
+    for i, (label, points) in enumerate(estimates.items()):
+        if few:
+            shift = sideways(axes, i, len(estimates), 5.0)
+            _bars(axes, points, names[label], i, shift, (None, None))
+        else:
+            _band(axes, points, names[label], i)
     label_axes(axes, x, y)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if from_zero:
+    if from_zero and all(estimate.value >= 0 for points in estimates.values() for estimate in points.values()):
         axes.set_ylim(bottom=0)
     legend_below(figure)
-    heading(axes, title, _joined("bands: 95 % intervals of the mean", count_of(numbers), note))
+    kind = f"{'bars' if few else 'bands'}: 95 % intervals of the mean"
+    heading(axes, title, _joined(kind, counts, note, without_zero(axes)))
     return figure
 
 
 def named_curves(curves: Mapping[str, Mapping[float, float]], *, x: str, y: str, title: str = "", note: str = "") -> Figure:
-    """Draw plain curves from points {x: y}, a panel for all whose labels begin alike, up to a comma.
+    """Draw curves without intervals from points {x: y}, a panel for all whose labels begin alike.
 
     Args:
-        curves: by label, such as "mass, trained"; without a comma, a curve has its panel alone.
+        curves: by label, such as "cart_mass, trained": what stands before the last comma is the
+            panel's title, in words; without a comma, a curve has its panel alone.
         x, y: what the axes are, with units.
         title: over all panels. note: further words below it.
     """
@@ -262,14 +269,17 @@ def named_curves(curves: Mapping[str, Mapping[float, float]], *, x: str, y: str,
             axes.plot(list(points), list(points.values()), markersize=4, label=end, **look(kinds.index(end)))
         axes.set_xscale("symlog", linthresh=1)
         axes.xaxis.set_major_formatter(ScalarFormatter())
-        axes.set_title(begin, loc="left", fontsize=9)
+        axes.set_title(begin.replace("_", " "), loc="left", fontsize=9)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
+    for axes in grid[max(0, len(panels) - columns) : len(panels)]:
+        # No panel stands below these.
+        axes.tick_params(labelbottom=True)
     figure.supxlabel(x, fontsize=10)
     figure.supylabel(y, fontsize=10)
     if any(kinds):
         legend_below(figure, where="outside lower right")
-    headline(figure, title, note)
+    headline(figure, title, _joined(note, "no intervals", without_zero(grid[0])))
     return figure
 
 
@@ -295,39 +305,38 @@ def curves_against_steps(
         logarithmic: whether the axis of steps is, beyond the first hundred.
         panels: by title, the labels that are drawn there; a label may stand in several. All in
             one if left out.
-        possible: the least and greatest value there can be, where intervals end.
+        possible: the least and greatest value there can be, where intervals end and the axis
+            begins.
     """
     wanted = {"": list(curves)} if panels is None else panels
     size = (8.0, 4.6) if len(wanted) == 1 else (1.5 + 4.2 * len(wanted), 4.6)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(1, len(wanted), sharex=True, sharey=True, squeeze=False)[0]
     order = list(curves)
+    names, counts = counted({label: _numbers(points) for label, points in curves.items()})
+    # Where bars would crowd, each series has them at some points, in turn with the others.
+    every = max(1, -(-sum(map(len, curves.values())) // MOST_BARS))
     cut = False
     for axes, (name, labels) in zip(grid, wanted.items(), strict=True):
         plain(axes)
         for i, label in enumerate(labels):
             shift = sideways(axes, i, len(labels))
-            cut |= _bars(axes, curves[label], label, order.index(label), shift, possible)
+            cut |= _bars(axes, curves[label], names[label], order.index(label), shift, possible, every)
         if name:
             axes.set_title(name, loc="left", fontsize=10)
-        if logarithmic:
-            axes.set_xscale("symlog", linthresh=100)
-            # Room for the bars that are set apart.
-            axes.set_xlim(-5, 1.3 * max(step for points in curves.values() for step in points))
-        else:
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: f"{steps:,.0f}"))
-            axes.xaxis.set_major_locator(MaxNLocator(5))
+        _axis_of_steps(axes, curves, logarithmic)
+    if possible[0] is not None:
+        grid[0].update_datalim([(0, possible[0])], updatex=False)
+        grid[0].autoscale_view(scalex=False)
     label_axes(grid[0], x, y)
     for axes in grid[1:]:
         axes.set_xlabel(grid[0].get_xlabel())
     label_levels(grid[-1], levels or {})
     for axes in grid[:-1]:
-        for line in (levels or {}).values():
-            axes.axhline(line, color="black", linestyle=":", linewidth=1.2)
+        level_lines(axes, levels or {})
     handles = {label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    legend_below(figure, {label: handles[label] for label in order if label in handles})
-    counts = count_of(each.n for points in curves.values() for each in points.values() if np.isfinite(each.low))
-    words = _joined("bars: 95 % intervals", counts, _CUT if cut else "", note)
+    legend_below(figure, {names[label]: handles[names[label]] for label in order if names[label] in handles})
+    words = _joined(_kind(curves, every), counts, _CUT if cut else "", note, without_zero(grid[0]))
     if len(wanted) == 1:
         heading(grid[0], title, words)
     else:
@@ -363,11 +372,12 @@ def intervals_figure(
     if unknown := [point for point in named if point not in points]:
         raise ValueError(f"There is an estimate at {unknown[0]!r}, which isn't among the points {', '.join(points)}.")
     figure, axes = new_axes(6.4, 4.4)
+    names, counts = counted({label: _numbers(each) for label, each in levels.items()})
     cut = False
     for i, (label, each) in enumerate(levels.items()):
         placed = {float(points.index(point)): estimate for point, estimate in each.items()}
         shift = sideways(axes, i, len(levels), 4.0)
-        cut |= _bars(axes, placed, label, i, shift, possible)
+        cut |= _bars(axes, placed, names[label], i, shift, possible)
     axes.set_xticks(range(len(points)), points)
     label_axes(axes, x, y)
     low, high = possible
@@ -376,8 +386,7 @@ def intervals_figure(
     if high is not None:
         axes.set_ylim(top=high + 0.02 * (high - axes.get_ylim()[0]))
     legend_below(figure)
-    counts = count_of(each.n for named in levels.values() for each in named.values() if np.isfinite(each.low))
-    heading(axes, title, _joined("bars: 95 % intervals", counts, _CUT if cut else "", note))
+    heading(axes, title, _joined(_kind(levels), counts, _CUT if cut else "", note, without_zero(axes)))
     return figure
 
 
@@ -413,7 +422,54 @@ def heatmaps(panels: Mapping[str, np.ndarray], *, x: str, y: str, value: str, ro
     return figure
 
 
+FEW_POINTS = 12  # up to which means over tasks have bars
+MOST_BARS = 60  # of all series against steps, so that they don't crowd
 _CUT = "cut where values can't be"
+
+
+def _kind(curves: Mapping[str, Mapping[Any, Estimate]], every: int = 1) -> str:
+    """Return what bars are, and at which points, if any estimate has one."""
+    if not any(_numbers(points) for points in curves.values()):
+        return "no intervals"
+    return "bars: 95 % intervals" + (f", at one point in {every}" if every > 1 else "")
+
+
+def _means(matrix: np.ndarray, first: int) -> dict[float, Estimate]:
+    """Return the mean over tasks of each point that has values, by its number."""
+    # Scores know which of them are of the same task.
+    scores = matrix if isinstance(matrix, Scores) else np.asarray(matrix, float)
+    columns = [scores[:, j] for j in range(scores.shape[1])]
+    known = [column[~np.isnan(np.asarray(column))] for column in columns]
+    return {float(first + j): mean(column) for j, column in enumerate(known) if len(column)}
+
+
+def _numbers(points: Mapping[Any, Estimate]) -> list[int]:
+    """Return how many scores each interval of a series rests on."""
+    return [estimate.n for estimate in points.values() if estimate.known]
+
+
+def _axis_of_steps(axes: Axes, curves: Mapping[str, Mapping[float, Estimate]], logarithmic: bool) -> None:
+    if logarithmic:
+        axes.set_xscale("symlog", linthresh=100)
+        # Room for the bars that are set apart.
+        axes.set_xlim(-5, 1.3 * max(step for points in curves.values() for step in points))
+    else:
+        axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: f"{steps:,.0f}"))
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+
+
+def _band(axes: Axes, points: Mapping[float, Estimate], label: str, i: int) -> None:
+    """Draw the i-th series of estimates with a band."""
+    values = np.array([estimate[:3] for estimate in points.values()]).reshape(-1, 3)  # value, low, high
+    style = look(i)
+    # Later ones are thinner, so that curves which coincide all show.
+    thin = max(1.2, 2.6 - 0.4 * i)
+    every = (i % 3, max(1, len(points) // 10)) if len(points) > 20 else None
+    axes.plot(list(points), values[:, 0], linewidth=thin, markersize=2 + 2 * thin, markevery=every, label=label, **style)
+    # A single task has no interval.
+    band = np.where(np.isfinite(values), values, np.nan)
+    axes.fill_between(list(points), band[:, 1], band[:, 2], color=style["color"], alpha=0.2, linewidth=0)
 
 
 def _bars(
@@ -423,12 +479,16 @@ def _bars(
     i: int,
     transform: Transform,
     possible: tuple[float | None, float | None],
+    every: int = 1,
 ) -> bool:
-    """Draw the i-th series of estimates with bars; return whether any bar was cut at the possible range."""
+    """Draw the i-th series of estimates, each `every`-th with a bar; return whether one was cut at the possible range."""
     values = np.array([estimate[:3] for estimate in points.values()]).reshape(-1, 3)
     values = np.where(np.isfinite(values), values, np.nan)
     lengths, cut = within(values, possible)
-    axes.errorbar(list(points), values[:, 0], lengths, capsize=3, markersize=5, linewidth=1.4, label=label, transform=transform, **look(i))
+    # Points without a bar have one of no length, which isn't drawn.
+    lengths[:, [j for j in range(len(values)) if (j - i) % every]] = np.nan
+    style: dict[str, Any] = {"capsize": 3, "markersize": 5, "linewidth": 1.4, "transform": transform} | look(i)
+    axes.errorbar(list(points), values[:, 0], lengths, label=label, **style)
     # Matplotlib doesn't see the data behind a shifted series.
     ends = np.concatenate([values[:, 0], values[:, 0] - lengths[0], values[:, 0] + lengths[1]])
     corners = np.stack([np.tile(np.array(list(points), float), 3), ends], 1)
@@ -462,7 +522,7 @@ def _vertical_levels(axes: Axes, levels: Mapping[str, float], largest: float) ->
 def _of_seeds(numbers: Sequence[int]) -> str:
     """Return how many seeds stand behind each curve, and what the band is."""
     if not numbers or max(numbers) == 1:
-        return "one seed"
+        return "one seed" + " each" * (len(numbers) > 1)
     counts = sorted(set(numbers))
     words = f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
     return f"median of {words}, band from the lowest to the highest"

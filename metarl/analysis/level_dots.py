@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from metarl.analysis.figure_style import COLOURS, MARKERS, legend_below
+from metarl.analysis.figure_style import COLOURS, MARKERS, legend_below, without_zero
 
 __all__ = ["level_dots"]
 
@@ -41,7 +41,8 @@ def level_dots(panels: Mapping[str, pd.DataFrame], x: str = "mean return of an e
     for axes, (title, table) in zip(grid, panels.items(), strict=True):
         _draw(axes, table, agents)
         axes.set_title(title, loc="left", fontsize=10)
-    grid[-1].set_xlabel(x)
+        axes.set_xlabel(without_zero(axes, "x"), fontsize=8)
+    grid[-1].set_xlabel("\n".join(filter(None, (x, without_zero(grid[-1], "x")))), fontsize=10)
     handles = [_mark(i, agent, hollow=False) for i, agent in enumerate(agents) if agent in here]
     if any("trust" in table and (table["trust"] != TRUSTED).any() for table in panels.values()):
         hollow = Line2D([], [], color="#6b6b6b", marker="o", markerfacecolor="white", linestyle="none", label="hollow: from notes alone")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from torch import Tensor
 
-from metarl.analysis.figure_style import COLOURS
+from metarl.analysis.figure_style import COLOURS, headline
 from metarl.learners.mlsh import MLSH
 from metarl.tasks.moving_bandits import MOVES, REACH, SIDE
 
@@ -41,10 +41,14 @@ def likely_actions(learner: MLSH, observations: Tensor) -> Tensor:
     return hierarchy.actions.mode(parameters).cpu()
 
 
-def option_maps(learner: MLSH) -> Figure:
-    """Where sub-policies of moving bandits walk from every place, for two pairs of goals: a row a pair, a column a sub-policy."""
+def option_maps(learner: MLSH, note: str = "") -> Figure:
+    """Draw where sub-policies of moving bandits walk from every place: a row for each of two pairs of goals, a column a sub-policy.
+
+    Args:
+        learner: whose sub-policies. note: further words below the title, such as the seed.
+    """
     count = learner.config.sub_policies
-    figure = Figure(figsize=(3.2 * count + 0.6, 6.6), layout="constrained")
+    figure = Figure(figsize=(3.2 * count + 0.8, 7.0), layout="constrained")
     panels = figure.subplots(len(GOALS), count, squeeze=False)
     along = np.linspace(0, SIDE, POINTS)
     places = np.stack(np.meshgrid(along, along), -1).reshape(-1, 2)
@@ -64,5 +68,7 @@ def option_maps(learner: MLSH) -> Figure:
             axes.plot(*places[still].T, ".", color="#333333", markersize=3)
             axes.set(xlim=(-15, SIDE + 15), ylim=(-15, SIDE + 15), aspect="equal", xticks=[], yticks=[])
             axes.set_title(f"sub-policy {k + 1}" if i == 0 else "", fontsize=10)
-    figure.suptitle("most likely action at each place; a dot is to stay", fontsize=10)
+        row[0].set_ylabel(f"goals, pair {i + 1} of {len(GOALS)}", fontsize=10)
+    drawn = f"most likely action at each of {len(places)} places; a dot is to stay"
+    headline(figure, "Moving bandits: where each sub-policy moves", "; ".join(filter(None, (drawn, note))))
     return figure

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
-from metarl.analysis.figure_style import COLOURS, DASHES, heading
+from metarl.analysis.figure_style import COLOURS, DASHES, heading, legend_below
 from metarl.envs.budget import Episodes
 from metarl.envs.meta_episode import Step
 from metarl.evaluation.recording import record
@@ -84,9 +84,18 @@ def own_axes(ways: np.ndarray, axes: np.ndarray) -> np.ndarray:
     return axes[list(dealt)]
 
 
-def draw_walks(found: Walks) -> Figure:
-    """Every walk from above, a colour and a dash for each sub-policy."""
-    figure = Figure(figsize=(4.8, 4.6), layout="constrained")
+def draw_walks(found: Walks, note: str = "") -> Figure:
+    """Draw every walk from above, a colour and a dash for each sub-policy.
+
+    Args:
+        found: what was walked. note: further words below the title, such as the seed.
+    """
+    # As high and as wide as the walks.
+    everywhere = np.concatenate([(paths - paths[:, :1]).reshape(-1, 2) for paths in found.paths])
+    width, height = np.maximum(np.ptp(everywhere, axis=0), 1e-6)
+    scale = 5.0 / max(width, height)
+    size = (max(4.6, 0.9 + scale * width), 1.5 + max(1.5, scale * height))
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     for k, paths in enumerate(found.paths):
         for i, path in enumerate(paths):
@@ -94,6 +103,7 @@ def draw_walks(found: Walks) -> Figure:
             style = {"color": COLOURS[k % len(COLOURS)], "linestyle": DASHES[k % len(DASHES)]}
             axes.plot(*(path - path[0]).T, linewidth=0.8, alpha=0.8, label=label, **style)
     axes.set(xlabel="to the right, m", ylabel="up, m", aspect="equal")
-    axes.legend(frameon=False)
-    heading(axes, "Where each sub-policy walks by itself", f"{len(found.paths[0])} walks each, from above")
+    legend_below(figure)
+    drawn = f"{len(found.paths[0])} walks each, from above"
+    heading(axes, "Where each sub-policy walks", "; ".join(filter(None, (drawn, note))))
     return figure

@@ -1,13 +1,14 @@
 """The figure of sine regression (Nichol et al. 2018, figure 1): a wave, the points shown of it, and what networks make of them."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from metarl.analysis.figure_style import COLOURS, DASHES, legend_below
+from metarl.analysis.figure_style import GREY, headline, legend_below, look, plain
 from metarl.learners.adapter import Adapter
 from metarl.tasks.seeding import torch_generator
 from metarl.tasks.sine_regression import SineRegression
@@ -39,28 +40,37 @@ def fit_wave(adapter: Adapter, distribution: SineRegression, task: int, seed: in
     return Fits(query.inputs[0, :, 0].numpy(), query.targets[0, :, 0].numpy(), shown, after)
 
 
-def fits_figure(fits: Mapping[str, Fits]) -> Figure:
-    """A panel for each label: predictions fade in as inner steps go by."""
-    figure = Figure(figsize=(3.2 * len(fits), 3.2), layout="constrained")
-    panels = figure.subplots(1, len(fits), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, (label, fit) in zip(panels, fits.items(), strict=True):
-        axes.plot(fit.x, fit.wave, color="black", linewidth=1.5, label="wave")
-        points = "1 point shown" if len(fit.shown) == 1 else f"{len(fit.shown)} points shown"
-        axes.plot(*fit.shown.T, linestyle="", marker="^", color="black", markersize=6, label=points)
-        for i, (step, predicted) in enumerate(fit.after.items()):
-            dash, width = DASHES[(3, 0, 1, 2, 4, 5)[i % 6]], 1.2 + 0.3 * i
-            axes.plot(
-                fit.x,
-                predicted,
-                color=COLOURS[i % len(COLOURS)],
-                linestyle=dash,
-                linewidth=width,
-                label=(f"after {step} step" + "s" * (step > 1)) if step else "before",
-            )
+def fits_figure(fits: Mapping[str, Fits], *, title: str = "", note: str = "") -> Figure:
+    """Draw a panel for each label: the wave as a broad pale line, and predictions as inner steps go by.
+
+    Args:
+        fits: by label, one wave as it was learned.
+        title: over all panels. note: what is drawn, such as the seed.
+    """
+    columns = 1 if len(fits) == 1 else 2
+    rows = -(-len(fits) // columns)
+    figure = Figure(figsize=(0.8 + 3.6 * columns, 1.2 + 2.5 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes, (label, fit) in zip(panels.flat, fits.items(), strict=False):
+        plain(axes)
+        _draw(axes, fit)
         axes.set_title(label, loc="left", fontsize=11)
-        axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels.flat[len(fits) :]:
+        axes.set_axis_off()
+    for axes in panels[-1]:
         axes.set_xlabel("x")
-    panels[0].set_ylabel("f(x)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    legend_below(figure, dict(zip(labels, handles, strict=True)))
+    for axes in panels[:, 0]:
+        axes.set_ylabel("f(x)")
+    legend_below(figure)
+    headline(figure, title, note)
     return figure
+
+
+def _draw(axes: Axes, fit: Fits) -> None:
+    axes.plot(fit.x, fit.wave, color="#c8c8c8", linewidth=6, solid_capstyle="round", label="wave")
+    points = "1 point shown" if len(fit.shown) == 1 else f"{len(fit.shown)} points shown"
+    shown: dict[str, Any] = {"linestyle": "", "marker": "X", "markersize": 8, "markeredgecolor": "white"}
+    axes.plot(*fit.shown.T, color=GREY, label=points, zorder=3, **shown)
+    for i, (step, predicted) in enumerate(fit.after.items()):
+        label = (f"after {step} step" + "s" * (step > 1)) if step else "before"
+        axes.plot(fit.x, predicted, markersize=5, markevery=(2 * i, 8), linewidth=1.4, label=label, **look(i))

@@ -49,6 +49,8 @@ def test_shares_of_the_way_to_the_ceiling():
 def test_every_row_is_drawn():
     axes = all_rows_figure(tables()).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["bandit n = 10, k = 5", "bandit n = 100, k = 5", "MDP n = 10"]
+    own, other, ours = (line.get_ydata()[0] for line in axes.lines[:3])
+    assert own > ours > other, "no mark covers another"
     paper, rival = (line.get_xdata().tolist() for line in axes.lines[:2])
     assert paper[2] == pytest.approx(0.562)
     assert rival[2] == pytest.approx(0.3)

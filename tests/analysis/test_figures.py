@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 import metarl
+from metarl.analysis.figure_style import heading, new_axes
 from metarl.analysis.figures import (
     COLOURS,
     curves_against_steps,
@@ -23,6 +24,8 @@ from metarl.analysis.figures import (
     save,
     scores_figure,
 )
+from metarl.analysis.level_dots import level_dots
+from metarl.evaluation.scores import scores_of
 from metarl.evaluation.statistics import Estimate
 
 
@@ -129,12 +132,17 @@ def test_metrics_without_the_column_are_refused():
         learning_curve({"GRU": metrics()}, y="success")
 
 
+def lines_of(axes):
+    """The lines of series with bars, in their order."""
+    return [container.lines[0] for container in axes.containers]
+
+
 def test_regret_is_zero_for_the_best_arm_and_level_for_a_random_one():
     means = BANDIT.sample(3000, "test", 1).means
     best, random = (metarl.evaluate(agent, BANDIT, "test", 3000, 1, BUDGET) for agent in (Pull(means), Pull()))
     axes = regret_figure([("Random", random), ("Best arm", best)], BANDIT).axes[0]
-    np.testing.assert_allclose(axes.lines[0].get_ydata(), 1 / 3, atol=0.04)  # 5/6 known, 1/2 at random
-    np.testing.assert_allclose(axes.lines[1].get_ydata(), 0.0, atol=0.03)
+    np.testing.assert_allclose(lines_of(axes)[0].get_ydata(), 1 / 3, atol=0.04)  # 5/6 known, 1/2 at random
+    np.testing.assert_allclose(lines_of(axes)[1].get_ydata(), 0.0, atol=0.03)
     assert axes.get_xlabel() == "pull"
     assert "reward" in axes.get_ylabel()
     mdp = metarl.make("RandomMDP-v0", states=2, actions=5, horizon=3)
@@ -152,23 +160,39 @@ def test_curves_are_means_over_tasks_with_their_intervals():
     rng = np.random.default_rng(0)
     matrix = rng.normal([1.0, 2.0, 3.0], 1.0, (400, 3))
     axes = mean_curves({"A": matrix, "B": matrix + 1}, x="pull", y="reward").axes[0]
-    np.testing.assert_allclose(axes.lines[0].get_ydata(), matrix.mean(0))
-    np.testing.assert_allclose(axes.lines[1].get_ydata(), matrix.mean(0) + 1)
-    assert list(axes.lines[0].get_xdata()) == [1, 2, 3]
-    band = axes.collections[0].get_paths()[0].vertices
+    np.testing.assert_allclose(lines_of(axes)[0].get_ydata(), matrix.mean(0))
+    np.testing.assert_allclose(lines_of(axes)[1].get_ydata(), matrix.mean(0) + 1)
+    assert list(lines_of(axes)[0].get_xdata()) == [1, 2, 3]
     half = 1.966 * matrix[:, 0].std(ddof=1) / 20  # Student's t, 399 degrees of freedom
+    wanted = pytest.approx((matrix[:, 0].mean() - half, matrix[:, 0].mean() + half), abs=1e-3)
+    # Bars where there are few points, bands where there are many.
+    bar = axes.containers[0].lines[2][0].get_segments()[0][:, 1]
+    assert (bar.min(), bar.max()) == wanted
+    many = mean_curves({"A": np.repeat(matrix[:, :1], 30, axis=1)}, x="pull", y="reward")
+    band = many.axes[0].collections[0].get_paths()[0].vertices
     first = band[band[:, 0] == 1][:, 1]
-    assert (first.min(), first.max()) == pytest.approx((matrix[:, 0].mean() - half, matrix[:, 0].mean() + half), abs=1e-3)
+    assert (first.min(), first.max()) == wanted
+    assert "bands: 95 % intervals" in " ".join(texts(many))
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("pull", "reward")
+
+
+def test_repeats_of_a_task_count_once():
+    keys = np.tile(np.arange(5), 40)
+    matrix = np.random.default_rng(0).normal(keys[:, None], 0.1, (200, 2))
+    plain, known = mean_curves({"A": matrix}, x="e", y="r"), mean_curves({"A": scores_of(matrix, keys)}, x="e", y="r")
+    assert any("n = 200" in text for text in texts(plain))
+    assert any("n = 5" in text for text in texts(known))
+    narrow, wide = (np.ptp(figure.axes[0].containers[0].lines[2][0].get_segments()[0][:, 1]) for figure in (plain, known))
+    assert wide > 4 * narrow
 
 
 def test_tasks_without_a_value_are_left_out_of_a_point_and_points_without_one_of_the_curve():
     nan = np.nan
     matrix = np.array([[nan, 1.0, nan], [nan, 3.0, 5.0]])
-    line = mean_curves({"A": matrix}, x="pull", y="rate").axes[0].lines[0]
+    (line,) = lines_of(mean_curves({"A": matrix}, x="pull", y="rate").axes[0])
     assert list(line.get_xdata()) == [2, 3]
     assert list(line.get_ydata()) == [2.0, 5.0]
-    assert len(mean_curves({"A": matrix[:, :1]}, x="pull", y="rate").axes[0].lines[0].get_xdata()) == 0
+    assert len(lines_of(mean_curves({"A": matrix[:, :1]}, x="pull", y="rate").axes[0])[0].get_xdata()) == 0
 
 
 def test_curves_of_negative_scores_need_not_start_at_0():
@@ -209,7 +233,114 @@ def test_named_curves_that_begin_alike_share_a_panel():
     assert mass.lines[0].get_linestyle() != mass.lines[1].get_linestyle()
     assert list(mass.lines[0].get_xdata()) == [0, 10]
     assert len(force.lines) == 1
-    assert "Cart-pole\n1,000 tasks" in texts(figure)
+    assert "Cart-pole\n1,000 tasks; no intervals" in texts(figure)
+
+
+def drawn_around(value):
+    """Each kind of figure that has an axis of returns, scores or shares, with values around one."""
+    near = {str(i): Estimate(value + i, value + i - 1, value + i + 1, 9) for i in range(3)}
+    steps = {1000.0 * (i + 1): each for i, each in enumerate(near.values())}
+    rows = scores().assign(**{name: value + scores()[name] / 100 for name in ("mean", "ci_low", "ci_high")})
+    rows.attrs = {"score": "total"}
+    matrix = np.random.default_rng(0).normal(value, 1.0, (50, 4))
+    run = metrics().assign(**{"return": value + np.arange(20) / 100})
+    level = pd.DataFrame({"level": ["a", "b"], "agent": ["A", "A"], "score": [value, value + 1]})
+    return {
+        "learning": learning_curve({"GRU": [run, run]}),
+        "scores": scores_figure(rows, levels={}),
+        "means": mean_curves({"A": matrix}, x="episode", y="return", from_zero=False),
+        "many means": mean_curves({"A": np.repeat(matrix, 5, 1)}, x="episode", y="return", from_zero=False),
+        "named": named_curves({"mass": {0: value, 10: value + 1}}, x="step", y="R²"),
+        "steps": curves_against_steps({"A": steps}, y="return"),
+        "panels": curves_against_steps({"A": steps, "B": steps}, y="return", panels={"1": ["A"], "2": ["B"]}),
+        "intervals": intervals_figure({"A": near}, x="tasks", y="return"),
+        "levels": level_dots({"game": level}),
+    }
+
+
+@pytest.mark.parametrize("value", [400.0, -700.0])
+def test_every_figure_whose_axis_of_values_does_not_hold_0_says_so(value):
+    for kind, figure in drawn_around(value).items():
+        axes = figure.axes[0]
+        low, high = axes.get_xlim() if kind in ("scores", "levels") else axes.get_ylim()
+        assert not low <= 0 <= high, kind
+        assert "axis doesn't begin at 0" in said(figure), kind
+    for kind, figure in drawn_around(0.5).items():
+        assert ("axis doesn't begin at 0" in said(figure)) == (not holds_0(figure.axes[0], kind)), kind
+
+
+def holds_0(axes, kind):
+    low, high = axes.get_xlim() if kind in ("scores", "levels") else axes.get_ylim()
+    return low <= 0 <= high
+
+
+def said(figure):
+    return " ".join(texts(figure)).replace("\n", " ")
+
+
+def test_an_axis_begins_at_the_least_possible_value_and_at_0_unless_values_lie_below():
+    curves = {"A": {1000.0: Estimate(300.0, 290.0, 310.0, 3)}}
+    axes = curves_against_steps(curves, y="return", levels={"most": 900.0}, possible=(0, None), logarithmic=False).axes[0]
+    assert axes.get_ylim()[0] <= 0 < 900 <= axes.get_ylim()[1]
+    assert axes.get_xlim()[0] <= 0
+    below = mean_curves({"A": np.full((3, 2), -50.0) + np.arange(3)[:, None]}, x="episode", y="return")
+    assert below.axes[0].get_ylim()[0] < -48, "nothing is cut off"
+
+
+def test_series_of_different_numbers_say_their_own():
+    nan = float("nan")
+    few, many, none = Estimate(1.0, 0.5, 1.5, 3), Estimate(2.0, 1.5, 2.5, 50), Estimate(1.0, nan, nan, 1)
+    alike = curves_against_steps({"A": {10.0: few}, "B": {10.0: few}}, y="return")
+    assert "n = 3" in said(alike)
+    assert {"A", "B"} <= set(texts(alike))
+    for figure in (
+        curves_against_steps({"A": {10.0: few}, "B": {10.0: many}, "C": {10.0: none}}, y="return"),
+        intervals_figure({"A": {"10": few}, "B": {"10": many}, "C": {"10": none}}, x="tasks", y="return"),
+    ):
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["A (n = 3)", "B (n = 50)", "C (no interval)"]
+    assert "no intervals" in said(curves_against_steps({"A": {10.0: none}}, y="return"))
+    rng = np.random.default_rng(0)
+    matrices = {"A": rng.normal(size=(10, 2)), "B": rng.normal(size=(20, 2))}
+    legend = mean_curves(matrices, x="e", y="r", from_zero=False).legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["A (n = 10)", "B (n = 20)"]
+
+
+def test_bars_do_not_crowd():
+    points = {100.0 * i: Estimate(1.0, 0.5, 1.5, 5) for i in range(20)}
+    figure = curves_against_steps(dict.fromkeys("ABCD", points), y="return", logarithmic=False)
+    bars = [container.lines[2][0].get_segments() for container in figure.axes[0].containers]
+    drawn = [[i for i, bar in enumerate(own) if np.size(bar) and np.isfinite(bar).all()] for own in bars]
+    assert [own[:2] for own in drawn] == [[0, 2], [1, 3], [0, 2], [1, 3]]
+    assert "at one point in 2" in said(figure)
+    assert all(len(container.lines[0].get_xdata()) == 20 for container in figure.axes[0].containers)
+
+
+def test_levels_look_alike_in_all_panels():
+    points = {10.0: Estimate(1.0, 0.5, 1.5, 5)}
+    groups = {"1": ["A"], "2": ["B"]}
+    figure = curves_against_steps({"A": points, "B": points}, y="return", panels=groups, levels={"goal": 2.0, "nothing": 0.0})
+    first, second = (
+        {line.get_ydata()[0]: str(line.get_linestyle()) for line in axes.lines if len(set(line.get_xdata())) == 2} for axes in figure.axes
+    )
+    assert first == second
+    assert len(set(first.values())) == 2
+
+
+def test_lines_of_a_note_are_about_equally_long():
+    note = "bars: 95 % intervals; n = 46 to 54; one seed of each learner; of each task alone, over plays of it"
+    figure, axes = new_axes(6.4, 4.4)
+    heading(axes, "title", note)
+    lines = next(text for text in texts(figure) if text.startswith("bars")).split("\n")
+    assert len(lines) > 1
+    assert min(map(len, lines)) > 0.6 * max(map(len, lines))
+    assert " ".join(lines) == note
+
+
+def test_panels_without_a_panel_below_have_numbers_along_their_axis():
+    figure = named_curves({f"cart_{i}": {0: 0.1, 10: 0.5} for i in range(5)}, x="step", y="R²")
+    drawn = [axes for axes in figure.axes if axes.lines]
+    assert [axes.get_title("left") for axes in drawn] == [f"cart {i}" for i in range(5)]
+    assert [axes.xaxis.get_tick_params()["labelbottom"] for axes in drawn] == [False, False, True, True, True]
 
 
 def drawn_with_everything():

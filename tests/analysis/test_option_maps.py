@@ -42,5 +42,8 @@ def test_maps_are_drawn(tmp_path):
 
 
 def test_every_column_names_its_sub_policy():
-    titles = [axes.get_title() for axes in option_maps(learner()).axes]
+    figure = option_maps(learner(), "one training, seed 0")
+    titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["sub-policy 1", "sub-policy 2", "sub-policy 3", "", "", ""]
+    assert [axes.get_ylabel() for axes in figure.axes[::3]] == ["goals, pair 1 of 2", "goals, pair 2 of 2"]
+    assert "one training, seed 0" in figure.get_suptitle()

@@ -36,5 +36,7 @@ def test_angles_are_to_each_ones_own_axis():
 
 
 def test_walks_are_drawn(tmp_path):
-    save(draw_walks(Walks(np.cumsum(np.ones((2, 3, 10, 2)), 2))), tmp_path / "walks.png")
+    figure = draw_walks(Walks(np.cumsum(np.ones((2, 3, 10, 2)), 2)), "one training, seed 3")
+    assert any("seed 3" in text.get_text() for text in figure.axes[0].texts)
+    save(figure, tmp_path / "walks.png")
     assert (tmp_path / "walks.png").stat().st_size > 5_000

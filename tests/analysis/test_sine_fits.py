@@ -35,7 +35,10 @@ def test_predictions_are_those_after_the_steps_asked_for():
 
 def test_a_panel_for_each_label():
     fits = fit_wave(Remembering(), SineRegression(), 0, 0)
-    figure = fits_figure({"one": fits, "other": fits})
+    figure = fits_figure({"one": fits, "other": fits}, title="A wave", note="n = 1 wave; seed 0")
+    assert figure.get_suptitle() == "A wave\nn = 1 wave; seed 0"
+    looks = [(line.get_linestyle(), line.get_marker()) for line in figure.axes[0].lines]
+    assert len(set(looks)) == len(looks), "series can be told apart in grey"
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["one", "other"]
     assert [line.get_label() for line in figure.axes[0].lines][-4:] == ["before", "after 1 step", "after 8 steps", "after 32 steps"]
     single = fits_figure({"one": fit_wave(Remembering(1), SineRegression(1), 0, 0)})
