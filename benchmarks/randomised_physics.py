@@ -128,6 +128,8 @@ def compare(family: str, options: Options, console: Console) -> None:
                 title=f"{spoken(family)}: {PHYSICS_OF[split]}",
                 note="one seed of each policy",
                 from_zero=False,
+                # A pole that never falls returns 1 a step, which is the most.
+                possible=(0, distribution.horizon) if family.startswith("cart-pole") else (None, None),
             )
             save(figure, options.folder / f"{family}-{split}.png")
     if lines:

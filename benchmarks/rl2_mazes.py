@@ -372,7 +372,7 @@ def grid_navi(options: Options, console: Console) -> None:
         x="episode",
         y="mean return of an episode",
         title="GridNavi of 5x5, horizon 15",
-        note=f"21 goals, in training and at test; RL²: {seeds_of('grid-navi')}",
+        note=f"the same goals in training and at test; RL²: {seeds_of('grid-navi')}",
     )
     save(figure, options.folder / "grid-navi.png")
     name = f"GridNavi, RL², mean return of episodes 2 to 4 over the known goal's, paired, {seeds_of('grid-navi')}"

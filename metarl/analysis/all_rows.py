@@ -86,7 +86,10 @@ def all_rows_figure(tables: dict[str, pd.DataFrame]) -> Figure:
     axes.set_xlabel("share of the way from random play (0) to the ceiling (1)")
     axes.set_ylim(-0.7, len(table) - 0.3)
     legend_below(figure)
-    note = f"median of {_several(table['num_seeds'], 'seeds')}; intervals over {_several(table['num_tasks'], 'test tasks')}"
+    note = (
+        f"n: pulls or episodes, k: arms; median of {_several(table['num_seeds'], 'seeds')}; "
+        f"intervals over {_several(table['num_tasks'], 'test tasks')}, within the mark where none shows"
+    )
     heading(axes, "RL² in all rows of Duan et al. 2016, Tables 1 and 2", note)
     return figure
 

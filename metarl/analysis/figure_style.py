@@ -232,7 +232,8 @@ def without_zero(axes: Axes, which: str = "y") -> str:
 def digits(value: float, largest: float) -> str:
     """Return `value` with as many decimals as give `largest` four digits."""
     decimals = 3 if abs(largest) < 10 else 2 if abs(largest) < 100 else 1
-    return f"{value:.{decimals}f}"
+    # The sign that axes have.
+    return f"{value:.{decimals}f}".replace("-", "−")
 
 
 def save(figure: Figure, file: str | Path) -> Path:

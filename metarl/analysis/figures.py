@@ -147,7 +147,8 @@ def scores_figure(
         squares: dict[str, Any] = {"marker": "s", "markersize": 9, "linestyle": "none", "markerfacecolor": "none"}
         axes.plot(paper[published], places[published], label="the paper's figure", markeredgecolor=GREY, **squares)
     largest = max([*rows["mean"].abs(), *levels.values()])
-    axes.set_yticks(places, rows["agent"])
+    names, counts = _rows_with_numbers(rows)
+    axes.set_yticks(places, names)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     for place, value in zip(places, rows["mean"], strict=True):
         where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 9, "color": GREY}
@@ -160,7 +161,7 @@ def scores_figure(
         legend_below(figure)
     words = "bars: 95 % intervals"
     if "num_tasks" in rows:
-        words += f" over tasks, {count_of(rows['num_tasks'].dropna())}"
+        words += f" over tasks, {counts}"
     words += ", within the mark where none shows"
     if "num_seeds" in rows and rows["num_seeds"].max() > 1:
         words += f"; learned agents: {rows['num_seeds'].max():.0f} seeds"
@@ -211,6 +212,7 @@ def mean_curves(
     title: str = "",
     note: str = "",
     from_zero: bool = True,
+    possible: tuple[float | None, float | None] = (None, None),
 ) -> Figure:
     """Draw means over tasks, pull by pull or episode by episode, with their 95 % intervals.
 
@@ -224,24 +226,26 @@ def mean_curves(
         first: the number of the first point.
         title: what was played. note: further words below it, beside the number of tasks.
         from_zero: start the vertical axis at 0, unless values lie below.
+        possible: the least and greatest value there can be, where intervals end.
     """
     figure, axes = new_axes(7.0, 4.4)
     estimates = {label: _means(matrix, first) for label, matrix in curves.items()}
     names, counts = counted({label: _numbers(points) for label, points in estimates.items()})
     few = max((len(points) for points in estimates.values()), default=0) <= FEW_POINTS
+    cut = False
     for i, (label, points) in enumerate(estimates.items()):
         if few:
             shift = sideways(axes, i, len(estimates), 5.0)
-            _bars(axes, points, names[label], i, shift, (None, None))
+            cut |= _bars(axes, points, names[label], i, shift, possible)
         else:
-            _band(axes, points, names[label], i)
+            cut |= _band(axes, points, names[label], i, possible)
     label_axes(axes, x, y)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if from_zero and all(estimate.value >= 0 for points in estimates.values() for estimate in points.values()):
         axes.set_ylim(bottom=0)
     legend_below(figure)
     kind = f"{'bars' if few else 'bands'}: 95 % intervals of the mean"
-    heading(axes, title, _joined(kind, counts, note, without_zero(axes)))
+    heading(axes, title, _joined(kind, counts, _CUT if cut else "", note, without_zero(axes)))
     return figure
 
 
@@ -459,8 +463,14 @@ def _axis_of_steps(axes: Axes, curves: Mapping[str, Mapping[float, Estimate]], l
         axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
-def _band(axes: Axes, points: Mapping[float, Estimate], label: str, i: int) -> None:
-    """Draw the i-th series of estimates with a band."""
+def _band(
+    axes: Axes,
+    points: Mapping[float, Estimate],
+    label: str,
+    i: int,
+    possible: tuple[float | None, float | None],
+) -> bool:
+    """Draw the i-th series of estimates with a band; return whether it was cut at the possible range."""
     values = np.array([estimate[:3] for estimate in points.values()]).reshape(-1, 3)  # value, low, high
     style = look(i)
     # Later ones are thinner, so that curves which coincide all show.
@@ -468,8 +478,11 @@ def _band(axes: Axes, points: Mapping[float, Estimate], label: str, i: int) -> N
     every = (i % 3, max(1, len(points) // 10)) if len(points) > 20 else None
     axes.plot(list(points), values[:, 0], linewidth=thin, markersize=2 + 2 * thin, markevery=every, label=label, **style)
     # A single task has no interval.
-    band = np.where(np.isfinite(values), values, np.nan)
-    axes.fill_between(list(points), band[:, 1], band[:, 2], color=style["color"], alpha=0.2, linewidth=0)
+    values = np.where(np.isfinite(values), values, np.nan)
+    lengths, cut = within(values, possible)
+    low, high = values[:, 0] - lengths[0], values[:, 0] + lengths[1]
+    axes.fill_between(list(points), low, high, color=style["color"], alpha=0.2, linewidth=0)
+    return bool(cut.any())
 
 
 def _bars(
@@ -501,6 +514,17 @@ def _learned(rows: pd.DataFrame) -> np.ndarray:
     """Return which agents of a score table were trained [agents] bool."""
     several = rows["num_seeds"].to_numpy() > 1 if "num_seeds" in rows else np.zeros(len(rows), bool)
     return several | rows["agent"].str.startswith("RL").to_numpy()
+
+
+def _rows_with_numbers(rows: pd.DataFrame) -> tuple[list[str], str]:
+    """Return the rows' names, with the number of tasks where it isn't that of most rows, and words for the note."""
+    agents, numbers = rows["agent"].tolist(), rows["num_tasks"] if "num_tasks" in rows else pd.Series(dtype=float)
+    if numbers.dropna().nunique() < 2:
+        return agents, count_of(numbers.dropna())
+    usual = int(numbers.mode().max())
+    pairs = zip(agents, numbers, strict=True)
+    names = [agent if pd.isna(n) or int(n) == usual else f"{agent} (n = {int(n):,})" for agent, n in pairs]
+    return names, f"n = {usual:,} unless said"
 
 
 def _vertical_levels(axes: Axes, levels: Mapping[str, float], largest: float) -> None:

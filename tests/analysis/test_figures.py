@@ -1,5 +1,6 @@
 """Figures: what is drawn where, labels and units, and no global state."""
 
+import functools
 import sys
 
 import matplotlib
@@ -236,6 +237,7 @@ def test_named_curves_that_begin_alike_share_a_panel():
     assert "Cart-pole\n1,000 tasks; no intervals" in texts(figure)
 
 
+@functools.cache
 def drawn_around(value):
     """Each kind of figure that has an axis of returns, scores or shares, with values around one."""
     near = {str(i): Estimate(value + i, value + i - 1, value + i + 1, 9) for i in range(3)}
@@ -285,6 +287,28 @@ def test_an_axis_begins_at_the_least_possible_value_and_at_0_unless_values_lie_b
     assert axes.get_xlim()[0] <= 0
     below = mean_curves({"A": np.full((3, 2), -50.0) + np.arange(3)[:, None]}, x="episode", y="return")
     assert below.axes[0].get_ylim()[0] < -48, "nothing is cut off"
+
+
+@pytest.mark.parametrize("points", [3, 30])
+def test_intervals_of_means_end_where_values_can_not_be(points):
+    matrix = np.zeros((10, points))
+    matrix[0] = 1.0
+    free, bound = (mean_curves({"A": matrix}, x="e", y="share", from_zero=False, possible=possible) for possible in ((None, None), (0, 1)))
+    lows = []
+    for figure in (free, bound):
+        drawn = figure.axes[0].collections[0]
+        lows.append(min(path.vertices[:, 1].min() for path in drawn.get_paths()))
+    assert lows[0] < 0 == lows[1]
+    assert "cut where values can't be" in said(bound)
+    assert "cut where" not in said(free)
+
+
+def test_agents_of_other_numbers_of_tasks_say_so():
+    table = scores().assign(num_tasks=[20_000, 20_000, 1_000, np.nan])
+    figure = scores_figure(table)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["Random (n = 1,000)", "Greedy", "RL² (GRU)"]
+    assert "n = 20,000 unless said" in said(figure)
+    assert "n = 20,000," in said(scores_figure(scores().assign(num_tasks=20_000)))
 
 
 def test_series_of_different_numbers_say_their_own():
@@ -343,6 +367,7 @@ def test_panels_without_a_panel_below_have_numbers_along_their_axis():
     assert [axes.xaxis.get_tick_params()["labelbottom"] for axes in drawn] == [False, False, True, True, True]
 
 
+@functools.cache
 def drawn_with_everything():
     """Each kind of figure with long texts, coinciding levels, many series and wide intervals."""
     long = "mean return of an episode on tasks that were never seen in training, in points of the game"
