@@ -94,7 +94,10 @@ def heading(axes: Axes, title: str, note: str = "", *, lift: float = 6) -> None:
     """
     figure = axes.get_figure(root=True)
     assert figure is not None
-    width = figure.get_size_inches()[0] * axes.get_position().width
+    whole = figure.get_size_inches()[0]
+    # Names of rows make the axes narrower than they are before the figure is laid out.
+    names = max((len(label.get_text()) for label in axes.get_yticklabels()), default=0)
+    width = min(whole * axes.get_position().width, whole - 0.08 * names - 0.15)
     note = _wrapped(note, 15.5 * width)
     if note:
         axes.annotate(

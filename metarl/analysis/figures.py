@@ -167,7 +167,7 @@ def scores_figure(
         words += f"; learned agents: {rows['num_seeds'].max():.0f} seeds"
     words = _joined(words, note, without_zero(axes, "x"))
     # What stands above takes no room from the rows.
-    figure.set_figheight(1.5 + 0.34 * len(rows) + 0.16 * (len(words) // 75 + len(title) // 50 + len(levels)))
+    figure.set_figheight(1.5 + 0.34 * len(rows) + 0.16 * (len(words) // 60 + len(title) // 45 + len(levels)))
     heading(axes, title, words, lift=6 + 12 * len(levels))
     return figure
 

@@ -383,7 +383,13 @@ def drawn_with_everything():
     with_range = {"possible": (0.0, 10.0), "note": note}
     return {
         "learning": learning_curve(runs, levels=close, label=long, title=long, note=note, smooth=3),
-        "scores": scores_figure(scores(), levels=close, unit="rewards in 10 pulls", title=long, note=note),
+        "scores": scores_figure(
+            scores().replace("Greedy", "Greedy, of a name that fills its line"),
+            levels=close,
+            unit="rewards in 10 pulls",
+            title=long,
+            note=note,
+        ),
         "means": mean_curves(played, x="episode", y=long, title=long, note=note, from_zero=False),
         "named": named_curves(probes, x="step", y="R² of a linear probe", title="Cart-pole", note=note),
         "steps": curves_against_steps(wide, levels=close, y=long, title=long, **with_range),
@@ -416,6 +422,15 @@ def test_nothing_is_cut_off_or_printed_over_and_series_differ_without_colours(ki
         marked = [line for line in axes.lines if line.get_marker() not in ("None", None, "|", "_", "")]
         looks = [(line.get_marker(), str(line.get_linestyle()), line.get_markerfacecolor()) for line in marked]
         assert len(set(looks)) == len(looks)
+
+
+def test_a_title_fits_beside_long_names_of_rows():
+    table = scores().replace("Greedy", "UCRL2, prior mean 0 (a note of it)")
+    figure = scores_figure(table, title="Random MDPs (10 states, 5 actions, horizon 10), 100 episodes")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    title = next(text for text in figure.findobj(matplotlib.text.Text) if text.get_text().startswith("Random MDPs"))
+    assert title.get_window_extent(canvas.get_renderer()).x1 <= figure.bbox.x1
 
 
 def tick_within_view(text, figure):
