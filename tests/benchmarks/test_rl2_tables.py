@@ -249,3 +249,14 @@ def test_slow_agents_play_fewer_tasks_in_the_longest_rows(tmp_path, monkeypatch)
         assert sorted(name for name in totals if totals[name].ndim) == ["psrl", "psrl-0.0"]
     with np.load(options.folder / "totals" / "mdps-n75-6-tasks.npz") as totals:
         assert len([name for name in totals if totals[name].shape == (6,)]) == 3
+
+
+def test_a_figure_that_is_drawn_again_has_the_tables_ceiling(tmp_path, monkeypatch):
+    options, _ = compute(tmp_path, rows=("10,5",), agents=("random",), train=False)
+    file = options.folder / "bandits.csv"
+    pd.read_csv(file).assign(optimum=7.25).to_csv(file, index=False)
+    drawn = []
+    monkeypatch.setattr(rl2_tables, "scores_figure", lambda table, levels, **words: drawn.append(levels))
+    monkeypatch.setattr(rl2_tables, "save", lambda figure, file: None)
+    compute(tmp_path, rows=("10,5",), redraw=True)
+    assert drawn == [{"optimum": 7.25}]
