@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+from typing import Any
 
 from metarl.interop.gymnasium_registration import register_all
 
@@ -36,7 +37,7 @@ _EXPORTS = {
 __all__ = ["__version__", *_EXPORTS]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     """Import the public names on first use, so that `import metarl` and `metarl --help` stay fast."""
     if name not in _EXPORTS:
         near = difflib.get_close_matches(name, _EXPORTS, 1)

@@ -84,7 +84,7 @@ def check_fits(name: str, distribution: Any) -> None:
 
 def make_learner(
     name: str, distribution: TaskDistribution | str, config: Any = None, seed: int | tuple[int, ...] = 0, device: str = "cpu"
-) -> Learner:
+) -> Any:
     """Build the learner registered under `name`, such as `make_learner("rl2", "BernoulliBandit-v0")`.
 
     Args:

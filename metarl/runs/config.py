@@ -94,7 +94,7 @@ class RunConfig:
             )
         return make(self.distribution, **self.arguments)
 
-    def make_learner(self, distribution: TaskDistribution) -> Learner:
+    def make_learner(self, distribution: TaskDistribution) -> Any:
         """The untrained learner.
 
         Raises:

@@ -60,7 +60,7 @@ def load_learner(
     *,
     distribution: TaskDistribution | str | None = None,
     learner: Learner | None = None,
-) -> Learner:
+) -> Any:
     """The learner of a run as far as it is trained: of supervised runs, whose adapters are scored in place of agents.
 
     Where there are weights, it holds those of `seed_index` alone; otherwise the checkpoint's, of all seeds.

@@ -42,7 +42,7 @@ def train(
     sinks: Sequence[MetricSink] = (),
     start: str | Path | None = None,
     lengthen: bool = True,
-) -> Learner:
+) -> Any:
     """Train `run` to its end in `folder`, going on from the checkpoint there if there is one.
 
     Killed at any moment and started again, a run on tensor families and one CPU ends with the very same weights. Ctrl-C and SIGTERM let the

@@ -45,8 +45,9 @@ class Trajectory(NamedTuple):
         final = None if self.final_observation is None else self.final_observation[index]
         steps = None
         if self.steps is not None:
-            steps = Step(*(None if part is None else part[:, index] for part in self.steps))
-        along_time = (None if part is None else part[:, index] for part in self[:-2])
+            seen: Any = [None if part is None else part[:, index] for part in self.steps]
+            steps = Step(*seen)
+        along_time: Any = [None if part is None else part[:, index] for part in self[:-2]]
         return Trajectory(*along_time, final_observation=final, steps=steps)
 
 
@@ -100,7 +101,8 @@ def collect(
     if not all_finite([parameters, value]):
         by_row = parameters.cpu().transpose(0, 1)
         check_output("The policy in training", by_row, value.cpu().t())
-    seen = Step(*(None if part[0] is None else torch.stack(part) for part in zip(*steps, strict=True)))
+    stacked: Any = [None if part[0] is None else torch.stack(part) for part in zip(*steps, strict=True)]
+    seen = Step(*stacked)
     return Trajectory(
         observation=seen.observation,
         action=action,
@@ -160,7 +162,7 @@ def all_gather_trajectory(group: "ProcessGroup | None", own: Trajectory, num_see
         sent["final_observation"] = own.final_observation[None]
     parts = [part.unflatten(1, (num_seeds, -1)) for part in sent.values()]
     joined = dict(zip(sent, all_gather(group, parts, 2), strict=True))
-    whole = {name: part.flatten(1, 2) for name, part in joined.items()}
+    whole: dict[str, Any] = {name: part.flatten(1, 2) for name, part in joined.items()}
     if own.final_observation is not None:
         whole["final_observation"] = whole["final_observation"][0]
     if own.steps is None:
@@ -176,7 +178,7 @@ def as_long_everywhere(group: "ProcessGroup | None", own: Trajectory) -> Traject
         return own
     (lengths,) = all_gather(group, [torch.tensor([len(own.reward)])])
     length = int(lengths.max())
-    along = {
+    along: dict[str, Any] = {
         name: filled(part, [length, *part.shape[1:]])
         for name, part in own._asdict().items()
         if isinstance(part, Tensor) and name != "final_observation"

@@ -33,30 +33,37 @@ def what_two_get(function, first, second):
 
 
 def some_episodes(length, tasks):
-    """[length, tasks, 2] steps, each of them known by its numbers."""
+    """Return [length, tasks, 2] steps, each of them known by its numbers."""
     number = 1.0 + torch.arange(length * tasks * 2).view(length, tasks, 2)
-    ends = torch.ones(tasks, 2, dtype=torch.bool), torch.full((tasks, 2, 3), float(length))
-    return TaskEpisodes(number[..., None].expand(-1, -1, -1, 3), number.long(), -number, number, number > 0, *ends), number.long() % 2
+    return Trajectory(
+        observation=number[..., None].expand(-1, -1, -1, 3),
+        action=number.long(),
+        log_prob=-number,
+        reward=number,
+        terminated=number > 1,
+        valid=number > 0,
+        final_observation=torch.full((tasks, 2, 3), float(length)),
+    )
 
 
 def test_episodes_of_all_ranks_are_joined_and_shorter_ones_filled_up():
-    (long, long_options), (short, short_options) = some_episodes(4, 1), some_episodes(3, 2)
-    both = what_two_get(all_gather_episodes, (long, long_options), (short, short_options))
-    for joined, options in both:
-        assert options.shape == joined.reward.shape == (4, 3, 2)
-        assert torch.equal(joined.of(torch.tensor([0])).features, long.features)
-        assert torch.equal(options[:, :1], long_options)
-        for name in ("features", "action", "log_prob", "reward", "valid"):
+    long, short = some_episodes(4, 1), some_episodes(3, 2)
+    for joined in what_two_get(all_gather_trajectory, (long,), (short,)):
+        assert joined.reward.shape == (4, 3, 2)
+        first = joined.columns(torch.tensor([0]))
+        for name in ("observation", "action", "log_prob", "reward", "terminated", "valid"):
+            assert torch.equal(getattr(first, name), getattr(long, name))
             assert torch.equal(getattr(joined, name)[:3, 1:], getattr(short, name))
         assert not joined.valid[3, 1:].any()
-        assert torch.equal(joined.final[:, 0, 0], torch.tensor([4.0, 3.0, 3.0]))
-        assert joined.terminated.all()
+        assert torch.equal(joined.final_observation[:, 0, 0], torch.tensor([4.0, 3.0, 3.0]))
+        assert joined.value is joined.steps is None
 
 
 def test_a_rank_whose_tasks_all_warm_up_gives_nothing():
     own = some_episodes(4, 2)
-    (joined, options), _ = what_two_get(all_gather_episodes, own, some_episodes(2, 0))
-    assert all(torch.equal(one, other) for one, other in zip((*joined, options), (*own[0], own[1]), strict=True))
+    joined, _ = what_two_get(all_gather_trajectory, (own,), (some_episodes(2, 0),))
+    for one, other in zip(joined, own, strict=True):
+        assert (one is other is None) or torch.equal(one, other)
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
