@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from metarl.core.agent import Agent
 from metarl.core.budget import Budget, Episodes, as_budget

@@ -14,6 +14,7 @@ from metarl.core.task_distribution import TaskDistribution, Transition
 from metarl.learners.hierarchy import mlsh as mlsh_module
 from metarl.learners.hierarchy.mlsh import MLSH, MLSHConfig
 from metarl.learners.policy_gradient.stacked_ppo import Stack, StackedPPO, all_gather_stack
+from metarl.learners.policy_gradient.trajectory import Trajectory, all_gather_trajectory
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.moving_bandits import MovingBandits
 from metarl.tasks.mdps.identity import Identity
