@@ -95,7 +95,7 @@ def main(options: Options, console: Console) -> None:
             folder = options.trained_run(run_name(label, seed), run_of(label, seed, options))
             if folder is None:
                 continue
-            adapter = load_learner(folder).adapter(INNER)  # type: ignore[attr-defined]
+            adapter = load_learner(folder).adapter(INNER)
             played.setdefault(label, []).append(evaluate_supervised(adapter, distribution, "test", options.waves, TEST_SEED, STEPS))
             fits.setdefault(label, fit_wave(adapter, distribution, 0, TEST_SEED))
     options.folder.mkdir(parents=True, exist_ok=True)

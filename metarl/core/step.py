@@ -1,6 +1,7 @@
 """What an agent sees at each step, and what a step brought."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -22,6 +23,15 @@ class Step(NamedTuple):
     def episode_start(self) -> Tensor:
         """[B] bool: `observation` is an episode's first."""
         return self.prev_terminated | self.prev_truncated | self.meta_episode_start
+
+    def apply(self, function: Callable[[Tensor], Tensor]) -> "Step":
+        """Return the Step of what `function` makes of each field.
+
+        Fields that were left out stay so: a Step of whole trajectories has None for
+        `final_observation`, which no policy reads.
+        """
+        fields: Any = [None if field is None else function(field) for field in self]
+        return Step(*fields)
 
 
 class Outcome(NamedTuple):

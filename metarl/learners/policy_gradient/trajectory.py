@@ -45,10 +45,9 @@ class Trajectory(NamedTuple):
         final = None if self.final_observation is None else self.final_observation[index]
         steps = None
         if self.steps is not None:
-            seen: Any = [None if part is None else part[:, index] for part in self.steps]
-            steps = Step(*seen)
+            steps = self.steps.apply(lambda part: part[:, index])
         along_time: Any = [None if part is None else part[:, index] for part in self[:-2]]
-        return Trajectory(*along_time, final_observation=final, steps=steps)
+        return Trajectory(*along_time, final, steps)
 
 
 @torch.no_grad()
@@ -167,7 +166,8 @@ def all_gather_trajectory(group: "ProcessGroup | None", own: Trajectory, num_see
         whole["final_observation"] = whole["final_observation"][0]
     if own.steps is None:
         return Trajectory(**whole)
-    seen = Step(**{name: whole.get(name) for name in Step._fields if name != "final_observation"}, final_observation=cast(Any, None))
+    fields: Any = [whole.get(name) if name != "final_observation" else None for name in Step._fields]
+    seen = Step(*fields)
     rest = {name: part for name, part in whole.items() if name in Trajectory._fields and name != "observation"}
     return Trajectory(observation=seen.observation, **rest, steps=seen)
 

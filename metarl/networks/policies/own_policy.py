@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import gymnasium as gym
@@ -57,7 +58,7 @@ class OwnPolicy(nn.Module):
         state = self.own.initial_state(steps.prev_reward.shape[1])
         outputs = []
         for t in range(len(steps.prev_reward)):
-            output, state = self.own(Step(*(field[t] for field in steps)), state)
+            output, state = self.own(steps.apply(itemgetter(t)), state)
             outputs.append(output)
         parameters = torch.stack([output.parameters for output in outputs])
         return PolicyOutput(parameters, torch.stack([output.value for output in outputs]))

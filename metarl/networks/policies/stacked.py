@@ -58,7 +58,8 @@ class StackedPolicy(nn.Module):
         for index in range(self.num_seeds):
             policy: Any = self.select(index)
             columns = slice(index * rows, (index + 1) * rows)
-            policy.learn_moments(Step(*(field[:, columns] for field in steps)), valid[:, columns])
+            seen = steps.apply(lambda field, columns=columns: field[:, columns])
+            policy.learn_moments(seen, valid[:, columns])
             self.write(index, policy)
 
     @torch.no_grad()

@@ -1,5 +1,7 @@
 """RL²: acting = training, advantages over whole meta-episodes, budgets, bad input."""
 
+from operator import itemgetter
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -82,7 +84,7 @@ def test_the_agent_acts_as_the_policy_that_trains(core):
     agent = learner.agent(Episodes(3))
     state, said = agent.initial_state(8), learner.policy.sequence(rollout.steps)
     for t in range(len(rollout.reward)):
-        action, state = agent.act(Step(*(None if field is None else field[t] for field in rollout.steps)), state, torch.Generator())
+        action, state = agent.act(rollout.steps.apply(itemgetter(t)), state, torch.Generator())
         assert torch.equal(action, learner.actions.mode(said.parameters[t]))
 
 
