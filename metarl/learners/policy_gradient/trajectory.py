@@ -46,8 +46,8 @@ class Trajectory(NamedTuple):
         steps = None
         if self.steps is not None:
             steps = self.steps.apply(lambda part: part[:, index])
-        along_time: Any = [None if part is None else part[:, index] for part in self[:-2]]
-        return Trajectory(*along_time, final, steps)
+        along_time = [None if part is None else part[:, index] for part in self[:-2]]
+        return Trajectory._make([*along_time, final, steps])
 
 
 @torch.no_grad()

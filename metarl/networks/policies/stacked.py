@@ -3,6 +3,7 @@
 import copy
 import warnings
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -58,7 +59,7 @@ class StackedPolicy(nn.Module):
         for index in range(self.num_seeds):
             policy: Any = self.select(index)
             columns = slice(index * rows, (index + 1) * rows)
-            seen = steps.apply(lambda field, columns=columns: field[:, columns])
+            seen = steps.apply(itemgetter((slice(None), columns)))
             policy.learn_moments(seen, valid[:, columns])
             self.write(index, policy)
 
