@@ -1,4 +1,8 @@
-"""metarl: task distributions, meta-episodes, learners, exact agents and one protocol for meta-reinforcement learning."""
+"""metarl.
+
+Task distributions, meta-episodes, learners, exact agents and one protocol for meta-reinforcement
+learning.
+"""
 
 import difflib
 import importlib
@@ -41,7 +45,10 @@ def __getattr__(name: str) -> Any:
     """Import the public names on first use, so that `import metarl` and `metarl --help` stay fast."""
     if name not in _EXPORTS:
         near = difflib.get_close_matches(name, _EXPORTS, 1)
-        raise AttributeError(f"module 'metarl' has no attribute {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+        raise AttributeError(
+            f"module 'metarl' has no attribute {name!r}."
+            + (f" Did you mean {near[0]!r}?" if near else "")
+        )
     return getattr(importlib.import_module(_EXPORTS[name]), name)
 
 

@@ -1,4 +1,7 @@
-"""The command `metarl`: flags are the fields of dataclasses; what the commands do is in `metarl.runs.commands`."""
+"""The command `metarl`.
+
+Flags are the fields of dataclasses; what the commands do is in `metarl.runs.commands`.
+"""
 
 import os
 import shlex
@@ -22,14 +25,25 @@ __all__ = ["main", "plain_errors", "program"]
 
 
 def train(words: Sequence[str]) -> None:
-    """Train a learner; the same command again goes on with a run that was stopped, and with more iterations behind its end."""
+    """Train a learner.
+
+    The same command again goes on with a run that was stopped, and with more iterations behind its
+    end.
+    """
     if not words or words[0].startswith("-"):
         _choose_learner(words)
     from metarl.learners.process_groups import launched
     from metarl.learners.registry import learner_class
-    from metarl.runs.commands import TrainOptions, first_sentence, scoring_flags, suggestion_for, train_run
+    from metarl.runs.commands import (
+        TrainOptions,
+        first_sentence,
+        scoring_flags,
+        suggestion_for,
+        train_run,
+    )
 
-    kind, suggested = learner_class(words[0]), suggestion_for(words[0], words[1:])
+    kind = learner_class(words[0])
+    suggested = suggestion_for(words[0], words[1:])
 
     def flags(
         options: Annotated[TrainOptions, tyro.conf.arg(name="")] = suggested.options,
@@ -42,11 +56,19 @@ def train(words: Sequence[str]) -> None:
             raise KeyboardInterrupt(_next(sentence, shlex.join(["train", *words]))) from None
         told = launched()
         if told is None or told.rank == 0:
-            print(_next(f"Trained: {folder}. Score it", f"evaluate {pasteable(folder)}{scoring_flags(folder)}"))
+            print(
+                _next(
+                    f"Trained: {folder}. Score it",
+                    f"evaluate {pasteable(folder)}{scoring_flags(folder)}",
+                )
+            )
 
     prog = f"metarl train {words[0]}"
     if len(words) > 1 and not words[1].startswith("-") and ":" not in words[1]:
-        print(f"{prog} takes flags only; did you mean --distribution {shlex.quote(words[1])}?", file=sys.stderr)
+        print(
+            f"{prog} takes flags only; did you mean --distribution {shlex.quote(words[1])}?",
+            file=sys.stderr,
+        )
         sys.exit(2)
     _check_flags(prog, words[1:], flags, lambda: _flags_of_other_learners(words[0]))
     tyro.cli(flags, prog=prog, description=first_sentence(kind.__doc__ or ""), args=list(words[1:]))
@@ -57,12 +79,15 @@ def _choose_learner(words: Sequence[str]) -> NoReturn:
     from metarl.runs.commands import catalogue
 
     if words and words[0] not in ("-h", "--help"):
-        raise ValueError(f"Name a learner first, such as `metarl train rl2 {shlex.join(words)}`; `metarl train` shows them.")
+        raise ValueError(
+            f"Name a learner first, such as `metarl train rl2 {shlex.join(words)}`; `metarl train`"
+            " shows them."
+        )
     _choose("metarl train", {line.id: line.sentence for line in catalogue("learner")}, ["--help"])
 
 
 def _flags_of_other_learners(own: str) -> dict[str, list[str]]:
-    """The flags that each other learner's config has, by its name."""
+    """Return the flags that each other learner's config has, by its name."""
     from metarl.learners.registry import learner_class, learner_names
 
     found = {}
@@ -81,7 +106,7 @@ def _flags_of_other_learners(own: str) -> dict[str, list[str]]:
 
 
 def _flag_names(command: Callable[..., Any]) -> list[list[str]]:
-    """Each flag of a command, its sub-commands' too, with its other names."""
+    """Return each flag of a command, its sub-commands' too, with its other names."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         parsers: list[Any] = [tyro.extras.get_parser(command)]
@@ -96,9 +121,15 @@ def _flag_names(command: Callable[..., Any]) -> list[list[str]]:
 
 
 def _check_flags(
-    prog: str, words: Sequence[str], command: Callable[..., Any], elsewhere: Callable[[], dict[str, list[str]]] = dict
+    prog: str,
+    words: Sequence[str],
+    command: Callable[..., Any],
+    elsewhere: Callable[[], dict[str, list[str]]] = dict,
 ) -> None:
-    """Refuse flags of `words` that are given twice, or that the command hasn't got; see `metarl.runs.flags`."""
+    """Refuse flags of `words` that are given twice, or that the command hasn't got.
+
+    See `metarl.runs.flags`.
+    """
     from metarl.runs.flags import check_flags
 
     try:
@@ -109,17 +140,22 @@ def _check_flags(
 
 
 def _next(sentence: str, words: str) -> str:
-    """A sentence with the command behind it that comes next, as it can be pasted."""
+    """Return a sentence with the command behind it that comes next, as it can be pasted."""
     return f"{sentence}: {program()} {words}"
 
 
 def program() -> str:
-    """How this command is called here: by its name, where that leads to it, else by its file."""
+    """Return how this command is called here.
+
+    By its name, where that leads to it, else by its file.
+    """
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
         return f"{shlex.quote(sys.executable)} -m metarl"
     found = shutil.which("metarl")
-    if called.name != "metarl" or (found is not None and called.exists() and Path(found).samefile(called)):
+    if called.name != "metarl" or (
+        found is not None and called.exists() and Path(found).samefile(called)
+    ):
         return "metarl"
     return pasteable(called)
 
@@ -140,24 +176,41 @@ def evaluate(words: Sequence[str]) -> None:
     )
 
     def flags(
-        folders: tyro.conf.Positional[tuple[Path, ...]], options: Annotated[EvaluateOptions, tyro.conf.arg(name="")] = EvaluateOptions()
+        folders: tyro.conf.Positional[tuple[Path, ...]],
+        options: Annotated[EvaluateOptions, tyro.conf.arg(name="")] = EvaluateOptions(),
     ) -> None:
-        """Score runs' agents on held-out tasks, in one table with the random agent and the best attainable.
+        """Score runs' agents on held-out tasks, in one table with the random agent and the best
+        attainable.
 
         Args:
-            folders: of one run or several, as `metarl train` wrote them, or published ones, or of a folder that holds runs.
+            folders: of one run or several, as `metarl train` wrote them, or published ones, or of a
+                folder that holds runs.
         """
         if not folders:
-            print("metarl: name the folder of a run, or of several; `metarl evaluate --help` says more.", file=sys.stderr)
+            print(
+                "metarl: name the folder of a run, or of several; `metarl evaluate --help` says"
+                " more.",
+                file=sys.stderr,
+            )
             sys.exit(2)
         if all_learned_from_examples(folders):
             learned = score_supervised_runs(folders, options)
-            Console().print(render_inner_steps(supervised_table(by_label(learned)), scoring_note(options)))
-            files = [file for folder in runs_in(folders) for file in save_supervised_scores(folder, learned, options)]
+            Console().print(
+                render_inner_steps(supervised_table(by_label(learned)), scoring_note(options))
+            )
+            files = [
+                file
+                for folder in runs_in(folders)
+                for file in save_supervised_scores(folder, learned, options)
+            ]
         else:
             scored = score_runs(folders, options)
-            Console().print(render(score_table(scored.entries, scored.distribution, score=scored.score)))
-            files = [file for folder in runs_in(folders) for file in save_scores(folder, scored, options)]
+            Console().print(
+                render(score_table(scored.entries, scored.distribution, score=scored.score))
+            )
+            files = [
+                file for folder in runs_in(folders) for file in save_scores(folder, scored, options)
+            ]
         print(f"Scores of each task: {', '.join(map(str, files))}")
 
     _run(flags, "metarl evaluate", words)
@@ -169,12 +222,15 @@ def watch(words: Sequence[str]) -> None:
     from metarl.analysis.watching import watch as write_pictures
 
     def flags(
-        folder: tyro.conf.Positional[Path | None] = None, options: Annotated[WatchOptions, tyro.conf.arg(name="")] = WatchOptions()
+        folder: tyro.conf.Positional[Path | None] = None,
+        options: Annotated[WatchOptions, tyro.conf.arg(name="")] = WatchOptions(),
     ) -> None:
-        """Draw an agent at play: a contact sheet, a task a row and an episode a column, and an animation of the same.
+        """Draw an agent at play: a contact sheet, a task a row and an episode a column, and an
+        animation of the same.
 
         Args:
-            folder: the run's, as `metarl train` wrote it, or a published one's; none plays --agent on --distribution.
+            folder: the run's, as `metarl train` wrote it, or a published one's; none plays --agent
+                on --distribution.
         """
         print(f"Look at {' and '.join(map(str, write_pictures(folder, options)))}")
 
@@ -185,7 +241,11 @@ def retro(words: Sequence[str]) -> None:
     """Say which games of stable-retro can be played here, or bring in ROMs that you own."""
     choices = {"status": retro_status, "import": retro_import}
     if not words or words[0] not in choices:
-        _choose("metarl retro", {name: command.__doc__ or "" for name, command in choices.items()}, words)
+        _choose(
+            "metarl retro",
+            {name: command.__doc__ or "" for name, command in choices.items()},
+            words,
+        )
     choices[words[0]](words[1:])
 
 
@@ -311,7 +371,11 @@ def _no_command(words: Sequence[str]) -> NoReturn:
     if words and not words[0].startswith("-"):
         near = get_close_matches(words[0].lower(), COMMANDS, 1)
         guess = f" Did you mean `{shlex.join(['metarl', near[0], *words[1:]])}`?" if near else ""
-        print(f"metarl: There is no command {words[0]!r}.{guess} The commands are {', '.join(COMMANDS)}.", file=sys.stderr)
+        print(
+            f"metarl: There is no command {words[0]!r}.{guess} The commands are"
+            f" {', '.join(COMMANDS)}.",
+            file=sys.stderr,
+        )
         sys.exit(2)
     _choose("metarl", {name: command.__doc__ or "" for name, command in COMMANDS.items()}, words)
 
@@ -335,7 +399,8 @@ def _terminated_as_by_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """End the program with an error's sentence rather than a traceback: status 1, or 130 where the user stopped it.
+    """End the program with an error's sentence rather than a traceback: status 1, or 130 where the
+    user stopped it.
 
     Warnings are sentences too, without the line of code that they come from.
     """
@@ -353,12 +418,18 @@ def plain_errors() -> Iterator[None]:
         sys.exit(130)
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
         # which PyTorch says in its own way
-        if isinstance(error, RuntimeError) and "allocate memory" not in str(error) and "out of memory" not in str(error):
+        if (
+            isinstance(error, RuntimeError)
+            and "allocate memory" not in str(error)
+            and "out of memory" not in str(error)
+        ):
             _say_whose_bug()
             raise
         if os.environ.get("METARL_TRACEBACK"):
             raise
-        print(f"metarl: {error}\n(METARL_TRACEBACK=1 shows where this comes from.)", file=sys.stderr)
+        print(
+            f"metarl: {error}\n(METARL_TRACEBACK=1 shows where this comes from.)", file=sys.stderr
+        )
         sys.exit(1)
     except Exception:
         _say_whose_bug()
@@ -367,12 +438,23 @@ def plain_errors() -> Iterator[None]:
         warnings.showwarning = shown
 
 
-def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: Any = None,
+) -> None:
     print(f"metarl: {message}", file=sys.stderr if file is None else file)
 
 
 def _say_whose_bug() -> None:
-    print("metarl: This is a bug, metarl's or a plug-in's; the last lines of the traceback say whose. Please report it.", file=sys.stderr)
+    print(
+        "metarl: This is a bug, metarl's or a plug-in's; the last lines of the traceback say whose."
+        " Please report it.",
+        file=sys.stderr,
+    )
 
 
 def _choose(prog: str, choices: dict[str, str], words: Sequence[str]) -> NoReturn:
@@ -385,5 +467,7 @@ def _choose(prog: str, choices: dict[str, str], words: Sequence[str]) -> NoRetur
         return nothing
 
     help_wanted = list(words) if words and words[0] not in ("-h", "--help") else ["--help"]
-    tyro.extras.subcommand_cli_from_dict({name: stub(sentence) for name, sentence in choices.items()}, prog=prog, args=help_wanted)
+    tyro.extras.subcommand_cli_from_dict(
+        {name: stub(sentence) for name, sentence in choices.items()}, prog=prog, args=help_wanted
+    )
     sys.exit(2)

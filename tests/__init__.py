@@ -1,1 +1,4 @@
-"""Tests of metarl. A package, so that no package of that name elsewhere takes its place in worker processes."""
+"""Tests of metarl.
+
+A package, so that no package of that name elsewhere takes its place in worker processes.
+"""

@@ -32,14 +32,45 @@ from tests.playable import playable_ids
 from tests.tasks.made_folders import flat
 from tests.test_pairs import SMALLEST, VECTORS_ONLY
 
-RL2, MLSH = SMALL["rl2"], SMALL["mlsh"]
+RL2 = SMALL["rl2"]
+MLSH = SMALL["mlsh"]
 VARIANTS = [  # learner, settings, family, arguments, seeds
     ("rl2", replace(RL2, network=NetworkConfig(core="lstm", hidden_size=8)), "GridNavi-v0", {}, 0),
-    ("rl2", replace(RL2, network=NetworkConfig(core="attention", hidden_size=8)), "Pendulum-v0", {"horizon": 6}, 0),
-    ("rl2", replace(RL2, network=NetworkConfig(core="none", hidden_size=8)), "PointNavigation-v0", {"horizon": 6}, 0),
-    ("rl2", replace(RL2, network=NetworkConfig(core="per_pair_memory", hidden_size=8)), "BernoulliBandit-v0", {}, 0),
-    ("rl2", replace(RL2, network=NetworkConfig(core="spatial_memory", hidden_size=8)), "GridMaze-v0", {"size": 3, "horizon": 6}, 0),
-    ("rl2", replace(RL2, network=NetworkConfig(hidden_size=8)), "VisualMaze-v0", {"size": 2, "horizon": 6}, 0),
+    (
+        "rl2",
+        replace(RL2, network=NetworkConfig(core="attention", hidden_size=8)),
+        "Pendulum-v0",
+        {"horizon": 6},
+        0,
+    ),
+    (
+        "rl2",
+        replace(RL2, network=NetworkConfig(core="none", hidden_size=8)),
+        "PointNavigation-v0",
+        {"horizon": 6},
+        0,
+    ),
+    (
+        "rl2",
+        replace(RL2, network=NetworkConfig(core="per_pair_memory", hidden_size=8)),
+        "BernoulliBandit-v0",
+        {},
+        0,
+    ),
+    (
+        "rl2",
+        replace(RL2, network=NetworkConfig(core="spatial_memory", hidden_size=8)),
+        "GridMaze-v0",
+        {"size": 3, "horizon": 6},
+        0,
+    ),
+    (
+        "rl2",
+        replace(RL2, network=NetworkConfig(hidden_size=8)),
+        "VisualMaze-v0",
+        {"size": 2, "horizon": 6},
+        0,
+    ),
     ("rl2", RL2, "BernoulliBandit-v0", {}, (0, 1, 2)),
     ("rl2", replace(RL2, processes=2), "BernoulliBandit-v0", {}, 0),
     ("joint-ppo", SMALL["joint-ppo"], "VisualMaze-v0", {"size": 2, "horizon": 6}, 0),
@@ -54,7 +85,9 @@ def digest(tensors: Iterator[Any]) -> str:
     parts = []
     for tensor in tensors:
         array = np.ascontiguousarray(torch.as_tensor(tensor).cpu().numpy())
-        parts.append(hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.tobytes()).hexdigest())
+        parts.append(
+            hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.tobytes()).hexdigest()
+        )
     return hashlib.sha256("".join(sorted(parts)).encode()).hexdigest()[:16]
 
 
@@ -73,9 +106,12 @@ def tensors_of(state: Any) -> Iterator[torch.Tensor]:
 def family(id: str) -> str:
     """Return the digest of 24 random steps in three rows, two episodes a task."""
     distribution = make(id, **SMALLEST.get(id, {}))
-    env = metarl.MetaEpisodeEnv(distribution, metarl.Episodes(2), 3, torch.Generator().manual_seed(3))
+    env = metarl.MetaEpisodeEnv(
+        distribution, metarl.Episodes(2), 3, torch.Generator().manual_seed(3)
+    )
     agent = metarl.make_agent("random", distribution, metarl.Episodes(2))
-    rng, seen = torch.Generator().manual_seed(5), []
+    rng = torch.Generator().manual_seed(5)
+    seen = []
     try:
         step = env.reset(fresh_tasks(distribution, "train", 3, 7))
         state = agent.initial_state(3)
@@ -95,7 +131,8 @@ def learned(learner: Any) -> tuple[str, str]:
         metrics = learner.update()
         measured += [torch.tensor(value, dtype=torch.float64) for value in metrics.values()]
     state = learner.state_dict()
-    budget, played_on = metarl.Episodes(1), learner.distribution
+    budget = metarl.Episodes(1)
+    played_on = learner.distribution
     if isinstance(played_on, SupervisedDistribution):
         examples = metarl.evaluate_supervised(learner, played_on, "test", 3, 0, 2)
         measured.append(torch.as_tensor(examples.losses))

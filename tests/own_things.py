@@ -1,4 +1,6 @@
-"""A distribution, a learner and an agent as a user writes them, to be found as `tests.own_things:NAME`."""
+"""A distribution, a learner and an agent as a user writes them, to be found as
+`tests.own_things:NAME`.
+"""
 
 from metarl.agents.random import RandomAgent
 from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit

@@ -1,4 +1,7 @@
-"""What is given where a distribution, an agent, a budget or settings are meant: the obvious is taken, all else gets a sentence."""
+"""What is given where a distribution, an agent, a budget or settings are meant.
+
+The obvious is taken, all else gets a sentence.
+"""
 
 import gymnasium as gym
 import pytest
@@ -13,7 +16,9 @@ from metarl.learners.policy_gradient.ppo import PPOConfig
 from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS, learner_class
 from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
 
-ALL = dict.fromkeys(LEARNERS, "CartPole-v0") | dict.fromkeys(SUPERVISED_LEARNERS, "SineRegression-v0")
+ALL = dict.fromkeys(LEARNERS, "CartPole-v0") | dict.fromkeys(
+    SUPERVISED_LEARNERS, "SineRegression-v0"
+)
 SMALL = RL2Config(episodes=2, num_envs=4, iterations=2, ppo=PPOConfig(minibatches=1))
 
 
@@ -67,7 +72,9 @@ def test_every_learner_takes_an_id_and_says_what_it_is(name):
 @pytest.mark.parametrize("wrong", [*WRONG])
 @pytest.mark.parametrize("use", [*PLAYED, *ALL, "evaluate_supervised"])
 def test_anything_else_in_a_distributions_place_gets_a_sentence(use, wrong):
-    supervised = {"evaluate_supervised": lambda d: metarl.evaluate_supervised(None, d, "test", 2, 0)}
+    supervised = {
+        "evaluate_supervised": lambda d: metarl.evaluate_supervised(None, d, "test", 2, 0)
+    }
     value, sentence = WRONG[wrong]
     with pytest.raises(ValueError, match=sentence):
         {**PLAYED, **LEARNED, **supervised}[use](value)
@@ -75,7 +82,10 @@ def test_anything_else_in_a_distributions_place_gets_a_sentence(use, wrong):
 
 @pytest.mark.parametrize("use", [*PLAYED, *LEARNERS])
 def test_examples_in_place_of_episodes_get_a_sentence(use):
-    with pytest.raises(ValueError, match=r"examples rather than episodes|plays episodes; SineRegression-v0 has none"):
+    with pytest.raises(
+        ValueError,
+        match=r"examples rather than episodes|plays episodes; SineRegression-v0 has none",
+    ):
         {**PLAYED, **LEARNED}[use]("SineRegression-v0")
 
 
@@ -87,7 +97,8 @@ def test_episodes_in_place_of_examples_get_a_sentence(use):
 
 @pytest.mark.parametrize("name", [*ALL])
 def test_settings_of_another_kind_get_a_sentence(name):
-    kind, id = kind_of(name), ALL[name]
+    kind = kind_of(name)
+    id = ALL[name]
     own = kind.Config.__name__
     for config, sentence in (
         (None, rf"as {own}\(\), not None"),
@@ -108,12 +119,19 @@ def test_settings_of_another_kind_get_a_sentence(name):
 
 
 def test_a_learner_or_an_id_plays_in_place_of_an_agent():
-    bandit, learner = metarl.make("BernoulliBandit-v0"), RL2(SMALL, "BernoulliBandit-v0")
-    for given, meant in ((learner, learner.agent(Episodes(3))), ("thompson", metarl.make_agent("thompson", bandit, 3))):
+    bandit = metarl.make("BernoulliBandit-v0")
+    learner = RL2(SMALL, "BernoulliBandit-v0")
+    for given, meant in (
+        (learner, learner.agent(Episodes(3))),
+        ("thompson", metarl.make_agent("thompson", bandit, 3)),
+    ):
         one, other = (metarl.evaluate(agent, bandit, "test", 20, 0, 3) for agent in (given, meant))
         assert one.returns.tolist() == other.returns.tolist()
     sines = metarl.make_learner("maml", "SineRegression-v0")
-    one, other = (metarl.evaluate_supervised(each, "SineRegression-v0", "test", 3, 0, 2) for each in (sines, sines.adapter()))
+    one, other = (
+        metarl.evaluate_supervised(each, "SineRegression-v0", "test", 3, 0, 2)
+        for each in (sines, sines.adapter())
+    )
     assert one.losses.tolist() == other.losses.tolist()
 
 
@@ -122,11 +140,23 @@ def test_a_learner_or_an_id_plays_in_place_of_an_agent():
     [
         (None, "An agent has the methods initial_state and act; None lacks them"),
         (3, "3 lacks them"),
-        (RL2, r"An agent is needed, not the class RL2: make one, such as RL2\(config, distribution, seed=0\)"),
+        (
+            RL2,
+            (
+                r"An agent is needed, not the class RL2: make one, such as RL2\(config,"
+                r" distribution, seed=0\)"
+            ),
+        ),
         ("tompson", "Did you mean 'thompson'"),
         ("psrl", "can't play"),
-        ("runs/bandits", r"Where that is the folder of a run, give metarl.load_agent\('runs/bandits'\)"),
-        (RL2(SMALL, "BernoulliBandit-v0", (0, 1)), r"trains the seeds 0, 1: score learner.agent\(budget, seed_index\) of each"),
+        (
+            "runs/bandits",
+            r"Where that is the folder of a run, give metarl.load_agent\('runs/bandits'\)",
+        ),
+        (
+            RL2(SMALL, "BernoulliBandit-v0", (0, 1)),
+            r"trains the seeds 0, 1: score learner.agent\(budget, seed_index\) of each",
+        ),
         (metarl.make_learner("maml", "SineRegression-v0"), "evaluate_supervised"),
         (RL2(SMALL, "CartPole-v0"), "made for"),
     ],
@@ -136,7 +166,9 @@ def test_anything_else_in_an_agents_place_gets_a_sentence(agent, sentence):
         metarl.evaluate(agent, "BernoulliBandit-v0", "test", 3, 0, 2)
 
 
-@pytest.mark.parametrize("adapter", [None, "maml", RL2(SMALL, "BernoulliBandit-v0"), learner_class("maml")])
+@pytest.mark.parametrize(
+    "adapter", [None, "maml", RL2(SMALL, "BernoulliBandit-v0"), learner_class("maml")]
+)
 def test_anything_else_in_an_adapters_place_gets_a_sentence(adapter):
     with pytest.raises(ValueError, match="An adapter is needed"):
         metarl.evaluate_supervised(adapter, "SineRegression-v0", "test", 3, 0)
@@ -183,7 +215,12 @@ def test_an_id_may_be_written_as_gymnasium_has_it():
 @pytest.mark.parametrize("folder", [None, 3, RL2(SMALL, "BernoulliBandit-v0")])
 def test_what_is_no_folder_gets_a_sentence(folder):
     learner = RL2(SMALL, "BernoulliBandit-v0")
-    uses = (metarl.load_agent, metarl.load_learner, lambda f: metarl.train(learner, f), lambda f: metarl.save(learner, f))
+    uses = (
+        metarl.load_agent,
+        metarl.load_learner,
+        lambda f: metarl.train(learner, f),
+        lambda f: metarl.save(learner, f),
+    )
     for use in uses:
         with pytest.raises(ValueError, match="A folder is named by its path"):
             use(folder)

@@ -1,6 +1,8 @@
-"""Bad input, faults of plug-ins and of the machine: each gets a sentence that says what to do, and nothing that was saved is lost.
+"""Bad input, faults of plug-ins and of the machine: each gets a sentence that says what to do, and
+nothing that was saved is lost.
 
-Faults of disks, checkpoints and folders in use are in tests/runs/test_store.py and tests/experiments; here they are met as a user meets them.
+Faults of disks, checkpoints and folders in use are in tests/runs/test_store.py and
+tests/experiments; here they are met as a user meets them.
 """
 
 import errno
@@ -35,7 +37,12 @@ from metarl.tasks.mazes.grid_maze import GridMaze
 
 
 def small(**changes):
-    settings = {"episodes": 3, "num_envs": 8, "iterations": 3, "network": NetworkConfig(hidden_size=8)}
+    settings = {
+        "episodes": 3,
+        "num_envs": 8,
+        "iterations": 3,
+        "network": NetworkConfig(hidden_size=8),
+    }
     return RL2Config(**{**settings, **changes})
 
 
@@ -51,10 +58,19 @@ def random_scores(num_tasks=3, budget=Episodes(2), device="cpu", seed=0):
         (lambda: metarl.make("GaussianBandit-v0", arms=-1), "at least one arm|at least 1"),
         (lambda: metarl.make("RandomMDP-v0", states=0), "must be at least 1, not 0"),
         (lambda: metarl.make("BernoulliBandit-v0", legs=2), r"can't be made with \{'legs': 2\}"),
-        (lambda: metarl.make("BernoulliBandit-v9"), "no distribution 'BernoulliBandit-v9'. Did you mean 'BernoulliBandit-v0'"),
+        (
+            lambda: metarl.make("BernoulliBandit-v9"),
+            "no distribution 'BernoulliBandit-v9'. Did you mean 'BernoulliBandit-v0'",
+        ),
         (lambda: make_learner("rl3", BernoulliBandit()), "no learner 'rl3'. Did you mean 'rl2'"),
-        (lambda: make_agent("gitins", BernoulliBandit(), Episodes(2)), "no agent 'gitins'. Did you mean 'gittins'"),
-        (lambda: BernoulliBandit().sample(1, "dev", 0), "has no split 'dev'; choose one of train, test, validation"),
+        (
+            lambda: make_agent("gitins", BernoulliBandit(), Episodes(2)),
+            "no agent 'gitins'. Did you mean 'gittins'",
+        ),
+        (
+            lambda: BernoulliBandit().sample(1, "dev", 0),
+            "has no split 'dev'; choose one of train, test, validation",
+        ),
         (lambda: Episodes(-1), "K >= 0"),
         (lambda: Episodes(0), r"K \+ M >= 1"),
         (lambda: Steps(0), "at least one step, not 0"),
@@ -64,13 +80,22 @@ def random_scores(num_tasks=3, budget=Episodes(2), device="cpu", seed=0):
         (lambda: NetworkConfig(core="rnn"), "choose one of gru, lstm, attention"),
         (lambda: NetworkConfig(hidden_size=0), "at least 1"),
         (lambda: PPOConfig(lr=-1.0), "positive"),
-        (lambda: RunConfig("rl2", small(), device="cuda:99").make_learner(BernoulliBandit()), "cpu|this machine has"),
-        (lambda: make_learner("rl2", BernoulliBandit(), small(), device="tpu"), "There is no device 'tpu'; choose cpu"),
+        (
+            lambda: RunConfig("rl2", small(), device="cuda:99").make_learner(BernoulliBandit()),
+            "cpu|this machine has",
+        ),
+        (
+            lambda: make_learner("rl2", BernoulliBandit(), small(), device="tpu"),
+            "There is no device 'tpu'; choose cpu",
+        ),
         (lambda: random_scores(num_tasks=0), "at least 1, not 0"),
         (lambda: random_scores(seed=0.5), "seed must be a whole number, not 0.5"),
         (lambda: random_scores(num_tasks=2.5), "num_tasks must be a whole number, not 2.5"),
         (lambda: random_scores(num_tasks="2"), "num_tasks must be a whole number, not '2'"),
-        (lambda: random_scores(budget=2.5), r"budget must be a number of episodes, or such as Episodes\(10\), .* not 2.5"),
+        (
+            lambda: random_scores(budget=2.5),
+            r"budget must be a number of episodes, or such as Episodes\(10\), .* not 2.5",
+        ),
         (lambda: random_scores(device="tpu"), "There is no device 'tpu'; choose cpu"),
         (lambda: random_scores(device="cuda:99"), "cpu|this machine has"),
     ],
@@ -81,10 +106,17 @@ def test_settings_are_refused_before_anything_runs(make, sentence):
 
 
 @pytest.mark.parametrize(
-    "space", [gym.spaces.Dict(x=gym.spaces.Discrete(2)), gym.spaces.Text(3), gym.spaces.Tuple([gym.spaces.Discrete(2)])]
+    "space",
+    [
+        gym.spaces.Dict(x=gym.spaces.Discrete(2)),
+        gym.spaces.Text(3),
+        gym.spaces.Tuple([gym.spaces.Discrete(2)]),
+    ],
 )
 @pytest.mark.parametrize("name", ["observation_space", "action_space"])
-def test_spaces_that_no_network_takes_are_refused_before_training(space, name, tmp_path, monkeypatch):
+def test_spaces_that_no_network_takes_are_refused_before_training(
+    space, name, tmp_path, monkeypatch
+):
     monkeypatch.setitem(DISTRIBUTIONS, "Odd-v0", "tests.test_bad_input:odd_spaces")
     monkeypatch.setattr("tests.test_bad_input.ODD", {name: space})
     with pytest.raises(ValueError, match=r"Discrete, MultiDiscrete, MultiBinary or Box"):
@@ -115,7 +147,8 @@ class Faulty(BernoulliBandit):
 
     def __init__(self, kind: str = "none", at_step: int = 2):
         super().__init__(3)
-        self.fault, self.steps = Fault(kind, at_step), 0
+        self.fault = Fault(kind, at_step)
+        self.steps = 0
 
     def config(self):
         return {"kind": self.fault.kind, "at_step": self.fault.at_step}
@@ -134,14 +167,18 @@ class Faulty(BernoulliBandit):
         reward[5] = float("nan") if self.fault.kind == "nan" else float("inf")
         faults = {"nan": reward, "inf": reward, "shape": good.reward[:, None]}
         if self.fault.kind == "observation":
-            return Transition(state, good.observation[:-1], good.reward, good.terminated, good.success)
+            return Transition(
+                state, good.observation[:-1], good.reward, good.terminated, good.success
+            )
         return good._replace(reward=faults[self.fault.kind])
 
 
 @pytest.fixture
 def faulty(monkeypatch):
     monkeypatch.setitem(DISTRIBUTIONS, "Faulty-v0", "tests.test_bad_input:Faulty")
-    return lambda kind, at_step=2: RunConfig("rl2", small(num_envs=16), "Faulty-v0", {"kind": kind, "at_step": at_step})
+    return lambda kind, at_step=2: RunConfig(
+        "rl2", small(num_envs=16), "Faulty-v0", {"kind": kind, "at_step": at_step}
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,7 +197,8 @@ def test_a_plug_ins_fault_is_named_by_task_and_step(faulty, tmp_path, kind, sent
 
 def test_a_fault_in_the_middle_costs_only_what_came_after_the_checkpoint(faulty, tmp_path):
     with pytest.raises(PlugInError):
-        train(faulty("nan", at_step=8), tmp_path, checkpoint_seconds=0, show=False)  # the third meta-episode of three steps
+        # The third meta-episode of three steps
+        train(faulty("nan", at_step=8), tmp_path, checkpoint_seconds=0, show=False)
     assert len(RunFolder(tmp_path).metrics) == 2
     load_agent(tmp_path)  # from the checkpoint after two iterations
 
@@ -180,7 +218,12 @@ def test_a_bad_checkpoint_is_refused_untouched(trained, damage):
     content = file.read_bytes()
     middle = len(content) // 2
     flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-    bad = {"flipped": flipped, "truncated": content[:-10], "empty": b"", "foreign": b"PK\x03\x04" * 100}[damage]
+    bad = {
+        "flipped": flipped,
+        "truncated": content[:-10],
+        "empty": b"",
+        "foreign": b"PK\x03\x04" * 100,
+    }[damage]
     file.write_bytes(bad)
     for use in (lambda: train(run, folder, show=False), lambda: load_agent(folder)):
         with pytest.raises(CheckpointError, match=r"Restore it from a copy, or delete it"):
@@ -190,8 +233,12 @@ def test_a_bad_checkpoint_is_refused_untouched(trained, damage):
     train(run, folder, show=False)
 
 
-@pytest.mark.parametrize(("number", "sentence"), [(errno.ENOSPC, "no space is left"), (errno.EROFS, "read-only for you")])
-def test_a_full_or_read_only_folder_is_refused_before_training(trained, tmp_path, monkeypatch, number, sentence):
+@pytest.mark.parametrize(
+    ("number", "sentence"), [(errno.ENOSPC, "no space is left"), (errno.EROFS, "read-only for you")]
+)
+def test_a_full_or_read_only_folder_is_refused_before_training(
+    trained, tmp_path, monkeypatch, number, sentence
+):
     def refuse(*arguments):
         raise OSError(number, os.strerror(number))
 
@@ -212,8 +259,13 @@ def test_a_folder_in_use_is_refused(trained):
 
 def test_a_folder_with_another_config_is_refused(trained):
     run, folder = trained
-    other = RunConfig("rl2", small(network=NetworkConfig(hidden_size=16)), "BernoulliBandit-v0", {"arms": 3})
-    with pytest.raises(RunFolderError, match=r"config.network.hidden_size is 8 there, 16 here; arguments.arms is 2 there, 3 here"):
+    other = RunConfig(
+        "rl2", small(network=NetworkConfig(hidden_size=16)), "BernoulliBandit-v0", {"arms": 3}
+    )
+    with pytest.raises(
+        RunFolderError,
+        match=r"config.network.hidden_size is 8 there, 16 here; arguments.arms is 2 there, 3 here",
+    ):
         train(other, folder, show=False)
     train(run, folder, show=False)
 
@@ -228,11 +280,15 @@ def test_nothing_global_is_left_behind(tmp_path):
 def test_an_action_that_there_is_not_gets_a_sentence(wrong):
     env = MetaEpisodeEnv(GridMaze(), Episodes(1), 3, torch_generator(0))
     env.reset(fresh_tasks(GridMaze(), "train", 3, 0))
-    with pytest.raises(PlugInError, match=f"GridMaze-v0: row 1 was given the action {wrong}; there are actions 0 to 3"):
+    with pytest.raises(
+        PlugInError,
+        match=f"GridMaze-v0: row 1 was given the action {wrong}; there are actions 0 to 3",
+    ):
         env.step(torch.tensor([0, wrong, 2]))
 
 
-NOUGHT_MEANS_SOMETHING = {  # none of it, or from the start; by the config's class where others have the name too
+# None of it, or from the start; by the config's class where others have the name too
+NOUGHT_MEANS_SOMETHING = {
     "momentum", "beta1", "beta2", "discount", "gae_lambda", "log_std", "damping", "lr_end", "entropy_coef", "entropy_end", "value_coef",
     "weight_decay", "reward_clip", "epsilon_end", "alpha", "beta", "beta_steps", "warmup_updates", "random_option", "fine_tune_after",
     "master_only_features", "v_min", "v_max", "sigma", "start", "epsilon", "hidden", "update_every", "target_every", "epsilon_steps",
@@ -247,7 +303,11 @@ def numbers_of(config, path=()):
         value = getattr(config, entry.name)
         if is_dataclass(value):
             yield from numbers_of(value, (*path, entry.name))
-        elif (isinstance(value, int | float) and not isinstance(value, bool)) or value is None or isinstance(value, tuple):
+        elif (
+            (isinstance(value, int | float) and not isinstance(value, bool))
+            or value is None
+            or isinstance(value, tuple)
+        ):
             yield (*path, entry.name), value
 
 
@@ -260,7 +320,12 @@ def changed(config, path, value):
 def test_numbers_of_every_config_are_checked(learner):
     config = learner_class(learner).Config()
     for path, usual in numbers_of(config):
-        legitimate = {math.inf: NO_LIMIT, -1: NEGATIVE_MEANS_SOMETHING, 0: NOUGHT_MEANS_SOMETHING, math.nan: set()}
+        legitimate = {
+            math.inf: NO_LIMIT,
+            -1: NEGATIVE_MEANS_SOMETHING,
+            0: NOUGHT_MEANS_SOMETHING,
+            math.nan: set(),
+        }
         for value, allowed in legitimate.items():
             if path[-1] in allowed:
                 continue

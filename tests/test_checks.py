@@ -28,7 +28,9 @@ from tests.checks.tiny_learner import TinyLearner
 
 class TrainTasksInTest(Walk):
     def sample(self, n, split, seed):
-        return super().sample(n, "train", seed) if split == "test" else super().sample(n, split, seed)
+        return (
+            super().sample(n, "train", seed) if split == "test" else super().sample(n, split, seed)
+        )
 
 
 class NeverForgets(Counter):
@@ -59,7 +61,8 @@ def test_broken_ones_fail_with_a_sentence():
 class Buttons(gym.Env):
     """One of five buttons pays, or the task is the name of a fault."""
 
-    observation_space, action_space = gym.spaces.Discrete(2), gym.spaces.Discrete(5)
+    observation_space = gym.spaces.Discrete(2)
+    action_space = gym.spaces.Discrete(5)
 
     def __init__(self, task):
         self.task = task
@@ -70,13 +73,17 @@ class Buttons(gym.Env):
 
     def step(self, action):
         paid = action == self.task
-        observation = np.zeros(3) if self.task == "shape" else 2 if self.task == "range" else int(paid)
+        observation = (
+            np.zeros(3) if self.task == "shape" else 2 if self.task == "range" else int(paid)
+        )
         reward = float("nan") if self.task == "nan" else float(paid)
         return observation, reward, bool(paid), False, {"success": bool(paid)}
 
 
 def buttons(test):
-    return metarl.GymnasiumDistribution("Buttons-v0", Buttons, {"train": [0, 1, 2], "test": test}, horizon=4)
+    return metarl.GymnasiumDistribution(
+        "Buttons-v0", Buttons, {"train": [0, 1, 2], "test": test}, horizon=4
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,7 +104,9 @@ def test_what_breaks_in_tests_only_is_found(test, sentence):
 class NotANumberInTest(Walk):
     def step(self, tasks, state, action, rng):
         transition = super().step(tasks, state, action, rng)
-        bad = tasks.goal[:, 0].to(torch.float32) == self.sample(32, "test", 0).goal[-1, 0].to(torch.float32)
+        bad = tasks.goal[:, 0].to(torch.float32) == self.sample(32, "test", 0).goal[-1, 0].to(
+            torch.float32
+        )
         return transition._replace(reward=torch.where(bad, torch.nan, transition.reward))
 
 
@@ -111,22 +120,38 @@ def test_reports_say_what_was_done_and_instances_will_do():
     assert [(play.split, play.tasks) for play in report.plays] == [("train", 3), ("test", 2)]
     assert all(play.episodes > 10 and play.steps == 120 * play.tasks for play in report.plays)
     assert re.search(
-        r"(?s)checks passed\..*played test: 2 tasks, 240 steps, \d+ episodes ended, rewards from 0 to 1.*- Tasks of every", str(report)
+        r"(?s)checks passed\..*played test: 2 tasks, 240 steps, \d+ episodes ended, rewards from 0"
+        r" to 1.*- Tasks of every",
+        str(report),
     )
     assert "10 checks passed" in str(check_supervised_distribution(SineRegression()))
     bandit = BernoulliBandit(3)
-    assert "Thompson" in str(check_agent(metarl.make_agent("thompson", bandit, Episodes(4)), bandit, Episodes(4)))
+    assert "Thompson" in str(
+        check_agent(metarl.make_agent("thompson", bandit, Episodes(4)), bandit, Episodes(4))
+    )
 
 
 @pytest.mark.parametrize(
     ("check", "sentence"),
     [
-        (lambda: check_distribution(3), "Give a TaskDistribution, or a class or function that makes one, not 3"),
+        (
+            lambda: check_distribution(3),
+            "Give a TaskDistribution, or a class or function that makes one, not 3",
+        ),
         (lambda: check_distribution(dict), "makes a dict, which isn't a TaskDistribution"),
-        (lambda: check_distribution(SineRegression()), "check it with metarl.checks.check_supervised_distribution"),
-        (lambda: check_supervised_distribution(Walk()), "check it with metarl.checks.check_distribution"),
+        (
+            lambda: check_distribution(SineRegression()),
+            "check it with metarl.checks.check_supervised_distribution",
+        ),
+        (
+            lambda: check_supervised_distribution(Walk()),
+            "check it with metarl.checks.check_distribution",
+        ),
         (lambda: check_learner("rl2"), "Give what makes the learner"),
-        (lambda: check_agent("random", BernoulliBandit(3), Episodes(4)), "Give an agent, or what makes one"),
+        (
+            lambda: check_agent("random", BernoulliBandit(3), Episodes(4)),
+            "Give an agent, or what makes one",
+        ),
     ],
 )
 def test_what_is_none_of_these_gets_a_sentence(check, sentence):
@@ -150,7 +175,13 @@ def test_my_learner(check):
 
 
 def test_a_family_of_examples_is_pointed_to_its_own_checks():
-    with pytest.raises(PlugInError, match=r"has examples rather than episodes; check it with metarl.checks.check_supervised_distribution"):
+    with pytest.raises(
+        PlugInError,
+        match=(
+            r"has examples rather than episodes; check it with"
+            r" metarl.checks.check_supervised_distribution"
+        ),
+    ):
         check_distribution(SineRegression)
 
 

@@ -24,7 +24,16 @@ from metarl.runs.installation import CHECKOUT, OPTIONAL_PARTS, _command
 from metarl.runs.level_scores import COLUMNS
 from metarl.runs.store import RunFolder
 
-SMALL = ["--distribution-args", "arms=3", "--episodes", "4", "--num-envs", "16", "--network.hidden-size", "8"]
+SMALL = [
+    "--distribution-args",
+    "arms=3",
+    "--episodes",
+    "4",
+    "--num-envs",
+    "16",
+    "--network.hidden-size",
+    "8",
+]
 
 
 def exits(words):
@@ -41,7 +50,10 @@ def test_help_names_every_command(words, capsys):
 
 
 def test_help_imports_no_pytorch():
-    code = "import sys, metarl.cli\ntry:\n    metarl.cli.main(['--help'])\nexcept SystemExit:\n    assert 'torch' not in sys.modules"
+    code = (
+        "import sys, metarl.cli\ntry:\n    metarl.cli.main(['--help'])\nexcept SystemExit:\n   "
+        " assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
@@ -71,22 +83,71 @@ def test_train_evaluate_and_go_on(tmp_path, capsys):
     main(["train", "rl2", *SMALL, "--iterations", "2", "--seed", "3", "--folder", str(folder)])
     assert f"metarl evaluate {folder}" in capsys.readouterr().out
     identity = RunFolder(folder).identity
-    assert (identity["seeds"], identity["arguments"], identity["config"]["network"]["hidden_size"]) == ([3], {"arms": 3}, 8)
-    main(["train", "rl2", *SMALL, "--iterations", "2", "--seed", "3", "--folder", str(folder)])  # finished: nothing to do
-    main(["evaluate", str(folder), "--num-tasks", "50", "--seed", "7", "--beside", "gittins", "thompson"])
+    assert (
+        identity["seeds"],
+        identity["arguments"],
+        identity["config"]["network"]["hidden_size"],
+    ) == ([3], {"arms": 3}, 8)
+    # finished: nothing to do
+    main(["train", "rl2", *SMALL, "--iterations", "2", "--seed", "3", "--folder", str(folder)])
+    main(
+        [
+            "evaluate",
+            str(folder),
+            "--num-tasks",
+            "50",
+            "--seed",
+            "7",
+            "--beside",
+            "gittins",
+            "thompson",
+        ]
+    )
     shown = capsys.readouterr().out
     for piece in ("RL²", "Random", "Gittins", "Thompson", "optimum"):
         assert piece in shown, piece
     about, table = RunFolder(folder).evaluations()["test-50tasks-4episodes-seed7"]
     assert len(table) == about["num_tasks"] == 50
-    main(["evaluate", str(folder), "--num-tasks", "50", "--episodes", "3", "--after", "2", "--score", "after_k"])
+    main(
+        [
+            "evaluate",
+            str(folder),
+            "--num-tasks",
+            "50",
+            "--episodes",
+            "3",
+            "--after",
+            "2",
+            "--score",
+            "after_k",
+        ]
+    )
     assert "after_k" in RunFolder(folder).evaluations()["test-50tasks-3+2episodes-seed0"][1]
 
 
 def test_an_image_network_is_trained_by_flags_and_scored(tmp_path, capsys):
     folder = str(tmp_path / "run")
-    flags = ["--distribution", "GlyphClassification-v0", "--distribution-args", "ways=3", "train_shots=2", "--iterations", "1"]
-    main(["train", "reptile", *flags, "--folder", folder, "network:image-network-config", "--network.filters", "4"])
+    flags = [
+        "--distribution",
+        "GlyphClassification-v0",
+        "--distribution-args",
+        "ways=3",
+        "train_shots=2",
+        "--iterations",
+        "1",
+    ]
+    main(
+        [
+            "train",
+            "reptile",
+            *flags,
+            "--folder",
+            folder,
+            "network:image-network-config",
+            "--network.filters",
+            "4",
+        ]
+    )
     assert RunFolder(folder).identity["config"]["network"]["filters"] == 4
     main(["evaluate", folder, "--num-tasks", "10", "--inner-steps", "2"])
     assert "accuracy" in capsys.readouterr().out
@@ -104,7 +165,9 @@ def test_the_table_is_shown_even_where_scores_cant_be_saved(tmp_path, capsys):
 def test_the_folder_is_named_for_the_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     main(["train", "rl2", *SMALL, "--iterations", "2", "--seed", "1", "2"])
-    folder = "runs/rl2-BernoulliBandit-v0-arms=3-episodes=4-network.hidden_size=8-num_envs=16-seed1+2"
+    folder = (
+        "runs/rl2-BernoulliBandit-v0-arms=3-episodes=4-network.hidden_size=8-num_envs=16-seed1+2"
+    )
     assert RunFolder(folder).weights(1).exists()
     main(["evaluate", folder, "--num-tasks", "10", "--seed-index", "1"])
 
@@ -114,13 +177,18 @@ def small_run(folder, iterations=2):
 
 
 def test_paths_are_taken_as_typed_and_printed_as_pasted(tmp_path, monkeypatch, capsys):
-    home, here = tmp_path / "my home", tmp_path / "here"
+    home = tmp_path / "my home"
+    here = tmp_path / "here"
     home.mkdir()
     here.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(here)
     monkeypatch.setattr(sys, "argv", ["metarl"])
-    for typed, place in (("~/run", home / "run"), ("two words' $x", here / "two words' $x"), ("-x", here / "-x")):
+    for typed, place in (
+        ("~/run", home / "run"),
+        ("two words' $x", here / "two words' $x"),
+        ("-x", here / "-x"),
+    ):
         small_run(typed)
         printed = capsys.readouterr().out.partition("Score it: metarl ")[2]
         assert RunFolder(place).weights().exists()
@@ -131,7 +199,14 @@ def test_paths_are_taken_as_typed_and_printed_as_pasted(tmp_path, monkeypatch, c
     assert f"There is no folder {home}/nothing" in capsys.readouterr().err
     assert exits(["retro", "import", "~/nothing"]) == 1
     assert f"There is no folder {home}/nothing" in capsys.readouterr().err
-    images = ["train", "reptile", "--distribution", "ImageClassification-v0", "--distribution-args", "folder=~/images"]
+    images = [
+        "train",
+        "reptile",
+        "--distribution",
+        "ImageClassification-v0",
+        "--distribution-args",
+        "folder=~/images",
+    ]
     assert exits(images) == 1
     assert f"{home}/images" in capsys.readouterr().err
     assert exits(["evaluate", "~nobody-of-that-name/x"]) == 1
@@ -169,12 +244,21 @@ def test_missing_parts_are_got_by_what_the_project_declares():
             assert part.package in setup["options.extras_require"][part.target.strip("[]")]
         elif part.target.startswith("make "):
             assert f"\n{part.target.removeprefix('make ')}:" in makefile
-        assert importlib.util.find_spec(part.module) is not None or "pip install" in _command(part) or "make" in _command(part)
+        assert (
+            importlib.util.find_spec(part.module) is not None
+            or "pip install" in _command(part)
+            or "make" in _command(part)
+        )
 
 
 @pytest.mark.parametrize("learner", learner_names())
 def test_words_of_other_libraries_name_our_flags(learner, capsys):
-    for word, ours in (("--learning-rate", "lr"), ("--lr", "lr"), ("--hidden-size", ("hidden-size", "hidden")), ("--iters", "iterations")):
+    for word, ours in (
+        ("--learning-rate", "lr"),
+        ("--lr", "lr"),
+        ("--hidden-size", ("hidden-size", "hidden")),
+        ("--iters", "iterations"),
+    ):
         assert exits(["train", learner, word, "3"]) == 2
         sentence = capsys.readouterr().err
         assert f"has no flag {word}. Did you mean --" in sentence, sentence
@@ -199,10 +283,16 @@ def config_flags(learner):
         (["train", "rl2", "--hidden-size", "8"], "Did you mean --network.hidden-size?"),
         (["train", "rl2", "--iteratoins", "8"], "Did you mean --iterations?"),
         (["train", "rl2", "--num_env=8"], "Did you mean --num-envs?"),
-        (["train", "rl2", "--inner-steps", "3"], "maml-rl, meta-sgd, reptile and reptile-rl have it"),
+        (
+            ["train", "rl2", "--inner-steps", "3"],
+            "maml-rl, meta-sgd, reptile and reptile-rl have it",
+        ),
         (["train", "rl2", "--iterations", "5", "--iterations", "6"], "--iterations is given twice"),
         (["train", "rl2", "--num_envs=5", "--num-envs", "6"], "--num-envs is given twice"),
-        (["train", "rl2", "--seed", "0", "--seed", "1"], "with all its values behind it, such as --seed 0 1 2"),
+        (
+            ["train", "rl2", "--seed", "0", "--seed", "1"],
+            "with all its values behind it, such as --seed 0 1 2",
+        ),
         (["train", "rl2", "--tensorboard", "--no-tensorboard"], "--no-tensorboard is given twice"),
         (["train", "rl2", "--iterations", "five"], "--iterations"),
         (["train", "rl2", "--ppo.lr", "nan"], "lr must be a number, not nan"),
@@ -220,20 +310,50 @@ def test_flags_that_are_wrong_or_given_twice_end_with_status_2(words, sentence, 
 def test_watch_a_run_and_an_agent(tmp_path, capsys):
     maze = ["--distribution", "GridMaze-v0", "--distribution-args", "size=3", "horizon=8"]
     main(["train", "rl2", *maze, *SMALL[2:], "--iterations", "2", "--folder", str(tmp_path)])
-    main(["watch", str(tmp_path), "--split", "test", "--tasks", "2", "--seed", "1", "--episodes", "2"])
+    main(
+        [
+            "watch",
+            str(tmp_path),
+            "--split",
+            "test",
+            "--tasks",
+            "2",
+            "--seed",
+            "1",
+            "--episodes",
+            "2",
+        ]
+    )
     shown = capsys.readouterr().out
     for kind in ("png", "gif"):
         file = tmp_path / "watched" / f"test-2tasks-2episodes-seed1.{kind}"
         assert str(file) in shown
         assert file.stat().st_size > 1000
-    main(["watch", "--agent", "random", *maze, "--num-tasks", "1", "--format", "mp4", "--out", str(tmp_path / "out")])
+    main(
+        [
+            "watch",
+            "--agent",
+            "random",
+            *maze,
+            "--num-tasks",
+            "1",
+            "--format",
+            "mp4",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+    )
     assert (tmp_path / "out" / "test-1tasks-2episodes-seed0.mp4").exists()
 
 
 def test_the_leaderboard_ranks_what_is_stored(tmp_path, capsys):
     lines = [("PPO", 0, 2.0), ("PPO", 1, 4.0), ("Joint PPO", 0, 5.0), ("Joint PPO", 1, 7.0)]
-    table = pd.DataFrame(lines, columns=["agent", "seed", "score"]).assign(game="lines", split="test", level="a", steps=1000, episodes=3)
-    table = table.assign(success=0.0, fingerprint="f", command="python benchmarks/sonic/levels.py")[COLUMNS]
+    table = pd.DataFrame(lines, columns=["agent", "seed", "score"]).assign(
+        game="lines", split="test", level="a", steps=1000, episodes=3
+    )
+    table = table.assign(success=0.0, fingerprint="f", command="python benchmarks/sonic/levels.py")[
+        COLUMNS
+    ]
     (tmp_path / "deep").mkdir()
     table.to_csv(tmp_path / "deep" / "scores.csv", index=False)
     main(["leaderboard", str(tmp_path)])
@@ -249,10 +369,16 @@ def test_the_leaderboard_ranks_what_is_stored(tmp_path, capsys):
     [
         (["watch"], "Name a run's folder, or --agent and --distribution"),
         (["watch", "nowhere"], "holds no run"),
-        (["watch", "--agent", "random", "--distribution", "BernoulliBandit-v0"], "has nothing to show"),
+        (
+            ["watch", "--agent", "random", "--distribution", "BernoulliBandit-v0"],
+            "has nothing to show",
+        ),
         (["train", "nope", "--distribution", "BernoulliBandit-v0"], "There is no learner 'nope'."),
         (["train", "nope"], "Known: fomaml"),
-        (["train", "rl2", "--distribution", "BernouliBandit-v0"], "Did you mean 'BernoulliBandit-v0'?"),
+        (
+            ["train", "rl2", "--distribution", "BernouliBandit-v0"],
+            "Did you mean 'BernoulliBandit-v0'?",
+        ),
         (["train", "rl2", "--distribution-args", "arms"], "as NAME=VALUE"),
         (["train", "rl2", "--distribution-args", "legs=5"], "can't be made with"),
         (["train", "rl2", "--device", "gpu"], "There is no device 'gpu'"),
@@ -260,16 +386,24 @@ def test_the_leaderboard_ranks_what_is_stored(tmp_path, capsys):
         (["train", "rl2", "--folder", "/dev/null/run"], "a file is in the way"),
         (["train", "rl2", "--checkpoint-seconds", "-1"], "can't be negative"),
         (["train", "rl2", "--checkpoint-seconds", "nan"], "must be a number"),
-        (["train", "rl2", "--distribution-args", "arms=5", "arms=8"], "arms is given twice: 5 and 8"),
+        (
+            ["train", "rl2", "--distribution-args", "arms=5", "arms=8"],
+            "arms is given twice: 5 and 8",
+        ),
         (["train", "rl2", "--distribution-args", "arms=NaN"], "arms must be a whole number"),
         (["train", "rl2", "--seed", "0", "0"], "repeat"),
-        (["train", "--distribution", "GridMaze-v0"], "Name a learner first, such as `metarl train rl2 --distribution GridMaze-v0`"),
+        (
+            ["train", "--distribution", "GridMaze-v0"],
+            "Name a learner first, such as `metarl train rl2 --distribution GridMaze-v0`",
+        ),
         (["train", "RL2"], "Did you mean 'rl2'?"),
         (["train", "maml", "--distribution", "GridMaze-v0"], "the learner maml-rl"),
         (["evaluate", "nowhere"], "holds no run"),
     ],
 )
-def test_bad_input_ends_with_a_sentence_and_status_1(words, sentence, capsys, tmp_path, monkeypatch):
+def test_bad_input_ends_with_a_sentence_and_status_1(
+    words, sentence, capsys, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert exits(words) == 1
     shown = capsys.readouterr().err
@@ -278,7 +412,14 @@ def test_bad_input_ends_with_a_sentence_and_status_1(words, sentence, capsys, tm
 
 
 @pytest.mark.parametrize(
-    "words", [["learn"], ["train", "rl2", "--flag"], ["watch", "nowhere", "--format", "avi"], ["evaluate"], ["list", "all"]]
+    "words",
+    [
+        ["learn"],
+        ["train", "rl2", "--flag"],
+        ["watch", "nowhere", "--format", "avi"],
+        ["evaluate"],
+        ["list", "all"],
+    ],
 )
 def test_unknown_words_end_with_status_2(words):
     assert exits(words) == 2
@@ -301,9 +442,23 @@ def test_ctrl_c_ends_with_status_130(monkeypatch, capsys):
 
 def test_ctrl_c_ends_two_processes_within_seconds_saved_and_says_how_to_go_on(tmp_path):
     folder = tmp_path / "two words"
-    words = ["train", "rl2", "--num-envs", "8000", "--episodes", "40", "--processes", "2", "--iterations", "1000", f"--folder={folder}"]
+    words = [
+        "train",
+        "rl2",
+        "--num-envs",
+        "8000",
+        "--episodes",
+        "40",
+        "--processes",
+        "2",
+        "--iterations",
+        "1000",
+        f"--folder={folder}",
+    ]
     command = [sys.executable, "-m", "metarl"]
-    run = subprocess.Popen([*command, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        [*command, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     while not (folder / "metrics.csv").exists() and run.poll() is None:
         time.sleep(0.05)
     children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
@@ -352,8 +507,13 @@ def test_a_plug_in_that_doesnt_import_hides_nothing(monkeypatch):
 
 
 def test_first_sentences():
-    assert first_sentence("One thing\n    after another. And more.\n\nLater.") == "One thing after another."
-    assert first_sentence("As in Duan et al. Their paper. Next.") == "As in Duan et al. Their paper."
+    assert (
+        first_sentence("One thing\n    after another. And more.\n\nLater.")
+        == "One thing after another."
+    )
+    assert (
+        first_sentence("As in Duan et al. Their paper. Next.") == "As in Duan et al. Their paper."
+    )
     assert first_sentence("Mean + 0.5 std") == "Mean + 0.5 std"
 
 
@@ -366,7 +526,12 @@ def test_memory_that_isnt_there_is_said_in_a_sentence(capsys):
 
 
 def test_a_reader_who_has_had_enough_ends_the_command_quietly():
-    listing = subprocess.Popen([sys.executable, "-m", "metarl", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    listing = subprocess.Popen(
+        [sys.executable, "-m", "metarl", "list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     listing.stdout.close()
     assert listing.stderr.read() == ""
     assert listing.wait() == 1

@@ -1,6 +1,8 @@
-"""Every registered distribution, agent and learner passes every generated check: one test id for each pair.
+"""Every registered distribution, agent and learner passes every generated check: one test id for
+each pair.
 
-A new family, agent or learner is checked here as soon as it is registered; what its checks need is a small instance to play.
+A new family, agent or learner is checked here as soon as it is registered; what its checks need is
+a small instance to play.
 """
 
 from dataclasses import replace
@@ -9,7 +11,11 @@ from functools import partial
 import pytest
 
 from metarl.agents.registry import AGENTS, agent_class, make_agent
-from metarl.checks import parametrize_agent_checks, parametrize_distribution_checks, parametrize_learner_checks
+from metarl.checks import (
+    parametrize_agent_checks,
+    parametrize_distribution_checks,
+    parametrize_learner_checks,
+)
 from metarl.core.budget import Episodes, Steps
 from metarl.core.registry import DISTRIBUTIONS, make
 from metarl.core.reveal import reveal
@@ -48,7 +54,9 @@ from tests.playable import different_ids
 SETTINGS = {  # beside the defaults
     "AntMaze-v0": {"nine": {"all_nine": True, "side": 3.0, "stand_every": 0, "horizon": 4}},
     "AntTwoWalk-v0": {"distance": {"reward": "distance", "shows_place": True, "horizon": 5}},
-    "CartPole-v0": {"usual": {"low": 1, "high": 1, "friction": 0, "reversals": False, "horizon": 30}},
+    "CartPole-v0": {
+        "usual": {"low": 1, "high": 1, "friction": 0, "reversals": False, "horizon": 30}
+    },
     "CoinRun-v0": {"easy": {"levels": 3, "difficulty": "easy", "horizon": 20}},
     "FourRooms-v0": {
         "room": {"goals": "room", "horizon": 20},
@@ -58,8 +66,12 @@ SETTINGS = {  # beside the defaults
     },
     "GaussianBandit-v0": {"one-arm": {"arms": 1}},
     "Identity-v0": {"terminates": {"terminates": True}},
-    "GridMaze-v0": {"loops": {"size": 3, "loops": 0.5, "algorithm": "kruskal", "window": 2, "train_mazes": 0}},
-    "RandomMDP-v0": {"small": {"states": 3, "actions": 2, "horizon": 3, "transition_concentration": 0.3}},
+    "GridMaze-v0": {
+        "loops": {"size": 3, "loops": 0.5, "algorithm": "kruskal", "window": 2, "train_mazes": 0}
+    },
+    "RandomMDP-v0": {
+        "small": {"states": 3, "actions": 2, "horizon": 3, "transition_concentration": 0.3}
+    },
 }
 SHORT = {  # in place of the defaults, where a real emulator plays, or a robot for minutes
     "Airstriker-v0": {"horizon": 12},
@@ -75,8 +87,14 @@ SHORT = {  # in place of the defaults, where a real emulator plays, or a robot f
     "MetaWorldML45-v0": {"horizon": 12},
     "VisualMaze-v0": {"horizon": 20},
 }
-FAMILIES = {id: partial(make, id, **SHORT.get(id, {})) for id in different_ids() if id in DISTRIBUTIONS}
-FAMILIES |= {f"{id}-{name}": partial(make, id, **arguments) for id, named in SETTINGS.items() for name, arguments in named.items()}
+FAMILIES = {
+    id: partial(make, id, **SHORT.get(id, {})) for id in different_ids() if id in DISTRIBUTIONS
+}
+FAMILIES |= {
+    f"{id}-{name}": partial(make, id, **arguments)
+    for id, named in SETTINGS.items()
+    for name, arguments in named.items()
+}
 GOALS = {"train": [-3.0, -2.0, 2.0, 3.0], "test": [-2.5, 2.5]}
 FAMILIES["gymnasium"] = partial(GymnasiumDistribution, "Line-v0", Line, GOALS, horizon=8)
 
@@ -110,12 +128,21 @@ AGENT_CASES = {
 PPO = PPOConfig(minibatches=2, epochs=2, lr=1e-2)
 SMALL = {  # a learner that isn't named here is checked with its default settings
     "rl2": {
-        core: RL2Config(episodes=2, num_envs=64, iterations=128, act="sample", network=NetworkConfig(core=core, hidden_size=16), ppo=PPO)
+        core: RL2Config(
+            episodes=2,
+            num_envs=64,
+            iterations=128,
+            act="sample",
+            network=NetworkConfig(core=core, hidden_size=16),
+            ppo=PPO,
+        )
         for core in ("gru", "lstm", "attention", "none")
     },
 }
 SMALL["joint-ppo"] = {
-    assignment: JointPPOConfig(num_envs=32, steps=10, iterations=60, assignment=assignment, ppo=PPO, fine_tuning_steps=64)
+    assignment: JointPPOConfig(
+        num_envs=32, steps=10, iterations=60, assignment=assignment, ppo=PPO, fine_tuning_steps=64
+    )
     for assignment in ("draw", "fixed")
 }
 RAINBOW = RainbowConfig(
@@ -127,27 +154,47 @@ RAINBOW = RainbowConfig(
     network=RainbowNetworkConfig(layers=(32,), hidden=32, v_min=0.0, v_max=5.0),
     replay=ReplayConfig(capacity=4096),
 )
-SMALL["joint-rainbow"] = {"small": JointRainbowConfig(16, 16, 128, rainbow=RAINBOW, fine_tuning=RAINBOW)}
+SMALL["joint-rainbow"] = {
+    "small": JointRainbowConfig(16, 16, 128, rainbow=RAINBOW, fine_tuning=RAINBOW)
+}
 OUTER = {"trpo": TRPO(max_kl=0.05), "ppo": ClippedPPO(epochs=4, adam=Adam(1e-2))}
 for learner in ("fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "reptile-rl"):
     SMALL[learner] = {
-        name: learner_class(learner).Config(
-            tasks=8, adaptation=Adaptation(episodes=8, inner_lr=0.5), outer=outer, network=PerceptronConfig(hidden=(16,))
+        name: (
+            learner_class(learner).Config(
+                tasks=8,
+                adaptation=Adaptation(episodes=8, inner_lr=0.5),
+                outer=outer,
+                network=PerceptronConfig(hidden=(16,)),
+            )
         )
         for name, outer in OUTER.items()
     }
 OFTEN = StackedPPO(lr=1e-2, epochs=4, minibatches=2)
 HIERARCHY = MLSHConfig(
-    option_length=2, warmup_updates=2, steps=64, tasks=6, network=PerceptronConfig(hidden=(16,)), master=OFTEN, sub_policy=OFTEN
+    option_length=2,
+    warmup_updates=2,
+    steps=64,
+    tasks=6,
+    network=PerceptronConfig(hidden=(16,)),
+    master=OFTEN,
+    sub_policy=OFTEN,
 )
-SMALL["mlsh"] = {"staggered": HIERARCHY, "at-once": replace(HIERARCHY, staggered=False, random_option=0.1)}
-IDENTITY, BUDGET = Identity(3, 4), Episodes(2, 0)
+SMALL["mlsh"] = {
+    "staggered": HIERARCHY,
+    "at-once": replace(HIERARCHY, staggered=False, random_option=0.1),
+}
+IDENTITY = Identity(3, 4)
+BUDGET = Episodes(2, 0)
 
 
 def builder(learner, config, num_seeds=1):
     """make_learner(distribution, seed), of several seeds at once if wanted."""
     return lambda tasks, seed: make_learner(
-        learner, tasks, config, seed if num_seeds == 1 else tuple(range(seed, seed + 10 * num_seeds, 10))
+        learner,
+        tasks,
+        config,
+        seed if num_seeds == 1 else tuple(range(seed, seed + 10 * num_seeds, 10)),
     )
 
 
@@ -156,7 +203,11 @@ LEARNER_CASES = {
     for learner in LEARNERS
     for name, config in SMALL.get(learner, {"default": None}).items()
 }
-LEARNER_CASES["rl2-two-seeds"] = (builder("rl2", SMALL["rl2"]["gru"], num_seeds=2), BernoulliBandit(3), BUDGET)
+LEARNER_CASES["rl2-two-seeds"] = (
+    builder("rl2", SMALL["rl2"]["gru"], num_seeds=2),
+    BernoulliBandit(3),
+    BUDGET,
+)
 
 
 @parametrize_distribution_checks(FAMILIES)
@@ -176,4 +227,6 @@ def test_learner(check):
 
 @pytest.mark.parametrize("agent", AGENTS)
 def test_every_agent_has_something_to_play(agent):
-    assert any(name.startswith(f"{agent}-") for name in AGENT_CASES), f"add a small distribution that {agent} can play to PLAYED"
+    assert any(name.startswith(f"{agent}-") for name in AGENT_CASES), (
+        f"add a small distribution that {agent} can play to PLAYED"
+    )

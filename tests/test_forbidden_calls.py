@@ -1,4 +1,7 @@
-"""Nothing in the package draws from a global generator, or loads what could run code: read off the syntax tree."""
+"""Nothing in the package draws from a global generator, or loads what could run code.
+
+Read off the syntax tree.
+"""
 
 import ast
 from pathlib import Path
@@ -8,8 +11,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "metarl").rglob("*.py"))
 
-# Workers get their environments and learners pickled by the process that starts them; nothing pickled is ever read from a file.
-PASSES_OBJECTS_TO_WORKERS = {"metarl/envs/registered_envs.py", "metarl/envs/workers.py", "metarl/learners/data_parallel.py"}
+# Workers get their environments and learners pickled by the process that starts them; nothing
+# pickled is ever read from a file.
+PASSES_OBJECTS_TO_WORKERS = {
+    "metarl/envs/registered_envs.py",
+    "metarl/envs/workers.py",
+    "metarl/learners/data_parallel.py",
+}
 PASSES_OBJECTS_TO_WORKERS |= {"metarl/learners/process_groups.py"}
 PICKLES_TO_COMPARE = {"metarl/envs/content.py"}  # reads none
 # Looks at the global generators' states, to tell whether anything touched them.
@@ -18,11 +26,29 @@ WATCHES_GLOBAL_GENERATORS = {"metarl/core/seeding.py"}
 MOVES_GLOBAL_GENERATORS = {"metarl/checks/global_generators.py"}
 
 PICKLES = {"pickle", "cPickle", "dill", "shelve", "marshal", "joblib"}
-LOADS = {"torch.load", "torch.save", "torch.jit.load", "pd.read_pickle", "pandas.read_pickle", "eval", "exec"}
+LOADS = {
+    "torch.load",
+    "torch.save",
+    "torch.jit.load",
+    "pd.read_pickle",
+    "pandas.read_pickle",
+    "eval",
+    "exec",
+}
 NUMPY_RANDOM = {"Generator", "default_rng", "SeedSequence", "PCG64", "BitGenerator"}
 TORCH_SEEDS = {"manual_seed", "manual_seed_all", "seed", "set_rng_state", "default_generator"}
-TORCH_DRAWS = {"rand", "randn", "randint", "randperm", "multinomial", "bernoulli", "normal", "poisson"}
-DRAWS_LIKE = {"rand_like", "randn_like", "randint_like", "dropout", "rrelu"}  # these take no generator
+TORCH_DRAWS = {
+    "rand",
+    "randn",
+    "randint",
+    "randperm",
+    "multinomial",
+    "bernoulli",
+    "normal",
+    "poisson",
+}
+# These take no generator
+DRAWS_LIKE = {"rand_like", "randn_like", "randint_like", "dropout", "rrelu"}
 METHOD_DRAWS = {
     "uniform_",
     "normal_",
@@ -35,8 +61,29 @@ METHOD_DRAWS = {
     "multinomial",
     "bernoulli",
 }
-INIT_DRAWS = {"orthogonal_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "trunc_normal_", "sparse_"}
-LAYERS = {"Linear", "Bilinear", "Conv1d", "Conv2d", "Conv3d", "GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Embedding"}
+INIT_DRAWS = {
+    "orthogonal_",
+    "xavier_uniform_",
+    "xavier_normal_",
+    "kaiming_uniform_",
+    "kaiming_normal_",
+    "trunc_normal_",
+    "sparse_",
+}
+LAYERS = {
+    "Linear",
+    "Bilinear",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "Embedding",
+}
 LAYERS |= {"MultiheadAttention", "Transformer", "TransformerEncoderLayer", "Dropout"}
 
 
@@ -50,25 +97,44 @@ def dotted(node: ast.AST) -> str:
 def violations(source: str, path: str = "metarl/some_module.py") -> list[str]:
     """Sentences on what `source` does that the package doesn't."""
     tree = ast.parse(source)
-    forked = {inner for node in ast.walk(tree) if isinstance(node, ast.With) and _forks(node) for inner in ast.walk(node)}
+    forked = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With) and _forks(node)
+        for inner in ast.walk(node)
+    }
     found = []
     for node in ast.walk(tree):
-        problem = _import(node, path) or (_call(node) if isinstance(node, ast.Call) else None) or _name(node, path, node in forked)
+        problem = (
+            _import(node, path)
+            or (_call(node) if isinstance(node, ast.Call) else None)
+            or _name(node, path, node in forked)
+        )
         if problem:
             found.append(f"line {node.lineno}: {problem}")  # type: ignore[attr-defined]
     return found
 
 
 def _forks(node: ast.With) -> bool:
-    return any(isinstance(item.context_expr, ast.Call) and dotted(item.context_expr.func) == "torch.random.fork_rng" for item in node.items)
+    return any(
+        isinstance(item.context_expr, ast.Call)
+        and dotted(item.context_expr.func) == "torch.random.fork_rng"
+        for item in node.items
+    )
 
 
 def _import(node: ast.AST, path: str) -> str | None:
     if not isinstance(node, ast.Import | ast.ImportFrom):
         return None
-    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+    names = (
+        [alias.name for alias in node.names]
+        if isinstance(node, ast.Import)
+        else [node.module or ""]
+    )
     for name in names:
-        if name.split(".")[0] in PICKLES or (name == "cloudpickle" and path not in PASSES_OBJECTS_TO_WORKERS | PICKLES_TO_COMPARE):
+        if name.split(".")[0] in PICKLES or (
+            name == "cloudpickle" and path not in PASSES_OBJECTS_TO_WORKERS | PICKLES_TO_COMPARE
+        ):
             return f"{name} can run code when it reads; use safetensors and JSON"
         if name in ("numpy.random", "torch.random") or (
             name == "random" and path not in WATCHES_GLOBAL_GENERATORS | MOVES_GLOBAL_GENERATORS
@@ -83,7 +149,11 @@ def _call(node: ast.Call) -> str | None:
     seeded = any(keyword.arg == "generator" for keyword in node.keywords)
     if name in LOADS or any(keyword.arg == "allow_pickle" for keyword in node.keywords):
         return f"{name} can run code; use safetensors and JSON"
-    if name in ("np.random.default_rng", "numpy.random.default_rng") and not node.args and not node.keywords:
+    if (
+        name in ("np.random.default_rng", "numpy.random.default_rng")
+        and not node.args
+        and not node.keywords
+    ):
         return "default_rng() without a seed differs from run to run"
     if name.startswith("torch.") and last in TORCH_DRAWS and not seeded:
         return f"{name} without generator= draws from PyTorch's global one"
@@ -91,11 +161,19 @@ def _call(node: ast.Call) -> str | None:
         return f"{name} draws from PyTorch's global generator"
     if ".init." in name and last in INIT_DRAWS | {"uniform_", "normal_"} and not seeded:
         return f"{name} without generator= draws from PyTorch's global one"
-    of_a_generator = name.split(".")[-2:-1] == ["rng"]  # NumPy's, whose methods are draws of its own
-    if isinstance(node.func, ast.Attribute) and last in METHOD_DRAWS and not of_a_generator and not seeded:
+    # NumPy's, whose methods are draws of its own
+    of_a_generator = name.split(".")[-2:-1] == ["rng"]
+    if (
+        isinstance(node.func, ast.Attribute)
+        and last in METHOD_DRAWS
+        and not of_a_generator
+        and not seeded
+    ):
         return f".{last}() without generator= draws from PyTorch's global one"
     if name.startswith(("nn.", "torch.nn.")) and last in LAYERS:
-        return f"{name} draws its weights from PyTorch's global generator; see metarl.networks.layers"
+        return (
+            f"{name} draws its weights from PyTorch's global generator; see metarl.networks.layers"
+        )
     return None
 
 
@@ -104,11 +182,20 @@ def _name(node: ast.AST, path: str, forked: bool) -> str | None:
         return None
     name = dotted(node)
     parts = name.split(".")
-    if parts[:2] in (["np", "random"], ["numpy", "random"]) and len(parts) == 3 and parts[2] not in NUMPY_RANDOM:
+    if (
+        parts[:2] in (["np", "random"], ["numpy", "random"])
+        and len(parts) == 3
+        and parts[2] not in NUMPY_RANDOM
+    ):
         looked_at = path in WATCHES_GLOBAL_GENERATORS and parts[2] == "get_state"
         moved = path in MOVES_GLOBAL_GENERATORS and parts[2] in ("get_state", "seed", "set_state")
         return None if looked_at or moved else f"{name} is a global generator's"
-    if parts[0] == "torch" and parts[-1] in TORCH_SEEDS and parts[1:-1] in ([], ["cuda"], ["random"]) and not forked:
+    if (
+        parts[0] == "torch"
+        and parts[-1] in TORCH_SEEDS
+        and parts[1:-1] in ([], ["cuda"], ["random"])
+        and not forked
+    ):
         return f"{name} is PyTorch's global generator; make a torch.Generator (metarl.core.seeding)"
     return None
 
@@ -117,7 +204,9 @@ def test_the_package_does_none_of_it():
     found = []
     for file in FILES:
         path = file.relative_to(ROOT).as_posix()
-        found += [f"{path}, {sentence}" for sentence in violations(file.read_text(encoding="utf-8"), path)]
+        found += [
+            f"{path}, {sentence}" for sentence in violations(file.read_text(encoding="utf-8"), path)
+        ]
     assert not found, "\n".join(found)
 
 

@@ -21,10 +21,19 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def run(code, **environment):
-    """Run `code` in a fresh process without settings of its own but `environment`; return what it printed."""
+    """Run `code` in a fresh process without settings of its own but `environment`.
+
+    Return what it printed.
+    """
     names = ("GOMP_SPINCOUNT", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
     inherited = {name: value for name, value in os.environ.items() if name not in names}
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**inherited, **environment})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**inherited, **environment},
+    )
     return done.stdout + done.stderr
 
 
@@ -79,7 +88,9 @@ def test_tuning_says_where_pytorch_was_imported_before():
 
 
 def test_a_users_own_settings_stay():
-    code = NOTED + "import metarl; metarl.tune_process(); print(os.environ['GOMP_SPINCOUNT'], calls)"
+    code = (
+        NOTED + "import metarl; metarl.tune_process(); print(os.environ['GOMP_SPINCOUNT'], calls)"
+    )
     assert run(code, GOMP_SPINCOUNT="7", MALLOC_MMAP_THRESHOLD_="65536") == "7 []\n"
 
 

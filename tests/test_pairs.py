@@ -1,6 +1,8 @@
-"""Every learner on every family by the command: it trains and is scored, or a sentence says why the two don't go together.
+"""Every learner on every family by the command: it trains and is scored, or a sentence says why the
+two don't go together.
 
-Settings are the suggested ones but for sizes, so that a pair that is suggested something impossible fails here.
+Settings are the suggested ones but for sizes, so that a pair that is suggested something impossible
+fails here.
 """
 
 import json
@@ -37,7 +39,16 @@ PPO = ["--ppo.minibatches", "1", "--ppo.epochs", "1"]
 ALONE = ["--tasks", "2", "--adaptation.episodes", "1"]
 ADAPTING = [*ALONE, "--inner-steps", "1"]
 EXAMPLES = ["--tasks", "2", "--inner-steps", "1"]
-RAINBOW = ["--rainbow.start", "4", "--rainbow.batch", "4", "--rainbow.replay.capacity", "64", "--rainbow.update-every", "4"]
+RAINBOW = [
+    "--rainbow.start",
+    "4",
+    "--rainbow.batch",
+    "4",
+    "--rainbow.replay.capacity",
+    "64",
+    "--rainbow.update-every",
+    "4",
+]
 TINY = {
     "joint-ppo": ["--num-envs", "1", "--steps", "8", *PPO],
     "joint-rainbow": ["--num-envs", "1", "--steps", "8", *RAINBOW],
@@ -50,7 +61,9 @@ TINY = {
 VECTORS_ONLY = {"fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "mlsh", "reptile-rl"}
 FAMILIES = [family for family in (*DISTRIBUTIONS, *SUPERVISED) if family not in PART_OF]
 PAIRS = [(learner, family) for family in FAMILIES for learner in (*LEARNERS, *SUPERVISED_LEARNERS)]
-PROCESSES = [  # some as a user's own processes, with workers and a refusal among them; the same in one process is tested for all pairs
+# Some as a user's own processes, with workers and a refusal among them; the same in one process is
+# tested for all pairs
+PROCESSES = [
     ("rl2", "BernoulliBandit-v0"),
     ("joint-ppo", "CoinRun-v0"),
     ("reptile", "SineRegression-v0"),
@@ -64,7 +77,7 @@ def _made(id, arguments):
 
 
 def make_once(id, **arguments):
-    """A distribution, made once for all learners, since it keeps no state."""
+    """Return a distribution, made once for all learners, since it keeps no state."""
     return _made(id, json.dumps(arguments, sort_keys=True))
 
 
@@ -80,7 +93,7 @@ def arguments_of(family, folders):
 
 
 def fits(learner, family, arguments):
-    """Whether the two are meant to go together."""
+    """Return whether the two are meant to go together."""
     if (learner in LEARNERS) != (family in DISTRIBUTIONS):
         return False
     if family in SUPERVISED:
@@ -98,7 +111,10 @@ def words_of(learner, family, arguments, folder):
 
 
 def scoring_of(learner, family, arguments, folder):
-    """How it is scored: on one task where each is an environment of its own, which takes long to begin."""
+    """Return how it is scored.
+
+    On one task where each is an environment of its own, which takes long to begin.
+    """
     if learner in SUPERVISED_LEARNERS:
         return ["evaluate", str(folder), "--num-tasks", "2", "--inner-steps", "1"]
     few = make_once(family, **arguments).env_per_row
@@ -116,7 +132,9 @@ def check_refused(shown, learner, family):
 
 
 @pytest.mark.parametrize(("learner", "family"), PAIRS, ids=["-on-".join(pair) for pair in PAIRS])
-def test_it_trains_and_is_scored_or_says_why_not(learner, family, tmp_path, folders, monkeypatch, capsys):
+def test_it_trains_and_is_scored_or_says_why_not(
+    learner, family, tmp_path, folders, monkeypatch, capsys
+):
     for module in (metarl.runs.commands, metarl.runs.config):
         monkeypatch.setattr(module, "make", make_once)
     arguments = arguments_of(family, folders)
@@ -138,11 +156,15 @@ def test_it_trains_and_is_scored_or_says_why_not(learner, family, tmp_path, fold
         assert list((tmp_path / "run" / "evaluations").glob("*.csv"))
 
 
-@pytest.mark.parametrize(("learner", "family"), PROCESSES, ids=["-on-".join(pair) for pair in PROCESSES])
+@pytest.mark.parametrize(
+    ("learner", "family"), PROCESSES, ids=["-on-".join(pair) for pair in PROCESSES]
+)
 def test_the_same_by_processes_of_their_own(learner, family, tmp_path, folders):
     arguments = arguments_of(family, folders)
     words = words_of(learner, family, arguments, tmp_path)
-    done = subprocess.run([sys.executable, "-m", "metarl", *words], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "metarl", *words], capture_output=True, text=True, timeout=120
+    )
     if not fits(learner, family, arguments):
         assert done.returncode == 1
         check_refused(done.stderr, learner, family)

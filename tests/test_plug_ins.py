@@ -69,11 +69,20 @@ def test_a_cell_that_runs_again_replaces_what_it_defined():
         (("thompson", MyAgent, "agent"), "an? agent 'thompson' already"),
         (("Mine-v0", MyLearner), 'register it with kind="learner"'),
         (("Mine-v0", MyAgent), 'register it with kind="agent"'),
-        (("Mine-v0", "my_module:MyMaze"), "A class or function that makes the distribution is needed"),
+        (
+            ("Mine-v0", "my_module:MyMaze"),
+            "A class or function that makes the distribution is needed",
+        ),
         (("Mine-v0", 3), "is needed, or a distribution, not 3"),
-        (("mine", MyBandit, "learner"), "The class of a learner is needed, not the class MyBandit; it lacks Config, update"),
+        (
+            ("mine", MyBandit, "learner"),
+            "The class of a learner is needed, not the class MyBandit; it lacks Config, update",
+        ),
         (("mine", two_arms, "agent"), "The class of an agent is needed, not "),
-        (("mine", MyAgent, "player"), "kind must be one of distribution, learner, agent, not 'player'"),
+        (
+            ("mine", MyAgent, "player"),
+            "kind must be one of distribution, learner, agent, not 'player'",
+        ),
     ],
 )
 def test_what_cannot_be_registered_gets_a_sentence(arguments, sentence):
@@ -116,8 +125,17 @@ def test_a_run_of_module_and_attribute_is_loaded_by_them(tmp_path):
         (f"{HERE}:HERE:THERE", "as module:attribute, such as my_module:MyThing"),
         (f"{HERE}:MyAgent", "can't be made with|should make a TaskDistribution"),
         (f"{HERE}:__doc__", "makes no distribution"),
-        ("broken_module:MyBandit", "The module 'broken_module' can't be imported: ZeroDivisionError: division by zero"),
-        ("lacking_module:MyBandit", "The module 'lacking_module' can't be imported: ModuleNotFoundError: No module named 'absent'"),
+        (
+            "broken_module:MyBandit",
+            "The module 'broken_module' can't be imported: ZeroDivisionError: division by zero",
+        ),
+        (
+            "lacking_module:MyBandit",
+            (
+                "The module 'lacking_module' can't be imported: ModuleNotFoundError: No module"
+                " named 'absent'"
+            ),
+        ),
         ("spelled_module:MyBandit", "The module 'spelled_module' can't be imported: SyntaxError"),
     ],
 )
@@ -133,7 +151,9 @@ def test_names_that_lead_nowhere_get_a_sentence(name, sentence, tmp_path, monkey
 def test_wrong_kinds_of_learners_and_agents_get_a_sentence():
     with pytest.raises(ValueError, match=r"the class MyBandit and no learner: it lacks Config"):
         metarl.make_learner(f"{HERE}:MyBandit", "BernoulliBandit-v0")
-    with pytest.raises(ValueError, match=r"the class MyLearner and no agent: it lacks act, supports"):
+    with pytest.raises(
+        ValueError, match=r"the class MyLearner and no agent: it lacks act, supports"
+    ):
         metarl.make_agent(f"{HERE}:MyLearner", "BernoulliBandit-v0", 2)
 
 

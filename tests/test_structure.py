@@ -1,4 +1,7 @@
-"""The shape of the package: imports go one way, names say what is inside, and nothing draws from a global generator."""
+"""The shape of the package.
+
+Imports go one way, names say what is inside, and nothing draws from a global generator.
+"""
 
 import ast
 import re
@@ -28,7 +31,9 @@ ORDER = (  # a row imports only from itself and from rows above
     "__main__",
 )
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SOURCES = sorted(file for folder in ("metarl", "benchmarks", "tests") for file in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(
+    file for folder in ("metarl", "benchmarks", "tests") for file in (ROOT / folder).rglob("*.py")
+)
 
 
 def name_of(file: Path) -> str:
@@ -55,19 +60,33 @@ def imports(tree: ast.AST) -> Iterator[Use]:
     """Every module of the package that `tree` imports, inside functions too."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (Use(node.lineno, alias.name) for alias in node.names if alias.name.split(".")[0] == "metarl")
+            yield from (
+                Use(node.lineno, alias.name)
+                for alias in node.names
+                if alias.name.split(".")[0] == "metarl"
+            )
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: write imports in full, `from metarl...`"
             if node.module and node.module.split(".")[0] == "metarl":
                 for alias in node.names:
                     inner = f"{node.module}.{alias.name}"
-                    yield Use(node.lineno, inner if inner in NAMES else metarl._EXPORTS.get(alias.name, node.module))
-        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "metarl" and node.attr in metarl._EXPORTS:
+                    yield Use(
+                        node.lineno,
+                        inner if inner in NAMES else metarl._EXPORTS.get(alias.name, node.module),
+                    )
+        elif (
+            isinstance(node, ast.Attribute)
+            and ast.unparse(node.value) == "metarl"
+            and node.attr in metarl._EXPORTS
+        ):
             yield Use(node.lineno, metarl._EXPORTS[node.attr])
 
 
 def row(module: str) -> int:
-    """Where `module` stands in ORDER; the package itself (its version) may be read anywhere."""
+    """Return where `module` stands in ORDER.
+
+    The package itself (its version) may be read anywhere.
+    """
     parts = module.split(".")
     return ORDER.index(parts[1]) if len(parts) > 1 else -1
 
@@ -84,12 +103,18 @@ def test_imports_go_one_way():
 
 
 def test_every_part_of_the_package_has_its_row():
-    parts = {file.relative_to(PACKAGE).parts[0].removesuffix(".py") for file in MODULES} - {"__init__"}
+    parts = {file.relative_to(PACKAGE).parts[0].removesuffix(".py") for file in MODULES} - {
+        "__init__"
+    }
     assert parts <= set(ORDER)
 
 
 def test_modules_do_not_import_each_other_in_circles():
-    graph = {name: {use.what for use in imports(TREES[file])} - {name, "metarl"} for name, file in NAMES.items() if name != "metarl"}
+    graph = {
+        name: {use.what for use in imports(TREES[file])} - {name, "metarl"}
+        for name, file in NAMES.items()
+        if name != "metarl"
+    }
     done: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -105,12 +130,19 @@ def test_modules_do_not_import_each_other_in_circles():
 
 def test_files_are_named_for_their_idea_and_finished():
     vague = {"util", "utils", "common", "helper", "helpers", "misc"}
-    wrong = [f"{path_of(file)}: name it for its idea" for file in SOURCES if vague & set(re.split(r"[/_.]", path_of(file)))]
+    wrong = [
+        f"{path_of(file)}: name it for its idea"
+        for file in SOURCES
+        if vague & set(re.split(r"[/_.]", path_of(file)))
+    ]
     unfinished = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
     for file in SOURCES:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             if unfinished.search(line):
-                wrong.append(f"{path_of(file)}, line {number}: something is left to do; do it, or open an issue")
+                wrong.append(
+                    f"{path_of(file)}, line {number}: something is left to do; do it, or open an"
+                    " issue"
+                )
     assert not wrong, "\n".join(wrong)
 
 
@@ -118,14 +150,16 @@ def test_public_things_have_docstrings():
     bare = [path_of(file) for file in MODULES if not ast.get_docstring(TREES[file])]
     for file in MODULES:
         for node in TREES[file].body:
-            named = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            named = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith(
+                "_"
+            )
             if named and not ast.get_docstring(node):
                 bare.append(f"{path_of(file)}: {node.name}")
     assert not bare, "\n".join(["These need docstrings:", *bare])
 
 
 def exported_by(tree: ast.Module) -> list[str]:
-    """The names in `__all__`."""
+    """Return the names in `__all__`."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             return ast.literal_eval(node.value)
@@ -133,14 +167,24 @@ def exported_by(tree: ast.Module) -> list[str]:
 
 
 def bound_in(tree: ast.Module) -> set[str]:
-    """The names that a module's code defines or imports."""
-    bound = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    """Return the names that a module's code defines or imports."""
+    bound = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             bound.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            bound |= {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
+            bound |= {
+                part.id
+                for target in targets
+                for part in ast.walk(target)
+                if isinstance(part, ast.Name)
+            }
     return bound
 
 
@@ -150,8 +194,15 @@ def test_what_is_exported_exists():
         if file == PACKAGE / "__init__.py":
             continue
         exported = exported_by(TREES[file])
-        wrong += [f"{path_of(file)} exports {name}, which it lacks" for name in sorted(set(exported) - bound_in(TREES[file]))]
-        wrong += [f"{path_of(file)} exports {name} twice" for name in sorted(set(exported)) if exported.count(name) > 1]
+        wrong += [
+            f"{path_of(file)} exports {name}, which it lacks"
+            for name in sorted(set(exported) - bound_in(TREES[file]))
+        ]
+        wrong += [
+            f"{path_of(file)} exports {name} twice"
+            for name in sorted(set(exported))
+            if exported.count(name) > 1
+        ]
     assert not wrong, "\n".join(wrong)
 
 

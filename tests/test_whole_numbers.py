@@ -1,4 +1,7 @@
-"""Seeds and sizes: every entry point takes the same whole numbers, and says the same of what is none."""
+"""Seeds and sizes.
+
+Every entry point takes the same whole numbers, and says the same of what is none.
+"""
 
 import gymnasium as gym
 import numpy as np
@@ -24,7 +27,9 @@ FOMAML_LEARNER = FOMAML(FOMAMLConfig(iterations=1, tasks=1, inner_steps=1), SINE
 
 
 def adapted(**arguments):
-    return metarl.GymnasiumDistribution("NoisyWalk-v0", NoisyWalk, **{"splits": {"train": [0.0], "test": [1.0]}, **arguments})
+    return metarl.GymnasiumDistribution(
+        "NoisyWalk-v0", NoisyWalk, **{"splits": {"train": [0.0], "test": [1.0]}, **arguments}
+    )
 
 
 def several():
@@ -38,7 +43,9 @@ SEEDS = {
     "sample of supervised": lambda seed: SINES.sample(1, "train", seed),
     "fresh_tasks": lambda seed: fresh_tasks(BANDIT, "train", 1, seed),
     "evaluate": lambda seed: metarl.evaluate(RANDOM, BANDIT, "test", 1, seed, BUDGET),
-    "evaluate_supervised": lambda seed: metarl.evaluate_supervised(FOMAML_LEARNER.adapter(), SINES, "test", 1, seed, steps=1),
+    "evaluate_supervised": lambda seed: metarl.evaluate_supervised(
+        FOMAML_LEARNER.adapter(), SINES, "test", 1, seed, steps=1
+    ),
     "make_learner": lambda seed: metarl.make_learner("rl2", BANDIT, SMALL, seed),
     "seeds of RL2": lambda seed: RL2(SMALL, BANDIT, (7, seed)),
     "other learner": lambda seed: metarl.make_learner("reptile", SINES, None, seed),
@@ -46,17 +53,24 @@ SEEDS = {
     "vector": lambda seed: several().reset(seed=seed),
     "vector, a list": lambda seed: several().reset(seed=[7, seed]),
     "gymnasium.make": lambda seed: gym.make("metarl/BernoulliBandit-v0").reset(seed=seed),
-    "gymnasium.make_vec": lambda seed: gym.make_vec("metarl/BernoulliBandit-v0", 2).reset(seed=seed),
+    "gymnasium.make_vec": (
+        lambda seed: gym.make_vec("metarl/BernoulliBandit-v0", 2).reset(seed=seed)
+    ),
 }
-NONE_IS_FINE = {"single", "vector", "vector, a list", "gymnasium.make", "gymnasium.make_vec"}  # as Gymnasium has it
+# As Gymnasium has it
+NONE_IS_FINE = {"single", "vector", "vector, a list", "gymnasium.make", "gymnasium.make_vec"}
 SIZES = {
     "sample": lambda n: BANDIT.sample(n, "train", 0),
     "sample of adapted": lambda n: adapted().sample(n, "train", 0),
     "sample of supervised": lambda n: SINES.sample(n, "train", 0),
     "fresh_tasks": lambda n: fresh_tasks(BANDIT, "train", n, 0),
     "num_tasks": lambda n: metarl.evaluate(RANDOM, BANDIT, "test", n, 0, BUDGET),
-    "num_tasks of supervised": lambda n: metarl.evaluate_supervised(FOMAML_LEARNER.adapter(), SINES, "test", n, 0, steps=1),
-    "steps of supervised": lambda n: metarl.evaluate_supervised(FOMAML_LEARNER.adapter(), SINES, "test", 1, 0, steps=n),
+    "num_tasks of supervised": lambda n: metarl.evaluate_supervised(
+        FOMAML_LEARNER.adapter(), SINES, "test", n, 0, steps=1
+    ),
+    "steps of supervised": lambda n: metarl.evaluate_supervised(
+        FOMAML_LEARNER.adapter(), SINES, "test", 1, 0, steps=n
+    ),
     "num_envs": lambda n: MetaEpisodeEnv(BANDIT, BUDGET, n, torch.Generator()),
     "num_envs of vector": lambda n: MetaEpisodeVector(BANDIT, BUDGET, num_envs=n),
     "horizon": lambda n: adapted(horizon=n),
@@ -75,7 +89,9 @@ def test_seeds(entry):
     SEEDS[entry](np.int64(3))
     SEEDS[entry](np.uint8(3))
     for odd in ODD:
-        if (odd is None and entry in NONE_IS_FINE) or (isinstance(odd, np.ndarray) and entry in ("vector", "gymnasium.make_vec")):
+        if (odd is None and entry in NONE_IS_FINE) or (
+            isinstance(odd, np.ndarray) and entry in ("vector", "gymnasium.make_vec")
+        ):
             continue
         with pytest.raises(ValueError, match=r"seed must be (a whole number|at least 0|at most)"):
             SEEDS[entry](odd)
@@ -87,12 +103,16 @@ def test_sizes(entry):
     for odd in ODD:
         if odd is None and entry in LEFT_OUT:
             continue
-        with pytest.raises(ValueError, match=r"must be (a whole number|at least|at most)|A budget needs"):
+        with pytest.raises(
+            ValueError, match=r"must be (a whole number|at least|at most)|A budget needs"
+        ):
             SIZES[entry](odd)
 
 
 def test_the_same_number_is_the_same_seed():
-    one, other = (metarl.evaluate(RANDOM, BANDIT, "test", 2, seed, BUDGET) for seed in (3, np.int64(3)))
+    one, other = (
+        metarl.evaluate(RANDOM, BANDIT, "test", 2, seed, BUDGET) for seed in (3, np.int64(3))
+    )
     assert one.fingerprint == other.fingerprint
     assert type(other.seed) is int
     first, again = (several().reset(seed=seed)[0] for seed in (3, np.int32(3)))
@@ -105,10 +125,16 @@ def test_whole_arguments_of_families(id):
 
     from metarl.core.registry import distribution_class
 
-    whole = [name for name, each in signature(distribution_class(id), eval_str=True).parameters.items() if each.annotation is int]
+    whole = [
+        name
+        for name, each in signature(distribution_class(id), eval_str=True).parameters.items()
+        if each.annotation is int
+    ]
     for name in whole:
         for odd in [1.5, True, "3", None, 2**70]:
-            with pytest.raises(ValueError, match=rf"{name} must (be a whole number, not|lie between)"):
+            with pytest.raises(
+                ValueError, match=rf"{name} must (be a whole number, not|lie between)"
+            ):
                 make(id, **{name: odd})
 
 

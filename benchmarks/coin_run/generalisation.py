@@ -3,9 +3,10 @@
     python benchmarks/coin_run/generalisation.py --publish
     python benchmarks/coin_run/generalisation.py --levels 10 --preset smoke
 
-Joint PPO with the Nature network on each number of training levels, then the share of episodes that reach the coin, on levels of training
-and on levels never seen, without learning on. The paper's figures (Cobbe et al. 2018, after 256 million steps) stand beside. Runs lie in
-runs/coin_run; with --publish, table, figure, successes level by level and weights go to results/coin_run.
+Joint PPO with the Nature network on each number of training levels, then the share of episodes that
+reach the coin, on levels of training and on levels never seen, without learning on. The paper's
+figures (Cobbe et al. 2018, after 256 million steps) stand beside. Runs lie in runs/coin_run; with
+--publish, table, figure, successes level by level and weights go to results/coin_run.
 """
 
 import metarl
@@ -37,7 +38,8 @@ from metarl.suites.options import SuiteOptions
 from metarl.suites.score_arrays import write_scores
 from metarl.tasks.games.coin_run_env import LONGEST
 
-TRAIN_SEED, TEST_SEED = 2603, 2604
+TRAIN_SEED = 2603
+TEST_SEED = 2604
 SPLITS = {"train": "levels of training", "test": "new levels"}
 
 
@@ -48,7 +50,8 @@ class Options(SuiteOptions):
     Attributes:
         levels: numbers of training levels.
         preset: smoke only shows that everything runs; paper takes 256 million steps.
-        num_tasks: episodes that each agent is scored on, of training levels (each as often as they go round) and of new ones, each another.
+        num_tasks: episodes that each agent is scored on, of training levels (each as often as they
+            go round) and of new ones, each another.
         horizon: most steps of an episode that is scored.
     """
 
@@ -69,15 +72,25 @@ class Options(SuiteOptions):
 
     def run_name(self, levels: int) -> str:
         """Return the name of a run's folder."""
-        return f"levels-{levels}-seed0" if self.preset == "cpu" else f"{self.preset}-levels-{levels}-seed0"
+        return (
+            f"levels-{levels}-seed0"
+            if self.preset == "cpu"
+            else f"{self.preset}-levels-{levels}-seed0"
+        )
 
 
 def main(options: Options, console: Console) -> None:
     """Every number of levels."""
     for levels in options.levels:
-        options.check_run(options.run_name(levels), coin_run_run(levels, options.preset, device=options.device))
+        options.check_run(
+            options.run_name(levels), coin_run_run(levels, options.preset, device=options.device)
+        )
     options.folder.mkdir(parents=True, exist_ok=True)
-    scores = {levels: scored for levels in options.levels if (scored := score(levels, options)) is not None}
+    scores = {
+        levels: scored
+        for levels in options.levels
+        if (scored := score(levels, options)) is not None
+    }
     if scores:
         show(write_table(scores, options), console)
         draw(scores, options)
@@ -85,23 +98,36 @@ def main(options: Options, console: Console) -> None:
 
 
 def score(levels: int, options: Options) -> dict[str, Evaluation] | None:
-    """An episode in each of `num_tasks` levels of training, and of as many others; None where nothing is trained."""
+    """Return an episode in each of `num_tasks` levels of training, and of as many others.
+
+    None where nothing is trained.
+    """
     run = coin_run_run(levels, options.preset, device=options.device)
     folder = options.trained_run(options.run_name(levels), run)
     if folder is None:
         return None
-    budget, played = Episodes(1), {}
+    budget = Episodes(1)
+    played = {}
     distribution = make(run.distribution, **{**run.arguments, "horizon": options.horizon})
     agent = load_agent(folder, budget)
     for split, seed in (("train", TRAIN_SEED), ("test", TEST_SEED)):
         played[split] = evaluate(agent, distribution, split, options.num_tasks, seed, budget)
         where = options.folder / f"{split}.npz"
-        write_scores(where, f"levels-{levels}", np.asarray(successes(played[split]))[None], played[split].fingerprint, seed)
+        write_scores(
+            where,
+            f"levels-{levels}",
+            np.asarray(successes(played[split]))[None],
+            played[split].fingerprint,
+            seed,
+        )
     return played
 
 
 def successes(evaluation: Evaluation) -> np.ndarray:
-    """Whether the only episode in each level reached the coin [plays] (0 or 1); training levels are few, and played many times."""
+    """Return whether the only episode in each level reached the coin [plays] (0 or 1).
+
+    Training levels are few, and played many times.
+    """
     return episode_successes(evaluation)[:, 0].astype(float)
 
 
@@ -116,14 +142,33 @@ def write_table(scores: dict[int, dict[str, Evaluation]], options: Options) -> p
     for levels, played in scores.items():
         known, new = (share(successes(played[split])) for split in SPLITS)
         difference = gap(played).difference
-        line: dict[str, Any] = {"levels": levels, "train": known.value, "train_low": known.low, "train_high": known.high}
+        line: dict[str, Any] = {
+            "levels": levels,
+            "train": known.value,
+            "train_low": known.low,
+            "train_high": known.high,
+        }
         line |= {"test": new.value, "test_low": new.low, "test_high": new.high}
-        line |= {"gap": difference.value, "gap_low": difference.low, "gap_high": difference.high, "n": options.num_tasks, "source": "here"}
+        line |= {
+            "gap": difference.value,
+            "gap_low": difference.low,
+            "gap_high": difference.high,
+            "n": options.num_tasks,
+            "source": "here",
+        }
         lines.append(line)
     paper = generalisation_table()
     for _, row in paper.iterrows():
-        line = {"levels": row["levels"], "train": row["train"], "test": row["test"], "gap": row["train"] - row["test"]}
-        lines.append(line | {"source": f"Cobbe et al. 2018, {row['network']}, 256 million steps ({row['trust']})"})
+        line = {
+            "levels": row["levels"],
+            "train": row["train"],
+            "test": row["test"],
+            "gap": row["train"] - row["test"],
+        }
+        lines.append(
+            line
+            | {"source": f"Cobbe et al. 2018, {row['network']}, 256 million steps ({row['trust']})"}
+        )
     table = pd.DataFrame(lines).round(4)
     write_csv(options.folder / "table.csv", table)
     return table
@@ -137,16 +182,25 @@ def show(table: pd.DataFrame, console: Console) -> None:
     for row in table.to_dict("records"):
         cells = []
         for name in ("train", "test", "gap"):
-            interval = f" [{100 * row[f'{name}_low']:.1f}, {100 * row[f'{name}_high']:.1f}]" if row["source"] == "here" else ""
+            interval = (
+                f" [{100 * row[f'{name}_low']:.1f}, {100 * row[f'{name}_high']:.1f}]"
+                if row["source"] == "here"
+                else ""
+            )
             cells.append("" if np.isnan(row[name]) else f"{100 * row[name]:.1f}{interval}")
-        view.add_row("no bounds" if np.isinf(row["levels"]) else f"{row['levels']:,.0f}", *cells, row["source"])
+        view.add_row(
+            "no bounds" if np.isinf(row["levels"]) else f"{row['levels']:,.0f}",
+            *cells,
+            row["source"],
+        )
     console.print(view)
 
 
 def draw(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
     """Success against the number of training levels."""
     curves = {
-        words: {f"{levels:,}": share(successes(played[split])) for levels, played in scores.items()} for split, words in SPLITS.items()
+        words: {f"{levels:,}": share(successes(played[split])) for levels, played in scores.items()}
+        for split, words in SPLITS.items()
     }
     figure = intervals_figure(
         curves,
@@ -165,17 +219,35 @@ def record(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
         played = scores.get(levels)
         for split, words in SPLITS.items():
             value = share(successes(played[split])) if played else None
-            record_figure(options.folder, f"CoinRun, {levels} training levels: success on {words}", "shown", value, None, options.command())
+            record_figure(
+                options.folder,
+                f"CoinRun, {levels} training levels: success on {words}",
+                "shown",
+                value,
+                None,
+                options.command(),
+            )
         value = gap(played).difference if played else None
-        record_figure(options.folder, f"CoinRun, {levels} training levels: gap", "shown", value, None, options.command())
-    few, many = min(options.levels), max(options.levels)
+        record_figure(
+            options.folder,
+            f"CoinRun, {levels} training levels: gap",
+            "shown",
+            value,
+            None,
+            options.command(),
+        )
+    few = min(options.levels)
+    many = max(options.levels)
     if few < many:
         fall = None
         if few in scores and many in scores:
-            one, other = gap(scores[few]).difference, gap(scores[many]).difference
+            one = gap(scores[few]).difference
+            other = gap(scores[many]).difference
             error = float(np.hypot(one.high - one.low, other.high - other.low)) / 2
             value_of_fall = one.value - other.value
-            fall = Estimate(value_of_fall, value_of_fall - error, value_of_fall + error, options.num_tasks)
+            fall = Estimate(
+                value_of_fall, value_of_fall - error, value_of_fall + error, options.num_tasks
+            )
         reached = None if fall is None else fall.low > 0
         name = f"CoinRun: gap at {few} training levels minus gap at {many}"
         record_figure(options.folder, name, "> 0", fall, reached, options.command())
@@ -183,6 +255,9 @@ def record(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
 
 if __name__ == "__main__":
     try:
-        main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
+        main(
+            tyro.cli(Options, description=__doc__),
+            Console(width=None if sys.stdout.isatty() else 140),
+        )
     except (ValueError, OSError) as error:
         sys.exit(str(error))

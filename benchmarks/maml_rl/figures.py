@@ -1,4 +1,7 @@
-"""Paths of policies that adapt in PointNavigation, goal by goal: before the first update and after each (Finn et al. 2017, figure 4)."""
+"""Paths of policies that adapt in PointNavigation, goal by goal.
+
+Before the first update and after each (Finn et al. 2017, figure 4).
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +30,10 @@ class Walks:
 
     Attributes:
         goals: [n, 2] x and y.
-        places: by number of updates, the path [T + 1, 2] towards each goal in the one episode that follows them, from the start on.
-        evaluations: by number of updates, all episodes played; the last of each task is the path's, those before led to the updates.
+        places: by number of updates, the path [T + 1, 2] towards each goal in the one episode that
+            follows them, from the start on.
+        evaluations: by number of updates, all episodes played; the last of each task is the path's,
+            those before led to the updates.
     """
 
     goals: np.ndarray
@@ -36,36 +41,50 @@ class Walks:
     evaluations: dict[int, Evaluation]
 
     def returns(self, updates: int) -> np.ndarray:
-        """The return [n] of the paths after so many updates."""
+        """Return the return [n] of the paths after so many updates."""
         return self.evaluations[updates].scores("after_k")
 
 
 def walk(
-    make_agent: Callable[[Budget], Agent], distribution: PointNavigation, num_goals: int, seed: int, episodes: int, updates: int = 3
+    make_agent: Callable[[Budget], Agent],
+    distribution: PointNavigation,
+    num_goals: int,
+    seed: int,
+    episodes: int,
+    updates: int = 3,
 ) -> Walks:
-    """One episode towards each of `num_goals` test goals after 0, 1, ..., `updates` updates.
+    """Return one episode towards each of `num_goals` test goals after 0, 1, ..., `updates` updates.
 
-    An agent is made anew for each number of updates, so that it knows which episode is scored. Goals and random numbers are the same each
-    time: three updates are those of two, and one more.
+    An agent is made anew for each number of updates, so that it knows which episode is scored.
+    Goals and random numbers are the same each time: three updates are those of two, and one more.
 
     Args:
-        make_agent: gives the agent for a budget. seed: names the goals. episodes: E, played before each update.
+        make_agent: gives the agent for a budget. seed: names the goals. episodes: E, played before
+            each update.
 
     Raises:
         ValueError: no goals, no episodes, or a negative number of updates.
     """
     if min(num_goals, episodes) < 1 or updates < 0:
-        raise ValueError(f"Name at least 1 goal, 1 episode and 0 updates, not {num_goals}, {episodes} and {updates}.")
-    places, evaluations = {}, {}
+        raise ValueError(
+            f"Name at least 1 goal, 1 episode and 0 updates, not {num_goals}, {episodes} and"
+            f" {updates}."
+        )
+    places = {}
+    evaluations = {}
     for update in range(updates + 1):
         budget = Episodes(update * episodes, after=1)
-        played = evaluate(make_agent(budget), distribution, "test", num_goals, seed, budget, record_actions=True)
-        places[update], evaluations[update] = _last_paths(played, distribution), played
+        played = evaluate(
+            make_agent(budget), distribution, "test", num_goals, seed, budget, record_actions=True
+        )
+        places[update] = _last_paths(played, distribution)
+        evaluations[update] = played
     return Walks(distribution.sample(num_goals, "test", seed).goal.numpy(), places, evaluations)
 
 
 def paths_figure(rows: Mapping[str, Walks], goals: Sequence[int]) -> Figure:
-    """A row for each label and a column for each of `goals`; a panel's title is the return before and after all updates.
+    """Return a row for each label and a column for each of `goals`; a panel's title is the return
+    before and after all updates.
 
     The grey square holds all goals. Paths that leave a panel go on outside of it.
 
@@ -73,7 +92,9 @@ def paths_figure(rows: Mapping[str, Walks], goals: Sequence[int]) -> Figure:
         ValueError: nothing to draw, or walks towards different goals.
     """
     if not goals or len({walks.goals.tobytes() for walks in rows.values()}) != 1:
-        raise ValueError("Paths stand side by side if they were walked towards the same goals, one at least.")
+        raise ValueError(
+            "Paths stand side by side if they were walked towards the same goals, one at least."
+        )
     figure = Figure(figsize=(0.5 + 2.2 * len(goals), 0.6 + 2.35 * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), len(goals), sharex=True, sharey=True, squeeze=False)
     for panels, (label, walks) in zip(grid, rows.items(), strict=True):
@@ -86,11 +107,16 @@ def paths_figure(rows: Mapping[str, Walks], goals: Sequence[int]) -> Figure:
 
 
 def _last_paths(played: Evaluation, distribution: PointNavigation) -> list[np.ndarray]:
-    """The path of each task's last episode, walked again by the actions that were recorded; nothing in these tasks is random."""
+    """Return the path of each task's last episode, walked again by the actions that were recorded.
+
+    Nothing in these tasks is random.
+    """
     assert played.actions is not None
     tasks = distribution.sample(played.num_tasks, played.split, played.seed)
-    start, length = played.start_step.reshape(len(tasks), -1)[:, -1], episode_lengths(played)[:, -1]
-    steps = np.minimum(start[:, None] + np.arange(length.max()), played.actions.shape[1] - 1)  # those after an end are cut off below
+    start = played.start_step.reshape(len(tasks), -1)[:, -1]
+    length = episode_lengths(played)[:, -1]
+    # Those after an end are cut off below
+    steps = np.minimum(start[:, None] + np.arange(length.max()), played.actions.shape[1] - 1)
     actions = torch.from_numpy(np.take_along_axis(played.actions, steps[:, :, None], 1))
     rng = torch_generator(0, "not used by PointNavigation")
     state, _ = distribution.reset(tasks, rng)
@@ -98,20 +124,57 @@ def _last_paths(played: Evaluation, distribution: PointNavigation) -> list[np.nd
     for action in actions.unbind(1):
         state = distribution.step(tasks, state, action, rng).state
         states.append(state)
-    return [path[: end + 1] for path, end in zip(torch.stack(states, 1).numpy(), length, strict=True)]
+    return [
+        path[: end + 1] for path, end in zip(torch.stack(states, 1).numpy(), length, strict=True)
+    ]
 
 
 def _draw(axes: Axes, walks: Walks, goal: int) -> None:
     """The paths to one goal."""
-    axes.plot([-EDGE, EDGE, EDGE, -EDGE, -EDGE], [-EDGE, -EDGE, EDGE, EDGE, -EDGE], color="#d0d0d0", linewidth=1)
+    axes.plot(
+        [-EDGE, EDGE, EDGE, -EDGE, -EDGE],
+        [-EDGE, -EDGE, EDGE, EDGE, -EDGE],
+        color="#d0d0d0",
+        linewidth=1,
+    )
     for i, (update, paths) in enumerate(walks.places.items()):
         name = f"after {update} update" + "s" * (update > 1) if update else "before"
-        thin = max(1.2, 3.6 - 0.8 * i)  # later ones are thinner, so that paths which coincide all show
-        colour, dash = COLOURS[i % len(COLOURS)], DASHES[(3, 0, 1, 2, 4, 5)[i % 6]]
-        axes.plot(*paths[goal].T, linestyle=dash, color=colour, linewidth=thin, marker="o", markevery=[-1], markersize=5, label=name)
-    axes.plot(0, 0, linestyle="", marker="o", markersize=8, markerfacecolor="none", markeredgecolor="#6b6b6b", label="start")
-    axes.plot(*walks.goals[goal], linestyle="", marker="*", markersize=12, markerfacecolor="none", markeredgecolor="black", label="goal")
-    before, after = (walks.returns(update)[goal] for update in (min(walks.places), max(walks.places)))
+        # Later ones are thinner, so that paths which coincide all show
+        thin = max(1.2, 3.6 - 0.8 * i)
+        colour = COLOURS[i % len(COLOURS)]
+        dash = DASHES[(3, 0, 1, 2, 4, 5)[i % 6]]
+        axes.plot(
+            *paths[goal].T,
+            linestyle=dash,
+            color=colour,
+            linewidth=thin,
+            marker="o",
+            markevery=[-1],
+            markersize=5,
+            label=name,
+        )
+    axes.plot(
+        0,
+        0,
+        linestyle="",
+        marker="o",
+        markersize=8,
+        markerfacecolor="none",
+        markeredgecolor="#6b6b6b",
+        label="start",
+    )
+    axes.plot(
+        *walks.goals[goal],
+        linestyle="",
+        marker="*",
+        markersize=12,
+        markerfacecolor="none",
+        markeredgecolor="black",
+        label="goal",
+    )
+    before, after = (
+        walks.returns(update)[goal] for update in (min(walks.places), max(walks.places))
+    )
     axes.set_title(f"{before:.1f} → {after:.1f}", loc="left", fontsize=9)
     axes.set_aspect("equal")
     axes.set_xlim(-MARGIN * EDGE, MARGIN * EDGE)

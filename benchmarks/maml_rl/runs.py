@@ -1,11 +1,17 @@
-"""The trainings of policies that adapt by gradients, and of what they are held against: RL², and a policy trained on all tasks jointly."""
+"""The trainings of policies that adapt by gradients, and of what they are held against.
+
+RL², and a policy trained on all tasks jointly.
+"""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from metarl.learners.initialisation.adapting_policy import Adaptation
 from metarl.learners.initialisation.joint_rl import JointRLConfig
-from metarl.learners.initialisation.policy_initialisation import ClippedPPO, PolicyInitialisationConfig
+from metarl.learners.initialisation.policy_initialisation import (
+    ClippedPPO,
+    PolicyInitialisationConfig,
+)
 from metarl.learners.initialisation.reptile_rl import ReptileRLConfig
 from metarl.learners.memory.rl2 import RL2Config
 from metarl.learners.optimizers import Adam
@@ -38,7 +44,8 @@ class Family:
     Attributes:
         id: the distribution. plans: the learners, as tables name them.
         updates: gradient steps that are scored. arguments: of the distribution.
-        inner_lrs: sizes of the scored steps, of which each learner gets the one that is best on training tasks.
+        inner_lrs: sizes of the scored steps, of which each learner gets the one that is best on
+            training tasks.
     """
 
     id: str
@@ -48,11 +55,13 @@ class Family:
     inner_lrs: tuple[float, ...] = (0.001, 0.003, 0.01, 0.025, 0.05, 0.1, 0.2)
 
 
-# Inner steps are as many as are scored; their size in training was chosen on training tasks, of 0.1, 0.2, 0.5 and 1.
+# Inner steps are as many as are scored; their size in training was chosen on training tasks, of
+# 0.1, 0.2, 0.5 and 1.
 STEP = Adaptation(episodes=20, inner_lr=0.1)
 MAML = FOMAML = PolicyInitialisationConfig(inner_steps=3, adaptation=STEP, iterations=100)
 REPTILE = ReptileRLConfig(inner_steps=3, adaptation=STEP)
-JOINT = JointRLConfig(iterations=400, adaptation=STEP)  # as many environment steps as MAML, which plays every task four times
+# As many environment steps as MAML, which plays every task four times
+JOINT = JointRLConfig(iterations=400, adaptation=STEP)
 BY_PPO = ClippedPPO(epochs=5, adam=Adam(1e-3))
 NAVIGATING_RL2 = RL2Config(
     episodes=4,
@@ -75,8 +84,13 @@ NAVIGATION = {
 RUNNING = Adaptation(episodes=10, inner_lr=0.1)
 WIDE = TRPO(max_kl=0.02)
 CHEETAHS = {
-    "MAML, TRPO": Plan("maml-rl", PolicyInitialisationConfig(inner_steps=1, adaptation=RUNNING, outer=WIDE, iterations=150)),
-    "Joint training, fine-tuned": Plan("joint-rl", JointRLConfig(adaptation=RUNNING, outer=WIDE, iterations=300)),
+    "MAML, TRPO": Plan(
+        "maml-rl",
+        PolicyInitialisationConfig(inner_steps=1, adaptation=RUNNING, outer=WIDE, iterations=150),
+    ),
+    "Joint training, fine-tuned": Plan(
+        "joint-rl", JointRLConfig(adaptation=RUNNING, outer=WIDE, iterations=300)
+    ),
 }
 FAMILIES = {
     "point-navigation": Family("PointNavigation-v0", NAVIGATION),
@@ -86,7 +100,7 @@ FAMILIES = {
 
 
 def adaptation_run(family: str, label: str, seed: int = 0, device: str = "cpu") -> RunConfig:
-    """One run.
+    """Return one run.
 
     Raises:
         ValueError: an unknown family, or a learner that isn't trained on it.

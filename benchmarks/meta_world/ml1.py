@@ -1,12 +1,15 @@
-"""RL² and a policy without memory on Meta-World's ML1 (Yu et al. 2019), trained alike, on goals never seen in training.
+"""RL² and a policy without memory on Meta-World's ML1 (Yu et al. 2019), trained alike, on goals
+never seen in training.
 
     python benchmarks/meta_world/ml1.py --publish
 
-Both policies are trained by the same algorithm on the same training goals, for as many steps; one has a GRU, the other reads the current
-observation only. The goal isn't shown. All agents play the 50 test goals at a fixed horizon; success is reported apart from return. Beside
-them: doing nothing, random actions, and Meta-World's scripted expert, which is shown the goal. Trainings lie in runs/meta_world and go on
-from there; published ones are used as they are. With --publish, figures.csv, table.csv and the weights go to results/meta_world;
-otherwise to runs/meta_world/tables.
+Both policies are trained by the same algorithm on the same training goals, for as many steps; one
+has a GRU, the other reads the current observation only. The goal isn't shown. All agents play the
+50 test goals at a fixed horizon; success is reported apart from return. Beside them: doing nothing,
+random actions, and Meta-World's scripted expert, which is shown the goal. Trainings lie in
+runs/meta_world and go on from there; published ones are used as they are. With --publish,
+figures.csv, table.csv and the weights go to results/meta_world; otherwise to
+runs/meta_world/tables.
 """
 
 import metarl
@@ -74,40 +77,89 @@ class Options(SuiteOptions):
         return Episodes(self.episodes)
 
     def run(self, core: Any) -> RunConfig:
-        """The training of a policy with this core."""
+        """Return the training of a policy with this core."""
         ppo = PPOConfig(
-            discount=0.99, gae_lambda=0.95, epochs=4, minibatches=3, lr=3e-3, lr_end=3e-4, entropy_coef=0.0, entropy_end=0.0, value_coef=0.5
+            discount=0.99,
+            gae_lambda=0.95,
+            epochs=4,
+            minibatches=3,
+            lr=3e-3,
+            lr_end=3e-4,
+            entropy_coef=0.0,
+            entropy_end=0.0,
+            value_coef=0.5,
         )
-        config = RL2Config(self.episodes, self.num_envs, self.iterations, network=NetworkConfig(core, hidden_size=64), ppo=ppo)
-        return RunConfig("rl2", config, "MetaWorldML1-v0", {"task": self.task, "horizon": self.horizon}, self.seed, self.device)
+        config = RL2Config(
+            self.episodes,
+            self.num_envs,
+            self.iterations,
+            network=NetworkConfig(core, hidden_size=64),
+            ppo=ppo,
+        )
+        return RunConfig(
+            "rl2",
+            config,
+            "MetaWorldML1-v0",
+            {"task": self.task, "horizon": self.horizon},
+            self.seed,
+            self.device,
+        )
 
 
 def main(options: Options, console: Console) -> None:
     """Train both, play all, print, save."""
-    hidden, shown = (MetaWorldML1(options.task, options.horizon, goal_visible=visible) for visible in (False, True))
-    played = {label: play(agent, hidden, options) for label, agent in trained(options, hidden, console).items()}
+    hidden, shown = (
+        MetaWorldML1(options.task, options.horizon, goal_visible=visible)
+        for visible in (False, True)
+    )
+    played = {
+        label: play(agent, hidden, options)
+        for label, agent in trained(options, hidden, console).items()
+    }
     for id in BASELINES:
-        played[agent_class(id).label] = play(make_agent(id, hidden, options.budget), hidden, options)
+        played[agent_class(id).label] = play(
+            make_agent(id, hidden, options.budget), hidden, options
+        )
     expert = make_agent("scripted-expert", shown, options.budget)
     played[agent_class("scripted-expert").label] = play(expert, shown, options)
-    table = pd.DataFrame([line for label, evaluation in played.items() for line in lines(label, evaluation)])
+    table = pd.DataFrame(
+        [line for label, evaluation in played.items() for line in lines(label, evaluation)]
+    )
     options.folder.mkdir(parents=True, exist_ok=True)
-    write_episodes(options.folder / "episodes.npz", {label: [evaluation] for label, evaluation in played.items()})
-    write_csv(options.folder / "table.csv", table.assign(task=options.task, horizon=options.horizon, command=options.command()))
+    write_episodes(
+        options.folder / "episodes.npz",
+        {label: [evaluation] for label, evaluation in played.items()},
+    )
+    write_csv(
+        options.folder / "table.csv",
+        table.assign(task=options.task, horizon=options.horizon, command=options.command()),
+    )
     show(table, options, console)
-    where = f"ML1 {options.task}, {options.episodes} episodes of {options.horizon} steps, test goals"
+    where = (
+        f"ML1 {options.task}, {options.episodes} episodes of {options.horizon} steps, test goals"
+    )
     memory, memoryless = (played.get(label) for label in CORES.values())
     nothing, scripted = (played[agent_class(id).label] for id in ("do-nothing", "scripted-expert"))
     for name, better, worse in (
         ("RL² minus a policy without memory", memory, memoryless),
         ("scripted expert (shown the goal) minus doing nothing", scripted, nothing),
     ):
-        for score, unit in (("total", "total return"), ("success", "share of episodes with success")):
+        for score, unit in (
+            ("total", "total return"),
+            ("success", "share of episodes with success"),
+        ):
             lead = None
             if better is not None and worse is not None:
                 lead = paired_difference(better.scores(score), worse.scores(score)).difference
             reached = None if lead is None else lead.low > 0
-            record_figure(options.folder, f"{name}, {unit}, {where}, paired", "> 0", lead, reached, options.command())
+            record_figure(
+                options.folder,
+                f"{name}, {unit}, {where}, paired",
+                "> 0",
+                lead,
+                reached,
+                options.command(),
+            )
             console.print(f"{name}, {unit}: {lead}", highlight=False)
 
 
@@ -121,23 +173,33 @@ def trained(options: Options, distribution: MetaWorldML1, console: Console) -> d
         if folder is None:
             continue
         agents[label] = load_agent(folder, options.budget)
-        console.print(f"{label}: {folder.as_posix()}, {int(RunFolder(folder).metrics['steps'].iloc[-1]):,} steps", highlight=False)
+        console.print(
+            f"{label}: {folder.as_posix()}, {int(RunFolder(folder).metrics['steps'].iloc[-1]):,}"
+            " steps",
+            highlight=False,
+        )
     return agents
 
 
 def play(agent: Agent, distribution: MetaWorldML1, options: Options) -> Evaluation:
-    """The test goals, each once."""
+    """Return the test goals, each once."""
     return evaluate(agent, distribution, "test", options.goals, TEST_SEED, options.budget)
 
 
 def lines(label: str, evaluation: Evaluation) -> list[dict[str, object]]:
-    """One line an episode: return and success, each with its interval over goals."""
+    """Return one line an episode: return and success, each with its interval over goals."""
     success = evaluation.success.reshape(evaluation.num_tasks, -1).astype(float)
     found: list[dict[str, object]] = []
-    for episode, (returns, wins) in enumerate(zip(evaluation.matrix().T, success.T, strict=True), 1):
+    for episode, (returns, wins) in enumerate(
+        zip(evaluation.matrix().T, success.T, strict=True), 1
+    ):
         line: dict[str, object] = {"agent": label, "episode": episode}
         for name, estimate in (("return", mean(returns)), ("success", share(wins))):
-            figures = {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+            figures = {
+                name: estimate.value,
+                f"{name}_low": estimate.low,
+                f"{name}_high": estimate.high,
+            }
             line |= {key: round(value, 4) for key, value in figures.items()}
         found.append({**line, "goals": evaluation.num_tasks, "fingerprint": evaluation.fingerprint})
     return found
@@ -146,18 +208,28 @@ def lines(label: str, evaluation: Evaluation) -> list[dict[str, object]]:
 def show(table: pd.DataFrame, options: Options, console: Console) -> None:
     """Print the table."""
     shown = Table(
-        "agent", "episode", "return", "success", title=f"ML1 {options.task}, {options.horizon} steps an episode, {options.goals} test goals"
+        "agent",
+        "episode",
+        "return",
+        "success",
+        title=f"ML1 {options.task}, {options.horizon} steps an episode, {options.goals} test goals",
     )
     for row in table.to_dict("records"):
         interval = f"{row['return']:.1f} [{row['return_low']:.1f}, {row['return_high']:.1f}]"
         shown.add_row(
-            row["agent"], str(row["episode"]), interval, f"{row['success']:.2f} [{row['success_low']:.2f}, {row['success_high']:.2f}]"
+            row["agent"],
+            str(row["episode"]),
+            interval,
+            f"{row['success']:.2f} [{row['success_low']:.2f}, {row['success_high']:.2f}]",
         )
     console.print(shown)
 
 
 if __name__ == "__main__":
     try:
-        main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 120))
+        main(
+            tyro.cli(Options, description=__doc__),
+            Console(width=None if sys.stdout.isatty() else 120),
+        )
     except (ValueError, OSError) as error:
         sys.exit(str(error))

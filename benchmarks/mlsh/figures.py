@@ -1,4 +1,7 @@
-"""What sub-policies have come to do: where each walks to by itself, and a map of its likely actions."""
+"""What sub-policies have come to do.
+
+Where each walks to by itself, and a map of its likely actions.
+"""
 
 from itertools import permutations
 from typing import Any, NamedTuple
@@ -18,7 +21,17 @@ from metarl.learners.hierarchy.mlsh import MLSH
 from metarl.learners.hierarchy.options import Hierarchy
 from metarl.tasks.control.moving_bandits import MOVES, REACH, SIDE
 
-__all__ = ["OneOption", "Walks", "angles", "draw_walks", "likely_actions", "option_information", "option_maps", "own_axes", "walks"]
+__all__ = [
+    "OneOption",
+    "Walks",
+    "angles",
+    "draw_walks",
+    "likely_actions",
+    "option_information",
+    "option_maps",
+    "own_axes",
+    "walks",
+]
 
 
 class OneOption:
@@ -29,7 +42,9 @@ class OneOption:
     """
 
     def __init__(self, hierarchy: Hierarchy, sub_policies: list[Tensor], option: int):
-        self.hierarchy, self.sub_policies, self.option = hierarchy, sub_policies, option
+        self.hierarchy = hierarchy
+        self.sub_policies = sub_policies
+        self.option = option
 
     def initial_state(self, batch_size: int) -> tuple[()]:
         """Nothing is kept."""
@@ -37,10 +52,12 @@ class OneOption:
 
     @torch.no_grad()
     def act(self, step: Step, state: tuple[()], rng: Generator) -> tuple[Tensor, tuple[()]]:
-        """The sub-policy's most likely action."""
+        """Return the sub-policy's most likely action."""
         features = self.hierarchy.inputs(step)
         option = torch.full((len(features),), self.option, device=features.device)
-        mode = self.hierarchy.actions.mode(self.hierarchy.parameters(self.sub_policies, features, option))
+        mode = self.hierarchy.actions.mode(
+            self.hierarchy.parameters(self.sub_policies, features, option)
+        )
         return self.hierarchy.actions.to_environment(mode), state
 
 
@@ -57,8 +74,11 @@ class Walks(NamedTuple):
 
 
 def walks(learner: MLSH, distribution: TaskDistribution, num: int, seed: int) -> Walks:
-    """Let each sub-policy walk `num` times for an episode of `distribution`, whose states hold a `torso` [..., 2]."""
-    sub_policies, paths = learner.sub_policies.weights, []
+    """Let each sub-policy walk `num` times for an episode of `distribution`, whose states hold a
+    `torso` [..., 2].
+    """
+    sub_policies = learner.sub_policies.weights
+    paths = []
     for option in range(learner.config.sub_policies):
         agent = OneOption(learner.hierarchy, sub_policies, option)
         recorded = record(agent, distribution, "test", num, seed, Episodes(1))
@@ -75,14 +95,18 @@ def angles(ways: np.ndarray, axes: np.ndarray) -> np.ndarray:
 
 
 def own_axes(ways: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """An axis for each of K ways [K, 2], of as many axes [K, 2], dealt out so that the largest angle is smallest.
+    """Return an axis for each of K ways [K, 2], of as many axes [K, 2], dealt out so that the
+    largest angle is smallest.
 
     Raises:
         ValueError: not as many axes as ways.
     """
     if len(ways) != len(axes):
         raise ValueError(f"{len(ways)} sub-policies can't have an axis each of {len(axes)}.")
-    dealt = min(permutations(range(len(axes))), key=lambda order: float(angles(ways, axes[list(order)]).max()))
+    dealt = min(
+        permutations(range(len(axes))),
+        key=lambda order: float(angles(ways, axes[list(order)]).max()),
+    )
     return axes[list(dealt)]
 
 
@@ -111,7 +135,8 @@ def draw_walks(found: Walks, note: str = "") -> Figure:
     return figure
 
 
-GOALS = (((100.0, 300.0), (300.0, 100.0)), ((100.0, 100.0), (300.0, 300.0)))  # the pairs that are drawn
+# The pairs that are drawn
+GOALS = (((100.0, 300.0), (300.0, 100.0)), ((100.0, 100.0), (300.0, 300.0)))
 POINTS = 15  # along a side of a map
 
 
@@ -131,15 +156,18 @@ def option_information(options: np.ndarray, tasks: np.ndarray) -> float:
 
 @torch.no_grad()
 def likely_actions(learner: MLSH, observations: Tensor) -> Tensor:
-    """Each sub-policy's most likely action [K, m] at observations [m, F]."""
+    """Return each sub-policy's most likely action [K, m] at observations [m, F]."""
     hierarchy: Any = learner.hierarchy
     features = hierarchy.seen(hierarchy.inputs.encode(observations.to(learner.device)))
-    parameters = hierarchy.sub_policy(learner.sub_policies.weights, features.expand(hierarchy.num_options, *features.shape))
+    parameters = hierarchy.sub_policy(
+        learner.sub_policies.weights, features.expand(hierarchy.num_options, *features.shape)
+    )
     return hierarchy.actions.mode(parameters).cpu()
 
 
 def option_maps(learner: MLSH, note: str = "") -> Figure:
-    """Draw where sub-policies of moving bandits walk from every place: a row for each of two pairs of goals, a column a sub-policy.
+    """Draw where sub-policies of moving bandits walk from every place: a row for each of two pairs
+    of goals, a column a sub-policy.
 
     Args:
         learner: whose sub-policies. note: further words below the title, such as the seed.
@@ -158,14 +186,29 @@ def option_maps(learner: MLSH, note: str = "") -> Figure:
                 axes.add_patch(Circle(goal, REACH, color=COLOURS[number], alpha=0.3, linewidth=0))
                 # A ground of its own, since arrows lie below.
                 ground: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
-                axes.annotate(f"goal {number + 1}", goal, ha="center", va="center", fontsize=9, bbox=ground)
+                axes.annotate(
+                    f"goal {number + 1}", goal, ha="center", va="center", fontsize=9, bbox=ground
+                )
             way = moves[acts[k]]
             still = (way == 0).all(1)
-            axes.quiver(*places[~still].T, *way[~still].T, angles="xy", scale=24, width=0.006, color="#333333")
+            axes.quiver(
+                *places[~still].T,
+                *way[~still].T,
+                angles="xy",
+                scale=24,
+                width=0.006,
+                color="#333333",
+            )
             axes.plot(*places[still].T, ".", color="#333333", markersize=3)
-            axes.set(xlim=(-15, SIDE + 15), ylim=(-15, SIDE + 15), aspect="equal", xticks=[], yticks=[])
+            axes.set(
+                xlim=(-15, SIDE + 15), ylim=(-15, SIDE + 15), aspect="equal", xticks=[], yticks=[]
+            )
             axes.set_title(f"sub-policy {k + 1}" if i == 0 else "", fontsize=10)
         row[0].set_ylabel(f"goals, pair {i + 1} of {len(GOALS)}", fontsize=10)
     drawn = f"most likely action at each of {len(places)} places; a dot is to stay"
-    headline(figure, "Moving bandits: where each sub-policy moves", "; ".join(filter(None, (drawn, note))))
+    headline(
+        figure,
+        "Moving bandits: where each sub-policy moves",
+        "; ".join(filter(None, (drawn, note))),
+    )
     return figure

@@ -1,12 +1,15 @@
-"""Shared hierarchies in four rooms: is a master over trained sub-policies faster than PPO from scratch on goals never trained for?
+"""Shared hierarchies in four rooms: is a master over trained sub-policies faster than PPO from
+scratch on goals never trained for?
 
     python benchmarks/mlsh/four_rooms.py --publish
 
-MLSH trains on FourRooms-v0, four sub-policies, a choice every 50 steps: once with all goals in the room that the code of Frans et al. 2017
-has its goals in, once in another room, by which no setting was chosen, and once with goals anywhere. On held-out goals agents then learn
-from 12,000 steps in each task: a master over sub-policies that stay as they are; the same, where each task's copies of them learn on, from
-all steps of the task; a single policy that was trained on all training goals and learns on; and one that learns from nothing by the same
-PPO. All improve after every 200 steps, with the settings that were best for PPO from scratch on training goals. Runs lie in runs/mlsh; with
+MLSH trains on FourRooms-v0, four sub-policies, a choice every 50 steps: once with all goals in the
+room that the code of Frans et al. 2017 has its goals in, once in another room, by which no setting
+was chosen, and once with goals anywhere. On held-out goals agents then learn from 12,000 steps in
+each task: a master over sub-policies that stay as they are; the same, where each task's copies of
+them learn on, from all steps of the task; a single policy that was trained on all training goals
+and learns on; and one that learns from nothing by the same PPO. All improve after every 200 steps,
+with the settings that were best for PPO from scratch on training goals. Runs lie in runs/mlsh; with
 --publish, tables, figures and weights go to results/mlsh.
 """
 
@@ -38,8 +41,12 @@ from metarl.suites.figures_csv import record_figure
 from metarl.suites.options import SuiteOptions
 from metarl.suites.score_arrays import write_arrays
 
-ID, TEST_SEED = "FourRooms-v0", 1711
-FIXED, TUNED, SHARED, SCRATCH = "MLSH", "MLSH, fine-tuned", "one policy, fine-tuned", "PPO from scratch"
+ID = "FourRooms-v0"
+TEST_SEED = 1711
+FIXED = "MLSH"
+TUNED = "MLSH, fine-tuned"
+SHARED = "one policy, fine-tuned"
+SCRATCH = "PPO from scratch"
 PARTS = 12  # of the budget, that the figure has
 GOALS = {"room": "in one room", "upper-room": "in another room", "any": "anywhere"}
 
@@ -66,7 +73,9 @@ class Options(SuiteOptions):
         super().__post_init__()
         horizon = make(ID).horizon
         if self.num_tasks < 2 or self.steps < 1 or self.steps % (PARTS * horizon):
-            raise ValueError(f"Give at least two tasks, and a multiple of {PARTS * horizon:,} steps.")
+            raise ValueError(
+                f"Give at least two tasks, and a multiple of {PARTS * horizon:,} steps."
+            )
         if not self.seeds or not self.goals or set(self.goals) - set(GOALS):
             raise ValueError(f"Give at least one seed, and goals of {', '.join(GOALS)}.")
 
@@ -76,7 +85,10 @@ def main(options: Options, console: Console) -> None:
     for goals in options.goals:
         for seed in options.seeds:
             for one_policy in (False, True):
-                options.check_run(run_name(goals, seed, one_policy), four_rooms_run(goals, seed, options.device, one_policy))
+                options.check_run(
+                    run_name(goals, seed, one_policy),
+                    four_rooms_run(goals, seed, options.device, one_policy),
+                )
     options.folder.mkdir(parents=True, exist_ok=True)
     for goals in options.goals:
         compare(goals, options, console)
@@ -89,46 +101,75 @@ def run_name(goals: str, seed: int, one_policy: bool) -> str:
 
 def compare(goals: str, options: Options, console: Console) -> None:
     """All agents on held-out goals."""
-    place, budget = make(ID, goals=goals), Steps(options.steps)
+    place = make(ID, goals=goals)
+    budget = Steps(options.steps)
     played: dict[str, list[np.ndarray]] = {}
     for seed in options.seeds:
-        hierarchy, shared = (found(goals, seed, one_policy, options) for one_policy in (False, True))
+        hierarchy, shared = (
+            found(goals, seed, one_policy, options) for one_policy in (False, True)
+        )
         for name, agent in contestants(place, hierarchy, shared, seed, budget).items():
             evaluation = evaluate(agent, place, "test", options.num_tasks, TEST_SEED, budget)
             played.setdefault(name, []).append(returns_of(evaluation))
-    returns = {name: np.stack(own) for name, own in played.items() if len(own) == len(options.seeds)}
+    returns = {
+        name: np.stack(own) for name, own in played.items() if len(own) == len(options.seeds)
+    }
     tasks = place.sample(options.num_tasks, "test", TEST_SEED)
-    cells, (own_goals, first) = tasks.goal.numpy(), np.unique(tasks.goal.numpy(), return_index=True)
-    write_arrays(options.folder / f"four-rooms-{goals}.npz", {"goal": cells, **{f"{name}/return": own for name, own in returns.items()}})
-    by_goal = {name: np.stack([own[:, cells == cell].mean((0, 1)) for cell in own_goals]) for name, own in returns.items()}
+    cells = tasks.goal.numpy()
+    own_goals, first = np.unique(tasks.goal.numpy(), return_index=True)
+    write_arrays(
+        options.folder / f"four-rooms-{goals}.npz",
+        {"goal": cells, **{f"{name}/return": own for name, own in returns.items()}},
+    )
+    by_goal = {
+        name: np.stack([own[:, cells == cell].mean((0, 1)) for cell in own_goals])
+        for name, own in returns.items()
+    }
     draw(goals, by_goal, place.upper_bound(tasks, 1).numpy()[first], options)
     record(goals, {name: own.mean(1) for name, own in by_goal.items()}, options, console)
 
 
 def draw(goals: str, by_goal: dict[str, np.ndarray], bounds: np.ndarray, options: Options) -> None:
-    """Returns [goals, episodes] against steps, as parts of `bounds` [goals], what can be had if the goal is known."""
+    """Returns [goals, episodes] against steps, as parts of `bounds` [goals], what can be had if the
+    goal is known.
+    """
     curves = {
-        name: {(i + 1) * options.steps / PARTS: mean(part.mean(1)) for i, part in enumerate(np.split(own / bounds[:, None], PARTS, axis=1))}
+        name: {
+            (i + 1) * options.steps / PARTS: mean(part.mean(1))
+            for i, part in enumerate(np.split(own / bounds[:, None], PARTS, axis=1))
+        }
         for name, own in by_goal.items()
     }
-    title, axis = f"Four rooms, held-out goals {GOALS[goals]}", "return of an episode, part of a known goal's"
+    title = f"Four rooms, held-out goals {GOALS[goals]}"
+    axis = "return of an episode, part of a known goal's"
     note = f"over goals, of each the mean over {len(options.seeds)} seeds"
     # No goal's mean return lies above that of who knows it.
-    levels, possible = {"goal known": 1.0}, (0, 1)
-    figure = curves_against_steps(curves, levels=levels, y=axis, title=title, note=note, logarithmic=False, possible=possible)
+    levels = {"goal known": 1.0}
+    possible = (0, 1)
+    figure = curves_against_steps(
+        curves, levels=levels, y=axis, title=title, note=note, logarithmic=False, possible=possible
+    )
     save(figure, options.folder / f"four-rooms-{goals}.png")
 
 
 def found(goals: str, seed: int, one_policy: bool, options: Options) -> Path | None:
-    """The folder of a trained run; None where it isn't trained and mustn't be."""
-    return options.trained_run(run_name(goals, seed, one_policy), four_rooms_run(goals, seed, options.device, one_policy))
+    """Return the folder of a trained run; None where it isn't trained and mustn't be."""
+    return options.trained_run(
+        run_name(goals, seed, one_policy), four_rooms_run(goals, seed, options.device, one_policy)
+    )
 
 
-def contestants(place: TaskDistribution, hierarchy: Path | None, shared: Path | None, seed: int, budget: Steps) -> dict[str, Agent]:
+def contestants(
+    place: TaskDistribution, hierarchy: Path | None, shared: Path | None, seed: int, budget: Steps
+) -> dict[str, Agent]:
     """Agents that learn by the same steps; those that were trained, where they were."""
     quick = mlsh_runs.FOUR_ROOMS_QUICK
     single = alone(quick, place.horizon)
-    settings = {FIXED: (hierarchy, quick), TUNED: (hierarchy, replace(quick, fine_tune_after=0)), SHARED: (shared, single)}
+    settings = {
+        FIXED: (hierarchy, quick),
+        TUNED: (hierarchy, replace(quick, fine_tune_after=0)),
+        SHARED: (shared, single),
+    }
     agents: dict[str, Agent] = {SCRATCH: MLSH(single, place, seed).agent(budget)}
     for name, (folder, config) in settings.items():
         if folder is not None:
@@ -144,16 +185,31 @@ def returns_of(evaluation: Evaluation) -> np.ndarray:
 
 
 def record(goals: str, scores: dict[str, np.ndarray], options: Options, console: Console) -> None:
-    """The figures of merit, of scores [goals]: several tasks may have one goal, and intervals are over goals."""
+    """The figures of merit, of scores [goals].
+
+    Several tasks may have one goal, and intervals are over goals.
+    """
     command = options.command()
     where = f"{ID}, goals {GOALS[goals]}"
     for name in (FIXED, TUNED, SHARED, SCRATCH):
         own = mean(scores[name]) if name in scores else None
-        title = f"{where}, {name}: mean return of the episodes of {options.steps:,} steps on held-out goals"
+        title = (
+            f"{where}, {name}: mean return of the episodes of {options.steps:,} steps on held-out"
+            " goals"
+        )
         record_figure(options.folder, title, "shown", own, None, command)
         console.print(f"{title}: {own}", highlight=False)
-    for name, other, wanted in ((FIXED, SCRATCH, "shown"), (TUNED, SCRATCH, "> 0"), (TUNED, SHARED, "shown"), (SHARED, SCRATCH, "shown")):
-        lead = paired_difference(scores[name], scores[other]).difference if name in scores and other in scores else None
+    for name, other, wanted in (
+        (FIXED, SCRATCH, "shown"),
+        (TUNED, SCRATCH, "> 0"),
+        (TUNED, SHARED, "shown"),
+        (SHARED, SCRATCH, "shown"),
+    ):
+        lead = (
+            paired_difference(scores[name], scores[other]).difference
+            if name in scores and other in scores
+            else None
+        )
         title = f"{where}: {name} minus {other} on held-out goals, paired"
         reached = None if lead is None or wanted == "shown" else lead.low > 0
         record_figure(options.folder, title, wanted, lead, reached, command)
@@ -162,6 +218,9 @@ def record(goals: str, scores: dict[str, np.ndarray], options: Options, console:
 
 if __name__ == "__main__":
     try:
-        main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
+        main(
+            tyro.cli(Options, description=__doc__),
+            Console(width=None if sys.stdout.isatty() else 140),
+        )
     except (ValueError, OSError) as error:
         sys.exit(str(error))

@@ -1,4 +1,6 @@
-"""The trainings of shared hierarchies, with what their paper argues from left out one at a time, and of one policy for all tasks."""
+"""The trainings of shared hierarchies, with what their paper argues from left out one at a time,
+and of one policy for all tasks.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,7 +39,8 @@ SEEDS = (0, 1, 2, 3, 4)
 SHARED = "Shared policy, fine-tuned"
 MOVING_BANDITS = replace(PAPER, iterations=250)
 
-# Chosen by goals that weren't trained for, of the training split: sub-policies that are sure of their ways don't come by new goals.
+# Chosen by goals that weren't trained for, of the training split: sub-policies that are sure of
+# their ways don't come by new goals.
 FOUR_ROOMS = MLSHConfig(
     iterations=60,
     sub_policies=4,
@@ -48,14 +51,19 @@ FOUR_ROOMS = MLSHConfig(
     sub_policy=StackedPPO(lr=3e-3, minibatches=15, entropy_coef=0.3),
 )
 FOUR_ROOMS_ITERATIONS = {"room": 60, "upper-room": 60, "any": 120}  # by where goals are
-# At test: an update every second episode is best for PPO from scratch, on training goals in one room, of every episode, 2, 3, 5 and 10.
+# At test: an update every second episode is best for PPO from scratch, on training goals in one
+# room, of every episode, 2, 3, 5 and 10.
 FOUR_ROOMS_QUICK = replace(
-    FOUR_ROOMS, steps=200, fine_tune_on="all", sub_policy=replace(FOUR_ROOMS.sub_policy, minibatches=2, entropy_coef=0.01)
+    FOUR_ROOMS,
+    steps=200,
+    fine_tune_on="all",
+    sub_policy=replace(FOUR_ROOMS.sub_policy, minibatches=2, entropy_coef=0.01),
 )
 
-# Walking has to be learned first, so that sub-policies take longer steps than the paper's, and more of them. Ants that fall over don't get
-# up again, so that an episode is one choice long. The sub-policy that is faster is chosen in both tasks; so that the other can catch up,
-# one choice in five is drawn, and its steps are as long as the first one's.
+# Walking has to be learned first, so that sub-policies take longer steps than the paper's, and more
+# of them. Ants that fall over don't get up again, so that an episode is one choice long. The
+# sub-policy that is faster is chosen in both tasks; so that the other can catch up, one choice in
+# five is drawn, and its steps are as long as the first one's.
 TWO_WALK_HORIZON = 200
 TWO_WALK = MLSHConfig(
     iterations=150,
@@ -81,9 +89,20 @@ ABLATIONS: dict[str, dict[str, Any]] = {  # settings that are different
     "steps not weighed by use": {"weigh_by_use": False},
 }
 
-ALONE = PPOConfig(gae_lambda=0.95, epochs=10, minibatches=15, lr=3e-4, lr_end=3e-4, entropy_coef=0.0, value_coef=0.5)
-TOGETHER = replace(ALONE, epochs=4, minibatches=8, lr=1e-3, lr_end=0.0, entropy_coef=0.01)  # chosen on training tasks, of two
-ONE_POLICY = JointPPOConfig(num_envs=200, steps=50, iterations=1000, ppo=TOGETHER, fine_tuning_steps=2000, fine_tuning=ALONE)
+ALONE = PPOConfig(
+    gae_lambda=0.95,
+    epochs=10,
+    minibatches=15,
+    lr=3e-4,
+    lr_end=3e-4,
+    entropy_coef=0.0,
+    value_coef=0.5,
+)
+# Chosen on training tasks, of two
+TOGETHER = replace(ALONE, epochs=4, minibatches=8, lr=1e-3, lr_end=0.0, entropy_coef=0.01)
+ONE_POLICY = JointPPOConfig(
+    num_envs=200, steps=50, iterations=1000, ppo=TOGETHER, fine_tuning_steps=2000, fine_tuning=ALONE
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +133,9 @@ OTHERS = {  # settings were chosen on training tasks
     ),
     "MAML": Other(
         "maml-rl",
-        PolicyInitialisationConfig(inner_steps=3, adaptation=Adaptation(episodes=20, inner_lr=0.1), iterations=50),
+        PolicyInitialisationConfig(
+            inner_steps=3, adaptation=Adaptation(episodes=20, inner_lr=0.1), iterations=50
+        ),
         Episodes(60, after=20),
     ),
 }
@@ -122,16 +143,30 @@ OTHERS = {  # settings were chosen on training tasks
 
 def bandits_run(ablation: str | None = None, seed: int = 0, device: str = "cpu") -> RunConfig:
     """MLSH on moving bandits, whole or with one thing different."""
-    return RunConfig("mlsh", replace(MOVING_BANDITS, **ABLATIONS[ablation] if ablation else {}), "MovingBandits-v0", {}, seed, device)
+    return RunConfig(
+        "mlsh",
+        replace(MOVING_BANDITS, **ABLATIONS[ablation] if ablation else {}),
+        "MovingBandits-v0",
+        {},
+        seed,
+        device,
+    )
 
 
 def shared_run(device: str = "cpu") -> RunConfig:
-    """One policy for both tasks, which learns on in each by PPO, in steps as long as those of MLSH's sub-policies."""
+    """Return one policy for both tasks, which learns on in each by PPO, in steps as long as those
+    of MLSH's sub-policies.
+    """
     return RunConfig("joint-ppo", ONE_POLICY, "MovingBandits-v0", {}, 0, device)
 
 
-def four_rooms_run(goals: str = "room", seed: int = 0, device: str = "cpu", one_policy: bool = False) -> RunConfig:
-    """MLSH in four rooms, goals in one "room", another, "upper-room", or "any"; or a single policy for all, trained by the same steps."""
+def four_rooms_run(
+    goals: str = "room", seed: int = 0, device: str = "cpu", one_policy: bool = False
+) -> RunConfig:
+    """MLSH in four rooms, goals in one "room", another, "upper-room", or "any".
+
+    Or a single policy for all, trained by the same steps.
+    """
     config = replace(FOUR_ROOMS, iterations=FOUR_ROOMS_ITERATIONS[goals])
     if one_policy:
         config = replace(config, sub_policies=1, option_length=100)
@@ -140,15 +175,26 @@ def four_rooms_run(goals: str = "room", seed: int = 0, device: str = "cpu", one_
 
 def two_walk_run(seed: int = 0, device: str = "cpu") -> RunConfig:
     """MLSH on the two-way walk, whose place only masters see."""
-    return RunConfig("mlsh", TWO_WALK, "AntTwoWalk-v0", {"shows_place": True, "horizon": TWO_WALK_HORIZON}, seed, device)
+    return RunConfig(
+        "mlsh",
+        TWO_WALK,
+        "AntTwoWalk-v0",
+        {"shows_place": True, "horizon": TWO_WALK_HORIZON},
+        seed,
+        device,
+    )
 
 
 def alone(config: MLSHConfig, horizon: int) -> MLSHConfig:
-    """A single policy that learns by PPO in each task by itself, with the settings of a hierarchy's sub-policies."""
-    return replace(config, sub_policies=1, option_length=horizon, master_only_features=0, fine_tune_after=0)
+    """Return a single policy that learns by PPO in each task by itself, with the settings of a
+    hierarchy's sub-policies.
+    """
+    return replace(
+        config, sub_policies=1, option_length=horizon, master_only_features=0, fine_tune_after=0
+    )
 
 
 def other_run(name: str, device: str = "cpu") -> RunConfig:
-    """One of `OTHERS` on moving bandits."""
+    """Return one of `OTHERS` on moving bandits."""
     other = OTHERS[name]
     return RunConfig(other.learner, other.config, "MovingBandits-v0", {}, 0, device)

@@ -1,9 +1,11 @@
-"""Rainbow learns: cart-pole, also without each of its parts, and from pixels, a maze in first person and levels of CoinRun.
+"""Rainbow learns: cart-pole, also without each of its parts, and from pixels, a maze in first
+person and levels of CoinRun.
 
     python benchmarks/rainbow/parts.py --publish
 
-Trainings lie in runs/rainbow and go on from there; published ones are used as they are. With --publish, figures.csv, table.csv, every
-task's score and the weights go to results/rainbow; otherwise to runs/rainbow/tables.
+Trainings lie in runs/rainbow and go on from there; published ones are used as they are. With
+--publish, figures.csv, table.csv, every task's score and the weights go to results/rainbow;
+otherwise to runs/rainbow/tables.
 """
 
 import metarl
@@ -63,25 +65,37 @@ def main(options: Options, console: Console) -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for game in options.games:
-        chosen, seeds = GAMES[game], options.seeds if game == "cart-pole" else options.seeds[:1]
+        chosen = GAMES[game]
+        seeds = options.seeds if game == "cart-pole" else options.seeds[:1]
         distribution = rainbow_run(game, 0).make_distribution()
         random = {"random play": [make_agent("random", distribution, BUDGET)]}
         learned = {"Rainbow": agents_of(game, seeds, None, options)}
         parts = options.parts if game == "cart-pole" else ()
-        switched = {f"Rainbow without {part}": agents_of(game, seeds[:1], part, options) for part in parts}
+        switched = {
+            f"Rainbow without {part}": agents_of(game, seeds[:1], part, options) for part in parts
+        }
         for label, agents in {**random, **learned, **switched}.items():
             for split in ("train",) if distribution.finite else ("train", "test"):
-                line = score(game, label, agents, split, label == "Rainbow" and split == "train", options)
+                line = score(
+                    game, label, agents, split, label == "Rainbow" and split == "train", options
+                )
                 if line is None:
                     continue
                 lines.append(line)
                 lowest = line["lowest_seed"]
-                console.print(f"{game}, {label}, {split}: {line['mean']} {chosen.score} (lowest seed {lowest})", highlight=False)
+                console.print(
+                    f"{game}, {label}, {split}: {line['mean']} {chosen.score} (lowest seed"
+                    f" {lowest})",
+                    highlight=False,
+                )
     write_csv(options.folder / "table.csv", pd.DataFrame(lines))
 
 
 def agents_of(game: str, seeds: Sequence[int], part: str | None, options: Options) -> list[Agent]:
-    """Return the agents at their trainings' ends; those that aren't trained and mustn't be are missing."""
+    """Return the agents at their trainings' ends.
+
+    Those that aren't trained and mustn't be are missing.
+    """
     agents = []
     for seed in seeds:
         run = replace(rainbow_run(game, seed, part, options.iterations), device=options.device)
@@ -93,32 +107,71 @@ def agents_of(game: str, seeds: Sequence[int], part: str | None, options: Option
     return agents
 
 
-def score(game: str, label: str, agents: list[Agent], split: str, wanted: bool, options: Options) -> dict[str, object] | None:
-    """Play, record the figure, and return the table's line; None, and a missing figure, where nothing is trained.
+def score(
+    game: str, label: str, agents: list[Agent], split: str, wanted: bool, options: Options
+) -> dict[str, object] | None:
+    """Play, record the figure, and return the table's line; None, and a missing figure, where
+    nothing is trained.
 
     An interval is over tasks, or over the episodes of the only one.
     """
-    chosen, distribution = GAMES[game], rainbow_run(game, 0).make_distribution()
+    chosen = GAMES[game]
+    distribution = rainbow_run(game, 0).make_distribution()
     what = "return of an episode" if chosen.score == "total" else "share of episodes with success"
-    where = "the task of the training" if distribution.finite else "the tasks of the training" if split == "train" else "unseen tasks"
+    where = (
+        "the task of the training"
+        if distribution.finite
+        else "the tasks of the training"
+        if split == "train"
+        else "unseen tasks"
+    )
     goal = f">= {chosen.wanted:g}" if wanted else "shown"
     if not agents:
-        record_figure(options.folder, f"{game}, {label}: {what}, {where}", goal, None, None, options.command())
+        record_figure(
+            options.folder, f"{game}, {label}: {what}, {where}", goal, None, None, options.command()
+        )
         return None
-    played = [evaluate(agent, distribution, split, options.episodes, TEST_SEED, BUDGET) for agent in agents]
+    played = [
+        evaluate(agent, distribution, split, options.episodes, TEST_SEED, BUDGET)
+        for agent in agents
+    ]
     scores = np.stack([evaluation.scores(chosen.score).astype(float) for evaluation in played])
-    write_scores(options.folder / "scores.npz", f"{game}, {label}, {split}", scores, played[0].fingerprint, TEST_SEED)
-    estimate = mean(np.asarray(scores.mean(0)) if distribution.finite else scores.mean(0))  # of one task: over its episodes
+    write_scores(
+        options.folder / "scores.npz",
+        f"{game}, {label}, {split}",
+        scores,
+        played[0].fingerprint,
+        TEST_SEED,
+    )
+    # Of one task: over its episodes
+    estimate = mean(np.asarray(scores.mean(0)) if distribution.finite else scores.mean(0))
     reached = estimate.value >= chosen.wanted if wanted else None
-    seeds = "" if label == "random play" else f", seeds {', '.join(map(str, options.seeds[: len(agents)]))}"
+    seeds = (
+        ""
+        if label == "random play"
+        else f", seeds {', '.join(map(str, options.seeds[: len(agents)]))}"
+    )
     figure = f"{game}, {label}: {what}, {where}{seeds}"
     record_figure(options.folder, figure, goal, estimate, reached, options.command())
-    numbers = {"mean": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high, "lowest_seed": scores.mean(1).min()}
-    return {"game": game, "agent": label, "split": split, **{name: round(float(number), 4) for name, number in numbers.items()}}
+    numbers = {
+        "mean": estimate.value,
+        "ci_low": estimate.low,
+        "ci_high": estimate.high,
+        "lowest_seed": scores.mean(1).min(),
+    }
+    return {
+        "game": game,
+        "agent": label,
+        "split": split,
+        **{name: round(float(number), 4) for name, number in numbers.items()},
+    }
 
 
 if __name__ == "__main__":
     try:
-        main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
+        main(
+            tyro.cli(Options, description=__doc__),
+            Console(width=None if sys.stdout.isatty() else 140),
+        )
     except (ValueError, OSError) as error:
         sys.exit(str(error))

@@ -1,4 +1,6 @@
-"""The trainings that show that Rainbow learns, with each of its parts switched off in turn, and all their settings."""
+"""The trainings that show that Rainbow learns, with each of its parts switched off in turn, and all
+their settings.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,7 +35,8 @@ class Game:
     rainbow: RainbowConfig
 
 
-ADAM_EPSILON = 1e-6  # the paper's is as large as most gradients here, so that updates as few as these would move little
+# The paper's is as large as most gradients here, so that updates as few as these would move little
+ADAM_EPSILON = 1e-6
 
 GAMES = {
     "cart-pole": Game(
@@ -88,7 +91,9 @@ GAMES = {
             lr=5e-4,
             adam_epsilon=ADAM_EPSILON,
             reward_scale=0.1,
-            network=RainbowNetworkConfig(encoder="nature", hidden=128, v_min=-1.0, v_max=1.0, precision="bfloat16"),
+            network=RainbowNetworkConfig(
+                encoder="nature", hidden=128, v_min=-1.0, v_max=1.0, precision="bfloat16"
+            ),
             replay=ReplayConfig(capacity=50_000, beta_steps=0),
         ),
     ),
@@ -96,7 +101,7 @@ GAMES = {
 
 
 def without(part: str, config: RainbowConfig) -> RainbowConfig:
-    """The settings with one of the six parts switched off."""
+    """Return the settings with one of the six parts switched off."""
     if part == "double":
         return replace(config, double=False)
     if part == "n-step":
@@ -115,8 +120,10 @@ def without(part: str, config: RainbowConfig) -> RainbowConfig:
 PARTS = ("double", "duelling", "noisy", "distributional", "prioritised", "n-step")
 
 
-def rainbow_run(game: str, seed: int, part: str | None = None, iterations: int | None = None) -> RunConfig:
-    """One training; without a `part` if that is named, and shorter if that is asked for.
+def rainbow_run(
+    game: str, seed: int, part: str | None = None, iterations: int | None = None
+) -> RunConfig:
+    """Return one training; without a `part` if that is named, and shorter if that is asked for.
 
     Raises:
         ValueError: there is no such game or part.
@@ -127,5 +134,7 @@ def rainbow_run(game: str, seed: int, part: str | None = None, iterations: int |
         raise ValueError(f"Rainbow has no part {part!r}; choose one of {', '.join(PARTS)}.")
     chosen = GAMES[game]
     rainbow = chosen.rainbow if part is None else without(part, chosen.rainbow)
-    config = JointRainbowConfig(16, chosen.steps, iterations or chosen.iterations, rainbow=rainbow, fine_tuning=rainbow)
+    config = JointRainbowConfig(
+        16, chosen.steps, iterations or chosen.iterations, rainbow=rainbow, fine_tuning=rainbow
+    )
     return RunConfig("joint-rainbow", config, chosen.distribution, chosen.arguments, seed)

@@ -1,1 +1,4 @@
-"""Randomised physics: policies with memory, without, and told the physics, and what can be read out of the memory."""
+"""Randomised physics.
+
+Policies with memory, without, and told the physics, and what can be read out of the memory.
+"""

@@ -1,7 +1,9 @@
-"""The trainings in randomised physics: a policy with memory, one without, and one that is told the physics too.
+"""The trainings in randomised physics: a policy with memory, one without, and one that is told the
+physics too.
 
-All three play as many meta-episodes and are updated as often, but for cart-pole with reversals, where the policy without memory has
-shorter episodes: it plays more of them, to train on no fewer environment steps than the others.
+All three play as many meta-episodes and are updated as often, but for cart-pole with reversals,
+where the policy without memory has shorter episodes: it plays more of them, to train on no fewer
+environment steps than the others.
 """
 
 from dataclasses import dataclass, field, replace
@@ -41,7 +43,8 @@ class Family:
 PPO = PPOConfig(discount=0.99, gae_lambda=0.95, lr=3e-3)
 CART_POLE = RL2Config(episodes=2, num_envs=256, iterations=60, ppo=PPO)
 PENDULUM = replace(CART_POLE, iterations=120)
-ONE_WAY = {"reversals": False}  # masses, lengths, gravity, friction and strength alone differ from task to task
+# masses, lengths, gravity, friction and strength alone differ from task to task
+ONE_WAY = {"reversals": False}
 FAMILIES: dict[str, Family] = {
     "cart-pole": Family("CartPole-v0", CART_POLE, memoryless_iterations=110),
     "cart-pole-one-way": Family("CartPole-v0", CART_POLE, ONE_WAY),
@@ -49,22 +52,39 @@ FAMILIES: dict[str, Family] = {
     "pendulum-one-way": Family("Pendulum-v0", PENDULUM, ONE_WAY),
     "half-cheetah": Family(
         "HalfCheetahPhysics-v0",
-        RL2Config(episodes=2, num_envs=128, iterations=100, ppo=replace(PPO, lr=1e-3, entropy_coef=0.0, minibatches=8)),
+        RL2Config(
+            episodes=2,
+            num_envs=128,
+            iterations=100,
+            ppo=replace(PPO, lr=1e-3, entropy_coef=0.0, minibatches=8),
+        ),
     ),
 }
 
 
 def physics_run(family: str, policy: str, seed: int = 0, device: str = "cpu") -> RunConfig:
-    """One run.
+    """Return one run.
 
     Raises:
         ValueError: an unknown family or policy.
     """
     if family not in FAMILIES or policy not in POLICIES:
-        raise ValueError(f"Choose a family of {', '.join(FAMILIES)} and a policy of {', '.join(POLICIES)}, not {family!r} and {policy!r}.")
+        raise ValueError(
+            f"Choose a family of {', '.join(FAMILIES)} and a policy of {', '.join(POLICIES)}, not"
+            f" {family!r} and {policy!r}."
+        )
     chosen = FAMILIES[family]
     config = chosen.config
     if policy == "memoryless":
         iterations = chosen.memoryless_iterations or config.iterations
-        config = replace(config, network=NetworkConfig("none", config.network.hidden_size), iterations=iterations)
-    return RunConfig("rl2", config, chosen.id + ("/revealed" if policy == "told" else ""), chosen.arguments, seed, device)
+        config = replace(
+            config, network=NetworkConfig("none", config.network.hidden_size), iterations=iterations
+        )
+    return RunConfig(
+        "rl2",
+        config,
+        chosen.id + ("/revealed" if policy == "told" else ""),
+        chosen.arguments,
+        seed,
+        device,
+    )

@@ -1,4 +1,7 @@
-"""The figure of sine regression (Nichol et al. 2018, figure 1), and the losses inside an inner loop."""
+"""The figure of sine regression (Nichol et al.
+
+2018, figure 1), and the losses inside an inner loop.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -27,12 +30,21 @@ class Fits(NamedTuple):
 
 
 @torch.no_grad()
-def fit_wave(adapter: Adapter, distribution: SineRegression, task: int, seed: int, steps: tuple[int, ...] = (0, 1, 8, 32)) -> Fits:
-    """Adapt to the test wave number `task` of those that `seed` names, and predict after each number of inner `steps`."""
+def fit_wave(
+    adapter: Adapter,
+    distribution: SineRegression,
+    task: int,
+    seed: int,
+    steps: tuple[int, ...] = (0, 1, 8, 32),
+) -> Fits:
+    """Adapt to the test wave number `task` of those that `seed` names, and predict after each
+    number of inner `steps`.
+    """
     tasks = distribution.sample(task + 1, "test", seed)[task].to("cpu", torch.float32)
     support = distribution.support(tasks, torch_generator(seed, "support"))
     query = distribution.query(tasks, torch_generator(seed, "query"))
-    state, after = adapter.begin(support, max(steps), torch_generator(seed, "adapter")), {}
+    state = adapter.begin(support, max(steps), torch_generator(seed, "adapter"))
+    after = {}
     for step in range(max(steps) + 1):
         state = adapter.step(state) if step else state
         if step in steps:
@@ -42,7 +54,8 @@ def fit_wave(adapter: Adapter, distribution: SineRegression, task: int, seed: in
 
 
 def fits_figure(fits: Mapping[str, Fits], *, title: str = "", note: str = "") -> Figure:
-    """Draw a panel for each label: the wave as a broad pale line, and predictions as inner steps go by.
+    """Draw a panel for each label: the wave as a broad pale line, and predictions as inner steps go
+    by.
 
     Args:
         fits: by label, one wave as it was learned.
@@ -70,11 +83,24 @@ def fits_figure(fits: Mapping[str, Fits], *, title: str = "", note: str = "") ->
 def _draw(axes: Axes, fit: Fits) -> None:
     axes.plot(fit.x, fit.wave, color="#c8c8c8", linewidth=6, solid_capstyle="round", label="wave")
     points = "1 point shown" if len(fit.shown) == 1 else f"{len(fit.shown)} points shown"
-    shown: dict[str, Any] = {"linestyle": "", "marker": "X", "markersize": 8, "markeredgecolor": "white"}
+    shown: dict[str, Any] = {
+        "linestyle": "",
+        "marker": "X",
+        "markersize": 8,
+        "markeredgecolor": "white",
+    }
     axes.plot(*fit.shown.T, color=GREY, label=points, zorder=3, **shown)
     for i, (step, predicted) in enumerate(fit.after.items()):
         label = (f"after {step} step" + "s" * (step > 1)) if step else "before"
-        axes.plot(fit.x, predicted, markersize=5, markevery=(2 * i, 8), linewidth=1.4, label=label, **look(i))
+        axes.plot(
+            fit.x,
+            predicted,
+            markersize=5,
+            markevery=(2 * i, 8),
+            linewidth=1.4,
+            label=label,
+            **look(i),
+        )
 
 
 class InnerLosses(NamedTuple):
@@ -85,17 +111,25 @@ class InnerLosses(NamedTuple):
 
 
 @torch.no_grad()
-def inner_losses(adapter: Adapter, distribution: SupervisedDistribution, task: int, seed: int, steps: int = 32) -> InnerLosses:
-    """Adapt to the test task number `task` of those that `seed` names, and take both losses before the first step and after each.
+def inner_losses(
+    adapter: Adapter, distribution: SupervisedDistribution, task: int, seed: int, steps: int = 32
+) -> InnerLosses:
+    """Adapt to the test task number `task` of those that `seed` names, and take both losses before
+    the first step and after each.
 
     Examples are those of `benchmarks.reptile.figures.fit_wave` for the same task and seed.
     """
     tasks = distribution.sample(task + 1, "test", seed)[task].to("cpu", torch.float32)
     support = distribution.support(tasks, torch_generator(seed, "support"))
     query = distribution.query(tasks, torch_generator(seed, "query"))
-    state, losses = adapter.begin(support, steps, torch_generator(seed, "adapter")), np.zeros((2, steps + 1))
+    state = adapter.begin(support, steps, torch_generator(seed, "adapter"))
+    losses = np.zeros((2, steps + 1))
     for step in range(steps + 1):
         state = adapter.step(state) if step else state
         for row, examples in zip(losses, (support, query), strict=True):
-            row[step] = float(distribution.loss(adapter.predict(state, examples.inputs), examples.targets).double().mean())
+            row[step] = float(
+                distribution.loss(adapter.predict(state, examples.inputs), examples.targets)
+                .double()
+                .mean()
+            )
     return InnerLosses(*losses)

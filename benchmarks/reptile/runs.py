@@ -1,10 +1,12 @@
 """The trainings of sine regression and few-shot classification, and how the latter's are scored.
 
-Of classification: what Nichol et al. 2018 and Finn et al. 2017 set, and a preset for one core. Of sine waves: Reptile (Nichol et al.
-2018, section 4), first-order MAML, MAML; joint training is the control.
+Of classification: what Nichol et al. 2018 and Finn et al. 2017 set, and a preset for one core. Of
+sine waves: Reptile (Nichol et al. 2018, section 4), first-order MAML, MAML; joint training is the
+control.
 
-The paper's settings of Reptile are those of the commands released with it; those of MAML and first-order MAML are of Finn et al.'s own
-(github.com/cbfinn/maml, main.py). The preset "paper" needs Omniglot or miniImageNet on disk; "cpu" and "smoke" take glyphs.
+The paper's settings of Reptile are those of the commands released with it; those of MAML and
+first-order MAML are of Finn et al.'s own (github.com/cbfinn/maml, main.py). The preset "paper"
+needs Omniglot or miniImageNet on disk; "cpu" and "smoke" take glyphs.
 """
 
 from dataclasses import dataclass, field, replace
@@ -37,11 +39,20 @@ __all__ = [
 
 PresetName = Literal["smoke", "cpu", "paper"]
 DataName = Literal["glyphs", "omniglot", "miniimagenet"]
-LABELS = {"reptile": "Reptile", "fomaml": "FOMAML", "maml": "MAML", "joint": "Joint training"}  # as tables print them
-PRESETS: dict[PresetName, tuple[DataName, ...]] = {"smoke": ("glyphs",), "cpu": ("glyphs",), "paper": ("omniglot", "miniimagenet")}
-DATA: dict[DataName, tuple[str, dict[str, Any]]] = {  # id of the distribution, and its arguments whatever the learner
+# As tables print them
+LABELS = {"reptile": "Reptile", "fomaml": "FOMAML", "maml": "MAML", "joint": "Joint training"}
+PRESETS: dict[PresetName, tuple[DataName, ...]] = {
+    "smoke": ("glyphs",),
+    "cpu": ("glyphs",),
+    "paper": ("omniglot", "miniimagenet"),
+}
+# Id of the distribution, and its arguments whatever the learner
+DATA: dict[DataName, tuple[str, dict[str, Any]]] = {
     "glyphs": ("GlyphClassification-v0", {}),
-    "omniglot": ("ImageClassification-v0", {"size": 28, "channels": 1, "rotations": True, "train_classes": 1200}),
+    "omniglot": (
+        "ImageClassification-v0",
+        {"size": 28, "channels": 1, "rotations": True, "train_classes": 1200},
+    ),
     "miniimagenet": ("ImageClassification-v0", {"size": 84, "channels": 3}),
 }
 
@@ -131,14 +142,16 @@ NETWORKS: dict[DataName, ImageNetworkConfig] = {
     "omniglot": ImageNetworkConfig(filters=64),
     "miniimagenet": ImageNetworkConfig(filters=32, stride=1, pool=True),
 }
-# Those of glyphs are ours, so that each training takes a few minutes; Reptile's lr was chosen on training tasks (4e-3 over 1e-3).
+# Those of glyphs are ours, so that each training takes a few minutes; Reptile's lr was chosen on
+# training tasks (4e-3 over 1e-3).
 REPTILE: dict[tuple[DataName, int], ReptileCommand] = {  # by data and ways
     ("glyphs", 5): ReptileCommand(10, 10, 5, 4e-3, 1500, 5, 20),
     ("omniglot", 5): ReptileCommand(10, 10, 5, 1e-3, 100_000, 5),
     ("omniglot", 20): ReptileCommand(10, 20, 10, 5e-4, 200_000, 10),
     ("miniimagenet", 5): ReptileCommand(15, 10, 8, 1e-3, 100_000, 5),
 }
-MAMLS: dict[tuple[DataName, int, int], MAMLCommand] = {  # by data, ways and shots; the released ones name no command for 5-shot Omniglot
+# By data, ways and shots; the released ones name no command for 5-shot Omniglot
+MAMLS: dict[tuple[DataName, int, int], MAMLCommand] = {
     ("glyphs", 5, 1): MAMLCommand(16, 0.4, 1, 2500, 5),
     ("glyphs", 5, 5): MAMLCommand(8, 0.4, 1, 600, 5),
     **{("omniglot", 5, shots): MAMLCommand(32, 0.4, 1, 40_000) for shots in (1, 5)},
@@ -150,28 +163,35 @@ SMOKE = 2  # iterations
 
 
 def settings_of(preset: PresetName, data: DataName | None = None) -> list[Setting]:
-    """The columns that a preset fills.
+    """Return the columns that a preset fills.
 
     Raises:
         ValueError: an unknown preset, or data that it doesn't take.
     """
     if preset not in PRESETS or (data is not None and data not in PRESETS[preset]):
-        raise ValueError(f"Choose a preset of {', '.join(PRESETS)} and data that fits ({PRESETS}), not {preset!r} and {data!r}.")
+        raise ValueError(
+            f"Choose a preset of {', '.join(PRESETS)} and data that fits ({PRESETS}), not"
+            f" {preset!r} and {data!r}."
+        )
     return [setting for setting in SETTINGS if setting.data == (data or PRESETS[preset][0])]
 
 
 def plan_of(setting: Setting, learner: str) -> Plan:
-    """How `learner`, a key of LABELS, is trained. Reptile and joint training are the same whatever the test tasks' shots.
+    """Return how `learner`, a key of LABELS, is trained. Reptile and joint training are the same
+    whatever the test tasks' shots.
 
-    Joint training takes one step for all examples together: as many iterations as Reptile, and as many images in each (75 rather than 80
-    of miniImageNet).
+    Joint training takes one step for all examples together: as many iterations as Reptile, and as
+    many images in each (75 rather than 80 of miniImageNet).
 
     Raises:
         ValueError: an unknown learner.
     """
     if learner not in LABELS:
-        raise ValueError(f"There is no learner {learner!r} here; choose one of {', '.join(LABELS)}.")
-    network, ways = NETWORKS[setting.data], {"ways": setting.ways}
+        raise ValueError(
+            f"There is no learner {learner!r} here; choose one of {', '.join(LABELS)}."
+        )
+    network = NETWORKS[setting.data]
+    ways = {"ways": setting.ways}
     if learner in ("reptile", "joint"):
         command = REPTILE[setting.data, setting.ways]
         config = ReptileConfig(
@@ -184,20 +204,39 @@ def plan_of(setting: Setting, learner: str) -> Plan:
             network=network,
         )
         if learner == "joint":
-            config = replace(config, inner_steps=1, batch=None, inner=SGD(1.0), outer=Adam(1e-3))  # a step of 1: the move is the gradient
+            # A step of 1: the move is the gradient
+            config = replace(config, inner_steps=1, batch=None, inner=SGD(1.0), outer=Adam(1e-3))
         return Plan("reptile", config, {**ways, "train_shots": command.train_shots})
     own = MAMLS[setting.data, setting.ways, setting.shots]
-    shared: dict[str, Any] = {"iterations": own.iterations, "tasks": own.tasks, "inner_steps": own.inner_steps, "anneal": False}
+    shared: dict[str, Any] = {
+        "iterations": own.iterations,
+        "tasks": own.tasks,
+        "inner_steps": own.inner_steps,
+        "anneal": False,
+    }
     arguments = {**ways, "shots": setting.shots, "train_queries": own.queries or setting.shots}
     if learner == "maml":
-        return Plan("maml", MAMLConfig(**shared, inner_lr=own.inner_lr, outer=Adam(1e-3), network=network), arguments)
-    return Plan("fomaml", FOMAMLConfig(**shared, inner=SGD(own.inner_lr), outer=Adam(1e-3), network=network), arguments)
+        return Plan(
+            "maml",
+            MAMLConfig(**shared, inner_lr=own.inner_lr, outer=Adam(1e-3), network=network),
+            arguments,
+        )
+    return Plan(
+        "fomaml",
+        FOMAMLConfig(**shared, inner=SGD(own.inner_lr), outer=Adam(1e-3), network=network),
+        arguments,
+    )
 
 
 def few_shot_run(
-    preset: PresetName, setting: Setting, learner: str, folder: str | None = None, seed: int = 0, device: str = "cpu"
+    preset: PresetName,
+    setting: Setting,
+    learner: str,
+    folder: str | None = None,
+    seed: int = 0,
+    device: str = "cpu",
 ) -> tuple[str, RunConfig]:
-    """A training's name and run; settings that share a training give the same one.
+    """Return a training's name and run; settings that share a training give the same one.
 
     Args:
         folder: where the images are, for Omniglot and miniImageNet.
@@ -205,10 +244,13 @@ def few_shot_run(
     Raises:
         ValueError: an unknown learner, or a missing folder.
     """
-    plan, (id, arguments) = plan_of(setting, learner), DATA[setting.data]
+    plan = plan_of(setting, learner)
+    id, arguments = DATA[setting.data]
     if setting.data != "glyphs":
         if folder is None:
-            raise ValueError(f"{setting.data} isn't part of this package; say where its images are: --images.")
+            raise ValueError(
+                f"{setting.data} isn't part of this package; say where its images are: --images."
+            )
         arguments = {"folder": folder, **arguments}
     config = replace(plan.config, iterations=SMOKE) if preset == "smoke" else plan.config
     shots = f"-{setting.shots}shot" if "shots" in plan.arguments else ""
@@ -217,7 +259,10 @@ def few_shot_run(
 
 
 def scoring(setting: Setting, learner: str) -> Scoring:
-    """How the trained initialisation is scored: by the steps of its own training, more of them."""
+    """Return how the trained initialisation is scored.
+
+    By the steps of its own training, more of them.
+    """
     if learner in ("maml", "fomaml"):
         own = MAMLS[setting.data, setting.ways, setting.shots]
         return Scoring(SGD(own.inner_lr), MAML_STEPS, None)
@@ -245,7 +290,8 @@ class SineTraining:
 
 ALL_POINTS = {"points": 50}  # Reptile passes once over all 50 points of a wave, 10 at a time
 SINE_TRAININGS = {  # as tables name them
-    JOINT: SineTraining("reptile", ReptileConfig(iterations=15_000, inner_steps=1), ALL_POINTS),  # as many gradients as Reptile's
+    # As many gradients as Reptile's
+    JOINT: SineTraining("reptile", ReptileConfig(iterations=15_000, inner_steps=1), ALL_POINTS),
     "Reptile": SineTraining("reptile", ReptileConfig(), ALL_POINTS),
     "FOMAML": SineTraining("fomaml", FOMAMLConfig()),
     "MAML": SineTraining("maml", MAMLConfig()),
@@ -253,13 +299,17 @@ SINE_TRAININGS = {  # as tables name them
 
 
 def sine_run(label: str, seed: int, iterations: int | None = None) -> RunConfig:
-    """One run; `iterations` other than its own for a try.
+    """Return one run; `iterations` other than its own for a try.
 
     Raises:
         ValueError: there is no training of that name.
     """
     if label not in SINE_TRAININGS:
-        raise ValueError(f"There is no training {label!r}; choose one of {', '.join(SINE_TRAININGS)}.")
+        raise ValueError(
+            f"There is no training {label!r}; choose one of {', '.join(SINE_TRAININGS)}."
+        )
     training = SINE_TRAININGS[label]
-    config = training.config if iterations is None else replace(training.config, iterations=iterations)
+    config = (
+        training.config if iterations is None else replace(training.config, iterations=iterations)
+    )
     return RunConfig(training.learner, config, "SineRegression-v0", training.arguments, seed)

@@ -2,9 +2,11 @@
 
     python benchmarks/rl2/diagnostics.py --rows bandits-n100-k50 mdps-n10 --publish
 
-Memory: half-way, it is emptied, swapped with another task's, or has been fed with another task's rewards; how much of the second half's
-return is lost? More episodes: the return of each episode, up to twice as many as the agent was trained for. Regret: episode by episode,
-beside Thompson sampling and Gittins indices, or PSRL and posterior-mean greedy. Results: diagnostics.csv, regret.csv, and a figure a row.
+Memory: half-way, it is emptied, swapped with another task's, or has been fed with another task's
+    rewards; how much of the second half's
+return is lost? More episodes: the return of each episode, up to twice as many as the agent was
+trained for. Regret: episode by episode, beside Thompson sampling and Gittins indices, or PSRL and
+posterior-mean greedy. Results: diagnostics.csv, regret.csv, and a figure a row.
 """
 
 import metarl
@@ -37,7 +39,11 @@ from metarl.runs.store import RunFolder, write_csv
 from metarl.suites.options import BenchmarkOptions
 
 TEST_SEED = 1611  # of the test tasks, as in rl2_tables.py
-LABELS = {"emptied": "emptied after", "swapped": "swapped with another task's after", "misled": "fed with another task's rewards until"}
+LABELS = {
+    "emptied": "emptied after",
+    "swapped": "swapped with another task's after",
+    "misled": "fed with another task's rewards until",
+}
 RIVALS = {"bandits": ("thompson", "gittins"), "mdps": ("psrl", "mdp-greedy")}
 
 
@@ -69,18 +75,29 @@ def main(options: Options, console: Console) -> None:
     weights = options.results / "rl2_tables" / "weights"
     names = options.rows or sorted(path.name for path in weights.iterdir())
     for name in names:
-        row, run = named_row(name), next(iter(sorted((weights / name).glob("seed*"))), None)
+        row = named_row(name)
+        run = next(iter(sorted((weights / name).glob("seed*"))), None)
         if run is None:
-            raise ValueError(f"There are no weights of {name} below {weights}; train that row first with tables.py.")
+            raise ValueError(
+                f"There are no weights of {name} below {weights}; train that row first with"
+                " tables.py."
+            )
         lines = [*memory_lines(row, run, options), *longer_lines(row, run, options)]
-        table = keep(options.folder / "diagnostics.csv", name, pd.DataFrame(lines).assign(run=run.as_posix()))
-        keep(options.folder / "regret.csv", name, regret(row, run, options).assign(run=run.as_posix()))
+        table = keep(
+            options.folder / "diagnostics.csv", name, pd.DataFrame(lines).assign(run=run.as_posix())
+        )
+        keep(
+            options.folder / "regret.csv",
+            name,
+            regret(row, run, options).assign(run=run.as_posix()),
+        )
         show(table, console)
 
 
 def memory_lines(row: Row, run: Path, options: Options) -> list[dict[str, object]]:
-    """The second half's return per episode with each memory, and what is lost of it."""
-    distribution, half = row.distribution(), row.n // 2
+    """Return the second half's return per episode with each memory, and what is lost of it."""
+    distribution = row.distribution()
+    half = row.n // 2
     agent = load_agent(run, row.budget)
 
     def later(player: object) -> np.ndarray:
@@ -88,18 +105,45 @@ def memory_lines(row: Row, run: Path, options: Options) -> list[dict[str, object
         return played.matrix()[:, half:].mean(1)
 
     intact = later(agent)
-    lines = [line(row, "memory intact", f"return per episode, episodes {half + 1} to {row.n}", mean(intact))]
+    lines = [
+        line(
+            row,
+            "memory intact",
+            f"return per episode, episodes {half + 1} to {row.n}",
+            mean(intact),
+        )
+    ]
     for disturbance in DISTURBANCES:
         lost = intact - later(DisturbedAgent(agent, disturbance, half * distribution.horizon))
-        lines.append(line(row, f"{LABELS[disturbance]} episode {half}", f"lost per episode, episodes {half + 1} to {row.n}", mean(lost)))
+        lines.append(
+            line(
+                row,
+                f"{LABELS[disturbance]} episode {half}",
+                f"lost per episode, episodes {half + 1} to {row.n}",
+                mean(lost),
+            )
+        )
     without = later(make_agent("random", distribution, row.budget))
-    return [*lines, line(row, "random actions", f"lost per episode, episodes {half + 1} to {row.n}", mean(intact - without))]
+    return [
+        *lines,
+        line(
+            row,
+            "random actions",
+            f"lost per episode, episodes {half + 1} to {row.n}",
+            mean(intact - without),
+        ),
+    ]
 
 
 def longer_lines(row: Row, run: Path, options: Options) -> list[dict[str, object]]:
-    """The return per episode in each stretch of episodes, the later ones longer than any that was trained for."""
-    distribution, budget = row.distribution(), Episodes(options.longer * row.n)
-    played = evaluate(stretched(run, budget), distribution, "test", options.tasks, TEST_SEED, budget).matrix()
+    """Return the return per episode in each stretch of episodes, the later ones longer than any
+    that was trained for.
+    """
+    distribution = row.distribution()
+    budget = Episodes(options.longer * row.n)
+    played = evaluate(
+        stretched(run, budget), distribution, "test", options.tasks, TEST_SEED, budget
+    ).matrix()
     lines = []
     for first in range(0, budget.total, row.n // 2):
         last = min(first + row.n // 2, budget.total)
@@ -115,7 +159,10 @@ def longer_lines(row: Row, run: Path, options: Options) -> list[dict[str, object
 
 
 def stretched(folder: Path, budget: Episodes) -> RL2Agent:
-    """The trained agent with room for a longer budget: an attention core's further positions are copies of its last."""
+    """Return the trained agent with room for a longer budget.
+
+    An attention core's further positions are copies of its last.
+    """
     place = RunFolder(folder)
     run = RunConfig.from_identity(place.identity)
     longer = replace(run, config=replace(run.config, episodes=budget.total), start=None)
@@ -129,10 +176,17 @@ def regret(row: Row, run: Path, options: Options) -> pd.DataFrame:
     """Regret in each episode beside hand-designed agents, drawn and as lines."""
     distribution = row.distribution()
     agents = [(RL2_LABEL, load_agent(run, row.budget))]
-    agents += [(str(agent_class(name).label), make_agent(name, distribution, row.budget)) for name in RIVALS[row.table]]
-    entries = [(label, evaluate(agent, distribution, "test", options.tasks, TEST_SEED, row.budget)) for label, agent in agents]
+    agents += [
+        (str(agent_class(name).label), make_agent(name, distribution, row.budget))
+        for name in RIVALS[row.table]
+    ]
+    entries = [
+        (label, evaluate(agent, distribution, "test", options.tasks, TEST_SEED, row.budget))
+        for label, agent in agents
+    ]
     save(
-        regret_figure(entries, distribution, title=f"Regret: {row.title}", note="RL²: one seed"), options.folder / f"regret-{row.name}.png"
+        regret_figure(entries, distribution, title=f"Regret: {row.title}", note="RL²: one seed"),
+        options.folder / f"regret-{row.name}.png",
     )
     tasks = distribution.sample(options.tasks, "test", TEST_SEED)
     best = distribution.upper_bound(tasks, 1)
@@ -141,13 +195,26 @@ def regret(row: Row, run: Path, options: Options) -> pd.DataFrame:
     for label, played in entries:
         for episode, column in enumerate((best.cpu().numpy()[:, None] - played.matrix()).T, 1):
             value, low, high, n = mean(column)[:4]
-            figures = {"regret": round(value, 5), "ci_low": round(low, 5), "ci_high": round(high, 5), "num_tasks": n}
-            lines.append({"row": row.name, "agent": label, "episode": episode, **figures, "fingerprint": played.fingerprint})
+            figures = {
+                "regret": round(value, 5),
+                "ci_low": round(low, 5),
+                "ci_high": round(high, 5),
+                "num_tasks": n,
+            }
+            lines.append(
+                {
+                    "row": row.name,
+                    "agent": label,
+                    "episode": episode,
+                    **figures,
+                    "fingerprint": played.fingerprint,
+                }
+            )
     return pd.DataFrame(lines)
 
 
 def line(row: Row, condition: str, figure: str, estimate: Estimate) -> dict[str, object]:
-    """One line of diagnostics.csv."""
+    """Return one line of diagnostics.csv."""
     values = {"value": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high}
     return {
         "row": row.name,
@@ -177,6 +244,9 @@ def show(lines: pd.DataFrame, console: Console) -> None:
 
 if __name__ == "__main__":
     try:
-        main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 120))
+        main(
+            tyro.cli(Options, description=__doc__),
+            Console(width=None if sys.stdout.isatty() else 120),
+        )
     except (ValueError, OSError) as error:
         sys.exit(str(error))

@@ -1,10 +1,12 @@
-"""RL² in mazes and grids: does it explore in the first episode and go straight in the second, in mazes that it has never seen?
+"""RL² in mazes and grids: does it explore in the first episode and go straight in the second, in
+mazes that it has never seen?
 
-    python benchmarks/rl2/mazes.py                       # everything; finished runs and published weights are used as they are
-    python benchmarks/rl2/mazes.py --parts grid-maze gap --publish
+    python benchmarks/rl2/mazes.py                       # everything; finished runs and published
+    weights are used as they are python benchmarks/rl2/mazes.py --parts grid-maze gap --publish
 
-The part "visual-maze" fills Table 3 of Duan et al. 2016. RL² is trained, or gone on with, in runs/rl2_mazes. With --publish, tables,
-figures and weights go to results/rl2_mazes; otherwise all but the runs goes to runs/rl2_mazes/tables.
+The part "visual-maze" fills Table 3 of Duan et al. 2016. RL² is trained, or gone on with, in
+runs/rl2_mazes. With --publish, tables, figures and weights go to results/rl2_mazes; otherwise all
+but the runs goes to runs/rl2_mazes/tables.
 """
 
 import metarl
@@ -38,7 +40,14 @@ from metarl.core.reveal import reveal
 from metarl.core.seeding import numpy_generator
 from metarl.evaluation.episodes import episode_lengths, episode_successes, shortened
 from metarl.evaluation.protocol import Evaluation, evaluate
-from metarl.evaluation.statistics import generalisation_gap, mean, median_over_seeds, median_seed, paired_difference, share
+from metarl.evaluation.statistics import (
+    generalisation_gap,
+    mean,
+    median_over_seeds,
+    median_seed,
+    paired_difference,
+    share,
+)
 from metarl.runs.load import load_agent
 from metarl.runs.store import write_csv
 from metarl.suites.figures_csv import record_figure
@@ -64,7 +73,8 @@ GRU = "RL² (GRU), without a memory for each place"
 FILE_NAME = str.maketrans({" ": "-", ",": None, "'": None})
 PARTS = ("grid-maze", "gap", "visual-maze", "grid-navi")
 
-# What the agents that were trained in 5x5 mazes and two episodes are scored in: name -> (arguments, episodes, most tasks).
+# What the agents that were trained in 5x5 mazes and two episodes are scored in: name -> (arguments,
+# episodes, most tasks).
 GRID_SETTINGS: dict[str, tuple[dict[str, Any], int, int]] = {
     "5x5": ({}, 2, 1000),
     "5x5, 5 episodes": ({}, 5, 1000),
@@ -105,11 +115,13 @@ def main(options: Options, console: Console) -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     for part in parts:
         console.rule(part)
-        {"grid-maze": grid_mazes, "gap": gap, "visual-maze": visual_mazes, "grid-navi": grid_navi}[part](options, console)
+        {"grid-maze": grid_mazes, "gap": gap, "visual-maze": visual_mazes, "grid-navi": grid_navi}[
+            part
+        ](options, console)
 
 
 def folders_of(name: str, options: Options, console: Console) -> list[Path]:
-    """The finished runs of a training."""
+    """Return the finished runs of a training."""
     found = []
     for seed in TRAININGS[name].seeds:
         folder = folder_of(name, seed, options)
@@ -120,50 +132,80 @@ def folders_of(name: str, options: Options, console: Console) -> list[Path]:
 
 
 def folder_of(name: str, seed: int, options: Options) -> Path | None:
-    """A finished run, after the one that it begins with."""
+    """Return a finished run, after the one that it begins with."""
     before = TRAININGS[name].start
     start = None if before is None else partial(folder_of, before, seed, options)
     return options.trained_run(f"{name}/seed{seed}", maze_run(name, seed, options.device), start)
 
 
-def play(agents: dict[str, list[Any]], budget: Episodes, num_tasks: int) -> dict[str, list[Evaluation]]:
-    """Every agent on the test tasks of what it plays; what is told is played in the same tasks."""
+def play(
+    agents: dict[str, list[Any]], budget: Episodes, num_tasks: int
+) -> dict[str, list[Evaluation]]:
+    """Return every agent on the test tasks of what it plays.
+
+    What is told is played in the same tasks.
+    """
     return {
-        label: [evaluate(agent, place, "test", num_tasks, TEST_SEED, budget) for agent, place in each] for label, each in agents.items()
+        label: [
+            evaluate(agent, place, "test", num_tasks, TEST_SEED, budget) for agent, place in each
+        ]
+        for label, each in agents.items()
     }
 
 
-def lines_of(setting: str, label: str, evaluations: list[Evaluation], shortest: np.ndarray) -> list[dict[str, Any]]:
-    """One line an episode: of a learner with several seeds, of the seed whose total is the median.
+def lines_of(
+    setting: str, label: str, evaluations: list[Evaluation], shortest: np.ndarray
+) -> list[dict[str, Any]]:
+    """Return one line an episode: of a learner with several seeds, of the seed whose total is the
+    median.
 
-    `length` is of successful episodes, as in the paper; `steps` counts the others too, with all their steps.
+    `length` is of successful episodes, as in the paper; `steps` counts the others too, with all
+    their steps.
     """
     evaluation = median_evaluation(evaluations)
-    lengths, successes = episode_lengths(evaluation), episode_successes(evaluation)
+    lengths = episode_lengths(evaluation)
+    successes = episode_successes(evaluation)
     improved = shortened(lengths, shortest)
     lines = []
     for episode in range(lengths.shape[1]):
         reached = successes[:, episode]
-        estimate, ratio = mean(lengths[reached, episode]) if reached.sum() > 1 else None, mean(lengths[:, episode] / shortest)
-        line = {"setting": setting, "agent": label, "episode": episode + 1, "success": round(float(reached.mean()), 4)}
+        estimate = mean(lengths[reached, episode]) if reached.sum() > 1 else None
+        ratio = mean(lengths[:, episode] / shortest)
+        line = {
+            "setting": setting,
+            "agent": label,
+            "episode": episode + 1,
+            "success": round(float(reached.mean()), 4),
+        }
         for name, known in (("length", estimate), ("steps", mean(lengths[:, episode]))):
-            line |= {f"{name}{end}": None if known is None else round(known[i], 3) for i, end in enumerate(("", "_low", "_high"))}
-        line |= {"to_shortest": round(ratio.value, 4), "num_tasks": len(lengths), "num_seeds": len(evaluations)}
+            line |= {
+                f"{name}{end}": None if known is None else round(known[i], 3)
+                for i, end in enumerate(("", "_low", "_high"))
+            }
+        line |= {
+            "to_shortest": round(ratio.value, 4),
+            "num_tasks": len(lengths),
+            "num_seeds": len(evaluations),
+        }
         line |= {"fingerprint": evaluation.fingerprint}
         if episode == 1:
             line |= {"shorter": round(improved.of_all.value, 4)}
-            line |= {} if improved.of_improvable is None else {"shorter_of_improvable": round(improved.of_improvable.value, 4)}
+            line |= (
+                {}
+                if improved.of_improvable is None
+                else {"shorter_of_improvable": round(improved.of_improvable.value, 4)}
+            )
         lines.append(line)
     return lines
 
 
 def median_evaluation(evaluations: list[Evaluation]) -> Evaluation:
-    """The one whose mean total is the median (the lower of two)."""
+    """Return the one whose mean total is the median (the lower of two)."""
     return evaluations[median_seed([evaluation.scores() for evaluation in evaluations])]
 
 
 def seeds_of(training: str) -> str:
-    """How a figure says what it was taken from."""
+    """Return how a figure says what it was taken from."""
     return "one seed" if len(TRAININGS[training].seeds) == 1 else "median over seeds"
 
 
@@ -171,25 +213,46 @@ def maze_agents(distribution: Any, budget: Episodes, folders: list[Path]) -> dic
     """By label, (agent, what it plays) of RL²'s seeds and of those that were designed."""
     told = reveal(distribution)
     designed = ["random", *(["maze-explorer"] if isinstance(distribution, GridMaze) else [])]
-    agents = {agent_class(id).label: [(make_agent(id, distribution, budget), distribution)] for id in designed}
+    agents = {
+        agent_class(id).label: [(make_agent(id, distribution, budget), distribution)]
+        for id in designed
+    }
     agents[KnownMaze.label] = [(make_agent("known-maze", told, budget), told)]
-    return agents | ({RL2_LABEL: [(load_agent(folder, budget), distribution) for folder in folders]} if folders else {})
+    return agents | (
+        {RL2_LABEL: [(load_agent(folder, budget), distribution) for folder in folders]}
+        if folders
+        else {}
+    )
 
 
 def grid_mazes(options: Options, console: Console) -> None:
     """GridMaze 5x5, and what was never trained: larger mazes, loops, more episodes."""
-    folders_of("grid-maze-endless", options, console)  # isn't scored, but the next ones begin with it
-    folders, tables = folders_of("grid-maze", options, console), []
-    others = {LOOPED: folders_of("grid-maze-loops", options, console), GRU: folders_of("grid-maze-gru", options, console)}
+    # Isn't scored, but the next ones begin with it
+    folders_of("grid-maze-endless", options, console)
+    folders = folders_of("grid-maze", options, console)
+    tables = []
+    others = {
+        LOOPED: folders_of("grid-maze-loops", options, console),
+        GRU: folders_of("grid-maze-gru", options, console),
+    }
     for setting, (arguments, episodes, most) in GRID_SETTINGS.items():
         num_tasks = min(most, options.num_tasks)
-        distribution, budget = make("GridMaze-v0", **arguments), Episodes(episodes, 0)
+        distribution = make("GridMaze-v0", **arguments)
+        budget = Episodes(episodes, 0)
         agents = maze_agents(distribution, budget, folders)
         for label, found in others.items():
-            agents |= {label: [(load_agent(folder, budget), distribution) for folder in found]} if found else {}
+            agents |= (
+                {label: [(load_agent(folder, budget), distribution) for folder in found]}
+                if found
+                else {}
+            )
         played = play(agents, budget, num_tasks)
         shortest = episode_lengths(played[KnownMaze.label][0])[:, 0]
-        lines = [line for label, evaluations in played.items() for line in lines_of(setting, label, evaluations, shortest)]
+        lines = [
+            line
+            for label, evaluations in played.items()
+            for line in lines_of(setting, label, evaluations, shortest)
+        ]
         tables.append(pd.DataFrame(lines))
         write_episodes(options.folder / f"grid-maze-{setting.translate(FILE_NAME)}.npz", played)
         show(tables[-1], f"GridMaze, {setting}: {HEADING}", console)
@@ -197,7 +260,11 @@ def grid_mazes(options: Options, console: Console) -> None:
             record_grid(played, shortest, options)
             record_further(folders, options)
         if setting in ("5x5, 5 episodes", "9x9, 5 episodes"):
-            curves = {label: episode_lengths(median_evaluation(each)) for label, each in played.items() if label != RandomAgent.label}
+            curves = {
+                label: episode_lengths(median_evaluation(each))
+                for label, each in played.items()
+                if label != RandomAgent.label
+            }
             size = setting.partition(",")[0]
             save(
                 mean_curves(
@@ -212,9 +279,12 @@ def grid_mazes(options: Options, console: Console) -> None:
     write_csv(options.folder / "grid_mazes.csv", pd.concat(tables))
 
 
-def record_grid(played: dict[str, list[Evaluation]], shortest: np.ndarray, options: Options) -> None:
+def record_grid(
+    played: dict[str, list[Evaluation]], shortest: np.ndarray, options: Options
+) -> None:
     """The figures of merit in 5x5 mazes: of the one seed, or of the median one."""
-    command, rng = options.command(parts=("grid-maze",)), numpy_generator(TEST_SEED, "median over seeds")
+    command = options.command(parts=("grid-maze",))
+    rng = numpy_generator(TEST_SEED, "median over seeds")
     success, first, second, shorter, improvable = (
         f"{name}, {seeds_of('grid-maze')}" for name in (SUCCESS, FIRST, SECOND, SHORTER, IMPROVABLE)
     )
@@ -223,7 +293,9 @@ def record_grid(played: dict[str, list[Evaluation]], shortest: np.ndarray, optio
             record_figure(options.folder, name, wanted, None, None, command)
         return
     successes = np.stack([episode_successes(each).mean(1) for each in played[RL2_LABEL]])
-    lengths = np.stack([episode_lengths(each) for each in played[RL2_LABEL]])  # [seeds, tasks, episodes]
+    lengths = np.stack(
+        [episode_lengths(each) for each in played[RL2_LABEL]]
+    )  # [seeds, tasks, episodes]
     reached = share(successes[median_seed(successes)])
     record_figure(options.folder, success, ">= 0.99", reached, reached.value >= 0.99, command)
     explorer = episode_lengths(played[MazeExplorer.label][0])[:, 0]
@@ -242,44 +314,84 @@ def record_further(folders: list[Path], options: Options) -> None:
     """The first episode again, in so many mazes drawn anew that a small lead shows."""
     if not folders:
         return
-    distribution, budget = make("GridMaze-v0", train_mazes=0), Episodes(2, 0)
-    agents = [make_agent("maze-explorer", distribution, budget), *(load_agent(folder, budget) for folder in folders)]
+    distribution = make("GridMaze-v0", train_mazes=0)
+    budget = Episodes(2, 0)
+    agents = [
+        make_agent("maze-explorer", distribution, budget),
+        *(load_agent(folder, budget) for folder in folders),
+    ]
     explorer, *seeds = (
-        episode_lengths(evaluate(agent, distribution, "train", FURTHER_TASKS * options.num_tasks, FURTHER_SEED, budget))[:, 0]
+        episode_lengths(
+            evaluate(
+                agent,
+                distribution,
+                "train",
+                FURTHER_TASKS * options.num_tasks,
+                FURTHER_SEED,
+                budget,
+            )
+        )[:, 0]
         for agent in agents
     )
     lead = paired_difference(seeds[median_seed(seeds)], explorer).difference
-    record_figure(options.folder, f"{FURTHER}, {seeds_of('grid-maze')}", "shown", lead, None, options.command(parts=("grid-maze",)))
+    record_figure(
+        options.folder,
+        f"{FURTHER}, {seeds_of('grid-maze')}",
+        "shown",
+        lead,
+        None,
+        options.command(parts=("grid-maze",)),
+    )
 
 
 def gap(options: Options, console: Console) -> None:
     """Trained in 10, 100 and 1,000 mazes: return in those mazes and in the test mazes."""
-    budget, lines = Episodes(2, 0), []
+    budget = Episodes(2, 0)
+    lines = []
     curves: dict[str, dict[int, np.ndarray]] = {"training mazes": {}, "test mazes": {}}
     for count in (10, 100, 1000):
         folders = folders_of(f"grid-maze-{count}", options, console)[:1]
-        distribution, name_of_gap = make("GridMaze-v0", train_mazes=count), f"GridMaze 5x5, generalisation gap in return, {count} mazes"
+        distribution = make("GridMaze-v0", train_mazes=count)
+        name_of_gap = f"GridMaze 5x5, generalisation gap in return, {count} mazes"
         if not folders:
-            record_figure(options.folder, name_of_gap, "shown", None, None, options.command(parts=("gap",)))
+            record_figure(
+                options.folder, name_of_gap, "shown", None, None, options.command(parts=("gap",))
+            )
             continue
         agent = load_agent(folders[0], budget)
-        played = {split: evaluate(agent, distribution, split, options.num_tasks, TEST_SEED, budget) for split in ("train", "test")}
+        played = {
+            split: evaluate(agent, distribution, split, options.num_tasks, TEST_SEED, budget)
+            for split in ("train", "test")
+        }
         own, fresh = (evaluation.scores() for evaluation in played.values())
         own = own[: min(count, options.num_tasks)]  # each training maze once
         difference = generalisation_gap(own, fresh).difference
-        record_figure(options.folder, name_of_gap, "shown", difference, None, options.command(parts=("gap",)))
+        record_figure(
+            options.folder, name_of_gap, "shown", difference, None, options.command(parts=("gap",))
+        )
         for where, scores, evaluation in zip(curves, (own, fresh), played.values(), strict=True):
             curves[where][count] = scores
             estimate = mean(scores)
-            line = {"train_mazes": count, "tasks": where, "return": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high}
+            line = {
+                "train_mazes": count,
+                "tasks": where,
+                "return": estimate.value,
+                "ci_low": estimate.low,
+                "ci_high": estimate.high,
+            }
             lines.append(line | {"num_tasks": len(scores), "fingerprint": evaluation.fingerprint})
-            write_episodes(options.folder / f"gap-{count}-{evaluation.split}.npz", {RL2_LABEL: [evaluation]})
+            write_episodes(
+                options.folder / f"gap-{count}-{evaluation.split}.npz", {RL2_LABEL: [evaluation]}
+            )
     if not lines:
         return
     table = pd.DataFrame(lines).round(4)
     write_csv(options.folder / "gap.csv", table)
     console.print(table.to_string(index=False), highlight=False)
-    levels = {where: {str(count): mean(scores) for count, scores in each.items()} for where, each in curves.items()}
+    levels = {
+        where: {str(count): mean(scores) for count, scores in each.items()}
+        for where, each in curves.items()
+    }
     figure = intervals_figure(
         levels,
         x="mazes in training",
@@ -292,19 +404,26 @@ def gap(options: Options, console: Console) -> None:
 
 def visual_mazes(options: Options, console: Console) -> None:
     """Table 3: lengths and successes by episode in small and large mazes, trained in small ones."""
-    folders, paper, tables = folders_of("visual-maze", options, console), rl2_mazes(), []
+    folders = folders_of("visual-maze", options, console)
+    paper = rl2_mazes()
+    tables = []
     command, success, shift = (
         options.command(parts=("visual-maze",)),
         *(f"{name}, {seeds_of('visual-maze')}" for name in (VISUAL_SUCCESS, VISUAL_CHANGE)),
     )
     for maze, size in (("small", 5), ("large", 9)):
-        distribution, budget = make("VisualMaze-v0", size=size), Episodes(5, 0)
+        distribution = make("VisualMaze-v0", size=size)
+        budget = Episodes(5, 0)
         played = play(maze_agents(distribution, budget, folders), budget, options.num_tasks)
         tasks = distribution.sample(options.num_tasks, "test", TEST_SEED)
         bound = distribution.upper_bound(tasks, 1)
         assert bound is not None, "mazes have a bound"
         shortest = ((GOAL_REWARD - bound) / -STEP_REWARD).round().numpy()  # steps, turns included
-        lines = [line for label, evaluations in played.items() for line in lines_of(f"{size}x{size}", label, evaluations, shortest)]
+        lines = [
+            line
+            for label, evaluations in played.items()
+            for line in lines_of(f"{size}x{size}", label, evaluations, shortest)
+        ]
         theirs: list[dict[str, Any]] = paper[paper["maze"] == maze].to_dict("records")  # type: ignore[assignment]
         for each in theirs:
             line = {
@@ -326,7 +445,8 @@ def visual_mazes(options: Options, console: Console) -> None:
             record_figure(options.folder, shift, "< 0", None, None, command)
             continue
         evaluation = median_evaluation(played[RL2_LABEL])
-        lengths, reached = episode_lengths(evaluation), share(episode_successes(evaluation).mean(1))
+        lengths = episode_lengths(evaluation)
+        reached = share(episode_successes(evaluation).mean(1))
         record_figure(options.folder, success, ">= 0.9", reached, reached.value >= 0.9, command)
         change = paired_difference(lengths[:, 1], lengths[:, 0]).difference
         record_figure(options.folder, shift, "< 0", change, change.high < 0, command)
@@ -335,23 +455,36 @@ def visual_mazes(options: Options, console: Console) -> None:
 
 def grid_navi(options: Options, console: Console) -> None:
     """GridNavi: return of each episode against the known goal's."""
-    folders, distribution, budget = folders_of("grid-navi", options, console), make("GridNavi-v0"), Episodes(4, 0)
-    told, command = reveal(distribution), options.command(parts=("grid-navi",))
+    folders = folders_of("grid-navi", options, console)
+    distribution = make("GridNavi-v0")
+    budget = Episodes(4, 0)
+    told = reveal(distribution)
+    command = options.command(parts=("grid-navi",))
     agents = {RandomAgent.label: [(make_agent("random", distribution, budget), distribution)]}
-    agents |= {RL2_LABEL: [(load_agent(folder, budget), distribution) for folder in folders]} if folders else {}
+    agents |= (
+        {RL2_LABEL: [(load_agent(folder, budget), distribution) for folder in folders]}
+        if folders
+        else {}
+    )
     agents[KnownGoal.label] = [(make_agent("known-goal", told, budget), told)]
     played = play(agents, budget, options.num_tasks)
     write_episodes(options.folder / "grid-navi.npz", played)
     returns = {label: median_evaluation(each).matrix() for label, each in played.items()}
     lines = [
-        {"agent": label, "episode": episode + 1, **dict(zip(("return", "ci_low", "ci_high"), mean(column)[:3], strict=True))}
+        {
+            "agent": label,
+            "episode": episode + 1,
+            **dict(zip(("return", "ci_low", "ci_high"), mean(column)[:3], strict=True)),
+        }
         | {"num_tasks": len(matrix), "fingerprint": played[label][0].fingerprint}
         for label, matrix in returns.items()
         for episode, column in enumerate(matrix.T)
     ]
     table = pd.DataFrame(lines).round(4)
     write_csv(options.folder / "grid_navi.csv", table)
-    console.print(table.pivot(index="agent", columns="episode", values="return").to_string(), highlight=False)
+    console.print(
+        table.pivot(index="agent", columns="episode", values="return").to_string(), highlight=False
+    )
     curves = {label: matrix for label, matrix in returns.items() if label != RandomAgent.label}
     figure = mean_curves(
         curves,
@@ -361,24 +494,40 @@ def grid_navi(options: Options, console: Console) -> None:
         note=f"the same goals in training and at test; RL²: {seeds_of('grid-navi')}",
     )
     save(figure, options.folder / "grid-navi.png")
-    name = f"GridNavi, RL², mean return of episodes 2 to 4 over the known goal's, paired, {seeds_of('grid-navi')}"
+    name = (
+        "GridNavi, RL², mean return of episodes 2 to 4 over the known goal's, paired,"
+        f" {seeds_of('grid-navi')}"
+    )
     if not folders:
         record_figure(options.folder, name, ">= 0.9", None, None, command)
         return
     later = np.stack([each.matrix()[:, 1:].mean(1) for each in played[RL2_LABEL]])
     known = returns[KnownGoal.label][:, 1:].mean(1)
-    ratio = median_over_seeds(later, numpy_generator(TEST_SEED, "median over seeds"), relative_to=known)
+    ratio = median_over_seeds(
+        later, numpy_generator(TEST_SEED, "median over seeds"), relative_to=known
+    )
     record_figure(options.folder, name, ">= 0.9", ratio, ratio.value >= 0.9, command)
 
 
 def show(table: pd.DataFrame, title: str, console: Console) -> None:
     """Print one setting: an agent a row, an episode a column."""
     episodes = sorted(table["episode"].unique())
-    printed = Table("agent", *(f"episode {episode}" for episode in episodes), "2nd shorter", "of improvable", title=title)
+    printed = Table(
+        "agent",
+        *(f"episode {episode}" for episode in episodes),
+        "2nd shorter",
+        "of improvable",
+        title=title,
+    )
     for label, part in table.groupby("agent", sort=False):
         lines = {int(line["episode"]): line for line in part.to_dict("records")}
-        cells = [f"{with_error(lines[episode])} {percent(lines[episode]['success'])}".strip() for episode in episodes]
-        shares = [lines.get(2, {}).get(name, np.nan) for name in ("shorter", "shorter_of_improvable")]
+        cells = [
+            f"{with_error(lines[episode])} {percent(lines[episode]['success'])}".strip()
+            for episode in episodes
+        ]
+        shares = [
+            lines.get(2, {}).get(name, np.nan) for name in ("shorter", "shorter_of_improvable")
+        ]
         printed.add_row(str(label), *cells, *map(percent, shares))
     console.print(printed)
 
@@ -397,6 +546,9 @@ def percent(share: float) -> str:
 
 if __name__ == "__main__":
     try:
-        main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
+        main(
+            tyro.cli(Options, description=__doc__),
+            Console(width=None if sys.stdout.isatty() else 140),
+        )
     except (ValueError, OSError) as error:
         sys.exit(str(error))

@@ -1,7 +1,9 @@
-"""The figures of Duan et al. 2016, "RL²: Fast reinforcement learning via slow reinforcement learning" (arXiv 1611.02779), as data.
+"""The figures of Duan et al. 2016, "RL²: Fast reinforcement learning via slow reinforcement
+learning" (arXiv 1611.02779), as data.
 
-`trust` says how a figure came here: "paper" was read in the paper's own tables, "reproduction" is reported by whoever ran it again,
-"quoted" is another paper's figure as a third party cites it. The paper's scores are means over 1,000 tasks, printed with one decimal.
+`trust` says how a figure came here: "paper" was read in the paper's own tables, "reproduction" is
+reported by whoever ran it again, "quoted" is another paper's figure as a third party cites it. The
+paper's scores are means over 1,000 tasks, printed with one decimal.
 """
 
 from pathlib import Path
@@ -13,7 +15,8 @@ __all__ = ["MAZE_IMPROVED", "NUM_TASKS", "TABLES", "rl2_mazes", "rl2_reproductio
 
 TABLES = ("bandits", "mdps")
 NUM_TASKS = 1000  # behind each of the paper's scores
-MAZE_IMPROVED = {"small": 0.917, "large": 0.714}  # share of all mazes whose second episode is shorter than the first (section 3.3)
+# Share of all mazes whose second episode is shorter than the first (section 3.3)
+MAZE_IMPROVED = {"small": 0.917, "large": 0.714}
 
 
 def rl2_table(table: Literal["bandits", "mdps"]) -> pd.DataFrame:
@@ -26,11 +29,19 @@ def rl2_table(table: Literal["bandits", "mdps"]) -> pd.DataFrame:
         ValueError: another table.
     """
     if table not in TABLES:
-        raise ValueError(f"There is no table {table!r} of Duan et al. 2016 here; choose {' or '.join(TABLES)}.")
+        raise ValueError(
+            f"There is no table {table!r} of Duan et al. 2016 here; choose {' or '.join(TABLES)}."
+        )
     figures = _read()
-    own = figures[(figures["table"] == table) & (figures["trust"] == "paper")].rename(columns={"value": "paper"})
+    own = figures[(figures["table"] == table) & (figures["trust"] == "paper")].rename(
+        columns={"value": "paper"}
+    )
     keys = ["n", "k"] if table == "bandits" else ["n"]
-    return own[[*keys, "agent", "paper", "source", "trust"]].astype(dict.fromkeys(keys, int)).reset_index(drop=True)
+    return (
+        own[[*keys, "agent", "paper", "source", "trust"]]
+        .astype(dict.fromkeys(keys, int))
+        .reset_index(drop=True)
+    )
 
 
 def rl2_reproductions() -> pd.DataFrame:
@@ -51,7 +62,9 @@ def rl2_mazes() -> pd.DataFrame:
     length_error (as printed after ±), success (share), source, trust.
     """
     figures = _read()
-    mazes = figures[figures["table"] == "mazes"].rename(columns={"value": "length", "error": "length_error"})
+    mazes = figures[figures["table"] == "mazes"].rename(
+        columns={"value": "length", "error": "length_error"}
+    )
     mazes = mazes[["maze", "episode", "length", "length_error", "success", "source", "trust"]]
     return mazes.astype({"episode": int}).reset_index(drop=True)
 

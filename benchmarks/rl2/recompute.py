@@ -1,11 +1,12 @@
 """Recompute published cells of RL²'s Tables 1 and 2 and hold them against the published figures.
 
-    python benchmarks/rl2/recompute.py           # the RL² column, from the committed weights, on 2,000 tasks a row
-    python benchmarks/rl2/recompute.py --full    # every cell, on as many tasks as were published
-    python benchmarks/rl2/recompute.py --full --rows bandits-n10-k5
+    python benchmarks/rl2/recompute.py           # the RL² column, from the committed weights, on
+    2,000 tasks a row python benchmarks/rl2/recompute.py --full    # every cell, on as many tasks as
+    were published python benchmarks/rl2/recompute.py --full --rows bandits-n10-k5
 
-The first takes minutes; it plays other numbers of tasks than were published, so it asks whether the intervals fit. The second plays
-the very same tasks, so that every figure must come out as it was published; it takes hours. Exits with 1 if a figure doesn't fit.
+The first takes minutes; it plays other numbers of tasks than were published, so it asks whether the
+intervals fit. The second plays the very same tasks, so that every figure must come out as it was
+published; it takes hours. Exits with 1 if a figure doesn't fit.
 """
 
 import metarl
@@ -55,35 +56,64 @@ class Options:
 def main(options: Options, console: Console) -> bool:
     """Recompute and print; whether everything fits."""
     fits = True
-    tables = {name: pd.read_csv(options.results / "rl2_tables" / f"{name}.csv") for name in ("bandits", "mdps")}
-    known = [row_of(name, entry).name for name, table in tables.items() for entry in table.to_dict("records")]
+    tables = {
+        name: pd.read_csv(options.results / "rl2_tables" / f"{name}.csv")
+        for name in ("bandits", "mdps")
+    }
+    known = [
+        row_of(name, entry).name
+        for name, table in tables.items()
+        for entry in table.to_dict("records")
+    ]
     if unknown := sorted(set(options.rows) - set(known)):
-        raise ValueError(f"No row {unknown[0]!r} was published; choose of {', '.join(dict.fromkeys(known))}.")
+        raise ValueError(
+            f"No row {unknown[0]!r} was published; choose of {', '.join(dict.fromkeys(known))}."
+        )
     for name in tables:
         published = tables[name].dropna(subset=["mean"])
         if not options.full:
             published = published[published["agent"] == RL2_LABEL]
         if options.rows:
-            published = published[[row_of(name, entry).name in options.rows for entry in published.to_dict("records")]]
+            published = published[
+                [row_of(name, entry).name in options.rows for entry in published.to_dict("records")]
+            ]
         if published.empty:
             continue
-        table = Table("row", "agent", "published", "recomputed", "95 % interval", "fits", title=name)
-        for entry, found in zip(published.to_dict("records"), recomputed(name, published, options, console), strict=True):
+        table = Table(
+            "row", "agent", "published", "recomputed", "95 % interval", "fits", title=name
+        )
+        for entry, found in zip(
+            published.to_dict("records"), recomputed(name, published, options, console), strict=True
+        ):
             fit = found is not None and agrees(entry, found, options)
             fits &= fit
             k = f",{entry['k']}" if "k" in entry else ""
-            shown = ("missing", "") if found is None else (f"{found.value:.3f}", f"[{found.low:.3f}, {found.high:.3f}]")
-            table.add_row(f"{entry['n']}{k}", entry["agent"], f"{entry['mean']:.3f}", *shown, "yes" if fit else "NO")
+            shown = (
+                ("missing", "")
+                if found is None
+                else (f"{found.value:.3f}", f"[{found.low:.3f}, {found.high:.3f}]")
+            )
+            table.add_row(
+                f"{entry['n']}{k}",
+                entry["agent"],
+                f"{entry['mean']:.3f}",
+                *shown,
+                "yes" if fit else "NO",
+            )
         console.print(table)
     return fits
 
 
-def recomputed(name: str, published: pd.DataFrame, options: Options, console: Console) -> list[Estimate | None]:
-    """Each published figure once more; None where its weights are missing."""
+def recomputed(
+    name: str, published: pd.DataFrame, options: Options, console: Console
+) -> list[Estimate | None]:
+    """Return each published figure once more; None where its weights are missing."""
     estimates: list[Estimate | None] = []
-    cells: dict[tuple[Row, str], dict[str, Estimate]] = {}  # an agent's variants are computed together
+    # An agent's variants are computed together
+    cells: dict[tuple[Row, str], dict[str, Estimate]] = {}
     for entry in published.to_dict("records"):
-        row, agent = row_of(name, entry), str(entry["agent"])
+        row = row_of(name, entry)
+        agent = str(entry["agent"])
         console.print(f"{row.name}, {agent}", highlight=False)
         if not options.full:
             estimates.append(learned(row, int(entry["num_seeds"]), options))
@@ -96,19 +126,34 @@ def recomputed(name: str, published: pd.DataFrame, options: Options, console: Co
 
 
 def row_of(table: Any, entry: Mapping[Any, Any]) -> Row:
-    """The row of a published line."""
+    """Return the row of a published line."""
     return Row(table, int(entry["n"]), int(entry["k"]) if "k" in entry else None)
 
 
 def again(row: Row, agent: str, options: Options) -> dict[str, Estimate]:
-    """An agent's cells of a row, by label, as `tables.py` computes them, in a folder that is thrown away."""
+    """Return an agent's cells of a row, by label, as `tables.py` computes them, in a folder that is
+    thrown away.
+    """
     with tempfile.TemporaryDirectory() as folder:
         text = str(row.n) if row.k is None else f"{row.n},{row.k}"
-        chosen = TableOptions(row.table, (text,), "paper", (agent,), train=False, runs=Path(folder), results=options.results)
+        chosen = TableOptions(
+            row.table,
+            (text,),
+            "paper",
+            (agent,),
+            train=False,
+            runs=Path(folder),
+            results=options.results,
+        )
         compute(chosen, Console(quiet=True))
         fresh = pd.read_csv(chosen.folder / f"{row.table}.csv").dropna(subset=["mean"])
     return {
-        str(entry["agent"]): Estimate(float(entry["mean"]), float(entry["ci_low"]), float(entry["ci_high"]), int(entry["num_tasks"]))
+        str(entry["agent"]): Estimate(
+            float(entry["mean"]),
+            float(entry["ci_low"]),
+            float(entry["ci_high"]),
+            int(entry["num_tasks"]),
+        )
         for entry in fresh.to_dict("records")
     }
 
@@ -119,12 +164,18 @@ def learned(row: Row, seeds: int, options: Options) -> Estimate | None:
     if len(folders) < seeds:
         return None
     agents = [load_agent(folder, row.budget) for folder in folders]
-    scores = [evaluate(agent, row.distribution(), "test", options.tasks, TEST_SEED, row.budget).scores() for agent in agents]
+    scores = [
+        evaluate(agent, row.distribution(), "test", options.tasks, TEST_SEED, row.budget).scores()
+        for agent in agents
+    ]
     return median_over_seeds(np.stack(scores), numpy_generator(TEST_SEED, "median over seeds"))
 
 
 def agrees(entry: Mapping[Any, Any], again: Estimate, options: Options) -> bool:
-    """The same figure where the same tasks were played; otherwise a difference within both intervals, a little widened."""
+    """Return the same figure where the same tasks were played.
+
+    Otherwise a difference within both intervals, a little widened.
+    """
     if options.full:
         return abs(entry["mean"] - again.value) <= 1e-4 * abs(entry["mean"])
     spread = np.hypot((entry["ci_high"] - entry["ci_low"]) / 2, (again.high - again.low) / 2)
@@ -133,6 +184,13 @@ def agrees(entry: Mapping[Any, Any], again: Estimate, options: Options) -> bool:
 
 if __name__ == "__main__":
     try:
-        sys.exit(0 if main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 120)) else 1)
+        sys.exit(
+            0
+            if main(
+                tyro.cli(Options, description=__doc__),
+                Console(width=None if sys.stdout.isatty() else 120),
+            )
+            else 1
+        )
     except (ValueError, OSError) as error:
         sys.exit(str(error))

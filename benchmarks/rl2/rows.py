@@ -13,9 +13,20 @@ from metarl.core.budget import Episodes
 from metarl.core.registry import make
 from metarl.core.task_distribution import TaskDistribution
 
-__all__ = ["COLUMNS", "PRESETS", "RL2_ID", "RL2_LABEL", "WANTED", "Column", "Preset", "Row", "parse_row"]
+__all__ = [
+    "COLUMNS",
+    "PRESETS",
+    "RL2_ID",
+    "RL2_LABEL",
+    "WANTED",
+    "Column",
+    "Preset",
+    "Row",
+    "parse_row",
+]
 
-RL2_ID, RL2_LABEL = "rl2", "RL²"
+RL2_ID = "rl2"
+RL2_LABEL = "RL²"
 
 Table = Literal["bandits", "mdps"]
 PresetName = Literal["smoke", "cpu", "paper"]
@@ -27,11 +38,13 @@ class Column:
 
     Attributes:
         agent: its id for `make_agent`, or "rl2".
-        paper: the heading of its column in the paper, which variants may share; None where the paper has none.
+        paper: the heading of its column in the paper, which variants may share; None where the
+            paper has none.
         parameters: fixed ones, beside those that are searched.
         variant: what sets it apart from another column of the same agent.
         differs: why its figure may differ from the paper's, printed where it does.
-        slow: it is so slow that in the longest rows it plays fewer tasks, which the other agents don't play.
+        slow: it is so slow that in the longest rows it plays fewer tasks, which the other agents
+            don't play.
     """
 
     agent: str
@@ -53,9 +66,12 @@ class Column:
         return "-".join([self.agent, *(str(value) for _, value in self.parameters)])
 
 
-# Rewards have a prior mean of 1. The variants "prior mean 0" believe in 0; what is fixed in them was set by hand, on training tasks with
-# n = 10, to come closest to the paper's figures there.
-PRIOR_MEAN_0 = "at n = 10 the paper's figure comes out where the prior mean of rewards is taken as 0 (see that variant)"
+# Rewards have a prior mean of 1. The variants "prior mean 0" believe in 0; what is fixed in them
+# was set by hand, on training tasks with n = 10, to come closest to the paper's figures there.
+PRIOR_MEAN_0 = (
+    "at n = 10 the paper's figure comes out where the prior mean of rewards is taken as 0 (see that"
+    " variant)"
+)
 
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "bandits": (
@@ -63,28 +79,51 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column(
             "gittins",
             "Gittins",
-            differs="ours are finite-horizon indices computed exactly; the paper takes the best of several approximations",
+            differs=(
+                "ours are finite-horizon indices computed exactly; the paper takes the best of"
+                " several approximations"
+            ),
         ),
         Column("thompson", "TS"),
         Column(
             "optimistic-thompson",
             "OTS",
-            differs="the paper leaves its definition open; the densest of several posterior draws comes closest",
+            differs=(
+                "the paper leaves its definition open; the densest of several posterior draws comes"
+                " closest"
+            ),
         ),
-        Column("ucb1", "UCB1", differs="c is searched here on training tasks; the paper doesn't print its values"),
+        Column(
+            "ucb1",
+            "UCB1",
+            differs="c is searched here on training tasks; the paper doesn't print its values",
+        ),
         Column(
             "bandit-epsilon-greedy",
             "eps-Greedy",
-            differs="ε is searched here, and equal arms go to the first; the paper prints neither its ε nor its rule",
+            differs=(
+                "ε is searched here, and equal arms go to the first; the paper prints neither its ε"
+                " nor its rule"
+            ),
         ),
         Column(
             "bandit-greedy",
             "Greedy",
-            differs="the paper doesn't say which of equal arms is pulled; taking the first comes closest, a random one scores more",
+            differs=(
+                "the paper doesn't say which of equal arms is pulled; taking the first comes"
+                " closest, a random one scores more"
+            ),
         ),
         Column("bandit-greedy", parameters=(("random_ties", True),), variant="random ties"),
         Column("bayes-optimal"),
-        Column(RL2_ID, "RL2", differs="trained here by PPO, in the paper by TRPO with up to 1,000 updates of 250,000 steps"),
+        Column(
+            RL2_ID,
+            "RL2",
+            differs=(
+                "trained here by PPO, in the paper by TRPO with up to 1,000 updates of 250,000"
+                " steps"
+            ),
+        ),
     ),
     "mdps": (
         Column("random", "Random"),
@@ -94,15 +133,26 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
             "opsrl",
             "OPSRL",
             slow=True,
-            differs=f"ours believes in the true prior, and the number of posterior samples is searched here; {PRIOR_MEAN_0}",
+            differs=(
+                "ours believes in the true prior, and the number of posterior samples is searched"
+                f" here; {PRIOR_MEAN_0}"
+            ),
         ),
-        Column("opsrl", "OPSRL", (("reward_prior_mean", 0.0), ("samples", 10)), "prior mean 0", slow=True),
+        Column(
+            "opsrl",
+            "OPSRL",
+            (("reward_prior_mean", 0.0), ("samples", 10)),
+            "prior mean 0",
+            slow=True,
+        ),
         Column(
             "ucrl2",
             "UCRL2",
             slow=True,
-            differs="ours believes in the true prior, and the width of the confidence sets is searched here; "
-            "with a prior mean of rewards of 0 it comes closer (see that variant)",
+            differs=(
+                "ours believes in the true prior, and the width of the confidence sets is searched"
+                " here; with a prior mean of rewards of 0 it comes closer (see that variant)"
+            ),
         ),
         Column("ucrl2", parameters=(("ties", "random"),), variant="random ties", slow=True),
         Column(
@@ -113,7 +163,11 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
             "the paper prints neither the width of its confidence sets nor its rule for ties",
             slow=True,
         ),
-        Column("beb", "BEB", differs=f"ours believes in the true prior, and β is searched here; {PRIOR_MEAN_0}"),
+        Column(
+            "beb",
+            "BEB",
+            differs=f"ours believes in the true prior, and β is searched here; {PRIOR_MEAN_0}",
+        ),
         Column("beb", parameters=(("ties", "random"),), variant="random ties"),
         Column(
             "beb",
@@ -122,15 +176,28 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
             "prior mean 0",
             "the paper prints neither its β nor its prior counts",
         ),
-        Column("mdp-epsilon-greedy", "eps-Greedy", differs=f"ours plans on the posterior mean under the true prior; {PRIOR_MEAN_0}"),
         Column(
             "mdp-epsilon-greedy",
             "eps-Greedy",
-            (("estimate", "mode"), ("reward_prior_mean", 0.0), ("ties", "random"), ("epsilon", 0.05)),
+            differs=f"ours plans on the posterior mean under the true prior; {PRIOR_MEAN_0}",
+        ),
+        Column(
+            "mdp-epsilon-greedy",
+            "eps-Greedy",
+            (
+                ("estimate", "mode"),
+                ("reward_prior_mean", 0.0),
+                ("ties", "random"),
+                ("epsilon", 0.05),
+            ),
             "prior mean 0",
             "the paper doesn't print its ε",
         ),
-        Column("mdp-greedy", "Greedy", differs=f"ours plans on the posterior mean under the true prior; {PRIOR_MEAN_0}"),
+        Column(
+            "mdp-greedy",
+            "Greedy",
+            differs=f"ours plans on the posterior mean under the true prior; {PRIOR_MEAN_0}",
+        ),
         Column("mdp-greedy", parameters=(("ties", "random"),), variant="random ties"),
         Column(
             "mdp-greedy",
@@ -139,14 +206,25 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
             "prior mean 0",
             "the paper doesn't say on which estimate of the transitions it plans",
         ),
-        Column("mdp-greedy", parameters=(("estimate", "maximum-likelihood"),), variant="maximum likelihood"),
+        Column(
+            "mdp-greedy",
+            parameters=(("estimate", "maximum-likelihood"),),
+            variant="maximum likelihood",
+        ),
         Column("known-model"),
-        Column(RL2_ID, "RL2", differs="trained here by PPO, in the paper by TRPO with up to 10,000 updates of 250,000 steps"),
+        Column(
+            RL2_ID,
+            "RL2",
+            differs=(
+                "trained here by PPO, in the paper by TRPO with up to 10,000 updates of 250,000"
+                " steps"
+            ),
+        ),
     ),
 }
 
-# What RL² is held against, by row: (what it is, figure). Those of other papers are as printed there; "posterior-mean greedy" takes the
-# first of equal actions. SNAIL: Mishra et al. 2018.
+# What RL² is held against, by row: (what it is, figure). Those of other papers are as printed
+# there; "posterior-mean greedy" takes the first of equal actions. SNAIL: Mishra et al. 2018.
 WANTED: dict[str, tuple[tuple[str, float], ...]] = {
     "bandits-n10-k5": (("near the optimum", 6.60),),
     "bandits-n10-k10": (("near the optimum", 6.64),),
@@ -157,11 +235,28 @@ WANTED: dict[str, tuple[tuple[str, float], ...]] = {
     "bandits-n500-k5": (("the paper's RL²", 401.6), ("the paper's Gittins", 405.8)),
     "bandits-n500-k10": (("the paper's RL²", 432.5), ("the paper's Gittins", 437.8)),
     "bandits-n500-k50": (("the paper's RL²", 438.9), ("the paper's Gittins", 463.7)),
-    "mdps-n10": (("posterior-mean greedy", 149.3), ("floor", 153.0), ("the paper's RL²", 156.2), ("SNAIL", 159.1)),
+    "mdps-n10": (
+        ("posterior-mean greedy", 149.3),
+        ("floor", 153.0),
+        ("the paper's RL²", 156.2),
+        ("SNAIL", 159.1),
+    ),
     "mdps-n25": (("floor", 427.0), ("the paper's RL²", 445.7), ("SNAIL", 447.2)),
-    "mdps-n50": (("the paper's PSRL", 904.0), ("the paper's OPSRL", 930.7), ("the paper's RL²", 936.1)),
-    "mdps-n75": (("the paper's PSRL", 1417.0), ("the paper's RL²", 1428.8), ("the paper's OPSRL", 1449.2)),
-    "mdps-n100": (("the paper's RL²", 1913.7), ("the paper's PSRL", 1939.0), ("the paper's OPSRL", 1973.9)),
+    "mdps-n50": (
+        ("the paper's PSRL", 904.0),
+        ("the paper's OPSRL", 930.7),
+        ("the paper's RL²", 936.1),
+    ),
+    "mdps-n75": (
+        ("the paper's PSRL", 1417.0),
+        ("the paper's RL²", 1428.8),
+        ("the paper's OPSRL", 1449.2),
+    ),
+    "mdps-n100": (
+        ("the paper's RL²", 1913.7),
+        ("the paper's PSRL", 1939.0),
+        ("the paper's OPSRL", 1973.9),
+    ),
 }
 
 
@@ -185,9 +280,23 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "smoke": Preset(short_bandit_tasks=512, tasks=64, search_tasks=64, long_search_tasks=32, seeds=(0,)),
-    "cpu": Preset(short_bandit_tasks=20_000, tasks=2_000, search_tasks=2_000, long_search_tasks=500, seeds=(0, 1, 2)),
-    "paper": Preset(short_bandit_tasks=200_000, tasks=20_000, search_tasks=20_000, long_search_tasks=4_000, seeds=(0, 1, 2)),
+    "smoke": Preset(
+        short_bandit_tasks=512, tasks=64, search_tasks=64, long_search_tasks=32, seeds=(0,)
+    ),
+    "cpu": Preset(
+        short_bandit_tasks=20_000,
+        tasks=2_000,
+        search_tasks=2_000,
+        long_search_tasks=500,
+        seeds=(0, 1, 2),
+    ),
+    "paper": Preset(
+        short_bandit_tasks=200_000,
+        tasks=20_000,
+        search_tasks=20_000,
+        long_search_tasks=4_000,
+        seeds=(0, 1, 2),
+    ),
 }
 
 
@@ -232,7 +341,7 @@ class Row:
         return Episodes(self.n)
 
     def distribution(self) -> TaskDistribution:
-        """What is played."""
+        """Return what is played."""
         return make(self.id, **self.arguments)
 
     def num_tasks(self, preset: Preset) -> int:
@@ -244,7 +353,7 @@ class Row:
         return preset.search_tasks if self.n <= 10 else preset.long_search_tasks
 
     def paper(self, column: Column) -> float | None:
-        """The paper's figure for `column`, if it has one."""
+        """Return the paper's figure for `column`, if it has one."""
         table = rl2_table(self.table)
         match = table[(table["n"] == self.n) & (table["agent"] == column.paper)]
         match = match if self.k is None else match[match["k"] == self.k]
@@ -252,7 +361,7 @@ class Row:
 
 
 def parse_row(table: Table, text: str) -> Row:
-    """The row that `text` names: "10,5" (n, k) of the bandits, "10" (n) of the MDPs.
+    """Return the row that `text` names: "10,5" (n, k) of the bandits, "10" (n) of the MDPs.
 
     Raises:
         ValueError: the paper's table has no such row.
@@ -261,14 +370,17 @@ def parse_row(table: Table, text: str) -> Row:
         raise ValueError(f"There is no table {table!r}; choose {' or '.join(TABLES)}.")
     paper = rl2_table(table)
     keys = ["n", "k"] if table == "bandits" else ["n"]
-    known = [",".join(str(value) for value in key) for key in paper[keys].drop_duplicates().itertuples(index=False)]
+    known = [
+        ",".join(str(value) for value in key)
+        for key in paper[keys].drop_duplicates().itertuples(index=False)
+    ]
     if text.replace(" ", "") not in known:
         raise ValueError(f"The table of {table} has no row {text!r}; it has {' '.join(known)}.")
     return Row(table, *(int(part) for part in text.split(",")))
 
 
 def named_row(name: str) -> Row:
-    """The row of that `Row.name`.
+    """Return the row of that `Row.name`.
 
     Raises:
         ValueError: the paper's tables have no such row.

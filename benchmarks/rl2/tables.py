@@ -1,10 +1,12 @@
-"""RL²'s Tables 1 and 2 (Duan et al. 2016): every agent on the same held-out tasks, the paper's figure beside each.
+"""RL²'s Tables 1 and 2 (Duan et al. 2016): every agent on the same held-out tasks, the paper's
+figure beside each.
 
     python benchmarks/rl2/tables.py --table bandits --rows 10,5 10,10 --preset cpu
 
-Free parameters of hand-designed agents are searched on training tasks. RL² is trained, or gone on with, in runs/; finished runs there and
-published weights of the same settings are used as they are. With --publish, tables, per-task totals, figures and weights go to
-results/rl2_tables; otherwise all but the runs goes to runs/rl2_tables/PRESET/tables. Rows and agents left out keep their old cells.
+Free parameters of hand-designed agents are searched on training tasks. RL² is trained, or gone on
+with, in runs/; finished runs there and published weights of the same settings are used as they are.
+With --publish, tables, per-task totals, figures and weights go to results/rl2_tables; otherwise all
+but the runs goes to runs/rl2_tables/PRESET/tables. Rows and agents left out keep their old cells.
 """
 
 import metarl
@@ -34,16 +36,26 @@ from metarl.core.seeding import numpy_generator
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
-from metarl.evaluation.statistics import Estimate, beats, mean, median_over_seeds, median_seed, paired_difference
+from metarl.evaluation.statistics import (
+    Estimate,
+    beats,
+    mean,
+    median_over_seeds,
+    median_seed,
+    paired_difference,
+)
 from metarl.runs.load import load_agent
 from metarl.runs.store import RunFolder, write_csv
 from metarl.suites.figures_csv import record_figure
 from metarl.suites.options import SuiteOptions
 from metarl.suites.score_arrays import write_scores
 
-TEST_SEED, SEARCH_SEED = 1611, 2779  # of the test tasks that all agents share, and of the training tasks that parameters are searched on
+# of the test tasks that all agents share, and of the training tasks that parameters are searched on
+TEST_SEED = 1611
+SEARCH_SEED = 2779
 SLOW_TASKS = 1000  # of slow agents in the longest rows
-NO_RIVALS = ("rl2", "random", "known-model", "bayes-optimal")  # columns that are no hand-designed agents
+# Columns that are no hand-designed agents
+NO_RIVALS = ("rl2", "random", "known-model", "bayes-optimal")
 FIGURES = [
     "mean",
     "ci_low",
@@ -66,11 +78,14 @@ class Options(SuiteOptions):
 
     Attributes:
         table: bandits (Table 1) or mdps (Table 2).
-        rows: such as "10,5 10,10" (n,k) for bandits or "10 25" (n) for MDPs; all of them if left out.
+        rows: such as "10,5 10,10" (n,k) for bandits or "10 25" (n) for MDPs; all of them if left
+            out.
         preset: how many tasks and seeds; smoke only shows that everything runs.
         agents: ids of the columns to compute, "rl2" among them; all of them if left out.
-        train: train RL² where no finished run or published weights are found; otherwise its cells stay empty.
-        seeds: of RL²'s runs; the preset's if left out. Without training, those of them that are finished are taken.
+        train: train RL² where no finished run or published weights are found; otherwise its cells
+            stay empty.
+        seeds: of RL²'s runs; the preset's if left out. Without training, those of them that are
+            finished are taken.
         redraw: draw the figures anew from the tables that are there; nothing is trained or played.
     """
 
@@ -88,20 +103,32 @@ class Options(SuiteOptions):
         super().__post_init__()
         known = [column.agent for column in COLUMNS[self.table]]
         if unknown := sorted(set(self.agents) - set(known)):
-            raise ValueError(f"The table of {self.table} has no agent {unknown[0]!r}; it has {', '.join(dict.fromkeys(known))}.")
+            raise ValueError(
+                f"The table of {self.table} has no agent {unknown[0]!r}; it has"
+                f" {', '.join(dict.fromkeys(known))}."
+            )
         if self.publish and self.preset == "smoke":
-            raise ValueError("The smoke preset plays too few tasks to publish; choose the preset cpu or paper.")
+            raise ValueError(
+                "The smoke preset plays too few tasks to publish; choose the preset cpu or paper."
+            )
         self.chosen_rows()
 
     def chosen_rows(self) -> list[Row]:
-        """The rows asked for, or all of the paper's."""
+        """Return the rows asked for, or all of the paper's."""
         keys = ["n", "k"] if self.table == "bandits" else ["n"]
-        texts = [",".join(map(str, key)) for key in rl2_table(self.table)[keys].drop_duplicates().itertuples(index=False)]
+        texts = [
+            ",".join(map(str, key))
+            for key in rl2_table(self.table)[keys].drop_duplicates().itertuples(index=False)
+        ]
         return [parse_row(self.table, text) for text in self.rows or texts]
 
     def chosen_columns(self) -> list[Column]:
-        """The columns asked for, or all."""
-        return [column for column in COLUMNS[self.table] if not self.agents or column.agent in self.agents]
+        """Return the columns asked for, or all."""
+        return [
+            column
+            for column in COLUMNS[self.table]
+            if not self.agents or column.agent in self.agents
+        ]
 
     @property
     def run_seeds(self) -> tuple[int, ...]:
@@ -135,8 +162,12 @@ class Cell(NamedTuple):
 
 
 def main(options: Options, console: Console) -> None:
-    """Compute, write and print the rows; an agent's figure is on disk before the next agent starts."""
-    rows, columns = options.chosen_rows(), options.chosen_columns()
+    """Compute, write and print the rows.
+
+    An agent's figure is on disk before the next agent starts.
+    """
+    rows = options.chosen_rows()
+    columns = options.chosen_columns()
     if options.redraw:
         for row in rows:
             draw(row, read_row(row, options), options)
@@ -164,43 +195,70 @@ def main(options: Options, console: Console) -> None:
         record(row, cells, options)
         record_lead(ground, options)
         draw_all(options)
-        show(ground, lines[lines["agent"].isin([column.label for column in columns])], notes, console)
+        show(
+            ground, lines[lines["agent"].isin([column.label for column in columns])], notes, console
+        )
 
 
 def ground_of(row: Row, options: Options) -> Ground:
-    """The row's test tasks and their ceilings."""
-    distribution, num_tasks = row.distribution(), row.num_tasks(PRESETS[options.preset])
+    """Return the row's test tasks and their ceilings."""
+    distribution = row.distribution()
+    num_tasks = row.num_tasks(PRESETS[options.preset])
     tasks = distribution.sample(num_tasks, "test", TEST_SEED)
-    known, relaxation = distribution.upper_bound(tasks, row.n), distribution.relaxation(row.n)
+    known = distribution.upper_bound(tasks, row.n)
+    relaxation = distribution.relaxation(row.n)
     assert known is not None, "both families have a known-task bound"
     bound = min(float(known.mean()), np.inf if relaxation is None else relaxation)
-    return Ground(row, distribution, num_tasks, tasks.fingerprint, distribution.optimum(row.n), bound)
+    return Ground(
+        row, distribution, num_tasks, tasks.fingerprint, distribution.optimum(row.n), bound
+    )
 
 
 def play(column: Column, ground: Ground, options: Options, console: Console) -> Cell | None:
-    """The column's agent on the row's test tasks; None for RL² where it isn't trained."""
-    row, distribution, budget, preset = ground.row, ground.distribution, ground.row.budget, PRESETS[options.preset]
+    """Return the column's agent on the row's test tasks; None for RL² where it isn't trained."""
+    row = ground.row
+    distribution = ground.distribution
+    budget = ground.row.budget
+    preset = PRESETS[options.preset]
     if column.agent == RL2_ID:
         found = [trained(row, seed, options, console) for seed in options.run_seeds]
         folders = [folder for folder in found if folder is not None]
         if not folders:
             return None
         agents = [load_agent(folder, budget) for folder in folders]
-        scores = np.stack([evaluate(agent, distribution, "test", ground.num_tasks, TEST_SEED, budget).scores() for agent in agents])
+        scores = np.stack(
+            [
+                evaluate(agent, distribution, "test", ground.num_tasks, TEST_SEED, budget).scores()
+                for agent in agents
+            ]
+        )
         estimate = median_over_seeds(scores, numpy_generator(TEST_SEED, "median over seeds"))
-        return Cell(column, scores, estimate, " ".join(dict.fromkeys(folder.parent.as_posix() for folder in folders)))
+        return Cell(
+            column,
+            scores,
+            estimate,
+            " ".join(dict.fromkeys(folder.parent.as_posix() for folder in folders)),
+        )
     if column.agent == "known-model":
         distribution = reveal(distribution)
     parameters = dict(column.parameters)
     most = SLOW_TASKS if column.slow and row.n > 50 else ground.num_tasks
-    num_tasks, num_searched = min(most, ground.num_tasks), min(most, row.search_tasks(preset))
+    num_tasks = min(most, ground.num_tasks)
+    num_searched = min(most, row.search_tasks(preset))
     if set(agent_class(column.agent).grid) - set(parameters):
-        parameters |= search(column.agent, distribution, budget, num_searched, SEARCH_SEED, fixed=parameters).best
+        parameters |= search(
+            column.agent, distribution, budget, num_searched, SEARCH_SEED, fixed=parameters
+        ).best
         text = f"{column.label}: {described(parameters)} is best on {num_searched:,} training tasks"
         console.print(text, highlight=False)
     agent = make_agent(column.agent, distribution, budget, **parameters)
     scores = evaluate(agent, distribution, "test", num_tasks, TEST_SEED, budget).scores()
-    return Cell(column, scores[None], mean(scores), f"{column.agent}({described(parameters)})" if parameters else column.agent)
+    return Cell(
+        column,
+        scores[None],
+        mean(scores),
+        f"{column.agent}({described(parameters)})" if parameters else column.agent,
+    )
 
 
 def check_runs(row: Row, options: Options) -> None:
@@ -213,14 +271,21 @@ def check_runs(row: Row, options: Options) -> None:
     if before is not None:
         check_runs(before, options)
     for seed in options.run_seeds:
-        options.check_run(f"{row.name}/seed{seed}", rl2_run(row, options.preset, seed, options.device))
+        options.check_run(
+            f"{row.name}/seed{seed}", rl2_run(row, options.preset, seed, options.device)
+        )
 
 
 def trained(row: Row, seed: int, options: Options, console: Console) -> Path | None:
-    """The folder of RL²'s finished run: one of our own, else a published one, else trained now; None where that isn't wanted."""
+    """Return the folder of RL²'s finished run.
+
+    One of our own, else a published one, else trained now; None where that isn't wanted.
+    """
     before = start_row(row)
     start = None if before is None else partial(trained, before, seed, options, console)
-    folder = options.trained_run(f"{row.name}/seed{seed}", rl2_run(row, options.preset, seed, options.device), start)
+    folder = options.trained_run(
+        f"{row.name}/seed{seed}", rl2_run(row, options.preset, seed, options.device), start
+    )
     if folder is not None:
         console.print(f"RL², seed {seed}: {folder.as_posix()}", highlight=False)
     return folder
@@ -231,63 +296,113 @@ def write_line(ground: Ground, column: Column, cell: Cell | None, options: Optio
     row = ground.row
     line: dict[str, Any] = {"n": row.n} if row.k is None else {"n": row.n, "k": row.k}
     keys = list(line)
-    line |= {"agent": column.label, **dict.fromkeys(FIGURES), "paper": row.paper(column), "upper_bound": round(ground.upper_bound, 6)}
+    line |= {
+        "agent": column.label,
+        **dict.fromkeys(FIGURES),
+        "paper": row.paper(column),
+        "upper_bound": round(ground.upper_bound, 6),
+    }
     line["optimum"] = None if ground.optimum is None else round(ground.optimum, 6)
     if cell is not None:
-        figures = {"mean": cell.estimate.value, "ci_low": cell.estimate.low, "ci_high": cell.estimate.high}
+        figures = {
+            "mean": cell.estimate.value,
+            "ci_low": cell.estimate.low,
+            "ci_high": cell.estimate.high,
+        }
         line |= {name: round(value, 6) for name, value in figures.items()}
         line |= {"num_tasks": cell.estimate.n, "num_seeds": len(cell.scores), "run": cell.run}
         few = cell.estimate.n < ground.num_tasks  # a slow agent, on tasks of its own
-        tasks = ground.distribution.sample(cell.estimate.n, "test", TEST_SEED).fingerprint if few else ground.fingerprint
+        tasks = (
+            ground.distribution.sample(cell.estimate.n, "test", TEST_SEED).fingerprint
+            if few
+            else ground.fingerprint
+        )
         scores = cell.scores if column.agent == RL2_ID else cell.scores[0]
         file = totals_file(row, options)
-        write_scores(file.with_stem(f"{file.stem}-{cell.estimate.n}-tasks") if few else file, column.key, scores, tasks, TEST_SEED)
+        write_scores(
+            file.with_stem(f"{file.stem}-{cell.estimate.n}-tasks") if few else file,
+            column.key,
+            scores,
+            tasks,
+            TEST_SEED,
+        )
         line["fingerprint"] = tasks
         if column.agent == RL2_ID:
-            line |= {"seed_low": round(float(scores.mean(1).min()), 6), "seed_high": round(float(scores.mean(1).max()), 6)}
-    merge_lines(options.folder / f"{row.table}.csv", pd.DataFrame([line]), keys, [each.label for each in COLUMNS[row.table]])
+            line |= {
+                "seed_low": round(float(scores.mean(1).min()), 6),
+                "seed_high": round(float(scores.mean(1).max()), 6),
+            }
+    merge_lines(
+        options.folder / f"{row.table}.csv",
+        pd.DataFrame([line]),
+        keys,
+        [each.label for each in COLUMNS[row.table]],
+    )
 
 
 def totals_file(row: Row, options: Options) -> Path:
-    """Where the totals of a row's test tasks lie."""
+    """Return where the totals of a row's test tasks lie."""
     return options.folder / "totals" / f"{row.name}.npz"
 
 
 def read_row(row: Row, options: Options) -> pd.DataFrame:
-    """The row's lines of the tidy table."""
-    whole = pd.read_csv(options.folder / f"{row.table}.csv").astype({"num_tasks": "Int64", "num_seeds": "Int64"})
+    """Return the row's lines of the tidy table."""
+    whole = pd.read_csv(options.folder / f"{row.table}.csv").astype(
+        {"num_tasks": "Int64", "num_seeds": "Int64"}
+    )
     whole = whole[whole["n"] == row.n]
     return whole if row.k is None else whole[whole["k"] == row.k]
 
 
 def draw(row: Row, lines: pd.DataFrame, options: Options) -> None:
-    """The row's figure: every agent's mean against the ceiling, as the table has them, whatever preset it is drawn with."""
+    """The row's figure.
+
+    Every agent's mean against the ceiling, as the table has them, whatever preset it is drawn with.
+    """
     lines = lines.dropna(subset=["mean"])
     if lines.empty:
         return
     lines.attrs = {"score": "mean total"}
     exact = lines["optimum"].notna().all()
-    levels = {"optimum": float(lines["optimum"].iloc[0])} if exact else {"upper bound": float(lines["upper_bound"].iloc[0])}
+    levels = (
+        {"optimum": float(lines["optimum"].iloc[0])}
+        if exact
+        else {"upper bound": float(lines["upper_bound"].iloc[0])}
+    )
     note = "RL²: the median seed, its interval over tasks"
     unit = f"rewards in {row.n} pulls" if row.k else f"rewards in {row.n} episodes"
-    save(scores_figure(lines, levels=levels, unit=unit, title=row.title, note=note), options.folder / f"{row.name}.png")
-    files = [options.run_folders(f"{row.name}/seed{seed}")[1] / "metrics.csv" for seed in options.run_seeds]
+    save(
+        scores_figure(lines, levels=levels, unit=unit, title=row.title, note=note),
+        options.folder / f"{row.name}.png",
+    )
+    files = [
+        options.run_folders(f"{row.name}/seed{seed}")[1] / "metrics.csv"
+        for seed in options.run_seeds
+    ]
     found = [file for file in files if file.exists()]
     means = lines.set_index("agent")["mean"]
-    if found and len(rivals := means.drop([label for label in (RL2_LABEL, *NOT_RIVALS) if label in means])):
+    if found and len(
+        rivals := means.drop([label for label in (RL2_LABEL, *NOT_RIVALS) if label in means])
+    ):
         levels |= {str(rivals.idxmax()): float(rivals.max())}
         curves = {RL2_LABEL: [RunFolder(file.parent).metrics for file in found]}
-        label, note = f"{unit}, training tasks, actions drawn", training_note(row, found[0].parent)
-        figure = learning_curve(curves, levels=levels, label=label, smooth=3, title=row.title, note=note)
+        label = f"{unit}, training tasks, actions drawn"
+        note = training_note(row, found[0].parent)
+        figure = learning_curve(
+            curves, levels=levels, label=label, smooth=3, title=row.title, note=note
+        )
         save(figure, options.folder / f"{row.name}-training.png")
 
 
 def training_note(row: Row, folder: Path) -> str:
-    """How many tasks each iteration of a training has, and what it goes on from."""
+    """Return how many tasks each iteration of a training has, and what it goes on from."""
     identity = RunFolder(folder).identity
     words = f"{identity['config']['num_envs']:,} tasks an iteration"
     if before := identity.get("start"):
-        words += f"; goes on from a training with {before['config']['episodes']} {'pulls' if row.k else 'episodes'}"
+        words += (
+            f"; goes on from a training with {before['config']['episodes']}"
+            f" {'pulls' if row.k else 'episodes'}"
+        )
     return words
 
 
@@ -302,14 +417,29 @@ def draw_all(options: Options) -> None:
 def notes_of(ground: Ground, cells: list[Cell]) -> dict[str, str]:
     """By agent: why its figure differs from the paper's, and whether it is too good to be true."""
     notes = {}
-    ceiling, kind = (ground.upper_bound, "upper bound") if ground.optimum is None else (ground.optimum, "optimum")
+    ceiling, kind = (
+        (ground.upper_bound, "upper bound")
+        if ground.optimum is None
+        else (ground.optimum, "optimum")
+    )
     simulated = [cell.scores[0] for cell in cells if cell.column.agent == "bayes-optimal"]
     for cell in cells:
         paper = ground.row.paper(cell.column)
-        text = paper_note(cell.estimate, paper, float(cell.scores.std()), NUM_TASKS, ground.optimum, cell.column.differs)
+        text = paper_note(
+            cell.estimate,
+            paper,
+            float(cell.scores.std()),
+            NUM_TASKS,
+            ground.optimum,
+            cell.column.differs,
+        )
         scores = cell.scores.mean(0)
-        if beats(scores, ceiling) or any(beats(scores, best) for best in simulated):  # the second is paired, and sharper
-            text = f"Scores above the {kind} {ceiling:.3f}, by more than chance: the simulator, the agent or the bound is wrong. {text}"
+        # The second is paired, and sharper
+        if beats(scores, ceiling) or any(beats(scores, best) for best in simulated):
+            text = (
+                f"Scores above the {kind} {ceiling:.3f}, by more than chance: the simulator, the"
+                f" agent or the bound is wrong. {text}"
+            )
         notes[cell.column.label] = text
     return notes
 
@@ -319,7 +449,10 @@ def write_notes(row: Row, notes: dict[str, str], options: Options) -> None:
     file = options.folder / f"{row.table}_notes.csv"
     old = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["row", "agent", "note"])
     old = old[~((old["row"] == row.name) & old["agent"].isin(list(notes)))]
-    new = pd.DataFrame([{"row": row.name, "agent": agent, "note": text} for agent, text in notes.items() if text], columns=old.columns)
+    new = pd.DataFrame(
+        [{"row": row.name, "agent": agent, "note": text} for agent, text in notes.items() if text],
+        columns=old.columns,
+    )
     write_csv(file, pd.concat([old, new]))
 
 
@@ -328,42 +461,70 @@ def record(row: Row, cells: list[Cell], options: Options) -> None:
     if RL2_ID not in [column.agent for column in options.chosen_columns()]:
         return
     learned = next((cell for cell in cells if cell.column.agent == RL2_ID), None)
-    where, command = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}", options.command(rows=(row.text,), agents=(RL2_ID,))
+    where = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}"
+    command = options.command(rows=(row.text,), agents=(RL2_ID,))
     for called, wanted in WANTED.get(row.name, ()):
-        name, goal = f"RL² mean total reward, {row.table} {where}, median over seeds, against {called}", f">= {wanted:g}"
+        name = f"RL² mean total reward, {row.table} {where}, median over seeds, against {called}"
+        goal = f">= {wanted:g}"
         value = None if learned is None else learned.estimate
-        record_figure(options.folder, name, goal, value, None if value is None else value.value >= wanted, command)
+        record_figure(
+            options.folder,
+            name,
+            goal,
+            value,
+            None if value is None else value.value >= wanted,
+            command,
+        )
 
 
 def record_lead(ground: Ground, options: Options) -> None:
-    """RL²'s lead over the best hand-designed agent on the same tasks, from the totals on disk: of the seed whose mean is the median."""
-    row, file = ground.row, totals_file(ground.row, options)
+    """RL²'s lead over the best hand-designed agent on the same tasks, from the totals on disk.
+
+    Of the seed whose mean is the median.
+    """
+    row = ground.row
+    file = totals_file(ground.row, options)
     if not file.exists():
         return
     with np.load(file) as totals:
         if RL2_ID not in totals or str(totals["fingerprint"]) != ground.fingerprint:
             return
         seeds = totals[RL2_ID]  # [seeds, tasks]
-        columns = {column.key: column for column in COLUMNS[row.table] if column.agent not in NO_RIVALS and column.key in totals}
+        columns = {
+            column.key: column
+            for column in COLUMNS[row.table]
+            if column.agent not in NO_RIVALS and column.key in totals
+        }
         rivals = {key: totals[key] for key in columns}
     if not rivals:
         return
     learned = seeds[median_seed(seeds)]
     best = max(rivals, key=lambda key: rivals[key].mean(dtype=np.float64))
     where = f"n={row.n}, k={row.k}" if row.k else f"n={row.n}"
-    others = {"the best hand-designed agent": best} | ({"posterior-mean Greedy": "mdp-greedy"} if "mdp-greedy" in rivals else {})
+    others = {"the best hand-designed agent": best} | (
+        {"posterior-mean Greedy": "mdp-greedy"} if "mdp-greedy" in rivals else {}
+    )
     for called, key in others.items():
         lead = paired_difference(learned, rivals[key]).difference
         name = f"RL² minus {called}, {row.table} {where}, paired, median seed"
         command = options.command(rows=(row.text,), agents=(columns[key].agent, RL2_ID))
-        record_figure(options.folder, name, f"shown (over {columns[key].label})", lead, None, command)
+        record_figure(
+            options.folder, name, f"shown (over {columns[key].label})", lead, None, command
+        )
 
 
 def show(ground: Ground, lines: pd.DataFrame, notes: dict[str, str], console: Console) -> None:
     """Print the row."""
     best = "" if ground.optimum is None else f"optimum {ground.optimum:.3f}, "
     decimals = 3 if ground.optimum is not None else 1
-    console.print(render_beside_paper(lines, notes, f"{ground.row.title}: {best}upper bound {ground.upper_bound:.2f}", decimals))
+    console.print(
+        render_beside_paper(
+            lines,
+            notes,
+            f"{ground.row.title}: {best}upper bound {ground.upper_bound:.2f}",
+            decimals,
+        )
+    )
 
 
 def described(parameters: dict[str, Any]) -> str:
@@ -373,6 +534,9 @@ def described(parameters: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     try:
-        main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 120))
+        main(
+            tyro.cli(Options, description=__doc__),
+            Console(width=None if sys.stdout.isatty() else 120),
+        )
     except (ValueError, OSError) as error:
         sys.exit(str(error))

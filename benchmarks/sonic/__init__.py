@@ -1,1 +1,4 @@
-"""Gotta Learn Fast (Nichol et al. 2018, arXiv 1804.03720): learning on test levels, with and without joint training."""
+"""Gotta Learn Fast (Nichol et al.
+
+2018, arXiv 1804.03720): learning on test levels, with and without joint training.
+"""

@@ -1,12 +1,13 @@
 """Plays Airstriker from power-on and saves the states in which the tasks of `Airstriker-v0` start.
 
-Levels are played by looking ahead: every 8 frames some random plans are tried on the emulator itself, and the one that lives is followed.
-No shot is fired, so that all are left: in play with shots they ran out before a level's end.
+Levels are played by looking ahead: every 8 frames some random plans are tried on the emulator
+itself, and the one that lives is followed. No shot is fired, so that all are left: in play with
+shots they ran out before a level's end.
 
     python benchmarks/sonic/airstriker_states.py --out metarl/tasks/games/airstriker_states
 
-takes some minutes and writes STATE.state files of a few kilobytes each. A second run's files differ in a few bytes and
-play alike; with another version of the emulator, states may differ.
+takes some minutes and writes STATE.state files of a few kilobytes each. A second run's files differ
+in a few bytes and play alike; with another version of the emulator, states may differ.
 """
 
 import argparse
@@ -38,44 +39,63 @@ class Player:
     """An emulator, and the plan that is being followed."""
 
     def __init__(self, seed: int):
-        self.env = retro.make(GAME, retro.State.NONE, use_restricted_actions=retro.Actions.ALL, render_mode="rgb_array")
+        self.env = retro.make(
+            GAME,
+            retro.State.NONE,
+            use_restricted_actions=retro.Actions.ALL,
+            render_mode="rgb_array",
+        )
         self.env.reset()
         self.rng = np.random.default_rng(seed)
-        self.masks = [np.array([name in line for name in self.env.buttons], np.uint8) for line in button_table(GAME, 6)]
+        self.masks = [
+            np.array([name in line for name in self.env.buttons], np.uint8)
+            for line in button_table(GAME, 6)
+        ]
         self.plan: list[int] = []  # of the table's first three actions: nothing, left, right
         self.begin()
 
     def begin(self) -> None:
         """Forget the way here: nothing before this moment is gone back to."""
         self.passed: list[bytes] = []  # states of the looks since
-        self.furthest = self.stuck = 0  # most looks so far, and how often no plan lasted since there were so many
+        # Most looks so far, and how often no plan lasted since there were so many
+        self.furthest = self.stuck = 0
 
     def press(self, *buttons: str, frames: int) -> dict[str, int]:
         """Hold buttons; what the game's variables are then."""
-        return self._hold(np.array([name in buttons for name in self.env.buttons], np.uint8), frames)
+        return self._hold(
+            np.array([name in buttons for name in self.env.buttons], np.uint8), frames
+        )
 
     def dodge(self) -> dict[str, int]:
-        """Look ahead, and play HOLD frames; where no plan lasts, go back some looks, further each time, and try others."""
+        """Look ahead, and play HOLD frames.
+
+        Where no plan lasts, go back some looks, further each time, and try others.
+        """
         while True:
             start = self.env.em.get_state()
             plans = [self.plan[1:] + [int(self.rng.integers(3))]] if self.plan else []
-            plans += [self.rng.integers(3, size=AHEAD).repeat(self.rng.integers(1, 4))[:AHEAD].tolist() for _ in range(PLANS)]
+            plans += [
+                self.rng.integers(3, size=AHEAD).repeat(self.rng.integers(1, 4))[:AHEAD].tolist()
+                for _ in range(PLANS)
+            ]
             for plan in plans:
                 lasts = self._lasts(plan)
                 self._return_to(start)
                 if lasts:
                     self.passed.append(start)
                     if len(self.passed) > self.furthest:
-                        self.furthest, self.stuck = len(self.passed), 0
+                        self.furthest = len(self.passed)
+                        self.stuck = 0
                     self.plan = plan
                     return self._hold(self.masks[plan[0]], HOLD)
             self.stuck = self.stuck % FURTHEST + 1
-            first, self.plan = max(len(self.passed) - BACK * self.stuck, 0), []
+            first = max(len(self.passed) - BACK * self.stuck, 0)
+            self.plan = []
             self._return_to(self.passed[first])
             del self.passed[first:]
 
     def state(self) -> bytes:
-        """The present state, in the form of stable-retro's files."""
+        """Return the present state, in the form of stable-retro's files."""
         state = self.env.em.get_state()
         stream = io.BytesIO()
         with gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as file:
@@ -83,7 +103,7 @@ class Player:
         return stream.getvalue()
 
     def _lasts(self, plan: list[int]) -> bool:
-        """Whether the ship lives through a plan."""
+        """Return whether the ship lives through a plan."""
         return all(self._hold(self.masks[action], HOLD)["gameover"] not in DYING for action in plan)
 
     def _hold(self, mask: np.ndarray, frames: int) -> dict[str, Any]:
@@ -99,7 +119,10 @@ class Player:
 
 
 def choose(player: Player, mode: int) -> dict[str, int]:
-    """From the title, start a game: 0 is one player's levels, 2 the mode that goes on until the last life."""
+    """From the title, start a game.
+
+    0 is one player's levels, 2 the mode that goes on until the last life.
+    """
     for button in ("START", "B", *["DOWN"] * mode, "B"):
         player.press(button, frames=4)
         player.press(frames=40)
@@ -127,9 +150,11 @@ def play_levels(seed: int) -> Iterator[tuple[str, bytes]]:
 
 
 def start_endurance(games: int, apart: int) -> Iterator[tuple[str, bytes]]:
-    """Beginnings of the endless mode, whose waves go on, from game to game, in the order that the game draws them in.
+    """Beginnings of the endless mode, whose waves go on, from game to game, in the order that the
+    game draws them in.
 
-    Between two that are kept, `apart` games are lost by standing still: more waves than an episode of either lasts.
+    Between two that are kept, `apart` games are lost by standing still: more waves than an episode
+    of either lasts.
     """
     player = Player(0)
     player.press(frames=600)

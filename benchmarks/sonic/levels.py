@@ -1,12 +1,16 @@
-"""Transfer by the protocol of Nichol et al. 2018: on each test level by itself, an agent plays a budget of steps and learns while it plays.
+"""Transfer by the protocol of Nichol et al. 2018: on each test level by itself, an agent plays a
+budget of steps and learns while it plays.
 
-    python benchmarks/sonic/levels.py --game coin-run --publish                       # 200,000 steps on each level; of airstriker 50,000
-    python benchmarks/sonic/levels.py --game sonic --preset paper --device cuda       # a million; needs your ROMs: `metarl retro import`
+    python benchmarks/sonic/levels.py --game coin-run --publish                       # 200,000
+    steps on each level; of airstriker 50,000 python benchmarks/sonic/levels.py --game sonic
+    --preset paper --device cuda       # a million; needs your ROMs: `metarl retro import`
 
-Games are coin-run, airstriker, freeway, space-invaders and sonic. A level's score is the mean return of all episodes in the budget, an
-agent's score the mean over levels. Joint PPO and Joint Rainbow begin with weights trained on the training levels, PPO and Rainbow with new
-ones; all else is the same. Scores are stored level by level, so that a killed run loses one level's play at most; the same command started
-twice shares the work. Runs lie in runs/sonic/GAME (of CoinRun in runs/coin_run); with --publish, scores and weights go to results/sonic.
+Games are coin-run, airstriker, freeway, space-invaders and sonic. A level's score is the mean
+return of all episodes in the budget, an agent's score the mean over levels. Joint PPO and Joint
+Rainbow begin with weights trained on the training levels, PPO and Rainbow with new ones; all else
+is the same. Scores are stored level by level, so that a killed run loses one level's play at most;
+the same command started twice shares the work. Runs lie in runs/sonic/GAME (of CoinRun in
+runs/coin_run); with --publish, scores and weights go to results/sonic.
 """
 
 import metarl
@@ -37,7 +41,15 @@ from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.evaluation.statistics import Estimate, mean
 from metarl.learners.registry import make_learner
 from metarl.runs.config import RunConfig
-from metarl.runs.level_scores import COLUMNS, Plan, leaderboard, leads, play_levels, score_name, stored_scores
+from metarl.runs.level_scores import (
+    COLUMNS,
+    Plan,
+    leaderboard,
+    leads,
+    play_levels,
+    score_name,
+    stored_scores,
+)
 from metarl.runs.load import load_learner
 from metarl.runs.store import write_csv
 from metarl.suites.figures_csv import record_figure
@@ -50,7 +62,8 @@ class Learning(NamedTuple):
     """An agent that learns at test.
 
     Attributes:
-        learner: its name in the registry. jointly: whether it is trained on the training levels first.
+        learner: its name in the registry. jointly: whether it is trained on the training levels
+            first.
     """
 
     learner: str
@@ -106,11 +119,17 @@ class Options(SuiteOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.game not in GAMES:
-            raise ValueError(f"There is no game {self.game!r} here; choose one of {', '.join(GAMES)}.")
+            raise ValueError(
+                f"There is no game {self.game!r} here; choose one of {', '.join(GAMES)}."
+            )
         if unknown := sorted(set(self.agents) - set(AGENTS)):
-            raise ValueError(f"There is no agent {unknown[0]!r} here; choose of {', '.join(AGENTS)}.")
+            raise ValueError(
+                f"There is no agent {unknown[0]!r} here; choose of {', '.join(AGENTS)}."
+            )
         if self.publish and (self.preset == "smoke" or self.split != "test"):
-            raise ValueError("Only scores of test levels are published, and none of the preset smoke.")
+            raise ValueError(
+                "Only scores of test levels are published, and none of the preset smoke."
+            )
 
     @property
     def scored(self) -> str:
@@ -126,11 +145,14 @@ class Options(SuiteOptions):
     @property
     def budget(self) -> int:
         """Steps on each level."""
-        return self.steps or (GAMES[self.game].steps if self.preset == "cpu" else STEPS[self.preset])
+        return self.steps or (
+            GAMES[self.game].steps if self.preset == "cpu" else STEPS[self.preset]
+        )
 
 
 def training_of(learner: str, options: Options) -> tuple[SuiteOptions, str, RunConfig]:
-    """Return a joint training: the benchmark among whose runs it lies, the name of its folder, and the run.
+    """Return a joint training: the benchmark among whose runs it lies, the name of its folder, and
+    the run.
 
     Joint PPO on CoinRun is a training of that benchmark.
     """
@@ -152,8 +174,14 @@ def training_of(learner: str, options: Options) -> tuple[SuiteOptions, str, RunC
 def main(options: Options, console: Console) -> None:
     """Every agent of the game."""
     game = GAMES[options.game]
-    played = {label: make(game.id, **game.arguments, **game.of_agents.get(label, {})) for label in AGENTS}
-    labels = [label for label in AGENTS if label in (options.agents or (label,)) and plays(label, options.game, played[label])]
+    played = {
+        label: make(game.id, **game.arguments, **game.of_agents.get(label, {})) for label in AGENTS
+    }
+    labels = [
+        label
+        for label in AGENTS
+        if label in (options.agents or (label,)) and plays(label, options.game, played[label])
+    ]
     for label in labels:
         if isinstance(which := AGENTS[label], Learning) and which.jointly:
             where, name, run = training_of(which.learner, options)
@@ -165,9 +193,16 @@ def main(options: Options, console: Console) -> None:
         if maker is not None:
             plan = plan_of(label, options, played[label])
             console.print(
-                f"{plan.game}, {label}: {len(plan.levels)} levels, {len(plan.seeds)} seeds, {plan.steps:,} steps", highlight=False
+                f"{plan.game}, {label}: {len(plan.levels)} levels, {len(plan.seeds)} seeds,"
+                f" {plan.steps:,} steps",
+                highlight=False,
             )
-            play_levels(plan, maker, scored, published_table(options.results, f"sonic/{options.scored}", "scores"))
+            play_levels(
+                plan,
+                maker,
+                scored,
+                published_table(options.results, f"sonic/{options.scored}", "scores"),
+            )
     scores = kept_scores(scored, options)
     if len(scores):
         write_csv(options.folder / "scores.csv", scores)
@@ -180,21 +215,29 @@ def main(options: Options, console: Console) -> None:
 
 
 def plays(label: str, game: str, distribution: GymnasiumDistribution) -> bool:
-    """Whether an agent can play the game: it has settings for it, or supports it."""
+    """Return whether an agent can play the game: it has settings for it, or supports it."""
     which = AGENTS[label]
-    return which in agent_names(distribution) if isinstance(which, str) else which.learner in GAMES[game].learners
+    return (
+        which in agent_names(distribution)
+        if isinstance(which, str)
+        else which.learner in GAMES[game].learners
+    )
 
 
-def agent_maker(label: str, options: Options) -> Callable[[GymnasiumDistribution, Budget, int], Agent] | None:
-    """What makes an agent for a level; None where its joint training is missing."""
+def agent_maker(
+    label: str, options: Options
+) -> Callable[[GymnasiumDistribution, Budget, int], Agent] | None:
+    """Return what makes an agent for a level; None where its joint training is missing."""
     which = AGENTS[label]
     if isinstance(which, str):
         id = which
         return lambda level, budget, seed: make_agent(id, level, budget)
-    learner, jointly = which.learner, which.jointly
+    learner = which.learner
+    jointly = which.jointly
     config: Any = joint_run(options.game, learner, options.preset).config
     if options.preset != "smoke":
-        config = GAMES[options.game].learners[learner]  # of training on CoinRun's levels, what is learned at test isn't said
+        # Of training on CoinRun's levels, what is learned at test isn't said
+        config = GAMES[options.game].learners[learner]
     weights: dict[str, Any] | None = None
     if jointly:
         where, name, run = training_of(learner, options)
@@ -213,33 +256,57 @@ def agent_maker(label: str, options: Options) -> Callable[[GymnasiumDistribution
 
 
 def plan_of(label: str, options: Options, distribution: GymnasiumDistribution) -> Plan:
-    """What an agent plays."""
-    game, there = GAMES[options.game], len(distribution.task_lists[options.split])
-    levels = options.levels or (game.levels if options.split == "test" else ()) or tuple(range(there))
+    """Return what an agent plays."""
+    game = GAMES[options.game]
+    there = len(distribution.task_lists[options.split])
+    levels = (
+        options.levels or (game.levels if options.split == "test" else ()) or tuple(range(there))
+    )
     seeds = options.seeds or game.seeds
-    return Plan(options.game, label, distribution, levels, seeds, options.budget, options.command(agents=(label,)), options.split)
+    return Plan(
+        options.game,
+        label,
+        distribution,
+        levels,
+        seeds,
+        options.budget,
+        options.command(agents=(label,)),
+        options.split,
+    )
 
 
 def kept_scores(folder: Path, options: Options) -> pd.DataFrame:
-    """What has been scored with this number of steps, now, before, and among published scores."""
+    """Return what has been scored with this number of steps, now, before, and among published
+    scores.
+    """
     tables = [stored_scores(folder)] if any(folder.glob("*.csv")) else []
     if (options.folder / "scores.csv").exists():
         tables.insert(0, pd.read_csv(options.folder / "scores.csv"))
     if not tables:
         return pd.DataFrame(columns=COLUMNS)
     scores = pd.concat(tables).drop_duplicates(["agent", "level", "seed", "steps"], keep="last")
-    return scores[scores["steps"] == options.budget].sort_values(["agent", "level", "seed"], ignore_index=True)
+    return scores[scores["steps"] == options.budget].sort_values(
+        ["agent", "level", "seed"], ignore_index=True
+    )
 
 
 def played_episodes(folder: Path, scores: pd.DataFrame, options: Options) -> dict[str, np.ndarray]:
-    """Every episode behind the scores: for "AGENT/LEVEL/SEED", "…/length" and "…/return", in the order of play."""
-    file, arrays = options.folder / "episodes.npz", {}
+    """Return every episode behind the scores.
+
+    For "AGENT/LEVEL/SEED", "…/length" and "…/return", in the order of play.
+    """
+    file = options.folder / "episodes.npz"
+    arrays = {}
     if file.exists():
         with np.load(file) as kept:
             arrays = dict(kept)
     for row in scores.to_dict("records"):
         key = f"{row['agent']}/{row['level']}/{row['seed']}"
-        own = folder / "played" / f"{score_name(row['agent'], row['split'], row['level'], row['steps'], row['seed'])}-episodes.csv"
+        own = (
+            folder
+            / "played"
+            / f"{score_name(row['agent'], row['split'], row['level'], row['steps'], row['seed'])}-episodes.csv"
+        )
         if own.exists():
             table = pd.read_csv(own)
             arrays[f"{key}/length"] = table["length"].to_numpy(np.uint16)
@@ -248,7 +315,10 @@ def played_episodes(folder: Path, scores: pd.DataFrame, options: Options) -> dic
 
 
 def draw(scores: pd.DataFrame, episodes: dict[str, np.ndarray], options: Options) -> None:
-    """Mean return of the episodes that end in each part of the budget, over levels: how fast is learned on a level."""
+    """Mean return of the episodes that end in each part of the budget, over levels.
+
+    How fast is learned on a level.
+    """
     parts = np.linspace(0, options.budget, PARTS + 1)
     curves: dict[str, dict[float, Estimate]] = {}
     for agent, own in scores.groupby("agent", sort=False):
@@ -260,11 +330,19 @@ def draw(scores: pd.DataFrame, episodes: dict[str, np.ndarray], options: Options
                 returns = episodes[f"{key}/return"]
                 place = np.minimum(np.searchsorted(parts, ends, "left") - 1, PARTS - 1)
                 count = np.bincount(place, minlength=PARTS)
-                means = np.where(count > 0, np.bincount(place, returns, PARTS) / np.maximum(count, 1), np.nan)
+                means = np.where(
+                    count > 0, np.bincount(place, returns, PARTS) / np.maximum(count, 1), np.nan
+                )
                 lines[row["level"], row["seed"]] = means
-        tables = [pd.Series({pair: line[part] for pair, line in lines.items()}).unstack() for part in range(PARTS) if lines]
+        tables = [
+            pd.Series({pair: line[part] for pair, line in lines.items()}).unstack()
+            for part in range(PARTS)
+            if lines
+        ]
         columns = zip(parts[1:], tables, strict=False)
-        curves[str(agent)] = {float(end): of_seeds(table) for end, table in columns if table.notna().any(axis=None)}
+        curves[str(agent)] = {
+            float(end): of_seeds(table) for end, table in columns if table.notna().any(axis=None)
+        }
     curves = {agent: curve for agent, curve in curves.items() if curve}
     if curves:
         figure = curves_against_steps(
@@ -279,42 +357,64 @@ def draw(scores: pd.DataFrame, episodes: dict[str, np.ndarray], options: Options
 
 
 def of_seeds(table: pd.DataFrame) -> Estimate:
-    """The mean over levels (rows) of the mean over seeds (columns), with an interval over seeds, as the levels are fixed.
+    """Return the mean over levels (rows) of the mean over seeds (columns), with an interval over
+    seeds, as the levels are fixed.
 
-    Pairs of level and seed aren't independent. Fewer than three seeds have no interval, since theirs is wider than the figure.
+    Pairs of level and seed aren't independent. Fewer than three seeds have no interval, since
+    theirs is wider than the figure.
     """
-    value, whole = float(table.mean(axis=1).mean()), table.dropna(axis=1)
+    value = float(table.mean(axis=1).mean())
+    whole = table.dropna(axis=1)
     if whole.shape[1] < 3:
         return Estimate(value, np.nan, np.nan, whole.shape[1])
     estimate = mean(whole.mean(axis=0))
-    return Estimate(value, value + estimate.low - estimate.value, value + estimate.high - estimate.value, estimate.n)
+    return Estimate(
+        value,
+        value + estimate.low - estimate.value,
+        value + estimate.high - estimate.value,
+        estimate.n,
+    )
 
 
 def level_table(scores: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Mean scores by level and agent, the mean over levels with its interval, and published scores of the same levels beside."""
+    """Mean scores by level and agent, the mean over levels with its interval, and published scores
+    of the same levels beside.
+    """
     table = scores.pivot_table(index="level", columns="agent", values="score", sort=False)
     board = leaderboard(scores).set_index("agent")
     table = table[list(board.index)].round(2).astype(object)
-    lines = {agent: {str(name): value for name, value in line.items()} for agent, line in board.iterrows()}
+    lines = {
+        agent: {str(name): value for name, value in line.items()}
+        for agent, line in board.iterrows()
+    }
     table.loc["mean over levels"] = [f"{lines[agent]['score']:.2f}" for agent in table.columns]
-    table.loc["95 % interval"] = [f"[{lines[agent]['ci_low']:.2f}, {lines[agent]['ci_high']:.2f}]" for agent in table.columns]
-    table.loc["over"] = [f"{lines[agent][lines[agent]['over']]} {lines[agent]['over']}" for agent in table.columns]
+    table.loc["95 % interval"] = [
+        f"[{lines[agent]['ci_low']:.2f}, {lines[agent]['ci_high']:.2f}]" for agent in table.columns
+    ]
+    table.loc["over"] = [
+        f"{lines[agent][lines[agent]['over']]} {lines[agent]['over']}" for agent in table.columns
+    ]
     if options.game == "sonic":
         table = with_references(table)
     return table
 
 
 def with_references(table: pd.DataFrame) -> pd.DataFrame:
-    """The paper's scores of each level in further columns, the contest's in a row each."""
+    """Return the paper's scores of each level in further columns, the contest's in a row each."""
     paper = sonic_table("paper")
     for agent, own in paper.groupby("agent", sort=False):
         values = dict(zip(own["level"], own["score"], strict=True))
         column = {level: values.get(str(level).split(" ")[-1]) for level in table.index}
         trust = own.set_index("level")["trust"]
         column["mean over levels"] = values["all"]
-        table[f"{agent} (paper; levels {trust.drop('all').iloc[0]}, mean {trust['all']})"] = pd.Series(column, dtype=object)
+        table[f"{agent} (paper; levels {trust.drop('all').iloc[0]}, mean {trust['all']})"] = (
+            pd.Series(column, dtype=object)
+        )
     for _, row in sonic_table("contest").iterrows():
-        table.loc[f"contest, {row['agent']} ({row['trust']}; other levels)"] = [row["score"], *[""] * (len(table.columns) - 1)]
+        table.loc[f"contest, {row['agent']} ({row['trust']}; other levels)"] = [
+            row["score"],
+            *[""] * (len(table.columns) - 1),
+        ]
     return table.fillna("")
 
 
@@ -325,21 +425,42 @@ def record(labels: list[str], scores: pd.DataFrame, options: Options) -> None:
         value = None
         if label in board.index:
             row: dict[Any, Any] = board.loc[label].to_dict()
-            value = Estimate(row["score"], row["ci_low"], row["ci_high"], row["levels"] * row["seeds"])
-        name = f"{options.game}, {label}: mean return of all episodes in {options.budget:,} steps, {options.split} levels"
+            value = Estimate(
+                row["score"], row["ci_low"], row["ci_high"], row["levels"] * row["seeds"]
+            )
+        name = (
+            f"{options.game}, {label}: mean return of all episodes in {options.budget:,} steps,"
+            f" {options.split} levels"
+        )
         record_figure(options.folder, name, "shown", value, None, options.command(agents=(label,)))
     for jointly, alone in PAIRS:
         if jointly not in labels or alone not in labels:
             continue
         ahead = leads(scores, jointly, alone)
-        for paired, lead in (("level and seed", ahead.by_pair), ("seed, mean over levels", ahead.by_seed)):
+        for paired, lead in (
+            ("level and seed", ahead.by_pair),
+            ("seed, mean over levels", ahead.by_seed),
+        ):
             known = lead if lead is not None and lead.n > 1 else None
-            name = f"{options.game}, {jointly} minus {alone} from scratch, {options.budget:,} steps, paired by {paired}"
-            record_figure(options.folder, name, "> 0", known, None if known is None else known.low > 0, options.command(agents=(jointly,)))
+            name = (
+                f"{options.game}, {jointly} minus {alone} from scratch, {options.budget:,} steps,"
+                f" paired by {paired}"
+            )
+            record_figure(
+                options.folder,
+                name,
+                "> 0",
+                known,
+                None if known is None else known.low > 0,
+                options.command(agents=(jointly,)),
+            )
 
 
 if __name__ == "__main__":
     try:
-        main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 160))
+        main(
+            tyro.cli(Options, description=__doc__),
+            Console(width=None if sys.stdout.isatty() else 160),
+        )
     except (ValueError, OSError) as error:
         sys.exit(str(error))

@@ -16,14 +16,32 @@ from metarl.runs.config import RunConfig
 
 __all__ = ["GAMES", "STEPS", "Game", "joint_run"]
 
-STEPS: dict[Preset, int] = {"smoke": 120, "cpu": 200_000, "paper": 1_000_000}  # at test, on each level
+# At test, on each level
+STEPS: dict[Preset, int] = {"smoke": 120, "cpu": 200_000, "paper": 1_000_000}
 
-# Nichol et al. 2018's PPO plays one row at test, 8,192 steps between updates. With a fifth of its steps, updates come four times as often.
+# Nichol et al. 2018's PPO plays one row at test, 8,192 steps between updates. With a fifth of its
+# steps, updates come four times as often.
 ALONE = PPOConfig(
-    discount=0.99, gae_lambda=0.95, epochs=4, minibatches=8, lr=2.5e-4, lr_end=2.5e-4, entropy_coef=0.01, entropy_end=0.01, value_coef=0.5
+    discount=0.99,
+    gae_lambda=0.95,
+    epochs=4,
+    minibatches=8,
+    lr=2.5e-4,
+    lr_end=2.5e-4,
+    entropy_coef=0.01,
+    entropy_end=0.01,
+    value_coef=0.5,
 )
-FRAMES = JointPPOConfig(num_envs=16, steps=128, iterations=500, network=NATURE, ppo=replace(ALONE, lr_end=0.0), fine_tuning=ALONE)
-# As the paper has it: 188 workers, four on each level, 8,192 steps between updates at test; 400 million steps of joint training.
+FRAMES = JointPPOConfig(
+    num_envs=16,
+    steps=128,
+    iterations=500,
+    network=NATURE,
+    ppo=replace(ALONE, lr_end=0.0),
+    fine_tuning=ALONE,
+)
+# As the paper has it: 188 workers, four on each level, 8,192 steps between updates at test; 400
+# million steps of joint training.
 SONIC_PPO = PPOConfig(
     discount=0.99,
     gae_lambda=0.95,
@@ -49,11 +67,16 @@ SONIC_JOINT_PPO = JointPPOConfig(
     fine_tuning=replace(SONIC_PPO, minibatches=1),
 )
 
-SONIC_JOINT_RAINBOW = JointRainbowConfig(num_envs=256, steps=256, iterations=763, rainbow=SONIC_RAINBOW, fine_tuning=SONIC_RAINBOW)
+SONIC_JOINT_RAINBOW = JointRainbowConfig(
+    num_envs=256, steps=256, iterations=763, rainbow=SONIC_RAINBOW, fine_tuning=SONIC_RAINBOW
+)
 
 
 def rainbow(reward_scale: float) -> JointRainbowConfig:
-    """Joint Rainbow on a laptop, where an update takes as long as 40 steps: there is one for every 8 steps, at test for every 4."""
+    """Joint Rainbow on a laptop, where an update takes as long as 40 steps.
+
+    There is one for every 8 steps, at test for every 4.
+    """
     network = RainbowNetworkConfig(encoder="nature", hidden=0, precision="bfloat16")
     settings = RainbowConfig(
         reward_scale=reward_scale,
@@ -65,7 +88,13 @@ def rainbow(reward_scale: float) -> JointRainbowConfig:
         network=network,
         replay=ReplayConfig(stack=4),
     )
-    return JointRainbowConfig(num_envs=8, steps=256, iterations=250, rainbow=replace(settings, update_every=8), fine_tuning=settings)
+    return JointRainbowConfig(
+        num_envs=8,
+        steps=256,
+        iterations=250,
+        rainbow=replace(settings, update_every=8),
+        fine_tuning=settings,
+    )
 
 
 @dataclass(frozen=True)
@@ -78,7 +107,8 @@ class Game:
         arguments: of the distribution, in training and at test.
         training: further ones in training.
         of_agents: further ones, by the agent's label, of agents that act by other actions.
-        levels: places of the test tasks that are played, chosen before any was; all of them if empty.
+        levels: places of the test tasks that are played, chosen before any was; all of them if
+            empty.
         seeds: each is played once with each.
         steps: on each test level, of the preset cpu.
     """
@@ -96,7 +126,12 @@ class Game:
 GAMES = {
     "coin-run": Game(
         "CoinRun-v0",
-        {"joint-ppo": replace(COIN_RUN, fine_tuning=replace(ALONE, discount=0.995, entropy_coef=0.002, entropy_end=0.002))},
+        {
+            "joint-ppo": replace(
+                COIN_RUN,
+                fine_tuning=replace(ALONE, discount=0.995, entropy_coef=0.002, entropy_end=0.002),
+            )
+        },
         {"levels": 200, "difficulty": "easy"},
         {"horizon": 250},
         levels=(0, 1, 2, 3, 4),
@@ -104,22 +139,36 @@ GAMES = {
     ),
     "airstriker": Game(
         "Airstriker-v0",
-        {"joint-ppo": replace(FRAMES, num_envs=8, iterations=300, reward_scale=0.05), "joint-rainbow": rainbow(0.05)},
+        {
+            "joint-ppo": replace(FRAMES, num_envs=8, iterations=300, reward_scale=0.05),
+            "joint-rainbow": rainbow(0.05),
+        },
         levels=(0, 2),  # a beginning of level 3, and one of the endless mode
         steps=50_000,  # an emulator plays 150 to 350 steps a second
     ),
-    "freeway": Game("AtariFlavours-v0", {"joint-ppo": FRAMES, "joint-rainbow": rainbow(1.0)}, {"game": "freeway"}, levels=(0, 2)),
+    "freeway": Game(
+        "AtariFlavours-v0",
+        {"joint-ppo": FRAMES, "joint-rainbow": rainbow(1.0)},
+        {"game": "freeway"},
+        levels=(0, 2),
+    ),
     "space-invaders": Game(
         "AtariFlavours-v0",
         {"joint-ppo": replace(FRAMES, reward_scale=0.05), "joint-rainbow": rainbow(0.05)},
         {"game": "space_invaders"},
         levels=(0, 4),
     ),
-    "sonic": Game("Sonic-v0", {"joint-ppo": SONIC_JOINT_PPO, "joint-rainbow": SONIC_JOINT_RAINBOW}, of_agents={"JERK": {"actions": 5}}),
+    "sonic": Game(
+        "Sonic-v0",
+        {"joint-ppo": SONIC_JOINT_PPO, "joint-rainbow": SONIC_JOINT_RAINBOW},
+        of_agents={"JERK": {"actions": 5}},
+    ),
 }
 
 
-def joint_run(game: str, learner: str, preset: Preset = "cpu", seed: int = 0, device: str = "cpu") -> RunConfig:
+def joint_run(
+    game: str, learner: str, preset: Preset = "cpu", seed: int = 0, device: str = "cpu"
+) -> RunConfig:
     """Joint training on the training tasks of a game.
 
     Raises:
@@ -129,7 +178,9 @@ def joint_run(game: str, learner: str, preset: Preset = "cpu", seed: int = 0, de
         raise ValueError(f"There is no game {game!r} here; choose one of {', '.join(GAMES)}.")
     own = GAMES[game]
     if learner not in own.learners:
-        raise ValueError(f"There are no settings of {learner!r} for {game}; choose of {', '.join(own.learners)}.")
+        raise ValueError(
+            f"There are no settings of {learner!r} for {game}; choose of {', '.join(own.learners)}."
+        )
     if game == "coin-run" and learner == "joint-ppo":
         return coin_run_run(own.arguments["levels"], preset, seed, device)
     config: Any = own.learners[learner]

@@ -70,15 +70,26 @@ def measure(folder: Path, learner: str) -> dict[str, float]:
     """Return seconds an update by the clock and by the processors, of the version in `folder`."""
     plan = json.dumps([learner, *SUBJECTS[learner]])
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", SUBJECT, plan], cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SUBJECT, plan],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return measured
 
 
 def summary(name: str, before: list[float], now: list[float]) -> str:
-    """Return the median of the paired ratios and their range, which is a 94 % interval with five pairs."""
+    """Return the median of the paired ratios and their range, which is a 94 % interval with five
+    pairs.
+    """
     ratios = np.divide(before, now)
-    median, low, high = np.median(ratios), ratios.min(), ratios.max()
+    median = np.median(ratios)
+    low = ratios.min()
+    high = ratios.max()
     seconds = f"{np.median(before):.3f} s before, {np.median(now):.3f} s now"
     return f"{name}: {median:.3f} [{low:.3f}, {high:.3f}] times as fast ({seconds})"
 
@@ -89,11 +100,16 @@ def main(options: Options) -> None:
         rows: list[tuple[dict[str, Any], dict[str, Any]]] = []
         for pair in range(options.pairs):
             # whoever comes first in a pair changes, since the machine's load drifts
-            folders = [options.before.resolve(), ROOT] if pair % 2 == 0 else [ROOT, options.before.resolve()]
+            folders = (
+                [options.before.resolve(), ROOT]
+                if pair % 2 == 0
+                else [ROOT, options.before.resolve()]
+            )
             seconds = {folder: measure(folder, learner) for folder in folders}
             rows.append((seconds[options.before.resolve()], seconds[ROOT]))
         for kind in ("clock", "processor"):
-            before, now = [row[0][kind] for row in rows], [row[1][kind] for row in rows]
+            before = [row[0][kind] for row in rows]
+            now = [row[1][kind] for row in rows]
             print(summary(f"{learner}, {kind} time an update", before, now), flush=True)
         print(f"load of the machine: {os.getloadavg()[0]:.1f}", flush=True)
 

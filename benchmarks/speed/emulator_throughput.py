@@ -1,9 +1,12 @@
-"""How fast emulators are played, against bare loops of `env.step` in as many processes on the same cores, turn about in one sitting.
+"""How fast emulators are played, against bare loops of `env.step` in as many processes on the same
+cores, turn about in one sitting.
 
-Ours plays through MetaEpisodeEnv: a worker process a row, sticky frame skip, small grey pictures and stacks made in the worker, an
-observation of all rows at each step. A bare loop has nobody to wait for: `raw` steps the emulator's own environment, four frames an
-action, and shows the screen as it is; `wrapped` has our wrappers around it too. What rows lose by waiting for each other shows where a
-bare parent steps the same loops all at once, and does nothing between two steps, or computes. Frames are counted, four a step, at all.
+Ours plays through MetaEpisodeEnv: a worker process a row, sticky frame skip, small grey pictures
+and stacks made in the worker, an observation of all rows at each step. A bare loop has nobody to
+wait for: `raw` steps the emulator's own environment, four frames an action, and shows the screen as
+it is; `wrapped` has our wrappers around it too. What rows lose by waiting for each other shows
+where a bare parent steps the same loops all at once, and does nothing between two steps, or
+computes. Frames are counted, four a step, at all.
 
     python benchmarks/speed/emulator_throughput.py --publish
 
@@ -29,9 +32,11 @@ from benchmarks.speed.throughput import Options as Timing
 from metarl.runs.store import write_csv
 from metarl.suites.options import BenchmarkOptions
 
-GAMES = {"Airstriker-v0": "airstriker", "AtariFlavours-v0": "freeway"}  # our family -> what bare loops call its game
+# Our family -> what bare loops call its game
+GAMES = {"Airstriker-v0": "airstriker", "AtariFlavours-v0": "freeway"}
 WANTED = {"Airstriker-v0": 0.8}  # of the raw loops' frames/s
-RIVALS = {"raw": ("--kind", "raw"), "wrapped": ("--kind", "wrapped")}  # bare loops, and what makes them so
+# Bare loops, and what makes them so
+RIVALS = {"raw": ("--kind", "raw"), "wrapped": ("--kind", "wrapped")}
 IN_STEP = {  # the same, stepped by a bare parent
     "raw loops in step": (*RIVALS["raw"], "--in-step"),
     "raw loops in step, 0.6 ms between steps": (*RIVALS["raw"], "--in-step", "0.6"),
@@ -62,9 +67,15 @@ class Options(BenchmarkOptions):
         super().__post_init__()
         unknown = set(self.families) - set(GAMES)
         if unknown:
-            raise ValueError(f"There are no bare loops for {', '.join(sorted(unknown))}; choose among {', '.join(GAMES)}.")
+            raise ValueError(
+                f"There are no bare loops for {', '.join(sorted(unknown))}; choose among"
+                f" {', '.join(GAMES)}."
+            )
         if min(self.processes, default=1) < 1 or self.repeats < 1:
-            raise ValueError(f"processes and repeats must be at least 1, not {self.processes} and {self.repeats}.")
+            raise ValueError(
+                f"processes and repeats must be at least 1, not {self.processes} and"
+                f" {self.repeats}."
+            )
 
     @property
     def timing(self) -> Timing:
@@ -82,8 +93,13 @@ def subject(name: str, id: str, processes: int) -> Subject:
     """`metarl`, or bare loops of RIVALS or IN_STEP, of the game of our family `id`."""
     words = ("--id", id) if name == "metarl" else ("--game", GAMES[id], *(RIVALS | IN_STEP)[name])
     script = OPPONENTS / ("own_games.py" if name == "metarl" else "bare_games.py")
-    one_thread = () if name == "metarl" else (("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"))  # our workers set it themselves
-    return Subject(name, (sys.executable, str(script), *words, "--processes", str(processes)), one_thread)
+    # Our workers set it themselves
+    one_thread = (
+        () if name == "metarl" else (("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"))
+    )
+    return Subject(
+        name, (sys.executable, str(script), *words, "--processes", str(processes)), one_thread
+    )
 
 
 def main(options: Options) -> None:
@@ -97,21 +113,44 @@ def main(options: Options) -> None:
             rates: dict[str, list[float]] = {name: [] for name in ("metarl", *RIVALS, *IN_STEP)}
             for repeat in range(options.repeats):
                 for name in rates:
-                    rate, load = measure(subject(name, id, processes), options.timing), os.getloadavg()[0]
+                    rate = measure(subject(name, id, processes), options.timing)
+                    load = os.getloadavg()[0]
                     rates[name].append(rate)
-                    entry = {"family": id, "subject": name, "processes": processes, "repeat": repeat, "load": load}
+                    entry = {
+                        "family": id,
+                        "subject": name,
+                        "processes": processes,
+                        "repeat": repeat,
+                        "load": load,
+                    }
                     rows.append({**entry, "frames_per_second": rate})
                     write_csv(options.folder / "throughput.csv", pd.DataFrame(rows))
             ours = np.asarray(rates["metarl"])
             title = f"{id} in {processes} processes"
-            note_median(options.folder, console, f"{title}: frames a second", None, ours, options.command())
+            note_median(
+                options.folder, console, f"{title}: frames a second", None, ours, options.command()
+            )
             for rival in RIVALS:
                 wanted = WANTED.get(id) if rival == "raw" else None
                 part = ours / np.asarray(rates[rival])
-                note_median(options.folder, console, f"{title}: part of the rate of {rival} loops", wanted, part, options.command())
+                note_median(
+                    options.folder,
+                    console,
+                    f"{title}: part of the rate of {rival} loops",
+                    wanted,
+                    part,
+                    options.command(),
+                )
             for name in IN_STEP:
                 part = np.asarray(rates[name]) / np.asarray(rates["raw"])
-                note_median(options.folder, console, f"{title}: {name}, part of the rate of raw loops", None, part, options.command())
+                note_median(
+                    options.folder,
+                    console,
+                    f"{title}: {name}, part of the rate of raw loops",
+                    None,
+                    part,
+                    options.command(),
+                )
 
 
 if __name__ == "__main__":

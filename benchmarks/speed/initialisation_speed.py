@@ -1,8 +1,10 @@
-"""How fast MAML's meta-updates are, first and second order, against learn2learn's on the same tasks, networks and cores, turn about.
+"""How fast MAML's meta-updates are, first and second order, against learn2learn's on the same
+tasks, networks and cores, turn about.
 
-32 tasks, five inner steps, one thread. Each measurement is a process of its own. Rates are updates a second of processor time, which
-other processes on the machine disturb least; rates by the clock are in speed.csv too. learn2learn lives in this environment
-(`make learn2learn`) or in the one that --learn2learn-python names.
+32 tasks, five inner steps, one thread. Each measurement is a process of its own. Rates are updates
+a second of processor time, which other processes on the machine disturb least; rates by the clock
+are in speed.csv too. learn2learn lives in this environment (`make learn2learn`) or in the one that
+--learn2learn-python names.
 
     python benchmarks/speed/initialisation_speed.py --publish
 """
@@ -52,7 +54,11 @@ class Question:
     @property
     def name(self) -> str:
         """As figures are named."""
-        network = "sine perceptron" if self.model == "sine" else f"Omniglot network, {self.channels} channels"
+        network = (
+            "sine perceptron"
+            if self.model == "sine"
+            else f"Omniglot network, {self.channels} channels"
+        )
         return f"{network}, {self.order} order: times learn2learn's meta-updates per second"
 
     @property
@@ -64,7 +70,11 @@ class Question:
 QUESTIONS = (
     Question("sine", "second", 0, 8.0),
     Question("sine", "first", 0, 12.0),
-    *(Question("images", order, channels, 2.0 if channels == 16 else None) for channels in (16, 32, 64) for order in ("second", "first")),
+    *(
+        Question("images", order, channels, 2.0 if channels == 16 else None)
+        for channels in (16, 32, 64)
+        for order in ("second", "first")
+    ),
 )
 
 
@@ -87,12 +97,21 @@ class Options(BenchmarkOptions):
 
 
 def measure(python: Path, script: str, flags: tuple[str, ...], seconds: float) -> dict[str, Any]:
-    """What one process says."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    """Return what one process says."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
     command = [str(python), str(OPPONENTS / script), *flags, "--seconds", str(seconds)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
-        advice = " Run `make learn2learn`, or name an interpreter that has it." if "learn2learn" in result.stderr[-300:] else ""
+        advice = (
+            " Run `make learn2learn`, or name an interpreter that has it."
+            if "learn2learn" in result.stderr[-300:]
+            else ""
+        )
         raise RuntimeError(f"{script} failed:{advice}\n{result.stderr[-2000:]}")
     return dict(json.loads(result.stdout.strip().splitlines()[-1]))
 
@@ -102,28 +121,49 @@ def ask(question: Question, options: Options, rows: list[dict[str, Any]]) -> np.
     ratios = []
     for repeat in range(options.repeats):
         rates = []
-        for python, script in ((Path(sys.executable), "own_maml.py"), (options.learn2learn_python, "learn2learn_maml.py")):
+        for python, script in (
+            (Path(sys.executable), "own_maml.py"),
+            (options.learn2learn_python, "learn2learn_maml.py"),
+        ):
             said = measure(python, script, question.flags, 2.0 if options.preset == "cpu" else 0.05)
             rates.append(said["updates"] / said["seconds"])
-            line = {"question": question.name, "repeat": repeat, "subject": said["version"], "updates_per_cpu_second": rates[-1]}
-            rows.append({**line, "updates_per_second": said["updates"] / said["wall_seconds"], "load": round(os.getloadavg()[0], 2)})
+            line = {
+                "question": question.name,
+                "repeat": repeat,
+                "subject": said["version"],
+                "updates_per_cpu_second": rates[-1],
+            }
+            rows.append(
+                {
+                    **line,
+                    "updates_per_second": said["updates"] / said["wall_seconds"],
+                    "load": round(os.getloadavg()[0], 2),
+                }
+            )
         ratios.append(rates[0] / rates[1])
     return np.asarray(ratios)
 
 
 def main(options: Options, questions: tuple[Question, ...] = QUESTIONS) -> None:
     """Measure, print, save."""
-    console, rows = Console(highlight=False), list[dict[str, Any]]()
+    console = Console(highlight=False)
+    rows = list[dict[str, Any]]()
     options.folder.mkdir(parents=True, exist_ok=True)
-    console.print(f"{os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
+    console.print(
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
+    )
     for question in questions:
         ratios = ask(question, options, rows)
         write_csv(options.folder / "speed.csv", pd.DataFrame(rows))
-        estimate = Estimate(float(np.median(ratios)), float(ratios.min()), float(ratios.max()), len(ratios))
+        estimate = Estimate(
+            float(np.median(ratios)), float(ratios.min()), float(ratios.max()), len(ratios)
+        )
         wanted = "known" if question.wanted is None else f">= {question.wanted:g}"
         reached = None if question.wanted is None else estimate.value >= question.wanted
         record_figure(options.folder, question.name, wanted, estimate, reached, COMMAND)
-        console.print(f"{question.name}: {estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]")
+        console.print(
+            f"{question.name}: {estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
-"""How much faster MLSH trains tasks side by side than one after another: a learner of 64 tasks against a learner of one, turn about.
+"""How much faster MLSH trains tasks side by side than one after another: a learner of 64 tasks
+against a learner of one, turn about.
 
-Both learners have the paper's settings on MovingBandits-v0, the same work a task: D = 2,000 steps, an update of its master, and after nine
-of them one of the sub-policies. Updates are counted task by task and timed by the clock, over whole lives of a task, so that all phases
-are in. Each side may use the machine's cores in the way that suits it best: by PyTorch's threads, or, of many tasks, by processes. Run it
-on a quiet machine: threads may then spin for as long as libgomp has them do by itself.
+Both learners have the paper's settings on MovingBandits-v0, the same work a task: D = 2,000 steps,
+an update of its master, and after nine of them one of the sub-policies. Updates are counted task by
+task and timed by the clock, over whole lives of a task, so that all phases are in. Each side may
+use the machine's cores in the way that suits it best: by PyTorch's threads, or, of many tasks, by
+processes. Run it on a quiet machine: threads may then spin for as long as libgomp has them do by
+itself.
 
     GOMP_SPINCOUNT=300000 python benchmarks/speed/mlsh_speed.py --publish
 
@@ -33,7 +36,8 @@ from metarl.runs.store import write_csv
 from metarl.suites.figures_csv import record_figure
 from metarl.suites.options import BenchmarkOptions
 
-ID, WANTED = "MovingBandits-v0", 10.0
+ID = "MovingBandits-v0"
+WANTED = 10.0
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,15 @@ class Options(BenchmarkOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.repeats < 2 or self.tasks < 2 or min(self.threads, default=0) < 1 or min(self.processes, default=1) < 1:
+        if (
+            self.repeats < 2
+            or self.tasks < 2
+            or min(self.threads, default=0) < 1
+            or min(self.processes, default=1) < 1
+        ):
             raise ValueError(
-                "An interval needs two repeats, side by side are two tasks at least, and each side needs a thread or a process."
+                "An interval needs two repeats, side by side are two tasks at least, and each side"
+                " needs a thread or a process."
             )
 
 
@@ -74,16 +84,19 @@ class Way(NamedTuple):
 
 
 def learner(options: Options, way: Way) -> MLSH:
-    """A learner of so many tasks that has been through all phases once."""
+    """Return a learner of so many tasks that has been through all phases once."""
     config = replace(PAPER, tasks=way.tasks, processes=way.processes)
-    made = MLSH(config if options.preset == "cpu" else replace(config, steps=50, warmup_updates=1), make(ID))
+    made = MLSH(
+        config if options.preset == "cpu" else replace(config, steps=50, warmup_updates=1), make(ID)
+    )
     measure(made, 1)
     return made
 
 
 def measure(learner: MLSH, lives: int) -> float:
     """Updates of one task each, a second, over so many lives of a task."""
-    updates, start = lives * (learner.config.warmup_updates + learner.config.joint), time.perf_counter()
+    updates = lives * (learner.config.warmup_updates + learner.config.joint)
+    start = time.perf_counter()
     for _ in range(updates):
         learner.update()
     return updates * learner.config.tasks / (time.perf_counter() - start)
@@ -91,19 +104,24 @@ def measure(learner: MLSH, lives: int) -> float:
 
 def main(options: Options) -> None:
     """Measure, print, save."""
-    console, before = Console(highlight=False), torch.get_num_threads()
+    console = Console(highlight=False)
+    before = torch.get_num_threads()
     console.print(machine())
     options.folder.mkdir(parents=True, exist_ok=True)
     ways = [Way(tasks, 1, threads) for threads in options.threads for tasks in (options.tasks, 1)]
     ways += [Way(options.tasks, processes, 1) for processes in options.processes]
-    learners = {way: learner(options, way) for way in dict.fromkeys(way._replace(threads=1) for way in ways)}
+    learners = {
+        way: learner(options, way) for way in dict.fromkeys(way._replace(threads=1) for way in ways)
+    }
     rates: dict[Way, list[float]] = {way: [] for way in ways}
     rows: list[dict[str, Any]] = []
     try:
         for repeat in range(options.repeats):
             for way in ways:
                 torch.set_num_threads(way.threads)
-                rates[way].append(measure(learners[way._replace(threads=1)], 1 if way.tasks > 1 else 2))
+                rates[way].append(
+                    measure(learners[way._replace(threads=1)], 1 if way.tasks > 1 else 2)
+                )
                 entry = {**way._asdict(), "repeat": repeat, "load": round(os.getloadavg()[0], 2)}
                 rows.append({**entry, "updates_per_second": rates[way][-1]})
                 write_csv(options.folder / "speed.csv", pd.DataFrame(rows))
@@ -112,21 +130,35 @@ def main(options: Options) -> None:
         for each in learners.values():
             each.close()
     alone = fastest(rates, [way for way in ways if way.tasks == 1], console)
-    one_process = fastest(rates, [way for way in ways if way.tasks > 1 and way.processes == 1], console)
+    one_process = fastest(
+        rates, [way for way in ways if way.tasks > 1 and way.processes == 1], console
+    )
     best = fastest(rates, [way for way in ways if way.tasks > 1], console)
     title = f"{ID}: {options.tasks} tasks in parallel, updates a second over one after another"
-    for name, many, wanted in ((title, best, WANTED), (f"{title}, in one process", one_process, None)):
+    for name, many, wanted in (
+        (title, best, WANTED),
+        (f"{title}, in one process", one_process, None),
+    ):
         estimate = mean(np.divide(rates[many], rates[alone]))
         goal = ("shown", None) if wanted is None else (f">= {wanted:g}", estimate.value >= wanted)
-        record_figure(options.folder, name, goal[0], estimate, goal[1], f"GOMP_SPINCOUNT=300000 {options.command()}")
+        record_figure(
+            options.folder,
+            name,
+            goal[0],
+            estimate,
+            goal[1],
+            f"GOMP_SPINCOUNT=300000 {options.command()}",
+        )
         console.print(f"{name}: {estimate}, {goal[0]}")
 
 
 def fastest(rates: dict[Way, list[float]], ways: list[Way], console: Console) -> Way:
-    """The way of the greatest median."""
+    """Return the way of the greatest median."""
     best = max(ways, key=lambda way: float(np.median(rates[way])))
     how = f"{best.processes} processes of {best.threads} threads"
-    console.print(f"{best.tasks} at a time: {np.median(rates[best]):,.1f} updates of a task a second, {how}")
+    console.print(
+        f"{best.tasks} at a time: {np.median(rates[best]):,.1f} updates of a task a second, {how}"
+    )
     return best
 
 

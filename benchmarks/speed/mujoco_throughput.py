@@ -1,8 +1,9 @@
-"""How fast MuJoCo tasks are played, against Gymnasium's vector environments on the same cores, turn about in one sitting.
+"""How fast MuJoCo tasks are played, against Gymnasium's vector environments on the same cores, turn
+about in one sitting.
 
-Each measurement is a process of its own. Ours plays through MetaEpisodeEnv, with fresh tasks after each meta-episode; where physics are
-randomised, every row has a model of its own. Gymnasium's plays its one fixed model. Opponents get the number of environments that
-suits them best.
+Each measurement is a process of its own. Ours plays through MetaEpisodeEnv, with fresh tasks after
+each meta-episode; where physics are randomised, every row has a model of its own. Gymnasium's plays
+its one fixed model. Opponents get the number of environments that suits them best.
 
     python benchmarks/speed/mujoco_throughput.py --publish
 
@@ -58,7 +59,10 @@ class Options(BenchmarkOptions):
         super().__post_init__()
         unknown = set(self.families) - set(ROBOTS)
         if unknown:
-            raise ValueError(f"There is no opponent for {', '.join(sorted(unknown))}; choose among {', '.join(ROBOTS)}.")
+            raise ValueError(
+                f"There is no opponent for {', '.join(sorted(unknown))}; choose among"
+                f" {', '.join(ROBOTS)}."
+            )
 
     @property
     def timing(self) -> Timing:
@@ -71,15 +75,28 @@ class Options(BenchmarkOptions):
         if self.preset == "smoke":
             return {"metarl": (4,), "sync": (2,), "async": (2,)}
         cores = os.cpu_count() or 1
-        return {"metarl": (64, 128, 256, 512), "sync": (4, 16, 64), "async": (cores, 2 * cores, 8 * cores)}
+        return {
+            "metarl": (64, 128, 256, 512),
+            "sync": (4, 16, 64),
+            "async": (cores, 2 * cores, 8 * cores),
+        }
 
 
 def subject(name: str, id: str, envs: int) -> Subject:
-    """`metarl`, or Gymnasium's `sync` or `async` vector environment, playing the robot of our family `id`."""
+    """`metarl`, or Gymnasium's `sync` or `async` vector environment, playing the robot of our
+    family `id`.
+    """
     if name == "metarl":
-        return Subject(name, (sys.executable, str(OPPONENTS / "own_mujoco.py"), "--id", id, "--envs", str(envs)))
+        return Subject(
+            name,
+            (sys.executable, str(OPPONENTS / "own_mujoco.py"), "--id", id, "--envs", str(envs)),
+        )
     script = str(OPPONENTS / "gymnasium_mujoco.py")
-    return Subject(name, (sys.executable, script, "--id", ROBOTS[id], "--kind", name, "--envs", str(envs)), (("OMP_NUM_THREADS", "1"),))
+    return Subject(
+        name,
+        (sys.executable, script, "--id", ROBOTS[id], "--kind", name, "--envs", str(envs)),
+        (("OMP_NUM_THREADS", "1"),),
+    )
 
 
 def main(options: Options) -> None:
@@ -90,24 +107,53 @@ def main(options: Options) -> None:
     rows: list[dict[str, object]] = []
     for id in options.families:
         chosen = {
-            name: max((subject(name, id, envs) for envs in numbers), key=lambda each: measure(each, options.timing))
-            if len(numbers) > 1
-            else subject(name, id, numbers[0])
+            name: (
+                max(
+                    (subject(name, id, envs) for envs in numbers),
+                    key=lambda each: measure(each, options.timing),
+                )
+                if len(numbers) > 1
+                else subject(name, id, numbers[0])
+            )
             for name, numbers in options.envs.items()
         }
         rates: dict[str, list[float]] = {name: [] for name in chosen}
         for repeat in range(options.repeats):
             for name, each in chosen.items():
-                rate, load = measure(each, options.timing), os.getloadavg()[0]
+                rate = measure(each, options.timing)
+                load = os.getloadavg()[0]
                 rates[name].append(rate)
-                entry = {"family": id, "subject": name, "envs": int(each.command[-1]), "repeat": repeat, "load": load}
+                entry = {
+                    "family": id,
+                    "subject": name,
+                    "envs": int(each.command[-1]),
+                    "repeat": repeat,
+                    "load": load,
+                }
                 rows.append({**entry, "steps_per_second": rate})
                 write_csv(options.folder / "throughput.csv", pd.DataFrame(rows))
         ours = np.asarray(rates["metarl"])
-        note_median(options.folder, console, f"{id}: environment steps a second", None, ours, options.command())
-        for rival, wanted, name in (("sync", 2.0, "SyncVectorEnv"), ("async", 1.0, "AsyncVectorEnv")):
+        note_median(
+            options.folder,
+            console,
+            f"{id}: environment steps a second",
+            None,
+            ours,
+            options.command(),
+        )
+        for rival, wanted, name in (
+            ("sync", 2.0, "SyncVectorEnv"),
+            ("async", 1.0, "AsyncVectorEnv"),
+        ):
             figure = f"{id}: times the rate of Gymnasium's {name} of {ROBOTS[id]}"
-            note_median(options.folder, console, figure, wanted, ours / np.asarray(rates[rival]), options.command())
+            note_median(
+                options.folder,
+                console,
+                figure,
+                wanted,
+                ours / np.asarray(rates[rival]),
+                options.command(),
+            )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
-"""How many frames a second VisualMaze gives, against ViZDoom at its smallest resolution, on the same cores in one sitting.
+"""How many frames a second VisualMaze gives, against ViZDoom at its smallest resolution, on the
+same cores in one sitting.
 
-Each side is as many processes as there are cores (metarl: one thread each; ViZDoom: an instance each, whose engine works in lockstep with
-it). All are started beforehand and wait; the sides then play turn about, a second each, so that noise meets all alike. A frame is
-an environment step that gives an image: 40x30 for metarl, 160x120 for ViZDoom. ViZDoom lives in an environment of its own:
+Each side is as many processes as there are cores (metarl: one thread each; ViZDoom: an instance
+each, whose engine works in lockstep with it). All are started beforehand and wait; the sides then
+play turn about, a second each, so that noise meets all alike. A frame is an environment step that
+gives an image: 40x30 for metarl, 160x120 for ViZDoom. ViZDoom lives in an environment of its own:
 
     python benchmarks/speed/visual_maze_throughput.py --vizdoom-python ENV/bin/python --publish
 
-Results: throughput.csv (every measurement, with the machine's load), figures.csv. On a busy machine the rates by processor time tell more.
+Results: throughput.csv (every measurement, with the machine's load), figures.csv. On a busy machine
+    the rates by processor time tell more.
 """
 
 import metarl
@@ -37,7 +40,9 @@ from metarl.suites.figures_csv import record_figure
 from metarl.suites.options import BenchmarkOptions
 
 WANTED = 10.0
-COMMAND = "python benchmarks/speed/visual_maze_throughput.py --vizdoom-python ENV/bin/python --publish"
+COMMAND = (
+    "python benchmarks/speed/visual_maze_throughput.py --vizdoom-python ENV/bin/python --publish"
+)
 
 
 @dataclass(frozen=True)
@@ -100,14 +105,19 @@ class Side:
         ]
 
     def play(self, seconds: float) -> tuple[float, float, str]:
-        """All processes play; returns frames a second together, frames a second of processor time, and the version."""
+        """Return all processes play.
+
+        Returns frames a second together, frames a second of processor time, and the version.
+        """
         for player in self.players:
             assert player.stdin is not None
             player.stdin.write(f"{seconds}\n")
             player.stdin.flush()
         told = [json.loads(self._answer(player)) for player in self.players]
         rate = sum(each["steps"] / each["seconds"] for each in told)
-        processor = sum(each["steps"] for each in told) / max(sum(each["processor"] for each in told), 1e-9)
+        processor = sum(each["steps"] for each in told) / max(
+            sum(each["processor"] for each in told), 1e-9
+        )
         return rate, processor, told[0]["version"]
 
     def close(self) -> None:
@@ -131,8 +141,11 @@ def own(subject: str, options: Options) -> Side:
 
 
 def median_interval(values: np.ndarray) -> tuple[float, float]:
-    """A 95 % interval of the median from order statistics (the range where there are too few values for one)."""
-    ordered, n = np.sort(values), len(values)
+    """Return a 95 % interval of the median from order statistics (the range where there are too few
+    values for one).
+    """
+    ordered = np.sort(values)
+    n = len(values)
     outside = int(binom.ppf(0.025, n, 0.5))  # so many may lie below the interval
     return float(ordered[max(outside - 1, 0)]), float(ordered[min(n - outside, n - 1)])
 
@@ -146,7 +159,9 @@ def main(options: Options) -> None:
     sides = [own("step", options), own("environment", options)]
     if options.vizdoom_python is not None:
         script = str(OPPONENTS / "vizdoom_maze.py")
-        sides.append(Side("ViZDoom", (str(options.vizdoom_python.absolute()), script), (), options.processes))
+        sides.append(
+            Side("ViZDoom", (str(options.vizdoom_python.absolute()), script), (), options.processes)
+        )
     try:
         for side in sides:
             side.play(min(5.0, 5 * options.seconds))  # past imports, first episodes, caches
@@ -169,22 +184,35 @@ def main(options: Options) -> None:
     table = pd.DataFrame(rows)
     write_csv(options.folder / "throughput.csv", table)
     for clock in ("frames_per_second", "frames_per_processor_second"):
-        rates = {str(name): group[clock].to_numpy() for name, group in table.groupby("side", sort=False)}
+        rates = {
+            str(name): group[clock].to_numpy() for name, group in table.groupby("side", sort=False)
+        }
         for name, values in rates.items():
             console.print(f"{name}: {np.median(values):,.0f} {clock.replace('_', ' ')}")
         for side in sides[:2]:
             publish_ratio(
-                options, console, f"{side.name}: times ViZDoom's {clock.replace('_', ' ')}", ratio(rates[side.name], rates.get("ViZDoom"))
+                options,
+                console,
+                f"{side.name}: times ViZDoom's {clock.replace('_', ' ')}",
+                ratio(rates[side.name], rates.get("ViZDoom")),
             )
     console.print(f"load while measuring: {table['load'].min():.1f} to {table['load'].max():.1f}")
 
 
 def publish_ratio(options: Options, console: Console, name: str, ratios: np.ndarray | None) -> None:
     """Write the row of figures.csv."""
-    estimate = None if ratios is None else Estimate(float(np.median(ratios)), *median_interval(ratios), len(ratios))
+    estimate = (
+        None
+        if ratios is None
+        else Estimate(float(np.median(ratios)), *median_interval(ratios), len(ratios))
+    )
     reached = None if estimate is None else estimate.value >= WANTED
     record_figure(options.folder, name, f">= {WANTED:g}", estimate, reached, COMMAND)
-    known = "not measured" if estimate is None else f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
+    known = (
+        "not measured"
+        if estimate is None
+        else f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
+    )
     console.print(f"{name}: {known}, wanted at least {WANTED:g}")
 
 

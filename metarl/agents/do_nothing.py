@@ -26,15 +26,20 @@ class DoNothing:
 
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not self.supports(distribution):
-            raise ValueError(f"Doing nothing is an action of zeros; {distribution.action_space} of {distribution.id} has none.")
+            raise ValueError(
+                f"Doing nothing is an action of zeros; {distribution.action_space} of"
+                f" {distribution.id} has none."
+            )
         self.made_for = MadeFor(distribution, budget, tasks="spaces")
         self.shape = tuple(distribution.action_space.shape or ())
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: box actions that include zeros."""
+        """Return whether this agent can play `distribution`: box actions that include zeros."""
         space = distribution.action_space
-        return isinstance(space, gym.spaces.Box) and bool(np.all((space.low <= 0) & (space.high >= 0)))
+        return isinstance(space, gym.spaces.Box) and bool(
+            np.all((space.low <= 0) & (space.high >= 0))
+        )
 
     def initial_state(self, batch_size: int) -> tuple[()]:
         """Nothing."""
@@ -42,4 +47,7 @@ class DoNothing:
 
     def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
         """Zeros [B, *act]."""
-        return torch.zeros((len(step.prev_reward), *self.shape), device=step.prev_reward.device), state
+        return (
+            torch.zeros((len(step.prev_reward), *self.shape), device=step.prev_reward.device),
+            state,
+        )

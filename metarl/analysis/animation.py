@@ -1,4 +1,7 @@
-"""Recorded episodes in motion: all tasks and episodes of the sheet play side by side, each until its end, as GIF or MP4."""
+"""Recorded episodes in motion.
+
+All tasks and episodes of the sheet play side by side, each until its end, as GIF or MP4.
+"""
 
 import io
 import tempfile
@@ -13,12 +16,24 @@ from metarl.analysis.contact_sheet import Grid, caption, chosen_episodes, labels
 from metarl.analysis.episode_pictures import moment_picture
 from metarl.evaluation.recording import Recording
 
-__all__ = ["FORMATS", "MOST_BYTES", "MOST_FRAMES", "animation_bytes", "check_format", "frames", "gif_bytes", "mp4_bytes", "shown_moments"]
+__all__ = [
+    "FORMATS",
+    "MOST_BYTES",
+    "MOST_FRAMES",
+    "animation_bytes",
+    "check_format",
+    "frames",
+    "gif_bytes",
+    "mp4_bytes",
+    "shown_moments",
+]
 
 FORMATS = ("gif", "mp4")
 MOST_FRAMES = 120
 MOST_BYTES = 2_000_000  # of a GIF; a larger one is made again with every second frame
-FRAME_SECONDS, PAUSE_SECONDS = 0.1, 2.0  # a frame, and the last one
+# a frame, and the last one
+FRAME_SECONDS = 0.1
+PAUSE_SECONDS = 2.0
 
 
 def check_format(format: str) -> None:
@@ -30,15 +45,21 @@ def check_format(format: str) -> None:
 
 
 def shown_moments(recording: Recording) -> list[int]:
-    """The moments that the animation shows, from 0 to the end of the longest episode, equally far apart."""
+    """Return the moments that the animation shows, from 0 to the end of the longest episode,
+    equally far apart.
+    """
     longest = max(episode.length for episodes in recording.episodes for episode in episodes)
     every = -(-longest // (MOST_FRAMES - 1))
     return [*range(0, longest, every), longest]
 
 
 def frames(recording: Recording, title: str = "") -> list[np.ndarray]:
-    """One picture [H, W, 3] uint8 for each of `shown_moments`; an episode that is over stands still."""
-    columns, labels = chosen_episodes(recording), labels_of(recording)
+    """Return one picture [H, W, 3] uint8 for each of `shown_moments`.
+
+    An episode that is over stands still.
+    """
+    columns = chosen_episodes(recording)
+    labels = labels_of(recording)
     latest: dict[tuple[int, int], tuple[int, np.ndarray]] = {}
 
     def cell(task: int, number: int, moment: int) -> tuple[np.ndarray, list[str]] | None:
@@ -52,13 +73,16 @@ def frames(recording: Recording, title: str = "") -> list[np.ndarray]:
 
     made = []
     for moment in shown_moments(recording):
-        grid: Grid = [[cell(task, number, moment) for number in columns] for task in range(len(recording.episodes))]
+        grid: Grid = [
+            [cell(task, number, moment) for number in columns]
+            for task in range(len(recording.episodes))
+        ]
         made.append(lay_out(grid, columns, title, labels))
     return made
 
 
 def animation_bytes(pictures: list[np.ndarray], format: str) -> bytes:
-    """The frames as a file of the given format.
+    """Return the frames as a file of the given format.
 
     Raises:
         ValueError: unknown format, or what writes it isn't installed.
@@ -68,21 +92,31 @@ def animation_bytes(pictures: list[np.ndarray], format: str) -> bytes:
 
 
 def gif_bytes(pictures: list[np.ndarray]) -> bytes:
-    """The frames as a GIF that repeats for ever; fewer of them where it would exceed MOST_BYTES, the first and the last always."""
-    paint = _Paint([pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, 4).round().astype(int))])
-    painted, every = [paint.image(picture) for picture in pictures], 1
+    """Return the frames as a GIF that repeats for ever.
+
+    Fewer of them where it would exceed MOST_BYTES, the first and the last always.
+    """
+    paint = _Paint(
+        [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, 4).round().astype(int))]
+    )
+    painted = [paint.image(picture) for picture in pictures]
+    every = 1
     while True:
         kept = [*painted[:-1:every], painted[-1]]
-        milliseconds = [round(1000 * FRAME_SECONDS * every)] * (len(kept) - 1) + [round(1000 * PAUSE_SECONDS)]
+        milliseconds = [round(1000 * FRAME_SECONDS * every)] * (len(kept) - 1) + [
+            round(1000 * PAUSE_SECONDS)
+        ]
         stream = io.BytesIO()
-        kept[0].save(stream, "GIF", save_all=True, append_images=kept[1:], duration=milliseconds, loop=0)
+        kept[0].save(
+            stream, "GIF", save_all=True, append_images=kept[1:], duration=milliseconds, loop=0
+        )
         if stream.tell() <= MOST_BYTES or len(kept) <= 2:
             return stream.getvalue()
         every *= 2
 
 
 def mp4_bytes(pictures: list[np.ndarray]) -> bytes:
-    """The frames as an MP4 (H.264).
+    """Return the frames as an MP4 (H.264).
 
     Raises:
         ValueError: imageio-ffmpeg isn't installed.
@@ -92,7 +126,13 @@ def mp4_bytes(pictures: list[np.ndarray]) -> bytes:
     pause = [pictures[-1]] * round(PAUSE_SECONDS / FRAME_SECONDS)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "animation.mp4")
-        writer = ffmpeg.write_frames(str(file), (width, height), fps=1 / FRAME_SECONDS, macro_block_size=2, ffmpeg_log_level="error")
+        writer = ffmpeg.write_frames(
+            str(file),
+            (width, height),
+            fps=1 / FRAME_SECONDS,
+            macro_block_size=2,
+            ffmpeg_log_level="error",
+        )
         writer.send(None)
         for picture in pictures + pause:
             writer.send(np.ascontiguousarray(picture))
@@ -101,29 +141,39 @@ def mp4_bytes(pictures: list[np.ndarray]) -> bytes:
 
 
 class _Paint:
-    """256 colours: the most frequent of some pictures exactly, so that plain areas keep their colour, and others by median cut."""
+    """256 colours.
+
+    The most frequent of some pictures exactly, so that plain areas keep their colour, and others by
+    median cut.
+    """
 
     def __init__(self, pictures: list[np.ndarray]):
-        colours, counts = np.unique(np.concatenate([_numbers(picture).ravel() for picture in pictures]), return_counts=True)
+        colours, counts = np.unique(
+            np.concatenate([_numbers(picture).ravel() for picture in pictures]), return_counts=True
+        )
         self.frequent = np.sort(colours[counts.argsort()[::-1][:96]])
         exact = np.stack([self.frequent >> 16, self.frequent >> 8 & 255, self.frequent & 255], 1)
-        others = Image.fromarray(np.concatenate(pictures)).quantize(256 - len(exact)).getpalette() or []
+        others = (
+            Image.fromarray(np.concatenate(pictures)).quantize(256 - len(exact)).getpalette() or []
+        )
         self.palette = Image.new("P", (1, 1))
         self.palette.putpalette([*exact.flatten().tolist(), *others][:768])
 
     def image(self, picture: np.ndarray) -> Image.Image:
-        """The picture in these colours."""
+        """Return the picture in these colours."""
         near = Image.fromarray(picture).quantize(palette=self.palette, dither=Image.Dither.NONE)
         numbers = _numbers(picture)
         place = self.frequent.searchsorted(numbers).clip(max=len(self.frequent) - 1)
-        indices = np.where(self.frequent[place] == numbers, place, np.asarray(near)).astype(np.uint8)
+        indices = np.where(self.frequent[place] == numbers, place, np.asarray(near)).astype(
+            np.uint8
+        )
         painted = Image.frombytes("P", near.size, indices.tobytes())
         painted.putpalette(self.palette.getpalette() or [])
         return painted
 
 
 def _numbers(picture: np.ndarray) -> np.ndarray:
-    """One number [H, W] for each pixel's colour."""
+    """Return one number [H, W] for each pixel's colour."""
     wide = picture.astype(np.int64)
     return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
 
@@ -132,4 +182,7 @@ def _ffmpeg() -> Any:
     try:
         return import_module("imageio_ffmpeg")
     except ImportError as error:
-        raise ValueError("MP4 needs imageio-ffmpeg: `pip install -e '.[video]'` in metarl's folder, or choose gif.") from error
+        raise ValueError(
+            "MP4 needs imageio-ffmpeg: `pip install -e '.[video]'` in metarl's folder, or choose"
+            " gif."
+        ) from error

@@ -1,4 +1,5 @@
-"""How figures look: readable in grey and by colour-blind readers, with n stated and nothing cut off.
+"""How figures look: readable in grey and by colour-blind readers, with n stated and nothing cut
+off.
 
 Colours are Okabe and Ito's (2008, yellow left out), ordered so that dark and light ones alternate.
 Series also differ in dash, marker and filling, so that a print without colours can be read.
@@ -50,7 +51,10 @@ NOTE_SIZE = 8.5
 
 
 def look(i: int) -> dict[str, Any]:
-    """Return matplotlib's settings for the i-th series: colour, dash, marker, and a hollow marker for every other one."""
+    """Return matplotlib's settings for the i-th series.
+
+    Colour, dash, marker, and a hollow marker for every other one.
+    """
     colour = COLOURS[i % len(COLOURS)]
     return {
         "color": colour,
@@ -79,13 +83,17 @@ def label_axes(axes: Axes, x: str, y: str) -> None:
     """Name both axes, in several lines where a name is longer than its axis."""
     figure = axes.get_figure(root=True)
     assert figure is not None
-    width, height = figure.get_size_inches() * (axes.get_position().width, axes.get_position().height)
+    width, height = figure.get_size_inches() * (
+        axes.get_position().width,
+        axes.get_position().height,
+    )
     axes.set_xlabel(_wrapped(x, 11 * width))
     axes.set_ylabel(_wrapped(y, 11 * height))
 
 
 def heading(axes: Axes, title: str, note: str = "", *, lift: float = 6) -> None:
-    """Write a title over the axes, and below it in small print what is drawn: n, seeds, kind of interval.
+    """Write a title over the axes, and below it in small print what is drawn: n, seeds, kind of
+    interval.
 
     Args:
         axes: which.
@@ -115,7 +123,9 @@ def heading(axes: Axes, title: str, note: str = "", *, lift: float = 6) -> None:
         axes.set_title(_wrapped(title, 11.5 * width), loc="left", fontsize=11, pad=lift)
 
 
-def legend_below(figure: Figure, entries: Mapping[str, Any] | None = None, *, where: Any = "outside lower center") -> None:
+def legend_below(
+    figure: Figure, entries: Mapping[str, Any] | None = None, *, where: Any = "outside lower center"
+) -> None:
     """Name the series below the axes, in as many columns as have room.
 
     Args:
@@ -125,13 +135,19 @@ def legend_below(figure: Figure, entries: Mapping[str, Any] | None = None, *, wh
     """
     if entries is None:
         named = (axes.get_legend_handles_labels() for axes in figure.axes)
-        entries = {label: handle for handles, labels in named for handle, label in zip(handles, labels, strict=True)}
+        entries = {
+            label: handle
+            for handles, labels in named
+            for handle, label in zip(handles, labels, strict=True)
+        }
     if not entries:
         return
     longest = max(map(len, entries))
     columns = int(figure.get_size_inches()[0] * 14 / (longest + 8))
     columns = max(1, min(len(entries), columns))
-    figure.legend(list(entries.values()), list(entries), frameon=False, loc=where, ncols=columns, fontsize=9)
+    figure.legend(
+        list(entries.values()), list(entries), frameon=False, loc=where, ncols=columns, fontsize=9
+    )
 
 
 def headline(figure: Figure, title: str, note: str = "") -> None:
@@ -143,7 +159,10 @@ def headline(figure: Figure, title: str, note: str = "") -> None:
 
 
 def label_levels(axes: Axes, levels: Mapping[str, float]) -> None:
-    """Draw a horizontal line at each level, named at the right; names of levels that lie close stand apart."""
+    """Draw a horizontal line at each level, named at the right.
+
+    Names of levels that lie close stand apart.
+    """
     if not levels:
         return
     ordered = sorted(levels.items(), key=lambda level: level[1])
@@ -158,7 +177,9 @@ def label_levels(axes: Axes, levels: Mapping[str, float]) -> None:
     words = [_wrapped(f"{name} {digits(value, largest)}", 20) for name, value in ordered]
     # What stands around the axes makes them lower than they are before the figure is laid out.
     gap = 17.0 * max(text.count("\n") + 1 for text in words)
-    for text, (_, value), place, spot in zip(words, ordered, wanted, _apart(wanted, gap), strict=True):
+    for text, (_, value), place, spot in zip(
+        words, ordered, wanted, _apart(wanted, gap), strict=True
+    ):
         axes.annotate(
             text,
             (1.0, value),
@@ -168,25 +189,38 @@ def label_levels(axes: Axes, levels: Mapping[str, float]) -> None:
             ha="left",
             va="center",
             fontsize=9,
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": GREY,
+                "linewidth": 0.6,
+                "shrinkA": 0,
+                "shrinkB": 0,
+            },
         )
 
 
 def level_lines(axes: Axes, levels: Mapping[str, float]) -> None:
-    """Draw a horizontal line at each level, without names: the same lines in every panel of a figure."""
+    """Draw a horizontal line at each level, without names.
+
+    The same lines in every panel of a figure.
+    """
     for i, value in enumerate(sorted(levels.values())):
         axes.axhline(value, color="black", linestyle=DASHES[1 + i % 3], linewidth=1.2)
 
 
 def sideways(axes: Axes, i: int, count: int, points: float = 3.0) -> Transform:
-    """Return the transform that sets series i of `count` apart from the others by so many points, on any scale."""
+    """Return the transform that sets series i of `count` apart from the others by so many points,
+    on any scale.
+    """
     figure = axes.get_figure(root=True)
     assert figure is not None
     shift = points * (i - (count - 1) / 2) / 72
     return axes.transData + ScaledTranslation(shift, 0, figure.dpi_scale_trans)
 
 
-def within(values: np.ndarray, possible: tuple[float | None, float | None] = (None, None)) -> tuple[np.ndarray, np.ndarray]:
+def within(
+    values: np.ndarray, possible: tuple[float | None, float | None] = (None, None)
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the lengths [2, points] of intervals' two ends, which stop at the possible range.
 
     Args:
@@ -197,8 +231,12 @@ def within(values: np.ndarray, possible: tuple[float | None, float | None] = (No
         (lengths [2, points], whether any interval was cut [points] bool).
     """
     low, high = (None if end is None else float(end) for end in possible)
-    ends = np.clip(values[:, 1:], low, high) if low is not None or high is not None else values[:, 1:]
-    return np.abs(ends - values[:, :1]).T, (ends != values[:, 1:]).any(1) & np.isfinite(values[:, 1:]).all(1)
+    ends = (
+        np.clip(values[:, 1:], low, high) if low is not None or high is not None else values[:, 1:]
+    )
+    return np.abs(ends - values[:, :1]).T, (ends != values[:, 1:]).any(1) & np.isfinite(
+        values[:, 1:]
+    ).all(1)
 
 
 def count_of(numbers: Iterable[int]) -> str:
@@ -226,7 +264,10 @@ def counted(numbers: Mapping[str, Iterable[int]]) -> tuple[dict[str, str], str]:
 
 
 def without_zero(axes: Axes, which: str = "y") -> str:
-    """Return words for the note where the axis of values, "y" or "x", doesn't hold 0; none where it does."""
+    """Return words for the note where the axis of values, "y" or "x", doesn't hold 0.
+
+    None where it does.
+    """
     low, high = sorted(axes.get_ylim() if which == "y" else axes.get_xlim())
     name = "vertical" if which == "y" else "horizontal"
     return "" if low <= 0 <= high else f"the {name} axis doesn't begin at 0"
@@ -249,7 +290,8 @@ def save(figure: Figure, file: str | Path) -> Path:
     figure.savefig(stream, format=kind, dpi=150)
     if kind == "png":
         # No figure has transparency, and without it the file is a tenth smaller.
-        drawn, stream = Image.open(stream).convert("RGB"), io.BytesIO()
+        drawn = Image.open(stream).convert("RGB")
+        stream = io.BytesIO()
         drawn.save(stream, "PNG", optimize=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_file(file, stream.getvalue())
@@ -257,7 +299,9 @@ def save(figure: Figure, file: str | Path) -> Path:
 
 
 def _wrapped(text: str, letters: float) -> str:
-    """Return `text` in as few lines as fit, about equally long, so that no word stands alone on the last."""
+    """Return `text` in as few lines as fit, about equally long, so that no word stands alone on the
+    last.
+    """
     return "\n".join(_even(line, max(12, int(letters))) for line in text.split("\n"))
 
 

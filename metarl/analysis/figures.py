@@ -1,7 +1,8 @@
 """Figures: learning curves, scores against the ceiling, regret over a meta-episode.
 
-Each function returns a matplotlib `Figure` of its own and touches no global state; `save` writes it. Below the title stands what is
-drawn: n, seeds and the kind of interval. `metarl.analysis.figure_style` holds the look.
+Each function returns a matplotlib `Figure` of its own and touches no global state; `save` writes
+it. Below the title stands what is drawn: n, seeds and the kind of interval.
+`metarl.analysis.figure_style` holds the look.
 """
 
 from collections.abc import Mapping, Sequence
@@ -86,7 +87,15 @@ def learning_curve(
         curves = np.stack([curve[:length] for curve in smoothed])  # [seeds, iterations]
         style = look(i)
         every = (i, max(1, length // 8))
-        axes.plot(steps, np.median(curves, 0), linewidth=2, markersize=5, markevery=every, label=name, **style)
+        axes.plot(
+            steps,
+            np.median(curves, 0),
+            linewidth=2,
+            markersize=5,
+            markevery=every,
+            label=name,
+            **style,
+        )
         if len(seeds) > 1:
             band: dict[str, Any] = {"color": style["color"], "alpha": 0.2, "linewidth": 0}
             axes.fill_between(steps, curves.min(0), curves.max(0), **band)
@@ -132,11 +141,20 @@ def scores_figure(
     figure, axes = new_axes(7.0, 1.6 + 0.34 * len(rows))
     places = np.arange(len(rows))
     learned = _learned(rows)
-    kinds = ((~learned, COLOURS[0], "o", "exact or hand-designed"), (learned, COLOURS[4], "D", "learned"))
+    kinds = (
+        (~learned, COLOURS[0], "o", "exact or hand-designed"),
+        (learned, COLOURS[4], "D", "learned"),
+    )
     for mask, colour, marker, name in kinds:
         part = rows[mask]
         spread = np.abs(part[["ci_low", "ci_high"]].to_numpy().T - part["mean"].to_numpy())
-        bars: dict[str, Any] = {"fmt": marker, "color": colour, "markersize": 6, "capsize": 3, "linewidth": 1.6}
+        bars: dict[str, Any] = {
+            "fmt": marker,
+            "color": colour,
+            "markersize": 6,
+            "capsize": 3,
+            "linewidth": 1.6,
+        }
         if marker == "D":
             bars["markerfacecolor"] = "white"
         axes.errorbar(part["mean"], places[mask], xerr=spread, label=name, **bars)
@@ -144,14 +162,30 @@ def scores_figure(
     published = np.isfinite(paper)
     if published.any():
         # Larger than our marks, so that both show where they agree.
-        squares: dict[str, Any] = {"marker": "s", "markersize": 9, "linestyle": "none", "markerfacecolor": "none"}
-        axes.plot(paper[published], places[published], label="the paper's figure", markeredgecolor=GREY, **squares)
+        squares: dict[str, Any] = {
+            "marker": "s",
+            "markersize": 9,
+            "linestyle": "none",
+            "markerfacecolor": "none",
+        }
+        axes.plot(
+            paper[published],
+            places[published],
+            label="the paper's figure",
+            markeredgecolor=GREY,
+            **squares,
+        )
     largest = max([*rows["mean"].abs(), *levels.values()])
     names, counts = _rows_with_numbers(rows)
     axes.set_yticks(places, names)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     for place, value in zip(places, rows["mean"], strict=True):
-        where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 9, "color": GREY}
+        where: dict[str, Any] = {
+            "xycoords": ("axes fraction", "data"),
+            "va": "center",
+            "fontsize": 9,
+            "color": GREY,
+        }
         axes.annotate(digits(value, largest), (1.01, place), **where)
     _vertical_levels(axes, levels, largest)
     axes.grid(axis="x", color="#e5e5e5")
@@ -167,7 +201,9 @@ def scores_figure(
         words += f"; learned agents: {rows['num_seeds'].max():.0f} seeds"
     words = _joined(words, note, without_zero(axes, "x"))
     # What stands above takes no room from the rows.
-    figure.set_figheight(1.5 + 0.34 * len(rows) + 0.16 * (len(words) // 60 + len(title) // 45 + len(levels)))
+    figure.set_figheight(
+        1.5 + 0.34 * len(rows) + 0.16 * (len(words) // 60 + len(title) // 45 + len(levels))
+    )
     heading(axes, title, words, lift=6 + 12 * len(levels))
     return figure
 
@@ -179,7 +215,8 @@ def regret_figure(
     title: str = "",
     note: str = "",
 ) -> Figure:
-    """Draw the mean regret in each episode: the return that knowing the task would give, less the return.
+    """Draw the mean regret in each episode: the return that knowing the task would give, less the
+    return.
 
     Noise of the rewards averages out over tasks; the band is the 95 % interval of the mean.
 
@@ -197,7 +234,10 @@ def regret_figure(
         same = tasks.fingerprint == evaluation.fingerprint
         bound = distribution.upper_bound(tasks, 1) if same else None
         if bound is None:
-            raise ValueError(f"{distribution!r} gives no upper bound for the tasks that {label!r} played, so there is no regret.")
+            raise ValueError(
+                f"{distribution!r} gives no upper bound for the tasks that {label!r} played, so"
+                " there is no regret."
+            )
         regrets[label] = bound.cpu().numpy()[:, None] - evaluation.matrix()  # [tasks, episodes]
     one = "pull" if distribution.horizon == 1 else "episode"
     return mean_curves(regrets, x=one, y=f"regret per {one} (reward)", title=title, note=note)
@@ -241,7 +281,9 @@ def mean_curves(
             cut |= _band(axes, points, names[label], i, possible)
     label_axes(axes, x, y)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if from_zero and all(estimate.value >= 0 for points in estimates.values() for estimate in points.values()):
+    if from_zero and all(
+        estimate.value >= 0 for points in estimates.values() for estimate in points.values()
+    ):
         axes.set_ylim(bottom=0)
     legend_below(figure)
     kind = f"{'bars' if few else 'bands'}: 95 % intervals of the mean"
@@ -249,7 +291,9 @@ def mean_curves(
     return figure
 
 
-def named_curves(curves: Mapping[str, Mapping[float, float]], *, x: str, y: str, title: str = "", note: str = "") -> Figure:
+def named_curves(
+    curves: Mapping[str, Mapping[float, float]], *, x: str, y: str, title: str = "", note: str = ""
+) -> Figure:
     """Draw curves without intervals from points {x: y}, a panel for all whose labels begin alike.
 
     Args:
@@ -270,7 +314,13 @@ def named_curves(curves: Mapping[str, Mapping[float, float]], *, x: str, y: str,
     for axes, (begin, panel) in zip(grid, panels.items(), strict=False):
         plain(axes)
         for end, points in panel.items():
-            axes.plot(list(points), list(points.values()), markersize=4, label=end, **look(kinds.index(end)))
+            axes.plot(
+                list(points),
+                list(points.values()),
+                markersize=4,
+                label=end,
+                **look(kinds.index(end)),
+            )
         axes.set_xscale("symlog", linthresh=1)
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.set_title(begin.replace("_", " "), loc="left", fontsize=9)
@@ -325,7 +375,9 @@ def curves_against_steps(
         plain(axes)
         for i, label in enumerate(labels):
             shift = sideways(axes, i, len(labels))
-            cut |= _bars(axes, curves[label], names[label], order.index(label), shift, possible, every)
+            cut |= _bars(
+                axes, curves[label], names[label], order.index(label), shift, possible, every
+            )
         if name:
             axes.set_title(name, loc="left", fontsize=10)
         _axis_of_steps(axes, curves, logarithmic)
@@ -338,8 +390,14 @@ def curves_against_steps(
     label_levels(grid[-1], levels or {})
     for axes in grid[:-1]:
         level_lines(axes, levels or {})
-    handles = {label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    legend_below(figure, {names[label]: handles[names[label]] for label in order if names[label] in handles})
+    handles = {
+        label: handle
+        for axes in grid
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    legend_below(
+        figure, {names[label]: handles[names[label]] for label in order if names[label] in handles}
+    )
     words = _joined(_kind(curves, every), counts, _CUT if cut else "", note, without_zero(grid[0]))
     if len(wanted) == 1:
         heading(grid[0], title, words)
@@ -374,7 +432,10 @@ def intervals_figure(
     named = list(dict.fromkeys(point for each in levels.values() for point in each))
     points = named if points is None else list(points)
     if unknown := [point for point in named if point not in points]:
-        raise ValueError(f"There is an estimate at {unknown[0]!r}, which isn't among the points {', '.join(points)}.")
+        raise ValueError(
+            f"There is an estimate at {unknown[0]!r}, which isn't among the points"
+            f" {', '.join(points)}."
+        )
     figure, axes = new_axes(6.4, 4.4)
     names, counts = counted({label: _numbers(each) for label, each in levels.items()})
     cut = False
@@ -390,11 +451,21 @@ def intervals_figure(
     if high is not None:
         axes.set_ylim(top=high + 0.02 * (high - axes.get_ylim()[0]))
     legend_below(figure)
-    heading(axes, title, _joined(_kind(levels), counts, _CUT if cut else "", note, without_zero(axes)))
+    heading(
+        axes, title, _joined(_kind(levels), counts, _CUT if cut else "", note, without_zero(axes))
+    )
     return figure
 
 
-def heatmaps(panels: Mapping[str, np.ndarray], *, x: str, y: str, value: str, rows: Sequence[str], first: int = 1) -> Figure:
+def heatmaps(
+    panels: Mapping[str, np.ndarray],
+    *,
+    x: str,
+    y: str,
+    value: str,
+    rows: Sequence[str],
+    first: int = 1,
+) -> Figure:
     """Matrices side by side in one colour scale, such as how often each arm is pulled at each pull.
 
     Args:
@@ -408,14 +479,22 @@ def heatmaps(panels: Mapping[str, np.ndarray], *, x: str, y: str, value: str, ro
     """
     shapes = {np.shape(matrix) for matrix in panels.values()}
     if len(shapes) != 1 or len(rows) != next(iter(shapes))[0]:
-        raise ValueError(f"Heatmaps need matrices of one shape [rows, points] and {len(rows)} rows as named, not {sorted(shapes)}.")
+        raise ValueError(
+            f"Heatmaps need matrices of one shape [rows, points] and {len(rows)} rows as named, not"
+            f" {sorted(shapes)}."
+        )
     num_rows, points = next(iter(shapes))
     figure = Figure(figsize=(1.6 + 3.0 * len(panels), 1.5 + 0.34 * num_rows), layout="constrained")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     most = max(float(np.max(matrix)) for matrix in panels.values())
     for axes, (name, matrix) in zip(grid, panels.items(), strict=True):
         image = axes.imshow(
-            matrix, aspect="auto", cmap="cividis", vmin=0, vmax=most, extent=(first - 0.5, first + points - 0.5, num_rows - 0.5, -0.5)
+            matrix,
+            aspect="auto",
+            cmap="cividis",
+            vmin=0,
+            vmax=most,
+            extent=(first - 0.5, first + points - 0.5, num_rows - 0.5, -0.5),
         )
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_xlabel(x)
@@ -452,7 +531,9 @@ def _numbers(points: Mapping[Any, Estimate]) -> list[int]:
     return [estimate.n for estimate in points.values() if estimate.known]
 
 
-def _axis_of_steps(axes: Axes, curves: Mapping[str, Mapping[float, Estimate]], logarithmic: bool) -> None:
+def _axis_of_steps(
+    axes: Axes, curves: Mapping[str, Mapping[float, Estimate]], logarithmic: bool
+) -> None:
     if logarithmic:
         axes.set_xscale("symlog", linthresh=100)
         # Room for the bars that are set apart.
@@ -470,17 +551,30 @@ def _band(
     i: int,
     possible: tuple[float | None, float | None],
 ) -> bool:
-    """Draw the i-th series of estimates with a band; return whether it was cut at the possible range."""
-    values = np.array([estimate[:3] for estimate in points.values()]).reshape(-1, 3)  # value, low, high
+    """Draw the i-th series of estimates with a band.
+
+    Return whether it was cut at the possible range.
+    """
+    # value, low, high
+    values = np.array([estimate[:3] for estimate in points.values()]).reshape(-1, 3)
     style = look(i)
     # Later ones are thinner, so that curves which coincide all show.
     thin = max(1.2, 2.6 - 0.4 * i)
     every = (i % 3, max(1, len(points) // 10)) if len(points) > 20 else None
-    axes.plot(list(points), values[:, 0], linewidth=thin, markersize=2 + 2 * thin, markevery=every, label=label, **style)
+    axes.plot(
+        list(points),
+        values[:, 0],
+        linewidth=thin,
+        markersize=2 + 2 * thin,
+        markevery=every,
+        label=label,
+        **style,
+    )
     # A single task has no interval.
     values = np.where(np.isfinite(values), values, np.nan)
     lengths, cut = within(values, possible)
-    low, high = values[:, 0] - lengths[0], values[:, 0] + lengths[1]
+    low = values[:, 0] - lengths[0]
+    high = values[:, 0] + lengths[1]
     axes.fill_between(list(points), low, high, color=style["color"], alpha=0.2, linewidth=0)
     return bool(cut.any())
 
@@ -494,13 +588,21 @@ def _bars(
     possible: tuple[float | None, float | None],
     every: int = 1,
 ) -> bool:
-    """Draw the i-th series of estimates, each `every`-th with a bar; return whether one was cut at the possible range."""
+    """Draw the i-th series of estimates, each `every`-th with a bar.
+
+    Return whether one was cut at the possible range.
+    """
     values = np.array([estimate[:3] for estimate in points.values()]).reshape(-1, 3)
     values = np.where(np.isfinite(values), values, np.nan)
     lengths, cut = within(values, possible)
     # Points without a bar have one of no length, which isn't drawn.
     lengths[:, [j for j in range(len(values)) if (j - i) % every]] = np.nan
-    style: dict[str, Any] = {"capsize": 3, "markersize": 5, "linewidth": 1.4, "transform": transform} | look(i)
+    style: dict[str, Any] = {
+        "capsize": 3,
+        "markersize": 5,
+        "linewidth": 1.4,
+        "transform": transform,
+    } | look(i)
     axes.errorbar(list(points), values[:, 0], lengths, label=label, **style)
     # Matplotlib doesn't see the data behind a shifted series.
     ends = np.concatenate([values[:, 0], values[:, 0] - lengths[0], values[:, 0] + lengths[1]])
@@ -517,13 +619,19 @@ def _learned(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _rows_with_numbers(rows: pd.DataFrame) -> tuple[list[str], str]:
-    """Return the rows' names, with the number of tasks where it isn't that of most rows, and words for the note."""
-    agents, numbers = rows["agent"].tolist(), rows["num_tasks"] if "num_tasks" in rows else pd.Series(dtype=float)
+    """Return the rows' names, with the number of tasks where it isn't that of most rows, and words
+    for the note.
+    """
+    agents = rows["agent"].tolist()
+    numbers = rows["num_tasks"] if "num_tasks" in rows else pd.Series(dtype=float)
     if numbers.dropna().nunique() < 2:
         return agents, count_of(numbers.dropna())
     usual = int(numbers.mode().max())
     pairs = zip(agents, numbers, strict=True)
-    names = [agent if pd.isna(n) or int(n) == usual else f"{agent} (n = {int(n):,})" for agent, n in pairs]
+    names = [
+        agent if pd.isna(n) or int(n) == usual else f"{agent} (n = {int(n):,})"
+        for agent, n in pairs
+    ]
     return names, f"n = {usual:,} unless said"
 
 

@@ -21,11 +21,19 @@ class Titled(NamedTuple):
     picture: np.ndarray
 
 
-def task_pictures(distribution: GymnasiumDistribution, split: str, count: int, actions: Sequence[int] = (), seed: int = 0) -> list[Titled]:
-    """How the first `count` tasks of a split's list look, as their environments draw them, each with its name.
+def task_pictures(
+    distribution: GymnasiumDistribution,
+    split: str,
+    count: int,
+    actions: Sequence[int] = (),
+    seed: int = 0,
+) -> list[Titled]:
+    """Return how the first `count` tasks of a split's list look, as their environments draw them,
+    each with its name.
 
     Args:
-        actions: what is played before the picture is taken; an episode that ends earlier is shown at its end. At the start if left out.
+        actions: what is played before the picture is taken; an episode that ends earlier is shown
+            at its end. At the start if left out.
         seed: of the environments' noise, where they have any.
 
     Raises:
@@ -34,24 +42,39 @@ def task_pictures(distribution: GymnasiumDistribution, split: str, count: int, a
     check_split(distribution, split)
     tasks = distribution.task_lists[split]
     if not 1 <= count <= len(tasks):
-        raise ValueError(f"{distribution.id} has {len(tasks)} tasks in its split {split!r}; ask for 1 to {len(tasks)}, not {count}.")
-    return [Titled(f"{task:,}" if isinstance(task, int) else str(task), _view(distribution, task, actions, seed)) for task in tasks[:count]]
+        raise ValueError(
+            f"{distribution.id} has {len(tasks)} tasks in its split {split!r}; ask for 1 to"
+            f" {len(tasks)}, not {count}."
+        )
+    return [
+        Titled(
+            f"{task:,}" if isinstance(task, int) else str(task),
+            _view(distribution, task, actions, seed),
+        )
+        for task in tasks[:count]
+    ]
 
 
 def moments_of(recording: Recording, episode: RecordedEpisode, count: int = 6) -> list[Titled]:
-    """At most `count` moments of an episode, from its start to its end; a moment that wasn't drawn shows the last that was.
+    """At most `count` moments of an episode, from its start to its end; a moment that wasn't drawn
+    shows the last that was.
 
     Raises:
         ValueError: fewer than two moments.
     """
     if count < 2:
-        raise ValueError(f"An episode is shown by its start and its end at least, so by 2 moments or more, not {count}.")
+        raise ValueError(
+            "An episode is shown by its start and its end at least, so by 2 moments or more, not"
+            f" {count}."
+        )
     moments = np.unique(np.linspace(0, episode.length, count).round().astype(int)).tolist()
-    return [Titled(f"step {moment}", moment_picture(recording, episode, moment)) for moment in moments]
+    return [
+        Titled(f"step {moment}", moment_picture(recording, episode, moment)) for moment in moments
+    ]
 
 
 def picture_rows(rows: Mapping[str, Sequence[Titled]]) -> Figure:
-    """A labelled row of pictures for each entry; shorter rows end in blanks.
+    """Return a labelled row of pictures for each entry; shorter rows end in blanks.
 
     Raises:
         ValueError: no picture at all.
@@ -60,7 +83,9 @@ def picture_rows(rows: Mapping[str, Sequence[Titled]]) -> Figure:
     if not most:
         raise ValueError("There is no picture to show.")
     figure = Figure(figsize=(0.4 + 1.35 * most, 0.2 + 1.55 * len(rows)), layout="constrained")
-    for panels, (label, pictures) in zip(figure.subplots(len(rows), most, squeeze=False), rows.items(), strict=True):
+    for panels, (label, pictures) in zip(
+        figure.subplots(len(rows), most, squeeze=False), rows.items(), strict=True
+    ):
         for axes, titled in zip(panels, pictures, strict=False):
             axes.imshow(titled.picture)
             axes.set_title(titled.title, fontsize=8)
@@ -72,12 +97,15 @@ def picture_rows(rows: Mapping[str, Sequence[Titled]]) -> Figure:
     return figure
 
 
-def _view(distribution: GymnasiumDistribution, task: Any, actions: Sequence[int], seed: int) -> np.ndarray:
-    """What the environment of `task` draws after `actions`."""
+def _view(
+    distribution: GymnasiumDistribution, task: Any, actions: Sequence[int], seed: int
+) -> np.ndarray:
+    """Return what the environment of `task` draws after `actions`."""
     env = distribution.make_env(task)
     try:
         env.reset(seed=seed)
-        picture = env.render()  # before any action, too: environments may note what they need to draw an end
+        # Before any action, too: environments may note what they need to draw an end
+        picture = env.render()
         for action in actions:
             _, _, terminated, truncated, _ = env.step(np.asarray(action))
             if terminated or truncated:
@@ -87,5 +115,8 @@ def _view(distribution: GymnasiumDistribution, task: Any, actions: Sequence[int]
     finally:
         env.close()
     if not isinstance(picture, np.ndarray):
-        raise ValueError(f'The environments of {distribution.id} draw no pictures; make them with render_mode="rgb_array".')
+        raise ValueError(
+            f"The environments of {distribution.id} draw no pictures; make them with"
+            ' render_mode="rgb_array".'
+        )
     return fit(picture)

@@ -1,4 +1,7 @@
-"""What `metarl watch` does: an agent plays a few tasks, and a contact sheet and an animation of it are written."""
+"""What `metarl watch` does.
+
+An agent plays a few tasks, and a contact sheet and an animation of it are written.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +34,17 @@ class WatchOptions:
     """What to watch, and where to put the pictures.
 
     Attributes:
-        agent: id of a hand-designed agent, such as random, in place of the run's own; `metarl list` shows them.
+        agent: id of a hand-designed agent, such as random, in place of the run's own; `metarl list`
+            shows them.
         distribution: id of the task distribution where no run is named.
         distribution_args: what it is made with, as NAME=VALUE, such as size=5.
-        split: of the tasks: test, train, or validation or extrapolate where the distribution has it.
+        split: of the tasks: test, train, or validation or extrapolate where the distribution has
+            it.
         num_tasks: how many tasks, a row each.
         seed: names the tasks and the environment's noise.
         episodes: in a meta-episode; as in training if left out, or 2 without a run.
-        after: M, further episodes after those of `episodes`, in which agents that learn in a task learn no more.
+        after: M, further episodes after those of `episodes`, in which agents that learn in a task
+            learn no more.
         steps: play this many environment steps instead of episodes.
         seed_index: which of the run's seeds.
         device: cpu or cuda.
@@ -69,7 +75,8 @@ def watch(folder: Path | None, options: WatchOptions) -> list[Path]:
         options: what to play, and what to write.
 
     Raises:
-        ValueError: no such run, agent, distribution, split or format; or nothing to show. Said before anything is played.
+        ValueError: no such run, agent, distribution, split or format; or nothing to show. Said
+            before anything is played.
         StorageError: the files can't be written.
     """
     folder = None if folder is None else as_path(folder)
@@ -78,13 +85,31 @@ def watch(folder: Path | None, options: WatchOptions) -> list[Path]:
     if not 1 <= options.num_tasks <= MOST_TASKS:
         raise ValueError(f"A sheet holds from 1 to {MOST_TASKS} tasks, not {options.num_tasks}.")
     agent, label, distribution, budget = _player(folder, options)
-    recording = record(agent, distribution, options.split, options.num_tasks, options.seed, budget, device=options.device)
+    recording = record(
+        agent,
+        distribution,
+        options.split,
+        options.num_tasks,
+        options.seed,
+        budget,
+        device=options.device,
+    )
     title = f"{label} on {distribution.id}, {options.split} tasks, seed {options.seed}"
-    place = folder / "watched" if folder else Path("runs") / _name("watch", options.agent, distribution.id)
+    place = (
+        folder / "watched"
+        if folder
+        else Path("runs") / _name("watch", options.agent, distribution.id)
+    )
     if options.out is not None:
         place = as_path(options.out)
     length = f"{budget.total}{'episodes' if isinstance(budget, Episodes) else 'steps'}"
-    name = _name(options.split, f"{options.num_tasks}tasks", length, f"seed{options.seed}", folder and options.agent)
+    name = _name(
+        options.split,
+        f"{options.num_tasks}tasks",
+        length,
+        f"seed{options.seed}",
+        folder and options.agent,
+    )
     name += f"-member{options.seed_index}" if options.seed_index else ""
     files = [place / f"{name}.png", place / f"{name}.{options.format}"]
     with explained(place):
@@ -94,17 +119,27 @@ def watch(folder: Path | None, options: WatchOptions) -> list[Path]:
     return files
 
 
-def _player(folder: Path | None, options: WatchOptions) -> tuple[Agent, str, TaskDistribution, Budget]:
-    """The agent, how it is called, what it plays, and for how long."""
+def _player(
+    folder: Path | None, options: WatchOptions
+) -> tuple[Agent, str, TaskDistribution, Budget]:
+    """Return the agent, how it is called, what it plays, and for how long."""
     if folder is None:
         if options.agent is None or options.distribution is None:
-            raise ValueError("Name a run's folder, or --agent and --distribution, such as --agent random --distribution GridMaze-v0.")
-        distribution, usual = make(options.distribution, **parse_arguments(options.distribution_args)), None
+            raise ValueError(
+                "Name a run's folder, or --agent and --distribution, such as --agent random"
+                " --distribution GridMaze-v0."
+            )
+        distribution = make(options.distribution, **parse_arguments(options.distribution_args))
+        usual = None
     else:
         if options.distribution is not None or options.distribution_args:
-            raise ValueError("A run is watched on what it was trained on; leave --distribution and --distribution-args out.")
+            raise ValueError(
+                "A run is watched on what it was trained on; leave --distribution and"
+                " --distribution-args out."
+            )
         run = RunConfig.from_identity(RunFolder(folder).identity)
-        distribution, usual = run.make_distribution(), run
+        distribution = run.make_distribution()
+        usual = run
     check_split(distribution, options.split)
     if options.steps is not None and (options.episodes is not None or options.after):
         raise ValueError("Give --steps or --episodes and --after, not both.")
@@ -116,11 +151,21 @@ def _player(folder: Path | None, options: WatchOptions) -> tuple[Agent, str, Tas
     else:
         budget = default_budget(usual)
     if options.agent is not None:
-        return make_agent(options.agent, distribution, budget), agent_class(options.agent).label, distribution, budget
+        return (
+            make_agent(options.agent, distribution, budget),
+            agent_class(options.agent).label,
+            distribution,
+            budget,
+        )
     assert folder is not None
     assert usual is not None
     agent = load_agent(folder, budget, options.seed_index, options.device)
-    return agent, getattr(learner_class(usual.learner), "label", usual.learner), distribution, budget
+    return (
+        agent,
+        getattr(learner_class(usual.learner), "label", usual.learner),
+        distribution,
+        budget,
+    )
 
 
 def _name(*parts: str | Path | None) -> str:

@@ -73,28 +73,40 @@ class CheckReport:
 
     def __str__(self) -> str:
         played = [f"  played {play}" for play in self.plays]
-        return "\n".join([f"{self.what}: {len(self.checks)} checks passed.", *played, *(f"  - {check}" for check in self.checks)])
+        return "\n".join(
+            [
+                f"{self.what}: {len(self.checks)} checks passed.",
+                *played,
+                *(f"  - {check}" for check in self.checks),
+            ]
+        )
 
     __repr__ = __str__
 
 
-def check_distribution(distribution: TaskDistribution | Callable[[], TaskDistribution]) -> CheckReport:
+def check_distribution(
+    distribution: TaskDistribution | Callable[[], TaskDistribution],
+) -> CheckReport:
     """Run every check of task distributions that applies; tasks of every split are played.
 
     Args:
-        distribution: what to check, or better what builds it alike at every call: a class whose arguments all have defaults, or a
-            lambda. Of a distribution itself, copies are compared.
+        distribution: what to check, or better what builds it alike at every call: a class whose
+            arguments all have defaults, or a lambda. Of a distribution itself, copies are compared.
 
     Returns:
         what was done, to be printed.
 
     Raises:
-        PlugInError: the first check that failed, something that is no distribution, or a family of examples, which has checks of its own.
+        PlugInError: the first check that failed, something that is no distribution, or a family of
+            examples, which has checks of its own.
     """
     make = _builder(distribution, TaskDistribution)
     made: object = make()
     if isinstance(made, SupervisedDistribution):
-        raise PlugInError(f"{made!r} has examples rather than episodes; check it with metarl.checks.check_supervised_distribution.")
+        raise PlugInError(
+            f"{made!r} has examples rather than episodes; check it with"
+            " metarl.checks.check_supervised_distribution."
+        )
     checks = tuple(distribution_checks(make()))
     plays: list[SplitPlay] = []
     for check in checks:
@@ -104,8 +116,11 @@ def check_distribution(distribution: TaskDistribution | Callable[[], TaskDistrib
     return CheckReport(repr(made), _sentences(checks), tuple(plays))
 
 
-def check_supervised_distribution(distribution: SupervisedDistribution | Callable[[], SupervisedDistribution]) -> CheckReport:
-    """Run every check of supervised distributions: those of examples rather than episodes, in every split.
+def check_supervised_distribution(
+    distribution: SupervisedDistribution | Callable[[], SupervisedDistribution],
+) -> CheckReport:
+    """Run every check of supervised distributions: those of examples rather than episodes, in every
+    split.
 
     Args:
         distribution: as for `check_distribution`.
@@ -114,49 +129,68 @@ def check_supervised_distribution(distribution: SupervisedDistribution | Callabl
         what was done, to be printed.
 
     Raises:
-        PlugInError: the first check that failed, something that is no distribution, or a family of episodes.
+        PlugInError: the first check that failed, something that is no distribution, or a family of
+            episodes.
     """
     make = _builder(distribution, SupervisedDistribution)
     made: object = make()
     if isinstance(made, TaskDistribution):
-        raise PlugInError(f"{made!r} has episodes rather than examples; check it with metarl.checks.check_distribution.")
+        raise PlugInError(
+            f"{made!r} has episodes rather than examples; check it with"
+            " metarl.checks.check_distribution."
+        )
     checks = tuple(supervised_checks())
     for check in checks:
         check(make)
     return CheckReport(repr(made), _sentences(checks))
 
 
-def check_agent(make_agent: MakeAgent | Agent, distribution: TaskDistribution, budget: Budget) -> CheckReport:
+def check_agent(
+    make_agent: MakeAgent | Agent, distribution: TaskDistribution, budget: Budget
+) -> CheckReport:
     """Run every check of agents.
 
     Args:
-        make_agent: called as make_agent(distribution, budget), such as the agent's class; or an agent made for them.
+        make_agent: called as make_agent(distribution, budget), such as the agent's class; or an
+            agent made for them.
         distribution, budget: what the agent plays; a small one, since it plays a thousand tasks.
 
     Returns:
         what was done, to be printed.
 
     Raises:
-        PlugInError: the first check that failed, or something that is neither an agent nor makes one.
+        PlugInError: the first check that failed, or something that is neither an agent nor makes
+            one.
     """
     make: Any = make_agent
     if isinstance(make_agent, Agent) and not isinstance(make_agent, type):
         make = _Same(make_agent)
     if not callable(make):
-        raise PlugInError(f"Give an agent, or what makes one as make_agent(distribution, budget), not {make_agent!r}.")
+        raise PlugInError(
+            "Give an agent, or what makes one as make_agent(distribution, budget), not"
+            f" {make_agent!r}."
+        )
     checks = tuple(agent_checks())
     for check in checks:
         check(make, distribution, budget)
-    return CheckReport(f"{type(make(distribution, budget)).__name__} on {distribution!r}, {budget}", _sentences(checks))
+    return CheckReport(
+        f"{type(make(distribution, budget)).__name__} on {distribution!r}, {budget}",
+        _sentences(checks),
+    )
 
 
-def check_learner(make_learner: MakeLearner, distribution: TaskDistribution | None = None, budget: Budget = Episodes(2)) -> CheckReport:
+def check_learner(
+    make_learner: MakeLearner,
+    distribution: TaskDistribution | None = None,
+    budget: Budget = Episodes(2),
+) -> CheckReport:
     """Run every check of learners.
 
     Args:
-        make_learner: called as make_learner(distribution, seed); choose a configuration that trains on `budget` and that
-            learns a small identity task within 300 updates.
-        distribution: what it trains on but for the learning checks; a small identity task if left out.
+        make_learner: called as make_learner(distribution, seed); choose a configuration that trains
+            on `budget` and that learns a small identity task within 300 updates.
+        distribution: what it trains on but for the learning checks; a small identity task if left
+            out.
         budget: what its agents play.
 
     Returns:
@@ -166,12 +200,18 @@ def check_learner(make_learner: MakeLearner, distribution: TaskDistribution | No
         PlugInError: the first check that failed, or a learner in place of what makes one.
     """
     if not callable(make_learner):
-        raise PlugInError(f"Give what makes the learner, such as lambda distribution, seed: MyLearner(...), not {make_learner!r}.")
+        raise PlugInError(
+            "Give what makes the learner, such as lambda distribution, seed: MyLearner(...), not"
+            f" {make_learner!r}."
+        )
     distribution = Identity(numbers=3, horizon=4) if distribution is None else distribution
     checks = tuple(learner_checks())
     for check in checks:
         check(make_learner, distribution, budget)
-    return CheckReport(f"{type(make_learner(distribution, 0)).__name__} on {distribution!r}, {budget}", _sentences(checks))
+    return CheckReport(
+        f"{type(make_learner(distribution, 0)).__name__} on {distribution!r}, {budget}",
+        _sentences(checks),
+    )
 
 
 class _Same:
@@ -189,24 +229,30 @@ class _Same:
 
 
 def _builder(distribution: Any, kind: type) -> Callable[[], Any]:
-    """What makes the distribution, which may be given itself or by its id."""
+    """Return what makes the distribution, which may be given itself or by its id."""
     if isinstance(distribution, str):
         distribution = as_distribution(distribution)
     if isinstance(distribution, TaskDistribution | SupervisedDistribution):
         return _Same(distribution)
     if not callable(distribution):
-        raise PlugInError(f"Give a {kind.__name__}, or a class or function that makes one, not {distribution!r}.")
+        raise PlugInError(
+            f"Give a {kind.__name__}, or a class or function that makes one, not {distribution!r}."
+        )
     try:
         made = distribution()
     except ValueError:
         raise
     except Exception as error:
         raise PlugInError(
-            f"{shown(distribution)}, called without arguments, raised {type(error).__name__}: {error}. "
-            f"Give a {kind.__name__}, or a class or function without arguments that makes one."
+            f"{shown(distribution)}, called without arguments, raised {type(error).__name__}:"
+            f" {error}. Give a {kind.__name__}, or a class or function without arguments that makes"
+            " one."
         ) from error
     if not isinstance(made, TaskDistribution | SupervisedDistribution):
-        raise PlugInError(f"{distribution!r} makes a {type(made).__name__}, which isn't a {kind.__name__}. Derive it from metarl's.")
+        raise PlugInError(
+            f"{distribution!r} makes a {type(made).__name__}, which isn't a {kind.__name__}. Derive"
+            " it from metarl's."
+        )
     return distribution
 
 

@@ -25,7 +25,9 @@ MOST_STEPS = 120  # in each task
 LONG = 30  # steps; of longer episodes, fewer steps are played
 ADAPTED_STEPS = 1500  # of environments that may be slow simulators, all tasks of a split together
 ROWS = 16
-CERTAIN = 1e-3  # chance that a task which pays as often as the training tasks showed nothing, over all tasks of a split
+# Chance that a task which pays as often as the training tasks showed nothing, over all tasks of a
+# split
+CERTAIN = 1e-3
 
 
 class SplitPlay(NamedTuple):
@@ -47,7 +49,10 @@ class SplitPlay(NamedTuple):
 
 
 def check_every_split(make_distribution: Callable[[], TaskDistribution]) -> list[SplitPlay]:
-    """Tasks of every split can be played: shapes, finite numbers, values in the spaces; and none can never pay where training tasks do."""
+    """Tasks of every split can be played.
+
+    Shapes, finite numbers, values in the spaces; and none can never pay where training tasks do.
+    """
     distribution = make_distribution()
     plays = [_play(distribution, split) for split in distribution.splits]
     train = next((play for play in plays if play.split == "train"), None)
@@ -63,7 +68,11 @@ EVERY_SPLIT_CHECKS = (check_every_split,)
 def _play(distribution: TaskDistribution, split: str) -> SplitPlay:
     """Give each of some tasks as many random steps, in rows that go from task to task."""
     adapted = not has_tensor_steps(distribution)
-    listed = distribution.task_lists.get(split) if isinstance(distribution, GymnasiumDistribution) else None
+    listed = (
+        distribution.task_lists.get(split)
+        if isinstance(distribution, GymnasiumDistribution)
+        else None
+    )
     num_tasks = min(len(listed), MOST_TASKS) if isinstance(listed, tuple) else TASKS
     steps = MOST_STEPS if distribution.horizon <= LONG else MOST_STEPS // 3
     if adapted:
@@ -74,16 +83,26 @@ def _play(distribution: TaskDistribution, split: str) -> SplitPlay:
     tasks = distribution.sample(num_tasks, split, 0)
     turns = -(-num_tasks // rows)
     actions = actions_for(distribution, turns * steps, rows, 0)
-    paid, played = torch.zeros(num_tasks, dtype=torch.int64), torch.zeros(num_tasks, dtype=torch.int64)
-    pays, least, most, ended = torch.zeros(rows, dtype=torch.bool), np.inf, -np.inf, 0
+    paid = torch.zeros(num_tasks, dtype=torch.int64)
+    played = torch.zeros(num_tasks, dtype=torch.int64)
+    pays = torch.zeros(rows, dtype=torch.bool)
+    least = np.inf
+    most = -np.inf
+    ended = 0
     space = distribution.observation_space
     try:
-        env = MetaEpisodeEnv(distribution, Steps(steps), rows, torch_generator(0, "checks", "noise"))
+        env = MetaEpisodeEnv(
+            distribution, Steps(steps), rows, torch_generator(0, "checks", "noise")
+        )
         try:
             step = env.reset(lambda at, count: tasks[(count * rows + at) % num_tasks])
             for action in actions:
                 trouble = outside(space, step.observation)
-                require(trouble is None, f"observations don't lie in {space}: {trouble}.", "Correct the space or the values.")
+                require(
+                    trouble is None,
+                    f"observations don't lie in {space}: {trouble}.",
+                    "Correct the space or the values.",
+                )
                 step, outcome = env.step(action)
                 pays = pays | (outcome.reward != 0)
                 over = outcome.terminated | outcome.truncated
@@ -92,7 +111,8 @@ def _play(distribution: TaskDistribution, split: str) -> SplitPlay:
                 played.index_add_(0, index[over], torch.ones_like(index[over]))
                 pays = pays & ~over
                 ended += int((over & ~outcome.meta_episode_end).sum())
-                least, most = min(least, float(outcome.reward.min())), max(most, float(outcome.reward.max()))
+                least = min(least, float(outcome.reward.min()))
+                most = max(most, float(outcome.reward.max()))
         finally:
             env.close()
     except PlugInError as error:
@@ -101,14 +121,16 @@ def _play(distribution: TaskDistribution, split: str) -> SplitPlay:
 
 
 def _check_pays(id: str, train: SplitPlay, play: SplitPlay) -> None:
-    """Find tasks that never pay, where each training task pays often enough for that to be no chance."""
+    """Find tasks that never pay, where each training task pays often enough for that to be no
+    chance.
+    """
     if play.split == "extrapolate":
         return  # which may be harder than anything in training
     pooled = float(train.paid.sum() / (train.played.sum() + 1))
     require(
         bool(play.paid.any()) or (1 - pooled) ** int(play.played.sum()) >= CERTAIN,
-        f"{id}: in its split {play.split!r} no step of random play in {play.tasks} tasks brings any reward, while {pooled:.0%} of the "
-        "training tasks' episodes do.",
+        f"{id}: in its split {play.split!r} no step of random play in {play.tasks} tasks brings any"
+        f" reward, while {pooled:.0%} of the training tasks' episodes do.",
         f"Look whether tasks of {play.split!r} can pay at all, and mend them.",
     )
     share = float((train.paid / (train.played + 1)).min())
@@ -117,7 +139,9 @@ def _check_pays(id: str, train: SplitPlay, play: SplitPlay) -> None:
     certain = int((chance < CERTAIN).sum())
     require(
         certain == 0,
-        f"{id}: in {certain} of {play.tasks} tasks of its split {play.split!r} no step of random play brings any reward, while every "
-        f"training task pays in at least {share:.0%} of its episodes.",
-        f"Look whether those tasks can pay at all: mend them in the list of {play.split!r}, or take them out of it.",
+        f"{id}: in {certain} of {play.tasks} tasks of its split {play.split!r} no step of random"
+        f" play brings any reward, while every training task pays in at least {share:.0%} of its"
+        " episodes.",
+        f"Look whether those tasks can pay at all: mend them in the list of {play.split!r}, or take"
+        " them out of it.",
     )

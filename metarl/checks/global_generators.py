@@ -1,4 +1,6 @@
-"""Whether anything drew from the random generators of Python, NumPy or PyTorch that all code shares."""
+"""Whether anything drew from the random generators of Python, NumPy or PyTorch that all code
+shares.
+"""
 
 import random
 from collections.abc import Iterator
@@ -36,14 +38,16 @@ def global_generators_untouched(who: str) -> Iterator[None]:
     require(
         not touched,
         f"{who} touched the global generator of {' and '.join(touched)}.",
-        "Draw from the generator or the seed that is given as an argument (see metarl.core.seeding).",
+        "Draw from the generator or the seed that is given as an argument (see"
+        " metarl.core.seeding).",
     )
 
 
 @contextmanager
 def _generators_put_back() -> Iterator[None]:
     """Seed the global generators as nobody does, and restore their states in the end."""
-    python, numpy = random.getstate(), np.random.get_state(legacy=False)  # noqa: NPY002
+    python = random.getstate()
+    numpy = np.random.get_state(legacy=False)  # noqa: NPY002
     gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=gpus):
         random.seed(f"{_NOBODYS_SEED}")

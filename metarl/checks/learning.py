@@ -1,4 +1,8 @@
-"""Checks of a learner: metrics, determinism, complete checkpoints, agents of their own, training tasks only, and that it learns."""
+"""Checks of a learner.
+
+Metrics, determinism, complete checkpoints, agents of their own, training tasks only, and that it
+learns.
+"""
 
 import math
 import tempfile
@@ -43,22 +47,32 @@ MOST_UPDATES = 300  # of the learning checks
 WANTED_SHARE = 0.9  # of the identity task's optimum
 
 
-def check_metrics(make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget) -> None:
+def check_metrics(
+    make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget
+) -> None:
     """`update` returns finite numbers, "steps" and "return" among them, and steps grow."""
     learner = make_learner(distribution, 0)
     who = type(learner).__name__
-    require(isinstance(learner, PolicyLearner), f"{who} isn't a learner.", "Give it the methods of metarl.core.learner.PolicyLearner.")
+    require(
+        isinstance(learner, PolicyLearner),
+        f"{who} isn't a learner.",
+        "Give it the methods of metarl.core.learner.PolicyLearner.",
+    )
     before = 0.0
     for _ in range(2):
         metrics = learner.update()
         for name in ("steps", "return"):
             require(
-                name in metrics, f"{who}.update() doesn't report {name!r}.", "Report environment steps so far and the mean training score."
+                name in metrics,
+                f"{who}.update() doesn't report {name!r}.",
+                "Report environment steps so far and the mean training score.",
             )
         for name, value in metrics.items():
             finite = isinstance(value, int | float) and math.isfinite(value)
             require(
-                isinstance(name, str) and finite, f"{who}.update() reports {name!r} as {value!r}.", "Report finite Python numbers by name."
+                isinstance(name, str) and finite,
+                f"{who}.update() reports {name!r} as {value!r}.",
+                "Report finite Python numbers by name.",
             )
         require(
             metrics["steps"] > before,
@@ -66,11 +80,17 @@ def check_metrics(make_learner: MakeLearner, distribution: TaskDistribution, bud
             "Count all environment steps so far.",
         )
         before = metrics["steps"]
-    require(isinstance(learner.finished, bool), f"{who}.finished is {learner.finished!r}.", "Make it a bool.")
+    require(
+        isinstance(learner.finished, bool),
+        f"{who}.finished is {learner.finished!r}.",
+        "Make it a bool.",
+    )
 
 
 def check_seeds(make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget) -> None:
-    """The same seed gives the same numbers bit for bit, another seed others, whatever ran in between."""
+    """The same seed gives the same numbers bit for bit, another seed others, whatever ran in
+    between.
+    """
     histories = []
     for seed in (0, 1, 0):
         learner = make_learner(distribution, seed)
@@ -84,11 +104,18 @@ def check_seeds(make_learner: MakeLearner, distribution: TaskDistribution, budge
         "Derive every stream from `seed`, and seed nothing elsewhere.",
     )
     same = difference(histories[0], histories[1]) is None
-    require(not same, f"{who} trains the same with seeds 0 and 1.", "Derive every stream from `seed`.")
+    require(
+        not same, f"{who} trains the same with seeds 0 and 1.", "Derive every stream from `seed`."
+    )
 
 
-def check_state_is_complete(make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget) -> None:
-    """`state_dict` is tensors and JSON values; a learner that loads it goes on bit for bit, even one that has trained before."""
+def check_state_is_complete(
+    make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget
+) -> None:
+    """`state_dict` is tensors and JSON values.
+
+    A learner that loads it goes on bit for bit, even one that has trained before.
+    """
     learner = make_learner(distribution, 0)
     who = type(learner).__name__
     _updates(learner, 2)
@@ -104,40 +131,68 @@ def check_state_is_complete(make_learner: MakeLearner, distribution: TaskDistrib
         require(
             where is None,
             f"{who} goes on differently after load_state_dict (first at {where}).",
-            "Put everything that update depends on into state_dict: parameters, optimiser, normalisers, counters and random streams.",
+            "Put everything that update depends on into state_dict: parameters, optimiser,"
+            " normalisers, counters and random streams.",
         )
 
 
-def check_weights(make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget) -> None:
-    """`weights` are tensors and JSON values; a learner with another seed that loads them gives the same agent."""
-    learner, other = make_learner(distribution, 0), make_learner(distribution, 1)
+def check_weights(
+    make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget
+) -> None:
+    """`weights` are tensors and JSON values.
+
+    A learner with another seed that loads them gives the same agent.
+    """
+    learner = make_learner(distribution, 0)
+    other = make_learner(distribution, 1)
     who = type(learner).__name__
     _updates(learner, 2)
     other.load_weights(through_files(learner.weights(), f"{who}.weights()"))
     same = (
-        difference(_behaviour(learner.agent(budget), distribution, budget), _behaviour(other.agent(budget), distribution, budget)) is None
+        difference(
+            _behaviour(learner.agent(budget), distribution, budget),
+            _behaviour(other.agent(budget), distribution, budget),
+        )
+        is None
     )
     require(
-        same, f"{who}: an agent made from published weights acts differently.", "Put all that acting needs into weights(), normalisers too."
+        same,
+        f"{who}: an agent made from published weights acts differently.",
+        "Put all that acting needs into weights(), normalisers too.",
     )
 
 
-def check_agent_of_its_own(make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget) -> None:
-    """An agent doesn't change when its learner trains on, and playing it doesn't change the training."""
-    learner, undisturbed = make_learner(distribution, 0), make_learner(distribution, 0)
+def check_agent_of_its_own(
+    make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget
+) -> None:
+    """An agent doesn't change when its learner trains on, and playing it doesn't change the
+    training.
+    """
+    learner = make_learner(distribution, 0)
+    undisturbed = make_learner(distribution, 0)
     who = type(learner).__name__
     _updates(learner, 1)
     agent = learner.agent(budget)
     before = _behaviour(agent, distribution, budget)
     trained = _updates(learner, 2)
     same = difference(before, _behaviour(agent, distribution, budget)) is None
-    require(same, f"{who}: an agent acts differently after its learner trained on.", "Let agent() copy the weights.")
+    require(
+        same,
+        f"{who}: an agent acts differently after its learner trained on.",
+        "Let agent() copy the weights.",
+    )
     _updates(undisturbed, 1)
     same = difference(trained, _updates(undisturbed, 2)) is None
-    require(same, f"{who} trains differently when its agent is played.", "Give the agent nothing that the learner goes on using: copy.")
+    require(
+        same,
+        f"{who} trains differently when its agent is played.",
+        "Give the agent nothing that the learner goes on using: copy.",
+    )
 
 
-def check_agent_passes_its_checks(make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget) -> None:
+def check_agent_passes_its_checks(
+    make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget
+) -> None:
     """The agent that the learner yields passes every check of agents."""
     learner = make_learner(distribution, 0)
     _updates(learner, 1)
@@ -145,14 +200,18 @@ def check_agent_passes_its_checks(make_learner: MakeLearner, distribution: TaskD
         check(lambda _, wanted: learner.agent(wanted), distribution, budget)
 
 
-def check_trains_on_training_tasks(make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget) -> None:
+def check_trains_on_training_tasks(
+    make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget
+) -> None:
     """Building, training and taking the agent draw tasks of split train alone."""
     learner = make_learner(only_training_tasks(distribution, "The learner"), 0)
     _updates(learner, 2)
     learner.agent(budget)
 
 
-def check_global_generators_while_learning(make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget) -> None:
+def check_global_generators_while_learning(
+    make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget
+) -> None:
     """Building, training and acting leave the global random generators alone."""
     with global_generators_untouched("Building the learner"):
         learner = make_learner(distribution, 0)
@@ -162,12 +221,18 @@ def check_global_generators_while_learning(make_learner: MakeLearner, distributi
         _behaviour(learner.agent(budget), distribution, budget)
 
 
-def check_learns_identity_truncated(make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget) -> None:
-    """The learner reaches 0.9 of the optimum on the identity task whose episodes end at the horizon."""
+def check_learns_identity_truncated(
+    make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget
+) -> None:
+    """The learner reaches 0.9 of the optimum on the identity task whose episodes end at the
+    horizon.
+    """
     _check_learns(make_learner, Identity(numbers=3, horizon=4), budget)
 
 
-def check_learns_identity_terminated(make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget) -> None:
+def check_learns_identity_terminated(
+    make_learner: MakeLearner, distribution: TaskDistribution, budget: Budget
+) -> None:
     """The learner reaches 0.9 of the optimum on the identity task whose episodes terminate."""
     _check_learns(make_learner, Identity(numbers=3, horizon=4, terminates=True), budget)
 
@@ -187,10 +252,11 @@ LEARNING_CHECKS = (
 
 
 def through_files(state: dict[str, Any], what: str) -> dict[str, Any]:
-    """What a checkpoint file gives back.
+    """Return what a checkpoint file gives back.
 
     Raises:
-        PlugInError: something in `state` is neither a tensor nor a JSON value; it is named by its path.
+        PlugInError: something in `state` is neither a tensor nor a JSON value; it is named by its
+            path.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "state.safetensors"
@@ -203,7 +269,8 @@ def through_files(state: dict[str, Any], what: str) -> dict[str, Any]:
 
 def _check_learns(make_learner: MakeLearner, identity: Identity, budget: Budget) -> None:
     learner = make_learner(identity, 0)
-    share, updates = 0.0, 0
+    share = 0.0
+    updates = 0
     while not learner.finished and updates < MOST_UPDATES:
         learner.update()
         updates += 1
@@ -213,8 +280,9 @@ def _check_learns(make_learner: MakeLearner, identity: Identity, budget: Budget)
             if share >= WANTED_SHARE:
                 return
     raise PlugInError(
-        f"{type(learner).__name__} reaches {share:.2f} of the optimum of {identity!r} after {updates} updates, not {WANTED_SHARE}. "
-        "It must learn to name what it sees: check rewards, advantages, and how ends of episodes are treated."
+        f"{type(learner).__name__} reaches {share:.2f} of the optimum of {identity!r} after"
+        f" {updates} updates, not {WANTED_SHARE}. It must learn to name what it sees: check"
+        " rewards, advantages, and how ends of episodes are treated."
     )
 
 
@@ -223,7 +291,7 @@ def _updates(learner: PolicyLearner, count: int) -> list[Metrics]:
 
 
 def _data(weights: dict[str, Any]) -> dict[str, Any]:
-    """A copy that later updates can't change."""
+    """Return a copy that later updates can't change."""
     return through_files(weights, "weights()")
 
 

@@ -1,4 +1,7 @@
-"""Nested tuples, dicts and dataclasses of tensors: walk through them, copy them, compare them bit for bit."""
+"""Nested tuples, dicts and dataclasses of tensors.
+
+Walk through them, copy them, compare them bit for bit.
+"""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -11,7 +14,10 @@ __all__ = ["clone", "difference", "floats", "leaves"]
 
 
 def leaves(nested: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every (path, leaf) of `nested`, in order; a leaf is whatever isn't a tuple, list, dict or dataclass."""
+    """Every (path, leaf) of `nested`, in order.
+
+    A leaf is whatever isn't a tuple, list, dict or dataclass.
+    """
     if is_dataclass(nested) and not isinstance(nested, type):
         parts: Any = [(field.name, getattr(nested, field.name)) for field in fields(nested)]
     elif isinstance(nested, dict):
@@ -28,11 +34,13 @@ def leaves(nested: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def clone(nested: Any) -> Any:
-    """The same tuples, lists, dicts and dataclasses around copies of the tensors."""
+    """Return the same tuples, lists, dicts and dataclasses around copies of the tensors."""
     if isinstance(nested, Tensor):
         return nested.detach().clone()
     if is_dataclass(nested) and not isinstance(nested, type):
-        return type(nested)(**{field.name: clone(getattr(nested, field.name)) for field in fields(nested)})
+        return type(nested)(
+            **{field.name: clone(getattr(nested, field.name)) for field in fields(nested)}
+        )
     if isinstance(nested, dict):
         return {name: clone(part) for name, part in nested.items()}
     if isinstance(nested, tuple) and hasattr(nested, "_fields"):
@@ -43,8 +51,12 @@ def clone(nested: Any) -> Any:
 
 
 def difference(one: Any, other: Any) -> str | None:
-    """Where `one` and `other` differ; None if they are equal bit for bit (NaN equals NaN)."""
-    ones, others = list(leaves(one)), list(leaves(other))
+    """Return where `one` and `other` differ.
+
+    None if they are equal bit for bit (NaN equals NaN).
+    """
+    ones = list(leaves(one))
+    others = list(leaves(other))
     if [path for path, _ in ones] != [path for path, _ in others]:
         return "the structure"
     for (path, a), (_, b) in zip(ones, others, strict=True):

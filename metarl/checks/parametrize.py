@@ -1,4 +1,7 @@
-"""Pytest decorators: one test id for each check and each thing that is checked. Pytest is needed only when one is used."""
+"""Pytest decorators.
+
+One test id for each check and each thing that is checked. Pytest is needed only when one is used.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -38,7 +41,9 @@ Check = Callable[..., Any]
 
 
 def distribution_checks(distribution: TaskDistribution | None = None) -> Iterable[Check]:
-    """Every check(make_distribution), or those that apply to `distribution` (tensor family or adapted environments)."""
+    """Every check(make_distribution), or those that apply to `distribution` (tensor family or
+    adapted environments).
+    """
     yield from SAMPLING_CHECKS
     yield from EVERY_SPLIT_CHECKS
     yield from BOUNDARY_CHECKS
@@ -70,28 +75,57 @@ def learner_checks() -> Iterable[Check]:
 
 
 def parametrize_distribution_checks(makes: Mapping[str, Callable[[], TaskDistribution]]) -> Any:
-    """Decorate `def test_...(check): check()`; `makes` maps a name for the test's id to a function that builds the distribution."""
-    return _parametrize([(name, check, (make,)) for name, make in makes.items() for check in distribution_checks(make())])
+    """Decorate `def test_...(check).
+
+    Check()`; `makes` maps a name for the test's id to a function that builds the distribution.
+    """
+    return _parametrize(
+        [
+            (name, check, (make,))
+            for name, make in makes.items()
+            for check in distribution_checks(make())
+        ]
+    )
 
 
 def parametrize_supervised_checks(makes: Mapping[str, Callable[[], SupervisedDistribution]]) -> Any:
-    """The same for supervised distributions."""
-    return _parametrize([(name, check, (make,)) for name, make in makes.items() for check in supervised_checks()])
+    """Return the same for supervised distributions."""
+    return _parametrize(
+        [(name, check, (make,)) for name, make in makes.items() for check in supervised_checks()]
+    )
 
 
-def parametrize_agent_checks(cases: Mapping[str, tuple[MakeAgent, TaskDistribution, Budget]]) -> Any:
-    """Decorate `def test_...(check): check()`; `cases` maps a name to (make_agent, distribution, budget)."""
-    return _parametrize([(name, check, case) for name, case in cases.items() for check in agent_checks()])
+def parametrize_agent_checks(
+    cases: Mapping[str, tuple[MakeAgent, TaskDistribution, Budget]],
+) -> Any:
+    """Decorate `def test_...(check).
+
+    Check()`; `cases` maps a name to (make_agent, distribution, budget).
+    """
+    return _parametrize(
+        [(name, check, case) for name, case in cases.items() for check in agent_checks()]
+    )
 
 
-def parametrize_learner_checks(cases: Mapping[str, tuple[MakeLearner, TaskDistribution, Budget]]) -> Any:
-    """Decorate `def test_...(check): check()`; `cases` maps a name to (make_learner, distribution, budget)."""
-    return _parametrize([(name, check, case) for name, case in cases.items() for check in learner_checks()])
+def parametrize_learner_checks(
+    cases: Mapping[str, tuple[MakeLearner, TaskDistribution, Budget]],
+) -> Any:
+    """Decorate `def test_...(check).
+
+    Check()`; `cases` maps a name to (make_learner, distribution, budget).
+    """
+    return _parametrize(
+        [(name, check, case) for name, case in cases.items() for check in learner_checks()]
+    )
 
 
 def _parametrize(tests: list[tuple[str, Check, tuple[Any, ...]]]) -> Any:
     import pytest
 
     return pytest.mark.parametrize(
-        "check", [pytest.param(partial(check, *arguments), id=f"{name}-{check.__name__}") for name, check, arguments in tests]
+        "check",
+        [
+            pytest.param(partial(check, *arguments), id=f"{name}-{check.__name__}")
+            for name, check, arguments in tests
+        ],
     )

@@ -16,8 +16,11 @@ __all__ = ["PICTURE_CHECKS", "check_pictures"]
 
 
 def check_pictures(make_distribution: Callable[[], TaskDistribution]) -> None:
-    """`render` and `render_path` give pictures of the right form, and a task's picture is the same beside others as alone."""
-    distribution, n = make_distribution(), 3
+    """`render` and `render_path` give pictures of the right form, and a task's picture is the same
+    beside others as alone.
+    """
+    distribution = make_distribution()
+    n = 3
     tasks = distribution.sample(n, "train", 0).to("cpu", torch.float32)
     rng = torch_generator(0, "checks", "noise")
     states = [distribution.reset(tasks, rng)[0]]
@@ -29,9 +32,15 @@ def check_pictures(make_distribution: Callable[[], TaskDistribution]) -> None:
         for i in range(n):
             alone = distribution.render(tasks[i : i + 1], _rows(states[-1], i))
             same = alone is not None and torch.equal(alone[0], pictures[i])
-            require(same, f"{distribution.id}: task {i} looks different when it is drawn alone.", "Draw each task by its own state.")
+            require(
+                same,
+                f"{distribution.id}: task {i} looks different when it is drawn alone.",
+                "Draw each task by its own state.",
+            )
     for i in range(n):
-        along = tree_map(lambda *moments: torch.cat(moments), *(_rows(state, i) for state in states))
+        along = tree_map(
+            lambda *moments: torch.cat(moments), *(_rows(state, i) for state in states)
+        )
         for moment in range(len(states)):
             path = distribution.render_path(tasks[i : i + 1], along, moment)
             if path is not None:
@@ -46,7 +55,16 @@ def _rows(state: Any, i: int) -> Any:
 
 
 def _check_form(what: str, pictures: Tensor, n: int) -> None:
-    right = pictures.dtype == torch.uint8 and pictures.dim() == 4 and len(pictures) == n and pictures.shape[3] == 3
+    right = (
+        pictures.dtype == torch.uint8
+        and pictures.dim() == 4
+        and len(pictures) == n
+        and pictures.shape[3] == 3
+    )
     wanted = f"[{n}, height, width, 3]" if n > 1 else "[height, width, 3]"
     shape = tuple(pictures.shape) if n > 1 else tuple(pictures.shape[1:])
-    require(right, f"{what} gave {pictures.dtype} of shape {shape}.", f"Give torch.uint8 of shape {wanted}.")
+    require(
+        right,
+        f"{what} gave {pictures.dtype} of shape {shape}.",
+        f"Give torch.uint8 of shape {wanted}.",
+    )

@@ -23,7 +23,7 @@ class Play(NamedTuple):
 
 
 def has_tensor_steps(distribution: TaskDistribution) -> bool:
-    """Whether the family steps tensors itself (an adapted Gymnasium environment doesn't)."""
+    """Return whether the family steps tensors itself (an adapted Gymnasium environment doesn't)."""
     return type(distribution).step is not TaskDistribution.step
 
 
@@ -34,7 +34,10 @@ def actions_for(distribution: TaskDistribution, steps: int, n: int, seed: int) -
 
 
 def play(distribution: TaskDistribution, tasks: Tasks, actions: Tensor, rng: Generator) -> Play:
-    """Play `actions` [T, n, *act] in `tasks` [n]; after every step all rows draw a reset, which those that ended take."""
+    """Play `actions` [T, n, *act] in `tasks` [n].
+
+    After every step all rows draw a reset, which those that ended take.
+    """
     state: Any
     state, observation = distribution.reset(tasks, rng)
     clock = torch.zeros(len(tasks), dtype=torch.int64)
@@ -43,11 +46,21 @@ def play(distribution: TaskDistribution, tasks: Tasks, actions: Tensor, rng: Gen
         transition = distribution.step(tasks, state, action, rng)
         clock = clock + 1
         truncated = (clock >= distribution.horizon) | (
-            torch.zeros_like(transition.terminated) if transition.truncated is None else transition.truncated
+            torch.zeros_like(transition.terminated)
+            if transition.truncated is None
+            else transition.truncated
         )
         truncated = truncated & ~transition.terminated
         ended = transition.terminated | truncated
-        steps.append(Play(observation, transition.reward, transition.terminated, truncated, transition.observation))
+        steps.append(
+            Play(
+                observation,
+                transition.reward,
+                transition.terminated,
+                truncated,
+                transition.observation,
+            )
+        )
         fresh_state, fresh_observation = distribution.reset(tasks, rng)
         state = where_rows(ended, fresh_state, transition.state)
         observation = where_rows(ended, fresh_observation, transition.observation)
@@ -55,15 +68,26 @@ def play(distribution: TaskDistribution, tasks: Tasks, actions: Tensor, rng: Gen
     return Play(*(torch.stack(parts) for parts in zip(*steps, strict=True)))
 
 
-def first_returns(distribution: TaskDistribution, tasks: Tasks, actions: Tensor, rng: Generator) -> Tensor:
-    """Return [n] of each row's first episode under `actions` [T, n, *act]; keeps no observations, which may be large."""
+def first_returns(
+    distribution: TaskDistribution, tasks: Tasks, actions: Tensor, rng: Generator
+) -> Tensor:
+    """Return [n] of each row's first episode under `actions` [T, n, *act].
+
+    Keeps no observations, which may be large.
+    """
     start, _ = distribution.reset(tasks, rng)
     state: Any = start
-    playing, total = torch.ones(len(tasks), dtype=torch.bool), torch.zeros(len(tasks))
+    playing = torch.ones(len(tasks), dtype=torch.bool)
+    total = torch.zeros(len(tasks))
     for action in actions:
         transition = distribution.step(tasks, state, action, rng)
         total = total + torch.where(playing, transition.reward, 0)
-        ended = transition.terminated if transition.truncated is None else transition.terminated | transition.truncated
+        ended = (
+            transition.terminated
+            if transition.truncated is None
+            else transition.terminated | transition.truncated
+        )
         playing = playing & ~ended
-        state = where_rows(playing, transition.state, start)  # rows that are done aren't stepped past their end
+        # Rows that are done aren't stepped past their end
+        state = where_rows(playing, transition.state, start)
     return total

@@ -34,11 +34,24 @@ def check_attributes(make_distribution: Make) -> None:
     """Id, spaces, horizon and splits make sense."""
     distribution = make_distribution()
     name = type(distribution).__name__
-    require(isinstance(distribution, TaskDistribution), f"{name} isn't a TaskDistribution.", "Derive it from metarl.TaskDistribution.")
+    require(
+        isinstance(distribution, TaskDistribution),
+        f"{name} isn't a TaskDistribution.",
+        "Derive it from metarl.TaskDistribution.",
+    )
     for attribute in ("id", "observation_space", "action_space", "horizon"):
-        require(hasattr(distribution, attribute), f"{name} has no {attribute}.", "Set it in the class or in __init__.")
-    named = isinstance(distribution.id, str) and re.fullmatch(r"[\w/.-]+-v\d+", distribution.id) is not None
-    require(named, f"The id {distribution.id!r} isn't a name with a version.", 'Name it like "Maze-v0".')
+        require(
+            hasattr(distribution, attribute),
+            f"{name} has no {attribute}.",
+            "Set it in the class or in __init__.",
+        )
+    named = (
+        isinstance(distribution.id, str)
+        and re.fullmatch(r"[\w/.-]+-v\d+", distribution.id) is not None
+    )
+    require(
+        named, f"The id {distribution.id!r} isn't a name with a version.", 'Name it like "Maze-v0".'
+    )
     spaces_of(distribution)
     horizon = distribution.horizon
     require(
@@ -67,7 +80,8 @@ def check_config(make_distribution: Make) -> None:
         config = json.loads(json.dumps(config))
     except TypeError as error:
         raise PlugInError(
-            f"{distribution.id}: config() isn't made of JSON values ({error}). Return plain numbers, strings and lists."
+            f"{distribution.id}: config() isn't made of JSON values ({error}). Return plain"
+            " numbers, strings and lists."
         ) from error
     if distribution.id in distribution_ids():
         again = make(distribution.id, **config)
@@ -75,12 +89,21 @@ def check_config(make_distribution: Make) -> None:
     elif isinstance(distribution, GymnasiumDistribution):
         return  # made from functions and lists of tasks, which are the caller's to keep
     else:
-        again, way = type(distribution)(**config), f"{type(distribution).__name__}(**config())"
+        again = type(distribution)(**config)
+        way = f"{type(distribution).__name__}(**config())"
     for name in ("id", "observation_space", "action_space", "horizon", "splits", "finite"):
         same = getattr(distribution, name) == getattr(again, name)
-        require(same, f"{way} has another {name} than the distribution itself.", "Put every argument of __init__ into config().")
+        require(
+            same,
+            f"{way} has another {name} than the distribution itself.",
+            "Put every argument of __init__ into config().",
+        )
     same = distribution.sample(8, "train", 1).fingerprint == again.sample(8, "train", 1).fingerprint
-    require(same, f"{way} draws other tasks than the distribution itself.", "Put every argument of __init__ into config().")
+    require(
+        same,
+        f"{way} draws other tasks than the distribution itself.",
+        "Put every argument of __init__ into config().",
+    )
 
 
 def check_unknown_split(make_distribution: Make) -> None:
@@ -96,46 +119,65 @@ def check_unknown_split(make_distribution: Make) -> None:
         )
         return
     raise PlugInError(
-        f"{distribution.id}: sample takes any name for a split. Call metarl.core.task_distribution.check_split in it, which raises ValueError."
+        f"{distribution.id}: sample takes any name for a split. Call"
+        " metarl.core.task_distribution.check_split in it, which raises ValueError."
     )
 
 
 def check_tasks(make_distribution: Make) -> None:
-    """`sample` gives exactly n frozen tasks: tensors [n, ...] on the CPU, finite, floating ones in float64."""
+    """`sample` gives exactly n frozen tasks.
+
+    Tensors [n, ...] on the CPU, finite, floating ones in float64.
+    """
     distribution = make_distribution()
     for split in distribution.splits:
         for n in (1, 2, 17):
             call = f"{distribution.id}: sample({n}, {split!r}, 0)"
             tasks = distribution.sample(n, split, 0)
             require(
-                isinstance(tasks, Tasks), f"{call} gave a {type(tasks).__name__}.", "Return a frozen dataclass derived from metarl.Tasks."
+                isinstance(tasks, Tasks),
+                f"{call} gave a {type(tasks).__name__}.",
+                "Return a frozen dataclass derived from metarl.Tasks.",
             )
             require(len(tasks) == n, f"{call} gave {len(tasks)} tasks.", "Give exactly n.")
             for field, tensor in leaves(tasks):
                 _check_field(f"{call}.{field}", tensor, n)
             part = tasks[[n - 1]]
             require(
-                len(part) == 1, f"{call}[[{n - 1}]] holds {len(part)} tasks.", "Leave __getitem__ and __len__ as metarl.Tasks has them."
+                len(part) == 1,
+                f"{call}[[{n - 1}]] holds {len(part)} tasks.",
+                "Leave __getitem__ and __len__ as metarl.Tasks has them.",
             )
             moved = tasks.to("cpu").fingerprint == tasks.fingerprint
             require(
-                moved, f"{call}: the fingerprint changes on the way to a device.", "Leave `fingerprint` and `to` as metarl.Tasks has them."
+                moved,
+                f"{call}: the fingerprint changes on the way to a device.",
+                "Leave `fingerprint` and `to` as metarl.Tasks has them.",
             )
 
 
 def check_same_arguments_same_tasks(make_distribution: Make) -> None:
-    """The same arguments give the same tasks, whatever was drawn before; another seed gives others."""
-    first, second = make_distribution(), make_distribution()
+    """The same arguments give the same tasks, whatever was drawn before.
+
+    Another seed gives others.
+    """
+    first = make_distribution()
+    second = make_distribution()
     for split in first.splits:
         wanted = first.sample(64, split, 3)
         first.sample(5, "train", 11)
         other = first.sample(64, split, 4)
-        for which, again in (("again", first.sample(64, split, 3)), ("by another instance", second.sample(64, split, 3))):
+        for which, again in (
+            ("again", first.sample(64, split, 3)),
+            ("by another instance", second.sample(64, split, 3)),
+        ):
             where = difference(wanted, again)
             require(
                 where is None,
-                f"{first.id}: sample(64, {split!r}, 3) gives other tasks when it is called {which} (field {where}).",
-                "Draw from a generator made from the arguments alone, such as numpy_generator(seed, self.id, split).",
+                f"{first.id}: sample(64, {split!r}, 3) gives other tasks when it is called {which}"
+                f" (field {where}).",
+                "Draw from a generator made from the arguments alone, such as numpy_generator(seed,"
+                " self.id, split).",
             )
         distinct = len(set(_keys(wanted))) > 1
         require(
@@ -157,8 +199,9 @@ def check_splits_are_disjoint(make_distribution: Make) -> None:
                 require(
                     seen.setdefault(key, split) == split,
                     f"{distribution.id}: a task of split {split!r} is one of {seen[key]!r} too.",
-                    "Draw each split from a stream of its own (the split's name in the generator's path) or from its own list; "
-                    "a family with few tasks by nature says finite=True to GymnasiumDistribution, or finite = True in its class.",
+                    "Draw each split from a stream of its own (the split's name in the generator's"
+                    " path) or from its own list; a family with few tasks by nature says"
+                    " finite=True to GymnasiumDistribution, or finite = True in its class.",
                 )
 
 
@@ -183,18 +226,36 @@ SAMPLING_CHECKS = (
 
 
 def _check_field(name: str, tensor: object, n: int) -> None:
-    require(isinstance(tensor, Tensor), f"{name} is a {type(tensor).__name__}.", "Fields of Tasks are tensors [n, ...].")
+    require(
+        isinstance(tensor, Tensor),
+        f"{name} is a {type(tensor).__name__}.",
+        "Fields of Tasks are tensors [n, ...].",
+    )
     assert isinstance(tensor, Tensor)
     require(
-        tensor.dim() >= 1 and len(tensor) == n, f"{name} has shape {tuple(tensor.shape)}.", f"Its first dimension must be the {n} tasks."
+        tensor.dim() >= 1 and len(tensor) == n,
+        f"{name} has shape {tuple(tensor.shape)}.",
+        f"Its first dimension must be the {n} tasks.",
     )
-    require(tensor.device.type == "cpu", f"{name} is on {tensor.device}.", "Draw on the CPU; whoever plays the tasks moves them.")
+    require(
+        tensor.device.type == "cpu",
+        f"{name} is on {tensor.device}.",
+        "Draw on the CPU; whoever plays the tasks moves them.",
+    )
     if tensor.is_floating_point():
-        require(tensor.dtype == torch.float64, f"{name} is {tensor.dtype}.", "Draw in float64, so that tasks are the same on every device.")
-        require(bool(torch.isfinite(tensor).all()), f"{name} is not finite (NaN or infinite).", "Draw finite parameters.")
+        require(
+            tensor.dtype == torch.float64,
+            f"{name} is {tensor.dtype}.",
+            "Draw in float64, so that tasks are the same on every device.",
+        )
+        require(
+            bool(torch.isfinite(tensor).all()),
+            f"{name} is not finite (NaN or infinite).",
+            "Draw finite parameters.",
+        )
 
 
 def _keys(tasks: Tasks) -> list[bytes]:
-    """The bytes of each task."""
+    """Return the bytes of each task."""
     columns = [tensor.contiguous().reshape(len(tasks), -1).numpy() for _, tensor in leaves(tasks)]
     return [b"".join(column[i].tobytes() for column in columns) for i in range(len(tasks))]

@@ -1,4 +1,7 @@
-"""Checks of what scores need to know of a family: whether it has a notion of success, and which tasks are the same."""
+"""Checks of what scores need to know of a family.
+
+Whether it has a notion of success, and which tasks are the same.
+"""
 
 from collections.abc import Callable
 
@@ -24,7 +27,9 @@ def check_success_is_as_declared(make_distribution: Make) -> None:
     distribution = make_distribution()
     if distribution.has_success is not False:
         return
-    env = MetaEpisodeEnv(distribution, Steps(STEPS), ROWS, torch_generator(0, "checks", "environment"))
+    env = MetaEpisodeEnv(
+        distribution, Steps(STEPS), ROWS, torch_generator(0, "checks", "environment")
+    )
     try:
         env.reset(fresh_tasks(distribution, "train", ROWS, 0))
         for action in actions_for(distribution, STEPS, ROWS, 0):
@@ -39,19 +44,31 @@ def check_success_is_as_declared(make_distribution: Make) -> None:
 
 
 def check_same_tasks_are_known(make_distribution: Make) -> None:
-    """`task_keys` tells tasks apart by content alone; a split with a list (`task_count`) draws from `every_task`, and from nothing else."""
+    """`task_keys` tells tasks apart by content alone.
+
+    A split with a list (`task_count`) draws from `every_task`, and from nothing else.
+    """
     distribution = make_distribution()
     for split in distribution.splits:
         drawn = distribution.sample(DRAWN, split, 0)
-        keys, turned = distribution.task_keys(drawn), distribution.task_keys(drawn[list(range(DRAWN))[::-1]])
+        keys = distribution.task_keys(drawn)
+        turned = distribution.task_keys(drawn[list(range(DRAWN))[::-1]])
         what = f"{distribution.id}: task_keys of {DRAWN} tasks of {split!r}"
         require(keys.shape == (DRAWN,), f"{what} has shape {keys.shape}.", "Give one key a task.")
-        require(np.array_equal(keys, turned[::-1]), f"{what} depend on where a task stands.", "Make them of a task's content alone.")
+        require(
+            np.array_equal(keys, turned[::-1]),
+            f"{what} depend on where a task stands.",
+            "Make them of a task's content alone.",
+        )
         count = distribution.task_count(split)
         if count is None or count > 10_000:
             continue
         listed = distribution.every_task(split, 0)
-        require(len(listed) == count, f"{distribution.id}: every_task({split!r}) gave {len(listed)} of {count} tasks.", "Give each once.")
+        require(
+            len(listed) == count,
+            f"{distribution.id}: every_task({split!r}) gave {len(listed)} of {count} tasks.",
+            "Give each once.",
+        )
         strangers = ~np.isin(keys, distribution.task_keys(listed))
         require(
             not strangers.any(),

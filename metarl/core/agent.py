@@ -1,4 +1,7 @@
-"""What an agent is: adaptation is a state transition. And for what it was made, so that it is asked for nothing else."""
+"""What an agent is.
+
+Adaptation is a state transition. And for what it was made, so that it is asked for nothing else.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -14,10 +17,16 @@ __all__ = ["Agent", "MadeFor", "agent_repr", "check_made_for"]
 
 @runtime_checkable
 class Agent(Protocol):
-    """Acts, and adapts while acting. Built for a distribution and a budget, so it knows prior and horizon."""
+    """Acts, and adapts while acting.
+
+    Built for a distribution and a budget, so it knows prior and horizon.
+    """
 
     def initial_state(self, batch_size: int) -> Any:
-        """The state of `batch_size` rows that know nothing: nested tuples of tensors [B, ...], or a list with an object for each row."""
+        """Return the state of `batch_size` rows that know nothing.
+
+        Nested tuples of tensors [B, ...], or a list with an object for each row.
+        """
         ...
 
     def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
@@ -37,10 +46,13 @@ class MadeFor:
 
     Attributes:
         distribution: what it plays. budget: for how long.
-        tasks: it can play the "same" distribution alone, since it knows the prior or sizes; or any of the same "spaces".
-        length: it can play "any" budget, one of "at most" as many steps, or "exactly" as many, since what is best, or what it was
-            prepared for, depends on how long is left; "kind" is any of the same kind, episodes or steps.
-        horizon: episodes may be of "any" length, or of "at most" the distribution's horizon, since it keeps whole ones.
+        tasks: it can play the "same" distribution alone, since it knows the prior or sizes; or any
+            of the same "spaces".
+        length: it can play "any" budget, one of "at most" as many steps, or "exactly" as many,
+            since what is best, or what it was prepared for, depends on how long is left; "kind" is
+            any of the same kind, episodes or steps.
+        horizon: episodes may be of "any" length, or of "at most" the distribution's horizon, since
+            it keeps whole ones.
     """
 
     distribution: TaskDistribution
@@ -50,17 +62,30 @@ class MadeFor:
     horizon: Literal["any", "at most"] = "any"
 
     def objection(self, distribution: TaskDistribution, budget: Budget) -> str | None:
-        """What is wrong with playing `budget` of `distribution`; None where nothing is."""
+        """Return what is wrong with playing `budget` of `distribution`; None where nothing is."""
         own = self.distribution
         for name in ("observation_space", "action_space"):
             if getattr(own, name) != getattr(distribution, name):
-                return f"was made for the {name} {getattr(own, name)}; {distribution.id} has {getattr(distribution, name)}"
-        if self.tasks == "same" and (own.id, own.horizon, own.config()) != (distribution.id, distribution.horizon, distribution.config()):
+                return (
+                    f"was made for the {name} {getattr(own, name)}; {distribution.id} has"
+                    f" {getattr(distribution, name)}"
+                )
+        if self.tasks == "same" and (own.id, own.horizon, own.config()) != (
+            distribution.id,
+            distribution.horizon,
+            distribution.config(),
+        ):
             return f"was made for {own!r}, and knows nothing of {distribution!r}"
         if self.horizon == "at most" and distribution.horizon > own.horizon:
-            return f"keeps episodes of at most {own.horizon} steps; {distribution.id} has {distribution.horizon}"
-        steps, asked = max_steps(self.budget, own), max_steps(budget, distribution)
-        if (self.length == "at most" and asked > steps) or (self.length == "exactly" and asked != steps):
+            return (
+                f"keeps episodes of at most {own.horizon} steps; {distribution.id} has"
+                f" {distribution.horizon}"
+            )
+        steps = max_steps(self.budget, own)
+        asked = max_steps(budget, distribution)
+        if (self.length == "at most" and asked > steps) or (
+            self.length == "exactly" and asked != steps
+        ):
             only = "at most" if self.length == "at most" else "exactly"
             return f"was made for {only} {steps} steps ({self.budget}), not for {asked} ({budget})"
         if self.length == "kind" and isinstance(budget, Steps) != isinstance(self.budget, Steps):
@@ -80,17 +105,23 @@ def agent_repr(agent: Any) -> str:
 def check_made_for(agent: Agent, distribution: TaskDistribution, budget: Budget) -> None:
     """Raise ValueError if the agent says for what it was made, and this is something else.
 
-    An agent that has no `made_for` may say for which spaces it was made, as `observation_space` and `action_space`.
+    An agent that has no `made_for` may say for which spaces it was made, as `observation_space` and
+    `action_space`.
     """
     made_for: MadeFor | None = getattr(agent, "made_for", None)
     if made_for is not None:
         if objection := made_for.objection(distribution, budget):
-            raise ValueError(f"This {type(agent).__name__} {objection}. Build one for what it is to play: make_agent, or learner.agent.")
+            raise ValueError(
+                f"This {type(agent).__name__} {objection}. Build one for what it is to play:"
+                " make_agent, or learner.agent."
+            )
         return
     for name in ("observation_space", "action_space"):
-        space, played = getattr(agent, name, None), getattr(distribution, name)
+        space = getattr(agent, name, None)
+        played = getattr(distribution, name)
         if space is not None and space != played:
             raise ValueError(
-                f"This {type(agent).__name__} was made for the {name} {space}; {distribution.id} has {played}. "
-                "Score it on the distribution it was trained on, or train one for this."
+                f"This {type(agent).__name__} was made for the {name} {space}; {distribution.id}"
+                f" has {played}. Score it on the distribution it was trained on, or train one for"
+                " this."
             )

@@ -24,9 +24,14 @@ class Episodes:
 
     def __post_init__(self) -> None:
         for name in ("learning", "after"):
-            object.__setattr__(self, name, check_whole(f"Episodes: {name}", getattr(self, name), -LARGEST_COUNT))
+            object.__setattr__(
+                self, name, check_whole(f"Episodes: {name}", getattr(self, name), -LARGEST_COUNT)
+            )
         if self.learning < 0 or self.after < 0 or self.learning + self.after < 1:
-            raise ValueError(f"A budget needs K >= 0, M >= 0 and K + M >= 1 episodes, not K={self.learning}, M={self.after}.")
+            raise ValueError(
+                f"A budget needs K >= 0, M >= 0 and K + M >= 1 episodes, not K={self.learning},"
+                f" M={self.after}."
+            )
 
     @property
     def total(self) -> int:
@@ -64,9 +69,13 @@ def as_budget(budget: object) -> Budget:
     if isinstance(budget, Integral) and not isinstance(budget, bool):
         return Episodes(int(budget))
     example = "Episodes(10), Episodes(10, after=5) or Steps(1000)"
-    raise ValueError(f"budget must be a number of episodes, or such as {example}, not {shown(budget)}.")
+    raise ValueError(
+        f"budget must be a number of episodes, or such as {example}, not {shown(budget)}."
+    )
 
 
 def max_steps(budget: Budget, distribution: TaskDistribution) -> int:
-    """Return the most environment steps that a meta-episode of `distribution` can take within `budget`."""
+    """Return the most environment steps that a meta-episode of `distribution` can take within
+    `budget`.
+    """
     return budget.total if isinstance(budget, Steps) else budget.total * distribution.horizon

@@ -1,4 +1,8 @@
-"""What a learner is: it meta-trains, one outer-loop iteration at a time, and yields agents, or adapters where it learns from examples."""
+"""What a learner is.
+
+It meta-trains, one outer-loop iteration at a time, and yields agents, or adapters where it learns
+from examples.
+"""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,14 +24,18 @@ Metrics = dict[str, float]  # what one iteration measured, such as {"return": 6.
 
 @runtime_checkable
 class Learner(Protocol):
-    """Built as `LearnerClass(config, distribution, seed, device="cpu")`; knows nothing of logging or files.
+    """Built as `LearnerClass(config, distribution, seed, device="cpu")`; knows nothing of logging
+    or files.
 
-    A `PolicyLearner` yields agents, a `SupervisedLearner` adapters. `seed` may be a tuple: then one a seed trains, all in one batch, if
-    the learner can, and `seed_index` picks one.
+    A `PolicyLearner` yields agents, a `SupervisedLearner` adapters. `seed` may be a tuple: then one
+    a seed trains, all in one batch, if the learner can, and `seed_index` picks one.
     """
 
     def update(self) -> Metrics:
-        """One outer-loop iteration. Always reports "steps" (environment steps so far) and "return" (mean training score)."""
+        """Return one outer-loop iteration.
+
+        Always reports "steps" (environment steps so far) and "return" (mean training score).
+        """
         ...
 
     @property
@@ -36,15 +44,24 @@ class Learner(Protocol):
         ...
 
     def weights(self, seed_index: int = 0) -> dict[str, Any]:
-        """What its agent or adapter needs and nothing else: parameters and normalisers, no optimiser (tensors and JSON values)."""
+        """Return what its agent or adapter needs and nothing else.
+
+        Parameters and normalisers, no optimiser (tensors and JSON values).
+        """
         ...
 
     def load_weights(self, weights: dict[str, Any]) -> None:
-        """Take over published `weights`; agents and adapters are then those of the learner they came from."""
+        """Take over published `weights`.
+
+        Agents and adapters are then those of the learner they came from.
+        """
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that `update` depends on: parameters, optimiser, counters, random streams (tensors and JSON values)."""
+        """Everything that `update` depends on.
+
+        Parameters, optimiser, counters, random streams (tensors and JSON values).
+        """
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""How the registries look a name up: among their own, what code added, other packages' entry points, and `module:attribute`."""
+"""How the registries look a name up.
+
+Among their own, what code added, other packages' entry points, and `module:attribute`.
+"""
 
 import importlib
 import inspect
@@ -23,13 +26,16 @@ _added: dict[str, dict[str, Any]] = {}  # group -> id -> what was added in this 
 
 def known_ids(own: dict[str, str], group: str) -> list[str]:
     """Return every id of the registry `own`, of what was added to `group`, and of its entry points."""
-    return sorted({*own, *_added.get(group, {}), *(point.name for point in entry_points(group=group))})
+    return sorted(
+        {*own, *_added.get(group, {}), *(point.name for point in entry_points(group=group))}
+    )
 
 
 def add(kind: str, name: str, thing: Any, own: dict[str, str], group: str) -> None:
     """Make `thing` known as `name` in this process.
 
-    What was defined anew under the same name, as when a notebook's cell runs again, takes the place of its former self.
+    What was defined anew under the same name, as when a notebook's cell runs again, takes the place
+    of its former self.
 
     Raises:
         ValueError: no id for its kind, or one that something else has.
@@ -37,7 +43,10 @@ def add(kind: str, name: str, thing: Any, own: dict[str, str], group: str) -> No
     pattern, example = IDS[kind]
     if not isinstance(name, str) or not pattern.fullmatch(name):
         version = ", which ends in a version" if kind == "distribution" else ""
-        raise ValueError(f"The id of {ARTICLES[kind]} {kind} is such as {example!r}{version}; {shown(name)} isn't.")
+        raise ValueError(
+            f"The id of {ARTICLES[kind]} {kind} is such as {example!r}{version}; {shown(name)}"
+            " isn't."
+        )
     before = _added.setdefault(group, {}).get(name)
     again = before is not None and _origin(before) == _origin(thing)
     if name in known_ids(own, group) and not again:
@@ -45,35 +54,49 @@ def add(kind: str, name: str, thing: Any, own: dict[str, str], group: str) -> No
     _added[group][name] = thing
 
 
-def look_up(kind: str, name: str, own: dict[str, str], group: str, needs: Sequence[str] = ()) -> Any:
-    """Return the object registered as `name`, or the one that `name` points to as "module:attribute".
+def look_up(
+    kind: str, name: str, own: dict[str, str], group: str, needs: Sequence[str] = ()
+) -> Any:
+    """Return the object registered as `name`, or the one that `name` points to as
+    "module:attribute".
 
     Args:
         kind: what it is, for the error, such as "distribution".
         name: the id.
         own: this package's registry, id -> "module:attribute".
-        group: the entry-point group in which other packages register theirs, and what `add` adds to.
+        group: the entry-point group in which other packages register theirs, and what `add` adds
+            to.
         needs: attributes that such an object has.
 
     Raises:
-        ValueError: nothing is registered under `name`, it can't be imported, or it isn't of its kind.
+        ValueError: nothing is registered under `name`, it can't be imported, or it isn't of its
+            kind.
     """
     if not isinstance(name, str):
-        raise ValueError(f"The id of {ARTICLES[kind]} {kind} is needed, such as {IDS[kind][1]!r}, not {shown(name)}.")
+        raise ValueError(
+            f"The id of {ARTICLES[kind]} {kind} is needed, such as {IDS[kind][1]!r}, not"
+            f" {shown(name)}."
+        )
     if name in own:
         module, attribute = own[name].split(":")
         return getattr(importlib.import_module(module), attribute)
     found = _of_others(kind, name, group) if ":" not in name else _imported(kind, name)
     if found is None:
         known = known_ids(own, group)
-        near = [id for id in known if id.casefold() == name.casefold()] or get_close_matches(name, known, 1, 0.4)
+        near = [id for id in known if id.casefold() == name.casefold()] or get_close_matches(
+            name, known, 1, 0.4
+        )
         raise ValueError(
-            f"There is no {kind} {name!r}." + (f" Did you mean {near[0]!r}?" if near else "") + f" Known: {', '.join(known)}. "
-            "One of your own is named module:attribute, or known after metarl.register in the same process."
+            f"There is no {kind} {name!r}."
+            + (f" Did you mean {near[0]!r}?" if near else "")
+            + f" Known: {', '.join(known)}. One of your own is named module:attribute, or known"
+            " after metarl.register in the same process."
         )
     missing = [each for each in needs if not hasattr(found, each)]
     if missing:
-        raise ValueError(f"{name!r} is {shown(found)} and no {kind}: it lacks {', '.join(missing)}.")
+        raise ValueError(
+            f"{name!r} is {shown(found)} and no {kind}: it lacks {', '.join(missing)}."
+        )
     return found
 
 
@@ -86,16 +109,23 @@ def name_of(kind: str, thing: Any, own: dict[str, str], group: str) -> str:
     path = f"{thing.__module__}:{thing.__qualname__}"
     candidates = [name for name, place in own.items() if place == path]
     candidates += [name for name, added in _added.get(group, {}).items() if added is thing]
-    candidates += [point.name for point in entry_points(group=group) if point.value.replace(" ", "") == path]
+    candidates += [
+        point.name for point in entry_points(group=group) if point.value.replace(" ", "") == path
+    ]
     if not candidates and "<locals>" not in path:
         candidates = [path]
     if not candidates:
-        raise ValueError(f'Nobody else can find {shown(thing)}: metarl.register("my-{kind}", {thing.__name__}, "{kind}") names it.')
+        raise ValueError(
+            f'Nobody else can find {shown(thing)}: metarl.register("my-{kind}", {thing.__name__},'
+            f' "{kind}") names it.'
+        )
     return candidates[0]
 
 
 def shown(value: Any) -> str:
-    """Return a few words that tell a reader what `value` is, for sentences about what should have been given."""
+    """Return a few words that tell a reader what `value` is, for sentences about what should have
+    been given.
+    """
     if inspect.isclass(value):
         return f"the class {value.__name__}"
     text = repr(value)
@@ -103,7 +133,10 @@ def shown(value: Any) -> str:
 
 
 def _of_others(kind: str, name: str, group: str) -> Any:
-    """Return what was added, or what another package registered; None where nothing has that name."""
+    """Return what was added, or what another package registered.
+
+    None where nothing has that name.
+    """
     if name in _added.get(group, {}):
         return _added[group][name]
     for point in entry_points(group=group):
@@ -119,23 +152,39 @@ def _imported(kind: str, name: str) -> Any:
         ValueError: there is no such module or attribute, or importing the module fails.
     """
     module, _, attribute = name.partition(":")
-    if not all(part.isidentifier() for part in [*module.split("."), *attribute.split(".")]) or module.endswith(".py"):
-        advice = f" Leave .py out: {module.removesuffix('.py')}:{attribute}." if module.endswith(".py") else ""
-        raise ValueError(f"Name your own {kind} as module:attribute, such as my_module:MyThing, not as {name!r}.{advice}")
+    if not all(
+        part.isidentifier() for part in [*module.split("."), *attribute.split(".")]
+    ) or module.endswith(".py"):
+        advice = (
+            f" Leave .py out: {module.removesuffix('.py')}:{attribute}."
+            if module.endswith(".py")
+            else ""
+        )
+        raise ValueError(
+            f"Name your own {kind} as module:attribute, such as my_module:MyThing, not as"
+            f" {name!r}.{advice}"
+        )
     try:
         found = importlib.import_module(module)
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
+        if (
+            isinstance(error, ModuleNotFoundError)
+            and error.name
+            and f"{module}.".startswith(f"{error.name}.")
+        ):
             raise ValueError(
-                f"There is no module {module!r} for the {kind} {name!r}. "
-                f"Be in the folder that holds {module.split('.')[0]}.py, or add that folder to PYTHONPATH."
+                f"There is no module {module!r} for the {kind} {name!r}. Be in the folder that"
+                f" holds {module.split('.')[0]}.py, or add that folder to PYTHONPATH."
             ) from error
-        raise ValueError(f"The module {module!r} can't be imported: {type(error).__name__}: {error}.") from error
+        raise ValueError(
+            f"The module {module!r} can't be imported: {type(error).__name__}: {error}."
+        ) from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             near = get_close_matches(part, dir(found), 1, 0.6)
             raise ValueError(
-                f"The module {module!r} has no {attribute!r} for the {kind} {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+                f"The module {module!r} has no {attribute!r} for the {kind} {name!r}."
+                + (f" Did you mean {near[0]!r}?" if near else "")
             )
         found = getattr(found, part)
     return found
@@ -143,4 +192,8 @@ def _imported(kind: str, name: str) -> Any:
 
 def _origin(thing: Any) -> tuple[Any, Any, Any]:
     """Return where `thing` was defined: the same for a definition that ran again."""
-    return type(thing), getattr(thing, "__module__", None), getattr(thing, "__qualname__", id(thing))
+    return (
+        type(thing),
+        getattr(thing, "__module__", None),
+        getattr(thing, "__qualname__", id(thing)),
+    )

@@ -1,4 +1,7 @@
-"""Every task distribution by its id; other packages add theirs through the entry-point group `metarl.distributions`."""
+"""Every task distribution by its id.
+
+Other packages add theirs through the entry-point group `metarl.distributions`.
+"""
 
 from dataclasses import is_dataclass
 from inspect import Parameter, signature
@@ -71,7 +74,8 @@ DISTRIBUTIONS = {
     "Walker2dPhysics-v0": "metarl.tasks.mujoco.physics:walker2d_physics",
 }
 
-SUPERVISED = {  # families of examples rather than episodes: no environments, so Gymnasium isn't told of them
+# Families of examples rather than episodes: no environments, so Gymnasium isn't told of them
+SUPERVISED = {
     "GlyphClassification-v0": "metarl.tasks.supervised.glyph_classification:GlyphClassification",
     "ImageClassification-v0": "metarl.tasks.supervised.image_classification:ImageClassification",
     "SineRegression-v0": "metarl.tasks.supervised.sine_regression:SineRegression",
@@ -88,22 +92,27 @@ ALIKE = (
     "outputs",
 )  # in distributions that are
 
-# what a distribution's arguments are declared as: in words, as values may be, and what makes them Python's own
+# what a distribution's arguments are declared as: in words, as values may be, and what makes them
+# Python's own
 KINDS: dict[Any, tuple[str, Any, Any]] = {
     int: ("a whole number", Integral, int),
     float: ("a number", Real, float),
-    float | None: ("a number or None", (Real, NoneType), lambda value: None if value is None else float(value)),
+    float | None: (
+        "a number or None",
+        (Real, NoneType),
+        lambda value: None if value is None else float(value),
+    ),
     bool: ("true or false", (bool, np.bool_), bool),
 }
 
 
 def distribution_ids() -> list[str]:
-    """All ids of distributions with episodes that `make` knows."""
+    """Return all ids of distributions with episodes that `make` knows."""
     return known_ids(DISTRIBUTIONS, GROUP)
 
 
 def supervised_ids() -> list[str]:
-    """All ids of supervised distributions that `make` knows."""
+    """Return all ids of supervised distributions that `make` knows."""
     return sorted(SUPERVISED)
 
 
@@ -115,13 +124,16 @@ def distribution_class(id: str) -> Any:
 def make(id: str, **arguments: Any) -> Any:
     """Build the distribution registered under `id`, such as `make("BernoulliBandit-v0", arms=10)`.
 
-    It is a `metarl.core.task_distribution.TaskDistribution`, or a `metarl.core.supervised.SupervisedDistribution`.
+    It is a `metarl.core.task_distribution.TaskDistribution`, or a
+    `metarl.core.supervised.SupervisedDistribution`.
 
-    "BernoulliBandit-v0/revealed" is that distribution with each task told to the agent (`metarl.core.reveal`), and
-    "my_module:MyMaze" what the class or function MyMaze makes, or the distribution MyMaze itself.
+    "BernoulliBandit-v0/revealed" is that distribution with each task told to the agent
+    (`metarl.core.reveal`), and "my_module:MyMaze" what the class or function MyMaze makes, or the
+    distribution MyMaze itself.
 
     Raises:
-        ValueError: unknown id, arguments that the distribution refuses, or something that isn't a distribution.
+        ValueError: unknown id, arguments that the distribution refuses, or something that isn't a
+            distribution.
     """
     id = id.removeprefix(NAMESPACE) if isinstance(id, str) else id
     if isinstance(id, str) and id.endswith(REVEALED):
@@ -131,22 +143,32 @@ def make(id: str, **arguments: Any) -> Any:
     factory = distribution_class(id)
     if _is_distribution(factory):
         if arguments:
-            raise ValueError(f"{id} is made already and takes no arguments; {', '.join(arguments)} can't be changed.")
+            raise ValueError(
+                f"{id} is made already and takes no arguments; {', '.join(arguments)} can't be"
+                " changed."
+            )
         return factory
     if not callable(factory):
-        raise ValueError(f"{id} is {shown(factory)}, which makes no distribution: name a class or a function that does.")
+        raise ValueError(
+            f"{id} is {shown(factory)}, which makes no distribution: name a class or a function"
+            " that does."
+        )
     arguments = check_arguments(id, factory, arguments)
     try:
         made = factory(**arguments)
     except TypeError as error:
         raise ValueError(f"{id} can't be made with {arguments}: {error}") from error
     if not _is_distribution(made):
-        raise ValueError(f"{id} should make a TaskDistribution or a SupervisedDistribution; it made {shown(made)}.")
+        raise ValueError(
+            f"{id} should make a TaskDistribution or a SupervisedDistribution; it made"
+            f" {shown(made)}."
+        )
     return made
 
 
 def as_distribution(value: Any) -> Any:
-    """Return the distribution that `value` is, or the one that it names by its id: of episodes or of examples.
+    """Return the distribution that `value` is, or the one that it names by its id: of episodes or
+    of examples.
 
     Raises:
         ValueError: it is neither; the message says what to give instead.
@@ -155,7 +177,10 @@ def as_distribution(value: Any) -> Any:
         return make(value)
     if _is_distribution(value):
         return value
-    raise ValueError(f"A distribution or its id is needed, such as {EXAMPLE}, not {shown(value)}.{_advice(value)}")
+    raise ValueError(
+        f"A distribution or its id is needed, such as {EXAMPLE}, not"
+        f" {shown(value)}.{_advice(value)}"
+    )
 
 
 def task_distribution(value: Any) -> "TaskDistribution":
@@ -164,20 +189,24 @@ def task_distribution(value: Any) -> "TaskDistribution":
     Raises:
         ValueError: it is neither, or has examples rather than episodes.
     """
-    from metarl.core.supervised import SupervisedDistribution  # the ids must be known without importing PyTorch
+    # The ids must be known without importing PyTorch
+    from metarl.core.supervised import SupervisedDistribution
 
     distribution = as_distribution(value)
     if isinstance(distribution, SupervisedDistribution):
         raise ValueError(
-            f"{distribution!r} has examples rather than episodes, so that nothing can be played. "
-            "Its learners are maml, reptile and so on; score their adapters with metarl.evaluate_supervised."
+            f"{distribution!r} has examples rather than episodes, so that nothing can be played."
+            " Its learners are maml, reptile and so on; score their adapters with"
+            " metarl.evaluate_supervised."
         )
     episodes: TaskDistribution = distribution
     return episodes
 
 
 def name_of_distribution(distribution: Any) -> str | None:
-    """Return the id or the "module:attribute" from which `make`, with `distribution.config()`, gives its like; None where nothing does."""
+    """Return the id or the "module:attribute" from which `make`, with `distribution.config()`,
+    gives its like; None where nothing does.
+    """
     kind = type(distribution)
     for name in (distribution.id, f"{kind.__module__}:{kind.__qualname__}"):
         if kind.__module__ == "__main__" and ":" in name:  # another process has another main module
@@ -186,7 +215,9 @@ def name_of_distribution(distribution: Any) -> str | None:
             again = make(name, **distribution.config())
         except (ValueError, OSError):
             continue
-        if type(again) is kind and all(_same(getattr(again, part, None), getattr(distribution, part, None)) for part in ALIKE):
+        if type(again) is kind and all(
+            _same(getattr(again, part, None), getattr(distribution, part, None)) for part in ALIKE
+        ):
             return name
     return None
 
@@ -197,7 +228,9 @@ def _same(one: Any, other: Any) -> bool:
 
 def _is_distribution(value: Any) -> bool:
     from metarl.core.supervised import SupervisedDistribution
-    from metarl.core.task_distribution import TaskDistribution  # the ids must be known without importing PyTorch
+
+    # The ids must be known without importing PyTorch
+    from metarl.core.task_distribution import TaskDistribution
 
     return isinstance(value, TaskDistribution | SupervisedDistribution)
 
@@ -210,41 +243,63 @@ def _advice(value: Any) -> str:
     is_class = isinstance(value, type)
     if is_class and issubclass(value, TaskDistribution | SupervisedDistribution):
         return f" Make one: {value.__name__}()."
-    if (is_class and issubclass(value, gym.Env)) or isinstance(value, gym.Env | gym.vector.VectorEnv):
-        return " Environments of Gymnasium become one by metarl.GymnasiumDistribution(id, make_env, {'train': [...], 'test': [...]})."
+    if (is_class and issubclass(value, gym.Env)) or isinstance(
+        value, gym.Env | gym.vector.VectorEnv
+    ):
+        return (
+            " Environments of Gymnasium become one by metarl.GymnasiumDistribution(id, make_env,"
+            " {'train': [...], 'test': [...]})."
+        )
     if is_dataclass(value):
-        return " Settings come before the distribution where a learner is built, RL2(config, distribution), and after it in make_learner."
+        return (
+            " Settings come before the distribution where a learner is built, RL2(config,"
+            " distribution), and after it in make_learner."
+        )
     if callable(getattr(value, "update", None)):
         return " This is a learner; it trains on the distribution that it was built with."
     return ""
 
 
 def check_arguments(what: str, factory: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `factory`, numbers as Python's own; `what` is named where it can't be made with them.
+    """Return the arguments of `factory`, numbers as Python's own; `what` is named where it can't be
+    made with them.
 
     Raises:
-        ValueError: a name isn't among the factory's, or a value isn't the number or truth value that it declares.
+        ValueError: a name isn't among the factory's, or a value isn't the number or truth value
+            that it declares.
     """
     try:
         parameters = signature(factory, eval_str=True).parameters
     except (NameError, TypeError, ValueError):  # it doesn't say what it takes
         return arguments
-    named = {name: each for name, each in parameters.items() if each.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)}
+    named = {
+        name: each
+        for name, each in parameters.items()
+        if each.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    }
     takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
-    wrong = [f"there is no argument {name}" for name in arguments if name not in named and not takes_any]
+    wrong = [
+        f"there is no argument {name}" for name in arguments if name not in named and not takes_any
+    ]
     if wrong:
         wrong.append(f"its arguments are {', '.join(named)}" if named else "it takes none")
     checked = {}
     for name, value in arguments.items():
-        word, kinds, convert = KINDS.get(named[name].annotation if name in named else None, ("", (), None))
-        checked[name] = convert(value) if convert is not None and isinstance(value, kinds) else value
+        word, kinds, convert = KINDS.get(
+            named[name].annotation if name in named else None, ("", (), None)
+        )
+        checked[name] = (
+            convert(value) if convert is not None and isinstance(value, kinds) else value
+        )
         if convert is None:
             continue
         truth = isinstance(value, bool | np.bool_)
         if not isinstance(value, kinds) or truth != (convert is bool):
             wrong.append(f"{name} must be {word}, not {value!r}")
         elif convert is int and not -LARGEST_COUNT <= value <= LARGEST_COUNT:
-            wrong.append(f"{name} must lie between -{LARGEST_COUNT} and {LARGEST_COUNT}, not {value}")
+            wrong.append(
+                f"{name} must lie between -{LARGEST_COUNT} and {LARGEST_COUNT}, not {value}"
+            )
     if wrong:
         raise ValueError(f"{what} can't be made with {arguments}: {'; '.join(wrong)}.")
     return checked

@@ -12,7 +12,8 @@ __all__ = ["derive_seed", "global_states", "numpy_generator", "torch_generator"]
 
 
 def derive_seed(seed: int, *path: str | int) -> int:
-    """A 63-bit seed for the stream `path` under `seed`; different paths give unrelated streams.
+    """Return a 63-bit seed for the stream `path` under `seed`; different paths give unrelated
+    streams.
 
     Args:
         seed: a whole number from 0 to 2**63 - 1.
@@ -26,12 +27,14 @@ def derive_seed(seed: int, *path: str | int) -> int:
 
 
 def numpy_generator(seed: int, *path: str | int) -> np.random.Generator:
-    """A NumPy generator (PCG64) for the stream `path` under `seed`."""
+    """Return a NumPy generator (PCG64) for the stream `path` under `seed`."""
     return np.random.default_rng(derive_seed(seed, *path))
 
 
-def torch_generator(seed: int, *path: str | int, device: str | torch.device = "cpu") -> torch.Generator:
-    """A PyTorch generator on `device` for the stream `path` under `seed`."""
+def torch_generator(
+    seed: int, *path: str | int, device: str | torch.device = "cpu"
+) -> torch.Generator:
+    """Return a PyTorch generator on `device` for the stream `path` under `seed`."""
     return torch.Generator(device).manual_seed(derive_seed(seed, *path))
 
 

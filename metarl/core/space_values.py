@@ -1,7 +1,8 @@
-"""Values of an environment's own spaces: observations on their way to tensors, actions on their way back, and what a step answers.
+"""Values of an environment's own spaces: observations on their way to tensors, actions on their way
+back, and what a step answers.
 
-Nothing is narrowed, wrapped around or cut off in silence: a value arrives as the same number, or there is a sentence about it.
-Imports no PyTorch, so that workers start fast.
+Nothing is narrowed, wrapped around or cut off in silence: a value arrives as the same number, or
+there is a sentence about it. Imports no PyTorch, so that workers start fast.
 """
 
 import reprlib
@@ -10,21 +11,36 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
-__all__ = ["FLOAT32_MAX", "ActionBounds", "ObservationReader", "as_number", "as_truth", "first_value", "stored_dtype", "whole_range"]
+__all__ = [
+    "FLOAT32_MAX",
+    "ActionBounds",
+    "ObservationReader",
+    "as_number",
+    "as_truth",
+    "first_value",
+    "stored_dtype",
+    "whole_range",
+]
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 ROUNDING = 1e-6  # of the larger bound: what arithmetic in float32 may be off by
 
 
 def stored_dtype(space: gym.Space) -> np.dtype:
-    """The type in which observations of `space` arrive: uint8 for boxes of bytes, float32 for others, int64 for discrete kinds."""
+    """Return the type in which observations of `space` arrive.
+
+    Uint8 for boxes of bytes, float32 for others, int64 for discrete kinds.
+    """
     if isinstance(space, gym.spaces.Box):
         return np.dtype(np.uint8) if space.dtype == np.uint8 else np.dtype(np.float32)
     return np.dtype(np.int64)
 
 
 def whole_range(space: gym.Space) -> tuple[np.ndarray, np.ndarray] | None:
-    """Least and greatest values of a space of whole numbers, in a type that holds both; None for boxes of floating numbers."""
+    """Least and greatest values of a space of whole numbers, in a type that holds both.
+
+    None for boxes of floating numbers.
+    """
     if isinstance(space, gym.spaces.Box):
         return None if np.issubdtype(space.dtype, np.floating) else (space.low, space.high)
     if isinstance(space, gym.spaces.Discrete):
@@ -36,7 +52,7 @@ def whole_range(space: gym.Space) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def first_value(space: gym.Space) -> np.ndarray:
-    """A value for rows that show nothing yet: the least of a discrete kind, else zeros."""
+    """Return a value for rows that show nothing yet: the least of a discrete kind, else zeros."""
     least = None if isinstance(space, gym.spaces.Box) else whole_range(space)
     return np.zeros(space.shape or (), stored_dtype(space)) if least is None else least[0]
 
@@ -45,40 +61,66 @@ class ObservationReader:
     """Writes observations of one environment's space into rows of an array of `stored_dtype`."""
 
     def __init__(self, space: gym.Space):
-        self.space, self.shape = space, tuple(space.shape or ())
-        self.dtype, self.range = stored_dtype(space), whole_range(space)
-        all_bytes = self.dtype == np.uint8 and self.range is not None and not self.range[0].any() and (self.range[1] == 255).all()
-        # Whether numbers of that type can be stored without a look: no byte lies outside, and `RowPlayer` looks at floats
+        self.space = space
+        self.shape = tuple(space.shape or ())
+        self.dtype = stored_dtype(space)
+        self.range = whole_range(space)
+        all_bytes = (
+            self.dtype == np.uint8
+            and self.range is not None
+            and not self.range[0].any()
+            and (self.range[1] == 255).all()
+        )
+        # Whether numbers of that type can be stored without a look: no byte lies outside, and
+        # `RowPlayer` looks at floats
         self.plain = self.range is None or bool(all_bytes)
 
     def read(self, given: Any, row: np.ndarray) -> str | None:
-        """Write `given` into `row` [*shape], a view. Returns what is wrong with it in words, or None."""
+        """Write `given` into `row` [*shape], a view.
+
+        Returns what is wrong with it in words, or None.
+        """
         try:
             observation = np.asarray(given)
         except Exception:  # lists of unequal lengths, tensors of another device or with gradients
             return f"gave the observation {reprlib.repr(given)}, which is no array of numbers"
         if observation.shape != self.shape:
-            return f"gave an observation of shape {observation.shape}; its space {self.space} has shape {self.shape}"
+            return (
+                f"gave an observation of shape {observation.shape}; its space {self.space} has"
+                f" shape {self.shape}"
+            )
         if self.plain and observation.dtype == self.dtype:
             row[...] = observation
             return None
         if observation.dtype.kind not in "biuf":
-            return f"gave the observation {reprlib.repr(given)}, whose entries are {observation.dtype} rather than numbers"
-        return self._float(observation, row) if self.range is None else self._whole(observation, row, *self.range)
+            return (
+                f"gave the observation {reprlib.repr(given)}, whose entries are {observation.dtype}"
+                " rather than numbers"
+            )
+        return (
+            self._float(observation, row)
+            if self.range is None
+            else self._whole(observation, row, *self.range)
+        )
 
     def _float(self, observation: np.ndarray, row: np.ndarray) -> str | None:
         with np.errstate(over="ignore"):
             row[...] = observation
-        if np.isfinite(row).all() or not np.isfinite(observation).all():  # NaN and infinities are looked for in all rows at once
+        # NaN and infinities are looked for in all rows at once
+        if np.isfinite(row).all() or not np.isfinite(observation).all():
             return None
         return (
-            f"gave the observation {_shown(observation)}, which float32 can't hold: its numbers end at {FLOAT32_MAX:.3g}. "
-            "Scale observations down, such as by a gymnasium.wrappers.TransformObservation"
+            f"gave the observation {_shown(observation)}, which float32 can't hold: its numbers end"
+            f" at {FLOAT32_MAX:.3g}. Scale observations down, such as by a"
+            " gymnasium.wrappers.TransformObservation"
         )
 
-    def _whole(self, observation: np.ndarray, row: np.ndarray, low: np.ndarray, high: np.ndarray) -> str | None:
+    def _whole(
+        self, observation: np.ndarray, row: np.ndarray, low: np.ndarray, high: np.ndarray
+    ) -> str | None:
         what = f"gave the observation {_shown(observation)}"
-        if observation.dtype.kind == "f" and not (observation == np.floor(observation)).all():  # fractions and NaN
+        # Fractions and NaN
+        if observation.dtype.kind == "f" and not (observation == np.floor(observation)).all():
             return f"{what}; its space {self.space} holds integers"
         if not ((observation >= low) & (observation <= high)).all():
             return f"{what}, which is not in its space {self.space}"
@@ -86,8 +128,9 @@ class ObservationReader:
         if self.dtype != np.float32 or (row.astype(np.longdouble) == observation).all():
             return None
         return (
-            f"{what}, which float32 can't hold exactly, as it does whole numbers up to {2**24}. Make smaller numbers of it by a "
-            "gymnasium.wrappers.TransformObservation, or say by a Box of floating numbers that rounding does no harm"
+            f"{what}, which float32 can't hold exactly, as it does whole numbers up to {2**24}."
+            " Make smaller numbers of it by a gymnasium.wrappers.TransformObservation, or say by a"
+            " Box of floating numbers that rounding does no harm"
         )
 
 
@@ -99,10 +142,12 @@ class OutOfBounds(NamedTuple):
 
 
 class ActionBounds:
-    """Brings actions from the types of tensors (float32, int64) to a space's own, within its bounds.
+    """Brings actions from the types of tensors (float32, int64) to a space's own, within its
+    bounds.
 
-    A bound that float32 rounds outward is still the bound: actions beyond it by no more than rounding become the bound itself.
-    Boxes of integers get the nearest integer. Whatever lies farther out, or isn't finite, is the agent's mistake and isn't mended.
+    A bound that float32 rounds outward is still the bound: actions beyond it by no more than
+    rounding become the bound itself. Boxes of integers get the nearest integer. Whatever lies
+    farther out, or isn't finite, is the agent's mistake and isn't mended.
     """
 
     def __init__(self, space: gym.Space):
@@ -113,15 +158,20 @@ class ActionBounds:
             assert self.whole is not None
             self.low, self.high = self.least, self.greatest = self.whole
             return
-        self.low, self.high = np.asarray(space.low), np.asarray(space.high)
-        least, greatest = self.low.astype(np.float64), self.high.astype(np.float64)
+        self.low = np.asarray(space.low)
+        self.high = np.asarray(space.high)
+        least = self.low.astype(np.float64)
+        greatest = self.high.astype(np.float64)
         self.endless = not bool(np.isfinite(least).all() and np.isfinite(greatest).all())
         finite = [np.where(np.isfinite(bound), np.abs(bound), 0.0) for bound in (least, greatest)]
         slack = ROUNDING * np.maximum(*finite)
-        self.least, self.greatest = least - slack, greatest + slack
+        self.least = least - slack
+        self.greatest = greatest + slack
 
     def outside(self, actions: np.ndarray, rows: np.ndarray) -> OutOfBounds | None:
-        """The first of `rows` [B] bool whose action in `actions` [B, *act] isn't one, or None."""
+        """Return the first of `rows` [B] bool whose action in `actions` [B, *act] isn't one, or
+        None.
+        """
         inside = (actions >= self.least) & (actions <= self.greatest)
         if self.endless:
             inside &= np.isfinite(actions)
@@ -131,10 +181,17 @@ class ActionBounds:
         if not wrong.any():
             return None
         row = int(np.flatnonzero(wrong)[0])
-        action, space = actions[row], self.space
+        action = actions[row]
+        space = self.space
         if isinstance(space, gym.spaces.Discrete):
-            return OutOfBounds(row, f"was given the action {action}; there are actions {self.low} to {self.high}")
-        why = "isn't finite" if not np.isfinite(action).all() else f"isn't in {space}; clip actions to their space"
+            return OutOfBounds(
+                row, f"was given the action {action}; there are actions {self.low} to {self.high}"
+            )
+        why = (
+            "isn't finite"
+            if not np.isfinite(action).all()
+            else f"isn't in {space}; clip actions to their space"
+        )
         return OutOfBounds(row, f"was given the action {_shown(action)}, which {why}")
 
     def own(self, actions: np.ndarray) -> np.ndarray:
@@ -146,7 +203,8 @@ class ActionBounds:
             with np.errstate(over="ignore"):  # beyond float16, of which the bound is left
                 return np.clip(actions.astype(dtype), self.low, self.high)
         nearest = np.rint(actions.astype(np.float64))
-        above, below = nearest >= self.high.astype(np.float64), nearest <= self.low.astype(np.float64)
+        above = nearest >= self.high.astype(np.float64)
+        below = nearest <= self.low.astype(np.float64)
         own = np.where(above | below, 0.0, nearest).astype(dtype)
         return np.where(above, self.high, np.where(below, self.low, own)).astype(dtype, copy=False)
 
@@ -170,7 +228,10 @@ def as_number(value: Any) -> float | None:
 
 
 def as_truth(value: Any) -> bool | None:
-    """`value` as a truth value; None unless it is one, or the number 0 or 1, or an array of one of these."""
+    """`value` as a truth value.
+
+    None unless it is one, or the number 0 or 1, or an array of one of these.
+    """
     if value is True or value is False:
         return value
     number = as_number(value)

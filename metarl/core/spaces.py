@@ -15,7 +15,9 @@ KINDS = (gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary, 
 
 
 def check_space(id: str, name: str, space: Any) -> None:
-    """Raise ValueError, with what to do, unless tensors can hold values of `space`, the `name` of distribution `id`."""
+    """Raise ValueError, with what to do, unless tensors can hold values of `space`, the `name` of
+    distribution `id`.
+    """
     if not isinstance(space, KINDS):
         raise ValueError(f"{id}: {name} {space} {_unsupported(name, space)}.")
     if isinstance(space, gym.spaces.Box):
@@ -32,11 +34,15 @@ def _unsupported(name: str, space: Any) -> str:
     if space is None or isinstance(space, type):
         return "isn't a space; set it to one, such as gymnasium.spaces.Discrete(2)"
     if not isinstance(space, gym.Space):
-        return f"is {OLD_GYM}" if is_of_old_gym(space) else "isn't a space of Gymnasium; use one of gymnasium.spaces"
+        return (
+            f"is {OLD_GYM}"
+            if is_of_old_gym(space)
+            else "isn't a space of Gymnasium; use one of gymnasium.spaces"
+        )
     wrapper = "FlattenObservation" if name == "observation_space" else "TransformAction"
     return (
-        f"isn't supported; flatten it to Discrete, MultiDiscrete, MultiBinary or Box, such as by gymnasium.wrappers.{wrapper} "
-        "around the environment"
+        "isn't supported; flatten it to Discrete, MultiDiscrete, MultiBinary or Box, such as by"
+        f" gymnasium.wrappers.{wrapper} around the environment"
     )
 
 
@@ -54,12 +60,18 @@ def _problem_of_counts(space: gym.Space) -> str | None:
         return None
     assert isinstance(space, gym.spaces.Discrete | gym.spaces.MultiDiscrete)
     counts = space.n if isinstance(space, gym.spaces.Discrete) else space.nvec
-    firsts, counts = np.ravel(space.start).tolist(), np.ravel(counts).tolist()
+    firsts = np.ravel(space.start).tolist()
+    counts = np.ravel(counts).tolist()
     most = min(int(np.iinfo(space.dtype).max), 2**63 - 1)
-    greatest = max((first + count - 1 for first, count in zip(firsts, counts, strict=True)), default=0)
+    greatest = max(
+        (first + count - 1 for first, count in zip(firsts, counts, strict=True)), default=0
+    )
     if greatest <= most:
         return None
-    return f"reaches {greatest}, beyond {most}, the last number of its type; number its values from a lower start"
+    return (
+        f"reaches {greatest}, beyond {most}, the last number of its type; number its values from a"
+        " lower start"
+    )
 
 
 def spaces_of(distribution: Any) -> tuple[gym.Space, gym.Space]:
@@ -74,15 +86,20 @@ def spaces_of(distribution: Any) -> tuple[gym.Space, gym.Space]:
 
 
 def action_dtype(space: gym.Space) -> torch.dtype:
-    """The tensor type of a batch of actions of `space`: int64 for discrete kinds, float32 for boxes."""
+    """Return the tensor type of a batch of actions of `space`.
+
+    Int64 for discrete kinds, float32 for boxes.
+    """
     return torch.float32 if isinstance(space, gym.spaces.Box) else torch.int64
 
 
 def action_tensor(space: gym.Space, actions: np.ndarray) -> torch.Tensor:
-    """Actions [B, *act] that somebody chose in `space` as a batch of `action_dtype`; those of boxes are rounded to float32.
+    """Actions [B, *act] that somebody chose in `space` as a batch of `action_dtype`; those of boxes
+    are rounded to float32.
 
     Raises:
-        ValueError: they aren't numbers; or not values of a discrete kind; or numbers beyond float32.
+        ValueError: they aren't numbers; or not values of a discrete kind; or numbers beyond
+            float32.
     """
     if actions.dtype.kind not in "biuf":
         raise ValueError(f"Actions of {space} are numbers, not {actions.tolist()}.")
@@ -94,12 +111,17 @@ def action_tensor(space: gym.Space, actions: np.ndarray) -> torch.Tensor:
     with np.errstate(over="ignore"):
         chosen = actions.astype(np.float32)
     if not (np.isfinite(chosen) == np.isfinite(actions)).all():
-        raise ValueError(f"Actions of {space} pass through float32, which can't hold {actions.tolist()}.")
+        raise ValueError(
+            f"Actions of {space} pass through float32, which can't hold {actions.tolist()}."
+        )
     return torch.from_numpy(chosen)
 
 
 def observation_dtype(space: gym.Space) -> torch.dtype:
-    """The tensor type of a batch of observations of `space`: int64, uint8 for images, or float32."""
+    """Return the tensor type of a batch of observations of `space`.
+
+    Int64, uint8 for images, or float32.
+    """
     if isinstance(space, gym.spaces.Box):
         return torch.uint8 if space.dtype == "uint8" else torch.float32
     return torch.int64

@@ -15,8 +15,12 @@ class Step(NamedTuple):
     prev_action: Tensor  # [B, *act]  zero at a meta-episode's start, like every prev_*
     prev_reward: Tensor  # [B]        an episode's last reward arrives here too
     prev_terminated: Tensor  # [B] bool   the previous step ended its episode in the MDP
-    prev_truncated: Tensor  # [B] bool   ... by the horizon, the budget or the environment's own limit
-    final_observation: Tensor  # [B, *obs]  after an episode's end: what its last step showed; else = observation
+    prev_truncated: (
+        Tensor  # [B] bool   ... by the horizon, the budget or the environment's own limit
+    )
+    final_observation: (
+        Tensor  # [B, *obs]  after an episode's end: what its last step showed; else = observation
+    )
     meta_episode_start: Tensor  # [B] bool   the task changed: forget
 
     @property
@@ -46,4 +50,6 @@ class Outcome(NamedTuple):
     episode: Tensor  # [B] int64: index of the episode within the meta-episode
     meta_episode_end: Tensor  # [B] bool: the meta-episode ended with this step
     valid: Tensor  # [B] bool: false for rows whose only meta-episode was over before this step
-    exact_reward: Tensor  # [B] as the distribution gave it, before rounding: float64 of Gymnasium environments; scores sum these
+    # [B] as the distribution gave it, before rounding: float64 of Gymnasium environments; scores
+    # sum these
+    exact_reward: Tensor

@@ -1,7 +1,9 @@
-"""What a supervised task distribution is: tasks with examples to learn from and examples to be scored on, many tasks at once.
+"""What a supervised task distribution is: tasks with examples to learn from and examples to be
+scored on, many tasks at once.
 
-Where a `TaskDistribution` has episodes, this has `support` and `query`; both kinds draw frozen `Tasks` by split and seed. It is scored by
-`metarl.evaluation.supervised.evaluate_supervised`, as the loss after each inner step, and the accuracy where answers are right or wrong.
+Where a `TaskDistribution` has episodes, this has `support` and `query`; both kinds draw frozen
+`Tasks` by split and seed. It is scored by `metarl.evaluation.supervised.evaluate_supervised`, as
+the loss after each inner step, and the accuracy where answers are right or wrong.
 """
 
 from abc import ABC, abstractmethod
@@ -24,7 +26,8 @@ class Examples(NamedTuple):
 
 
 class SupervisedDistribution(ABC):
-    """A distribution over supervised tasks of one family. Pure: two instances made alike behave alike, and none keeps state.
+    """A distribution over supervised tasks of one family. Pure: two instances made alike behave
+    alike, and none keeps state.
 
     Attributes:
         id: its id in the registry, such as "SineRegression-v0".
@@ -45,24 +48,35 @@ class SupervisedDistribution(ABC):
         """Draw n tasks of a split on the CPU in float64: same arguments, same tasks."""
 
     def task_keys(self, tasks: Any) -> np.ndarray:
-        """A key [n] for each of `tasks`: those with equal keys are the same task, and scores count them once."""
+        """Return a key [n] for each of `tasks`.
+
+        Those with equal keys are the same task, and scores count them once.
+        """
         keys: np.ndarray = tasks.keys()
         return keys
 
     @abstractmethod
     def support(self, tasks: Any, rng: Generator) -> Examples:
-        """The examples that a learner may adapt to, equally many a task; on the tasks' device and in their floating type."""
+        """Return the examples that a learner may adapt to, equally many a task.
+
+        On the tasks' device and in their floating type.
+        """
 
     @abstractmethod
     def query(self, tasks: Any, rng: Generator) -> Examples:
-        """The examples that show how well it adapted."""
+        """Return the examples that show how well it adapted."""
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss [..., m] of each example, for predictions [..., m, outputs] and targets [..., m, *target]."""
+        """Return the loss [..., m] of each example, for predictions [..., m, outputs] and targets
+        [..., m, *target].
+        """
 
     def loss_and_grad(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The losses [..., m] and their derivatives by the outputs [..., m, outputs]; families override autograd where they know better."""
+        """Return the losses [..., m] and their derivatives by the outputs [..., m, outputs].
+
+        Families override autograd where they know better.
+        """
         with torch.enable_grad():
             leaf = outputs.detach().requires_grad_()
             losses = self.loss(leaf, targets)
@@ -70,11 +84,16 @@ class SupervisedDistribution(ABC):
         return losses.detach(), grad
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
-        """Whether each example's answer is right [..., m] bool; None where answers aren't right or wrong but near or far."""
+        """Return whether each example's answer is right [..., m] bool.
+
+        None where answers aren't right or wrong but near or far.
+        """
         return None
 
     def config(self) -> dict[str, Any]:
-        """The keyword arguments that `metarl.make(id, ...)` needs to build this distribution again (JSON values)."""
+        """Return the keyword arguments that `metarl.make(id, ...)` needs to build this distribution
+        again (JSON values).
+        """
         return {}
 
     def __repr__(self) -> str:

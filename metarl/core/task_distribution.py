@@ -1,7 +1,9 @@
-"""What a task distribution is: pure functions that draw tasks, start episodes and step them, thousands at once.
+"""What a task distribution is: pure functions that draw tasks, start episodes and step them,
+thousands at once.
 
-A family for PyTorch implements `sample`, `reset` and `step` on tensors with a leading dimension n (parallel tasks).
-An environment written for Gymnasium becomes a distribution through `metarl.envs.gymnasium_adapter`.
+A family for PyTorch implements `sample`, `reset` and `step` on tensors with a leading dimension n
+(parallel tasks). An environment written for Gymnasium becomes a distribution through
+`metarl.envs.gymnasium_adapter`.
 """
 
 import hashlib
@@ -39,22 +41,31 @@ __all__ = [
 
 SomeTasks = TypeVar("SomeTasks", bound="Tasks")
 
-# (pose [..., 3] int64: row, column, heading; observation [..., *obs]; the action taken on it [...]) -> the next pose [..., 3]
+# (pose [..., 3] int64: row, column, heading; observation [..., *obs]; the action taken on it [...])
+# -> the next pose [..., 3]
 Odometry = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-SPLITS = ("train", "test", "extrapolate", "validation")  # in this order for ever: adapted tasks count on it
-STREAMS = ("train", "test", "validation")  # of a family that draws each from a stream of its own, of tasks without end
+# In this order for ever: adapted tasks count on it
+SPLITS = ("train", "test", "extrapolate", "validation")
+# Of a family that draws each from a stream of its own, of tasks without end
+STREAMS = ("train", "test", "validation")
 
 
 @dataclass(frozen=True, eq=False)
 class Tasks:
-    """A frozen batch of n tasks; subclasses add tensor fields [n, ...] (floating ones drawn in float64 on the CPU)."""
+    """A frozen batch of n tasks.
+
+    Subclasses add tensor fields [n, ...] (floating ones drawn in float64 on the CPU).
+    """
 
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
 
     def __getitem__(self, index: Any) -> Self:
-        """The tasks at `index`: a slice, a list, a mask or an index tensor; an integer gives a batch of one."""
+        """The tasks at `index`.
+
+        A slice, a list, a mask or an index tensor; an integer gives a batch of one.
+        """
         if not isinstance(index, slice | list):
             index = torch.as_tensor(index)
             index = index[None] if index.dim() == 0 else index
@@ -63,19 +74,31 @@ class Tasks:
         return self.map(lambda tensor: tensor[index])
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """The same tasks with `function` applied to every tensor."""
-        return type(self)(**{field.name: function(getattr(self, field.name)) for field in fields(self)})
+        """Return the same tasks with `function` applied to every tensor."""
+        return type(self)(
+            **{field.name: function(getattr(self, field.name)) for field in fields(self)}
+        )
 
     def to(self, device: str | torch.device, dtype: torch.dtype | None = None) -> Self:
-        """The tasks on `device`; floating tensors in `dtype` when it is given."""
-        return self.map(lambda tensor: tensor.to(device, dtype if tensor.is_floating_point() else None))
+        """Return the tasks on `device`; floating tensors in `dtype` when it is given."""
+        return self.map(
+            lambda tensor: tensor.to(device, dtype if tensor.is_floating_point() else None)
+        )
 
     def where(self, mask: Tensor, other: Self) -> Self:
         """Rows of `other` where `mask` [n] is true, rows of these tasks elsewhere."""
-        return type(self)(**{field.name: where_rows(mask, getattr(other, field.name), getattr(self, field.name)) for field in fields(self)})
+        return type(self)(
+            **{
+                field.name: where_rows(mask, getattr(other, field.name), getattr(self, field.name))
+                for field in fields(self)
+            }
+        )
 
     def keys(self) -> np.ndarray:
-        """A 64-bit hash [n] of each task's parameters: tasks with equal parameters have equal keys, whatever batch they are in."""
+        """Return a 64-bit hash [n] of each task's parameters.
+
+        Tasks with equal parameters have equal keys, whatever batch they are in.
+        """
         return row_keys([getattr(self, field.name) for field in fields(self)])
 
     @property
@@ -94,7 +117,8 @@ def row_keys(tensors: Sequence[Tensor]) -> np.ndarray:
     keys = np.full(len(tensors[0]), len(tensors), np.uint64)
     for tensor in tensors:
         rows = tensor.detach().cpu().reshape(len(tensor), -1)
-        values = (rows.double() + 0.0 if rows.is_floating_point() else rows).contiguous().numpy()  # -0.0 is 0.0
+        # -0.0 is 0.0
+        values = (rows.double() + 0.0 if rows.is_floating_point() else rows).contiguous().numpy()
         size = values.shape[1] * values.itemsize
         words = np.zeros((len(values), -(-size // 8) * 8), np.uint8)
         words[:, :size] = values.view(np.uint8).reshape(len(values), size)
@@ -105,7 +129,7 @@ def row_keys(tensors: Sequence[Tensor]) -> np.ndarray:
 
 
 def _mixed(words: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (Steele et al. 2014), which spreads every bit over all."""
+    """Return the finaliser of SplitMix64 (Steele et al. 2014), which spreads every bit over all."""
     words = words + np.uint64(0x9E3779B97F4A7C15)
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -114,7 +138,10 @@ def _mixed(words: np.ndarray) -> np.ndarray:
 
 
 class Transition(NamedTuple):
-    """What one step of n tasks gives. The horizon is not the distribution's business: whoever steps it truncates."""
+    """What one step of n tasks gives.
+
+    The horizon is not the distribution's business: whoever steps it truncates.
+    """
 
     state: Any  # nested tuples of tensors [n, ...]
     observation: Tensor  # [n, *obs]
@@ -129,20 +156,25 @@ TaskSource = Callable[[Tensor, Tensor], Tasks]
 
 
 class TaskDistribution(ABC):
-    """A distribution over tasks of one family. Pure: two instances made alike behave alike, and none keeps state.
+    """A distribution over tasks of one family. Pure: two instances made alike behave alike, and
+    none keeps state.
 
     Attributes:
         id: its id in the registry, such as "BernoulliBandit-v0".
         observation_space, action_space: Gymnasium spaces of one task.
         horizon: most steps in one episode.
         finite: the family has few tasks by nature, so train and test may overlap; scores say so.
-        has_success: whether the family has a notion of success; where it has none, nothing can be scored by it. None leaves it open:
-            then it has one where some step of an evaluation told of one.
+        has_success: whether the family has a notion of success; where it has none, nothing can be
+            scored by it. None leaves it open: then it has one where some step of an evaluation told
+            of one.
         reveals: an episode's first observation is meant to tell something of the task.
-        hides: fields of its tasks that no observation of an unfinished episode depends on; only rewards, successes and ends do.
+        hides: fields of its tasks that no observation of an unfinished episode depends on; only
+            rewards, successes and ends do.
         headings: ways that an agent which walks about may face, as `odometry` counts them.
-        env_per_row: each row is an environment of its own, so that many rows take long; tensors step all of them at once.
-        splits: the splits it can sample: train, test, and where they make sense validation (to choose settings by) and extrapolate.
+        env_per_row: each row is an environment of its own, so that many rows take long; tensors
+            step all of them at once.
+        splits: the splits it can sample: train, test, and where they make sense validation (to
+            choose settings by) and extrapolate.
     """
 
     id: str
@@ -163,47 +195,72 @@ class TaskDistribution(ABC):
 
     def reset(self, tasks: Any, rng: Generator) -> tuple[Any, Tensor]:
         """Start an episode in each task. Returns (state, observation [n, *obs])."""
-        raise PlugInError(f"{type(self).__name__} has no reset for tensors; play it through MetaEpisodeEnv.")
+        raise PlugInError(
+            f"{type(self).__name__} has no reset for tensors; play it through MetaEpisodeEnv."
+        )
 
     def step(self, tasks: Any, state: Any, action: Tensor, rng: Generator) -> Transition:
-        """Take one step in each task. No `.item()`, no branching on values, noise of a fixed shape."""
-        raise PlugInError(f"{type(self).__name__} has no step for tensors; play it through MetaEpisodeEnv.")
+        """Take one step in each task.
+
+        No `.item()`, no branching on values, noise of a fixed shape.
+        """
+        raise PlugInError(
+            f"{type(self).__name__} has no step for tensors; play it through MetaEpisodeEnv."
+        )
 
     def task_keys(self, tasks: Any) -> np.ndarray:
-        """A key [n] for each of `tasks`: those with equal keys are the same task, and scores count them once."""
+        """Return a key [n] for each of `tasks`.
+
+        Those with equal keys are the same task, and scores count them once.
+        """
         keys: np.ndarray = tasks.keys()
         return keys
 
     def task_count(self, split: str) -> int | None:
-        """How many tasks `split` has, where it draws from a list of them; None where new ones come without end."""
+        """Return how many tasks `split` has, where it draws from a list of them.
+
+        None where new ones come without end.
+        """
         return None
 
     def every_task(self, split: str, seed: int) -> Any:
-        """All tasks of a split that draws from a list, each once; in the order of `sample`, if that plays each once before any twice."""
+        """Return all tasks of a split that draws from a list, each once.
+
+        In the order of `sample`, if that plays each once before any twice.
+        """
         count = self.task_count(split)
         assert count is not None, "the caller asked for how many tasks"
         return self.sample(count, split, seed)
 
     def optimum(self, episodes: int) -> float | None:
-        """The best expected total return of `episodes` episodes from ignorance (Bayes-optimal), where computable."""
+        """Return the best expected total return of `episodes` episodes from ignorance
+        (Bayes-optimal), where computable.
+        """
         return None
 
     def upper_bound(self, tasks: Any, episodes: int) -> Tensor | None:
-        """Expected total return [n] of the best agent that knows each task, over `episodes` episodes."""
+        """Expected total return [n] of the best agent that knows each task, over `episodes`
+        episodes.
+        """
         return None
 
     def relaxation(self, episodes: int) -> float | None:
-        """An upper bound on the optimum that may be tighter than the mean of `upper_bound`, where the family has one."""
+        """Return an upper bound on the optimum that may be tighter than the mean of `upper_bound`,
+        where the family has one.
+        """
         return None
 
     @property
     def odometry(self) -> "Odometry | None":
-        """How an agent that walks about can tell where its moves bring it; None where it can't, or where it doesn't walk.
+        """How an agent that walks about can tell where its moves bring it; None where it can't, or
+        where it doesn't walk.
 
-        A function of its pose, its observation and the action taken on it: the next pose. Poses [..., 3] int64 are row, column and heading
-        (clockwise, below `headings`), counted from where each episode begins, which is the same place in all episodes of a task. A step
-        leads at most one place on. What is seen depends on task and pose only. Where the attribute `size` says how many places there are
-        along a side, no pose is `size` or more away. Memories of places and maps are built on this (`metarl.networks.policies.spatial_memory`).
+        A function of its pose, its observation and the action taken on it: the next pose. Poses
+        [..., 3] int64 are row, column and heading (clockwise, below `headings`), counted from where
+        each episode begins, which is the same place in all episodes of a task. A step leads at most
+        one place on. What is seen depends on task and pose only. Where the attribute `size` says
+        how many places there are along a side, no pose is `size` or more away. Memories of places
+        and maps are built on this (`metarl.networks.policies.spatial_memory`).
         """
         return None
 
@@ -213,11 +270,15 @@ class TaskDistribution(ABC):
         return type(self).render is not TaskDistribution.render
 
     def render(self, tasks: Any, state: Any) -> Tensor | None:
-        """Pictures [n, H, W, 3] uint8 of how the tasks stand in `state`; None where the family has nothing to show."""
+        """Pictures [n, H, W, 3] uint8 of how the tasks stand in `state`.
+
+        None where the family has nothing to show.
+        """
         return None
 
     def render_path(self, tasks: Any, states: Any, moment: int) -> Tensor | None:
-        """One picture [H, W, 3] uint8 of a path; None where episodes aren't paths, and `render` shows each moment alone.
+        """Return one picture [H, W, 3] uint8 of a path; None where episodes aren't paths, and
+        `render` shows each moment alone.
 
         Args:
             tasks: a batch of one.
@@ -227,15 +288,24 @@ class TaskDistribution(ABC):
         return None
 
     def open(self, num_rows: int, rng: Generator) -> "EpisodeRows":
-        """Rows that play episodes of these tasks side by side; `MetaEpisodeEnv` holds the clocks."""
+        """Rows that play episodes of these tasks side by side.
+
+        `MetaEpisodeEnv` holds the clocks.
+        """
         return TensorRows(self, num_rows, rng)
 
     def open_independent(self, rngs: Sequence[Generator]) -> "EpisodeRows":
-        """Rows with a generator each: row i plays exactly as it would alone with `rngs[i]`. Slower than `open`, whose rows share one."""
+        """Rows with a generator each.
+
+        Row i plays exactly as it would alone with `rngs[i]`. Slower than `open`, whose rows share
+        one.
+        """
         return IndependentRows([self.open(1, rng) for rng in rngs])
 
     def config(self) -> dict[str, Any]:
-        """The keyword arguments that `metarl.make(id, ...)` needs to build this distribution again (JSON values)."""
+        """Return the keyword arguments that `metarl.make(id, ...)` needs to build this distribution
+        again (JSON values).
+        """
         return {}
 
     def __repr__(self) -> str:
@@ -248,7 +318,10 @@ class EpisodeRows(ABC):
 
     @abstractmethod
     def reset(self, mask: Tensor, tasks: Tasks) -> Tensor:
-        """Begin an episode of `tasks` [B] in the rows of `mask` [B]; other rows play on. Returns observation [B, *obs], valid in `mask`."""
+        """Begin an episode of `tasks` [B] in the rows of `mask` [B].
+
+        Other rows play on. Returns observation [B, *obs], valid in `mask`.
+        """
 
     @abstractmethod
     def step(self, action: Tensor) -> Transition:
@@ -258,16 +331,22 @@ class EpisodeRows(ABC):
         """From now on only rows of `mask` [B] are read; the others needn't be reset or stepped."""
 
     def render(self, row: int) -> Tensor | None:
-        """A picture [H, W, 3] uint8 of how `row` stands; None where there is nothing to show."""
+        """Return a picture [H, W, 3] uint8 of how `row` stands.
+
+        None where there is nothing to show.
+        """
         return None
 
     def describe(self, row: int) -> str:
-        """How error messages name the task of `row`."""
+        """Return how error messages name the task of `row`."""
         return f"the task of row {row}"
 
     @property
     def tells_success(self) -> bool | None:
-        """Whether some step so far told if it was a success; None where steps can't but say yes or no, as of tensor families."""
+        """Whether some step so far told if it was a success.
+
+        None where steps can't but say yes or no, as of tensor families.
+        """
         return None
 
     def close(self) -> None:  # noqa: B027
@@ -275,15 +354,21 @@ class EpisodeRows(ABC):
 
 
 class TensorRows(EpisodeRows):
-    """Rows of a tensor family: one `reset` and one `step` over all rows, merged by masks, static in shape."""
+    """Rows of a tensor family.
+
+    One `reset` and one `step` over all rows, merged by masks, static in shape.
+    """
 
     def __init__(self, distribution: TaskDistribution, num_rows: int, rng: Generator):
-        self.distribution, self.num_rows, self.rng = distribution, num_rows, rng
+        self.distribution = distribution
+        self.num_rows = num_rows
+        self.rng = rng
         self.tasks: Tasks | None = None
         self.state: Any = None
 
     def reset(self, mask: Tensor, tasks: Tasks) -> Tensor:
-        state, observation = self.distribution.reset(tasks, self.rng)  # all rows draw, so that no row's noise depends on another's clock
+        # All rows draw, so that no row's noise depends on another's clock
+        state, observation = self.distribution.reset(tasks, self.rng)
         self.state = state if self.state is None else where_rows(mask, state, self.state)
         self.tasks = tasks
         return observation
@@ -297,7 +382,10 @@ class TensorRows(EpisodeRows):
     def render(self, row: int) -> Tensor | None:
         if self.tasks is None:
             return None
-        one, state = self.tasks[row].to("cpu"), tree_map(lambda part: part[row : row + 1].cpu(), self.state)
+        one, state = (
+            self.tasks[row].to("cpu"),
+            tree_map(lambda part: part[row : row + 1].cpu(), self.state),
+        )
         pictures = self.distribution.render(one, state)
         return None if pictures is None else pictures[0]
 
@@ -313,13 +401,20 @@ class IndependentRows(EpisodeRows):
     def reset(self, mask: Tensor, tasks: Tasks) -> Tensor:
         if tasks is not self.tasks:
             self.tasks, self.each = tasks, [tasks[i : i + 1] for i in range(len(self.rows))]
-        return torch.cat([row.reset(mask[i : i + 1], self.each[i]) for i, row in enumerate(self.rows)])
+        return torch.cat(
+            [row.reset(mask[i : i + 1], self.each[i]) for i, row in enumerate(self.rows)]
+        )
 
     def step(self, action: Tensor) -> Transition:
         parts = [row.step(action[i : i + 1]) for i, row in enumerate(self.rows)]
-        truncated = None if parts[0].truncated is None else torch.cat([part.truncated for part in parts if part.truncated is not None])
+        truncated = (
+            None
+            if parts[0].truncated is None
+            else torch.cat([part.truncated for part in parts if part.truncated is not None])
+        )
         observation, reward, terminated, success = (
-            torch.cat([getattr(part, name) for part in parts]) for name in ("observation", "reward", "terminated", "success")
+            torch.cat([getattr(part, name) for part in parts])
+            for name in ("observation", "reward", "terminated", "success")
         )
         return Transition(None, observation, reward, terminated, success, truncated)
 
@@ -341,29 +436,48 @@ class IndependentRows(EpisodeRows):
 
 
 def join_tasks(parts: Sequence[SomeTasks]) -> SomeTasks:
-    """One batch of the tasks of all `parts`, in order."""
-    return type(parts[0])(**{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(parts[0])})
+    """Return one batch of the tasks of all `parts`, in order."""
+    return type(parts[0])(
+        **{
+            field.name: torch.cat([getattr(part, field.name) for part in parts])
+            for field in fields(parts[0])
+        }
+    )
 
 
 def where_rows(mask: Tensor, chosen: Any, other: Any) -> Any:
-    """Rows of `chosen` where `mask` [n] is true, of `other` elsewhere, through nested tuples of tensors [n, ...]."""
+    """Rows of `chosen` where `mask` [n] is true, of `other` elsewhere, through nested tuples of
+    tensors [n, ...].
+    """
     if isinstance(chosen, Tensor):
-        if mask.dim() == 1 and _in_words(chosen) and _in_words(other):  # images: eight bytes at once take an eighth of the time
-            words: Tensor = torch.where(mask[:, None], chosen.flatten(1).view(torch.int64), other.flatten(1).view(torch.int64))
+        # images: eight bytes at once take an eighth of the time
+        if mask.dim() == 1 and _in_words(chosen) and _in_words(other):
+            words: Tensor = torch.where(
+                mask[:, None],
+                chosen.flatten(1).view(torch.int64),
+                other.flatten(1).view(torch.int64),
+            )
             return words.view(torch.uint8).view(chosen.shape)
-        return torch.where(mask.reshape(mask.shape + (1,) * (chosen.dim() - mask.dim())), chosen, other)
+        return torch.where(
+            mask.reshape(mask.shape + (1,) * (chosen.dim() - mask.dim())), chosen, other
+        )
     parts = [where_rows(mask, a, b) for a, b in zip(chosen, other, strict=True)]
     return type(chosen)(*parts) if hasattr(chosen, "_fields") else tuple(parts)
 
 
 def _in_words(rows: Tensor) -> bool:
-    """Whether rows of bytes can be read as 64-bit words where they lie."""
-    fits = rows.dtype == torch.uint8 and rows.dim() > 1 and rows.is_contiguous() and rows.numel() > 0
+    """Return whether rows of bytes can be read as 64-bit words where they lie."""
+    fits = (
+        rows.dtype == torch.uint8 and rows.dim() > 1 and rows.is_contiguous() and rows.numel() > 0
+    )
     return fits and rows[0].numel() % 8 == 0 and rows.storage_offset() % 8 == 0
 
 
 def check_draw(distribution: Any, n: int, split: str, seed: int) -> None:
-    """Raise ValueError unless `sample` of `distribution` can be called so; each `sample` begins with this."""
+    """Raise ValueError unless `sample` of `distribution` can be called so.
+
+    Each `sample` begins with this.
+    """
     check_split(distribution, split)
     check_whole(f"{distribution.id}: the number of tasks", n, 0)
     check_seed(seed, f"{distribution.id}: seed")
@@ -372,11 +486,17 @@ def check_draw(distribution: Any, n: int, split: str, seed: int) -> None:
 def check_split(distribution: Any, split: str) -> None:
     """Raise ValueError unless `distribution`, of episodes or of examples, has `split`."""
     if not isinstance(split, str) or split not in distribution.splits:
-        raise ValueError(f"{distribution.id} has no split {split!r}; choose one of {', '.join(distribution.splits)}.")
+        raise ValueError(
+            f"{distribution.id} has no split {split!r}; choose one of"
+            f" {', '.join(distribution.splits)}."
+        )
 
 
-def fresh_tasks(distribution: TaskDistribution, split: str, num_rows: int, seed: int, first: int = 0) -> TaskSource:
-    """A source of never-ending tasks: row i's j-th task is row i of block j, a pure function of (seed, i, j).
+def fresh_tasks(
+    distribution: TaskDistribution, split: str, num_rows: int, seed: int, first: int = 0
+) -> TaskSource:
+    """Return a source of never-ending tasks: row i's j-th task is row i of block j, a pure function
+    of (seed, i, j).
 
     Args:
         distribution: where tasks come from.
@@ -386,14 +506,18 @@ def fresh_tasks(distribution: TaskDistribution, split: str, num_rows: int, seed:
         first: offset added to every j, so that successive rollouts see new tasks.
     """
     check_split(distribution, split)
-    num_rows, seed, first = check_whole("num_rows", num_rows), check_seed(seed), check_whole("first", first, 0)
+    num_rows = check_whole("num_rows", num_rows)
+    seed = check_seed(seed)
+    first = check_whole("first", first, 0)
     blocks: dict[int, Tasks] = {}  # the latest used is the last
 
     def block_of(j: int) -> Tasks:
         if j in blocks:
             blocks[j] = blocks.pop(j)
         else:
-            blocks[j] = distribution.sample(num_rows, split, derive_seed(seed, "task block", first + j))
+            blocks[j] = distribution.sample(
+                num_rows, split, derive_seed(seed, "task block", first + j)
+            )
             if len(blocks) > 8:  # rows far behind or ahead draw their block again: sampling is pure
                 del blocks[next(iter(blocks))]
         return blocks[j]
@@ -402,7 +526,11 @@ def fresh_tasks(distribution: TaskDistribution, split: str, num_rows: int, seed:
         wanted = sorted(set(counts.tolist()))
         if len(wanted) == 1:
             block = block_of(wanted[0])
-            return block if len(rows) == num_rows and bool((rows == torch.arange(num_rows)).all()) else block[rows]
+            return (
+                block
+                if len(rows) == num_rows and bool((rows == torch.arange(num_rows)).all())
+                else block[rows]
+            )
         order = torch.cat([torch.nonzero(counts == j).flatten() for j in wanted])
         return join_tasks([block_of(j)[rows[counts == j]] for j in wanted])[order.argsort()]
 

@@ -1,7 +1,8 @@
 """Worker processes with a pipe each, and nothing left behind.
 
-A worker is a fresh interpreter, not a fork: forks of a process that runs PyTorch's threads may hang, and multiprocessing's own
-fresh processes run the user's script again. Workers end when the pipe to their parent closes, even if the parent was killed.
+A worker is a fresh interpreter, not a fork: forks of a process that runs PyTorch's threads may
+hang, and multiprocessing's own fresh processes run the user's script again. Workers end when the
+pipe to their parent closes, even if the parent was killed.
 """
 
 import faulthandler
@@ -30,20 +31,25 @@ START = """import importlib, json, sys
 setup = json.loads(sys.argv[1])
 sys.path[:] = setup.pop("path")
 getattr(importlib.import_module(setup.pop("module")), "serve")(**setup)"""
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # workers share the cores among them
+# Workers share the cores among them
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 def check_patience(id: str, patience: object) -> None:
     """Raise ValueError unless `patience` is a number of seconds above 0, or None."""
     number = isinstance(patience, Real) and not isinstance(patience, bool)
     if patience is not None and not (number and 0 < float(patience) < LONGEST_PATIENCE):  # type: ignore[arg-type]
-        raise ValueError(f"{id}: patience must be a number of seconds above 0, or None to wait for ever, not {patience!r}.")
+        raise ValueError(
+            f"{id}: patience must be a number of seconds above 0, or None to wait for ever, not"
+            f" {patience!r}."
+        )
 
 
 class WorkerProcesses:
     """Fresh interpreters, each in the function `serve` of a module.
 
-    `serve` is called with `connection`, `lifeline` and `patience`, which are for `enter_worker`, and what `start` gave as setup.
+    `serve` is called with `connection`, `lifeline` and `patience`, which are for `enter_worker`,
+    and what `start` gave as setup.
 
     Attributes:
         connections: the parent's end of each worker's pipe.
@@ -55,10 +61,21 @@ class WorkerProcesses:
         self.connections: list[Connection] = []
         self._lifeline, alive = os.pipe()
         self._descriptors = [self._lifeline, alive]
-        self._finalizer = weakref.finalize(self, _release, os.getpid(), self.processes, self.connections, self._descriptors)
+        self._finalizer = weakref.finalize(
+            self, _release, os.getpid(), self.processes, self.connections, self._descriptors
+        )
 
-    def start(self, module: str, setup: dict[str, Any], pass_fds: Sequence[int] = (), instead_of: int | None = None) -> None:
-        """Start one more, or one in the place of a worker that died; `setup` is JSON, and `pass_fds` stay open in it."""
+    def start(
+        self,
+        module: str,
+        setup: dict[str, Any],
+        pass_fds: Sequence[int] = (),
+        instead_of: int | None = None,
+    ) -> None:
+        """Start one more, or one in the place of a worker that died.
+
+        `setup` is JSON, and `pass_fds` stay open in it.
+        """
         ours, theirs = Pipe()
         with theirs:
             if instead_of is None:
@@ -94,7 +111,7 @@ class WorkerProcesses:
         return self._finalizer.alive
 
     def cause_of_death(self, worker: int) -> str:
-        """What a worker that closed its pipe died of, in words."""
+        """Return what a worker that closed its pipe died of, in words."""
         try:
             status = self.processes[worker].wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -102,7 +119,9 @@ class WorkerProcesses:
         return f"was killed by {_signal(-status)}" if status < 0 else f"exited with status {status}"
 
     def answers_within(self, worker: int, deadline: float | None) -> bool:
-        """Whether a worker has something to say, or has closed its pipe, before `deadline` by the monotonic clock; None waits."""
+        """Return whether a worker has something to say, or has closed its pipe, before `deadline`
+        by the monotonic clock; None waits.
+        """
         if deadline is None:
             return True
         poll = select.poll()
@@ -124,7 +143,10 @@ class WorkerProcesses:
 
 
 def enter_worker(connection: int, lifeline: int, patience: float) -> Connection:
-    """What `serve` calls first: the pipe to the parent. From now on the process ends soon after its parent."""
+    """Return what `serve` calls first.
+
+    The pipe to the parent. From now on the process ends soon after its parent.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
     threading.Thread(target=_die_with_parent, args=(lifeline, patience), daemon=True).start()
@@ -137,7 +159,12 @@ def _die_with_parent(lifeline: int, patience: float) -> None:
     os._exit(1)
 
 
-def _release(owner: int, processes: list["subprocess.Popen[bytes]"], connections: list[Connection], descriptors: list[int]) -> None:
+def _release(
+    owner: int,
+    processes: list["subprocess.Popen[bytes]"],
+    connections: list[Connection],
+    descriptors: list[int],
+) -> None:
     if os.getpid() != owner:  # a fork of the owner ends: the workers aren't its own
         return
     for connection in connections:

@@ -1,4 +1,6 @@
-"""Environments that a script registered with Gymnasium, made known in its worker processes, which don't run the script."""
+"""Environments that a script registered with Gymnasium, made known in its worker processes, which
+don't run the script.
+"""
 
 import copy
 import sys
@@ -10,11 +12,13 @@ from gymnasium.envs.registration import EnvSpec
 
 __all__ = ["register_in_worker", "registered_by_script", "unknown_to_workers"]
 
-KNOWN_TO_ALL = ("gymnasium.", "metarl.")  # modules of entry points that every process registers by itself
+# Modules of entry points that every process registers by itself
+KNOWN_TO_ALL = ("gymnasium.", "metarl.")
 
 
 def registered_by_script() -> list[bytes]:
-    """Return what this process has registered beyond Gymnasium's and metarl's environments, each pickled.
+    """Return what this process has registered beyond Gymnasium's and metarl's environments, each
+    pickled.
 
     What can't be pickled is left out; `unknown_to_workers` tells of it where it is missed.
     """
@@ -28,7 +32,10 @@ def registered_by_script() -> list[bytes]:
 
 
 def register_in_worker(pickled: list[bytes]) -> None:
-    """Register what `registered_by_script` gave in another process; what can't be loaded here is left out."""
+    """Register what `registered_by_script` gave in another process.
+
+    What can't be loaded here is left out.
+    """
     for each in pickled:
         with suppress(Exception):
             spec = cloudpickle.loads(each)
@@ -36,17 +43,24 @@ def register_in_worker(pickled: list[bytes]) -> None:
 
 
 def unknown_to_workers(error: BaseException | None) -> str:
-    """Return what to do where an environment isn't registered in a worker; nothing for any other error."""
+    """Return what to do where an environment isn't registered in a worker.
+
+    Nothing for any other error.
+    """
     if not isinstance(error, gym.error.UnregisteredEnv):
         return ""
     return (
-        " A worker process knows what your script registered with Gymnasium only where that can be pickled: call gymnasium.register in "
-        "make_env, or in a module that make_env imports, or use workers=0."
+        " A worker process knows what your script registered with Gymnasium only where that can be"
+        " pickled: call gymnasium.register in make_env, or in a module that make_env imports, or"
+        " use workers=0."
     )
 
 
 def _with_objects(spec: EnvSpec) -> EnvSpec:
-    """The same with the script's own objects in place of their names: "__main__:Maze" is nothing in another process."""
+    """Return the same with the script's own objects in place of their names.
+
+    "__main__:Maze" is nothing in another process.
+    """
     own = copy.copy(spec)
     for field in ("entry_point", "vector_entry_point"):
         named = getattr(spec, field)

@@ -11,13 +11,18 @@ PLENTY = GIB  # more than a worker takes, of all environments that we know
 
 
 def available_bytes() -> int:
-    """Memory that new processes can have: the machine's, or what its container's limit leaves, if that is less."""
+    """Memory that new processes can have.
+
+    The machine's, or what its container's limit leaves, if that is less.
+    """
     available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with suppress(OSError, ValueError):  # Linux counts what it could take back from its caches too
         lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
         available = int(lines["MemAvailable"].split()[0]) * 1024
     with suppress(OSError, ValueError):  # no such files, or "max"
-        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
+        limit, used = (
+            int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current")
+        )
         available = min(available, max(limit - used, 0))
     return available
 
@@ -33,7 +38,9 @@ def own_bytes() -> int:
 
 
 def plainly_enough(workers: int) -> bool:
-    """Whether so many workers fit even if they took far more than any does, so that there is no need to measure."""
+    """Return whether so many workers fit even if they took far more than any does, so that there is
+    no need to measure.
+    """
     return workers * PLENTY <= available_bytes()
 
 
@@ -49,7 +56,8 @@ def check_memory(id: str, workers: int, first: int) -> None:
     available = available_bytes() + first
     if workers * first > available:
         raise ValueError(
-            f"{id}: {workers} worker processes need about {workers * first / GIB:.1f} GiB of memory ({first / 2**20:.0f} MiB each, as the "
-            f"first one shows), and {available / GIB:.1f} GiB are free; use at most {available // first}: set fewer workers, or fewer rows "
-            "where each row has a worker of its own."
+            f"{id}: {workers} worker processes need about {workers * first / GIB:.1f} GiB of memory"
+            f" ({first / 2**20:.0f} MiB each, as the first one shows), and {available / GIB:.1f}"
+            f" GiB are free; use at most {available // first}: set fewer workers, or fewer rows"
+            " where each row has a worker of its own."
         )

@@ -1,6 +1,7 @@
 """Worker processes that play rows of Gymnasium environments, with all numbers in shared memory.
 
-The shared memory has no name and goes with the last process that maps it; `metarl.envs.processes` says how workers start and end.
+The shared memory has no name and goes with the last process that maps it; `metarl.envs.processes`
+says how workers start and end.
 """
 
 import math
@@ -36,40 +37,51 @@ MOST_DEATHS = 3  # of workers in a task of which no episode was finished in betw
 class WorkerPool:
     """Plays `num_rows` rows in `workers` processes, a contiguous slice of rows each.
 
-    A worker that dies, of an emulator's segmentation fault or of kill -9, is started again, with a warning. The episodes in its rows are
-    cut there: truncated, with a reward of 0 in the step that was lost and the latest observation. That is honest, since nothing ended in
-    the task, but a return of such an episode lacks what would have followed. An error in Python, which would come again, stops the play.
+    A worker that dies, of an emulator's segmentation fault or of kill -9, is started again, with a
+    warning. The episodes in its rows are cut there: truncated, with a reward of 0 in the step that
+    was lost and the latest observation. That is honest, since nothing ended in the task, but a
+    return of such an episode lacks what would have followed. An error in Python, which would come
+    again, stops the play.
 
     Args:
-        spec: what to play; pickled with cloudpickle, so functions of a script or a notebook will do, and so will environments that it
-            registered with Gymnasium.
+        spec: what to play; pickled with cloudpickle, so functions of a script or a notebook will
+            do, and so will environments that it registered with Gymnasium.
         num_rows: B. workers: processes, at most B.
-        patience: seconds that a worker has to carry out one command, such as a step of all its rows; None waits for ever. It has
-            at least `PATIENCE_TO_START` to start.
+        patience: seconds that a worker has to carry out one command, such as a step of all its
+            rows; None waits for ever. It has at least `PATIENCE_TO_START` to start.
 
     Attributes:
         arrays: of all rows, shared with the workers.
 
     Raises:
         ValueError: the spec can't be pickled, or there isn't memory for so many workers.
-        PlugInError: an environment broke its contract, or workers died `MOST_DEATHS` times in a task of which no episode was finished
-            in between, or while they were starting, or one didn't answer in time; all workers are closed then.
+        PlugInError: an environment broke its contract, or workers died `MOST_DEATHS` times in a
+            task of which no episode was finished in between, or while they were starting, or one
+            didn't answer in time; all workers are closed then.
     """
 
-    def __init__(self, spec: EnvSpec, num_rows: int, workers: int, patience: float | None = DEFAULT_PATIENCE):
+    def __init__(
+        self, spec: EnvSpec, num_rows: int, workers: int, patience: float | None = DEFAULT_PATIENCE
+    ):
         check_patience(spec.id, patience)
         try:
             self._pickled = cloudpickle.dumps((registered_by_script(), cloudpickle.dumps(spec)))
         except Exception as error:
             raise ValueError(
-                f"{spec.id}: make_env or a task can't be sent to worker processes ({error}); make them picklable, or use workers=0."
+                f"{spec.id}: make_env or a task can't be sent to worker processes ({error}); make"
+                " them picklable, or use workers=0."
             ) from error
-        self.spec, self._num_rows, self._patience = spec, num_rows, patience
+        self.spec = spec
+        self._num_rows = num_rows
+        self._patience = patience
         self._slices = slices(num_rows, workers)
         self._workers = WorkerProcesses()
-        self._lost = np.zeros(num_rows, bool)  # rows whose episode went with their worker, until they are reset
-        self._tasks: dict[int, tuple[int, int]] = {}  # row -> split and index of the task that it plays
-        self._deaths: Counter[tuple[int, int]] = Counter()  # of workers in a task, since an episode of it was finished
+        # Rows whose episode went with their worker, until they are reset
+        self._lost = np.zeros(num_rows, bool)
+        # Row -> split and index of the task that it plays
+        self._tasks: dict[int, tuple[int, int]] = {}
+        # Of workers in a task, since an episode of it was finished
+        self._deaths: Counter[tuple[int, int]] = Counter()
         size = bytes_needed(spec, num_rows)
         self._memory = _anonymous_memory(size)
         self._workers.keep(self._memory)
@@ -116,7 +128,7 @@ class WorkerPool:
         arrays.truncated[self._lost & arrays.wanted] = True
 
     def render(self, row: int) -> np.ndarray | None:
-        """What `RowPlayer.render` gives in the worker that plays `row`."""
+        """Return what `RowPlayer.render` gives in the worker that plays `row`."""
         worker = next(i for i, rows in enumerate(self._slices) if row in rows)
         if self._run(f"render {row}".encode(), [worker]):
             raise PlugInError(self._obituary(worker))
@@ -125,7 +137,11 @@ class WorkerPool:
         except (EOFError, OSError) as error:
             raise PlugInError(self._obituary(worker)) from error
         shape = np.frombuffer(packed, np.int64, 3 if packed else 0)
-        return np.frombuffer(packed, np.uint8, offset=shape.nbytes).reshape(shape).copy() if packed else None
+        return (
+            np.frombuffer(packed, np.uint8, offset=shape.nbytes).reshape(shape).copy()
+            if packed
+            else None
+        )
 
     def close(self) -> None:
         """Let the workers close their environments and end; kill those that don't."""
@@ -140,23 +156,39 @@ class WorkerPool:
 
     def _launch(self, worker: int, instead_of: int | None) -> None:
         rows = self._slices[worker]
-        setup = {"memory": self._memory, "first": rows.start, "last": rows.stop, "num_rows": self._num_rows}
+        setup = {
+            "memory": self._memory,
+            "first": rows.start,
+            "last": rows.stop,
+            "num_rows": self._num_rows,
+        }
         self._workers.start("metarl.envs.workers", setup, (self._memory,), instead_of)
 
     def _start_again(self, worker: int) -> None:
         """Put a fresh worker in the place of one that died, unless that happens again and again."""
-        rows, arrays = self._slices[worker], self.arrays
+        rows = self._slices[worker]
+        arrays = self.arrays
         died = True
         while died:
-            message, running = self._obituary(worker), int(arrays.at[rows.start])
-            blamed = {self._tasks[row] for row in ([running] if running >= 0 else rows) if row in self._tasks}
+            message = self._obituary(worker)
+            running = int(arrays.at[rows.start])
+            blamed = {
+                self._tasks[row]
+                for row in ([running] if running >= 0 else rows)
+                if row in self._tasks
+            }
             self._deaths.update(blamed)
             if max((self._deaths[task] for task in blamed), default=0) >= MOST_DEATHS:
                 self.close()
                 raise PlugInError(
-                    f"{message} That was death {MOST_DEATHS} there without a finished episode; mend the task or leave it out."
+                    f"{message} That was death {MOST_DEATHS} there without a finished episode; mend"
+                    " the task or leave it out."
                 )
-            warnings.warn(f"{message} The episodes of its rows are cut there, and a new worker plays on.", RuntimeWarning, stacklevel=2)
+            warnings.warn(
+                f"{message} The episodes of its rows are cut there, and a new worker plays on.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
             part = slice(rows.start, rows.stop)
             seen = arrays.observation[part].copy()
             arrays.at[rows.start] = STARTING
@@ -167,7 +199,9 @@ class WorkerPool:
     def _run(self, command: bytes, workers: Sequence[int]) -> list[int]:
         """Have `workers` carry out `command` side by side. Returns those that died of it."""
         if not self._workers.open:
-            raise PlugInError(f"{self.spec.id}: the worker processes are closed; make a new environment.")
+            raise PlugInError(
+                f"{self.spec.id}: the worker processes are closed; make a new environment."
+            )
         died = []
         patience = math.inf if self._patience is None else self._patience
         if command is self._pickled:
@@ -177,7 +211,9 @@ class WorkerPool:
             for i in workers:
                 with suppress(ConnectionError):  # it is found dead below
                     self._workers.connections[i].send_bytes(command)
-            for i in reversed(workers):  # the last to begin is about the last to end: then the other answers wait, and none wakes us
+            # The last to begin is about the last to end: then the other answers wait, and none
+            # wakes us
+            for i in reversed(workers):
                 if not self._workers.answers_within(i, deadline):
                     raise self._hung(i, patience)
                 try:
@@ -202,21 +238,35 @@ class WorkerPool:
         )
 
     def _obituary(self, worker: int) -> str:
-        """Who died, of what, and while playing which task at which step."""
+        """Return who died, of what, and while playing which task at which step."""
         return self._told(worker, self._workers.cause_of_death(worker))
 
     def _told(self, worker: int, what: str) -> str:
-        """What happened to a worker, and where."""
-        rows, arrays = self._slices[worker], self.arrays
-        who = f"{self.spec.id}: worker process {worker} (rows {rows.start} to {rows.stop - 1}) {what}"
+        """Return what happened to a worker, and where."""
+        rows = self._slices[worker]
+        arrays = self.arrays
+        who = (
+            f"{self.spec.id}: worker process {worker} (rows {rows.start} to {rows.stop - 1}) {what}"
+        )
         row = int(arrays.at[rows.start])
         if row >= 0:
-            return f"{who} while it played {self.spec.name_task(arrays, row)} in row {row}, at step {arrays.clock[row]} of its episode."
+            return (
+                f"{who} while it played {self.spec.name_task(arrays, row)} in row {row}, at step"
+                f" {arrays.clock[row]} of its episode."
+            )
         if row == STARTING and not any(row in self._tasks for row in rows):
-            return f"{who} while it was starting: while it loaded make_env, the tasks and the modules that they need."
+            return (
+                f"{who} while it was starting: while it loaded make_env, the tasks and the modules"
+                " that they need."
+            )
         names = dict.fromkeys(self.spec.name_task(arrays, row) for row in rows)
-        shown = ", ".join(list(names)[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-        return f"{who} between steps (its first row was at step {arrays.clock[rows.start]} of its episode); it held {shown}."
+        shown = ", ".join(list(names)[:8]) + (
+            f" and {len(names) - 8} more" if len(names) > 8 else ""
+        )
+        return (
+            f"{who} between steps (its first row was at step {arrays.clock[rows.start]} of its"
+            f" episode); it held {shown}."
+        )
 
 
 def slices(num_rows: int, workers: int) -> list[range]:
@@ -225,25 +275,42 @@ def slices(num_rows: int, workers: int) -> list[range]:
     return [range(first, last) for first, last in pairwise(edges)]
 
 
-def serve(connection: int, lifeline: int, patience: float, memory: int, first: int, last: int, num_rows: int) -> None:
+def serve(
+    connection: int,
+    lifeline: int,
+    patience: float,
+    memory: int,
+    first: int,
+    last: int,
+    num_rows: int,
+) -> None:
     """What a worker process does: play rows [first, last) until the pipe closes.
 
     Args:
-        connection, lifeline, patience: see `metarl.envs.processes`. memory: file descriptor of the shared arrays.
+        connection, lifeline, patience: see `metarl.envs.processes`. memory: file descriptor of the
+            shared arrays.
         first, last: the slice of rows. num_rows: B.
     """
-    pipe, player = enter_worker(connection, lifeline, patience), None
+    pipe = enter_worker(connection, lifeline, patience)
+    player = None
     try:
         registered, pickled = cloudpickle.loads(pipe.recv_bytes())
         try:
             register_in_worker(registered)
             spec = cloudpickle.loads(pickled)
         except Exception as error:
-            _tell(pipe, f"A worker process could not load make_env and the tasks: {error}{_trace(error)}")
+            _tell(
+                pipe,
+                f"A worker process could not load make_env and the tasks: {error}{_trace(error)}",
+            )
             return
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)
-        player = RowPlayer(spec, arrays_in(mmap.mmap(memory, bytes_needed(spec, num_rows)), spec, num_rows), range(first, last))
+        player = RowPlayer(
+            spec,
+            arrays_in(mmap.mmap(memory, bytes_needed(spec, num_rows)), spec, num_rows),
+            range(first, last),
+        )
         drawn: list[bytes] = []
         while True:
             for message in (b"", *drawn):
@@ -273,12 +340,14 @@ def _trace(error: BaseException) -> str:
 
 
 def _packed(picture: np.ndarray | None) -> bytes:
-    """A picture's three lengths and its numbers; nothing of None."""
-    return b"" if picture is None else np.array(picture.shape, np.int64).tobytes() + picture.tobytes()
+    """Return a picture's three lengths and its numbers; nothing of None."""
+    return (
+        b"" if picture is None else np.array(picture.shape, np.int64).tobytes() + picture.tobytes()
+    )
 
 
 def _anonymous_memory(size: int) -> int:
-    """A file descriptor of `size` bytes of memory that no path leads to."""
+    """Return a file descriptor of `size` bytes of memory that no path leads to."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("metarl rows")
     else:

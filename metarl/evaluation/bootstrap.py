@@ -1,8 +1,10 @@
-"""Bootstrap intervals for statistics that have no simple formula, over tasks, over runs within strata, and over seeds and tasks at once.
+"""Bootstrap intervals for statistics that have no simple formula, over tasks, over runs within
+strata, and over seeds and tasks at once.
 
-A resample is a count of how often each score was drawn, never a copy of the scores: bandit totals have a few distinct values, so even
-200,000 tasks resample in a moment. A task that was played more than once is redrawn with all its
-scores. A statistic is therefore a function of (sorted values [m], counts [resamples, m]) -> [resamples].
+A resample is a count of how often each score was drawn, never a copy of the scores: bandit totals
+have a few distinct values, so even 200,000 tasks resample in a moment. A task that was played more
+than once is redrawn with all its scores. A statistic is therefore a function of (sorted values [m],
+counts [resamples, m]) -> [resamples].
 """
 
 from collections.abc import Callable, Iterator
@@ -30,23 +32,29 @@ CELLS = 4_000_000  # counts held at a time
 
 
 def mean_of_counts(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The mean [resamples] of `values` [m] that occur `counts` [resamples, m] times."""
+    """Return the mean [resamples] of `values` [m] that occur `counts` [resamples, m] times."""
     return counts @ values / counts.sum(1)
 
 
 def interquartile_mean_of_counts(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The mean [resamples] of the middle half; a value on the edge counts with the share inside."""
+    """Return the mean [resamples] of the middle half.
+
+    A value on the edge counts with the share inside.
+    """
     upto = counts.cumsum(1)
     total = upto[:, -1:]
-    inside = np.clip(np.minimum(upto, 0.75 * total) - np.maximum(upto - counts, 0.25 * total), 0, None)
+    inside = np.clip(
+        np.minimum(upto, 0.75 * total) - np.maximum(upto - counts, 0.25 * total), 0, None
+    )
     return inside @ values / inside.sum(1)
 
 
 def median_of_counts(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The median [resamples]: the middle score, or halfway between the middle two."""
+    """Return the median [resamples]: the middle score, or halfway between the middle two."""
     upto = counts.cumsum(1)
     total = upto[:, -1:]
-    lower, upper = (upto < (total + 1) // 2).sum(1), (upto < total // 2 + 1).sum(1)
+    lower = (upto < (total + 1) // 2).sum(1)
+    upper = (upto < total // 2 + 1).sum(1)
     return (values[lower] + values[upper]) / 2
 
 
@@ -59,7 +67,8 @@ def bootstrap(
     level: float = 0.95,
     tasks: ArrayLike | None = None,
 ) -> Estimate:
-    """`statistic` of `scores` [n] with a percentile interval: tasks are redrawn with replacement (Efron 1979).
+    """`statistic` of `scores` [n] with a percentile interval: tasks are redrawn with replacement
+    (Efron 1979).
 
     Args:
         tasks: labels [n] of repeated tasks, where the scores don't know them.
@@ -71,7 +80,12 @@ def bootstrap(
     if distinct == 1:
         return Estimate(float(statistic(values, present[None])[0]), -np.inf, np.inf, 1, level)
     shape = distinct, len(values)
-    held = None if codes is None else sparse.csr_array((np.ones(len(x)), (codes, inverse)), shape=shape)  # how often each task got each
+    # How often each task got each
+    held = (
+        None
+        if codes is None
+        else sparse.csr_array((np.ones(len(x)), (codes, inverse)), shape=shape)
+    )
 
     def draws(size: int) -> np.ndarray:
         if held is not None:
@@ -86,11 +100,18 @@ def bootstrap(
 
 
 def stratified_bootstrap(
-    scores: ArrayLike, statistic: Statistic, rng: np.random.Generator, *, resamples: int = 2000, level: float = 0.95
+    scores: ArrayLike,
+    statistic: Statistic,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
 ) -> Estimate:
-    """`statistic` of all scores, redrawing runs within each stratum and keeping the strata (Agarwal et al. 2021).
+    """`statistic` of all scores, redrawing runs within each stratum and keeping the strata (Agarwal
+    et al. 2021).
 
-    For a fixed set of benchmark tasks, each with trainings of its own: every cell is an independent run.
+    For a fixed set of benchmark tasks, each with trainings of its own: every cell is an independent
+    run.
 
     Args:
         scores: [runs, strata].
@@ -118,11 +139,12 @@ def crossed_bootstrap(
 ) -> Estimate:
     """`statistic` of all scores, redrawing whole seeds and, independently, whole tasks (Owen 2007).
 
-    It stands for new trainings scored on new tasks, and needs trained agents that all played the same tasks. With few seeds
-    every bootstrap is too narrow: at three, report the seeds themselves.
+    It stands for new trainings scored on new tasks, and needs trained agents that all played the
+    same tasks. With few seeds every bootstrap is too narrow: at three, report the seeds themselves.
 
     Args:
-        scores: [seeds, tasks]. tasks: labels [tasks] of repeated ones, where the scores don't know them.
+        scores: [seeds, tasks]. tasks: labels [tasks] of repeated ones, where the scores don't know
+            them.
     """
     x = _matrix(scores)
     seeds, plays = x.shape
@@ -135,7 +157,9 @@ def crossed_bootstrap(
 
     def draws(size: int) -> np.ndarray:
         by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size)  # [size, seeds]
-        by_task = _tally(rng.integers(distinct, size=(size, distinct)), distinct)  # [size, distinct tasks]
+        by_task = _tally(
+            rng.integers(distinct, size=(size, distinct)), distinct
+        )  # [size, distinct tasks]
         by_task = by_task if codes is None else by_task[:, codes]
         return (by_seed[:, :, None] * by_task[:, None, :]).reshape(size, -1)[:, order]
 
@@ -144,7 +168,12 @@ def crossed_bootstrap(
 
 
 def _percentile(
-    values: np.ndarray, present: np.ndarray, chunks: Iterator[np.ndarray], statistic: Statistic, n: int, level: float
+    values: np.ndarray,
+    present: np.ndarray,
+    chunks: Iterator[np.ndarray],
+    statistic: Statistic,
+    n: int,
+    level: float,
 ) -> Estimate:
     if not 0 < level < 1:
         raise ValueError(f"An interval's level lies between 0 and 1, such as 0.95, not {level}.")
@@ -154,15 +183,23 @@ def _percentile(
 
 
 def _tally(picked: np.ndarray, size: int) -> np.ndarray:
-    """How often each of 0 .. size - 1 occurs in each row of `picked` [rows, draws]: [rows, size]."""
+    """Return how often each of 0 ..
+
+    Size - 1 occurs in each row of `picked` [rows, draws]: [rows, size].
+    """
     rows = len(picked)
-    return np.bincount((picked + np.arange(rows)[:, None] * size).ravel(), minlength=rows * size).reshape(rows, size)
+    return np.bincount(
+        (picked + np.arange(rows)[:, None] * size).ravel(), minlength=rows * size
+    ).reshape(rows, size)
 
 
 def _sizes(resamples: int, width: int) -> Iterator[int]:
     """Resamples cut into chunks of bounded memory."""
     if resamples < 1:
-        raise ValueError(f"A bootstrap needs at least one resample, not {resamples}; 1,000 or more give a steady interval.")
+        raise ValueError(
+            f"A bootstrap needs at least one resample, not {resamples}; 1,000 or more give a steady"
+            " interval."
+        )
     chunk = max(1, CELLS // width)
     for first in range(0, resamples, chunk):
         yield min(chunk, resamples - first)
@@ -172,5 +209,8 @@ def _matrix(scores: ArrayLike) -> np.ndarray:
     x = np.asarray(scores, np.float64)
     if x.ndim != 2 or x.size == 0 or not np.isfinite(x).all():
         blemish = " with NaN" if x.ndim == 2 and x.size else ""
-        raise ValueError(f"Scores must be a matrix of finite numbers, [runs, tasks], not an array of shape {x.shape}{blemish}.")
+        raise ValueError(
+            "Scores must be a matrix of finite numbers, [runs, tasks], not an array of shape"
+            f" {x.shape}{blemish}."
+        )
     return x

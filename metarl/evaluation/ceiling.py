@@ -1,6 +1,7 @@
 """The best score there is, and scores normalised by it.
 
-0 = random agent, 1 = the optimum for `total` where it can be computed, the upper bound for every other score.
+0 = random agent, 1 = the optimum for `total` where it can be computed, the upper bound for every
+other score.
 """
 
 from typing import NamedTuple
@@ -12,7 +13,14 @@ from metarl.core.budget import Episodes
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import task_codes
-from metarl.evaluation.statistics import Estimate, checked, mean, over_both, standard_error, t_interval
+from metarl.evaluation.statistics import (
+    Estimate,
+    checked,
+    mean,
+    over_both,
+    standard_error,
+    t_interval,
+)
 
 __all__ = ["Ceiling", "Normalised", "ceiling_of", "normalised_score", "nothing_to_normalise"]
 
@@ -22,7 +30,9 @@ class Ceiling(NamedTuple):
 
     value: float
     kind: str  # "optimum" or "upper bound"
-    per_task: np.ndarray | None  # [num_tasks] where it is a mean over the tasks played, so that its noise is shared with the scores
+    # [num_tasks] where it is a mean over the tasks played, so that its noise is shared with the
+    # scores
+    per_task: np.ndarray | None
 
 
 class Normalised(NamedTuple):
@@ -32,20 +42,27 @@ class Normalised(NamedTuple):
     reference: str
 
 
-def ceiling_of(evaluation: Evaluation, distribution: TaskDistribution, score: str = "total") -> Ceiling | None:
-    """The ceiling of `score` for what `evaluation` played; None where the distribution knows none.
+def ceiling_of(
+    evaluation: Evaluation, distribution: TaskDistribution, score: str = "total"
+) -> Ceiling | None:
+    """Return the ceiling of `score` for what `evaluation` played; None where the distribution knows
+    none.
 
-    The optimum where it can be computed and `score` is `total`; else the smaller of the known-task bound, averaged over these very
-    tasks, and the family's relaxation (both bound the optimum from above).
+    The optimum where it can be computed and `score` is `total`; else the smaller of the known-task
+    bound, averaged over these very tasks, and the family's relaxation (both bound the optimum from
+    above).
 
     Raises:
         ValueError: the distribution doesn't give the tasks that were played, or an unknown score.
     """
     if score not in ("total", "after_k", "budget_mean", "success"):
-        raise ValueError(f"There is no score {score!r}; choose total, after_k, budget_mean or success.")
+        raise ValueError(
+            f"There is no score {score!r}; choose total, after_k, budget_mean or success."
+        )
     if (evaluation.distribution, evaluation.config) != (distribution.id, distribution.config()):
         raise ValueError(
-            f"These scores are of {evaluation.distribution} with {evaluation.config}, not of {distribution!r}; pass what was played."
+            f"These scores are of {evaluation.distribution} with {evaluation.config}, not of"
+            f" {distribution!r}; pass what was played."
         )
     if score == "success":
         return Ceiling(1.0, "upper bound", None)
@@ -56,11 +73,15 @@ def ceiling_of(evaluation: Evaluation, distribution: TaskDistribution, score: st
     if score == "total" and (optimum := distribution.optimum(episodes)) is not None:
         return Ceiling(float(optimum), "optimum", None)
     tasks = distribution.sample(evaluation.num_tasks, evaluation.split, evaluation.seed)
-    if tasks.fingerprint != evaluation.fingerprint and distribution.task_count(evaluation.split) == evaluation.num_tasks:
+    if (
+        tasks.fingerprint != evaluation.fingerprint
+        and distribution.task_count(evaluation.split) == evaluation.num_tasks
+    ):
         tasks = distribution.every_task(evaluation.split, evaluation.seed)
     if tasks.fingerprint != evaluation.fingerprint:
         raise ValueError(
-            f"These scores are of tasks {evaluation.fingerprint}, but {distribution!r} now draws {tasks.fingerprint}; evaluate again."
+            f"These scores are of tasks {evaluation.fingerprint}, but {distribution!r} now draws"
+            f" {tasks.fingerprint}; evaluate again."
         )
     bound = distribution.upper_bound(tasks, episodes)
     relaxation = distribution.relaxation(episodes) if score == "total" else None
@@ -73,23 +94,32 @@ def ceiling_of(evaluation: Evaluation, distribution: TaskDistribution, score: st
 
 
 def normalised_score(
-    scores: np.ndarray, random: np.ndarray, ceiling: Ceiling, level: float = 0.95, *, tasks: ArrayLike | None = None
+    scores: np.ndarray,
+    random: np.ndarray,
+    ceiling: Ceiling,
+    level: float = 0.95,
+    *,
+    tasks: ArrayLike | None = None,
 ) -> Normalised:
     """(mean - random) / (ceiling - random), with the delta method's interval.
 
     Args:
-        scores: of the agent [n], or of a learner's seeds [seeds, n]: then the interval covers both, as `mean_over_seeds`'s.
+        scores: of the agent [n], or of a learner's seeds [seeds, n]: then the interval covers both,
+            as `mean_over_seeds`'s.
         random: of the random agent on the same tasks [n].
         ceiling: from `ceiling_of`, for the same score.
         tasks: labels [n] of repeated tasks, where the scores don't know them.
 
     Raises:
-        ValueError: other tasks on one side, or a random agent that can't be told from the ceiling: a share of nothing is noise.
+        ValueError: other tasks on one side, or a random agent that can't be told from the ceiling:
+            a share of nothing is noise.
     """
     seeds = np.atleast_2d(np.asarray(scores, np.float64))
     x, r = checked(scores if np.ndim(scores) < 2 else seeds.mean(0)), checked(random)
     if len(x) != len(r):
-        raise ValueError(f"Scores and the random agent's must be of the same tasks, not {len(x)} and {len(r)}.")
+        raise ValueError(
+            f"Scores and the random agent's must be of the same tasks, not {len(x)} and {len(r)}."
+        )
     codes = task_codes(len(x), [scores, random], tasks)
     if reason := nothing_to_normalise(random, ceiling, level, tasks=codes):
         raise ValueError(reason)
@@ -106,7 +136,9 @@ def normalised_score(
     return Normalised(over_both(value, by_seed, len(seeds), by_task, n, level), ceiling.kind)
 
 
-def nothing_to_normalise(random: np.ndarray, ceiling: Ceiling, level: float = 0.95, *, tasks: ArrayLike | None = None) -> str | None:
+def nothing_to_normalise(
+    random: np.ndarray, ceiling: Ceiling, level: float = 0.95, *, tasks: ArrayLike | None = None
+) -> str | None:
     """Say why scores can't be normalised; None where they can.
 
     Args:
@@ -114,12 +146,18 @@ def nothing_to_normalise(random: np.ndarray, ceiling: Ceiling, level: float = 0.
     """
     r = checked(random)
     codes = task_codes(len(r), [random], tasks)
-    missing = mean(r - ceiling.value if ceiling.per_task is None else r - ceiling.per_task, level, tasks=codes)
+    missing = mean(
+        r - ceiling.value if ceiling.per_task is None else r - ceiling.per_task, level, tasks=codes
+    )
     if missing.known and missing.high < 0:
         return None
     if missing.n == 1 and missing.value < 0:
-        return "nothing is normalised: one task doesn't tell how far random play is from the " + ceiling.kind
+        return (
+            "nothing is normalised: one task doesn't tell how far random play is from the "
+            + ceiling.kind
+        )
     return (
-        f"nothing is normalised: random play scores {r.mean():.4g}, which can't be told from the {ceiling.kind} {ceiling.value:.4g}; "
-        "play more tasks, or a family that leaves something to learn"
+        f"nothing is normalised: random play scores {r.mean():.4g}, which can't be told from the"
+        f" {ceiling.kind} {ceiling.value:.4g}; play more tasks, or a family that leaves something"
+        " to learn"
     )

@@ -1,4 +1,7 @@
-"""What changes from episode to episode of a meta-episode: lengths and successes, and whether a second try is shorter than the first."""
+"""What changes from episode to episode of a meta-episode.
+
+Lengths and successes, and whether a second try is shorter than the first.
+"""
 
 from typing import NamedTuple
 
@@ -16,7 +19,8 @@ class Shortened(NamedTuple):
     """Shares of tasks whose second episode was shorter than the first."""
 
     of_all: Estimate
-    of_improvable: Estimate | None  # of tasks whose first episode wasn't the shortest possible; None where all were
+    # Of tasks whose first episode wasn't the shortest possible; None where all were
+    of_improvable: Estimate | None
 
 
 def episode_lengths(evaluation: Evaluation) -> Scores:
@@ -25,23 +29,30 @@ def episode_lengths(evaluation: Evaluation) -> Scores:
 
 
 def episode_successes(evaluation: Evaluation) -> Scores:
-    """Whether each episode [num_tasks, episodes] was a success."""
+    """Return whether each episode [num_tasks, episodes] was a success."""
     return _matrix(evaluation, evaluation.success)
 
 
 def shortened(lengths: np.ndarray, shortest: np.ndarray) -> Shortened:
-    """Whether second episodes are shorter than first ones.
+    """Return whether second episodes are shorter than first ones.
 
-    A first episode that is as short as can be leaves nothing to improve; such tasks count among all, but not among the improvable.
+    A first episode that is as short as can be leaves nothing to improve; such tasks count among
+    all, but not among the improvable.
 
     Args:
-        lengths: [num_tasks, at least 2 episodes]. shortest: [num_tasks], fewest steps with the task known.
+        lengths: [num_tasks, at least 2 episodes]. shortest: [num_tasks], fewest steps with the task
+            known.
     """
-    shorter, improvable = lengths[:, 1] < lengths[:, 0], lengths[:, 0] > shortest
+    shorter = lengths[:, 1] < lengths[:, 0]
+    improvable = lengths[:, 0] > shortest
     return Shortened(share(shorter), share(shorter[improvable]) if improvable.any() else None)
 
 
 def _matrix(evaluation: Evaluation, values: np.ndarray) -> Scores:
     if not isinstance(evaluation.budget, Episodes):
-        raise ValueError("Only an Episodes budget gives every task equally many episodes; use rows().")
-    return scores_of(values.reshape(evaluation.num_tasks, evaluation.budget.total), evaluation.task_keys)
+        raise ValueError(
+            "Only an Episodes budget gives every task equally many episodes; use rows()."
+        )
+    return scores_of(
+        values.reshape(evaluation.num_tasks, evaluation.budget.total), evaluation.task_keys
+    )

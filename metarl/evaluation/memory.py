@@ -1,4 +1,6 @@
-"""Does an agent use its memory? See what is lost with one that was emptied, swapped, or fed with another task's rewards."""
+"""Does an agent use its memory? See what is lost with one that was emptied, swapped, or fed with
+another task's rewards.
+"""
 
 from typing import Any, Literal, NamedTuple
 
@@ -13,7 +15,10 @@ __all__ = ["DISTURBANCES", "Disturbance", "DisturbedAgent", "ForgetfulAgent"]
 
 Disturbance = Literal["emptied", "swapped", "misled"]
 DISTURBANCES: dict[Disturbance, str] = {
-    "emptied": "the agent starts anew, as if the task had just changed; it also forgets how many steps are left",
+    "emptied": (
+        "the agent starts anew, as if the task had just changed; it also forgets how many steps are"
+        " left"
+    ),
     "swapped": "the memory is that of the agent in the next row, which learned about another task",
     "misled": "until then, the agent was shown the rewards of the next row",
 }
@@ -27,48 +32,68 @@ class DisturbedState(NamedTuple):
 
 
 class DisturbedAgent:
-    """Another agent whose memory is disturbed before step `at` of every meta-episode; all its tensors must lead with the rows.
+    """Another agent whose memory is disturbed before step `at` of every meta-episode; all its
+    tensors must lead with the rows.
 
-    Rows must play in step with each other, as in `evaluate` with an `Episodes` budget of episodes of one length.
+    Rows must play in step with each other, as in `evaluate` with an `Episodes` budget of episodes
+    of one length.
 
     Args:
-        agent: the agent. disturbance: a key of `DISTURBANCES`. at: the first step, from 0, that acts on the disturbed memory.
+        agent: the agent. disturbance: a key of `DISTURBANCES`. at: the first step, from 0, that
+            acts on the disturbed memory.
     """
 
     __repr__ = agent_repr
 
     def __init__(self, agent: Agent, disturbance: Disturbance, at: int):
         if disturbance not in DISTURBANCES:
-            raise ValueError(f"There is no disturbance {disturbance!r}; choose one of {', '.join(DISTURBANCES)}.")
+            raise ValueError(
+                f"There is no disturbance {disturbance!r}; choose one of {', '.join(DISTURBANCES)}."
+            )
         if at < 1:
             raise ValueError(f"A memory can be disturbed from step 1 on, not {at}.")
-        self.agent, self.disturbance, self.at = agent, disturbance, at
+        self.agent = agent
+        self.disturbance = disturbance
+        self.at = at
         self.made_for = getattr(agent, "made_for", None)
 
     def initial_state(self, batch_size: int) -> DisturbedState:
-        """The agent's own, and a clock."""
-        return DisturbedState(self.agent.initial_state(batch_size), torch.zeros(batch_size, dtype=torch.int64))
+        """Return the agent's own, and a clock."""
+        return DisturbedState(
+            self.agent.initial_state(batch_size), torch.zeros(batch_size, dtype=torch.int64)
+        )
 
-    def act(self, step: Step, state: DisturbedState, rng: Generator) -> tuple[Tensor, DisturbedState]:
-        """One step of B rows, through the disturbance."""
+    def act(
+        self, step: Step, state: DisturbedState, rng: Generator
+    ) -> tuple[Tensor, DisturbedState]:
+        """Return one step of B rows, through the disturbance."""
         own, played = state
         played = torch.where(step.meta_episode_start, 0, played.to(step.prev_reward.device))
         now = played == self.at
         if self.disturbance == "misled":
-            others = torch.where((played > 0) & (played <= self.at), step.prev_reward.roll(-1, 0), step.prev_reward)
+            others = torch.where(
+                (played > 0) & (played <= self.at), step.prev_reward.roll(-1, 0), step.prev_reward
+            )
             step = step._replace(prev_reward=others)
         elif self.disturbance == "emptied":
             step = first_step(step, now)
         else:
-            own = tree_map(lambda tensor: torch.where(now.reshape(-1, *[1] * (tensor.dim() - 1)), tensor.roll(-1, 0), tensor), own)
+            own = tree_map(
+                lambda tensor: torch.where(
+                    now.reshape(-1, *[1] * (tensor.dim() - 1)), tensor.roll(-1, 0), tensor
+                ),
+                own,
+            )
         action, own = self.agent.act(step, own, rng)
         return action, DisturbedState(own, played + 1)
 
 
 class ForgetfulAgent:
-    """Another agent whose memory is emptied before every episode, however long the one before it was: each time, its task seems new.
+    """Another agent whose memory is emptied before every episode, however long the one before it
+    was: each time, its task seems new.
 
-    It also forgets how many steps are left. If neither it nor the task's episodes are random, all its episodes in a task are the same.
+    It also forgets how many steps are left. If neither it nor the task's episodes are random, all
+    its episodes in a task are the same.
 
     Args:
         agent: the agent.
@@ -81,11 +106,11 @@ class ForgetfulAgent:
         self.made_for = getattr(agent, "made_for", None)
 
     def initial_state(self, batch_size: int) -> Any:
-        """The agent's own."""
+        """Return the agent's own."""
         return self.agent.initial_state(batch_size)
 
     def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
-        """One step of B rows; the first of an episode as if it were the meta-episode's."""
+        """Return one step of B rows; the first of an episode as if it were the meta-episode's."""
         return self.agent.act(first_step(step, step.episode_start), state, rng)
 
 

@@ -1,4 +1,7 @@
-"""The one loop that scores every agent: the same tasks and the same environment noise for all, so that differences are paired."""
+"""The one loop that scores every agent.
+
+The same tasks and the same environment noise for all, so that differences are paired.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +29,9 @@ __all__ = ["CHUNK", "MOST_TASKS", "Evaluation", "evaluate", "tasks_to_play"]
 
 MOST_TASKS = 10_000  # played where the caller doesn't say how many
 SUMMARISED = 10  # episodes whose returns a summary shows
-CHUNK = 4096  # tasks played side by side; part of the protocol, since the environment's noise is drawn for a whole chunk
+# Tasks played side by side; part of the protocol, since the environment's noise is drawn for a
+# whole chunk
+CHUNK = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +44,16 @@ class Evaluation:
         fingerprint: of the tasks.
         finite: train and test may overlap, because the family has few tasks by nature.
         task, episode, start_step, length: [episodes] int64.
-        returns: [episodes] float64, undiscounted: the sum of the rewards as the environment gave them, before agents see them in float32.
-        terminated, truncated, success: [episodes] bool; an episode is a success if any of its steps was.
-        actions: [num_tasks, steps, *act] where they were recorded, else None; zeros after a task's last step.
-        horizon: most steps in one episode; tells an episode that a step budget cut from one that the horizon ended there.
-        task_keys: [num_tasks] uint64; those with equal keys are the same task, which was played more than once.
+        returns: [episodes] float64, undiscounted: the sum of the rewards as the environment gave
+            them, before agents see them in float32.
+        terminated, truncated, success: [episodes] bool; an episode is a success if any of its steps
+            was.
+        actions: [num_tasks, steps, *act] where they were recorded, else None; zeros after a task's
+            last step.
+        horizon: most steps in one episode; tells an episode that a step budget cut from one that
+            the horizon ended there.
+        task_keys: [num_tasks] uint64; those with equal keys are the same task, which was played
+            more than once.
         tells_success: the family has a notion of success, and told of it.
     """
 
@@ -76,14 +86,16 @@ class Evaluation:
     def __repr__(self) -> str:
         repeats = f"{self.num_tasks:,} plays of " if self.distinct_tasks < self.num_tasks else ""
         return (
-            f"Evaluation({self.distribution}, {self.split}, {repeats}{self.distinct_tasks:,} tasks, seed {self.seed}, {self.budget}: "
-            f"total {mean(self.scores())})"
+            f"Evaluation({self.distribution}, {self.split}, {repeats}{self.distinct_tasks:,} tasks,"
+            f" seed {self.seed}, {self.budget}: total {mean(self.scores())})"
         )
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
-        """Each score that applies, then the return of each of the first episodes, with intervals over distinct tasks.
+        """Return each score that applies, then the return of each of the first episodes, with
+        intervals over distinct tasks.
 
-        Columns: mean, ci_low, ci_high (NaN where there is one task, which says nothing of others), tasks (distinct ones), plays.
+        Columns: mean, ci_low, ci_high (NaN where there is one task, which says nothing of others),
+            tasks (distinct ones), plays.
         """
         lines = {score: mean(self.scores(score), level) for score in self.applicable()}
         if isinstance(self.budget, Episodes) and self.budget.total > 1:
@@ -91,32 +103,70 @@ class Evaluation:
             for k in range(min(self.budget.total, SUMMARISED)):
                 lines[f"return of episode {k + 1}"] = mean(returns[:, k], level)
         table = pd.DataFrame(
-            [(line.value, *((line.low, line.high) if line.known else (np.nan,) * 2), line.n, self.num_tasks) for line in lines.values()],
+            [
+                (
+                    line.value,
+                    *((line.low, line.high) if line.known else (np.nan,) * 2),
+                    line.n,
+                    self.num_tasks,
+                )
+                for line in lines.values()
+            ],
             index=pd.Index(lines, name="score"),
             columns=["mean", "ci_low", "ci_high", "tasks", "plays"],
         )
-        table.attrs = {"distribution": self.distribution, "split": self.split, "seed": self.seed, "budget": str(self.budget)}
+        table.attrs = {
+            "distribution": self.distribution,
+            "split": self.split,
+            "seed": self.seed,
+            "budget": str(self.budget),
+        }
         return table
 
     def applicable(self) -> list[str]:
-        """The scores that what was played has."""
+        """Return the scores that what was played has."""
         counts = isinstance(self.budget, Episodes)
-        last = ["after_k"] if isinstance(self.budget, Episodes) and self.budget.after else [] if counts else ["budget_mean"]
+        last = (
+            ["after_k"]
+            if isinstance(self.budget, Episodes) and self.budget.after
+            else []
+            if counts
+            else ["budget_mean"]
+        )
         return ["total", *last, *(["success"] if self.tells_success else [])]
 
     def rows(self) -> pd.DataFrame:
-        """One row an episode: task, episode, start_step, length, return, terminated, truncated, success."""
-        columns = {"task": self.task, "episode": self.episode, "start_step": self.start_step, "length": self.length, "return": self.returns}
-        return pd.DataFrame({**columns, "terminated": self.terminated, "truncated": self.truncated, "success": self.success})
+        """Return one row an episode.
+
+        Task, episode, start_step, length, return, terminated, truncated, success.
+        """
+        columns = {
+            "task": self.task,
+            "episode": self.episode,
+            "start_step": self.start_step,
+            "length": self.length,
+            "return": self.returns,
+        }
+        return pd.DataFrame(
+            {
+                **columns,
+                "terminated": self.terminated,
+                "truncated": self.truncated,
+                "success": self.success,
+            }
+        )
 
     def scores(self, score: str = "total") -> Scores:
-        """One number a task [num_tasks]: `total`, `after_k`, `budget_mean`, or `success` (share of scored episodes).
+        """Return one number a task [num_tasks]: `total`, `after_k`, `budget_mean`, or `success`
+        (share of scored episodes).
 
-        An episode cut by a step budget counts in `budget_mean` and `success` only if it is the task's only one; in `total` always.
-        The numbers know which of them are of the same task, so that intervals count distinct tasks.
+        An episode cut by a step budget counts in `budget_mean` and `success` only if it is the
+        task's only one; in `total` always. The numbers know which of them are of the same task, so
+        that intervals count distinct tasks.
 
         Raises:
-            ValueError: unknown score, `after_k` of a budget without episodes after K, or `success` where nothing says what that is.
+            ValueError: unknown score, `after_k` of a budget without episodes after K, or `success`
+                where nothing says what that is.
         """
         return scores_of(self._scores(score), self.task_keys)
 
@@ -124,26 +174,41 @@ class Evaluation:
         if score == "total":
             return np.bincount(self.task, self.returns, self.num_tasks)
         if score == "budget_mean":
-            scored, values = self.whole(), self.returns
+            scored = self.whole()
+            values = self.returns
         elif score == "after_k":
             if not isinstance(self.budget, Episodes) or self.budget.after < 1:
-                raise ValueError("after_k needs a budget Episodes(K, after=M) with M of at least 1.")
-            scored, values = self.episode >= self.budget.learning, self.returns
+                raise ValueError(
+                    "after_k needs a budget Episodes(K, after=M) with M of at least 1."
+                )
+            scored = self.episode >= self.budget.learning
+            values = self.returns
         elif score == "success":
             if not self.tells_success:
                 raise ValueError(
-                    f"{self.distribution} has no notion of success, or no step told of one (as info['success'] of an environment does, "
-                    "or `has_success = True` in the class of a family); choose total, or another score."
+                    f"{self.distribution} has no notion of success, or no step told of one (as"
+                    " info['success'] of an environment does, or `has_success = True` in the class"
+                    " of a family); choose total, or another score."
                 )
-            after = self.budget.learning if isinstance(self.budget, Episodes) and self.budget.after else 0
-            scored, values = self.whole() & (self.episode >= after), self.success.astype(float)
+            after = (
+                self.budget.learning
+                if isinstance(self.budget, Episodes) and self.budget.after
+                else 0
+            )
+            scored = self.whole() & (self.episode >= after)
+            values = self.success.astype(float)
         else:
-            raise ValueError(f"There is no score {score!r}; choose total, after_k, budget_mean or success.")
+            raise ValueError(
+                f"There is no score {score!r}; choose total, after_k, budget_mean or success."
+            )
         counts = np.bincount(self.task[scored], minlength=self.num_tasks)
         return np.bincount(self.task[scored], values[scored], self.num_tasks) / counts
 
     def whole(self) -> np.ndarray:
-        """Which episodes [episodes] count in `budget_mean`: those not cut short by the step budget, and a task's only one."""
+        """Return which episodes [episodes] count in `budget_mean`.
+
+        Those not cut short by the step budget, and a task's only one.
+        """
         if isinstance(self.budget, Episodes):
             return np.ones(len(self.task), bool)
         cut = self.truncated & (self.start_step + self.length == self.budget.total)
@@ -152,9 +217,13 @@ class Evaluation:
         return ~cut | (np.bincount(self.task, minlength=self.num_tasks)[self.task] == 1)
 
     def matrix(self) -> Scores:
-        """Returns [num_tasks, episodes], which know their tasks as `scores` do, for an Episodes budget, where every task has as many."""
+        """Returns [num_tasks, episodes], which know their tasks as `scores` do, for an Episodes
+        budget, where every task has as many.
+        """
         if not isinstance(self.budget, Episodes):
-            raise ValueError("Only an Episodes budget gives every task equally many episodes; use rows().")
+            raise ValueError(
+                "Only an Episodes budget gives every task equally many episodes; use rows()."
+            )
         return scores_of(self.returns.reshape(self.num_tasks, self.budget.total), self.task_keys)
 
 
@@ -171,25 +240,28 @@ def evaluate(
 ) -> Evaluation:
     """Play `budget` in each of `num_tasks` tasks of `split`.
 
-    Tasks and the environment's noise depend on (split, num_tasks, seed) alone; the agent draws from a stream of its own.
-    Each task has a row of its own, never refilled.
+    Tasks and the environment's noise depend on (split, num_tasks, seed) alone; the agent draws from
+    a stream of its own. Each task has a row of its own, never refilled.
 
     Args:
         agent: who plays; or a learner, whose agent does, or the id of an agent such as "thompson".
         distribution: what is played, or its id.
         split: of the tasks.
-        num_tasks: how many; left out, each task of the split once where it has a list of at most 10,000, else 10,000 draws. Where it
-            is more than there are, tasks repeat, and scores know which are the same.
+        num_tasks: how many; left out, each task of the split once where it has a list of at most
+            10,000, else 10,000 draws. Where it is more than there are, tasks repeat, and scores
+            know which are the same.
         seed: names tasks and noise.
         budget: how long a task is played; a number is one of episodes.
         device: where it is played.
         record_actions: keep every action.
 
     Raises:
-        ValueError: unknown split or device, no tasks, no budget, or an agent that was made for something else.
+        ValueError: unknown split or device, no tasks, no budget, or an agent that was made for
+            something else.
         PlugInError: the agent or the distribution broke its contract.
     """
-    distribution, budget = task_distribution(distribution), as_budget(budget)
+    distribution = task_distribution(distribution)
+    budget = as_budget(budget)
     check_split(distribution, split)
     check_device(device)
     num_tasks = None if num_tasks is None else check_whole("num_tasks", num_tasks)
@@ -198,28 +270,41 @@ def evaluate(
     check_made_for(agent, distribution, budget)
     tasks = tasks_to_play(distribution, split, num_tasks, seed)
     num_tasks = len(tasks)
-    chunks, tells_success = [], False
+    chunks = []
+    tells_success = False
     for first in range(0, num_tasks, CHUNK):
         chunk = tasks[first : first + CHUNK]
         noise = torch_generator(seed, "environment", split, first, device=device)
         env = MetaEpisodeEnv(distribution, budget, len(chunk), noise, refill=False)
         try:
-            outcomes, actions = _play(agent, env, chunk, torch_generator(seed, "agent", split, first, device=device), record_actions)
+            outcomes, actions = _play(
+                agent,
+                env,
+                chunk,
+                torch_generator(seed, "agent", split, first, device=device),
+                record_actions,
+            )
             told = env.tells_success
-            tells_success |= any(bool(outcome.success.any()) for outcome in outcomes) if told is None else told
+            tells_success |= (
+                any(bool(outcome.success.any()) for outcome in outcomes) if told is None else told
+            )
         except ActionError as error:
             which = f" (Row 0 is task {first} of the {num_tasks} evaluated.)" if first else ""
             raise PlugInError(f"{type(agent).__name__}: {error}{which}") from error
         except PlugInError as error:
             if first == 0:
                 raise
-            raise PlugInError(f"{error} (Row 0 is task {first} of the {num_tasks} evaluated.)") from error
+            raise PlugInError(
+                f"{error} (Row 0 is task {first} of the {num_tasks} evaluated.)"
+            ) from error
         finally:
             env.close()
         chunks.append((first, _episodes(outcomes), actions))
     for first, episodes, _ in chunks:
         episodes["task"] += first
-    columns = {name: np.concatenate([episodes[name] for _, episodes, _ in chunks]) for name in chunks[0][1]}
+    columns = {
+        name: np.concatenate([episodes[name] for _, episodes, _ in chunks]) for name in chunks[0][1]
+    }
     recorded = np.concatenate([actions for _, _, actions in chunks]) if record_actions else None
     return Evaluation(
         distribution.id,
@@ -238,8 +323,13 @@ def evaluate(
     )
 
 
-def tasks_to_play(distribution: TaskDistribution, split: str, num_tasks: int | None, seed: int) -> Tasks:
-    """The tasks that `evaluate` plays: `num_tasks` draws; or, left out, all of a split's list once, if that isn't too long."""
+def tasks_to_play(
+    distribution: TaskDistribution, split: str, num_tasks: int | None, seed: int
+) -> Tasks:
+    """Return the tasks that `evaluate` plays.
+
+    `num_tasks` draws; or, left out, all of a split's list once, if that isn't too long.
+    """
     if num_tasks is not None:
         return distribution.sample(int(num_tasks), split, seed)
     listed = distribution.task_count(split)
@@ -255,15 +345,18 @@ def _play(
 ) -> tuple[list[Outcome], np.ndarray | None]:
     step = env.reset(lambda rows, counts: tasks)
     state = agent.initial_state(env.num_envs)
-    outcomes, actions = [], []
+    outcomes = []
+    actions = []
     for t in range(env.max_steps):
         action, state = agent.act(step, state, rng)
         if not isinstance(action, Tensor):
             raise PlugInError(
-                f"{type(agent).__name__}.act must return (action tensor, state); at step {t + 1} the action is a {type(action).__name__}."
+                f"{type(agent).__name__}.act must return (action tensor, state); at step {t + 1}"
+                f" the action is a {type(action).__name__}."
             )
         step, outcome = env.step(action)
-        outcomes.append(outcome._replace(final_observation=outcome.reward))  # observations are not scored: let them go
+        # Observations are not scored: let them go
+        outcomes.append(outcome._replace(final_observation=outcome.reward))
         if record_actions:
             actions.append(where_rows(outcome.valid, action, torch.zeros_like(action)).cpu())
         if t % 16 == 15 and not bool((outcome.valid & ~outcome.meta_episode_end).any()):
@@ -271,7 +364,8 @@ def _play(
     env.check()
     if not record_actions:
         return outcomes, None
-    actions += [torch.zeros_like(actions[0])] * (env.max_steps - len(actions))  # chunks may end early, each after its own longest task
+    # Chunks may end early, each after its own longest task
+    actions += [torch.zeros_like(actions[0])] * (env.max_steps - len(actions))
     return outcomes, torch.stack(actions, 1).numpy()
 
 
@@ -281,8 +375,10 @@ def _episodes(outcomes: list[Outcome]) -> dict[str, np.ndarray]:
         torch.stack([getattr(outcome, name) for outcome in outcomes], 1).cpu().numpy()
         for name in ("exact_reward", "terminated", "truncated", "success", "episode", "valid")
     )  # each [B, T]
-    num_rows, most = len(episode), int(episode[valid].max()) + 1
-    index = (np.arange(num_rows)[:, None] * most + episode)[valid]  # one bin for each row and episode
+    num_rows = len(episode)
+    most = int(episode[valid].max()) + 1
+    # One bin for each row and episode
+    index = (np.arange(num_rows)[:, None] * most + episode)[valid]
     size = num_rows * most
     length = np.bincount(index, minlength=size)
     played = length > 0
@@ -291,7 +387,11 @@ def _episodes(outcomes: list[Outcome]) -> dict[str, np.ndarray]:
     bins = np.arange(size)[played]
     flags = {
         name: np.bincount(index, values[valid], size)[played] > 0
-        for name, values in (("terminated", terminated), ("truncated", truncated), ("success", success))
+        for name, values in (
+            ("terminated", terminated),
+            ("truncated", truncated),
+            ("success", success),
+        )
     }
     returns = np.bincount(index, reward[valid].astype(np.float64), size)[played]
     return {

@@ -1,7 +1,8 @@
 """An evaluation that is kept step by step, so that it can be watched.
 
-The evaluation itself is `evaluate`'s: a distribution that passes everything on to the recorded one stands in for it, and its rows
-remember what they pass on. So what is watched is what is scored, for the same split, number of tasks and seed.
+The evaluation itself is `evaluate`'s: a distribution that passes everything on to the recorded one
+stands in for it, and its rows remember what they pass on. So what is watched is what is scored, for
+the same split, number of tasks and seed.
 """
 
 import re
@@ -20,18 +21,33 @@ from metarl.core.arguments import check_whole
 from metarl.core.budget import Budget
 from metarl.core.errors import PlugInError
 from metarl.core.step import Step
-from metarl.core.task_distribution import EpisodeRows, TaskDistribution, Tasks, TensorRows, Transition
+from metarl.core.task_distribution import (
+    EpisodeRows,
+    TaskDistribution,
+    Tasks,
+    TensorRows,
+    Transition,
+)
 from metarl.evaluation.protocol import CHUNK, Evaluation, evaluate
 
-__all__ = ["MOST_PICTURES", "NotingOptions", "RecordedEpisode", "Recording", "record", "shows_images"]
+__all__ = [
+    "MOST_PICTURES",
+    "NotingOptions",
+    "RecordedEpisode",
+    "Recording",
+    "record",
+    "shows_images",
+]
 
-MOST_PICTURES = 100  # kept of one episode where an environment draws itself; states are kept of every step
+# Kept of one episode where an environment draws itself; states are kept of every step
+MOST_PICTURES = 100
 
 
 ABOUT_DISPLAYS = re.compile(r"display|opengl|\bE?GL\b|osmesa|glfw|glx", re.IGNORECASE)
 NO_DISPLAY = (
-    " On a machine without a display, MuJoCo draws with the environment variable MUJOCO_GL=egl (EGL, of a GPU's driver or of Mesa) or "
-    "MUJOCO_GL=osmesa (the library OSMesa), set before Python starts."
+    " On a machine without a display, MuJoCo draws with the environment variable MUJOCO_GL=egl"
+    " (EGL, of a GPU's driver or of Mesa) or MUJOCO_GL=osmesa (the library OSMesa), set before"
+    " Python starts."
 )
 
 
@@ -41,8 +57,10 @@ class RecordedEpisode:
 
     Attributes:
         task, episode: which one, counted from 0.
-        states: nested tuples of tensors [T + 1, ...], the start's first; None where the family isn't one of tensors.
-        pictures: by moment, from 0 to T, what the environment drew [H, W, 3] uint8; empty where pictures come from states.
+        states: nested tuples of tensors [T + 1, ...], the start's first; None where the family
+            isn't one of tensors.
+        pictures: by moment, from 0 to T, what the environment drew [H, W, 3] uint8; empty where
+            pictures come from states.
         observations: by moment, what the agent was shown, where that is an image; else empty.
         actions: [T, *act]. rewards: [T] float64.
         terminated, truncated, success: how it ended.
@@ -89,17 +107,28 @@ class Recording:
 
 
 def record(
-    agent: Agent, distribution: TaskDistribution, split: str, num_tasks: int, seed: int, budget: Budget, *, device: str = "cpu"
+    agent: Agent,
+    distribution: TaskDistribution,
+    split: str,
+    num_tasks: int,
+    seed: int,
+    budget: Budget,
+    *,
+    device: str = "cpu",
 ) -> Recording:
     """Play as `evaluate` does, and keep every step's state, action and reward.
 
     Raises:
-        ValueError: as `evaluate`; or there is nothing to show of this distribution, which is said before the first step.
+        ValueError: as `evaluate`; or there is nothing to show of this distribution, which is said
+            before the first step.
     """
     if check_whole("num_tasks", num_tasks) > CHUNK:
         raise ValueError(f"At most {CHUNK} tasks can be recorded at once, not {num_tasks}.")
-    watched, noting = _Watched(distribution), NotingOptions(agent)
-    evaluation = evaluate(noting, watched, split, num_tasks, seed, budget, device=device, record_actions=True)
+    watched = _Watched(distribution)
+    noting = NotingOptions(agent)
+    evaluation = evaluate(
+        noting, watched, split, num_tasks, seed, budget, device=device, record_actions=True
+    )
     rows = watched.rows[-1]
     episodes: list[list[RecordedEpisode]] = [[] for _ in range(num_tasks)]
     actions = evaluation.actions
@@ -107,27 +136,55 @@ def record(
     assert rows.tasks is not None
     for i in range(len(evaluation.task)):
         task, number, start, length = (
-            int(part[i]) for part in (evaluation.task, evaluation.episode, evaluation.start_step, evaluation.length)
+            int(part[i])
+            for part in (
+                evaluation.task,
+                evaluation.episode,
+                evaluation.start_step,
+                evaluation.length,
+            )
         )
         tape = rows.tapes[task][number]
         assert len(tape.rewards) == length
-        ends = bool(evaluation.terminated[i]), bool(evaluation.truncated[i]), bool(evaluation.success[i])
+        ends = (
+            bool(evaluation.terminated[i]),
+            bool(evaluation.truncated[i]),
+            bool(evaluation.success[i]),
+        )
         states = _stacked(tape.states) if tape.states else None
         steps = actions[task, start : start + length]
         options = np.stack(noting.options)[start : start + length, task] if noting.options else None
         rewards = np.array(tape.rewards)
-        episodes[task].append(RecordedEpisode(task, number, states, tape.pictures, tape.observations, steps, rewards, *ends, options))
+        episodes[task].append(
+            RecordedEpisode(
+                task,
+                number,
+                states,
+                tape.pictures,
+                tape.observations,
+                steps,
+                rewards,
+                *ends,
+                options,
+            )
+        )
     return Recording(distribution, rows.tasks, replace(evaluation, actions=None), episodes)
 
 
 def shows_images(distribution: TaskDistribution) -> bool:
-    """Whether observations are colour images [H, W, 3] uint8."""
+    """Return whether observations are colour images [H, W, 3] uint8."""
     space = distribution.observation_space
-    return isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3 and space.shape[2] == 3
+    return (
+        isinstance(space, gym.spaces.Box)
+        and space.dtype == np.uint8
+        and len(space.shape) == 3
+        and space.shape[2] == 3
+    )
 
 
 class NotingOptions:
-    """The agent itself, but for a note of the options that its state holds, if it holds any in a field of that name.
+    """The agent itself, but for a note of the options that its state holds, if it holds any in a
+    field of that name.
 
     Attributes:
         options: at each step that was played, the option [n] of every row.
@@ -165,8 +222,13 @@ class _Watched(TaskDistribution):
     """The distribution itself, but for rows that remember."""
 
     def __init__(self, wrapped: TaskDistribution):
-        self.wrapped, self.id, self.horizon, self.finite, self.splits = wrapped, wrapped.id, wrapped.horizon, wrapped.finite, wrapped.splits
-        self.observation_space, self.action_space = wrapped.observation_space, wrapped.action_space
+        self.wrapped = wrapped
+        self.id = wrapped.id
+        self.horizon = wrapped.horizon
+        self.finite = wrapped.finite
+        self.splits = wrapped.splits
+        self.observation_space = wrapped.observation_space
+        self.action_space = wrapped.action_space
         self.has_success = wrapped.has_success
         self.rows: list[_WatchedRows] = []
 
@@ -195,7 +257,9 @@ class _WatchedRows(EpisodeRows):
     """Passes everything on to `inner`, and keeps a tape of each row's episodes."""
 
     def __init__(self, distribution: TaskDistribution, inner: EpisodeRows, num_rows: int):
-        self.distribution, self.inner, self.num_rows = distribution, inner, num_rows
+        self.distribution = distribution
+        self.inner = inner
+        self.num_rows = num_rows
         self.playing = torch.ones(num_rows, dtype=torch.bool)
         self.tapes: list[list[_Tape]] = [[] for _ in range(num_rows)]
         self.tasks: Tasks | None = None
@@ -215,7 +279,11 @@ class _WatchedRows(EpisodeRows):
 
     def step(self, action: Tensor) -> Transition:
         transition = self.inner.step(action)
-        ended = transition.terminated if transition.truncated is None else transition.terminated | transition.truncated
+        ended = (
+            transition.terminated
+            if transition.truncated is None
+            else transition.terminated | transition.truncated
+        )
         for row in torch.nonzero(self.playing).flatten().tolist():
             self.tapes[row][-1].rewards.append(float(transition.reward[row]))
             self._keep(row, transition.observation, bool(ended[row]))
@@ -236,7 +304,10 @@ class _WatchedRows(EpisodeRows):
         self.inner.close()
 
     def _keep(self, row: int, observation: Tensor, ended: bool) -> None:
-        """Add the present moment to the tape of `row`; states of every moment, pictures of some and of the last."""
+        """Add the present moment to the tape of `row`.
+
+        States of every moment, pictures of some and of the last.
+        """
         tape = self.tapes[row][-1]
         moment = len(tape.rewards)
         if isinstance(self.inner, TensorRows):
@@ -253,21 +324,24 @@ class _WatchedRows(EpisodeRows):
         """Raise ValueError unless something can be drawn of these rows; find out what."""
         if isinstance(self.inner, TensorRows):
             one, state = tasks[:1].to("cpu"), _stacked([_row_of(self.inner.state, 0)])
-            drawn = self.distribution.render_path(one, state, 0), self.distribution.render(one, state)
+            drawn = (
+                self.distribution.render_path(one, state, 0),
+                self.distribution.render(one, state),
+            )
             shows = any(picture is not None for picture in drawn)
             why = "it defines neither render nor render_path, and its observations aren't images."
         else:
             shows = self.draws_itself = _picture(self.distribution, self.inner, 0) is not None
             why = (
-                "its environments draw no pictures. "
-                'Make them with render_mode="rgb_array", such as gymnasium.make(id, render_mode="rgb_array").'
+                'its environments draw no pictures. Make them with render_mode="rgb_array", such as'
+                ' gymnasium.make(id, render_mode="rgb_array").'
             )
         if not (shows or self.images):
             raise ValueError(f"{self.distribution.id} has nothing to show: {why}")
 
 
 def _picture(distribution: TaskDistribution, rows: EpisodeRows, row: int) -> Tensor | None:
-    """What `row` draws of itself; a failing renderer's error becomes a sentence."""
+    """Return what `row` draws of itself; a failing renderer's error becomes a sentence."""
     try:
         return rows.render(row)
     except ValueError as error:
@@ -275,20 +349,24 @@ def _picture(distribution: TaskDistribution, rows: EpisodeRows, row: int) -> Ten
             raise
         raise PlugInError(f"{error}{_advice(error)}") from error
     except Exception as error:
-        raise PlugInError(f"{distribution.id} can't be drawn ({type(error).__name__}: {error}).{_advice(error)}") from error
+        raise PlugInError(
+            f"{distribution.id} can't be drawn ({type(error).__name__}: {error}).{_advice(error)}"
+        ) from error
 
 
 def _advice(error: Exception) -> str:
-    """What to do about a display that is missing, where that is what the error is about and it doesn't say so itself."""
+    """Return what to do about a display that is missing, where that is what the error is about and
+    it doesn't say so itself.
+    """
     said = str(error)
     return NO_DISPLAY if ABOUT_DISPLAYS.search(said) and "EGL gave" not in said else ""
 
 
 def _row_of(state: Any, row: int) -> Any:
-    """A copy of one row of nested tuples of tensors [n, ...]."""
+    """Return a copy of one row of nested tuples of tensors [n, ...]."""
     return tree_map(lambda tensor: tensor[row].detach().cpu().clone(), state)
 
 
 def _stacked(states: Sequence[Any]) -> Any:
-    """One nested tuple of tensors [T + 1, ...] from a list of them."""
+    """Return one nested tuple of tensors [T + 1, ...] from a list of them."""
     return tree_map(lambda *moments: torch.stack(moments), *states)

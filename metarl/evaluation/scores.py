@@ -1,4 +1,6 @@
-"""Scores that know which of them are of the same task, so that no interval takes repeats for new information."""
+"""Scores that know which of them are of the same task, so that no interval takes repeats for new
+information.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -60,13 +62,15 @@ CUMULATIVE = (np.cumprod, np.cumsum, np.nancumsum)
 class Scores(np.ndarray):
     """An ordinary array of float64, with the task behind each number.
 
-    Every function of `metarl.evaluation.statistics` looks at `task_keys`. They follow slices, masks,
-    arithmetic (`a.scores() - b.scores()`), bounds and rounding, `np.where`, means, extremes and running
-    sums over entries of one task, other shapes, `np.stack` and the like, copies and pickles. Other
-    functions of NumPy, and `np.asarray`, give plain arrays, whose entries count as so many tasks.
+    Every function of `metarl.evaluation.statistics` looks at `task_keys`. They follow slices,
+    masks, arithmetic (`a.scores() - b.scores()`), bounds and rounding, `np.where`, means, extremes
+    and running sums over entries of one task, other shapes, `np.stack` and the like, copies and
+    pickles. Other functions of NumPy, and `np.asarray`, give plain arrays, whose entries count as
+    so many tasks.
 
     Attributes:
-        task_keys: of the array's shape; equal keys are the same task. None where an array was made that has none.
+        task_keys: of the array's shape; equal keys are the same task. None where an array was made
+            that has none.
     """
 
     task_keys: np.ndarray | None
@@ -84,39 +88,39 @@ class Scores(np.ndarray):
         self.task_keys = None
 
     def reshape(self, *args: Any, **kwargs: Any) -> Any:
-        """The same numbers in another shape."""
+        """Return the same numbers in another shape."""
         return self._arranged("reshape", *args, **kwargs)
 
     def transpose(self, *args: Any) -> Any:
-        """The same numbers with other axes."""
+        """Return the same numbers with other axes."""
         return self._arranged("transpose", *args)
 
     def ravel(self, *args: Any, **kwargs: Any) -> Any:
-        """The same numbers in a row."""
+        """Return the same numbers in a row."""
         return self._arranged("ravel", *args, **kwargs)
 
     def flatten(self, *args: Any, **kwargs: Any) -> Any:
-        """A copy of the numbers in a row."""
+        """Return a copy of the numbers in a row."""
         return self._arranged("flatten", *args, **kwargs)
 
     def squeeze(self, *args: Any, **kwargs: Any) -> Any:
-        """The same numbers without axes of length one."""
+        """Return the same numbers without axes of length one."""
         return self._arranged("squeeze", *args, **kwargs)
 
     def swapaxes(self, *args: Any) -> Any:
-        """The same numbers with two axes exchanged."""
+        """Return the same numbers with two axes exchanged."""
         return self._arranged("swapaxes", *args)
 
     def repeat(self, *args: Any, **kwargs: Any) -> Any:
-        """Each number several times."""
+        """Return each number several times."""
         return self._arranged("repeat", *args, **kwargs)
 
     def compress(self, *args: Any, **kwargs: Any) -> Any:
-        """The numbers for which a condition holds."""
+        """Return the numbers for which a condition holds."""
         return self._arranged("compress", *args, **kwargs)
 
     def round(self, decimals: int = 0) -> Any:  # type: ignore[override]
-        """The numbers rounded."""
+        """Return the numbers rounded."""
         return np.round(self, decimals)
 
     def cumsum(self, axis: Any = None, dtype: Any = None) -> Any:  # type: ignore[override]
@@ -131,20 +135,28 @@ class Scores(np.ndarray):
     def _arranged(self, method: str, *args: Any, **kwargs: Any) -> Any:
         keys = self.task_keys
         return _with_keys(
-            getattr(np.asarray(self), method)(*args, **kwargs), None if keys is None else getattr(keys, method)(*args, **kwargs)
+            getattr(np.asarray(self), method)(*args, **kwargs),
+            None if keys is None else getattr(keys, method)(*args, **kwargs),
         )
 
     def copy(self, *args: Any, **kwargs: Any) -> Any:
-        """A copy that knows its tasks."""
+        """Return a copy that knows its tasks."""
         return _with_keys(np.asarray(self).copy(*args, **kwargs), self.task_keys)
 
     def astype(self, *args: Any, **kwargs: Any) -> Any:
-        """The same numbers in another type, with their tasks."""
+        """Return the same numbers in another type, with their tasks."""
         return _with_keys(np.asarray(self).astype(*args, **kwargs), self.task_keys)
 
     __copy__ = copy
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: tuple[Any, ...] | None = None, **kwargs: Any) -> Any:
+    def __array_ufunc__(
+        self,
+        ufunc: np.ufunc,
+        method: str,
+        *inputs: Any,
+        out: tuple[Any, ...] | None = None,
+        **kwargs: Any,
+    ) -> Any:
         plain = [_plain(value) for value in inputs]
         if out is not None:
             kwargs["out"] = tuple(_plain(value) for value in out)
@@ -155,7 +167,9 @@ class Scores(np.ndarray):
             result = _with_reduced_keys(result, self.task_keys, kwargs.get("axis", 0))
         return result if out is None else out[0] if len(out) == 1 else out
 
-    def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+    def __array_function__(
+        self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any
+    ) -> Any:
         if func in REDUCTIONS and isinstance(args[0], Scores):
             return getattr(args[0], func.__name__)(*args[1:], **kwargs)
         result = func(*_plain(args), **{name: _plain(value) for name, value in kwargs.items()})
@@ -165,7 +179,11 @@ class Scores(np.ndarray):
             second = 2 if func in QUANTILES else 1
             axis = kwargs.get("axis", args[second] if len(args) > second else None)
             keys = _keys_of(args[0])
-            return _with_cumulative_keys(result, keys, axis) if func in CUMULATIVE else _with_reduced_keys(result, keys, axis)
+            return (
+                _with_cumulative_keys(result, keys, axis)
+                if func in CUMULATIVE
+                else _with_reduced_keys(result, keys, axis)
+            )
         keys = _keys_of(args[0]) if func in ARRANGING else None
         if keys is None:
             return result
@@ -185,7 +203,8 @@ def scores_of(values: ArrayLike, task_keys: ArrayLike | None) -> Scores:
     """`values` with the key of each one's task.
 
     Args:
-        values: [tasks, ...]. task_keys: of the same shape, or one a task [tasks]; None where tasks aren't known.
+        values: [tasks, ...]. task_keys: of the same shape, or one a task [tasks]; None where tasks
+            aren't known.
 
     Raises:
         ValueError: keys of another number of tasks.
@@ -196,27 +215,36 @@ def scores_of(values: ArrayLike, task_keys: ArrayLike | None) -> Scores:
     keys = np.asarray(task_keys)
     if keys.shape != array.shape:
         if keys.shape != array.shape[:1]:
-            raise ValueError(f"Each score has a task: {array.shape} scores can't have {keys.shape} tasks.")
+            raise ValueError(
+                f"Each score has a task: {array.shape} scores can't have {keys.shape} tasks."
+            )
         keys = np.broadcast_to(keys.reshape(-1, *[1] * (array.ndim - 1)), array.shape)
     array.task_keys = keys
     return array
 
 
 def same_tasks(task_keys: np.ndarray | None) -> np.ndarray | None:
-    """For each task [n], the position of the first one that is the same, as stored tables have it; None where no task comes twice."""
+    """For each task [n], the position of the first one that is the same, as stored tables have it.
+
+    None where no task comes twice.
+    """
     if task_keys is None:
         return None
     _, first, inverse = np.unique(task_keys, return_index=True, return_inverse=True)
     return None if len(first) == len(task_keys) else first[inverse.reshape(-1)]
 
 
-def task_codes(count: int, arrays: Sequence[Any], tasks: ArrayLike | None = None) -> np.ndarray | None:
-    """Number the distinct tasks behind `count` scores: [count] int64 from 0 on; None where no task comes twice.
+def task_codes(
+    count: int, arrays: Sequence[Any], tasks: ArrayLike | None = None
+) -> np.ndarray | None:
+    """Number the distinct tasks behind `count` scores: [count] int64 from 0 on; None where no task
+    comes twice.
 
     Args:
-        arrays: of scores [count] or [..., count], paired; each that knows its tasks has a say, so that two scores are of the same task
-            if all agree.
-        tasks: [count] labels of any kind, such as a column of a stored table; they overrule what arrays know.
+        arrays: of scores [count] or [..., count], paired; each that knows its tasks has a say, so
+            that two scores are of the same task if all agree.
+        tasks: [count] labels of any kind, such as a column of a stored table; they overrule what
+            arrays know.
 
     Raises:
         ValueError: labels of another number of tasks.
@@ -225,11 +253,16 @@ def task_codes(count: int, arrays: Sequence[Any], tasks: ArrayLike | None = None
         labels = [np.asarray(tasks)]
     else:
         known = [getattr(array, "task_keys", None) for array in arrays]
-        labels = [keys.reshape(-1, keys.shape[-1])[0] for keys in known if keys is not None and keys.ndim]
+        labels = [
+            keys.reshape(-1, keys.shape[-1])[0] for keys in known if keys is not None and keys.ndim
+        ]
     if not labels:
         return None
     if any(label.shape != (count,) for label in labels):
-        raise ValueError(f"tasks must name the task of each of the {count} scores, not be of shape {labels[0].shape}.")
+        raise ValueError(
+            f"tasks must name the task of each of the {count} scores, not be of shape"
+            f" {labels[0].shape}."
+        )
     codes = _codes(labels[0])
     for label in labels[1:]:
         if label is not labels[0] and not np.array_equal(label, labels[0]):
@@ -246,12 +279,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Scores):
         return value.view(np.ndarray)
     if isinstance(value, tuple | list):
-        return type(value)(_plain(each) for each in value) if type(value) in (tuple, list) else value
+        return (
+            type(value)(_plain(each) for each in value) if type(value) in (tuple, list) else value
+        )
     return value
 
 
 def _keys_of(value: Any) -> Any:
-    """The keys of an array or of a list of arrays; None where one has none."""
+    """Return the keys of an array or of a list of arrays; None where one has none."""
     if isinstance(value, tuple | list):
         keys = [_keys_of(each) for each in value]
         return None if any(key is None for key in keys) else keys
@@ -267,8 +302,13 @@ def _with_keys(result: Any, keys: np.ndarray | None) -> Any:
 
 
 def _common_keys(inputs: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray | None:
-    """Keys of an elementwise result: those of the one input, or of both where they agree, else a key for each pair."""
-    known = [keys for keys in (getattr(value, "task_keys", None) for value in inputs) if keys is not None]
+    """Keys of an elementwise result.
+
+    Those of the one input, or of both where they agree, else a key for each pair.
+    """
+    known = [
+        keys for keys in (getattr(value, "task_keys", None) for value in inputs) if keys is not None
+    ]
     if not known:
         return None
     keys = np.broadcast_to(known[0], shape)
@@ -280,7 +320,9 @@ def _common_keys(inputs: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray | 
 
 
 def _with_reduced_keys(result: Any, keys: np.ndarray | None, axis: Any) -> Any:
-    """`result` of a function along `axis`, which may have kept that axis or put others in front, with its keys."""
+    """`result` of a function along `axis`, which may have kept that axis or put others in front,
+    with its keys.
+    """
     reduced = None if keys is None else _reduced_keys(keys, axis)
     if keys is None or reduced is None or not isinstance(result, np.ndarray):
         return result

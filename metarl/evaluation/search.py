@@ -1,4 +1,7 @@
-"""Search an agent's free parameters on training tasks, as Duan et al. 2016 did for their baselines."""
+"""Search an agent's free parameters on training tasks, as Duan et al.
+
+2016 did for their baselines.
+"""
 
 from collections.abc import Mapping
 from itertools import product
@@ -36,7 +39,8 @@ def search(
     device: str | torch.device = "cpu",
     fixed: Mapping[str, Any] | None = None,
 ) -> Search:
-    """Score every point of the agent's grid on the same training tasks with the same noise; the best mean wins.
+    """Score every point of the agent's grid on the same training tasks with the same noise; the
+    best mean wins.
 
     Of points that score alike the first in the grid wins. Held-out tasks are never touched.
 
@@ -53,14 +57,24 @@ def search(
         ValueError: unknown agent, one that can't play the distribution, or unknown score.
     """
     given = dict(fixed or {})
-    grid = {name: values for name, values in agent_class(agent_id).grid.items() if name not in given}
-    points: list[dict[str, Any]] = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())] if grid else []
+    grid = {
+        name: values for name, values in agent_class(agent_id).grid.items() if name not in given
+    }
+    points: list[dict[str, Any]] = (
+        [dict(zip(grid, values, strict=True)) for values in product(*grid.values())] if grid else []
+    )
     rows = []
     for point in points:
         agent = make_agent(agent_id, distribution, budget, **given, **point)
-        scores = evaluate(agent, distribution, "train", num_tasks, seed, budget, device=device).scores(score)
+        scores = evaluate(
+            agent, distribution, "train", num_tasks, seed, budget, device=device
+        ).scores(score)
         rows.append(
-            {**point, "mean": float(scores.mean()), "std_error": standard_error(np.asarray(scores), task_codes(num_tasks, [scores]))}
+            {
+                **point,
+                "mean": float(scores.mean()),
+                "std_error": standard_error(np.asarray(scores), task_codes(num_tasks, [scores])),
+            }
         )
     table = pd.DataFrame(rows, columns=[*grid, "mean", "std_error"])
     return Search(points[int(table["mean"].argmax())] if points else {}, table)

@@ -1,6 +1,8 @@
-"""The way out: a meta-episode of any distribution as one episode of a Gymnasium environment, single or vector.
+"""The way out: a meta-episode of any distribution as one episode of a Gymnasium environment, single
+or vector.
 
-`gymnasium.make("metarl/BernoulliBandit-v0", arms=5, episodes=10)` plays 10 episodes in one task and calls that an episode.
+`gymnasium.make("metarl/BernoulliBandit-v0", arms=5, episodes=10)` plays 10 episodes in one task and
+calls that an episode.
 """
 
 from collections.abc import Sequence
@@ -20,11 +22,24 @@ from metarl.core.registry import make, task_distribution
 from metarl.core.seeding import torch_generator
 from metarl.core.spaces import action_tensor
 from metarl.core.step import Outcome, Step
-from metarl.core.task_distribution import TaskDistribution, Tasks, TaskSource, check_split, fresh_tasks, join_tasks
+from metarl.core.task_distribution import (
+    TaskDistribution,
+    Tasks,
+    TaskSource,
+    check_split,
+    fresh_tasks,
+    join_tasks,
+)
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.interop.step_features import StepFeatures
 
-__all__ = ["MetaEpisodeGymnasium", "MetaEpisodeVector", "make_single", "make_vector", "meta_episode_budget"]
+__all__ = [
+    "MetaEpisodeGymnasium",
+    "MetaEpisodeVector",
+    "make_single",
+    "make_vector",
+    "meta_episode_budget",
+]
 
 FRAMES_A_SECOND = 30  # of videos; steps have no length in seconds that all families share
 
@@ -42,20 +57,22 @@ class MetaEpisodeGymnasium(gym.Env[np.ndarray, Any]):
     | info | task (its number in the stream); of the step: inner_episode, inner_reward, inner_terminated, inner_truncated, inner_success |
     | render | the present moment, as "rgb_array", of families that draw; after a meta-episode's end, how the next one begins |
 
-    The observation that ends a meta-episode holds what its last step showed, its action and its reward; its episode start is 0.
+    The observation that ends a meta-episode holds what its last step showed, its action and its
+    reward; its episode start is 0.
 
     Args:
         distribution: what to play, or its id.
         budget: how long a meta-episode lasts; a number is one of episodes.
         split: which split of tasks.
-        render_mode: None or "rgb_array". Families that draw nothing take both, since Stable-Baselines3 asks every environment for
-            pictures, and stay without a render mode.
+        render_mode: None or "rgb_array". Families that draw nothing take both, since
+            Stable-Baselines3 asks every environment for pictures, and stay without a render mode.
 
     Attributes:
         distribution, budget, split: what is played.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": FRAMES_A_SECOND}  # noqa: RUF012 - as Gymnasium has it
+    # as Gymnasium has it
+    metadata = {"render_modes": ["rgb_array"], "render_fps": FRAMES_A_SECOND}  # noqa: RUF012
 
     def __init__(
         self,
@@ -65,13 +82,21 @@ class MetaEpisodeGymnasium(gym.Env[np.ndarray, Any]):
         render_mode: str | None = None,
     ):
         self._rows = _Rows(distribution, budget, split, 1, batched=False)
-        self.distribution, self.budget, self.split = self._rows.distribution, self._rows.budget, split
-        self.observation_space, self.action_space = self._rows.features.space, self.distribution.action_space
-        self.metadata, self.render_mode = _rendering(type(self).metadata, self.distribution, render_mode)
-        self._next: np.ndarray | None = None  # the start of a meta-episode that `reset` hasn't shown yet
+        self.distribution = self._rows.distribution
+        self.budget = self._rows.budget
+        self.split = split
+        self.observation_space = self._rows.features.space
+        self.action_space = self.distribution.action_space
+        self.metadata, self.render_mode = _rendering(
+            type(self).metadata, self.distribution, render_mode
+        )
+        # The start of a meta-episode that `reset` hasn't shown yet
+        self._next: np.ndarray | None = None
         self._playing = False
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start the first meta-episode of stream `seed`, or the next one of the current stream."""
         seed = None if seed is None else check_seed(seed)
         super().reset(seed=seed)
@@ -81,20 +106,30 @@ class MetaEpisodeGymnasium(gym.Env[np.ndarray, Any]):
             if seed is None and not self._rows.seeded:
                 seed = int(self.np_random.integers(2**31))
             observation = self._rows.start([seed])[0]
-        self._next, self._playing = None, True
+        self._next = None
+        self._playing = True
         return observation, {"task": int(self._rows.task_numbers()[0])}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Take one step of the inner episode."""
         if not self._playing:
-            raise gym.error.ResetNeeded("This meta-episode is over, or none has begun: call reset() before step().")
+            raise gym.error.ResetNeeded(
+                "This meta-episode is over, or none has begun: call reset() before step()."
+            )
         number = int(self._rows.task_numbers()[0])
         observation, final, terminated, truncated, info = self._rows.step(np.asarray(action)[None])
         over = bool(terminated[0] or truncated[0])
         if over:
-            self._next, self._playing = observation[0], False
+            self._next = observation[0]
+            self._playing = False
         single = {"task": number, **{name: values[0].item() for name, values in info.items()}}
-        return (final if over else observation)[0], single["inner_reward"], bool(terminated[0]), bool(truncated[0]), single
+        return (
+            (final if over else observation)[0],
+            single["inner_reward"],
+            bool(terminated[0]),
+            bool(truncated[0]),
+            single,
+        )
 
     def render(self) -> Any:
         """Return a picture [H, W, 3] uint8 of how the task stands."""
@@ -106,12 +141,15 @@ class MetaEpisodeGymnasium(gym.Env[np.ndarray, Any]):
 
 
 class MetaEpisodeVector(gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
-    """`num_envs` meta-episodes side by side, each on its own clock; a row whose meta-episode ends starts its next in the same step.
+    """`num_envs` meta-episodes side by side, each on its own clock; a row whose meta-episode ends
+    starts its next in the same step.
 
-    Row i, seeded s + i, gives exactly what a single environment seeded s + i gives, in the form that Gymnasium's SyncVectorEnv
-    gives it with `AutoresetMode.SAME_STEP`, final_obs and final_info included. That takes noise of its own for each row, drawn
-    row by row. With `batched`, tasks and noise are drawn for all rows at once, much faster for many rows: the same distribution
-    from other draws, equal to a single environment's only where num_envs = 1. The first row's seed then names all streams.
+    Row i, seeded s + i, gives exactly what a single environment seeded s + i gives, in the form
+    that Gymnasium's SyncVectorEnv gives it with `AutoresetMode.SAME_STEP`, final_obs and final_info
+    included. That takes noise of its own for each row, drawn row by row. With `batched`, tasks and
+    noise are drawn for all rows at once, much faster for many rows: the same distribution from
+    other draws, equal to a single environment's only where num_envs = 1. The first row's seed then
+    names all streams.
 
     Args:
         distribution, budget, split, render_mode: as for MetaEpisodeGymnasium.
@@ -139,19 +177,33 @@ class MetaEpisodeVector(gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]
     ):
         num_envs = check_whole("num_envs", num_envs)
         self._rows = _Rows(distribution, budget, split, num_envs, batched)
-        self.distribution, self.budget, self.split = self._rows.distribution, self._rows.budget, split
+        self.distribution = self._rows.distribution
+        self.budget = self._rows.budget
+        self.split = split
         self.num_envs = num_envs
-        self.single_observation_space, self.single_action_space = self._rows.features.space, self.distribution.action_space
-        self.metadata, self.render_mode = _rendering(type(self).metadata, self.distribution, render_mode)
+        self.single_observation_space = self._rows.features.space
+        self.single_action_space = self.distribution.action_space
+        self.metadata, self.render_mode = _rendering(
+            type(self).metadata, self.distribution, render_mode
+        )
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
     def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start a meta-episode in every row: seeds s, s + 1, ... for an integer s; rows without a seed go on to their next task."""
+        """Start a meta-episode in every row.
+
+        Seeds s, s + 1, ... for an integer s; rows without a seed go on to their next task.
+        """
         if options is not None and "reset_mask" in options:
-            raise ValueError("Rows of this environment start again by themselves (AutoresetMode.SAME_STEP); leave reset_mask out.")
+            raise ValueError(
+                "Rows of this environment start again by themselves (AutoresetMode.SAME_STEP);"
+                " leave reset_mask out."
+            )
         seeds = self._seeds(seed)
         super().reset(seed=None if isinstance(seed, Sequence | np.ndarray) else seeds[0])
         if not self._rows.seeded:
@@ -161,7 +213,7 @@ class MetaEpisodeVector(gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]
         return observation, _masked({"task": self._rows.task_numbers()}, everywhere)
 
     def _seeds(self, seed: Any) -> list[int | None]:
-        """A seed a row, or None."""
+        """Return a seed a row, or None."""
         if seed is None:
             return [None] * self.num_envs
         if isinstance(seed, str) or not isinstance(seed, Sequence | np.ndarray):
@@ -169,10 +221,14 @@ class MetaEpisodeVector(gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]
             return [check_seed(first + i) for i in range(self.num_envs)]
         seeds = [None if each is None else check_seed(each) for each in seed]
         if len(seeds) != self.num_envs:
-            raise ValueError(f"Give one seed, or one for each of the {self.num_envs} rows, not {len(seeds)}.")
+            raise ValueError(
+                f"Give one seed, or one for each of the {self.num_envs} rows, not {len(seeds)}."
+            )
         return seeds
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Take one step in every row."""
         if not self._rows.seeded:
             raise gym.error.ResetNeeded("No meta-episode has begun: call reset() before step().")
@@ -186,7 +242,12 @@ class MetaEpisodeVector(gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]
             for row in np.flatnonzero(over):
                 final_observations[row] = final[row].copy()
             final_info = _masked({"task": numbers, **info}, over)
-            infos.update(final_obs=final_observations, _final_obs=over.copy(), final_info=final_info, _final_info=over.copy())
+            infos.update(
+                final_obs=final_observations,
+                _final_obs=over.copy(),
+                final_info=final_info,
+                _final_info=over.copy(),
+            )
         return observation, info["inner_reward"].copy(), terminated, truncated, infos
 
     def render(self) -> Any:
@@ -207,7 +268,7 @@ def make_single(
     budget: Budget | int | None = None,
     **arguments: Any,
 ) -> MetaEpisodeGymnasium:
-    """What `gymnasium.make("metarl/<id>", ...)` calls.
+    """Return what `gymnasium.make("metarl/<id>", ...)` calls.
 
     Args:
         distribution: its id.
@@ -215,13 +276,20 @@ def make_single(
         steps: or how many steps it lasts.
         split: which split of tasks.
         render_mode: None or "rgb_array".
-        budget: how long a meta-episode lasts, in place of `episodes` and `steps`, such as Episodes(10) or 10.
+        budget: how long a meta-episode lasts, in place of `episodes` and `steps`, such as
+            Episodes(10) or 10.
         arguments: of the distribution, such as arms=5.
 
     Raises:
-        ValueError: arguments that the distribution refuses, an unknown split, or more than one of episodes, steps and budget.
+        ValueError: arguments that the distribution refuses, an unknown split, or more than one of
+            episodes, steps and budget.
     """
-    return MetaEpisodeGymnasium(make(distribution, **arguments), meta_episode_budget(budget, episodes, steps), split, render_mode)
+    return MetaEpisodeGymnasium(
+        make(distribution, **arguments),
+        meta_episode_budget(budget, episodes, steps),
+        split,
+        render_mode,
+    )
 
 
 def make_vector(
@@ -235,49 +303,84 @@ def make_vector(
     budget: Budget | int | None = None,
     **arguments: Any,
 ) -> MetaEpisodeVector:
-    """What `gymnasium.make_vec("metarl/<id>", num_envs, ...)` calls; `batched` as in MetaEpisodeVector, all else as in `make_single`."""
+    """Return what `gymnasium.make_vec("metarl/<id>", num_envs, ...)` calls.
+
+    `batched` as in MetaEpisodeVector, all else as in `make_single`.
+    """
     return MetaEpisodeVector(
-        make(distribution, **arguments), meta_episode_budget(budget, episodes, steps), split, num_envs, batched, render_mode
+        make(distribution, **arguments),
+        meta_episode_budget(budget, episodes, steps),
+        split,
+        num_envs,
+        batched,
+        render_mode,
     )
 
 
 class _Rows:
     """Meta-episodes with a stream of tasks and of noise for each row, or with one for all."""
 
-    def __init__(self, distribution: TaskDistribution | str, budget: Budget | int, split: str, num_envs: int, batched: bool):
-        distribution, budget = task_distribution(distribution), as_budget(budget)
+    def __init__(
+        self,
+        distribution: TaskDistribution | str,
+        budget: Budget | int,
+        split: str,
+        num_envs: int,
+        batched: bool,
+    ):
+        distribution = task_distribution(distribution)
+        budget = as_budget(budget)
         check_split(distribution, split)
         if not isinstance(num_envs, int | Integral) or num_envs < 1:
             raise ValueError(f"num_envs must be a whole number of at least 1, not {num_envs!r}.")
-        self.distribution, self.budget, self.split, self.num_envs, self.batched = distribution, budget, split, num_envs, batched
+        self.distribution = distribution
+        self.budget = budget
+        self.split = split
+        self.num_envs = num_envs
+        self.batched = batched
         self.generators = [torch.Generator() for _ in range(1 if batched else num_envs)]
-        self.env = MetaEpisodeEnv(distribution, budget, num_envs, self.generators[0] if batched else self.generators)
+        self.env = MetaEpisodeEnv(
+            distribution, budget, num_envs, self.generators[0] if batched else self.generators
+        )
         self.features = StepFeatures(distribution.observation_space, distribution.action_space)
         self.sources: list[TaskSource] = []
-        self.first = torch.zeros(num_envs, dtype=torch.int64)  # number of the task that a row's MetaEpisodeEnv calls its task 0
+        # Number of the task that a row's MetaEpisodeEnv calls its task 0
+        self.first = torch.zeros(num_envs, dtype=torch.int64)
 
     @property
     def seeded(self) -> bool:
         return bool(self.sources)
 
     def start(self, seeds: Sequence[int | None]) -> np.ndarray:
-        """Start a meta-episode in every row: the first of a row's stream where it has a seed, else its stream's next. [B, F]"""
+        """Start a meta-episode in every row.
+
+        The first of a row's stream where it has a seed, else its stream's next. [B, F]
+        """
         if self.batched:
             seeds = seeds[:1]
         if self.sources:
             self.first += self.env.task + 1
         else:
-            self.sources = [fresh_tasks(self.distribution, self.split, self.num_envs if self.batched else 1, 0) for _ in seeds]
+            self.sources = [
+                fresh_tasks(self.distribution, self.split, self.num_envs if self.batched else 1, 0)
+                for _ in seeds
+            ]
         for i, seed in enumerate(seeds):
             if seed is not None:
-                self.sources[i] = fresh_tasks(self.distribution, self.split, self.num_envs if self.batched else 1, seed)
+                self.sources[i] = fresh_tasks(
+                    self.distribution, self.split, self.num_envs if self.batched else 1, seed
+                )
                 self.generators[i].set_state(torch_generator(seed, "environment").get_state())
                 self.first[slice(None) if self.batched else i] = 0
         step = self.env.reset(self._tasks)
         return self._encode(step)
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        """(features [B, F], features at a meta-episode's end [B, F], terminated [B], truncated [B], what the inner step brought)."""
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        """(features [B, F], features at a meta-episode's end [B, F], terminated [B], truncated [B],
+        what the inner step brought).
+        """
         action = self._actions(actions)
         step, outcome = self.env.step(action)
         over = outcome.meta_episode_end.numpy()
@@ -287,7 +390,9 @@ class _Rows:
         else:
             final = np.zeros((0, 0), np.float32)
         never = np.zeros_like(over)
-        terminated, truncated = (over.copy(), never) if isinstance(self.budget, Episodes) else (never, over.copy())
+        terminated, truncated = (
+            (over.copy(), never) if isinstance(self.budget, Episodes) else (never, over.copy())
+        )
         return self._encode(step), final, terminated, truncated, _inner(outcome)
 
     def task_numbers(self) -> np.ndarray:
@@ -295,9 +400,13 @@ class _Rows:
         return (self.first + self.env.task).numpy()
 
     def picture(self, row: int, render_mode: str | None) -> np.ndarray:
-        """How `row` stands [H, W, 3] uint8."""
+        """Return how `row` stands [H, W, 3] uint8."""
         if render_mode is None:
-            why = 'make it with render_mode="rgb_array"' if self.distribution.draws else "this family draws nothing"
+            why = (
+                'make it with render_mode="rgb_array"'
+                if self.distribution.draws
+                else "this family draws nothing"
+            )
             raise ValueError(f"There is no picture of {self.distribution.id}: {why}.")
         if not self.seeded:
             raise gym.error.ResetNeeded("No meta-episode has begun: call reset() before render().")
@@ -309,25 +418,39 @@ class _Rows:
         self.env.close()
 
     def _encode(self, step: Step) -> np.ndarray:
-        return self.features(step.observation, step.prev_action, step.prev_reward, step.episode_start, step.meta_episode_start)
+        return self.features(
+            step.observation,
+            step.prev_action,
+            step.prev_reward,
+            step.episode_start,
+            step.meta_episode_start,
+        )
 
     def _tasks(self, rows: Tensor, counts: Tensor) -> Tasks:
         numbers = counts + self.first[rows]
         if self.batched:
             return self.sources[0](rows, numbers)
         zero = torch.zeros(1, dtype=torch.int64)
-        return join_tasks([self.sources[i](zero, number[None]) for i, number in zip(rows.tolist(), numbers, strict=True)])
+        return join_tasks(
+            [
+                self.sources[i](zero, number[None])
+                for i, number in zip(rows.tolist(), numbers, strict=True)
+            ]
+        )
 
     def _actions(self, actions: np.ndarray) -> Tensor:
         space = self.distribution.action_space
         wanted = (self.num_envs, *(space.shape or ()))
         if actions.shape != wanted:
-            raise ValueError(f"Actions of {space} for {self.num_envs} rows have shape {wanted}, not {actions.shape}.")
+            raise ValueError(
+                f"Actions of {space} for {self.num_envs} rows have shape {wanted}, not"
+                f" {actions.shape}."
+            )
         return action_tensor(space, actions)
 
 
 def _inner(outcome: Outcome) -> dict[str, np.ndarray]:
-    """What the inner step brought, [B] each."""
+    """Return what the inner step brought, [B] each."""
     return {
         "inner_episode": outcome.episode.numpy(),
         "inner_reward": outcome.exact_reward.numpy().astype(np.float64),
@@ -338,23 +461,39 @@ def _inner(outcome: Outcome) -> dict[str, np.ndarray]:
 
 
 def _masked(values: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, Any]:
-    """Infos of the rows in `mask`, as Gymnasium's vector environments give them: each with its own mask, zero elsewhere."""
+    """Infos of the rows in `mask`, as Gymnasium's vector environments give them.
+
+    Each with its own mask, zero elsewhere.
+    """
     infos: dict[str, Any] = {}
     if mask.any():
         for name, value in values.items():
-            infos[name], infos[f"_{name}"] = np.where(mask, value, np.zeros_like(value)), mask.copy()
+            infos[name] = np.where(mask, value, np.zeros_like(value))
+            infos[f"_{name}"] = mask.copy()
     return infos
 
 
-def _rendering(metadata: dict[str, Any], distribution: TaskDistribution, wanted: str | None) -> tuple[dict[str, Any], str | None]:
-    """Return (what an environment says of its pictures, its render mode): families that draw nothing have none, whatever is wanted."""
+def _rendering(
+    metadata: dict[str, Any], distribution: TaskDistribution, wanted: str | None
+) -> tuple[dict[str, Any], str | None]:
+    """Return (what an environment says of its pictures, its render mode).
+
+    Families that draw nothing have none, whatever is wanted.
+    """
     if wanted not in (None, "rgb_array"):
-        raise ValueError(f'There is no render_mode {wanted!r}: pictures come as arrays, render_mode="rgb_array".')
-    return ({**metadata}, wanted) if distribution.draws else ({**metadata, "render_modes": []}, None)
+        raise ValueError(
+            f'There is no render_mode {wanted!r}: pictures come as arrays, render_mode="rgb_array".'
+        )
+    return (
+        ({**metadata}, wanted) if distribution.draws else ({**metadata, "render_modes": []}, None)
+    )
 
 
-def meta_episode_budget(budget: Budget | int | None, episodes: int | None, steps: int | None) -> Budget:
-    """Return the one that is given of a budget, a number of episodes and one of steps; else 10 episodes.
+def meta_episode_budget(
+    budget: Budget | int | None, episodes: int | None, steps: int | None
+) -> Budget:
+    """Return the one that is given of a budget, a number of episodes and one of steps; else 10
+    episodes.
 
     Raises:
         ValueError: more than one is given, or something that can't be a budget.

@@ -1,4 +1,7 @@
-"""Makes every registered distribution known to Gymnasium as `metarl/<id>`; imports no PyTorch, since `import metarl` calls it."""
+"""Makes every registered distribution known to Gymnasium as `metarl/<id>`.
+
+Imports no PyTorch, since `import metarl` calls it.
+"""
 
 import gymnasium as gym
 
@@ -10,7 +13,9 @@ NAMESPACE = "metarl"
 
 
 def register_all() -> None:
-    """Register all distributions, those of other packages included, that Gymnasium doesn't know yet."""
+    """Register all distributions, those of other packages included, that Gymnasium doesn't know
+    yet.
+    """
     for id in distribution_ids():
         try:
             register_with_gymnasium(id)

@@ -1,4 +1,7 @@
-"""learn2learn (Arnold et al. 2020, arXiv 2008.12284), imported only when something of it is used."""
+"""learn2learn (Arnold et al.
+
+2020, arXiv 2008.12284), imported only when something of it is used.
+"""
 
 import importlib
 import io
@@ -10,7 +13,7 @@ __all__ = ["import_learn2learn"]
 
 
 def import_learn2learn(who: str) -> Any:
-    """The module `learn2learn`, without what its own imports print of their age.
+    """Return the module `learn2learn`, without what its own imports print of their age.
 
     Args:
         who: what needs it, for the error.
@@ -23,4 +26,6 @@ def import_learn2learn(who: str) -> Any:
             warnings.simplefilter("ignore")
             return importlib.import_module("learn2learn")
     except ImportError as error:
-        raise ValueError(f"{who} needs learn2learn, which can't be imported ({error}): run `make learn2learn`.") from error
+        raise ValueError(
+            f"{who} needs learn2learn, which can't be imported ({error}): run `make learn2learn`."
+        ) from error

@@ -1,4 +1,7 @@
-"""Our vector environment as a VecEnv of Stable-Baselines3; the only module that needs that library to be imported."""
+"""Our vector environment as a VecEnv of Stable-Baselines3.
+
+The only module that needs that library to be imported.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -28,7 +31,8 @@ class MetaEpisodeVecEnv(VecEnv):
 
     def __init__(self, rows: MetaEpisodeVector):
         self.rows = rows
-        self.metadata, self.render_mode = rows.metadata, rows.render_mode
+        self.metadata = rows.metadata
+        self.render_mode = rows.render_mode
         super().__init__(rows.num_envs, rows.single_observation_space, rows.single_action_space)
 
     def reset(self) -> np.ndarray:
@@ -50,8 +54,15 @@ class MetaEpisodeVecEnv(VecEnv):
         done = terminated | truncated
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for row in np.flatnonzero(done):
-            final = {name: values[row].item() for name, values in info["final_info"].items() if not name.startswith("_")}
-            ended = {"terminal_observation": info["final_obs"][row], "TimeLimit.truncated": bool(truncated[row])}
+            final = {
+                name: values[row].item()
+                for name, values in info["final_info"].items()
+                if not name.startswith("_")
+            }
+            ended = {
+                "terminal_observation": info["final_obs"][row],
+                "TimeLimit.truncated": bool(truncated[row]),
+            }
             infos[row] = {**final, **ended}
         return observation, reward.astype(np.float32), done, infos
 
@@ -72,9 +83,14 @@ class MetaEpisodeVecEnv(VecEnv):
         """Set an attribute of all rows."""
         setattr(self.rows, attr_name, value)
 
-    def env_method(self, method_name: str, *method_args: Any, indices: Indices = None, **method_kwargs: Any) -> list[Any]:
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Indices = None, **method_kwargs: Any
+    ) -> list[Any]:
         """Refuse: rows are played in one batch, so that no row has methods of its own."""
-        raise ValueError(f"Rows of this environment are played in one batch; no row has a method {method_name} of its own.")
+        raise ValueError(
+            f"Rows of this environment are played in one batch; no row has a method {method_name}"
+            " of its own."
+        )
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Indices = None) -> list[bool]:
         """Return that no row is wrapped."""

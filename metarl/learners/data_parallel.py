@@ -1,4 +1,5 @@
-"""One learner in several processes: every rank plays its part of the rows and takes its part of the updates.
+"""One learner in several processes: every rank plays its part of the rows and takes its part of the
+updates.
 
 All ranks hold the same weights. They join what they played (`all_gather`) and add up their
 gradients (`all_reduce`) through a process group of `torch.distributed`, and so take the very same
@@ -29,12 +30,30 @@ from metarl.core.learner import Metrics
 from metarl.core.seeding import derive_seed
 from metarl.envs.processes import enter_worker
 from metarl.envs.registered_envs import register_in_worker, unknown_to_workers
-from metarl.learners.process_groups import LOST, LaunchedRanks, Meeting, StartedRanks, gloo_group, identity_of, launched
+from metarl.learners.process_groups import (
+    LOST,
+    LaunchedRanks,
+    Meeting,
+    StartedRanks,
+    gloo_group,
+    identity_of,
+    launched,
+)
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
-__all__ = ["DataParallel", "Ranks", "all_gather", "all_reduce", "follow", "leading", "rank_of", "serve", "size_of"]
+__all__ = [
+    "DataParallel",
+    "Ranks",
+    "all_gather",
+    "all_reduce",
+    "follow",
+    "leading",
+    "rank_of",
+    "serve",
+    "size_of",
+]
 
 SLICE = timedelta(seconds=0.5)  # a wait is cut into such slices, so that signals are heard
 LAST_GRACE = 10.0  # seconds that a rank goes on after a signal that rank 0 got too
@@ -70,7 +89,8 @@ def all_gather(group: ProcessGroup | None, tensors: Sequence[Tensor], dim: int =
     Unless `dim` is the first dimension, shorter ones are filled up with zeros along the first.
 
     Args:
-        group: the ranks. tensors: of one dimension at least; as many in all ranks, of the same types.
+        group: the ranks. tensors: of one dimension at least; as many in all ranks, of the same
+            types.
         dim: along which their sizes may differ.
 
     Raises:
@@ -82,8 +102,11 @@ def all_gather(group: ProcessGroup | None, tensors: Sequence[Tensor], dim: int =
     own = torch.tensor(sizes)
     shapes = [torch.empty_like(own) for _ in range(group.size())]
     wait(group.allgather([shapes], [own]))
-    joined, works = [], []
-    for tensor, each in zip(tensors, torch.stack(shapes).split([tensor.dim() for tensor in tensors], 1), strict=True):
+    joined = []
+    works = []
+    for tensor, each in zip(
+        tensors, torch.stack(shapes).split([tensor.dim() for tensor in tensors], 1), strict=True
+    ):
         most = each.amax(0).tolist()
         sent = as_bytes(filled(tensor, most))
         received = [torch.empty_like(sent) for _ in range(group.size())]
@@ -93,7 +116,13 @@ def all_gather(group: ProcessGroup | None, tensors: Sequence[Tensor], dim: int =
     for work in works:
         wait(work)
     return [
-        torch.cat([part.view(dtype).view(most).narrow(dim, 0, length) for part, length in zip(received, lengths, strict=True)], dim)
+        torch.cat(
+            [
+                part.view(dtype).view(most).narrow(dim, 0, length)
+                for part, length in zip(received, lengths, strict=True)
+            ],
+            dim,
+        )
         for received, dtype, most, lengths in joined
     ]
 
@@ -135,7 +164,9 @@ def all_gather_objects(group: ProcessGroup, value: Any) -> list[Any]:
     """Return all ranks' values, by rank."""
     data = torch.frombuffer(bytearray(cloudpickle.dumps(value)), dtype=torch.uint8)
     lengths, everything = all_gather(group, [torch.tensor([len(data)]), data])
-    return [cloudpickle.loads(part.numpy().tobytes()) for part in everything.split(lengths.tolist())]
+    return [
+        cloudpickle.loads(part.numpy().tobytes()) for part in everything.split(lengths.tolist())
+    ]
 
 
 def broadcast(group: ProcessGroup, tensor: Tensor) -> Tensor:
@@ -168,7 +199,10 @@ class DataParallel(Protocol):
         ...
 
     def own_state(self) -> dict[str, Any]:
-        """Return what no other rank has: streams of random numbers, and what else belongs to its rows."""
+        """Return what no other rank has.
+
+        Streams of random numbers, and what else belongs to its rows.
+        """
         ...
 
     def load_own_state(self, state: dict[str, Any]) -> None:
@@ -176,7 +210,10 @@ class DataParallel(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that updates depend on; the other ranks' own parts are under "ranks"."""
+        """Return everything that updates depend on.
+
+        The other ranks' own parts are under "ranks".
+        """
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -202,18 +239,29 @@ class Ranks:
         group: the process group; None while this process is alone.
 
     Raises:
-        ValueError: several processes for a GPU, or more or fewer of them than a launcher has started.
+        ValueError: several processes for a GPU, or more or fewer of them than a launcher has
+            started.
     """
 
-    def __init__(self, size: int, device: str, make: Callable[..., Any], group: ProcessGroup | None = None):
+    def __init__(
+        self, size: int, device: str, make: Callable[..., Any], group: ProcessGroup | None = None
+    ):
         if size > 1 and torch.device(device).type != "cpu":
             raise ValueError(f"Several processes are for a CPU; on {device}, use processes=1.")
         if group is not None and group.size() != size:
-            raise ValueError(f"The process group has {group.size()} ranks and the config says processes={size}: make them equal.")
-        self.size, self.group, self._make = size, group, make
+            raise ValueError(
+                f"The process group has {group.size()} ranks and the config says processes={size}:"
+                " make them equal."
+            )
+        self.size = size
+        self.group = group
+        self._make = make
         self._launched = launched() if size > 1 and group is None else None
         if self._launched is not None and self._launched.size != size:
-            raise ValueError(f"A launcher started {self._launched.size} processes and the config says processes={size}: make them equal.")
+            raise ValueError(
+                f"A launcher started {self._launched.size} processes and the config says"
+                f" processes={size}: make them equal."
+            )
         self.rank = rank_of(group) if self._launched is None else self._launched.rank
         self.leads = self._launched is None and group is None
         self._meeting: Meeting | None = None
@@ -292,13 +340,18 @@ class Ranks:
         self._lost = self._lost and self.launched
 
     def renew(self, learner: DataParallel) -> None:
-        """Have the other ranks take over this one's state before the next update, since it was changed by hand."""
+        """Have the other ranks take over this one's state before the next update, since it was
+        changed by hand.
+        """
         if self.leads:
             self._states = self.states_of_others(learner)
             self._behind = True
 
     def close(self, learner: DataParallel) -> None:
-        """End the other ranks, where this one leads; the next update starts them in the state that it is in by then."""
+        """End the other ranks, where this one leads.
+
+        The next update starts them in the state that it is in by then.
+        """
         if not self.leads or self._meeting is None:
             return
         try:
@@ -326,7 +379,8 @@ class Ranks:
     def _check_whole(self) -> None:
         if self._lost:
             raise PlugInError(
-                "An update broke off, and what the other processes held is lost; load the last checkpoint, or make a new learner."
+                "An update broke off, and what the other processes held is lost; load the last"
+                " checkpoint, or make a new learner."
             )
 
     def _give_up(self, error: BaseException) -> None:
@@ -335,7 +389,9 @@ class Ranks:
         try:
             if isinstance(error, ConnectionError):
                 if meeting is None:
-                    raise PlugInError("Another rank is gone; start again from the last checkpoint.") from error
+                    raise PlugInError(
+                        "Another rank is gone; start again from the last checkpoint."
+                    ) from error
                 if self.rank > 0:
                     meeting.leave_note("")
                 raise PlugInError(meeting.cause_of_loss()) from error
@@ -353,13 +409,17 @@ class Ranks:
 
 
 def own_seed(streams: int, rank: int) -> int:
-    """Return what names the streams that no other rank draws from; rank 0's are those of a process alone."""
+    """Return what names the streams that no other rank draws from.
+
+    Rank 0's are those of a process alone.
+    """
     return streams if rank == 0 else derive_seed(streams, "process", rank)
 
 
 @contextmanager
 def leading(learner: Any) -> Iterator[bool]:
-    """Give whether this process trains `learner`; a rank above 0 that a launcher started follows rank 0 instead.
+    """Give whether this process trains `learner`; a rank above 0 that a launcher started follows
+    rank 0 instead.
 
     Raises:
         ValueError: ranks that don't come or disagree.
@@ -430,10 +490,17 @@ def follow(learner: DataParallel) -> None:
 
 
 def sentence_of(error: Exception) -> str:
-    """Return what rank 0 says of an error; nothing where another rank was lost, which it notices itself."""
+    """Return what rank 0 says of an error.
+
+    Nothing where another rank was lost, which it notices itself.
+    """
     if isinstance(error, ConnectionError):
         return ""
-    trace = "" if isinstance(error, PlugInError) else f"\n\n{''.join(traceback.format_exception(error))}"
+    trace = (
+        ""
+        if isinstance(error, PlugInError)
+        else f"\n\n{''.join(traceback.format_exception(error))}"
+    )
     return f"{error}{unknown_to_workers(error.__cause__)}{trace}"
 
 

@@ -1,4 +1,5 @@
-"""Optimisers as functions of weights, gradients and a state: for inner loops, where every task has a state of its own, and for outer ones.
+"""Optimisers as functions of weights, gradients and a state: for inner loops, where every task has
+a state of its own, and for outer ones.
 
 Each entry of weights and gradients may carry any leading dimensions; nothing is changed in place.
 """
@@ -36,10 +37,14 @@ class SGD:
         _check_share("momentum", self.momentum)
 
     def start(self, weights: Sequence[Tensor]) -> State:
-        """The state before the first step."""
-        return {"velocity": [torch.zeros_like(weight) for weight in weights]} if self.momentum else {}
+        """Return the state before the first step."""
+        return (
+            {"velocity": [torch.zeros_like(weight) for weight in weights]} if self.momentum else {}
+        )
 
-    def step(self, weights: list[Tensor], gradients: Sequence[Tensor], state: State, scale: float = 1.0) -> tuple[list[Tensor], State]:
+    def step(
+        self, weights: list[Tensor], gradients: Sequence[Tensor], state: State, scale: float = 1.0
+    ) -> tuple[list[Tensor], State]:
         """New weights, and the state after; the step size is `scale` times lr."""
         moves = list(gradients)
         if self.momentum:
@@ -73,14 +78,32 @@ class Adam:
             raise ValueError(f"epsilon must be positive, not {self.epsilon}.")
 
     def start(self, weights: Sequence[Tensor], apart: bool = False) -> State:
-        """The state before the first step; `apart` counts the steps of each entry [n] of weights [n, ...] on its own."""
-        count = torch.zeros(len(weights[0]), dtype=torch.int64, device=weights[0].device) if apart else 0
-        return {"first": [torch.zeros_like(weight) for weight in weights], "second": [torch.zeros_like(w) for w in weights], "count": count}
+        """Return the state before the first step.
+
+        `apart` counts the steps of each entry [n] of weights [n, ...] on its own.
+        """
+        count = (
+            torch.zeros(len(weights[0]), dtype=torch.int64, device=weights[0].device)
+            if apart
+            else 0
+        )
+        return {
+            "first": [torch.zeros_like(weight) for weight in weights],
+            "second": [torch.zeros_like(w) for w in weights],
+            "count": count,
+        }
 
     def step(
-        self, weights: list[Tensor], gradients: Sequence[Tensor], state: State, scale: float | Tensor = 1.0
+        self,
+        weights: list[Tensor],
+        gradients: Sequence[Tensor],
+        state: State,
+        scale: float | Tensor = 1.0,
     ) -> tuple[list[Tensor], State]:
-        """New weights, and the state after; the step size is `scale` times lr, or of entries that count apart, `scale` [n] times lr."""
+        """New weights, and the state after.
+
+        The step size is `scale` times lr, or of entries that count apart, `scale` [n] times lr.
+        """
         gradients = list(gradients)
         count = state["count"] + 1
         first = torch._foreach_lerp(state["first"], gradients, 1 - self.beta1)
@@ -89,15 +112,27 @@ class Adam:
         after = {"first": list(first), "second": list(second), "count": count}
         if isinstance(count, Tensor):
             times = count.to(torch.float64)  # [n]
-            grown = (1 - self.beta2**times).sqrt()  # both corrections as factors of the step, so that few passes go over whole tensors
-            length, epsilon = -self.lr * scale * grown / (1 - self.beta1**times), self.epsilon * grown
+            # Both corrections as factors of the step, so that few passes go over whole tensors
+            grown = (1 - self.beta2**times).sqrt()
+            length = -self.lr * scale * grown / (1 - self.beta1**times)
+            epsilon = self.epsilon * grown
             root = torch._foreach_sqrt(second)
             torch._foreach_add_(root, [along(epsilon, part) for part in root])
             moves = torch._foreach_div(first, root)
-            return [weight.addcmul(along(length, weight), move) for weight, move in zip(weights, moves, strict=True)], after
+            return [
+                weight.addcmul(along(length, weight), move)
+                for weight, move in zip(weights, moves, strict=True)
+            ], after
         root = torch._foreach_sqrt(torch._foreach_div(second, 1 - self.beta2**count))
         torch._foreach_add_(root, self.epsilon)
-        return list(torch._foreach_addcdiv(weights, first, root, -self.lr * scale / (1 - self.beta1**count))), after
+        return (
+            list(
+                torch._foreach_addcdiv(
+                    weights, first, root, -self.lr * scale / (1 - self.beta1**count)
+                )
+            ),
+            after,
+        )
 
 
 def along(numbers: Tensor, tensor: Tensor) -> Tensor:
@@ -109,9 +144,15 @@ Optimizer = SGD | Adam
 
 
 def moved_to(device: torch.device, state: State) -> State:
-    """A state with its tensors on `device`."""
+    """Return a state with its tensors on `device`."""
     return {
-        name: [tensor.to(device) for tensor in part] if isinstance(part, list) else part.to(device) if isinstance(part, Tensor) else part
+        name: (
+            [tensor.to(device) for tensor in part]
+            if isinstance(part, list)
+            else part.to(device)
+            if isinstance(part, Tensor)
+            else part
+        )
         for name, part in state.items()
     }
 

@@ -31,12 +31,22 @@ from metarl.envs.registered_envs import registered_by_script
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup, Store
 
-__all__ = ["LOST", "Launched", "LaunchedRanks", "Meeting", "StartedRanks", "gloo_group", "identity_of", "launched"]
+__all__ = [
+    "LOST",
+    "Launched",
+    "LaunchedRanks",
+    "Meeting",
+    "StartedRanks",
+    "gloo_group",
+    "identity_of",
+    "launched",
+]
 
 PATIENCE = 60.0  # seconds that ranks have to find one another
 NOTICE = 1.5  # seconds in which a rank that fails says why; less than a signal leaves
 LOST = 3  # the exit status of a rank that ends because another one was lost
-FOREVER = timedelta(days=1000)  # ranks on one machine notice an end at once, however long nothing is asked of them
+# Ranks on one machine notice an end at once, however long nothing is asked of them
+FOREVER = timedelta(days=1000)
 ADVICE = "start again from the last checkpoint"
 
 
@@ -59,9 +69,13 @@ def launched() -> Launched | None:
     try:
         rank, size = (int(str(value)) for value in told)
     except ValueError:
-        rank, size = -1, 0
+        rank = -1
+        size = 0
     if not 0 <= rank < size:
-        raise ValueError(f"RANK={told[0]} and WORLD_SIZE={told[1]} don't say which of how many processes this is; torchrun sets them.")
+        raise ValueError(
+            f"RANK={told[0]} and WORLD_SIZE={told[1]} don't say which of how many processes this"
+            " is; torchrun sets them."
+        )
     return Launched(rank, size) if size > 1 else None
 
 
@@ -113,7 +127,8 @@ class StartedRanks:
             pickled = cloudpickle.dumps((registered_by_script(), cloudpickle.dumps(make)))
         except Exception as error:
             raise ValueError(
-                f"The learner can't be sent to other processes ({error}); make its parts picklable, or use processes=1."
+                f"The learner can't be sent to other processes ({error}); make its parts picklable,"
+                " or use processes=1."
             ) from error
         self._workers = WorkerProcesses()
         folder = Path(tempfile.mkdtemp(prefix="metarl-ranks-"))
@@ -130,7 +145,9 @@ class StartedRanks:
         from torch.distributed import FileStore
 
         for rank in range(1, self.size):
-            self._workers.start("metarl.learners.data_parallel", {"rank": rank, "size": self.size, "file": file})
+            self._workers.start(
+                "metarl.learners.data_parallel", {"rank": rank, "size": self.size, "file": file}
+            )
         try:
             for pipe in self._workers.connections:
                 pipe.send_bytes(pickled)
@@ -157,7 +174,9 @@ class StartedRanks:
         """Do nothing: rank 0 raises its own error."""
 
     def cause_of_loss(self) -> str:
-        """Return a sentence that names the rank that is gone, by its own note or by how its process ended."""
+        """Return a sentence that names the rank that is gone, by its own note or by how its process
+        ended.
+        """
         deadline = time.monotonic() + NOTICE
         while time.monotonic() < deadline:
             for rank in range(1, self.size):
@@ -165,7 +184,10 @@ class StartedRanks:
                     return f"Rank {rank} of {self.size} failed: {sentence}"
             for rank in range(1, self.size):
                 if self.processes[rank - 1].poll() not in (None, LOST):
-                    return f"Rank {rank} of {self.size} {self._workers.cause_of_death(rank - 1)}; {ADVICE}."
+                    return (
+                        f"Rank {rank} of {self.size} {self._workers.cause_of_death(rank - 1)};"
+                        f" {ADVICE}."
+                    )
             time.sleep(0.02)
         return f"One of the {self.size} ranks left the others; {ADVICE}."
 
@@ -195,15 +217,23 @@ class LaunchedRanks:
         SystemExit: a rank above 0 disagrees; rank 0 says so.
     """
 
-    def __init__(self, rank: int, size: int, identity: dict[str, str], patience: float | None = None):
+    def __init__(
+        self, rank: int, size: int, identity: dict[str, str], patience: float | None = None
+    ):
         import torch.distributed as dist
 
-        self.rank, self.size = rank, size
+        self.rank = rank
+        self.size = size
         self.store = store_of_master(rank, size, PATIENCE if patience is None else patience)
         self._agree(identity)
         self._ours = not dist.is_initialized()
         if self._ours:
-            dist.init_process_group("gloo", store=dist.PrefixStore("metarl/group", self.store), rank=rank, world_size=size)
+            dist.init_process_group(
+                "gloo",
+                store=dist.PrefixStore("metarl/group", self.store),
+                rank=rank,
+                world_size=size,
+            )
         self.group: ProcessGroup | None = dist.group.WORLD
 
     def _agree(self, identity: dict[str, str]) -> None:
@@ -218,15 +248,20 @@ class LaunchedRanks:
         for rank in range(1, self.size):
             other = json.loads(self.store.get(f"identity/{rank}"))
             for name in {**identity, **other}:
-                ours, theirs = identity.get(name, "nothing"), other.get(name, "nothing")
+                ours = identity.get(name, "nothing")
+                theirs = other.get(name, "nothing")
                 if ours != theirs:
                     self.store.set("verdict", "refused")
                     # the store may end with this process, so others are given time to read it
                     with suppress(RuntimeError):
-                        self.store.wait([f"heard/{each}" for each in range(1, self.size)], timedelta(seconds=NOTICE))
+                        self.store.wait(
+                            [f"heard/{each}" for each in range(1, self.size)],
+                            timedelta(seconds=NOTICE),
+                        )
                     raise ValueError(
-                        f"Rank {rank} of {self.size} has another {name} than rank 0: {theirs} rather than {ours}. "
-                        "Give all ranks the same command and the same version."
+                        f"Rank {rank} of {self.size} has another {name} than rank 0: {theirs}"
+                        f" rather than {ours}. Give all ranks the same command and the same"
+                        " version."
                     )
         self.store.set("verdict", "agreed")
 
@@ -246,7 +281,8 @@ class LaunchedRanks:
                     silent.remove(rank)
                     if sentence := self.store.get(f"note/{rank}").decode().strip():
                         return f"Rank {rank} of {self.size} failed: {sentence}"
-            # whoever failed left a note before it went; whoever is well says soon that it lost others
+            # whoever failed left a note before it went; whoever is well says soon that it lost
+            # others
             if len(silent) == 1 or time.monotonic() > deadline:
                 return f"Rank {min(silent)} of {self.size} died; {ADVICE}."
             time.sleep(0.02)
@@ -274,9 +310,14 @@ def store_of_master(rank: int, size: int, patience: float) -> Store:
 
     place = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
     if None in place:
-        raise ValueError(f"Rank {rank} of {size} has no master: MASTER_ADDR and MASTER_PORT aren't set. torchrun sets them.")
+        raise ValueError(
+            f"Rank {rank} of {size} has no master: MASTER_ADDR and MASTER_PORT aren't set. torchrun"
+            " sets them."
+        )
     try:
-        store, _, _ = next(dist.rendezvous("env://", rank, size, timeout=timedelta(seconds=patience)))
+        store, _, _ = next(
+            dist.rendezvous("env://", rank, size, timeout=timedelta(seconds=patience))
+        )
         mine = dist.PrefixStore("metarl", store)
         mine.set_timeout(timedelta(seconds=patience))
         # rank 0 hosts the store where the launcher doesn't, so that others may wait for nobody
@@ -285,8 +326,9 @@ def store_of_master(rank: int, size: int, patience: float) -> Store:
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0][:200]
         raise ValueError(
-            f"Rank {rank} of {size} didn't meet all others at {place[0]}:{place[1]} within {patience:g} seconds ({reason}). "
-            "Start as many processes as WORLD_SIZE says, rank 0 among them, all with the same MASTER_ADDR and MASTER_PORT."
+            f"Rank {rank} of {size} didn't meet all others at {place[0]}:{place[1]} within"
+            f" {patience:g} seconds ({reason}). Start as many processes as WORLD_SIZE says, rank 0"
+            " among them, all with the same MASTER_ADDR and MASTER_PORT."
         ) from error
     return mine
 
@@ -296,7 +338,13 @@ def identity_of(learner: Any) -> dict[str, str]:
     distribution = re.sub(r" at 0x[0-9a-f]+", "", repr(learner.distribution))
     settings = flat("config", asdict(learner.config))
     versions = {"version of metarl": metarl.__version__, "version of torch": torch.__version__}
-    return {**versions, "learner": type(learner).__name__, "distribution": distribution, "seed": str(learner.seeds), **settings}
+    return {
+        **versions,
+        "learner": type(learner).__name__,
+        "distribution": distribution,
+        "seed": str(learner.seeds),
+        **settings,
+    }
 
 
 def flat(name: str, value: Any) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Every learner by its name; other packages add theirs through the entry-point group `metarl.learners`."""
+"""Every learner by its name.
+
+Other packages add theirs through the entry-point group `metarl.learners`.
+"""
 
 from typing import Any
 
@@ -44,7 +47,7 @@ SUPERVISED_LEARNERS = {  # of examples rather than episodes: they yield adapters
 
 
 def learner_names() -> list[str]:
-    """All names that `make_learner` knows."""
+    """Return all names that `make_learner` knows."""
     return known_ids({**LEARNERS, **SUPERVISED_LEARNERS}, GROUP)
 
 
@@ -63,38 +66,53 @@ def learner_name(learner: Learner) -> str:
 
 
 def learns_from_examples(name: str) -> bool:
-    """Return whether the learner `name` yields adapters, not agents; this decides how its runs are scored."""
+    """Return whether the learner `name` yields adapters, not agents.
+
+    This decides how its runs are scored.
+    """
     kind = learner_class(name)
     return isinstance(kind, type) and issubclass(kind, YieldsAdapters)
 
 
 def check_fits(name: str, distribution: Any) -> None:
-    """Raise ValueError if the learner `name` is of episodes and the distribution of examples, or the other way round."""
+    """Raise ValueError if the learner `name` is of episodes and the distribution of examples, or
+    the other way round.
+    """
     supervised = isinstance(distribution, SupervisedDistribution)
     if supervised and name in LEARNERS:
         raise ValueError(
-            f"The learner {name!r} plays episodes; {distribution.id} has none. Choose one of {', '.join(SUPERVISED_LEARNERS)}."
+            f"The learner {name!r} plays episodes; {distribution.id} has none. Choose one of"
+            f" {', '.join(SUPERVISED_LEARNERS)}."
         )
     if not supervised and name in SUPERVISED_LEARNERS:
         other = f" or the learner {name}-rl" if f"{name}-rl" in LEARNERS else ""
         raise ValueError(
-            f"The learner {name!r} learns from examples; {distribution.id} has episodes. Choose a supervised distribution{other}."
+            f"The learner {name!r} learns from examples; {distribution.id} has episodes. Choose a"
+            f" supervised distribution{other}."
         )
 
 
 def make_learner(
-    name: str, distribution: TaskDistribution | str, config: Any = None, seed: int | tuple[int, ...] = 0, device: str = "cpu"
+    name: str,
+    distribution: TaskDistribution | str,
+    config: Any = None,
+    seed: int | tuple[int, ...] = 0,
+    device: str = "cpu",
 ) -> Any:
-    """Build the learner registered under `name`, such as `make_learner("rl2", "BernoulliBandit-v0")`.
+    """Build the learner registered under `name`, such as `make_learner("rl2",
+    "BernoulliBandit-v0")`.
 
     Args:
         name: its id. distribution: what it trains on, or its id.
-        config: an instance of its `Config`; its own defaults if left out, which are the same for every distribution:
-            `metarl.suggested_config(name, distribution)` gives what `metarl train` takes.
-        seed: names every random stream; some learners train one a seed of a tuple. device: "cpu" or "cuda".
+        config: an instance of its `Config`; its own defaults if left out, which are the same for
+            every distribution: `metarl.suggested_config(name, distribution)` gives what `metarl
+            train` takes.
+        seed: names every random stream; some learners train one a seed of a tuple. device: "cpu" or
+            "cuda".
 
     Raises:
-        ValueError: unknown name, settings of another learner, or a distribution that it can't train on.
+        ValueError: unknown name, settings of another learner, or a distribution that it can't train
+            on.
     """
     kind = learner_class(name)
     trained_on = as_distribution(distribution)

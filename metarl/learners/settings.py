@@ -10,13 +10,22 @@ from metarl.core.registry import as_distribution, task_distribution
 from metarl.core.supervised import SupervisedDistribution
 from metarl.core.task_distribution import TaskDistribution
 
-__all__ = ["check_config", "check_counts", "check_step_sizes", "described", "only_seed", "settled", "settled_examples"]
+__all__ = [
+    "check_config",
+    "check_counts",
+    "check_step_sizes",
+    "described",
+    "only_seed",
+    "settled",
+    "settled_examples",
+]
 
 MOST = 1e38  # a larger step size can't be a factor of float32 numbers
 
 
 def settled(kind: Any, config: Any, distribution: Any) -> TaskDistribution:
-    """Return the distribution that a learner of class `kind` is to train on, made if an id names it; its config is checked too.
+    """Return the distribution that a learner of class `kind` is to train on, made if an id names
+    it; its config is checked too.
 
     Args:
         kind: the learner's class; `Config` is that of its settings.
@@ -38,12 +47,18 @@ def settled_examples(kind: Any, config: Any, distribution: Any) -> SupervisedDis
     check_config(kind.__name__, kind.Config, config)
     supervised = as_distribution(distribution)
     if not isinstance(supervised, SupervisedDistribution):
-        raise ValueError(f"{kind.__name__} learns supervised tasks, such as SineRegression-v0; {supervised!r} isn't one.")
+        raise ValueError(
+            f"{kind.__name__} learns supervised tasks, such as SineRegression-v0; {supervised!r}"
+            " isn't one."
+        )
     return supervised
 
 
 def described(learner: Any) -> str:
-    """Return one line on a learner: what it is, on what it trains, from which seeds, and how far it is."""
+    """Return one line on a learner.
+
+    What it is, on what it trains, from which seeds, and how far it is.
+    """
     seeds = ", ".join(map(str, learner.seeds))
     done = f"{learner.iteration} of {learner.config.iterations} iterations"
     return f"<{type(learner).__name__} on {learner.distribution!r}, seed {seeds}, {done}>"
@@ -53,28 +68,40 @@ def check_config(learner: str, kind: type, config: Any) -> None:
     """Raise ValueError unless `config` is an instance of `kind`, the settings of `learner`."""
     if isinstance(config, kind):
         return
-    default, given = f"{kind.__name__}()", shown(config)
+    default = f"{kind.__name__}()"
+    given = shown(config)
     if isclass(config) and issubclass(config, kind):
         advice = "Make one with ()."
     elif isinstance(config, dict):
         advice = f"Write {kind.__name__}(name=value, ...), or {kind.__name__}(**settings)."
     elif isinstance(config, str) or hasattr(config, "sample"):
-        advice = "Settings come before the distribution where a learner is built, RL2(config, distribution), and after it in make_learner."
+        advice = (
+            "Settings come before the distribution where a learner is built, RL2(config,"
+            " distribution), and after it in make_learner."
+        )
     elif is_dataclass(config):
-        given, advice = f"a {type(config).__name__}", "Those are settings of another learner."
+        given = f"a {type(config).__name__}"
+        advice = "Those are settings of another learner."
     else:
         advice = f"{default} has the default settings."
-    raise ValueError(f"The learner {learner} takes its settings as {default}, not {given}. {advice}")
+    raise ValueError(
+        f"The learner {learner} takes its settings as {default}, not {given}. {advice}"
+    )
 
 
 def check_counts(**counts: int) -> None:
-    """Raise ValueError unless all `counts` are whole numbers and at least 1; the first that isn't is named."""
+    """Raise ValueError unless all `counts` are whole numbers and at least 1.
+
+    The first that isn't is named.
+    """
     for name, value in counts.items():
         check_whole(name, value)
 
 
 def check_step_sizes(most: float = MOST, **sizes: float) -> None:
-    """Raise ValueError unless all `sizes` of optimisers' steps are positive and at most `most`, so that float32 holds them."""
+    """Raise ValueError unless all `sizes` of optimisers' steps are positive and at most `most`, so
+    that float32 holds them.
+    """
     for name, value in sizes.items():
         if not value > 0:
             raise ValueError(f"{name} must be positive, not {value}.")
@@ -83,7 +110,7 @@ def check_step_sizes(most: float = MOST, **sizes: float) -> None:
 
 
 def only_seed(learner: str, seed: int | tuple[int, ...]) -> int:
-    """The seed of a learner that trains one at a time, alone or as a tuple of one.
+    """Return the seed of a learner that trains one at a time, alone or as a tuple of one.
 
     Raises:
         ValueError: several seeds, or something that is no seed.

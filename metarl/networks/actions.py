@@ -1,7 +1,8 @@
 """Action distributions over Gymnasium spaces, as pure functions of the policy's output.
 
-A policy puts out parameters [..., P] for its action space; the classes here turn them into actions, log-probabilities and
-entropies. Actions stay unclipped inside the learner, and `to_environment` clips them to a box on the way out.
+A policy puts out parameters [..., P] for its action space; the classes here turn them into actions,
+log-probabilities and entropies. Actions stay unclipped inside the learner, and `to_environment`
+clips them to a box on the way out.
 """
 
 import math
@@ -16,7 +17,10 @@ __all__ = ["ActionDistribution", "action_distribution", "check_size", "one_hot"]
 
 
 def one_hot(index: Tensor, size: int) -> Tensor:
-    """[..., size] float32 with a 1 at `index` [...]; unlike PyTorch's it never waits for the device."""
+    """[..., size] float32 with a 1 at `index` [...].
+
+    Unlike PyTorch's it never waits for the device.
+    """
     return (index[..., None] == torch.arange(size, device=index.device)).to(torch.float32)
 
 
@@ -24,19 +28,29 @@ MOST_FEATURES = 2**20  # numbers that a network reads or puts out for one observ
 
 
 def check_size(what: str, space: gym.Space, size: int) -> None:
-    """Raise ValueError if `space` needs more features than networks here have room for, before they are made.
+    """Raise ValueError if `space` needs more features than networks here have room for, before they
+    are made.
 
     Args:
-        what: "Observations" or "Actions". size: features that one of them takes, one-hot where discrete.
+        what: "Observations" or "Actions". size: features that one of them takes, one-hot where
+            discrete.
     """
     if size > MOST_FEATURES:
-        kind = f"{type(space).__name__} space" if not isinstance(space, gym.spaces.Discrete) else f"Discrete({int(space.n)})"
+        kind = (
+            f"{type(space).__name__} space"
+            if not isinstance(space, gym.spaces.Discrete)
+            else f"Discrete({int(space.n)})"
+        )
         if isinstance(space, gym.spaces.Discrete | gym.spaces.MultiDiscrete):
-            advice = "Write the number as digits, such as MultiDiscrete([1024, 1024]) for Discrete(1048576), or as a Box of numbers."
+            advice = (
+                "Write the number as digits, such as MultiDiscrete([1024, 1024]) for"
+                " Discrete(1048576), or as a Box of numbers."
+            )
         else:
             advice = "Give fewer numbers: crop, downsample or summarise them."
         raise ValueError(
-            f"{what} of this {kind} take {size:,} features, one-hot where discrete; networks here have room for {MOST_FEATURES:,}. {advice}"
+            f"{what} of this {kind} take {size:,} features, one-hot where discrete; networks here"
+            f" have room for {MOST_FEATURES:,}. {advice}"
         )
 
 
@@ -57,7 +71,7 @@ class ActionDistribution(ABC):
 
     @abstractmethod
     def mode(self, parameters: Tensor) -> Tensor:
-        """The most likely actions [..., *act]."""
+        """Return the most likely actions [..., *act]."""
 
     @abstractmethod
     def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
@@ -69,14 +83,18 @@ class ActionDistribution(ABC):
 
     @abstractmethod
     def kl(self, parameters: Tensor, other: Tensor) -> Tensor:
-        """Kullback-Leibler divergences [...] in nats of the distributions that `other` stands for from those of `parameters`."""
+        """Kullback-Leibler divergences [...] in nats of the distributions that `other` stands for
+        from those of `parameters`.
+        """
 
     def log_prob_and_entropy(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Both at once, for kinds that can share the work."""
         return self.log_prob(parameters, action), self.entropy(parameters)
 
     def log_prob_and_grad(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probabilities [...] and their derivatives [..., P] by the parameters, both without a graph."""
+        """Log-probabilities [...] and their derivatives [..., P] by the parameters, both without a
+        graph.
+        """
         with torch.enable_grad():
             leaf = parameters.detach().requires_grad_()
             log_prob = self.log_prob(leaf, action)
@@ -94,7 +112,7 @@ class ActionDistribution(ABC):
         """Actions as float features [..., num_features], one-hot where discrete."""
 
     def to_environment(self, action: Tensor) -> Tensor:
-        """What the environment gets: the action itself, clipped for boxes."""
+        """Return what the environment gets: the action itself, clipped for boxes."""
         return action
 
 
@@ -106,7 +124,9 @@ class Categorical(ActionDistribution):
         self.num_parameters = self.num_features = int(space.n)
 
     def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
-        uniform = torch.rand(parameters.shape, generator=rng, device=parameters.device, dtype=parameters.dtype)
+        uniform = torch.rand(
+            parameters.shape, generator=rng, device=parameters.device, dtype=parameters.dtype
+        )
         # Gumbel-max: of logits - log(-log(U))
         return self._numbered((parameters - uniform.log_().neg_().log_()).argmax(-1))
 
@@ -123,9 +143,11 @@ class Categorical(ActionDistribution):
 
     @torch.no_grad()
     def log_prob_and_grad(self, parameters: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        log_probabilities, index = choices_first(parameters).log_softmax(0), self._place(action)[None]
+        log_probabilities = choices_first(parameters).log_softmax(0)
+        index = self._place(action)[None]
         log_prob = log_probabilities.gather(0, index)
-        grad = log_probabilities.exp_().neg_()  # of the chosen: 1 less its probability, of others: less theirs
+        # Of the chosen: 1 less its probability, of others: less theirs
+        grad = log_probabilities.exp_().neg_()
         grad.scatter_add_(0, index, torch.ones_like(log_prob))
         return log_prob[0], grad.movedim(0, -1)
 
@@ -141,14 +163,15 @@ class Categorical(ActionDistribution):
         return -(log_probabilities.exp() * log_probabilities).sum(0)
 
     def kl(self, parameters: Tensor, other: Tensor) -> Tensor:
-        log_p, log_q = choices_first(parameters).log_softmax(0), choices_first(other).log_softmax(0)
+        log_p = choices_first(parameters).log_softmax(0)
+        log_q = choices_first(other).log_softmax(0)
         return (log_p.exp() * (log_p - log_q)).sum(0)
 
     def encode(self, action: Tensor) -> Tensor:
         return one_hot(self._place(action), self.num_features)
 
     def _numbered(self, place: Tensor) -> Tensor:
-        """The action at a `place` counted from 0."""
+        """Return the action at a `place` counted from 0."""
         return place + self.start if self.start else place
 
     def _place(self, action: Tensor) -> Tensor:
@@ -156,7 +179,10 @@ class Categorical(ActionDistribution):
 
 
 def choices_first(parameters: Tensor) -> Tensor:
-    """[n, ...] of [..., n]: along a short last dimension PyTorch's softmax and sums are several times slower."""
+    """[n, ...] of [..., n].
+
+    Along a short last dimension PyTorch's softmax and sums are several times slower.
+    """
     return parameters.movedim(-1, 0)
 
 
@@ -167,7 +193,10 @@ class MultiCategorical(ActionDistribution):
         if space.nvec.ndim != 1:
             raise ValueError(f"MultiDiscrete actions must be a vector, not {space}; flatten them.")
         self.sizes = [int(n) for n in space.nvec]
-        self.parts = [Categorical(gym.spaces.Discrete(n, start=int(start))) for n, start in zip(self.sizes, space.start, strict=True)]
+        self.parts = [
+            Categorical(gym.spaces.Discrete(n, start=int(start)))
+            for n, start in zip(self.sizes, space.start, strict=True)
+        ]
         self.num_parameters = self.num_features = sum(self.sizes)
 
     def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
@@ -177,7 +206,12 @@ class MultiCategorical(ActionDistribution):
         return torch.stack([part.mode(p) for part, p in self._split(parameters)], -1)
 
     def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
-        return torch.stack([part.log_prob(p, action[..., i]) for i, (part, p) in enumerate(self._split(parameters))]).sum(0)
+        return torch.stack(
+            [
+                part.log_prob(p, action[..., i])
+                for i, (part, p) in enumerate(self._split(parameters))
+            ]
+        ).sum(0)
 
     def entropy(self, parameters: Tensor) -> Tensor:
         return torch.stack([part.entropy(p) for part, p in self._split(parameters)]).sum(0)
@@ -201,7 +235,9 @@ class Bernoullis(ActionDistribution):
         self.num_parameters = self.num_features = math.prod(self.shape)
 
     def sample(self, parameters: Tensor, rng: Generator) -> Tensor:
-        uniform = torch.rand(parameters.shape, generator=rng, device=parameters.device, dtype=parameters.dtype)
+        uniform = torch.rand(
+            parameters.shape, generator=rng, device=parameters.device, dtype=parameters.dtype
+        )
         return (uniform < parameters.sigmoid()).to(torch.int64).unflatten(-1, self.shape)
 
     def mode(self, parameters: Tensor) -> Tensor:
@@ -213,11 +249,16 @@ class Bernoullis(ActionDistribution):
 
     def entropy(self, parameters: Tensor) -> Tensor:
         p = parameters.sigmoid()
-        return -(p * torch.nn.functional.logsigmoid(parameters) + (1 - p) * torch.nn.functional.logsigmoid(-parameters)).sum(-1)
+        return -(
+            p * torch.nn.functional.logsigmoid(parameters)
+            + (1 - p) * torch.nn.functional.logsigmoid(-parameters)
+        ).sum(-1)
 
     def kl(self, parameters: Tensor, other: Tensor) -> Tensor:
         heads, tails = (torch.nn.functional.logsigmoid(sign * parameters) for sign in (1, -1))
-        other_heads, other_tails = (torch.nn.functional.logsigmoid(sign * other) for sign in (1, -1))
+        other_heads, other_tails = (
+            torch.nn.functional.logsigmoid(sign * other) for sign in (1, -1)
+        )
         return (heads.exp() * (heads - other_heads) + tails.exp() * (tails - other_tails)).sum(-1)
 
     def encode(self, action: Tensor) -> Tensor:
@@ -225,7 +266,11 @@ class Bernoullis(ActionDistribution):
 
 
 class Gaussian(ActionDistribution):
-    """Box: independent normals; parameters are means and log standard deviations, in units of half the box where it is bounded."""
+    """Box.
+
+    Independent normals; parameters are means and log standard deviations, in units of half the box
+    where it is bounded.
+    """
 
     LOG_STD = (-5.0, 1.0)
 
@@ -233,11 +278,16 @@ class Gaussian(ActionDistribution):
         self.shape = tuple(space.shape)
         self.num_features = math.prod(self.shape)
         self.num_parameters = 2 * self.num_features
-        low, high = np.asarray(space.low, np.float64), np.asarray(space.high, np.float64)
-        bounded = high / 2 - low / 2 < 5e29  # some environments write the largest float for "unbounded"
-        low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
+        low = np.asarray(space.low, np.float64)
+        high = np.asarray(space.high, np.float64)
+        # Some environments write the largest float for "unbounded"
+        bounded = high / 2 - low / 2 < 5e29
+        low = np.where(bounded, low, -1.0)
+        high = np.where(bounded, high, 1.0)
         self.center = torch.as_tensor(((low + high) / 2).ravel(), dtype=torch.float32)
-        self.scale = torch.as_tensor(((high - low) / 2).ravel(), dtype=torch.float32).clamp_min(1e-6)
+        self.scale = torch.as_tensor(((high - low) / 2).ravel(), dtype=torch.float32).clamp_min(
+            1e-6
+        )
         # Where float32 rounds a bound outward, the environment's rows make the bound of it again
         self.low = torch.as_tensor(np.asarray(space.low, np.float64).ravel()).to(torch.float32)
         self.high = torch.as_tensor(np.asarray(space.high, np.float64).ravel()).to(torch.float32)
@@ -252,16 +302,22 @@ class Gaussian(ActionDistribution):
 
     def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
         mean, log_std = self._split(parameters)
-        scale = self.scale.to(mean.device)  # the density is per unit of the action, not of half the box
+        # The density is per unit of the action, not of half the box
+        scale = self.scale.to(mean.device)
         deviation = (self.encode(action) - mean) / log_std.exp()
-        return (-0.5 * deviation.square() - log_std - 0.5 * math.log(2 * math.pi) - scale.log()).sum(-1)
+        return (
+            -0.5 * deviation.square() - log_std - 0.5 * math.log(2 * math.pi) - scale.log()
+        ).sum(-1)
 
     def entropy(self, parameters: Tensor) -> Tensor:
         _, log_std = self._split(parameters)
-        return (log_std + 0.5 * math.log(2 * math.pi * math.e) + self.scale.to(log_std.device).log()).sum(-1)
+        return (
+            log_std + 0.5 * math.log(2 * math.pi * math.e) + self.scale.to(log_std.device).log()
+        ).sum(-1)
 
     def kl(self, parameters: Tensor, other: Tensor) -> Tensor:
-        (mean, log_std), (other_mean, other_log_std) = self._split(parameters), self._split(other)
+        mean, log_std = self._split(parameters)
+        other_mean, other_log_std = self._split(other)
         squares = (2 * log_std).exp() + (mean - other_mean).square()
         return (other_log_std - log_std + 0.5 * squares * (-2 * other_log_std).exp() - 0.5).sum(-1)
 
@@ -270,7 +326,11 @@ class Gaussian(ActionDistribution):
         return (flat - self.center.to(flat.device)) / self.scale.to(flat.device)
 
     def to_environment(self, action: Tensor) -> Tensor:
-        return torch.clamp(action, self.low.to(action.device).reshape(self.shape), self.high.to(action.device).reshape(self.shape))
+        return torch.clamp(
+            action,
+            self.low.to(action.device).reshape(self.shape),
+            self.high.to(action.device).reshape(self.shape),
+        )
 
     def _split(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_std = parameters.chunk(2, -1)
@@ -282,7 +342,7 @@ class Gaussian(ActionDistribution):
 
 
 def action_distribution(space: gym.Space) -> ActionDistribution:
-    """The distributions over `space`.
+    """Return the distributions over `space`.
 
     Raises:
         ValueError: a kind of space that no distribution here covers, or one too large for networks.
@@ -296,4 +356,6 @@ def action_distribution(space: gym.Space) -> ActionDistribution:
     if isinstance(space, gym.spaces.MultiBinary | gym.spaces.Box):
         check_size("Actions", space, math.prod(space.shape))
         return Bernoullis(space) if isinstance(space, gym.spaces.MultiBinary) else Gaussian(space)
-    raise ValueError(f"Actions of {space} aren't supported; use Discrete, MultiDiscrete, MultiBinary or Box.")
+    raise ValueError(
+        f"Actions of {space} aren't supported; use Discrete, MultiDiscrete, MultiBinary or Box."
+    )

@@ -1,6 +1,8 @@
-"""Numbers that aren't finite, found where they arise: in what an update left, in weights that are loaded, in what a policy puts out.
+"""Numbers that aren't finite, found where they arise: in what an update left, in weights that are
+loaded, in what a policy puts out.
 
-Each of these looks at a whole tensor by one number of it (a sum or a norm), and looks closer only where that isn't finite.
+Each of these looks at a whole tensor by one number of it (a sum or a norm), and looks closer only
+where that isn't finite.
 """
 
 import math
@@ -16,8 +18,13 @@ __all__ = ["all_finite", "check_output", "check_update", "check_weights"]
 
 @torch.no_grad()
 def all_finite(tensors: Iterable[Tensor]) -> bool:
-    """Whether no entry of the floating tensors among `tensors` is NaN or infinite; one wait for the device in all."""
-    floating = [tensor.detach() for tensor in tensors if tensor.is_floating_point() and tensor.numel()]
+    """Return whether no entry of the floating tensors among `tensors` is NaN or infinite.
+
+    One wait for the device in all.
+    """
+    floating = [
+        tensor.detach() for tensor in tensors if tensor.is_floating_point() and tensor.numel()
+    ]
     if not floating:
         return True
     norms = torch._foreach_norm(floating, math.inf)
@@ -36,30 +43,41 @@ def check_update(iteration: int, measured: Mapping[str, float], trained: Iterabl
         bad = ["a weight isn't finite"]
     if bad:
         raise ValueError(
-            f"Training diverged in iteration {iteration}: {', '.join(bad)}. Train anew with a smaller learning rate, or go on from an "
-            "earlier checkpoint: what this learner holds now is of no use."
+            f"Training diverged in iteration {iteration}: {', '.join(bad)}. Train anew with a"
+            " smaller learning rate, or go on from an earlier checkpoint: what this learner holds"
+            " now is of no use."
         )
 
 
 def check_weights(weights: Any) -> None:
-    """Raise ValueError if a tensor anywhere in `weights`, nested dicts and lists, isn't finite; the first is named."""
-    named = [(path, leaf) for path, leaf in tree_flatten_with_path(weights)[0] if isinstance(leaf, Tensor)]
+    """Raise ValueError if a tensor anywhere in `weights`, nested dicts and lists, isn't finite.
+
+    The first is named.
+    """
+    named = [
+        (path, leaf)
+        for path, leaf in tree_flatten_with_path(weights)[0]
+        if isinstance(leaf, Tensor)
+    ]
     if all_finite(tensor for _, tensor in named):
         return
     bad = [keystr(path) for path, tensor in named if not all_finite([tensor])]
     raise ValueError(
-        f"These weights hold numbers that aren't finite (NaN or infinite), first in {bad[0]} ({len(bad)} of {len(named)} tensors): "
-        "training had diverged. Take an earlier checkpoint, or train with a smaller learning rate."
+        f"These weights hold numbers that aren't finite (NaN or infinite), first in {bad[0]}"
+        f" ({len(bad)} of {len(named)} tensors): training had diverged. Take an earlier checkpoint,"
+        " or train with a smaller learning rate."
     )
 
 
 def check_output(who: str, *outputs: Tensor) -> None:
     """Raise ValueError if what `who` puts out for B rows isn't finite.
 
-    Only tensors on a CPU are looked at, where that costs little; a look at every step would hold up a GPU.
+    Only tensors on a CPU are looked at, where that costs little; a look at every step would hold up
+    a GPU.
 
     Args:
-        who: an agent or a policy. outputs: [B, ...] parameters of action distributions, values, actions.
+        who: an agent or a policy. outputs: [B, ...] parameters of action distributions, values,
+            actions.
     """
     for output in outputs:
         if output.device.type != "cpu" or bool(output.sum().isfinite()):
@@ -69,6 +87,7 @@ def check_output(who: str, *outputs: Tensor) -> None:
             row = int(rows[0])
             value = float(output[row][~output[row].isfinite()].flatten()[0])
             raise ValueError(
-                f"{who} puts out numbers that aren't finite ({value} in row {row}): its weights are spoilt, as by training that diverged, "
-                "or what it computes overflows. Train with a smaller learning rate, or take an earlier checkpoint."
+                f"{who} puts out numbers that aren't finite ({value} in row {row}): its weights are"
+                " spoilt, as by training that diverged, or what it computes overflows. Train with"
+                " a smaller learning rate, or take an earlier checkpoint."
             )

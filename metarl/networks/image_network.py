@@ -1,4 +1,6 @@
-"""The convolutional network of few-shot classification whose weights may differ from task to task (Nichol et al. 2018, section 6.1)."""
+"""The convolutional network of few-shot classification whose weights may differ from task to task
+(Nichol et al. 2018, section 6.1).
+"""
 
 import math
 from collections.abc import Sequence
@@ -37,32 +39,44 @@ class ImageNetworkConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         if min(self.filters, self.layers, self.stride) < 1:
-            raise ValueError(f"filters, layers and stride must be at least 1, not {self.filters}, {self.layers} and {self.stride}.")
+            raise ValueError(
+                f"filters, layers and stride must be at least 1, not {self.filters}, {self.layers}"
+                f" and {self.stride}."
+            )
 
 
 class ImageNetwork(nn.Module):
-    """Layers of 3 x 3 convolution, batch normalisation by the batch's own moments, and rectifier; then one linear layer.
+    """Layers of 3 x 3 convolution, batch normalisation by the batch's own moments, and rectifier;
+    then one linear layer.
 
-    Images [m, C, H, W] give [m, outputs]. Since moments are the batch's, all images of a batch have a say in each one's output.
+    Images [m, C, H, W] give [m, outputs]. Since moments are the batch's, all images of a batch have
+    a say in each one's output.
 
     Args:
         shape: C, H, W. outputs: numbers an image gets. config: the layers.
         rng: draws the initial weights.
     """
 
-    def __init__(self, shape: tuple[int, int, int], outputs: int, config: ImageNetworkConfig, rng: Generator):
+    def __init__(
+        self, shape: tuple[int, int, int], outputs: int, config: ImageNetworkConfig, rng: Generator
+    ):
         super().__init__()
         channels, height, width = shape
-        self.config, self.shape = config, shape
+        self.config = config
+        self.shape = shape
         self.layers = nn.ModuleList()
         for _ in range(config.layers):
             self.layers.append(_Layer(channels, config.filters, rng))
-            channels, height, width = config.filters, places(height, config.stride), places(width, config.stride)
+            channels = config.filters
+            height = places(height, config.stride)
+            width = places(width, config.stride)
             if config.pool:
-                height, width = height // 2, width // 2
+                height = height // 2
+                width = width // 2
         if min(height, width) < 1:
             raise ValueError(
-                f"{config.layers} layers leave nothing of images of {shape[1]} x {shape[2]} pixels; use fewer, or larger images."
+                f"{config.layers} layers leave nothing of images of {shape[1]} x {shape[2]} pixels;"
+                " use fewer, or larger images."
             )
         self.last = uniform_linear(channels * height * width, outputs, rng)
 
@@ -77,14 +91,17 @@ class ImageNetwork(nn.Module):
         return outputs
 
     def stacked(self, weights: Sequence[Tensor], images: Tensor) -> Tensor:
-        """The same with weights [n, ...] for images [n, m, C, H, W]."""
+        """Return the same with weights [n, ...] for images [n, m, C, H, W]."""
         n, m = images.shape[:2]
         images = images.transpose(1, 2)  # [n, C, m, H, W]
         for i in range(0, 4 * self.config.layers, 4):
             weight, bias, scale, shift = weights[i : i + 4]
             out = convolve(images, weight, bias, self.config.stride)
-            each = out.reshape(1, -1, *out.shape[2:])  # tasks' filters as channels of one image: moments are of each alone
-            normed = batch_norm(each, None, None, scale.reshape(-1), shift.reshape(-1), True, 0.0, EPSILON)
+            # Tasks' filters as channels of one image: moments are of each alone
+            each = out.reshape(1, -1, *out.shape[2:])
+            normed = batch_norm(
+                each, None, None, scale.reshape(-1), shift.reshape(-1), True, 0.0, EPSILON
+            )
             if self.config.pool:
                 normed = max_pool2d(normed.flatten(0, 1), 2)
             images = torch.relu(normed).view(*out.shape[:3], *normed.shape[-2:])

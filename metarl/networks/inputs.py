@@ -1,4 +1,5 @@
-"""What a recurrent policy reads at each step: observation, previous action, previous reward, episode start.
+"""What a recurrent policy reads at each step: observation, previous action, previous reward,
+episode start.
 
 See Duan et al. 2016, section 2.2.
 """
@@ -29,22 +30,27 @@ def observation_features(space: gym.Space) -> int:
     elif isinstance(space, gym.spaces.MultiBinary | gym.spaces.Box):
         size = math.prod(space.shape)
     else:
-        raise ValueError(f"Observations of {space} aren't supported; flatten them to Discrete, MultiDiscrete, MultiBinary or Box.")
+        raise ValueError(
+            f"Observations of {space} aren't supported; flatten them to Discrete, MultiDiscrete,"
+            " MultiBinary or Box."
+        )
     check_size("Observations", space, size)
     return size
 
 
 def is_image(space: gym.Space) -> bool:
-    """Whether observations are images of bytes: a Box of uint8 with three dimensions."""
+    """Return whether observations are images of bytes: a Box of uint8 with three dimensions."""
     return isinstance(space, gym.spaces.Box) and space.dtype == "uint8" and len(space.shape) == 3
 
 
 class StepInputs(nn.Module):
-    """Turns a Step into features [..., F]; boxes and rewards are normalised by running moments that are saved with the policy.
+    """Turns a Step into features [..., F]; boxes and rewards are normalised by running moments that
+    are saved with the policy.
 
     Args:
         observation_space, action_space: of one task.
-        previous_observation: also read the observation before this one, so that one step holds a whole transition.
+        previous_observation: also read the observation before this one, so that one step holds a
+            whole transition.
         encoded: leave the observation out, since an encoder reads it.
         observation_only: read nothing but the current observation, as a policy without memory does.
     """
@@ -59,21 +65,34 @@ class StepInputs(nn.Module):
     ):
         super().__init__()
         self.observation_only = observation_only
-        self.space, self.actions, self.previous_observation = observation_space, action_distribution(action_space), previous_observation
+        self.space = observation_space
+        self.actions = action_distribution(action_space)
+        self.previous_observation = previous_observation
         self.encoded = encoded
         self.observation_size = 0 if encoded else observation_features(observation_space)
         self.size = self.observation_size
         if not observation_only:
-            self.size += self.observation_size * previous_observation + self.actions.num_features + 2
+            self.size += (
+                self.observation_size * previous_observation + self.actions.num_features + 2
+            )
         self.reward_moments = RunningMoments(())
-        self.normalises = isinstance(observation_space, gym.spaces.Box) and self.observation_size > 0
+        self.normalises = (
+            isinstance(observation_space, gym.spaces.Box) and self.observation_size > 0
+        )
         if self.normalises:
             self.observation_moments = RunningMoments(tuple(observation_space.shape or ()))
 
     def forward(self, step: Step, previous: Tensor | None = None) -> Tensor:
-        """Features [..., F] of `step`; `previous` [..., *obs] is the observation before it (ignored at a meta-episode's start)."""
+        """Features [..., F] of `step`.
+
+        `previous` [..., *obs] is the observation before it (ignored at a meta-episode's start).
+        """
         if self.observation_only:
-            return step.prev_reward.new_zeros((*step.prev_reward.shape, 0)) if self.encoded else self.encode(step.observation)
+            return (
+                step.prev_reward.new_zeros((*step.prev_reward.shape, 0))
+                if self.encoded
+                else self.encode(step.observation)
+            )
         alive = ~step.meta_episode_start[..., None]
         parts = [] if self.encoded else [self.encode(step.observation)]
         if self.previous_observation:
@@ -94,15 +113,28 @@ class StepInputs(nn.Module):
             sizes = [int(n) for n in self.space.nvec.ravel()]
             starts = [int(start) for start in self.space.start.ravel()]
             columns = observation.flatten(-self.space.nvec.ndim).unbind(-1)
-            return torch.cat([one_hot(column - start, n) for column, start, n in zip(columns, starts, sizes, strict=True)], -1)
+            return torch.cat(
+                [
+                    one_hot(column - start, n)
+                    for column, start, n in zip(columns, starts, sizes, strict=True)
+                ],
+                -1,
+            )
         if self.normalises:
             observation = self.observation_moments.normalise(observation.to(torch.float32))
         shape = self.space.shape or ()
-        return observation.to(torch.float32).flatten(-len(shape)) if shape else observation.to(torch.float32)[..., None]
+        return (
+            observation.to(torch.float32).flatten(-len(shape))
+            if shape
+            else observation.to(torch.float32)[..., None]
+        )
 
     @torch.no_grad()
     def learn_moments(self, steps: Step, valid: Tensor) -> None:
-        """Take a rollout [T, B] into the running moments; call it between updates, never within one."""
+        """Take a rollout [T, B] into the running moments.
+
+        Call it between updates, never within one.
+        """
         self.reward_moments.update(steps.prev_reward[valid & ~steps.meta_episode_start])
         if self.normalises:
             self.observation_moments.update(steps.observation[valid])

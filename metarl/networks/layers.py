@@ -9,7 +9,7 @@ __all__ = ["linear", "orthogonal", "unset_linear"]
 
 
 def linear(inputs: int, outputs: int, rng: Generator, gain: float = 1.0) -> nn.Linear:
-    """A linear layer with orthogonal weights of the given gain and zero biases."""
+    """Return a linear layer with orthogonal weights of the given gain and zero biases."""
     layer = unset_linear(inputs, outputs)
     nn.init.orthogonal_(layer.weight, gain, generator=rng)
     nn.init.zeros_(layer.bias)
@@ -17,14 +17,17 @@ def linear(inputs: int, outputs: int, rng: Generator, gain: float = 1.0) -> nn.L
 
 
 def unset_linear(inputs: int, outputs: int) -> nn.Linear:
-    """A linear layer whose weights are still to be set; there may be no inputs, where an observation never changes."""
+    """Return a linear layer whose weights are still to be set.
+
+    There may be no inputs, where an observation never changes.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Initializing zero-element tensors")
         return nn.utils.skip_init(nn.Linear, inputs, outputs)
 
 
 def orthogonal(rows: int, columns: int, rng: Generator, gain: float = 1.0) -> nn.Parameter:
-    """An orthogonal weight [rows, columns]."""
+    """Return an orthogonal weight [rows, columns]."""
     weight = torch.empty(rows, columns)
     nn.init.orthogonal_(weight, gain, generator=rng)
     return nn.Parameter(weight)

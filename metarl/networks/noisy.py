@@ -1,7 +1,8 @@
-"""Linear layers with noise in their weights that is trained too: exploration without a schedule (Fortunato et al. 2018, arXiv 1706.10295).
+"""Linear layers with noise in their weights that is trained too: exploration without a schedule
+(Fortunato et al. 2018, arXiv 1706.10295).
 
-The noise is factorised: one number for each input and one for each output. It is an argument, drawn by `draw_noise`; a layer called without
-any uses its mean weights.
+The noise is factorised: one number for each input and one for each output. It is an argument, drawn
+by `draw_noise`; a layer called without any uses its mean weights.
 """
 
 import math
@@ -25,7 +26,8 @@ class Noise(NamedTuple):
 class NoisyLinear(nn.Module):
     """y = (W + S * e_out e_in') x + b + s * e_out, with trained W, S, b and s.
 
-    W and b start uniform within 1 / sqrt(I), every entry of S and s at sigma / sqrt(I) (section 3.2).
+    W and b start uniform within 1 / sqrt(I), every entry of S and s at sigma / sqrt(I) (section
+    3.2).
 
     Args:
         inputs, outputs: I and O. sigma: how much noise there is at first; 0.5 in the papers.
@@ -46,15 +48,23 @@ class NoisyLinear(nn.Module):
         """[B, I] give [B, O]."""
         if noise is None:
             return linear(inputs, self.weight, self.bias)
-        if noise.inputs.dim() == 1:  # one product with the noisy weights takes three quarters of the time of two
-            weight = torch.addcmul(self.weight, self.weight_noise, torch.outer(noise.outputs, noise.inputs))
+        # One product with the noisy weights takes three quarters of the time of two
+        if noise.inputs.dim() == 1:
+            weight = torch.addcmul(
+                self.weight, self.weight_noise, torch.outer(noise.outputs, noise.inputs)
+            )
             return linear(inputs, weight, torch.addcmul(self.bias, self.bias_noise, noise.outputs))
         noisy = linear(inputs * noise.inputs, self.weight_noise, self.bias_noise)
         return torch.addcmul(linear(inputs, self.weight, self.bias), noisy, noise.outputs)
 
 
-def draw_noise(layers: Sequence[NoisyLinear], rng: Generator, rows: int | None = None) -> list[Noise]:
-    """Noise for each of `layers`: one draw for a whole batch, or one for each of `rows` rows; `rng` is of the layers' device."""
+def draw_noise(
+    layers: Sequence[NoisyLinear], rng: Generator, rows: int | None = None
+) -> list[Noise]:
+    """Noise for each of `layers`.
+
+    One draw for a whole batch, or one for each of `rows` rows; `rng` is of the layers' device.
+    """
     sizes = [size for layer in layers for size in (layer.weight.shape[1], layer.weight.shape[0])]
     shape = (sum(sizes),) if rows is None else (rows, sum(sizes))
     normal = torch.randn(shape, generator=rng, device=rng.device)

@@ -7,7 +7,8 @@ __all__ = ["ReturnNormaliser", "RunningMoments"]
 
 
 class RunningMoments(nn.Module):
-    """Mean and variance of everything seen so far (Chan et al. 1979), as buffers; nothing seen = leave the input alone.
+    """Mean and variance of everything seen so far (Chan et al. 1979), as buffers; nothing seen =
+    leave the input alone.
 
     Args:
         shape: of one entry.
@@ -25,7 +26,8 @@ class RunningMoments(nn.Module):
 
     def normalise(self, value: Tensor) -> Tensor:
         """(value - mean) / standard deviation, clipped to ±10."""
-        variance = torch.where(self.variance > 1e-12, self.variance, 1.0)  # rounding of something constant isn't news
+        # Rounding of something constant isn't news
+        variance = torch.where(self.variance > 1e-12, self.variance, 1.0)
         return ((value - self.mean) * torch.rsqrt(variance + 1e-8)).clamp(-10, 10)
 
     @torch.no_grad()
@@ -41,13 +43,16 @@ class RunningMoments(nn.Module):
         total = self.count + fresh
         share = (fresh / total).to(mean.dtype)
         delta = mean - self.mean
-        self.variance.copy_((1 - share) * self.variance + share * variance + share * (1 - share) * delta.square())
+        self.variance.copy_(
+            (1 - share) * self.variance + share * variance + share * (1 - share) * delta.square()
+        )
         self.mean.add_(share * delta)
         self.count.copy_(total)
 
 
 class ReturnNormaliser(nn.Module):
-    """Returns to go shrink along a meta-episode; the value head predicts what is left after a mean per time step and one scale.
+    """Returns to go shrink along a meta-episode; the value head predicts what is left after a mean
+    per time step and one scale.
 
     Args:
         steps: T, most steps of a meta-episode.
@@ -82,8 +87,12 @@ class ReturnNormaliser(nn.Module):
         mean = torch.where(valid, returns, 0).sum(-1) / counts  # [T, S]
         seen = valid.any(-1)
         residual = torch.where(valid, returns - mean[..., None], 0)
-        scale = (residual.square().sum((0, 2)) / valid.sum((0, 2)).clamp_min(1)).sqrt().clamp_min(1e-3)
+        scale = (
+            (residual.square().sum((0, 2)) / valid.sum((0, 2)).clamp_min(1)).sqrt().clamp_min(1e-3)
+        )
         weight = torch.where(self.started, self.momentum, 1.0)
-        self.mean[:length] = torch.where(seen, torch.lerp(self.mean[:length], mean, weight), self.mean[:length])
+        self.mean[:length] = torch.where(
+            seen, torch.lerp(self.mean[:length], mean, weight), self.mean[:length]
+        )
         self.scale.copy_(torch.lerp(self.scale, scale, weight))
         self.started.fill_(True)

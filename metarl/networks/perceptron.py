@@ -58,30 +58,46 @@ class Perceptron(nn.Module):
         return outputs
 
     def stacked(self, weights: Sequence[Tensor], inputs: Tensor) -> Tensor:
-        """The same with weights [n, ...] for inputs [n, m, inputs]."""
+        """Return the same with weights [n, ...] for inputs [n, m, inputs]."""
         for i in range(0, len(weights), 2):
-            inputs = _layer(inputs if i == 0 else self.activated(inputs), weights[i], weights[i + 1])
+            inputs = _layer(
+                inputs if i == 0 else self.activated(inputs), weights[i], weights[i + 1]
+            )
         return inputs
 
     def activated(self, inputs: Tensor) -> Tensor:
-        """The activation of a layer's sums, which are no longer needed: it takes their place, unless gradients are recorded."""
+        """Return the activation of a layer's sums, which are no longer needed.
+
+        It takes their place, unless gradients are recorded.
+        """
         if inputs.requires_grad:
             return self.activation(inputs)
         return tanh_in_place(inputs) if self.activation is torch.tanh else torch.relu_(inputs)
 
     @torch.no_grad()
-    def stacked_gradients(self, weights: Sequence[Tensor], inputs: Tensor, pull: Callable[[Tensor], Tensor]) -> list[Tensor]:
-        """The gradients [n, ...] of a loss by the weights, where `pull` gives the loss's derivative by the outputs for the outputs.
+    def stacked_gradients(
+        self, weights: Sequence[Tensor], inputs: Tensor, pull: Callable[[Tensor], Tensor]
+    ) -> list[Tensor]:
+        """Return the gradients [n, ...] of a loss by the weights, where `pull` gives the loss's
+        derivative by the outputs for the outputs.
 
-        They are autograd's, without its bookkeeping, which costs networks this small more than their products.
+        They are autograd's, without its bookkeeping, which costs networks this small more than
+        their products.
         """
-        read, last = [inputs], len(weights) - 2  # what each layer reads
+        # what each layer reads
+        read = [inputs]
+        last = len(weights) - 2
         for i in range(0, last, 2):
             read.append(self.activated(_layer(read[-1], weights[i], weights[i + 1])))
-        back, gradients = pull(_layer(read[-1], weights[last], weights[last + 1])), list[Tensor]()
+        back = pull(_layer(read[-1], weights[last], weights[last + 1]))
+        gradients = list[Tensor]()
         for i in range(last, -1, -2):
             seen = read[i // 2]
-            by_weight = (back * seen).sum(1)[..., None] if seen.shape[-1] == 1 else torch.bmm(back.transpose(1, 2), seen)
+            by_weight = (
+                (back * seen).sum(1)[..., None]
+                if seen.shape[-1] == 1
+                else torch.bmm(back.transpose(1, 2), seen)
+            )
             gradients[:0] = [by_weight, back.sum(1)]
             if i:
                 back = back * weights[i] if back.shape[-1] == 1 else torch.bmm(back, weights[i])
@@ -93,14 +109,20 @@ class Perceptron(nn.Module):
 
 
 def _layer(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A linear layer of each task: inputs [n, m, I], weights [n, O, I] and biases [n, O] give [n, m, O]."""
-    if inputs.shape[-1] == 1:  # numbers rather than vectors: a product by entries takes a fifth of the time
+    """Return a linear layer of each task.
+
+    Inputs [n, m, I], weights [n, O, I] and biases [n, O] give [n, m, O].
+    """
+    # Numbers rather than vectors: a product by entries takes a fifth of the time
+    if inputs.shape[-1] == 1:
         return torch.addcmul(bias[:, None], inputs, weight.transpose(1, 2))
     return torch.baddbmm(bias[:, None], inputs, weight.transpose(1, 2))
 
 
 def uniform_linear(inputs: int, outputs: int, rng: Generator) -> nn.Linear:
-    """A linear layer with weights and biases uniform within 1 / sqrt(inputs), as PyTorch draws them."""
+    """Return a linear layer with weights and biases uniform within 1 / sqrt(inputs), as PyTorch
+    draws them.
+    """
     layer = unset_linear(inputs, outputs)
     # Without inputs, where an observation never changes, there are biases all the same.
     bound = 1 / math.sqrt(max(1, inputs))

@@ -1,7 +1,9 @@
-"""Rainbow's network: returns of every action as a distribution over fixed atoms, from duelling streams with noisy layers.
+"""Rainbow's network: returns of every action as a distribution over fixed atoms, from duelling
+streams with noisy layers.
 
-Hessel et al. 2018 (arXiv 1710.02298), section 4; duelling after Wang et al. 2016 (arXiv 1511.06581), equation 9; atoms after Bellemare et
-al. 2017 (arXiv 1707.06887); noisy layers after Fortunato et al. 2018. Each can be switched off.
+Hessel et al. 2018 (arXiv 1710.02298), section 4; duelling after Wang et al. 2016 (arXiv
+1511.06581), equation 9; atoms after Bellemare et al. 2017 (arXiv 1707.06887); noisy layers after
+Fortunato et al. 2018. Each can be switched off.
 """
 
 from dataclasses import dataclass
@@ -27,18 +29,23 @@ class RainbowNetworkConfig:
     """The shape of Rainbow's network.
 
     Attributes:
-        encoder: of images; "auto" is the Nature network's where images are large enough for it, otherwise RL²'s or none.
+        encoder: of images; "auto" is the Nature network's where images are large enough for it,
+            otherwise RL²'s or none.
         layers: units of each rectified layer over observations that no encoder reads.
-        hidden: units of each stream's hidden layer, which reads an encoder's convolutions as in the paper. 0 leaves it out: both streams
-            then share the encoder's own last layer, which is less than half the work.
-        duelling: one stream for the state and one for the actions' advantages, rather than one in all.
-        noisy: noise in the streams' weights explores; otherwise an epsilon of all actions is random.
+        hidden: units of each stream's hidden layer, which reads an encoder's convolutions as in the
+            paper. 0 leaves it out: both streams then share the encoder's own last layer, which is
+            less than half the work.
+        duelling: one stream for the state and one for the actions' advantages, rather than one in
+            all.
+        noisy: noise in the streams' weights explores; otherwise an epsilon of all actions is
+            random.
         sigma: noise at the start.
         distributional: learn the distribution of returns, rather than its mean.
         atoms: points of its support, evenly spaced.
         v_min: the first atom, in units of the return of scaled and clipped rewards.
         v_max: the last one.
-        precision: what encoders compute in; weights stay float32. "bfloat16" is faster where the processor has instructions for it.
+        precision: what encoders compute in; weights stay float32. "bfloat16" is faster where the
+            processor has instructions for it.
     """
 
     encoder: Literal["auto", "none", "rl2", "nature", "impala"] = "auto"
@@ -56,21 +63,30 @@ class RainbowNetworkConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         if self.encoder not in ("auto", "none", "rl2", "nature", "impala"):
-            raise ValueError(f"encoder must be auto, none, rl2, nature or impala, not {self.encoder!r}.")
+            raise ValueError(
+                f"encoder must be auto, none, rl2, nature or impala, not {self.encoder!r}."
+            )
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be float32 or bfloat16, not {self.precision!r}.")
         if any(size < 1 for size in self.layers) or self.hidden < 0:
-            raise ValueError(f"Layers need at least one unit each, not {self.layers}, and hidden can't be negative, as {self.hidden} is.")
+            raise ValueError(
+                f"Layers need at least one unit each, not {self.layers}, and hidden can't be"
+                f" negative, as {self.hidden} is."
+            )
         if self.sigma < 0:
             raise ValueError(f"sigma can't be negative, as {self.sigma} is.")
         if self.distributional and (self.atoms < 2 or not self.v_min < self.v_max):
-            raise ValueError(f"A support needs 2 atoms or more and v_min < v_max, not {self.atoms} on [{self.v_min}, {self.v_max}].")
+            raise ValueError(
+                f"A support needs 2 atoms or more and v_min < v_max, not {self.atoms} on"
+                f" [{self.v_min}, {self.v_max}]."
+            )
 
 
 class RainbowNetwork(nn.Module):
     """Gives every action of a Discrete space a distribution of returns, or a mean return.
 
-    Boxes that aren't images are normalised by moments that `learn_moments` takes; until then they are read as they are.
+    Boxes that aren't images are normalised by moments that `learn_moments` takes; until then they
+    are read as they are.
 
     Args:
         observation_space, action_space: of one task.
@@ -78,27 +94,55 @@ class RainbowNetwork(nn.Module):
         rng: draws the initial weights.
 
     Raises:
-        ValueError: actions that aren't Discrete from 0, or observations that the encoder can't read.
+        ValueError: actions that aren't Discrete from 0, or observations that the encoder can't
+            read.
     """
 
     support: Tensor
 
-    def __init__(self, observation_space: gym.Space, action_space: gym.Space, config: RainbowNetworkConfig, rng: Generator):
+    def __init__(
+        self,
+        observation_space: gym.Space,
+        action_space: gym.Space,
+        config: RainbowNetworkConfig,
+        rng: Generator,
+    ):
         super().__init__()
         if not isinstance(action_space, gym.spaces.Discrete) or action_space.start != 0:
-            raise ValueError(f"Rainbow chooses among Discrete actions that start at 0, not {action_space}; use PPO, or discretise them.")
-        check_size("Actions", action_space, int(action_space.n) * (config.atoms if config.distributional else 1))
-        self.config, self.num_actions = config, int(action_space.n)
+            raise ValueError(
+                f"Rainbow chooses among Discrete actions that start at 0, not {action_space}; use"
+                " PPO, or discretise them."
+            )
+        check_size(
+            "Actions",
+            action_space,
+            int(action_space.n) * (config.atoms if config.distributional else 1),
+        )
+        self.config = config
+        self.num_actions = int(action_space.n)
         self.encoder: Any = _encoder(observation_space, config, rng)
-        self.inputs = StepInputs(observation_space, action_space, encoded=self.encoder is not None, observation_only=True)
-        sizes = (max(1, self.inputs.size), *config.layers) if self.encoder is None else (self.encoder.size,)
+        self.inputs = StepInputs(
+            observation_space, action_space, encoded=self.encoder is not None, observation_only=True
+        )
+        sizes = (
+            (max(1, self.inputs.size), *config.layers)
+            if self.encoder is None
+            else (self.encoder.size,)
+        )
         self.layers = nn.ModuleList(uniform_linear(*pair, rng) for pair in pairwise(sizes))
         self.atoms = config.atoms if config.distributional else 1
         self.advantage = self._stream(sizes[-1], self.num_actions * self.atoms, rng)
         self.state = self._stream(sizes[-1], self.atoms, rng) if config.duelling else None
         streams = [self.advantage] if self.state is None else [self.advantage, self.state]
-        self._noisy = tuple(layer for stream in streams for layer in stream if isinstance(layer, NoisyLinear))  # in the order of `forward`
-        support = torch.linspace(config.v_min, config.v_max, config.atoms) if config.distributional else torch.zeros(1)
+        # In the order of `forward`
+        self._noisy = tuple(
+            layer for stream in streams for layer in stream if isinstance(layer, NoisyLinear)
+        )
+        support = (
+            torch.linspace(config.v_min, config.v_max, config.atoms)
+            if config.distributional
+            else torch.zeros(1)
+        )
         self.register_buffer("support", support)  # [Z]
 
     def noise(self, rng: Generator, rows: int | None = None) -> list[Noise]:
@@ -106,11 +150,16 @@ class RainbowNetwork(nn.Module):
         return draw_noise(self._noisy, rng, rows)
 
     def forward(self, observation: Tensor, noise: list[Noise] | None = None) -> Tensor:
-        """Outputs [B, A, Z] for observations [B, *obs]: unnormalised log-probabilities of the atoms, or, with Z = 1, values.
+        """Outputs [B, A, Z] for observations [B, *obs]: unnormalised log-probabilities of the
+        atoms, or, with Z = 1, values.
 
         Without noise, noisy layers use their mean weights.
         """
-        hidden = self.encoder(observation) if self.encoder is not None else self.inputs.encode(observation)
+        hidden = (
+            self.encoder(observation)
+            if self.encoder is not None
+            else self.inputs.encode(observation)
+        )
         if hidden.shape[1] == 0:  # an observation that never changes
             hidden = hidden.new_zeros(len(hidden), 1)
         for layer in self.layers:
@@ -127,14 +176,19 @@ class RainbowNetwork(nn.Module):
 
     @torch.no_grad()
     def learn_moments(self, observations: Tensor) -> None:
-        """Normalise boxes by the moments of `observations` [n, *obs]; images and discrete observations stay as they are."""
+        """Normalise boxes by the moments of `observations` [n, *obs].
+
+        Images and discrete observations stay as they are.
+        """
         if self.inputs.normalises:
             self.inputs.observation_moments.update(observations)
 
     def _stream(self, inputs: int, outputs: int, rng: Generator) -> nn.ModuleList:
         sizes = (inputs, self.config.hidden, outputs) if self.config.hidden else (inputs, outputs)
         if self.config.noisy:
-            return nn.ModuleList(NoisyLinear(*pair, self.config.sigma, rng) for pair in pairwise(sizes))
+            return nn.ModuleList(
+                NoisyLinear(*pair, self.config.sigma, rng) for pair in pairwise(sizes)
+            )
         return nn.ModuleList(uniform_linear(*pair, rng) for pair in pairwise(sizes))
 
 
@@ -142,7 +196,9 @@ def _pass(stream: nn.ModuleList, hidden: Tensor, draws: Any) -> Tensor:
     """[B, F] through the layers of a stream, rectified between them."""
     for i, layer in enumerate(stream):
         hidden = hidden if i == 0 else hidden.relu()
-        hidden = layer(hidden, next(draws, None)) if isinstance(layer, NoisyLinear) else layer(hidden)
+        hidden = (
+            layer(hidden, next(draws, None)) if isinstance(layer, NoisyLinear) else layer(hidden)
+        )
     return hidden
 
 
@@ -151,7 +207,9 @@ class Convolutions(nn.Module):
 
     def __init__(self, encoder: Plain):
         super().__init__()
-        self.layers, self.size, self.dtype = encoder.convolutions, encoder.linear.in_features, encoder.dtype
+        self.layers = encoder.convolutions
+        self.size = encoder.linear.in_features
+        self.dtype = encoder.dtype
 
     def forward(self, images: Tensor) -> Tensor:
         """Features [B, F] of images [B, H, W, C] of bytes."""
@@ -162,6 +220,8 @@ class Convolutions(nn.Module):
 
 
 def _encoder(space: gym.Space, config: RainbowNetworkConfig, rng: Generator) -> Any:
-    """What reads observations of `space`, if that is a network of its own."""
-    encoder = make_encoder(config.encoder, space, rng, getattr(torch, config.precision), preferred=("nature", "rl2"))
+    """Return what reads observations of `space`, if that is a network of its own."""
+    encoder = make_encoder(
+        config.encoder, space, rng, getattr(torch, config.precision), preferred=("nature", "rl2")
+    )
     return Convolutions(encoder) if isinstance(encoder, Plain) and config.hidden else encoder

@@ -1,1 +1,4 @@
-"""One run: its settings, the training loop, checkpoints, what is written down, and how runs lie on disk."""
+"""One run.
+
+Its settings, the training loop, checkpoints, what is written down, and how runs lie on disk.
+"""

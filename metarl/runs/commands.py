@@ -21,7 +21,13 @@ from metarl.learners.registry import learner_class, learner_names, learns_from_e
 from metarl.runs.config import RunConfig, config_from_json, folder_name, parse_arguments
 from metarl.runs.load import default_budget, load_agent
 from metarl.runs.sinks import WandBSink
-from metarl.runs.store import RunFolder, RunFolderError, find_runs, skipped_if_broken, write_evaluation
+from metarl.runs.store import (
+    RunFolder,
+    RunFolderError,
+    find_runs,
+    skipped_if_broken,
+    write_evaluation,
+)
 from metarl.runs.suggested import default_family, suggested_config, suggested_num_tasks
 from metarl.runs.training import iterations_done, train
 
@@ -52,15 +58,18 @@ class TrainOptions:
     """What to train on, and where to keep it.
 
     Attributes:
-        distribution: id of the task distribution, which settings are suggested for; `metarl list` shows them.
+        distribution: id of the task distribution, which settings are suggested for; `metarl list`
+            shows them.
         distribution_args: what it is made with, as NAME=VALUE, such as arms=5.
         seed: names every random stream; several train side by side in one batch.
         device: cpu or cuda, environments included.
-        folder: the run's own; if left out, runs/ and a name of the learner, the distribution, what differs from their defaults, and
-            the seed. A run that was stopped goes on from there, and one of fewer iterations goes on to more.
+        folder: the run's own; if left out, runs/ and a name of the learner, the distribution, what
+            differs from their defaults, and the seed. A run that was stopped goes on from there,
+            and one of fewer iterations goes on to more.
         checkpoint_seconds: time between checkpoints.
         tensorboard: write event files to FOLDER/tensorboard too.
-        wandb: log to Weights & Biases too: in FOLDER/wandb, without an account, unless the environment says WANDB_MODE=online.
+        wandb: log to Weights & Biases too: in FOLDER/wandb, without an account, unless the
+            environment says WANDB_MODE=online.
     """
 
     distribution: str = "BernoulliBandit-v0"
@@ -78,11 +87,14 @@ class EvaluateOptions:
     """How to score trained agents.
 
     Attributes:
-        split: of the tasks: test, train, or validation or extrapolate where the distribution has it.
-        num_tasks: how many tasks; if left out, each of the split once where it has a list of at most 10,000, else 10,000.
+        split: of the tasks: test, train, or validation or extrapolate where the distribution has
+            it.
+        num_tasks: how many tasks; if left out, each of the split once where it has a list of at
+            most 10,000, else 10,000.
         seed: names the tasks and the environment's noise.
         episodes: K, episodes in a meta-episode; as in training if left out.
-        after: M, further episodes, which alone count for after_k; as in training if left out with `episodes`, else none.
+        after: M, further episodes, which alone count for after_k; as in training if left out with
+            `episodes`, else none.
         steps: play this many environment steps instead of episodes.
         score: total, after_k, budget_mean or success; total if left out.
         beside: ids of agents to score on the same tasks, such as gittins; `metarl list` shows them.
@@ -90,8 +102,8 @@ class EvaluateOptions:
         device: cpu or cuda.
         inner_steps: of a run that learned from examples: steps on each task, 32 if left out.
         inner_batch: of such a run: examples in an inner step; the whole support if left out.
-        transductive: of such a run: compute a task's queries as one batch, so that they may have a say in each other's answers, rather
-            than each one beside the support alone.
+        transductive: of such a run: compute a task's queries as one batch, so that they may have a
+            say in each other's answers, rather than each one beside the support alone.
     """
 
     split: str = "test"
@@ -120,7 +132,8 @@ class Played(NamedTuple):
 class Scored(NamedTuple):
     """Agents scored on the same tasks."""
 
-    entries: list[tuple[str, Evaluation | list[Evaluation]]]  # by label: learners, of all their seeds, then Random, then those beside
+    # By label: learners, of all their seeds, then Random, then those beside
+    entries: list[tuple[str, Evaluation | list[Evaluation]]]
     distribution: TaskDistribution
     played: list[Played]
     score: str
@@ -142,10 +155,12 @@ class Suggestion(NamedTuple):
 
 
 def suggestion_for(learner: str, words: Sequence[str]) -> Suggestion:
-    """Return what the flags of `metarl train LEARNER` default to: settings that suit the distribution named in `words`.
+    """Return what the flags of `metarl train LEARNER` default to: settings that suit the
+    distribution named in `words`.
 
     Raises:
-        ValueError: there is no such distribution, it can't be made, or the learner can't learn from it.
+        ValueError: there is no such distribution, it can't be made, or the learner can't learn from
+            it.
     """
     usual = default_family(learner)
     parser = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
@@ -156,10 +171,19 @@ def suggestion_for(learner: str, words: Sequence[str]) -> Suggestion:
     except ArgumentError:  # which the command's own parser says with all flags at hand
         named = parser.parse_args([])
     own = tuple(f"{name}={json.dumps(value)}" for name, value in usual.arguments.items())
-    options = TrainOptions(distribution=named.distribution, distribution_args=own if named.distribution == usual.id else ())
-    given = options.distribution_args if named.distribution_args is None else tuple(named.distribution_args)
+    options = TrainOptions(
+        distribution=named.distribution,
+        distribution_args=own if named.distribution == usual.id else (),
+    )
+    given = (
+        options.distribution_args
+        if named.distribution_args is None
+        else tuple(named.distribution_args)
+    )
     try:
-        return Suggestion(options, suggested_config(learner, make(options.distribution, **parse_arguments(given))))
+        return Suggestion(
+            options, suggested_config(learner, make(options.distribution, **parse_arguments(given)))
+        )
     except ValueError:
         if not {"-h", "--help"} & set(words):
             raise
@@ -173,12 +197,25 @@ def train_run(learner: str, config: Any, options: TrainOptions) -> Path:
     """
     seed = options.seed[0] if len(options.seed) == 1 else options.seed
     config = _in_all_ranks(learner, config)
-    run = RunConfig(learner, config, options.distribution, parse_arguments(options.distribution_args), seed, options.device)
+    run = RunConfig(
+        learner,
+        config,
+        options.distribution,
+        parse_arguments(options.distribution_args),
+        seed,
+        options.device,
+    )
     usual = suggested_config(learner, run.make_distribution())
     folder = as_path(options.folder or Path("runs") / folder_name(run, usual))
     run = replace(run, config=_as_begun(run, usual, RunFolder(folder)))
     sinks = (WandBSink(),) if options.wandb else ()
-    train(run, folder, checkpoint_seconds=options.checkpoint_seconds, tensorboard=options.tensorboard, sinks=sinks)
+    train(
+        run,
+        folder,
+        checkpoint_seconds=options.checkpoint_seconds,
+        tensorboard=options.tensorboard,
+        sinks=sinks,
+    )
     return folder
 
 
@@ -192,33 +229,54 @@ def _in_all_ranks(learner: str, config: Any) -> Any:
     if told is None:
         return config
     if not any(part.name == "processes" for part in fields(config)):
-        raise ValueError(f"The learner {learner} trains in one process, and a launcher started {told.size}: start it without torchrun.")
+        raise ValueError(
+            f"The learner {learner} trains in one process, and a launcher started {told.size}:"
+            " start it without torchrun."
+        )
     if config.processes not in (1, told.size):
-        raise ValueError(f"A launcher started {told.size} processes, not {config.processes}: leave out --processes, or make them equal.")
+        raise ValueError(
+            f"A launcher started {told.size} processes, not {config.processes}: leave out"
+            " --processes, or make them equal."
+        )
     return replace(config, processes=told.size)
 
 
 def _as_begun(run: RunConfig, usual: Any, place: RunFolder) -> Any:
-    """Return the config of `run` with the settings of the run that `place` holds wherever it is as suggested."""
+    """Return the config of `run` with the settings of the run that `place` holds wherever it is as
+    suggested.
+    """
     if not (place.path / "run.json").is_file():
         return run.config
-    if (place.identity["learner"], place.identity["distribution"]) != (run.learner, run.distribution):
+    if (place.identity["learner"], place.identity["distribution"]) != (
+        run.learner,
+        run.distribution,
+    ):
         return run.config
     begun = config_from_json(type(run.config), place.identity["config"])
     config = _filled(run.config, usual, begun)
     iterations = getattr(begun, "iterations", None)
-    if iterations is not None and iterations_done(place) >= iterations:  # its end was reached: it may go on to what is suggested
+    # Its end was reached: it may go on to what is suggested
+    if iterations is not None and iterations_done(place) >= iterations:
         return replace(config, iterations=max(config.iterations, run.config.iterations))
     return config
 
 
 def _filled(config: Any, usual: Any, begun: Any) -> Any:
-    """Return `config` with the fields of `begun` where it has those of `usual`, in nested configs of the same kind too."""
+    """Return `config` with the fields of `begun` where it has those of `usual`, in nested configs
+    of the same kind too.
+    """
     if config == usual:
         return begun
-    if not is_dataclass(config) or type(config) is not type(usual) or type(config) is not type(begun):
+    if (
+        not is_dataclass(config)
+        or type(config) is not type(usual)
+        or type(config) is not type(begun)
+    ):
         return config
-    parts = {part.name: [getattr(each, part.name) for each in (config, usual, begun)] for part in fields(config)}
+    parts = {
+        part.name: [getattr(each, part.name) for each in (config, usual, begun)]
+        for part in fields(config)
+    }
     return replace(config, **{name: _filled(*each) for name, each in parts.items()})  # type: ignore[type-var]
 
 
@@ -228,17 +286,26 @@ def score_run(folder: Path, options: EvaluateOptions) -> Scored:
 
 
 def score_runs(folders: Sequence[Path], options: EvaluateOptions) -> Scored:
-    """Score runs' agents, Random and the agents beside on the same tasks; `save_scores` writes them down.
+    """Score runs' agents, Random and the agents beside on the same tasks; `save_scores` writes them
+    down.
 
-    All seeds of a run are scored, unless `seed_index` picks one, and runs that differ in their seeds alone count as one learner's. Learners
-    of one name are told apart by their folders.
+    All seeds of a run are scored, unless `seed_index` picks one, and runs that differ in their
+    seeds alone count as one learner's. Learners of one name are told apart by their folders.
 
     Raises:
-        ValueError: no runs, runs on different distributions or trained for different budgets, or options that don't fit them.
+        ValueError: no runs, runs on different distributions or trained for different budgets, or
+            options that don't fit them.
     """
     check_device(options.device)
-    if options.inner_steps is not None or options.inner_batch is not None or not options.transductive:
-        raise ValueError("--inner-steps, --inner-batch and --no-transductive are for runs that learned from examples; these have episodes.")
+    if (
+        options.inner_steps is not None
+        or options.inner_batch is not None
+        or not options.transductive
+    ):
+        raise ValueError(
+            "--inner-steps, --inner-batch and --no-transductive are for runs that learned from"
+            " examples; these have episodes."
+        )
     groups = learners_of(folders, options.seed_index)
     runs = [seeds[0].run for seeds in groups.values()]
     distribution = check_same_distribution(groups)
@@ -248,16 +315,33 @@ def score_runs(folders: Sequence[Path], options: EvaluateOptions) -> Scored:
         raise ValueError(f"{distribution.id} has no notion of success; choose another --score.")
 
     def play(agent: Agent) -> Evaluation:
-        return evaluate(agent, distribution, options.split, options.num_tasks, options.seed, budget, device=options.device)
+        return evaluate(
+            agent,
+            distribution,
+            options.split,
+            options.num_tasks,
+            options.seed,
+            budget,
+            device=options.device,
+        )
 
     ids = ["random", *(id for id in options.beside if id != "random")]
     others = [(id, make_agent(id, distribution, budget)) for id in ids]
     played: list[Played] = []
     entries: list[tuple[str, Evaluation | list[Evaluation]]] = []
     for label, seeds in groups.items():
-        own = [Played(each.folder, each.name, play(load_agent(each.folder, budget, each.seed_index, options.device))) for each in seeds]
+        own = [
+            Played(
+                each.folder,
+                each.name,
+                play(load_agent(each.folder, budget, each.seed_index, options.device)),
+            )
+            for each in seeds
+        ]
         played += own
-        entries.append((label, own[0].evaluation if len(own) == 1 else [each.evaluation for each in own]))
+        entries.append(
+            (label, own[0].evaluation if len(own) == 1 else [each.evaluation for each in own])
+        )
         own[0].evaluation.scores(score)  # refused here, before others play, where it can't be had
     for id, agent in others:
         played.append(Played(None, id, play(agent)))
@@ -279,14 +363,19 @@ class TrainedSeed(NamedTuple):
 
 
 def runs_in(folders: Sequence[Path]) -> list[Path]:
-    """The runs' folders: those given, and, in place of one that holds none itself, all runs below it; each once.
+    """Return the runs' folders: those given, and, in place of one that holds none itself, all runs
+    below it; each once.
 
     Raises:
         RunFolderError: a folder without runs.
     """
     found: dict[Path, Path] = {}
     for folder in map(as_path, folders):
-        below = [] if (folder / "run.json").exists() else [run.path for run in find_runs(folder) if _ready(run)]
+        below = (
+            []
+            if (folder / "run.json").exists()
+            else [run.path for run in find_runs(folder) if _ready(run)]
+        )
         if not below:
             assert RunFolder(folder).description, "says what is wrong with it"
         for each in below or [folder]:
@@ -295,7 +384,10 @@ def runs_in(folders: Sequence[Path]) -> list[Path]:
 
 
 def _ready(run: RunFolder) -> bool:
-    """Whether a run that was found below a folder can be scored; a warning names it otherwise."""
+    """Return whether a run that was found below a folder can be scored.
+
+    A warning names it otherwise.
+    """
     with skipped_if_broken(run.path):
         RunConfig.from_identity(run.identity)
         if not (run.weights().exists() or run.checkpoint.exists()):
@@ -304,30 +396,51 @@ def _ready(run: RunFolder) -> bool:
     return False
 
 
-def learners_of(folders: Sequence[Path], seed_index: int | None = None) -> dict[str, list[TrainedSeed]]:
-    """By label, the trained seeds of each learner in `folders`: runs that differ in their seeds alone are one learner's."""
+def learners_of(
+    folders: Sequence[Path], seed_index: int | None = None
+) -> dict[str, list[TrainedSeed]]:
+    """By label, the trained seeds of each learner in `folders`.
+
+    Runs that differ in their seeds alone are one learner's.
+    """
     groups: dict[str, list[TrainedSeed]] = {}
     for folder in runs_in(folders):
         run = RunConfig.from_identity(RunFolder(folder).identity)
         num_seeds = range(len(run.seeds)) if seed_index is None else [seed_index]
-        key = json.dumps({**run.identity(), "seeds": None, "device": None, "start": None}, sort_keys=True)
+        key = json.dumps(
+            {**run.identity(), "seeds": None, "device": None, "start": None}, sort_keys=True
+        )
         known = {each.run.seeds[each.seed_index] for each in groups.get(key, [])}
         if known & {run.seeds[each] for each in num_seeds if each < len(run.seeds)}:
             key = f"{key} {folder}"  # trained again, or with another start
         groups.setdefault(key, []).extend(TrainedSeed(folder, run, each) for each in num_seeds)
-    names = [getattr(learner_class(seeds[0].run.learner), "label", seeds[0].run.learner) for seeds in groups.values()]
+    names = [
+        getattr(learner_class(seeds[0].run.learner), "label", seeds[0].run.learner)
+        for seeds in groups.values()
+    ]
     short = [seeds[0].folder.resolve().name for seeds in groups.values()]
-    places = short if len(set(short)) == len(short) else [str(seeds[0].folder) for seeds in groups.values()]
+    places = (
+        short
+        if len(set(short)) == len(short)
+        else [str(seeds[0].folder) for seeds in groups.values()]
+    )
     labelled: dict[str, list[TrainedSeed]] = {}
     for name, place, seeds in zip(names, places, groups.values(), strict=True):
-        one = seed_index is not None and len(seeds) == 1 and len(seeds[0].run.seeds) > seed_index >= 0 and len(seeds[0].run.seeds) > 1
-        label = (f"{name} ({place})" if names.count(name) > 1 else name) + (f", seed {seeds[0].run.seeds[seed_index or 0]}" if one else "")
+        one = (
+            seed_index is not None
+            and len(seeds) == 1
+            and len(seeds[0].run.seeds) > seed_index >= 0
+            and len(seeds[0].run.seeds) > 1
+        )
+        label = (f"{name} ({place})" if names.count(name) > 1 else name) + (
+            f", seed {seeds[0].run.seeds[seed_index or 0]}" if one else ""
+        )
         labelled[label] = seeds
     return labelled
 
 
 def check_same_distribution(groups: dict[str, list[TrainedSeed]]) -> Any:
-    """The distribution that all runs were trained on.
+    """Return the distribution that all runs were trained on.
 
     Raises:
         ValueError: they were trained on different ones.
@@ -337,8 +450,8 @@ def check_same_distribution(groups: dict[str, list[TrainedSeed]]) -> Any:
     for other, distribution in made[1:]:
         if (distribution.id, distribution.config()) != (first.id, first.config()):
             raise ValueError(
-                f"{folder} was trained on {first!r} and {other} on {distribution!r}: "
-                "agents stand in one table if they play the same tasks. Score these runs one by one."
+                f"{folder} was trained on {first!r} and {other} on {distribution!r}: agents stand"
+                " in one table if they play the same tasks. Score these runs one by one."
             )
     return first
 
@@ -347,12 +460,16 @@ def _same_budget(runs: Sequence[RunConfig], options: EvaluateOptions) -> Budget:
     budgets = [_budget(run, options) for run in runs]
     if any(budget != budgets[0] for budget in budgets):
         different = ", ".join(sorted({str(budget) for budget in budgets}))
-        raise ValueError(f"These runs were trained for different budgets ({different}): say --episodes, or --steps, to play one for all.")
+        raise ValueError(
+            f"These runs were trained for different budgets ({different}): say --episodes, or"
+            " --steps, to play one for all."
+        )
     return budgets[0]
 
 
 def save_scores(folder: Path, scored: Scored, options: EvaluateOptions) -> list[Path]:
-    """Save what `score_runs` gave in a run's folder, a file an agent: its own, and those of the agents beside; returns the files.
+    """Save what `score_runs` gave in a run's folder, a file an agent: its own, and those of the
+    agents beside; returns the files.
 
     Raises:
         StorageError: the folder can't be written to.
@@ -360,10 +477,18 @@ def save_scores(folder: Path, scored: Scored, options: EvaluateOptions) -> list[
     evaluation = scored.played[0].evaluation
     budget = evaluation.budget
     after = f"+{budget.after}" if isinstance(budget, Episodes) and budget.after else ""
-    length = f"{budget.learning}{after}episodes" if isinstance(budget, Episodes) else f"{budget.total}steps"
-    listed = options.num_tasks is None and scored.distribution.task_count(options.split) == evaluation.num_tasks
+    length = (
+        f"{budget.learning}{after}episodes"
+        if isinstance(budget, Episodes)
+        else f"{budget.total}steps"
+    )
+    listed = (
+        options.num_tasks is None
+        and scored.distribution.task_count(options.split) == evaluation.num_tasks
+    )
     name = f"{options.split}-{'all-' if listed else ''}{evaluation.num_tasks}tasks-{length}-seed{options.seed}"
-    place, mine = RunFolder(folder).path / "evaluations", folder.resolve()
+    place = RunFolder(folder).path / "evaluations"
+    mine = folder.resolve()
     files = []
     for each in scored.played:
         if each.folder is None or each.folder.resolve() == mine:
@@ -373,7 +498,9 @@ def save_scores(folder: Path, scored: Scored, options: EvaluateOptions) -> list[
 
 
 def catalogue(only: str | None = None) -> list[Catalogue]:
-    """Every distribution, learner and agent, or those of one kind, with a sentence about each; other packages' included."""
+    """Return every distribution, learner and agent, or those of one kind, with a sentence about
+    each; other packages' included.
+    """
     lines = []
     for kind, ids, look_up in (
         ("distribution", distribution_ids() + supervised_ids(), distribution_class),
@@ -383,7 +510,9 @@ def catalogue(only: str | None = None) -> list[Catalogue]:
         for id in ids if only in (None, kind) else []:
             try:
                 thing = look_up(id)
-                paper = importlib.import_module(thing.__module__).__doc__ if kind == "learner" else None
+                paper = (
+                    importlib.import_module(thing.__module__).__doc__ if kind == "learner" else None
+                )
                 sentence = first_sentence(paper or thing.__doc__ or "")
             except Exception as error:  # a package that doesn't import must not hide the others
                 sentence = f"can't be imported: {type(error).__name__}: {error}"
@@ -392,16 +521,22 @@ def catalogue(only: str | None = None) -> list[Catalogue]:
 
 
 def first_sentence(docstring: str) -> str:
-    """The first sentence of a docstring, on one line."""
+    """Return the first sentence of a docstring, on one line."""
     text = " ".join(docstring.strip().split("\n\n")[0].split())
     for i, letter in enumerate(text):
-        if letter == "." and text[i + 1 : i + 3].strip()[:1].isupper() and not text[:i].endswith(("et al", "e.g", "i.e")):
+        if (
+            letter == "."
+            and text[i + 1 : i + 3].strip()[:1].isupper()
+            and not text[:i].endswith(("et al", "e.g", "i.e"))
+        ):
             return text[: i + 1]
     return text
 
 
 def scoring_flags(folder: Path) -> str:
-    """What to add to `metarl evaluate FOLDER` for a score that suits the learner, over as many tasks as a minute or so is enough for."""
+    """Return what to add to `metarl evaluate FOLDER` for a score that suits the learner, over as
+    many tasks as a minute or so is enough for.
+    """
     run = RunConfig.from_identity(RunFolder(folder).identity)
     if learns_from_examples(run.learner):
         return f" --inner-steps {run.config.inner_steps}"
@@ -412,7 +547,9 @@ def scoring_flags(folder: Path) -> str:
     after = isinstance(budget, Episodes) and budget.after > 0
     distribution = run.make_distribution()
     usual = min(MOST_TASKS, distribution.task_count("test") or MOST_TASKS)
-    num_tasks = suggested_num_tasks(distribution, max_steps(budget, distribution), min(usual, 100) if after else usual)
+    num_tasks = suggested_num_tasks(
+        distribution, max_steps(budget, distribution), min(usual, 100) if after else usual
+    )
     wanted = f" --num-tasks {num_tasks}" if num_tasks < usual else ""
     return (" --score after_k" if after else "") + wanted
 
@@ -420,9 +557,15 @@ def scoring_flags(folder: Path) -> str:
 def _budget(run: RunConfig, options: EvaluateOptions) -> Budget:
     budget = _asked(run, options)
     if options.score == "budget_mean" and isinstance(budget, Episodes):
-        raise ValueError("budget_mean is the mean return of all episodes within N steps: add --steps N, or choose total.")
+        raise ValueError(
+            "budget_mean is the mean return of all episodes within N steps: add --steps N, or"
+            " choose total."
+        )
     if options.score == "after_k" and not (isinstance(budget, Episodes) and budget.after):
-        raise ValueError("after_k scores the episodes that follow K episodes of learning: add --after 1, and leave --steps out.")
+        raise ValueError(
+            "after_k scores the episodes that follow K episodes of learning: add --after 1, and"
+            " leave --steps out."
+        )
     return budget
 
 
@@ -435,5 +578,7 @@ def _asked(run: RunConfig, options: EvaluateOptions) -> Budget:
         return Episodes(options.episodes, options.after or 0)
     trained = default_budget(run)
     if options.after is not None:
-        return Episodes(trained.learning if isinstance(trained, Episodes) else trained.total, options.after)
+        return Episodes(
+            trained.learning if isinstance(trained, Episodes) else trained.total, options.after
+        )
     return trained if options.score == "after_k" else Episodes(trained.total)

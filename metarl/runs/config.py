@@ -33,8 +33,8 @@ class RunConfig:
         seed: names every random stream; a tuple trains one a seed in one batch.
         device: "cpu" or "cuda".
         start: the `origin` of the run whose weights training begins with; none if left out.
-        own: parts that only the code which trained it can make again, such as "distribution" or "make_policy"; none where `metarl train`
-            can train it.
+        own: parts that only the code which trained it can make again, such as "distribution" or
+            "make_policy"; none where `metarl train` can train it.
     """
 
     learner: str
@@ -51,11 +51,16 @@ class RunConfig:
         if self.config is None:
             object.__setattr__(self, "config", kind())
         elif not isinstance(self.config, kind):
-            raise ValueError(f"The learner {self.learner!r} is configured by {kind.__name__}, not by {type(self.config).__name__}.")
+            raise ValueError(
+                f"The learner {self.learner!r} is configured by {kind.__name__}, not by"
+                f" {type(self.config).__name__}."
+            )
         if not self.seeds:
             raise ValueError("A run needs at least one seed.")
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"The seeds {self.seeds} repeat; seeds with the same seed would be one run.")
+            raise ValueError(
+                f"The seeds {self.seeds} repeat; seeds with the same seed would be one run."
+            )
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -64,38 +69,54 @@ class RunConfig:
 
     @classmethod
     def of(cls, learner: Learner) -> "RunConfig":
-        """Return the run that trains `learner`, made in code; what `metarl train` could train too is the very same run.
+        """Return the run that trains `learner`, made in code; what `metarl train` could train too
+        is the very same run.
 
         Raises:
             ValueError: the learner doesn't tell its settings, or nobody else can find its class.
         """
         if isinstance(learner, type) or not isinstance(learner, Learner):
-            raise ValueError(f"A learner is needed, such as metarl.make_learner(name, distribution), not {shown(learner)}.")
+            raise ValueError(
+                "A learner is needed, such as metarl.make_learner(name, distribution), not"
+                f" {shown(learner)}."
+            )
         needed = ("config", "distribution", "seeds", "device")
         if missing := [name for name in needed if not hasattr(learner, name)]:
             raise ValueError(
-                f"{type(learner).__name__} lacks the {'attributes' if len(missing) > 1 else 'attribute'} {', '.join(missing)}: "
-                f"a learner that is trained in a folder tells {', '.join(needed)}, which run.json names."
+                f"{type(learner).__name__} lacks the"
+                f" {'attributes' if len(missing) > 1 else 'attribute'} {', '.join(missing)}: a"
+                f" learner that is trained in a folder tells {', '.join(needed)}, which run.json"
+                " names."
             )
         told: Any = learner
-        name, seeds = name_of_distribution(told.distribution), tuple(told.seeds)
+        name = name_of_distribution(told.distribution)
+        seeds = tuple(told.seeds)
         own = (*(() if name else ("distribution",)), *getattr(told, "own_parts", ()))
         seed = seeds[0] if len(seeds) == 1 else seeds
         arguments = told.distribution.config()
-        return cls(learner_name(learner), told.config, name or told.distribution.id, arguments, seed, str(told.device), own=own)
+        return cls(
+            learner_name(learner),
+            told.config,
+            name or told.distribution.id,
+            arguments,
+            seed,
+            str(told.device),
+            own=own,
+        )
 
     def make_distribution(self) -> TaskDistribution:
-        """The distribution that the run trains on."""
+        """Return the distribution that the run trains on."""
         if "distribution" in self.own:
             raise ValueError(
-                f"This run trained on {self.distribution}, which only the code that made it can make again: "
-                "metarl.load_agent(folder, distribution=...), and metarl.evaluate to score it. "
-                "The command can do without if the distribution can be found as module:attribute, such as my_module:MyMaze."
+                f"This run trained on {self.distribution}, which only the code that made it can"
+                " make again: metarl.load_agent(folder, distribution=...), and metarl.evaluate to"
+                " score it. The command can do without if the distribution can be found as"
+                " module:attribute, such as my_module:MyMaze."
             )
         return make(self.distribution, **self.arguments)
 
     def make_learner(self, distribution: TaskDistribution) -> Any:
-        """The untrained learner.
+        """Return the untrained learner.
 
         Raises:
             ValueError: the device isn't here, or the learner refuses the distribution.
@@ -103,39 +124,56 @@ class RunConfig:
         check_device(self.device)
         check_fits(self.learner, distribution)
         try:
-            learner: Learner = learner_class(self.learner)(self.config, distribution, self.seed, self.device)
+            learner: Learner = learner_class(self.learner)(
+                self.config, distribution, self.seed, self.device
+            )
         except ValueError as error:
             if type(error) is not ValueError or distribution.id in str(error):
                 raise
-            raise ValueError(f"The learner {self.learner!r} can't be trained so on {distribution.id}: {error}") from error
+            raise ValueError(
+                f"The learner {self.learner!r} can't be trained so on {distribution.id}: {error}"
+            ) from error
         return learner
 
     def identity(self) -> dict[str, Any]:
-        """The run in JSON values, as run.json holds it; the distribution's arguments in full, defaults included."""
+        """Return the run in JSON values, as run.json holds it.
+
+        The distribution's arguments in full, defaults included.
+        """
         identity: dict[str, Any] = {
             "learner": self.learner,
             "config": asdict(self.config),
             "distribution": self.distribution,
-            "arguments": self.arguments if "distribution" in self.own else {**self.make_distribution().config(), **self.arguments},
+            "arguments": (
+                self.arguments
+                if "distribution" in self.own
+                else {**self.make_distribution().config(), **self.arguments}
+            ),
             "seeds": list(self.seeds),
             "device": self.device,
         }
-        if self.start is not None:  # as it reads today: fields that were added since have their defaults
+        # As it reads today: fields that were added since have their defaults
+        if self.start is not None:
             identity["start"] = RunConfig.from_identity(self.start, "cpu").origin()
         if self.own:
             identity["own"] = list(self.own)
         try:
             return dict(json.loads(json.dumps(identity)))
         except TypeError as error:
-            raise ValueError(f"A run's settings must be JSON values, so that its folder can tell them: {error}.") from error
+            raise ValueError(
+                f"A run's settings must be JSON values, so that its folder can tell them: {error}."
+            ) from error
 
     def origin(self) -> dict[str, Any]:
-        """Everything that the trained weights come from: the identity without the kind of device."""
+        """Everything that the trained weights come from.
+
+        The identity without the kind of device.
+        """
         return {name: value for name, value in self.identity().items() if name != "device"}
 
     @classmethod
     def from_identity(cls, identity: dict[str, Any], device: str | None = None) -> "RunConfig":
-        """The run that `identity` describes, on another `device` if one is named."""
+        """Return the run that `identity` describes, on another `device` if one is named."""
         seeds = tuple(identity["seeds"])
         return cls(
             learner=identity["learner"],
@@ -150,7 +188,8 @@ class RunConfig:
 
 
 def parse_arguments(arguments: tuple[str, ...]) -> dict[str, Any]:
-    """{"arms": 5} from ("arms=5",): values are read as JSON, and as text where they aren't; ~ at their beginning is a home folder.
+    """{"arms": 5} from ("arms=5",): values are read as JSON, and as text where they aren't; ~ at
+    their beginning is a home folder.
 
     Raises:
         ValueError: no NAME=VALUE, or a name given twice.
@@ -159,9 +198,15 @@ def parse_arguments(arguments: tuple[str, ...]) -> dict[str, Any]:
     for argument in arguments:
         name, equals, text = argument.partition("=")
         if not name.isidentifier() or not equals:
-            raise ValueError(f"A distribution's arguments are given as NAME=VALUE, such as arms=5, not as {argument!r}.")
+            raise ValueError(
+                "A distribution's arguments are given as NAME=VALUE, such as arms=5, not as"
+                f" {argument!r}."
+            )
         if name in parsed:
-            raise ValueError(f"The distribution's argument {name} is given twice: {json.dumps(parsed[name])} and {text}.")
+            raise ValueError(
+                f"The distribution's argument {name} is given twice: {json.dumps(parsed[name])} and"
+                f" {text}."
+            )
         parsed[name] = _parsed(text)
     return parsed
 
@@ -180,10 +225,12 @@ def _refuse_constant(name: str) -> None:
 
 
 def folder_name(run: RunConfig, usual: Any = None) -> str:
-    """The default name of a run's folder: its learner, distribution, and what differs from their defaults, then its seeds.
+    """Return the default name of a run's folder: its learner, distribution, and what differs from
+    their defaults, then its seeds.
 
-    What a run is trained with tells names apart, in whatever order and way it was given; the number of iterations doesn't, since a run may
-    go on to more, nor the device. A setting that is added to a config later has its default, and so changes no name.
+    What a run is trained with tells names apart, in whatever order and way it was given; the number
+    of iterations doesn't, since a run may go on to more, nor the device. A setting that is added to
+    a config later has its default, and so changes no name.
 
     Args:
         run: whose.
@@ -193,24 +240,40 @@ def folder_name(run: RunConfig, usual: Any = None) -> str:
     told |= dict(sorted(_told_settings(run.config, type(run.config)() if usual is None else usual)))
     if run.start is not None:
         told["start"] = _hash(json.dumps(run.identity()["start"], sort_keys=True))
-    parts = [_plain(f"{run.learner}-{run.distribution}"), _told("-".join(f"{name}={_text(value)}" for name, value in told.items()), 120)]
-    return "-".join([*(part for part in parts if part), "seed" + _told("+".join(map(str, run.seeds)), 50)])
+    parts = [
+        _plain(f"{run.learner}-{run.distribution}"),
+        _told("-".join(f"{name}={_text(value)}" for name, value in told.items()), 120),
+    ]
+    return "-".join(
+        [*(part for part in parts if part), "seed" + _told("+".join(map(str, run.seeds)), 50)]
+    )
 
 
 def _told_arguments(run: RunConfig) -> dict[str, Any]:
-    """The distribution's arguments without those that are given their default."""
+    """Return the distribution's arguments without those that are given their default."""
     try:
-        parameters = signature(distribution_class(run.distribution.removesuffix(REVEALED))).parameters
+        parameters = signature(
+            distribution_class(run.distribution.removesuffix(REVEALED))
+        ).parameters
     except (TypeError, ValueError):  # it doesn't say what it takes
         return run.arguments
     usual = {name: each.default for name, each in parameters.items()}
-    return {name: value for name, value in run.arguments.items() if name not in usual or value != usual[name]}
+    return {
+        name: value
+        for name, value in run.arguments.items()
+        if name not in usual or value != usual[name]
+    }
 
 
 def _told_settings(config: Any, usual: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The fields of `config` that differ from those of `usual`, by dotted names; of nested configs of another kind, the kind first."""
+    """The fields of `config` that differ from those of `usual`, by dotted names.
+
+    Of nested configs of another kind, the kind first.
+    """
     for entry in fields(config):
-        name, value, default = f"{prefix}{entry.name}", getattr(config, entry.name), getattr(usual, entry.name)
+        name = f"{prefix}{entry.name}"
+        value = getattr(config, entry.name)
+        default = getattr(usual, entry.name)
         if name == "iterations":
             continue
         if is_dataclass(value):
@@ -223,7 +286,7 @@ def _told_settings(config: Any, usual: Any, prefix: str = "") -> Iterator[tuple[
 
 
 def _text(value: Any) -> str:
-    """A value within a folder's name."""
+    """Return a value within a folder's name."""
     if isinstance(value, (tuple, list)):
         return "+".join(map(_text, value))
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
@@ -232,9 +295,14 @@ def _text(value: Any) -> str:
 
 
 def _told(text: str, longest: int) -> str:
-    """`text` as part of a file's name: where it is long or has other signs in it, a hash tells apart what would read the same."""
+    """`text` as part of a file's name.
+
+    Where it is long or has other signs in it, a hash tells apart what would read the same.
+    """
     plain = _plain(text)
-    return plain if plain == text and len(text) <= longest else f"{plain[: longest - 9]}-{_hash(text)}"
+    return (
+        plain if plain == text and len(text) <= longest else f"{plain[: longest - 9]}-{_hash(text)}"
+    )
 
 
 def _plain(text: str) -> str:
@@ -246,18 +314,26 @@ def _hash(text: str) -> str:
 
 
 def config_from_json(kind: Any, value: Any) -> Any:
-    """A value of type `kind` from JSON, as `dataclasses.asdict` and `json` wrote it: nested dataclasses, tuples, unions.
+    """Return a value of type `kind` from JSON, as `dataclasses.asdict` and `json` wrote it: nested
+    dataclasses, tuples, unions.
 
     Raises:
-        ValueError: `value` has fields that the dataclass `kind` doesn't have, or lacks some that it needs.
+        ValueError: `value` has fields that the dataclass `kind` doesn't have, or lacks some that it
+            needs.
     """
     if is_dataclass(kind) and isinstance(kind, type):
         value = of_today(kind, value)
-        hints, known = get_type_hints(kind), {entry.name for entry in fields(kind)}
+        hints = get_type_hints(kind)
+        known = {entry.name for entry in fields(kind)}
         if unknown := sorted(set(value) - known):
-            raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}; use the version of metarl that run.json names.")
+            raise ValueError(
+                f"{kind.__name__} has no field {', '.join(unknown)}; use the version of metarl that"
+                " run.json names."
+            )
         try:
-            return kind(**{name: config_from_json(hints[name], entry) for name, entry in value.items()})
+            return kind(
+                **{name: config_from_json(hints[name], entry) for name, entry in value.items()}
+            )
         except TypeError as error:
             raise ValueError(f"run.json lacks settings: {error}.") from error
     if get_origin(kind) in (Union, types.UnionType):
@@ -268,16 +344,21 @@ def config_from_json(kind: Any, value: Any) -> Any:
     if get_origin(kind) is tuple and isinstance(value, list):
         inner = get_args(kind)
         kinds = [inner[0]] * len(value) if len(inner) == 2 and inner[1] is ... else list(inner)
-        return tuple(config_from_json(entry_kind, entry) for entry_kind, entry in zip(kinds, value, strict=True))
+        return tuple(
+            config_from_json(entry_kind, entry)
+            for entry_kind, entry in zip(kinds, value, strict=True)
+        )
     return float(value) if kind is float and isinstance(value, int) else value
 
 
 def _fits(kind: Any, value: Any) -> bool:
-    """Whether a JSON value can stand for `kind`."""
+    """Return whether a JSON value can stand for `kind`."""
     if kind is type(None):
         return value is None
     if is_dataclass(kind):
-        return isinstance(value, dict) and set(of_today(kind, value)) == {entry.name for entry in fields(kind)}
+        return isinstance(value, dict) and set(of_today(kind, value)) == {
+            entry.name for entry in fields(kind)
+        }
     if get_origin(kind) is Literal:
         return value in get_args(kind)
     origin = get_origin(kind) or kind

@@ -1,11 +1,15 @@
-"""Flags as people type them: one given twice is refused, and one that doesn't exist gets the name of the one that was meant."""
+"""Flags as people type them.
+
+One given twice is refused, and one that doesn't exist gets the name of the one that was meant.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
 __all__ = ["check_flags"]
 
-OTHER_WORDS = {  # what others call a setting -> the last parts of our flags' names, the likeliest first
+# What others call a setting -> the last parts of our flags' names, the likeliest first
+OTHER_WORDS = {
     "learning-rate": ("lr", "inner-lr"),
     "lr": ("lr", "inner-lr"),
     "step-size": ("lr", "inner-lr"),
@@ -92,7 +96,8 @@ def check_flags(
         prog: the command so far, such as "metarl train rl2".
         words: what follows.
         known: the flags, each with its other names.
-        elsewhere: gives the flags of commands like this one, by their names; asked only for a flag that isn't known.
+        elsewhere: gives the flags of commands like this one, by their names; asked only for a flag
+            that isn't known.
     """
     first = {name: names[0] for names in known for name in names}
     given: set[str] = set()
@@ -116,12 +121,17 @@ def _several(flag: str) -> str:
     return f", with all its values behind it, such as {examples[flag]}" if flag in examples else ""
 
 
-def _unknown(prog: str, flag: str, known: Sequence[str], elsewhere: Mapping[str, Sequence[str]]) -> str:
+def _unknown(
+    prog: str, flag: str, known: Sequence[str], elsewhere: Mapping[str, Sequence[str]]
+) -> str:
     """Say what was meant by `flag`."""
     near = _meant(flag, known)
     others = [name for name, flags in elsewhere.items() if flag in flags]
     if others:
-        sentence = f"{prog} has no flag {flag}; {_listed(others)} {'has' if len(others) == 1 else 'have'} it."
+        sentence = (
+            f"{prog} has no flag {flag}; {_listed(others)}"
+            f" {'has' if len(others) == 1 else 'have'} it."
+        )
     else:
         sentence = f"{prog} has no flag {flag}."
     if near:
@@ -130,7 +140,7 @@ def _unknown(prog: str, flag: str, known: Sequence[str], elsewhere: Mapping[str,
 
 
 def _meant(flag: str, known: Sequence[str]) -> list[str]:
-    """The flags of `known` that `flag` may stand for, the likeliest first, three at most."""
+    """Return the flags of `known` that `flag` may stand for, the likeliest first, three at most."""
     name = flag.removeprefix("--")
     last = name.rpartition(".")[2]
     by_last: dict[str, list[str]] = {}
@@ -141,7 +151,11 @@ def _meant(flag: str, known: Sequence[str]) -> list[str]:
     if not found:
         found = get_close_matches(flag, known, 3, 0.75)
     if not found:
-        found = [each for part in get_close_matches(last, list(by_last), 2, 0.6) for each in by_last[part]]
+        found = [
+            each
+            for part in get_close_matches(last, list(by_last), 2, 0.6)
+            for each in by_last[part]
+        ]
     if not found:
         found = [each for each in known if each.startswith(flag)]
     return list(dict.fromkeys(found))[:3]

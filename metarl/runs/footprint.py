@@ -1,7 +1,9 @@
-"""What an iteration takes, told before it begins: environment steps, rows, and memory within a factor of two.
+"""What an iteration takes, told before it begins: environment steps, rows, and memory within a
+factor of two.
 
-Sizes were measured on a CPU. Policies' part is what training keeps for its derivatives, which grows with
-a minibatch; environments that are no tensors count one by one, in worker processes or in this one.
+Sizes were measured on a CPU. Policies' part is what training keeps for its derivatives, which grows
+with a minibatch; environments that are no tensors count one by one, in worker processes or in this
+one.
 """
 
 from collections.abc import Callable
@@ -17,11 +19,13 @@ __all__ = ["Footprint", "check_it_fits", "footprint"]
 MIB = 2**20
 BASE = 330 * MIB  # Python, PyTorch and this package
 RECORD = 80  # bytes of a step beside its observation and the policy's output
-# A row that is an environment of a user's own, which are mostly light; of those measured, see below.
+# A row that is an environment of a user's own, which are mostly light; of those measured, see
+# below.
 ENVIRONMENT = 2 * MIB
 WORKER = 80 * MIB  # a process that plays rows
 ENVIRONMENTS = {"arm": 60 * MIB, "levels": 60 * MIB, "stacked frames": 130 * MIB}
-PIXEL = {"nature": 40, "impala": 250, "none": 12}  # bytes that an encoder keeps of a pixel in a minibatch ...
+# Bytes that an encoder keeps of a pixel in a minibatch ...
+PIXEL = {"nature": 40, "impala": 250, "none": 12}
 PIXEL_OF_OTHERS = 100
 
 
@@ -42,14 +46,20 @@ class Footprint(NamedTuple):
 
     def sentence(self, iterations: int | None) -> str:
         """Return what is to be expected, for people."""
-        parts = [f"{self.rows:,} rows" if self.rows else "", f"up to {self.steps:,} environment steps an iteration"]
+        parts = [
+            f"{self.rows:,} rows" if self.rows else "",
+            f"up to {self.steps:,} environment steps an iteration",
+        ]
         if not self.rows:
             parts = [f"{self.steps:,} gradients of tasks an iteration"]
         if iterations is not None:
             parts.append(f"{iterations:,} iterations")
         if self.bytes:
             parts.append(f"about {_amount(self.bytes)} of memory")
-        return ", ".join(part for part in parts if part) + "; the time is told after the first iteration."
+        return (
+            ", ".join(part for part in parts if part)
+            + "; the time is told after the first iteration."
+        )
 
 
 def footprint(learner: str, config: Any, distribution: Any, num_seeds: int = 1) -> Footprint | None:
@@ -73,15 +83,22 @@ def check_it_fits(expected: Footprint | None, about: str) -> None:
         return
     growing = max(1, expected.bytes - BASE)
     fitting = int(expected.value * max(0, available - BASE) / growing)
-    advice = f"even {expected.lower} 1 won't fit, so free some memory, or take a machine that has more."
+    advice = (
+        f"even {expected.lower} 1 won't fit, so free some memory, or take a machine that has more."
+    )
     if fitting:
         fitting = 1 << (fitting.bit_length() - 1)
         advice = f"give {expected.lower} {fitting} or less instead of {expected.value}."
-    raise ValueError(f"{about} needs about {_amount(expected.bytes)} of memory, and {_amount(available)} are free: {advice}")
+    raise ValueError(
+        f"{about} needs about {_amount(expected.bytes)} of memory, and {_amount(available)} are"
+        f" free: {advice}"
+    )
 
 
 def _amount(count: int) -> str:
-    return f"{count / GIB:,.1f} GB" if count >= GIB else f"{max(1, round(count / MIB / 10)) * 10} MB"
+    return (
+        f"{count / GIB:,.1f} GB" if count >= GIB else f"{max(1, round(count / MIB / 10)) * 10} MB"
+    )
 
 
 def _environments(distribution: Any, rows: int) -> int:
@@ -101,21 +118,34 @@ def _record(distribution: Any) -> int:
 
 def _pixels(distribution: Any, encoder: str) -> int:
     """Return the bytes that an encoder keeps of an observation; 0 of one that is no image."""
-    height, width, _ = distribution.observation_space.shape if is_image(distribution.observation_space) else (0, 0, 0)
+    height, width, _ = (
+        distribution.observation_space.shape
+        if is_image(distribution.observation_space)
+        else (0, 0, 0)
+    )
     return int(height * width) * PIXEL.get(encoder, PIXEL_OF_OTHERS)
 
 
 def _rl2(config: Any, distribution: Any, num_seeds: int) -> Footprint:
     rows = config.num_envs * num_seeds
-    length, network = config.episodes * distribution.horizon, config.network
-    width = {"attention": 20 * network.layers, "spatial_memory": 80}.get(network.core, 12) * network.hidden_size
+    length = config.episodes * distribution.horizon
+    network = config.network
+    width = {"attention": 20 * network.layers, "spatial_memory": 80}.get(
+        network.core, 12
+    ) * network.hidden_size
     if network.core == "attention":
         width += 2 * network.layers * network.heads * length
     kept = 4 * width
     kept += _pixels(distribution, network.encoder)
     steps = rows * length
     memory = steps * _record(distribution) + steps * kept // config.ppo.minibatches
-    return Footprint(rows, steps, BASE + memory + _environments(distribution, rows), "--num-envs", config.num_envs)
+    return Footprint(
+        rows,
+        steps,
+        BASE + memory + _environments(distribution, rows),
+        "--num-envs",
+        config.num_envs,
+    )
 
 
 def _policy_initialisation(config: Any, distribution: Any, num_seeds: int) -> Footprint:
@@ -126,14 +156,18 @@ def _policy_initialisation(config: Any, distribution: Any, num_seeds: int) -> Fo
     steps = rows * distribution.horizon * played
     width = sum(config.network.hidden) * (24 if type(config.outer) is TRPO else 8)
     memory = steps * (_record(distribution) + width)
-    return Footprint(rows, steps, BASE + memory + _environments(distribution, rows), "--tasks", config.tasks)
+    return Footprint(
+        rows, steps, BASE + memory + _environments(distribution, rows), "--tasks", config.tasks
+    )
 
 
 def _mlsh(config: Any, distribution: Any, num_seeds: int) -> Footprint:
     rows = config.tasks * episodes_between(config.steps, distribution.horizon)
     steps = rows * distribution.horizon
     memory = steps * (_record(distribution) + 4 * sum(config.network.hidden))
-    return Footprint(rows, steps, BASE + memory + _environments(distribution, rows), "--tasks", config.tasks)
+    return Footprint(
+        rows, steps, BASE + memory + _environments(distribution, rows), "--tasks", config.tasks
+    )
 
 
 def _joint_ppo(config: Any, distribution: Any, num_seeds: int) -> Footprint:
@@ -142,15 +176,20 @@ def _joint_ppo(config: Any, distribution: Any, num_seeds: int) -> Footprint:
     kept += _pixels(distribution, config.network.encoder)
     memory = steps * _record(distribution) + steps * kept // config.ppo.minibatches
     rows = config.num_envs
-    return Footprint(rows, steps, BASE + memory + _environments(distribution, rows), "--num-envs", rows)
+    return Footprint(
+        rows, steps, BASE + memory + _environments(distribution, rows), "--num-envs", rows
+    )
 
 
 def _joint_rainbow(config: Any, distribution: Any, num_seeds: int) -> Footprint:
-    rows, replay = config.num_envs, config.rainbow.replay
+    rows = config.num_envs
+    replay = config.rainbow.replay
     kept = 1.25 * replay.capacity * (observation_bytes(distribution) // replay.stack + RECORD)
     batch = config.rainbow.batch * _pixels(distribution, config.rainbow.network.encoder)
     memory = BASE + int(kept) + batch + _environments(distribution, rows)
-    return Footprint(rows, rows * config.steps, memory, "--rainbow.replay.capacity", replay.capacity)
+    return Footprint(
+        rows, rows * config.steps, memory, "--rainbow.replay.capacity", replay.capacity
+    )
 
 
 def _examples(config: Any, distribution: Any, num_seeds: int) -> Footprint:
@@ -160,9 +199,13 @@ def _examples(config: Any, distribution: Any, num_seeds: int) -> Footprint:
 
     shown = distribution.support(task, torch_generator(0, "footprint")).inputs
     network = config.network
-    numbers = shown[0].numel() * getattr(network, "filters", 8) // 2 + shown.shape[1] * 8 * sum(getattr(network, "hidden", (64,)))
+    numbers = shown[0].numel() * getattr(network, "filters", 8) // 2 + shown.shape[1] * 8 * sum(
+        getattr(network, "hidden", (64,))
+    )
     memory = 4 * 6 * numbers * config.tasks * config.inner_steps
-    return Footprint(0, config.tasks * (config.inner_steps + 1), BASE + memory, "--tasks", config.tasks)
+    return Footprint(
+        0, config.tasks * (config.inner_steps + 1), BASE + memory, "--tasks", config.tasks
+    )
 
 
 MEASURES: dict[str, Callable[[Any, Any, int], Footprint]] = {
@@ -170,6 +213,8 @@ MEASURES: dict[str, Callable[[Any, Any, int], Footprint]] = {
     "mlsh": _mlsh,
     "joint-ppo": _joint_ppo,
     "joint-rainbow": _joint_rainbow,
-    **dict.fromkeys(("fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "reptile-rl"), _policy_initialisation),
+    **dict.fromkeys(
+        ("fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "reptile-rl"), _policy_initialisation
+    ),
     **dict.fromkeys(("fomaml", "learn2learn", "maml", "meta-sgd", "reptile"), _examples),
 }

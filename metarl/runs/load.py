@@ -27,16 +27,17 @@ def load_agent(
     distribution: TaskDistribution | str | None = None,
     learner: Learner | None = None,
 ) -> Agent:
-    """The trained agent of a run, ready to `act`.
+    """Return the trained agent of a run, ready to `act`.
 
     Args:
-        folder: a run's, or a published one's; its weights are read, or the checkpoint of a run that isn't finished.
+        folder: a run's, or a published one's; its weights are read, or the checkpoint of a run that
+            isn't finished.
         budget: how long it will play; what it was trained for if left out.
         seed_index: which of the run's seeds.
         device: where it acts.
         distribution: what it was trained on, where only your code can make it.
-        learner: a learner made as the one that was trained, where only your code can make it, such as one with a network of your own;
-            it takes the weights over.
+        learner: a learner made as the one that was trained, where only your code can make it, such
+            as one with a network of your own; it takes the weights over.
 
     Raises:
         ValueError: no run, nothing trained yet, an unknown seed, a damaged or foreign file.
@@ -45,7 +46,8 @@ def load_agent(
     trained = load_learner(folder, seed_index, device, distribution=distribution, learner=learner)
     if not isinstance(trained, PolicyLearner):
         raise ValueError(
-            f"{type(trained).__name__} yields no agent: score metarl.load_learner(folder).adapter() with metarl.evaluate_supervised."
+            f"{type(trained).__name__} yields no agent: score metarl.load_learner(folder).adapter()"
+            " with metarl.evaluate_supervised."
         )
     if budget is None:
         played = getattr(trained, "distribution", None) if distribution is None else distribution
@@ -62,12 +64,15 @@ def load_learner(
     distribution: TaskDistribution | str | None = None,
     learner: Learner | None = None,
 ) -> Any:
-    """The learner of a run as far as it is trained: of supervised runs, whose adapters are scored in place of agents.
+    """Return the learner of a run as far as it is trained: of supervised runs, whose adapters are
+    scored in place of agents.
 
-    Where there are weights, it holds those of `seed_index` alone; otherwise the checkpoint's, of all seeds.
+    Where there are weights, it holds those of `seed_index` alone; otherwise the checkpoint's, of
+    all seeds.
 
     Args:
-        folder: a run's, or a published one's. seed_index: which of the run's seeds. device: where it computes.
+        folder: a run's, or a published one's. seed_index: which of the run's seeds. device: where
+            it computes.
         distribution, learner: parts that only your code can make, as of `load_agent`.
 
     Raises:
@@ -77,42 +82,55 @@ def load_learner(
     run = RunConfig.from_identity(place.identity, device)
     if not 0 <= seed_index < len(run.seeds):
         raise ValueError(
-            f"{folder} has no seed number {seed_index}; it trained {len(run.seeds)}, for seeds {', '.join(map(str, run.seeds))}."
+            f"{folder} has no seed number {seed_index}; it trained {len(run.seeds)}, for seeds"
+            f" {', '.join(map(str, run.seeds))}."
         )
     file = place.weights(seed_index)
     if not file.exists():
         if not place.checkpoint.exists():
-            raise RunFolderError(f"{folder} has neither weights nor a checkpoint yet: train it first.")
+            raise RunFolderError(
+                f"{folder} has neither weights nor a checkpoint yet: train it first."
+            )
         whole = _made(run, distribution, learner)
         resume(whole, place)
         return whole
     about, weights = load_state(file)
     check_belongs(file, about, "weights", place)
-    learner = _made(replace(run, seed=run.seeds[seed_index], start=None), distribution, learner)  # weights are there: no start is needed
+    # Weights are there: no start is needed
+    learner = _made(replace(run, seed=run.seeds[seed_index], start=None), distribution, learner)
     try:
         learner.load_weights(weights)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{file} doesn't fit the learner {run.learner!r} as it is now ({error}). Use the version of metarl that run.json names."
+            f"{file} doesn't fit the learner {run.learner!r} as it is now ({error}). Use the"
+            " version of metarl that run.json names."
         ) from error
     return learner
 
 
-def _made(run: RunConfig, distribution: TaskDistribution | str | None, learner: Learner | None) -> Learner:
-    """Return an untrained learner of `run`: the one given, or one made on the distribution given or on the run's own.
+def _made(
+    run: RunConfig, distribution: TaskDistribution | str | None, learner: Learner | None
+) -> Learner:
+    """Return an untrained learner of `run`: the one given, or one made on the distribution given or
+    on the run's own.
 
     Raises:
-        ValueError: parts are missing that only the user's code can make, or those given are of another run.
+        ValueError: parts are missing that only the user's code can make, or those given are of
+            another run.
     """
     if learner is not None:
         given = RunConfig.of(learner)
         if (given.learner, given.distribution) != (run.learner, run.distribution):
-            raise ValueError(f"The run trained {run.learner} on {run.distribution}; the learner given is {learner!r}.")
+            raise ValueError(
+                f"The run trained {run.learner} on {run.distribution}; the learner given is"
+                f" {learner!r}."
+            )
         return learner
     if parts := [part for part in run.own if part != "distribution"]:
         raise ValueError(
-            f"This run was trained with {' and '.join(parts)}, which only the code that trained it has: give a learner that is made as "
-            "that one was, metarl.load_agent(folder, learner=...)."
+            f"This run was trained with {' and '.join(parts)}, which only the code that trained it"
+            " has: give a learner that is made as that one was, metarl.load_agent(folder,"
+            " learner=...)."
         )
     if distribution is None:
         return run.make_learner(run.make_distribution())
@@ -123,7 +141,8 @@ def _made(run: RunConfig, distribution: TaskDistribution | str | None, learner: 
 
 
 def default_budget(run: RunConfig, distribution: TaskDistribution | str | None = None) -> Budget:
-    """What the run's agent was trained for: its config's `episodes`, all of them scored; or its updates, and as many episodes after.
+    """Return what the run's agent was trained for: its config's `episodes`, all of them scored; or
+    its updates, and as many episodes after.
 
     The learner says it by a method `usual_budget(config, distribution)`, if it has one.
 
@@ -132,14 +151,20 @@ def default_budget(run: RunConfig, distribution: TaskDistribution | str | None =
     """
     if learns_from_examples(run.learner):
         raise ValueError(
-            f"The learner {run.learner!r} learned supervised tasks: score metarl.load_learner(folder).adapter() with "
-            "metarl.evaluate_supervised."
+            f"The learner {run.learner!r} learned supervised tasks: score"
+            " metarl.load_learner(folder).adapter() with metarl.evaluate_supervised."
         )
     usual = getattr(learner_class(run.learner), "usual_budget", None)
     if usual is not None:
-        budget: Budget = usual(run.config, run.make_distribution() if distribution is None else as_distribution(distribution))
+        budget: Budget = usual(
+            run.config,
+            run.make_distribution() if distribution is None else as_distribution(distribution),
+        )
         return budget
     episodes = getattr(run.config, "episodes", None)
     if not isinstance(episodes, int):
-        raise ValueError(f"The learner {run.learner!r} isn't trained for a number of episodes; say for how long the agent will play.")
+        raise ValueError(
+            f"The learner {run.learner!r} isn't trained for a number of episodes; say for how long"
+            " the agent will play."
+        )
     return Episodes(episodes)

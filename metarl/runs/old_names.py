@@ -1,4 +1,7 @@
-"""Names that settings and parts of checkpoints had in earlier versions: used where a stored run is read, and nowhere else."""
+"""Names that settings and parts of checkpoints had in earlier versions.
+
+Used where a stored run is read, and nowhere else.
+"""
 
 from typing import Any
 
@@ -30,7 +33,8 @@ def state_of_today(state: dict[str, Any]) -> dict[str, Any]:
 
 def of_today(kind: Any, stored: dict[str, Any]) -> dict[str, Any]:
     """Return stored settings of class `kind` by the names of today."""
-    fields, values = FIELDS.get(kind.__name__, {}), VALUES.get(kind.__name__, {})
+    fields = FIELDS.get(kind.__name__, {})
+    values = VALUES.get(kind.__name__, {})
     renamed = {fields.get(name, name): value for name, value in stored.items()}
     for name, new_values in values.items():
         value = renamed.get(name)

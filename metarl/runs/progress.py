@@ -33,14 +33,25 @@ class Yardstick(NamedTuple):
         return (value - self.random) / (self.best - self.random)
 
 
-def yardstick(distribution: TaskDistribution, episodes: int, num_tasks: int = 1024) -> Yardstick | None:
-    """What a random agent and the best one get in `episodes` episodes of training tasks; None where no bound is known."""
-    if distribution.upper_bound(distribution.sample(1, "train", 0), 1) is None and distribution.optimum(episodes) is None:
+def yardstick(
+    distribution: TaskDistribution, episodes: int, num_tasks: int = 1024
+) -> Yardstick | None:
+    """Return what a random agent and the best one get in `episodes` episodes of training tasks.
+
+    None where no bound is known.
+    """
+    if (
+        distribution.upper_bound(distribution.sample(1, "train", 0), 1) is None
+        and distribution.optimum(episodes) is None
+    ):
         return None
     budget = Episodes(episodes, 0)
     num_tasks = max(16, min(num_tasks, YARDSTICK_STEPS // (episodes * distribution.horizon)))
-    played = evaluate(make_agent("random", distribution, budget), distribution, "train", num_tasks, 0, budget)
-    ceiling, scores = ceiling_of(played, distribution), played.scores("total")
+    played = evaluate(
+        make_agent("random", distribution, budget), distribution, "train", num_tasks, 0, budget
+    )
+    ceiling = ceiling_of(played, distribution)
+    scores = played.scores("total")
     if ceiling is None or nothing_to_normalise(scores, ceiling):
         return None
     return Yardstick(float(scores.mean()), ceiling.value, ceiling.kind)
@@ -55,7 +66,8 @@ class Progress:
         start: the iteration that the run goes on from.
         scale: what 0 and 1 stand for; None shows no normalised score.
         console: where to; standard error by default, so that standard output stays for results.
-        supervised: examples are learned from rather than episodes: steps are gradients, and the return is minus the loss.
+        supervised: examples are learned from rather than episodes: steps are gradients, and the
+            return is minus the loss.
     """
 
     def __init__(
@@ -68,9 +80,16 @@ class Progress:
         supervised: bool = False,
     ):
         self.supervised = supervised
-        self.title, self.iterations, self.start, self.scale = title, iterations, start, scale
+        self.title = title
+        self.iterations = iterations
+        self.start = start
+        self.scale = scale
         self.console = console or Console(file=sys.stderr, highlight=False)
-        self._live = Live(console=self.console, refresh_per_second=4, transient=False) if self.console.is_terminal else None
+        self._live = (
+            Live(console=self.console, refresh_per_second=4, transient=False)
+            if self.console.is_terminal
+            else None
+        )
         self._began = self._printed = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -82,7 +101,12 @@ class Progress:
             self.console.print(self.title, soft_wrap=True)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._live is not None:
             self._live.stop()
 
@@ -92,29 +116,56 @@ class Progress:
             self._live.update(self._table(iteration, metrics))
             return
         now = time.monotonic()
-        if now - self._printed >= PLAIN_LINE_SECONDS or iteration in (self.start + 1, self.iterations):
+        if now - self._printed >= PLAIN_LINE_SECONDS or iteration in (
+            self.start + 1,
+            self.iterations,
+        ):
             self._printed = now
-            self.console.print(" · ".join(f"{name} {value}" for name, value in self._figures(iteration, metrics)), soft_wrap=True)
+            self.console.print(
+                " · ".join(f"{name} {value}" for name, value in self._figures(iteration, metrics)),
+                soft_wrap=True,
+            )
 
     def _figures(self, iteration: int, metrics: dict[str, float]) -> list[tuple[str, str]]:
         of = f"/{self.iterations}" if self.iterations else ""
         figures = [
             ("iteration", f"{iteration}{of}"),
             ("gradients" if self.supervised else "environment steps", f"{int(metrics['steps']):,}"),
-            ("gradients/s" if self.supervised else "steps/s", f"{metrics['steps_per_second']:,.0f}"),
-            ("loss", f"{-metrics['return']:.3f}") if self.supervised else ("return", f"{metrics['return']:.3f}"),
+            (
+                "gradients/s" if self.supervised else "steps/s",
+                f"{metrics['steps_per_second']:,.0f}",
+            ),
+            (
+                ("loss", f"{-metrics['return']:.3f}")
+                if self.supervised
+                else ("return", f"{metrics['return']:.3f}")
+            ),
         ]
         if self.scale is not None:
             figures.append(("normalised", f"{self.scale(metrics['return']):.3f}"))
         if self.iterations:
-            left = (time.monotonic() - self._began) / max(iteration - self.start, 1) * (self.iterations - iteration)
+            left = (
+                (time.monotonic() - self._began)
+                / max(iteration - self.start, 1)
+                * (self.iterations - iteration)
+            )
             figures.append(("time left", _duration(left)))
         return figures
 
     def _table(self, iteration: int, metrics: dict[str, float]) -> Table:
         figures = self._figures(iteration, metrics)
-        caption = f"normalised: 0 = random agent, 1 = {self.scale.kind} {self.scale.best:.3f}" if self.scale is not None else None
-        table = Table(*(name for name, _ in figures), title=self.title, caption=caption, title_justify="left", caption_justify="left")
+        caption = (
+            f"normalised: 0 = random agent, 1 = {self.scale.kind} {self.scale.best:.3f}"
+            if self.scale is not None
+            else None
+        )
+        table = Table(
+            *(name for name, _ in figures),
+            title=self.title,
+            caption=caption,
+            title_justify="left",
+            caption_justify="left",
+        )
         table.add_row(*(value for _, value in figures))
         if not self.iterations:
             return table

@@ -25,7 +25,8 @@ class StatusOptions:
 
 
 def status_report(options: StatusOptions = StatusOptions()) -> list[str]:
-    """Lines that say which games and levels of stable-retro can be played here, and what is missing.
+    """Lines that say which games and levels of stable-retro can be played here, and what is
+    missing.
 
     Raises:
         ValueError: stable-retro isn't installed.
@@ -35,9 +36,15 @@ def status_report(options: StatusOptions = StatusOptions()) -> list[str]:
     for levels in splits.values():
         for level in levels:
             by_game.setdefault(level.game, []).append(level)
-    lacking = set(missing_levels(level for levels in splits.values() for level in levels if level.game != AIRSTRIKER))
+    lacking = set(
+        missing_levels(
+            level for levels in splits.values() for level in levels if level.game != AIRSTRIKER
+        )
+    )
     statuses = {game: game_status(game) for game in by_game}
-    playable = {level for levels in by_game.values() for level in levels if statuses[level.game].right} - lacking
+    playable = {
+        level for levels in by_game.values() for level in levels if statuses[level.game].right
+    } - lacking
     width = max(map(len, by_game))
     lines = [f"{'game':{width}}  levels    ROM"]
     for game, levels in by_game.items():
@@ -46,9 +53,16 @@ def status_report(options: StatusOptions = StatusOptions()) -> list[str]:
         if options.levels:
             lines += [f"    {'+' if level in playable else '-'} {level.state}" for level in levels]
     if lacking:
-        lines.append(f"The installed stable-retro has no state of {', '.join(map(repr, sorted(lacking, key=repr)))}.")
+        lines.append(
+            "The installed stable-retro has no state of"
+            f" {', '.join(map(repr, sorted(lacking, key=repr)))}."
+        )
     here = Counter(name for name, levels in splits.items() for level in levels if level in playable)
-    lines.append("Can be played here: " + "; ".join(f"{name}: {here[name]} of {len(levels)}" for name, levels in splits.items()) + ".")
+    lines.append(
+        "Can be played here: "
+        + "; ".join(f"{name}: {here[name]} of {len(levels)}" for name, levels in splits.items())
+        + "."
+    )
     if not all(status.right for status in statuses.values()):
         lines.append(f"ROMs can't be shipped; {WHAT_TO_DO.split(',')[0]}.")
     return lines
@@ -63,15 +77,27 @@ def import_report(folder: Path) -> list[str]:
     result = import_roms(folder)
     lines = [f"recognised  {file}  as {game}" for file, game in result.recognised]
     lines += [
-        f"unknown     {each.file}  SHA-1 {each.sha1}" + (f", calls itself {each.title!r}" if each.title else "") for each in result.unknown
+        f"unknown     {each.file}  SHA-1 {each.sha1}"
+        + (f", calls itself {each.title!r}" if each.title else "")
+        for each in result.unknown
     ]
     lines += [f"made        {game}  from the ROM of {base_game(game)}" for game in result.made]
-    counts = [f"{len(result.recognised)} recognised", f"{len(result.unknown)} unknown", f"{len(result.made)} made"]
+    counts = [
+        f"{len(result.recognised)} recognised",
+        f"{len(result.unknown)} unknown",
+        f"{len(result.made)} made",
+    ]
     lines.append(f"ROMs: {', '.join(counts)}; {result.others} further files.")
     if not (result.recognised or result.unknown):
-        lines.append(f"There is no ROM in {folder}; metarl retro status says which files are wanted, by hash.")
+        lines.append(
+            f"There is no ROM in {folder}; metarl retro status says which files are wanted, by"
+            " hash."
+        )
     if result.unknown:
-        lines.append("An unknown ROM is a game or a version that stable-retro has no levels of; metarl retro status says which it wants.")
+        lines.append(
+            "An unknown ROM is a game or a version that stable-retro has no levels of; metarl retro"
+            " status says which it wants."
+        )
     return lines
 
 
@@ -89,7 +115,7 @@ def _levels() -> dict[str, list[RetroLevel]]:
 
 
 def _rom(game: str) -> str:
-    """What there is to say of a game's ROM."""
+    """Return what there is to say of a game's ROM."""
     status = game_status(game)
     if status.right:
         return "here"
@@ -98,5 +124,7 @@ def _rom(game: str) -> str:
     if base_game(game) != game:
         return f"missing: metarl retro import makes it from that of {base_game(game)}"
     return (
-        f"missing: SHA-1 {' or '.join(status.wanted)}" if status.wanted else "missing, and the installed stable-retro doesn't know the game"
+        f"missing: SHA-1 {' or '.join(status.wanted)}"
+        if status.wanted
+        else "missing, and the installed stable-retro doesn't know the game"
     )

@@ -1,7 +1,8 @@
-"""Where a run's metrics go: metrics.csv, and beside it TensorBoard, Weights & Biases or a sink of your own.
+"""Where a run's metrics go: metrics.csv, and beside it TensorBoard, Weights & Biases or a sink of
+your own.
 
-metrics.csv is the run's own record: a run resumes by it, and one that can't write it stops. Whatever else takes the metrics may fail
-without harm to the run.
+metrics.csv is the run's own record: a run resumes by it, and one that can't write it stops.
+Whatever else takes the metrics may fail without harm to the run.
 """
 
 import hashlib
@@ -56,16 +57,28 @@ class CSVSink:
         self._rows: list[dict[str, str]] = []
         if self._file.exists():
             try:
-                table = pd.read_csv(self._file, dtype=str, keep_default_na=False, on_bad_lines="skip")
+                table = pd.read_csv(
+                    self._file, dtype=str, keep_default_na=False, on_bad_lines="skip"
+                )
             except ValueError as error:
-                raise RunFolderError(f"{self._file} is damaged ({error}). Restore it from a copy, or start in another folder.") from error
+                raise RunFolderError(
+                    f"{self._file} is damaged ({error}). Restore it from a copy, or start in"
+                    " another folder."
+                ) from error
             self._columns = list(table.columns)
-            lines = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-            self._rows = [line for line in lines if line.get("iteration", "").isdigit() and int(line["iteration"]) <= iteration]
+            lines = [
+                {str(name): value for name, value in row.items()}
+                for row in table.to_dict("records")
+            ]
+            self._rows = [
+                line
+                for line in lines
+                if line.get("iteration", "").isdigit() and int(line["iteration"]) <= iteration
+            ]
         if not self._whole(iteration):
             raise RunFolderError(
-                f"{self._file} lacks lines of the {iteration} iterations that the checkpoint has behind it. "
-                "Restore it from a copy, or start again in another folder."
+                f"{self._file} lacks lines of the {iteration} iterations that the checkpoint has"
+                " behind it. Restore it from a copy, or start again in another folder."
             )
         self._rewrite()
 
@@ -74,7 +87,10 @@ class CSVSink:
         return self._rows[-1] if self._rows else {}
 
     def write(self, metrics: dict[str, float]) -> None:
-        """Add one iteration's line at once; a name that no line had before becomes a further column."""
+        """Add one iteration's line at once.
+
+        A name that no line had before becomes a further column.
+        """
         text = {name: repr(value) for name, value in metrics.items()}
         self._rows.append(text)
         new = [name for name in text if name not in self._columns]
@@ -95,7 +111,8 @@ class CSVSink:
                 os.fsync(stream.fileno())
 
     def _whole(self, iteration: int) -> bool:
-        """Return whether the lines lead up to `iteration`; one without a return stands for all before it.
+        """Return whether the lines lead up to `iteration`; one without a return stands for all
+        before it.
 
         Such a line is written where a learner is saved, or given to train, amid its training.
         """
@@ -160,7 +177,10 @@ class WandBSink:
         try:
             import wandb
         except ImportError as error:
-            raise ValueError("Weights & Biases isn't installed: `pip install -e '.[wandb]'` in metarl's folder brings it.") from error
+            raise ValueError(
+                "Weights & Biases isn't installed: `pip install -e '.[wandb]'` in metarl's folder"
+                " brings it."
+            ) from error
         place = str(run.path.resolve())
         self._run: Any = wandb.init(
             project=self.project,
@@ -230,7 +250,9 @@ class OpenSinks:
         except ValueError:
             raise
         except Exception as error:
-            raise ValueError(f"{_named(sink)} can't take this run's metrics: {error!r}. Train without it.") from error
+            raise ValueError(
+                f"{_named(sink)} can't take this run's metrics: {error!r}. Train without it."
+            ) from error
         self._open.append(sink)
 
     def _attempt(self, sink: MetricSink, action: Callable[[], None]) -> bool:
@@ -250,10 +272,18 @@ class OpenSinks:
 def check_sinks(sinks: Sequence[MetricSink]) -> None:
     """Raise ValueError where one of `sinks` lacks a method of `MetricSink`."""
     for sink in sinks:
-        missing = [name for name in ("open", "write", "close") if not callable(getattr(sink, name, None))]
+        missing = [
+            name for name in ("open", "write", "close") if not callable(getattr(sink, name, None))
+        ]
         if isinstance(sink, type) or missing:
-            lacks = "make one of the class" if isinstance(sink, type) else f"this lacks {', '.join(missing)}"
-            raise ValueError(f"A metric sink has the methods open, write and close; {lacks}: {sink!r:.80}.")
+            lacks = (
+                "make one of the class"
+                if isinstance(sink, type)
+                else f"this lacks {', '.join(missing)}"
+            )
+            raise ValueError(
+                f"A metric sink has the methods open, write and close; {lacks}: {sink!r:.80}."
+            )
 
 
 def _named(sink: MetricSink) -> str:

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM while a run trains: acknowledged at once, and obeyed within seconds, whatever the iteration takes."""
+"""Ctrl-C and SIGTERM while a run trains.
+
+Acknowledged at once, and obeyed within seconds, whatever the iteration takes.
+"""
 
 import os
 import signal
@@ -52,7 +55,10 @@ class Stop:
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Give what Ctrl-C and SIGTERM ask for from now on, in place of what they did before; outside the main thread, nothing."""
+    """Give what Ctrl-C and SIGTERM ask for from now on, in place of what they did before.
+
+    Outside the main thread, nothing.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop

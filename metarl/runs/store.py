@@ -1,18 +1,21 @@
-"""How runs and results lie on disk: the only code that knows, and the way to read them back into DataFrames.
+"""How runs and results lie on disk: the only code that knows, and the way to read them back into
+DataFrames.
 
 A run's folder, under `runs/` or, published, under `results/`:
 
-    run.json                  what ran: learner, config, distribution, seeds, device, versions, commit
-    metrics.csv               one line an iteration
-    checkpoint.safetensors    all that is needed to go on, bit for bit (not published once the run is finished)
-    weights.safetensors       what the trained agent needs; weights-1.safetensors and so on for further seeds
+    run.json                  what ran: learner, config, distribution, seeds, device, versions,
+    commit metrics.csv               one line an iteration checkpoint.safetensors    all that is
+    needed to go on, bit for bit (not published once the run is finished) weights.safetensors
+    what the trained agent needs; weights-1.safetensors and so on for further seeds
     evaluations/NAME.csv      one line a task; NAME.json says what was played
-    evaluations/NAME-episodes.csv   one line an episode (not published)
-    lock                      held by the process that trains here; a kill releases it
-    earlier/N-iterations/     what a training of N iterations left, once it goes on to more: a finished run's folder, but for the checkpoint
+    evaluations/NAME-episodes.csv   one line an episode (not published) lock
+    held by the process that trains here; a kill releases it earlier/N-iterations/     what a
+    training of N iterations left, once it goes on to more: a finished run's folder, but for the
+    checkpoint
 
-Every file is written under a temporary name in the same folder, synced, then renamed, so that a kill or a full disk never costs
-what was there before. Only metrics.csv grows in place; what a kill left behind the last checkpoint is cut off on resume.
+Every file is written under a temporary name in the same folder, synced, then renamed, so that a
+kill or a full disk never costs what was there before. Only metrics.csv grows in place; what a kill
+left behind the last checkpoint is cut off on resume.
 """
 
 import errno
@@ -58,7 +61,8 @@ __all__ = [
 
 FORMAT = 1  # of run.json and of its folder
 MAX_PUBLISHED_BYTES = 5_000_000  # a file; larger ones make a repository slow to clone for good
-IDENTITY = ("learner", "config", "distribution", "arguments", "seeds", "device")  # the fields of run.json that say which run it is
+# The fields of run.json that say which run it is
+IDENTITY = ("learner", "config", "distribution", "arguments", "seeds", "device")
 OPTIONAL = ("start", "own")  # ... and those that only some runs have
 
 
@@ -79,7 +83,9 @@ class RunFolder:
 
     def __init__(self, path: str | Path):
         if not isinstance(path, str | os.PathLike):
-            raise RunFolderError(f"A folder is named by its path, such as 'runs/bandits', not by {path!r:.80}.")
+            raise RunFolderError(
+                f"A folder is named by its path, such as 'runs/bandits', not by {path!r:.80}."
+            )
         self.path = as_path(path)
         self.checkpoint = self.path / "checkpoint.safetensors"
         self.metrics_file = self.path / "metrics.csv"
@@ -96,47 +102,79 @@ class RunFolder:
         """
         file = self.path / "run.json"
         if not file.is_file():
-            raise RunFolderError(f"{self.path} holds no run: there is no run.json. Name the folder that `metarl train` wrote.")
+            raise RunFolderError(
+                f"{self.path} holds no run: there is no run.json. Name the folder that `metarl"
+                " train` wrote."
+            )
         try:
             description = json.loads(file.read_text())
         except ValueError as error:
-            raise RunFolderError(f"{file} is damaged ({error}). Restore it from a copy, or train into another folder.") from error
+            raise RunFolderError(
+                f"{file} is damaged ({error}). Restore it from a copy, or train into another"
+                " folder."
+            ) from error
         if (
             not isinstance(description, dict)
             or not {"format", *IDENTITY} <= set(description)
             or not isinstance(description["config"], dict)
         ):
-            raise RunFolderError(f"{file} isn't a metarl run's. Name the folder that `metarl train` wrote.")
+            raise RunFolderError(
+                f"{file} isn't a metarl run's. Name the folder that `metarl train` wrote."
+            )
         if description["format"] > FORMAT:
-            raise RunFolderError(f"{file} is a newer metarl's (format {description['format']}, this one reads {FORMAT}); upgrade metarl.")
+            raise RunFolderError(
+                f"{file} is a newer metarl's (format {description['format']}, this one reads"
+                f" {FORMAT}); upgrade metarl."
+            )
         return description
 
     @property
     def identity(self) -> dict[str, Any]:
         """The part of `description` that says which run this is."""
-        return {name: self.description[name] for name in (*IDENTITY, *OPTIONAL) if name in self.description}
+        return {
+            name: self.description[name]
+            for name in (*IDENTITY, *OPTIONAL)
+            if name in self.description
+        }
 
     @property
     def digest(self) -> str:
-        """A hash of `identity`; the run's checkpoint and weights carry it, to tell whose they are."""
+        """A hash of `identity`.
+
+        The run's checkpoint and weights carry it, to tell whose they are.
+        """
         return _digest(self.identity)
 
     @property
     def digests(self) -> set[str]:
-        """`digest`, and what it was before the run went on to more iterations: what a checkpoint of this run may carry."""
+        """`digest`, and what it was before the run went on to more iterations.
+
+        What a checkpoint of this run may carry.
+        """
         identity = self.identity
-        others = [{**identity, "config": {**identity["config"], "iterations": length}} for length in self.earlier_lengths]
+        others = [
+            {**identity, "config": {**identity["config"], "iterations": length}}
+            for length in self.earlier_lengths
+        ]
         return {_digest(each) for each in (identity, *others)}
 
     @property
     def earlier_lengths(self) -> list[int]:
         """The iterations that were wanted before the run went on to more, in the order of time."""
-        return [entry["iterations"][0] for entry in self.description.get("continued", []) if "iterations" in entry]
+        return [
+            entry["iterations"][0]
+            for entry in self.description.get("continued", [])
+            if "iterations" in entry
+        ]
 
     @property
     def has_progress(self) -> bool:
         """Whether there is anything here that another run mustn't take the place of."""
-        return self.checkpoint.exists() or any(self.path.glob("weights*.safetensors")) or any(self.path.glob("evaluations/*"))
+        return (
+            self.checkpoint.exists()
+            or any(self.path.glob("weights*.safetensors"))
+            or any(self.path.glob("evaluations/*"))
+        )
 
     @property
     def metrics(self) -> pd.DataFrame:
@@ -144,17 +182,23 @@ class RunFolder:
         return pd.read_csv(self.metrics_file) if self.metrics_file.is_file() else pd.DataFrame()
 
     def weights(self, seed_index: int = 0) -> Path:
-        """The weights file of the run's seed number `seed_index`, present or not."""
-        return self.path / (f"weights-{seed_index}.safetensors" if seed_index else "weights.safetensors")
+        """Return the weights file of the run's seed number `seed_index`, present or not."""
+        return self.path / (
+            f"weights-{seed_index}.safetensors" if seed_index else "weights.safetensors"
+        )
 
     def evaluations(self) -> dict[str, tuple[dict[str, Any], pd.DataFrame]]:
-        """Every saved evaluation by name: (what was played, one row a task)."""
+        """Return every saved evaluation by name: (what was played, one row a task)."""
         files = sorted((self.path / "evaluations").glob("*.json"))
-        return {file.stem: (json.loads(file.read_text()), pd.read_csv(file.with_suffix(".csv"))) for file in files}
+        return {
+            file.stem: (json.loads(file.read_text()), pd.read_csv(file.with_suffix(".csv")))
+            for file in files
+        }
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Make the folder if need be, prove that it can be written to, and hold it against other processes.
+        """Make the folder if need be, prove that it can be written to, and hold it against other
+        processes.
 
         Raises:
             StorageError: it can't be written to. RunFolderError: another process holds it.
@@ -167,7 +211,10 @@ class RunFolder:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise RunFolderError(f"{self.path} is in use by another process. Wait for it to end, or choose another folder.") from error
+                raise RunFolderError(
+                    f"{self.path} is in use by another process. Wait for it to end, or choose"
+                    " another folder."
+                ) from error
             for leftover in self.path.glob(".*.tmp"):  # of a process that was killed while it wrote
                 leftover.unlink()
             write_file(self.path / "probe", b"metarl can write here\n" * 200)
@@ -181,8 +228,14 @@ class RunFolder:
 
     @contextmanager
     def removed_unless_begun(self) -> Iterator[None]:
-        """Take back what a start that failed, or was stopped, before its first iteration's end has written: it would block the next."""
-        new = [file for file in (self.path / "run.json", self.path / "tensorboard", self.path / "wandb") if not file.exists()]
+        """Take back what a start that failed, or was stopped, before its first iteration's end has
+        written: it would block the next.
+        """
+        new = [
+            file
+            for file in (self.path / "run.json", self.path / "tensorboard", self.path / "wandb")
+            if not file.exists()
+        ]
         try:
             yield
         except BaseException:
@@ -195,31 +248,43 @@ class RunFolder:
             raise
 
     def adopt(
-        self, identity: dict[str, Any], read_today: Callable[[dict[str, Any]], dict[str, Any]] = dict, done: int | None = None
+        self,
+        identity: dict[str, Any],
+        read_today: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+        done: int | None = None,
     ) -> tuple[int, int] | None:
-        """Write run.json for a new run; for a folder that has one, make sure that it is the same run.
+        """Write run.json for a new run; for a folder that has one, make sure that it is the same
+        run.
 
-        A folder without checkpoint, weights or evaluations, as a run leaves it that failed early, is any run's. The same run but for
-        `config.iterations` goes on to the new number: what the shorter training left moves to the folder `earlier`.
+        A folder without checkpoint, weights or evaluations, as a run leaves it that failed early,
+        is any run's. The same run but for `config.iterations` goes on to the new number: what the
+        shorter training left moves to the folder `earlier`.
 
         Args:
             identity: the run, in JSON values.
-            read_today: gives a stored identity the fields that were added to configs since, with their defaults.
-            done: the iterations behind the checkpoint; None where the number of iterations mustn't change.
+            read_today: gives a stored identity the fields that were added to configs since, with
+                their defaults.
+            done: the iterations behind the checkpoint; None where the number of iterations mustn't
+                change.
 
         Returns:
             The old number of iterations and the new, where it changed.
 
         Raises:
-            RunFolderError: the folder holds another run (the differing fields are named), or files of an unknown one; or fewer
-                iterations are wanted than are done.
+            RunFolderError: the folder holds another run (the differing fields are named), or files
+                of an unknown one; or fewer iterations are wanted than are done.
         """
         if not (self.path / "run.json").exists():
             if self.checkpoint.exists() or self.metrics_file.exists():
-                raise RunFolderError(f"{self.path} holds a checkpoint or metrics but no run.json to tell whose. Choose another folder.")
+                raise RunFolderError(
+                    f"{self.path} holds a checkpoint or metrics but no run.json to tell whose."
+                    " Choose another folder."
+                )
             self._write_description(identity)
             return None
-        differences = list(_differences(read_today(self.identity), json.loads(json.dumps(identity))))
+        differences = list(
+            _differences(read_today(self.identity), json.loads(json.dumps(identity)))
+        )
         if not differences:
             return None
         if not self.has_progress:
@@ -229,20 +294,24 @@ class RunFolder:
         if done is not None and [name for name, _, _ in differences] == ["config.iterations"]:
             return self._change_length(identity["config"]["iterations"], done)
         raise RunFolderError(
-            f"{self.path} holds another run: {'; '.join(_in_words(*each) for each in differences)}. "
-            "Choose another folder, or the settings that it was started with to go on with it."
+            f"{self.path} holds another run: {'; '.join(_in_words(*each) for each in differences)}."
+            " Choose another folder, or the settings that it was started with to go on with it."
         )
 
     def _write_description(self, identity: dict[str, Any]) -> None:
         write_file(self.path / "run.json", _json({"format": FORMAT, **identity, **provenance()}))
 
     def _change_length(self, wanted: int, done: int) -> tuple[int, int]:
-        """Have the run train for `wanted` iterations in all; killed at any moment, the same call does the rest."""
+        """Have the run train for `wanted` iterations in all.
+
+        Killed at any moment, the same call does the rest.
+        """
         description = self.description
         old = description["config"]["iterations"]
         if not self.checkpoint.exists():
             raise RunFolderError(
-                f"{self.path} is finished after {old} iterations and has no checkpoint to go on from. Train {wanted} in another folder."
+                f"{self.path} is finished after {old} iterations and has no checkpoint to go on"
+                f" from. Train {wanted} in another folder."
             )
         if wanted < done:
             raise RunFolderError(
@@ -257,9 +326,15 @@ class RunFolder:
         return old, wanted
 
     def _set_aside(self, done: int, wanted: int) -> None:
-        """Move weights and scores to `earlier`, so that nobody takes them for the longer training's."""
+        """Move weights and scores to `earlier`, so that nobody takes them for the longer
+        training's.
+        """
         finished = self.weights().exists()
-        place = self.path / "earlier" / (f"{done}-iterations" if finished else f"{done}-of-{wanted}-iterations")
+        place = (
+            self.path
+            / "earlier"
+            / (f"{done}-iterations" if finished else f"{done}-of-{wanted}-iterations")
+        )
         moved = [*sorted(self.path.glob("evaluations/*")), *sorted(self.path.glob("watched/*"))]
         if finished:
             copied = [self.path / "run.json", self.metrics_file]
@@ -267,7 +342,8 @@ class RunFolder:
                 with explained(place):
                     place.mkdir(parents=True, exist_ok=True)
                 write_file(place / file.name, file.read_bytes())
-            moved += sorted(self.path.glob("weights*.safetensors"))  # the first seed's last, by which a run counts as finished
+            # The first seed's last, by which a run counts as finished
+            moved += sorted(self.path.glob("weights*.safetensors"))
         for file in moved:
             target = place / file.relative_to(self.path)
             with explained(target):
@@ -275,8 +351,11 @@ class RunFolder:
                 os.replace(file, target)
 
     def note_continuation(self) -> None:
-        """Write down with what the run goes on, where versions or commit aren't those it was started or last continued with."""
-        description, now = self.description, provenance()
+        """Write down with what the run goes on, where versions or commit aren't those it was
+        started or last continued with.
+        """
+        description = self.description
+        now = provenance()
         last = description.get("continued", [description])[-1]
         if any(last.get(name) != now[name] for name in ("versions", "commit")):
             description["continued"] = [*description.get("continued", []), now]
@@ -284,11 +363,14 @@ class RunFolder:
 
 
 def find_runs(root: str | Path) -> list[RunFolder]:
-    """Every run's folder at or below `root`, in the order of their paths; broken ones are left out, with a warning that names them.
+    """Return every run's folder at or below `root`, in the order of their paths; broken ones are
+    left out, with a warning that names them.
 
-    What a run left in `earlier` before it went on to more iterations is no run beside it; named as `root`, it is one.
+    What a run left in `earlier` before it went on to more iterations is no run beside it; named as
+    `root`, it is one.
     """
-    runs, root = [], as_path(root)
+    runs = []
+    root = as_path(root)
     for file in sorted(root.rglob("run.json")):
         if "earlier" in file.relative_to(root).parts and (file.parents[2] / "run.json").exists():
             continue
@@ -301,7 +383,10 @@ def find_runs(root: str | Path) -> list[RunFolder]:
 
 @contextmanager
 def skipped_if_broken(path: Path) -> Iterator[None]:
-    """Warn, rather than raise, where what lies at `path` can't be read: one broken run doesn't hide the others."""
+    """Warn, rather than raise, where what lies at `path` can't be read.
+
+    One broken run doesn't hide the others.
+    """
     try:
         yield
     except (ValueError, OSError) as error:  # pandas' and JSON's errors are ValueErrors, too
@@ -309,35 +394,57 @@ def skipped_if_broken(path: Path) -> Iterator[None]:
 
 
 def runs_table(root: str | Path) -> pd.DataFrame:
-    """One row a run at or below `root`: folder, identity, iterations, and its last iteration's steps, return and seconds.
+    """Return one row a run at or below `root`: folder, identity, iterations, and its last
+    iteration's steps, return and seconds.
 
     Runs whose files can't be read are left out, with a warning that names them.
     """
     rows = []
     for run in find_runs(root):
         with skipped_if_broken(run.path):
-            description, metrics = run.description, run.metrics
-            last = {name: metrics[name].iloc[-1] for name in ("steps", "return", "seconds") if name in metrics and len(metrics)}
+            description = run.description
+            metrics = run.metrics
+            last = {
+                name: metrics[name].iloc[-1]
+                for name in ("steps", "return", "seconds")
+                if name in metrics and len(metrics)
+            }
             settings = {f"config.{name}": value for name, value in description["config"].items()}
             identity = {name: description[name] for name in IDENTITY if name != "config"}
             finished = run.weights().exists()
-            rows.append({"folder": str(run.path), **identity, "iterations": len(metrics), "finished": finished, **last, **settings})
+            rows.append(
+                {
+                    "folder": str(run.path),
+                    **identity,
+                    "iterations": len(metrics),
+                    "finished": finished,
+                    **last,
+                    **settings,
+                }
+            )
     return pd.DataFrame(rows)
 
 
 def write_evaluation(folder: str | Path, name: str, evaluation: Evaluation) -> Path:
-    """Save one agent's `evaluation` as NAME.csv (one line a task) and NAME.json (what was played) in `folder`.
+    """Save one agent's `evaluation` as NAME.csv (one line a task) and NAME.json (what was played)
+    in `folder`.
 
-    Columns: task, total, then after_k where the budget has episodes after K, budget_mean where it counts steps, success where the family
-    has such a notion, and same_task where tasks repeat: the first task that is the same, to be given to `metarl.evaluation.statistics` as
-    `tasks`, since the repeats say nothing of other tasks.
-    Where episodes are longer than a step, NAME-episodes.csv has a line for each of them.
+    Columns: task, total, then after_k where the budget has episodes after K, budget_mean where it
+        counts steps, success where the family
+    has such a notion, and same_task where tasks repeat: the first task that is the same, to be
+    given to `metarl.evaluation.statistics` as `tasks`, since the repeats say nothing of other
+    tasks. Where episodes are longer than a step, NAME-episodes.csv has a line for each of them.
     """
     folder = as_path(folder)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     scores = evaluation.applicable()
-    table = pd.DataFrame({"task": range(evaluation.num_tasks), **{score: np.asarray(evaluation.scores(score)) for score in scores}})
+    table = pd.DataFrame(
+        {
+            "task": range(evaluation.num_tasks),
+            **{score: np.asarray(evaluation.scores(score)) for score in scores},
+        }
+    )
     same = same_tasks(evaluation.task_keys)
     write_csv(folder / f"{name}.csv", table if same is None else table.assign(same_task=same))
     if int(evaluation.length.max()) > 1:
@@ -357,33 +464,56 @@ def write_evaluation(folder: str | Path, name: str, evaluation: Evaluation) -> P
     return folder / f"{name}.csv"
 
 
-def publish(run: str | Path | RunFolder, results_folder: str | Path, shrink: Callable[[Path], bytes] | None = None) -> Path:
-    """Copy a run to `results_folder`/NAME, NAME its folder's name: run.json, metrics, weights and evaluations per task.
+def publish(
+    run: str | Path | RunFolder,
+    results_folder: str | Path,
+    shrink: Callable[[Path], bytes] | None = None,
+) -> Path:
+    """Copy a run to `results_folder`/NAME, NAME its folder's name: run.json, metrics, weights and
+    evaluations per task.
 
     The checkpoint goes along only for a run that isn't finished, since it has no weights yet.
 
     Args:
         run: it, or its folder. results_folder: such as `results/sonic/weights`.
-        shrink: gives the content of a smaller file in place of weights that are too large, such as in half precision.
+        shrink: gives the content of a smaller file in place of weights that are too large, such as
+            in half precision.
 
     Raises:
-        RunFolderError: there is nothing to publish, or a file is larger than MAX_PUBLISHED_BYTES; then nothing is copied.
+        RunFolderError: there is nothing to publish, or a file is larger than MAX_PUBLISHED_BYTES;
+            then nothing is copied.
     """
     run = run if isinstance(run, RunFolder) else RunFolder(run)
     assert run.description
-    trained = sorted(run.path.glob("weights*.safetensors")) or [file for file in [run.checkpoint] if file.exists()]
+    trained = sorted(run.path.glob("weights*.safetensors")) or [
+        file for file in [run.checkpoint] if file.exists()
+    ]
     if not trained:
         raise RunFolderError(f"{run.path} has neither weights nor a checkpoint: train it first.")
-    evaluations = [file for file in sorted(run.path.glob("evaluations/*")) if not file.stem.endswith("-episodes")]
-    files = [run.path / "run.json", *(file for file in [run.metrics_file] if file.exists()), *trained, *evaluations]
-    large = [file for file in trained if file != run.checkpoint and file.stat().st_size > MAX_PUBLISHED_BYTES]
+    evaluations = [
+        file
+        for file in sorted(run.path.glob("evaluations/*"))
+        if not file.stem.endswith("-episodes")
+    ]
+    files = [
+        run.path / "run.json",
+        *(file for file in [run.metrics_file] if file.exists()),
+        *trained,
+        *evaluations,
+    ]
+    large = [
+        file
+        for file in trained
+        if file != run.checkpoint and file.stat().st_size > MAX_PUBLISHED_BYTES
+    ]
     smaller = {file: shrink(file) for file in large} if shrink is not None else {}
     for file in files:
         size = len(smaller[file]) if file in smaller else file.stat().st_size
         if size > MAX_PUBLISHED_BYTES:
             raise RunFolderError(
-                f"{file} has {size / 1e6:.1f} MB; published files have at most {MAX_PUBLISHED_BYTES / 1e6:.0f} MB. "
-                "Score fewer tasks, or publish weights in half precision."
+                f"{file} has {size / 1e6:.1f} MB; published files have at most"
+                f" {MAX_PUBLISHED_BYTES / 1e6:.0f} MB. Score fewer tasks, or publish weights in"
+                " half precision."
             )
     target = as_path(results_folder) / run.path.resolve().name
     for file in files:
@@ -395,14 +525,21 @@ def publish(run: str | Path | RunFolder, results_folder: str | Path, shrink: Cal
 
 
 def provenance() -> dict[str, Any]:
-    """When and with what something was computed: created (UTC), versions, and the git commit of this package's checkout, if any."""
+    """Return when and with what something was computed.
+
+    Created (UTC), versions, and the git commit of this package's checkout, if any.
+    """
     versions = {"python": platform.python_version(), "metarl": __version__}
     for name in ("torch", "numpy", "gymnasium", "scipy", "pandas", "safetensors"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return {"created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions, "commit": _commit()}
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions,
+        "commit": _commit(),
+    }
 
 
 def write_csv(file: str | Path, table: pd.DataFrame) -> None:
@@ -411,7 +548,8 @@ def write_csv(file: str | Path, table: pd.DataFrame) -> None:
 
 
 def write_file(file: Path, content: bytes) -> None:
-    """Write `content` under a temporary name beside `file`, sync it, and rename it: `file` is the old or the new one, never half.
+    """Write `content` under a temporary name beside `file`, sync it, and rename it: `file` is the
+    old or the new one, never half.
 
     Raises:
         StorageError: the disk is full or read-only; what was there before stays.
@@ -443,7 +581,10 @@ def explained(file: Path) -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            advice = "no space is left. Free some and run the same command again, or choose another folder; what was saved is intact"
+            advice = (
+                "no space is left. Free some and run the same command again, or choose another"
+                " folder; what was saved is intact"
+            )
         elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             advice = "it is read-only for you. Choose another folder"
         elif error.errno in (errno.EEXIST, errno.ENOTDIR):
@@ -457,7 +598,9 @@ def _differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, Any,
     """Where two JSON values differ, such as ("config.hidden_size", 64, 128)."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
-            yield from _differences(old.get(key), new.get(key), f"{name}.{key}" if name else str(key))
+            yield from _differences(
+                old.get(key), new.get(key), f"{name}.{key}" if name else str(key)
+            )
     elif old != new:
         yield name, old, new
 
@@ -484,12 +627,22 @@ def _json(value: dict[str, Any]) -> bytes:
 
 
 def _commit() -> str | None:
-    """The commit that this package's files are tracked at, "-dirty" if any differ; None outside a checkout."""
-    git, here = shutil.which("git"), Path(__file__).parent
+    """Return the commit that this package's files are tracked at, "-dirty" if any differ.
+
+    None outside a checkout.
+    """
+    git = shutil.which("git")
+    here = Path(__file__).parent
 
     def ask(*arguments: str) -> str | None:
         try:
-            answer = subprocess.run([str(git), "-C", str(here), *arguments], capture_output=True, text=True, timeout=10, check=True)
+            answer = subprocess.run(
+                [str(git), "-C", str(here), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
+            )
         except (OSError, subprocess.SubprocessError):
             return None
         return answer.stdout.strip()

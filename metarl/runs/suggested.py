@@ -1,10 +1,11 @@
 """Suggested settings: what `metarl train` takes where no flag says otherwise.
 
-A learner's rule makes a config from what the distribution is like: how long its episodes are, what they
-show, whether a row is an environment of its own. KINDS and SETTINGS then say what is otherwise for known
-families; they are the one place where learners and families are named together. All are chosen so that a
-training shows its first figures within about 20 seconds, stays below 2 GB, and is over in minutes on two
-cores, or stands there as far as it got: emulators and robots need longer than that to learn much.
+A learner's rule makes a config from what the distribution is like: how long its episodes are, what
+they show, whether a row is an environment of its own. KINDS and SETTINGS then say what is otherwise
+for known families; they are the one place where learners and families are named together. All are
+chosen so that a training shows its first figures within about 20 seconds, stays below 2 GB, and is
+over in minutes on two cores, or stands there as far as it got: emulators and robots need longer
+than that to learn much.
 """
 
 import re
@@ -32,7 +33,14 @@ from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policies.policy import NetworkConfig
 from metarl.networks.rainbow_network import RainbowNetworkConfig
 
-__all__ = ["DEFAULT_FAMILIES", "DefaultFamily", "default_family", "kind_of", "suggested_config", "suggested_num_tasks"]
+__all__ = [
+    "DEFAULT_FAMILIES",
+    "DefaultFamily",
+    "default_family",
+    "kind_of",
+    "suggested_config",
+    "suggested_num_tasks",
+]
 
 
 class DefaultFamily(NamedTuple):
@@ -48,7 +56,8 @@ class DefaultFamily(NamedTuple):
 
 BANDIT = DefaultFamily("BernoulliBandit-v0", {})
 PLANE = DefaultFamily("PointNavigation-v0", {})
-POLE = DefaultFamily("CartPole-v0", {"reversals": False})  # so that a policy without memory can balance all
+# So that a policy without memory can balance all
+POLE = DefaultFamily("CartPole-v0", {"reversals": False})
 SINES = DefaultFamily("SineRegression-v0", {})
 DEFAULT_FAMILIES: dict[str, DefaultFamily] = {
     "fomaml": SINES,
@@ -69,7 +78,10 @@ DEFAULT_FAMILIES: dict[str, DefaultFamily] = {
 
 
 def default_family(learner: str) -> DefaultFamily:
-    """Return what `learner` is trained on where nothing is named; bandits for one that isn't ours."""
+    """Return what `learner` is trained on where nothing is named.
+
+    Bandits for one that isn't ours.
+    """
     return DEFAULT_FAMILIES.get(learner, BANDIT)
 
 
@@ -105,7 +117,8 @@ KINDS: dict[str, tuple[str, ...]] = {  # families that the same settings suit
 }
 KIND_OF = {id: kind for kind, ids in KINDS.items() for id in ids}
 
-# RL² and the like, of single episodes, on robots: no entropy bonus, which would widen their Gaussians.
+# RL² and the like, of single episodes, on robots: no entropy bonus, which would widen their
+# Gaussians.
 ROBOT_PPO = PPOConfig(discount=0.99, gae_lambda=0.95, lr=1e-3, entropy_coef=0.0)
 MAZE_PPO = PPOConfig(discount=0.99, gae_lambda=0.95, lr=2e-3, entropy_coef=0.02, entropy_until=0.8)
 CONTROL_PPO = PPOConfig(discount=0.99, gae_lambda=0.95, lr=3e-3)
@@ -118,8 +131,17 @@ RL2_SETTINGS: dict[str, dict[str, Any]] = {
         "network": NetworkConfig("per_pair_memory", hidden_size=32),
         "ppo": PPOConfig(discount=0.998, gae_lambda=0.95, entropy_until=0.7),
     },
-    "maze": {"num_envs": 64, "iterations": 140, "network": NetworkConfig("spatial_memory"), "ppo": MAZE_PPO},
-    "visual maze": {"num_envs": 32, "network": NetworkConfig(hidden_size=128), "ppo": replace(MAZE_PPO, lr=1e-3)},
+    "maze": {
+        "num_envs": 64,
+        "iterations": 140,
+        "network": NetworkConfig("spatial_memory"),
+        "ppo": MAZE_PPO,
+    },
+    "visual maze": {
+        "num_envs": 32,
+        "network": NetworkConfig(hidden_size=128),
+        "ppo": replace(MAZE_PPO, lr=1e-3),
+    },
     "grid": {
         "episodes": 4,
         "num_envs": 256,
@@ -129,7 +151,11 @@ RL2_SETTINGS: dict[str, dict[str, Any]] = {
     "pole": {"num_envs": 128, "ppo": CONTROL_PPO},
     "swing": {"num_envs": 128, "ppo": CONTROL_PPO},
     "pendulum": {"num_envs": 128, "ppo": CONTROL_PPO},
-    "plane": {"episodes": 4, "num_envs": 128, "ppo": PPOConfig(gae_lambda=0.95, lr=2e-3, entropy_coef=0.0)},
+    "plane": {
+        "episodes": 4,
+        "num_envs": 128,
+        "ppo": PPOConfig(gae_lambda=0.95, lr=2e-3, entropy_coef=0.0),
+    },
     "moving bandits": {
         "episodes": 4,
         "num_envs": 256,
@@ -183,7 +209,8 @@ JOINT_PPO_SETTINGS: dict[str, dict[str, Any]] = {
     "stacked frames": {"ppo": JOINT_FRAMES_PPO},
     "visual maze": {"num_envs": 16, "ppo": JOINT_FRAMES_PPO},
 }
-RAINBOW_VALUES: dict[str, tuple[float, float]] = {  # discounted returns of scaled and clipped rewards lie within
+# Discounted returns of scaled and clipped rewards lie within
+RAINBOW_VALUES: dict[str, tuple[float, float]] = {
     "bandit": (-3.0, 3.0),
     "maze": (-2.5, 1.0),
     "visual maze": (-2.5, 1.0),
@@ -203,10 +230,11 @@ EXAMPLES_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def suggested_config(learner: str, distribution: Any) -> Any:
-    """Return settings of `learner` that suit `distribution`: what `metarl train` takes where no flag says otherwise.
+    """Return settings of `learner` that suit `distribution`: what `metarl train` takes where no
+    flag says otherwise.
 
-    `make_learner(name, distribution)` without a config keeps to the learner's own defaults, which know nothing
-    of the distribution; give it this one's result instead.
+    `make_learner(name, distribution)` without a config keeps to the learner's own defaults, which
+    know nothing of the distribution; give it this one's result instead.
 
     Args:
         learner: its name, such as "rl2".
@@ -227,7 +255,8 @@ def suggested_config(learner: str, distribution: Any) -> Any:
 
 
 def kind_of(distribution: Any) -> str:
-    """Return the kind of family that settings go by, whatever the horizon in its id and whether or not tasks are revealed.
+    """Return the kind of family that settings go by, whatever the horizon in its id and whether or
+    not tasks are revealed.
 
     It is "other" of a user's own.
     """
@@ -239,7 +268,8 @@ def suggested_num_tasks(distribution: TaskDistribution, steps: int, default: int
     """Return how many held-out tasks are scored within about a minute.
 
     Args:
-        distribution: what is played. steps: the most that a task takes. default: no more than these.
+        distribution: what is played. steps: the most that a task takes. default: no more than
+            these.
     """
     rate = {"robot": 300_000, "ant course": 150_000}.get(kind_of(distribution), 2_000_000)
     if distribution.env_per_row or is_image(distribution.observation_space):
@@ -261,7 +291,9 @@ def _power_of_two(most: float) -> int:
 
 
 def _steps_at_once(distribution: TaskDistribution) -> int:
-    """Return how many environment steps an iteration may take, for its first figures to come within seconds."""
+    """Return how many environment steps an iteration may take, for its first figures to come within
+    seconds.
+    """
     if distribution.env_per_row:
         return 4_000
     return 16_000 if is_image(distribution.observation_space) else 51_200
@@ -269,7 +301,9 @@ def _steps_at_once(distribution: TaskDistribution) -> int:
 
 def _rl2(learner: str, config: type[Any], distribution: TaskDistribution) -> Any:
     """Meta-episodes of 100 steps or two episodes; one, where it alone is long."""
-    episodes = 1 if distribution.horizon >= 1000 else max(2, min(10, round(100 / distribution.horizon)))
+    episodes = (
+        1 if distribution.horizon >= 1000 else max(2, min(10, round(100 / distribution.horizon)))
+    )
     images = is_image(distribution.observation_space)
     settings: dict[str, Any] = {
         "episodes": episodes,
@@ -278,7 +312,9 @@ def _rl2(learner: str, config: type[Any], distribution: TaskDistribution) -> Any
         "ppo": replace(CONTROL_PPO, lr=1e-3 if images else 2e-3),
     }
     settings |= RL2_SETTINGS.get(kind_of(distribution), {})
-    room = _power_of_two(_steps_at_once(distribution) / (settings["episodes"] * distribution.horizon))
+    room = _power_of_two(
+        _steps_at_once(distribution) / (settings["episodes"] * distribution.horizon)
+    )
     settings["num_envs"] = min(settings.get("num_envs", 1024), room)
     ppo = settings["ppo"]
     settings["ppo"] = replace(ppo, minibatches=min(ppo.minibatches, settings["num_envs"]))
@@ -286,7 +322,9 @@ def _rl2(learner: str, config: type[Any], distribution: TaskDistribution) -> Any
 
 
 def _policy_initialisation(learner: str, config: type[Any], distribution: TaskDistribution) -> Any:
-    """As many tasks and episodes as an iteration has room for, which plays each task once before and once after adapting."""
+    """As many tasks and episodes as an iteration has room for, which plays each task once before
+    and once after adapting.
+    """
     room = max(4, _steps_at_once(distribution) // (2 * distribution.horizon))
     episodes = max(2, min(20, int(room**0.5)))
     settings: dict[str, Any] = {
@@ -295,7 +333,8 @@ def _policy_initialisation(learner: str, config: type[Any], distribution: TaskDi
         "adaptation": Adaptation(episodes=episodes),
     }
     settings |= POLICY_SETTINGS.get(kind_of(distribution), {})
-    most = _steps_at_once(distribution) // distribution.horizon  # episodes before adapting, and as many after
+    # Episodes before adapting, and as many after
+    most = _steps_at_once(distribution) // distribution.horizon
     episodes = max(2, min(settings["adaptation"].episodes, most // settings["tasks"]))
     settings["tasks"] = max(2, min(settings["tasks"], most // episodes))
     settings["adaptation"] = replace(settings["adaptation"], episodes=episodes)
@@ -308,7 +347,9 @@ def _policy_initialisation(learner: str, config: type[Any], distribution: TaskDi
 
 
 def _mlsh(learner: str, config: type[Any], distribution: TaskDistribution) -> Any:
-    """Five choices an episode, or about as many as divide the horizon, and 40 episodes between updates or 2,000 steps."""
+    """Five choices an episode, or about as many as divide the horizon, and 40 episodes between
+    updates or 2,000 steps.
+    """
     horizon = distribution.horizon
     divisors = [every for every in range(1, horizon + 1) if horizon % every == 0]
     steps = max(horizon, min(2000, 40 * horizon, _steps_at_once(distribution) // 4))
@@ -320,7 +361,9 @@ def _mlsh(learner: str, config: type[Any], distribution: TaskDistribution) -> An
     }
     settings |= MLSH_SETTINGS.get(kind_of(distribution), {})
     if horizon % settings["option_length"]:  # a user's own horizon
-        settings["option_length"] = min(divisors, key=lambda every: abs(every - settings["option_length"]))
+        settings["option_length"] = min(
+            divisors, key=lambda every: abs(every - settings["option_length"])
+        )
     most = _steps_at_once(distribution) // max(horizon, settings["steps"])
     settings["tasks"] = max(2, min(settings["tasks"], most))
     return _with(config(), settings)
@@ -329,7 +372,12 @@ def _mlsh(learner: str, config: type[Any], distribution: TaskDistribution) -> An
 def _joint_ppo(learner: str, config: type[Any], distribution: TaskDistribution) -> Any:
     """Few rows where each is an environment of its own, and the same update at test without an end."""
     few = distribution.env_per_row
-    settings: dict[str, Any] = {"num_envs": 8 if few else 32, "steps": 128, "iterations": 250, "ppo": JOINT_PPO}
+    settings: dict[str, Any] = {
+        "num_envs": 8 if few else 32,
+        "steps": 128,
+        "iterations": 250,
+        "ppo": JOINT_PPO,
+    }
     settings |= JOINT_PPO_SETTINGS.get(kind_of(distribution), {})
     ppo = settings["ppo"]
     settings["fine_tuning"] = replace(ppo, lr=ppo.lr / 4, lr_end=ppo.lr / 4)
@@ -341,8 +389,11 @@ FIRST_STEPS = 1000  # in a replay before updates begin
 
 
 def _joint_rainbow(learner: str, config: type[Any], distribution: TaskDistribution) -> Any:
-    """A replay that memory has room for, and an update for every 8 steps, which take about as long."""
-    kind, space = kind_of(distribution), distribution.observation_space
+    """Return a replay that memory has room for, and an update for every 8 steps, which take about
+    as long.
+    """
+    kind = kind_of(distribution)
+    space = distribution.observation_space
     images = is_image(space)
     stack = 4 if kind == "stacked frames" else 1
     room = REPLAY_BYTES * stack // max(1, observation_bytes(distribution))
@@ -357,8 +408,12 @@ def _joint_rainbow(learner: str, config: type[Any], distribution: TaskDistributi
         adam_epsilon=1e-6 if images else 1.5e-4,
         epsilon_steps=5000,
         reward_scale=RAINBOW_SCALES.get(kind, 1.0),
-        network=RainbowNetworkConfig(layers=(64,), hidden=0 if images else 64, v_min=low, v_max=high),
-        replay=ReplayConfig(capacity=max(4 * FIRST_STEPS, min(50_000, room)), stack=stack, beta_steps=0),
+        network=RainbowNetworkConfig(
+            layers=(64,), hidden=0 if images else 64, v_min=low, v_max=high
+        ),
+        replay=ReplayConfig(
+            capacity=max(4 * FIRST_STEPS, min(50_000, room)), stack=stack, beta_steps=0
+        ),
     )
     few = distribution.env_per_row
     return config(8 if few else 16, 64, 60, rainbow=rainbow, fine_tuning=rainbow)
@@ -367,12 +422,18 @@ def _joint_rainbow(learner: str, config: type[Any], distribution: TaskDistributi
 def observation_bytes(distribution: TaskDistribution) -> int:
     """Return the bytes of one observation as tensors hold it."""
     space = distribution.observation_space
-    each = 1 if space.dtype == np.uint8 or space.dtype == np.int8 else 4 if space.dtype == np.float32 else 8
+    each = (
+        1
+        if space.dtype == np.uint8 or space.dtype == np.int8
+        else 4
+        if space.dtype == np.float32
+        else 8
+    )
     return int(np.prod(space.shape or (), dtype=int)) * each
 
 
 def _examples(learner: str, config: type[Any], distribution: Any) -> Any:
-    """A network for the inputs' shape, and inner steps on no more examples than there are."""
+    """Return a network for the inputs' shape, and inner steps on no more examples than there are."""
     images = len(distribution.input_shape) == 3
     settings: dict[str, Any] = {"network": IMAGES if images else PerceptronConfig()}
     if learner == "learn2learn":
@@ -391,6 +452,8 @@ RULES: dict[str, Callable[[str, type[Any], Any], Any]] = {
     "mlsh": _mlsh,
     "joint-ppo": _joint_ppo,
     "joint-rainbow": _joint_rainbow,
-    **dict.fromkeys(("fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "reptile-rl"), _policy_initialisation),
+    **dict.fromkeys(
+        ("fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "reptile-rl"), _policy_initialisation
+    ),
     **dict.fromkeys(EXAMPLES_SETTINGS, _examples),
 }

@@ -1,4 +1,7 @@
-"""What `metarl evaluate` does with a run that learned supervised tasks: its adapter beside the same network before training."""
+"""What `metarl evaluate` does with a run that learned supervised tasks.
+
+Its adapter beside the same network before training.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,12 +33,12 @@ INNER_STEPS = 32  # where the user doesn't say how many
 
 
 def learned_from_examples(folder: Path) -> bool:
-    """Whether the run in `folder` learned supervised tasks."""
+    """Return whether the run in `folder` learned supervised tasks."""
     return learns_from_examples(RunConfig.from_identity(RunFolder(folder).identity).learner)
 
 
 def all_learned_from_examples(folders: Sequence[Path]) -> bool:
-    """Whether the runs in `folders` learned supervised tasks.
+    """Return whether the runs in `folders` learned supervised tasks.
 
     Raises:
         ValueError: some did and some didn't.
@@ -43,8 +46,12 @@ def all_learned_from_examples(folders: Sequence[Path]) -> bool:
     places = runs_in(folders)
     kinds = [learned_from_examples(place) for place in places]
     if len(set(kinds)) > 1:
-        example, other = places[kinds.index(True)], places[kinds.index(False)]
-        raise ValueError(f"{example} learned from examples and {other} from episodes: they have no score in common. Name runs of one kind.")
+        example = places[kinds.index(True)]
+        other = places[kinds.index(False)]
+        raise ValueError(
+            f"{example} learned from examples and {other} from episodes: they have no score in"
+            " common. Name runs of one kind."
+        )
     return kinds[0]
 
 
@@ -63,10 +70,12 @@ def score_supervised_run(folder: Path, options: EvaluateOptions) -> list[Learned
 
 
 def score_supervised_runs(folders: Sequence[Path], options: EvaluateOptions) -> list[Learned]:
-    """The runs' adapters, of all their seeds, and one of an untrained network for each learner, on the same tasks and examples.
+    """Return the runs' adapters, of all their seeds, and one of an untrained network for each
+    learner, on the same tasks and examples.
 
     Raises:
-        ValueError: options that only agents have, no examples in an inner step, or runs on different distributions.
+        ValueError: options that only agents have, no examples in an inner step, or runs on
+            different distributions.
     """
     _check_options(options)
     groups = learners_of(folders, options.seed_index)
@@ -88,15 +97,29 @@ def score_supervised_runs(folders: Sequence[Path], options: EvaluateOptions) -> 
     scored: list[Learned] = []
     for label, seeds in groups.items():
         for each in seeds:
-            scored.append(Learned(label, each.folder, each.name, score(load_learner(each.folder, each.seed_index, options.device))))
+            scored.append(
+                Learned(
+                    label,
+                    each.folder,
+                    each.name,
+                    score(load_learner(each.folder, each.seed_index, options.device)),
+                )
+            )
         untrained = UNTRAINED if len(groups) == 1 else f"{label}, {UNTRAINED}"
         run = RunConfig.from_identity(seeds[0].run.identity(), options.device)
-        scored.append(Learned(untrained, seeds[0].folder, UNTRAINED, score(run.make_learner(run.make_distribution()))))
+        scored.append(
+            Learned(
+                untrained,
+                seeds[0].folder,
+                UNTRAINED,
+                score(run.make_learner(run.make_distribution())),
+            )
+        )
     return scored
 
 
 def by_label(scored: Sequence[Learned]) -> dict[str, list[SupervisedEvaluation]]:
-    """The evaluations of each label, as `supervised_table` takes them."""
+    """Return the evaluations of each label, as `supervised_table` takes them."""
     grouped: dict[str, list[SupervisedEvaluation]] = {}
     for each in scored:
         grouped.setdefault(each.label, []).append(each.evaluation)
@@ -105,27 +128,55 @@ def by_label(scored: Sequence[Learned]) -> dict[str, list[SupervisedEvaluation]]
 
 def _check_options(options: EvaluateOptions) -> None:
     """Raise ValueError for options that only agents have, or no examples in an inner step."""
-    only_agents = {"--beside": options.beside, "--score": options.score, "--episodes": options.episodes}
-    given = [flag for flag, value in {**only_agents, "--after": options.after, "--steps": options.steps}.items() if value not in (None, ())]
+    only_agents = {
+        "--beside": options.beside,
+        "--score": options.score,
+        "--episodes": options.episodes,
+    }
+    given = [
+        flag
+        for flag, value in {
+            **only_agents,
+            "--after": options.after,
+            "--steps": options.steps,
+        }.items()
+        if value not in (None, ())
+    ]
     if given:
         raise ValueError(
-            f"This run learned from examples: {' and '.join(given)} {'are' if len(given) > 1 else 'is'} for agents; see --inner-steps."
+            f"This run learned from examples: {' and '.join(given)}"
+            f" {'are' if len(given) > 1 else 'is'} for agents; see --inner-steps."
         )
     if options.inner_batch is not None and options.inner_batch < 1:
-        raise ValueError(f"--inner-batch must be at least 1 example, not {options.inner_batch}; leave it out for the whole support.")
+        raise ValueError(
+            f"--inner-batch must be at least 1 example, not {options.inner_batch}; leave it out for"
+            " the whole support."
+        )
 
 
 def scoring_note(options: EvaluateOptions) -> str:
-    """How inner steps and queries were computed, for a table's caption."""
-    batch = "the whole support" if options.inner_batch is None else f"minibatches of {options.inner_batch} examples"
-    queries = "Queries as one batch (transductive)" if options.transductive else "Each query beside the support alone (not transductive)"
+    """Return how inner steps and queries were computed, for a table's caption."""
+    batch = (
+        "the whole support"
+        if options.inner_batch is None
+        else f"minibatches of {options.inner_batch} examples"
+    )
+    queries = (
+        "Queries as one batch (transductive)"
+        if options.transductive
+        else "Each query beside the support alone (not transductive)"
+    )
     return f"{queries}; inner steps on {batch}."
 
 
-def save_supervised_scores(folder: Path, scored: Sequence[Learned], options: EvaluateOptions) -> list[Path]:
-    """Save a run's losses, and accuracies where there are some, a line an inner step of a task, in its folder; returns the files.
+def save_supervised_scores(
+    folder: Path, scored: Sequence[Learned], options: EvaluateOptions
+) -> list[Path]:
+    """Save a run's losses, and accuracies where there are some, a line an inner step of a task, in
+    its folder; returns the files.
 
-    Columns: those of `rows`, fingerprint, transductive, and same_task where tasks repeat: the first task that is the same.
+    Columns: those of `rows`, fingerprint, transductive, and same_task where tasks repeat: the first
+        task that is the same.
 
     Raises:
         StorageError: the folder can't be written to.
@@ -134,14 +185,18 @@ def save_supervised_scores(folder: Path, scored: Sequence[Learned], options: Eva
     first = scored[0].evaluation
     name = f"{options.split}-{first.num_tasks}tasks-{first.steps}steps{batch}-seed{options.seed}"
     name += "" if options.transductive else "-not-transductive"
-    place, mine = RunFolder(folder).path / "evaluations", folder.resolve()
+    place = RunFolder(folder).path / "evaluations"
+    mine = folder.resolve()
     place.mkdir(parents=True, exist_ok=True)
     files = []
     for each in scored:
         if each.folder.resolve() != mine:
             continue
-        evaluation, same = each.evaluation, same_tasks(each.evaluation.task_keys)
-        rows = evaluation.rows().assign(fingerprint=evaluation.fingerprint, transductive=evaluation.transductive)
+        evaluation = each.evaluation
+        same = same_tasks(each.evaluation.task_keys)
+        rows = evaluation.rows().assign(
+            fingerprint=evaluation.fingerprint, transductive=evaluation.transductive
+        )
         files.append(place / f"{name}{'-' if each.name else ''}{each.name}.csv")
         write_csv(files[-1], rows if same is None else rows.assign(same_task=same[rows["task"]]))
     return files

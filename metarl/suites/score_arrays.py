@@ -15,13 +15,16 @@ __all__ = ["write_arrays", "write_episodes", "write_scores"]
 
 
 def write_scores(file: Path, key: str, scores: np.ndarray, fingerprint: str, seed: int) -> None:
-    """Put an agent's scores beside other agents' of the same tasks; those of other tasks are dropped.
+    """Put an agent's scores beside other agents' of the same tasks; those of other tasks are
+    dropped.
 
     Args:
-        file: a .npz, made where it is missing; left as it is where it would grow larger than a published file may be.
+        file: a .npz, made where it is missing; left as it is where it would grow larger than a
+            published file may be.
         key: names the agent.
-        scores: [tasks], or [seeds, tasks] of a learner; kept in 8 or 16 bits where they are counts. Where they know that tasks repeat,
-            the array "same_task" has, for each task, the first one that is the same.
+        scores: [tasks], or [seeds, tasks] of a learner; kept in 8 or 16 bits where they are counts.
+            Where they know that tasks repeat, the array "same_task" has, for each task, the first
+            one that is the same.
         fingerprint, seed: of the test tasks.
     """
     arrays: dict[str, np.ndarray] = {}
@@ -34,32 +37,49 @@ def write_scores(file: Path, key: str, scores: np.ndarray, fingerprint: str, see
     same = None if keys is None else same_tasks(keys.reshape(-1, keys.shape[-1])[0])
     if same is not None:
         arrays["same_task"] = small(same)
-    arrays |= {"fingerprint": np.array(fingerprint), "split": np.array("test"), "seed": np.array(seed)}
+    arrays |= {
+        "fingerprint": np.array(fingerprint),
+        "split": np.array("test"),
+        "seed": np.array(seed),
+    }
     write_arrays(file, arrays)
 
 
 def write_episodes(file: Path, played: Mapping[str, Sequence[Evaluation]]) -> None:
-    """Write every episode of many agents in the same tasks: for each label L, the arrays "L/return", "L/length" and "L/success".
+    """Write every episode of many agents in the same tasks: for each label L, the arrays
+    "L/return", "L/length" and "L/success".
 
     Args:
         file: a .npz; left as it is where it would grow larger than a published file may be.
-        played: label -> the evaluations of the agent's seeds, on an `Episodes` budget; arrays are [seeds, tasks, episodes]. Where tasks
-            repeat, the array "same_task" has, for each task, the first one that is the same.
+        played: label -> the evaluations of the agent's seeds, on an `Episodes` budget; arrays are
+            [seeds, tasks, episodes]. Where tasks repeat, the array "same_task" has, for each task,
+            the first one that is the same.
 
     Raises:
         ValueError: evaluations of different tasks side by side, or none.
     """
     everyone = [evaluation for evaluations in played.values() for evaluation in evaluations]
     if len({(each.split, each.seed, each.num_tasks) for each in everyone}) != 1:
-        raise ValueError("Episodes are kept together of agents that played the same tasks, and of one at least.")
-    arrays: dict[str, np.ndarray] = {"split": np.array(everyone[0].split), "seed": np.array(everyone[0].seed)}
+        raise ValueError(
+            "Episodes are kept together of agents that played the same tasks, and of one at least."
+        )
+    arrays: dict[str, np.ndarray] = {
+        "split": np.array(everyone[0].split),
+        "seed": np.array(everyone[0].seed),
+    }
     same = same_tasks(everyone[0].task_keys)
     if same is not None:
         arrays["same_task"] = small(same)
     for label, evaluations in played.items():
-        arrays[f"{label}/return"] = np.stack([np.asarray(each.matrix()) for each in evaluations]).astype(np.float32)
-        arrays[f"{label}/length"] = small(np.stack([np.asarray(episode_lengths(each)) for each in evaluations]))
-        arrays[f"{label}/success"] = np.stack([np.asarray(episode_successes(each)) for each in evaluations])
+        arrays[f"{label}/return"] = np.stack(
+            [np.asarray(each.matrix()) for each in evaluations]
+        ).astype(np.float32)
+        arrays[f"{label}/length"] = small(
+            np.stack([np.asarray(episode_lengths(each)) for each in evaluations])
+        )
+        arrays[f"{label}/success"] = np.stack(
+            [np.asarray(episode_successes(each)) for each in evaluations]
+        )
         arrays[f"{label}/fingerprint"] = np.array([each.fingerprint for each in evaluations])
     write_arrays(file, arrays)
 
@@ -71,7 +91,10 @@ def small(values: np.ndarray) -> np.ndarray:
 
 
 def write_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write a compressed .npz of named arrays; left as it is where it would grow larger than a published file may be."""
+    """Write a compressed .npz of named arrays.
+
+    Left as it is where it would grow larger than a published file may be.
+    """
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     if stream.tell() <= MAX_PUBLISHED_BYTES:

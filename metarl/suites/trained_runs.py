@@ -20,15 +20,18 @@ def trained_run(
     train_missing: bool = True,
     publishes: bool = False,
 ) -> Path | None:
-    """Return the folder of `run` with its weights: our own, else the published one, else trained (or gone on with) now.
+    """Return the folder of `run` with its weights: our own, else the published one, else trained
+    (or gone on with) now.
 
     Args:
         run: what is wanted.
         own: where it is trained.
         published: where its published copy lies.
-        start: gives the folder of the run whose weights training begins with; asked only where this run must be trained.
+        start: gives the folder of the run whose weights training begins with; asked only where this
+            run must be trained.
         train_missing: otherwise None is returned where neither folder has the weights.
-        publishes: copy a run of our own to `published`, and return that; weights of over 5 MB in half precision.
+        publishes: copy a run of our own to `published`, and return that; weights of over 5 MB in
+            half precision.
     """
     folder = own if is_trained(own, run) else published
     if not is_trained(folder, run):
@@ -36,7 +39,9 @@ def trained_run(
             return None
         train(run, own, start=None if start is None else start(), lengthen=False)
         folder = own
-    return publish(own, published.parent, in_half_precision) if publishes and folder == own else folder
+    return (
+        publish(own, published.parent, in_half_precision) if publishes and folder == own else folder
+    )
 
 
 def is_trained(folder: Path, run: RunConfig) -> bool:
@@ -45,11 +50,16 @@ def is_trained(folder: Path, run: RunConfig) -> bool:
 
 
 def find_trained_run(root: Path, run: RunConfig) -> RunFolder | None:
-    """Return the folder at or below `root` that has the weights of `run`, whatever its name; None where there is none."""
+    """Return the folder at or below `root` that has the weights of `run`, whatever its name.
+
+    None where there is none.
+    """
     wanted = run.learner, run.distribution
     for folder in find_runs(root):
         identity = folder.identity
-        if (identity["learner"], identity["distribution"]) == wanted and is_trained(folder.path, run):
+        if (identity["learner"], identity["distribution"]) == wanted and is_trained(
+            folder.path, run
+        ):
             return folder
     return None
 
@@ -61,11 +71,17 @@ def check_folder(run: RunConfig, own: Path, published: Path) -> None:
         ValueError: it does, and there are no published weights of the right settings.
     """
     if (own / "run.json").exists() and not same_run(own, run) and not is_trained(published, run):
-        raise ValueError(f"{own} holds a run with other settings than wanted now; move it away, or choose another folder for runs.")
+        raise ValueError(
+            f"{own} holds a run with other settings than wanted now; move it away, or choose"
+            " another folder for runs."
+        )
 
 
 def same_run(folder: Path, run: RunConfig) -> bool:
-    """Return whether the folder holds `run`, on whatever device it was trained; one that went on to more iterations is another."""
+    """Return whether the folder holds `run`, on whatever device it was trained.
+
+    One that went on to more iterations is another.
+    """
     if RunFolder(folder).earlier_lengths:
         return False
     stored = RunConfig.from_identity(RunFolder(folder).identity).identity()

@@ -5,18 +5,38 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["BLACK", "BLUE", "GREEN", "GREY", "PALE", "VERMILLION", "WHITE", "Canvas", "Colour", "Point", "time_colour"]
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "PALE",
+    "VERMILLION",
+    "WHITE",
+    "Canvas",
+    "Colour",
+    "Point",
+    "time_colour",
+]
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 
-WHITE, PALE, GREY, BLACK = (255, 255, 255), (225, 225, 225), (120, 120, 120), (30, 30, 30)
-BLUE, GREEN, VERMILLION = (0, 114, 178), (0, 158, 115), (213, 94, 0)  # of Okabe and Ito's palette
-EARLY_TO_LATE = np.array([(0, 114, 178), (148, 103, 189), (213, 94, 0)], dtype=float)  # blue, purple, vermillion
+WHITE = (255, 255, 255)
+PALE = (225, 225, 225)
+GREY = (120, 120, 120)
+BLACK = (30, 30, 30)
+# of Okabe and Ito's palette
+BLUE = (0, 114, 178)
+GREEN = (0, 158, 115)
+VERMILLION = (213, 94, 0)
+# blue, purple, vermillion
+EARLY_TO_LATE = np.array([(0, 114, 178), (148, 103, 189), (213, 94, 0)], dtype=float)
 
 
 class Canvas:
-    """A picture of `height` x `width` pixels on which things are drawn by coordinates: x to the right, y upwards.
+    """A picture of `height` x `width` pixels on which things are drawn by coordinates: x to the
+    right, y upwards.
 
     Args:
         height, width: in pixels.
@@ -25,12 +45,15 @@ class Canvas:
     """
 
     def __init__(self, height: int, width: int, scale: float = 1.0, centre: Point = (0.0, 0.0)):
-        self.height, self.width, self.scale = height, width, scale
-        self.left, self.top = width / 2 - centre[0] * scale, height / 2 + centre[1] * scale
+        self.height = height
+        self.width = width
+        self.scale = scale
+        self.left = width / 2 - centre[0] * scale
+        self.top = height / 2 + centre[1] * scale
         self.pixels = np.full((height, width, 3), 255.0)
 
     def picture(self) -> np.ndarray:
-        """What was drawn: [height, width, 3] uint8."""
+        """Return what was drawn: [height, width, 3] uint8."""
         return np.asarray(self.pixels.round().astype(np.uint8))
 
     def line(self, points: Sequence[Point], width: float, colour: Colour) -> None:
@@ -39,8 +62,11 @@ class Canvas:
         for one, other in pairwise(places):
             x, y, window = self._around([one, other], width * self.scale / 2)
             along = other - one
-            right, down = x - one[0], y - one[1]
-            share = ((right * along[0] + down * along[1]) / max(float(along @ along), 1e-12)).clip(0, 1)
+            right = x - one[0]
+            down = y - one[1]
+            share = ((right * along[0] + down * along[1]) / max(float(along @ along), 1e-12)).clip(
+                0, 1
+            )
             away = np.hypot(right - share * along[0], down - share * along[1])
             self._blend(window, away - width * self.scale / 2, colour)
 
@@ -65,18 +91,41 @@ class Canvas:
         self._blend(window, outside, colour)
 
     def _places(self, points: Sequence[Point]) -> np.ndarray:
-        """Where `points` lie in pixels: [n, 2] of (x, y), y downwards."""
-        return np.array([(self.left + x * self.scale, self.top - y * self.scale) for x, y in points])
+        """Return where `points` lie in pixels: [n, 2] of (x, y), y downwards."""
+        return np.array(
+            [(self.left + x * self.scale, self.top - y * self.scale) for x, y in points]
+        )
 
-    def _around(self, places: Sequence[np.ndarray], reach: float) -> tuple[np.ndarray, np.ndarray, tuple[slice, slice]]:
-        """The middles (x [1, columns], y [rows, 1]) of all pixels within `reach` of the box around `places`, and which pixels those are."""
+    def _around(
+        self, places: Sequence[np.ndarray], reach: float
+    ) -> tuple[np.ndarray, np.ndarray, tuple[slice, slice]]:
+        """Return the middles (x [1, columns], y [rows, 1]) of all pixels within `reach` of the box
+        around `places`, and which pixels those are.
+        """
         xs, ys = [float(place[0]) for place in places], [float(place[1]) for place in places]
-        rows = slice(*(min(max(round(edge), 0), self.height) for edge in (min(ys) - reach - 2, max(ys) + reach + 2)))
-        columns = slice(*(min(max(round(edge), 0), self.width) for edge in (min(xs) - reach - 2, max(xs) + reach + 2)))
-        return np.arange(columns.start, columns.stop)[None] + 0.5, np.arange(rows.start, rows.stop)[:, None] + 0.5, (rows, columns)
+        rows = slice(
+            *(
+                min(max(round(edge), 0), self.height)
+                for edge in (min(ys) - reach - 2, max(ys) + reach + 2)
+            )
+        )
+        columns = slice(
+            *(
+                min(max(round(edge), 0), self.width)
+                for edge in (min(xs) - reach - 2, max(xs) + reach + 2)
+            )
+        )
+        return (
+            np.arange(columns.start, columns.stop)[None] + 0.5,
+            np.arange(rows.start, rows.stop)[:, None] + 0.5,
+            (rows, columns),
+        )
 
     def _blend(self, window: tuple[slice, slice], outside: np.ndarray, colour: Colour) -> None:
-        """Paint pixels by how far `outside` [rows, columns] the shape their middles lie; those on its edge in part."""
+        """Paint pixels by how far `outside` [rows, columns] the shape their middles lie.
+
+        Those on its edge in part.
+        """
         cover = (0.5 - outside).clip(0, 1)[..., None]
         self.pixels[window] += cover * (np.array(colour, dtype=float) - self.pixels[window])
 

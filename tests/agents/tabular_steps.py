@@ -6,7 +6,7 @@ from metarl.core.step import Step
 
 
 def told(states, transitions):
-    """One row's steps for a list of (action, reward, next state, end).
+    """Return one row's steps for a list of (action, reward, next state, end).
 
     An end is None, "terminated" or "truncated"; the next episode starts in state 0.
 
@@ -15,17 +15,39 @@ def told(states, transitions):
         transitions: what each action brought.
     """
     tensor = torch.tensor
-    steps = [Step(tensor([states]), tensor([0]), tensor([0.0]), tensor([False]), tensor([False]), tensor([states]), tensor([True]))]
+    steps = [
+        Step(
+            tensor([states]),
+            tensor([0]),
+            tensor([0.0]),
+            tensor([False]),
+            tensor([False]),
+            tensor([states]),
+            tensor([True]),
+        )
+    ]
     for action, reward, following, end in transitions:
         shown = 0 if end else following
         ends = tensor([end == "terminated"]), tensor([end == "truncated"])
-        steps.append(Step(tensor([shown]), tensor([action]), tensor([reward]), *ends, tensor([following]), tensor([False])))
+        steps.append(
+            Step(
+                tensor([shown]),
+                tensor([action]),
+                tensor([reward]),
+                *ends,
+                tensor([following]),
+                tensor([False]),
+            )
+        )
     return steps
 
 
 def side_by_side(rows):
     """Rows of steps, equally many each, as one batch."""
-    return [Step(*(torch.cat(parts) for parts in zip(*steps, strict=True))) for steps in zip(*rows, strict=True)]
+    return [
+        Step(*(torch.cat(parts) for parts in zip(*steps, strict=True)))
+        for steps in zip(*rows, strict=True)
+    ]
 
 
 def invented(states, actions, length, rows, seed):

@@ -19,7 +19,9 @@ def drawn(space, rows=20_000):
     """Actions of `rows` rows from `space`."""
     bandit = BernoulliBandit(2)
     bandit.action_space = space
-    step = pulled(torch.zeros(rows, dtype=torch.int64), torch.zeros(rows), torch.ones(rows, dtype=torch.bool))
+    step = pulled(
+        torch.zeros(rows, dtype=torch.int64), torch.zeros(rows), torch.ones(rows, dtype=torch.bool)
+    )
     return RandomAgent(bandit, Episodes(1)).act(step, (), torch_generator(0))[0]
 
 
@@ -32,7 +34,10 @@ def drawn(space, rows=20_000):
         (gym.spaces.MultiDiscrete([2, 3], start=[5, -2]), [range(5, 7), range(-2, 1)]),
         (gym.spaces.MultiDiscrete([[2, 3], [4, 2]]), [range(2), range(3), range(4), range(2)]),
         (gym.spaces.MultiBinary(3), [range(2)] * 3),
-        (gym.spaces.Box(np.array([0, -2]), np.array([1, 3]), dtype=np.int32), [range(2), range(-2, 4)]),
+        (
+            gym.spaces.Box(np.array([0, -2]), np.array([1, 3]), dtype=np.int32),
+            [range(2), range(-2, 4)],
+        ),
     ],
     ids=str,
 )
@@ -47,7 +52,10 @@ def test_whole_numbers_are_uniform(space, values):
 
 
 def test_boxes_are_uniform_between_bounds_exponential_from_one_and_normal_without():
-    space = gym.spaces.Box(np.array([-1, 2, -INFINITE, -INFINITE], np.float32), np.array([3, INFINITE, 5, INFINITE], np.float32))
+    space = gym.spaces.Box(
+        np.array([-1, 2, -INFINITE, -INFINITE], np.float32),
+        np.array([3, INFINITE, 5, INFINITE], np.float32),
+    )
     action = drawn(space)
     assert action.dtype == torch.float32
     assert all(space.contains(row) for row in action[:100].numpy())
@@ -63,7 +71,8 @@ def test_columns_and_rows_are_independent():
 
 
 def test_it_earns_half_a_pull_on_bernoulli_bandits():
-    budget, bandit = Episodes(10, 0), BernoulliBandit(5)
+    budget = Episodes(10, 0)
+    bandit = BernoulliBandit(5)
     scores = evaluate(RandomAgent(bandit, budget), bandit, "test", 20_000, 0, budget).scores()
     assert abs(scores.mean() - 5) < 4 * scores.std() / 20_000**0.5
 

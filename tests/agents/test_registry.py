@@ -34,7 +34,9 @@ def test_every_id_makes_an_agent_of_that_id_with_any_parameters_of_its_grid(id):
     kind = agent_class(id)
     assert kind.id == id
     assert kind.label
-    playable = [distribution for distribution in [*PLAYED, ARM, LEVELS] if kind.supports(distribution)]
+    playable = [
+        distribution for distribution in [*PLAYED, ARM, LEVELS] if kind.supports(distribution)
+    ]
     assert playable
     for name, values in kind.grid.items():
         assert len(set(values)) == len(values) > 1
@@ -44,7 +46,15 @@ def test_every_id_makes_an_agent_of_that_id_with_any_parameters_of_its_grid(id):
 
 
 def test_names_of_the_agents_that_can_play():
-    bandit = {"random", "bandit-greedy", "bandit-epsilon-greedy", "ucb1", "thompson", "optimistic-thompson", "gittins"}
+    bandit = {
+        "random",
+        "bandit-greedy",
+        "bandit-epsilon-greedy",
+        "ucb1",
+        "thompson",
+        "optimistic-thompson",
+        "gittins",
+    }
     assert set(agent_names(GaussianBandit(3))) == bandit
     assert set(agent_names(BernoulliBandit(3))) == bandit | {"bayes-optimal"}
     assert set(agent_names(reveal(BernoulliBandit(3)))) == {"random", "known-arm"}
@@ -64,7 +74,14 @@ def test_parameters_reach_the_agent():
     ("id", "arguments", "words"),
     [
         ("ubc1", {}, "no agent 'ubc1'. Did you mean 'ucb1'?"),
-        ("psrl", {}, "'psrl' can't play metarl.make('BernoulliBandit-v0', arms=3); agents that can: bandit-epsilon-greedy, "),
+        (
+            "psrl",
+            {},
+            (
+                "'psrl' can't play metarl.make('BernoulliBandit-v0', arms=3); agents that can:"
+                " bandit-epsilon-greedy, "
+            ),
+        ),
         ("ucb1", {"width": 1}, "'ucb1' has no parameter 'width'; it has c, random_ties."),
         ("thompson", {"c": 1}, "'thompson' has no parameter 'c'; it has none."),
         ("ucb1", {"c": "wide"}, "'ucb1' can't be made with {'c': 'wide'}"),
@@ -77,13 +94,19 @@ def test_bad_requests_get_a_sentence(id, arguments, words):
 
 
 def test_other_packages_register_theirs_by_entry_point(monkeypatch):
-    monkeypatch.setattr(entries, "entry_points", lambda group: [Point("dice", RandomAgent)] if group == "metarl.agents" else [])
+    monkeypatch.setattr(
+        entries,
+        "entry_points",
+        lambda group: [Point("dice", RandomAgent)] if group == "metarl.agents" else [],
+    )
     assert "dice" in agent_names()
     assert isinstance(make_agent("dice", BernoulliBandit(3), BUDGET), RandomAgent)
 
 
 def test_agents_that_must_be_told_the_task_say_so():
-    with pytest.raises(ValueError, match="must be told the task: it plays MovingBandits-v0/revealed"):
+    with pytest.raises(
+        ValueError, match="must be told the task: it plays MovingBandits-v0/revealed"
+    ):
         make_agent("known-goal", MovingBandits(), BUDGET)
     with pytest.raises(ValueError, match=r"random-master\.?$|shared-goal\.?$|random\.?$"):
         make_agent("gittins", MovingBandits(), BUDGET)
@@ -92,7 +115,9 @@ def test_agents_that_must_be_told_the_task_say_so():
 def numbered_parameters():
     """Every agent's parameters that are numbers or truth values."""
     for id in AGENTS:
-        for name, parameter in list(inspect.signature(agent_class(id), eval_str=True).parameters.items())[2:]:
+        for name, parameter in list(
+            inspect.signature(agent_class(id), eval_str=True).parameters.items()
+        )[2:]:
             if parameter.annotation in (int, float, bool, float | None):
                 yield id, name
 
@@ -103,7 +128,10 @@ def test_a_parameter_of_another_type_is_named(id, name, value):
     played = next((each for each in PLAYED if agent_class(id).supports(each)), None)
     if played is None:
         pytest.skip("plays none of these")
-    with pytest.raises(ValueError, match=f"{name} must be (a whole number|a number|a number or None|true or false), not"):
+    with pytest.raises(
+        ValueError,
+        match=f"{name} must be (a whole number|a number|a number or None|true or false), not",
+    ):
         make_agent(id, played, BUDGET, **{name: value})
 
 

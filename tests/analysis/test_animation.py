@@ -7,7 +7,14 @@ import pytest
 from PIL import Image
 
 from metarl.analysis import animation
-from metarl.analysis.animation import MOST_FRAMES, animation_bytes, check_format, frames, gif_bytes, shown_moments
+from metarl.analysis.animation import (
+    MOST_FRAMES,
+    animation_bytes,
+    check_format,
+    frames,
+    gif_bytes,
+    shown_moments,
+)
 from metarl.analysis.contact_sheet import lay_out
 from metarl.analysis.episode_pictures import moment_picture
 from metarl.core.budget import Episodes
@@ -17,7 +24,7 @@ from tests.evaluation.watched_agents import EAST, WEST
 
 
 def read_gif(content):
-    """Its frames [H, W, 3] and how many milliseconds each stands."""
+    """Return its frames [H, W, 3] and how many milliseconds each stands."""
     image = Image.open(io.BytesIO(content))
     shown = []
     for i in range(image.n_frames):
@@ -36,9 +43,18 @@ def test_every_step_has_its_frame_and_short_episodes_wait():
         cells = []
         for episode in (astray, straight):
             now = min(moment, episode.length)
-            steps = f"{episode.length} steps" if now == episode.length else f"step {now} of {episode.length}"
+            steps = (
+                f"{episode.length} steps"
+                if now == episode.length
+                else f"step {now} of {episode.length}"
+            )
             total = f"return {episode.rewards[:now].sum():.2f}".replace("-", "\N{MINUS SIGN}")
-            cells.append((moment_picture(recording, episode, now), [steps, total + ", success" * (now == episode.length)]))
+            cells.append(
+                (
+                    moment_picture(recording, episode, now),
+                    [steps, total + ", success" * (now == episode.length)],
+                )
+            )
         np.testing.assert_array_equal(frame, lay_out([cells], [0, 1], "Title"))
 
 
@@ -93,5 +109,7 @@ def test_unknown_formats_are_refused():
 def test_mp4_without_its_extra_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     check_format("gif")
-    with pytest.raises(ValueError, match=r"pip install -e '\.\[video\]'` in metarl's folder, or choose gif"):
+    with pytest.raises(
+        ValueError, match=r"pip install -e '\.\[video\]'` in metarl's folder, or choose gif"
+    ):
         check_format("mp4")

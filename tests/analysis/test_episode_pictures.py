@@ -52,7 +52,9 @@ def test_a_mazes_episode_is_its_path():
     path = places_of(torch.tensor([0, 0, 1, 0, 1, 2, 5, 8, 7]), 3)
     whole = draw_maze(recording.tasks, path, 8).numpy()
     np.testing.assert_array_equal(episode_picture(recording, episode), fit(whole))
-    np.testing.assert_array_equal(moment_picture(recording, episode, 3), fit(draw_maze(recording.tasks, path, 3).numpy()))
+    np.testing.assert_array_equal(
+        moment_picture(recording, episode, 3), fit(draw_maze(recording.tasks, path, 3).numpy())
+    )
 
 
 def test_others_are_shown_by_moments_from_start_to_end():
@@ -77,19 +79,32 @@ def test_images_that_agents_see_stand_beside_the_drawing_or_alone():
     seen = moment_picture(alone, alone.episodes[0][0], 1)
     assert np.unique(seen).tolist() == [1]
     drawn = fit(DrawnCounting().render(None, (None, (torch.tensor([1]),)))[0].numpy())
-    np.testing.assert_array_equal(moment_picture(both, both.episodes[0][0], 1), beside([drawn, seen]))
-    assert np.unique(episode_picture(alone, alone.episodes[0][0])).tolist() == [0, 1, 2, 200, 255]  # moments, lines, room
+    np.testing.assert_array_equal(
+        moment_picture(both, both.episodes[0][0], 1), beside([drawn, seen])
+    )
+    # moments, lines, room
+    assert np.unique(episode_picture(alone, alone.episodes[0][0])).tolist() == [0, 1, 2, 200, 255]
 
 
 def test_environments_pictures_are_those_kept_last():
-    distribution = GymnasiumDistribution("Own-v0", DrawsItself, {"test": [10]}, 250)  # keeps every third
+    # Keeps every third
+    distribution = GymnasiumDistribution("Own-v0", DrawsItself, {"test": [10]}, 250)
     recording = of_random(distribution, 1)
-    shades = [int(moment_picture(recording, recording.episodes[0][0], moment)[0, 0, 0]) for moment in (0, 2, 3, 9, 10)]
+    shades = [
+        int(moment_picture(recording, recording.episodes[0][0], moment)[0, 0, 0])
+        for moment in (0, 2, 3, 9, 10)
+    ]
     assert shades == [0, 0, 30, 90, 100]
 
 
 @pytest.mark.parametrize(
-    ("size", "shown"), [((10, 20), (160, 320)), ((100, 60), (100, 60)), ((160, 10), (160, 10)), ((320, 400), (160, 200))]
+    ("size", "shown"),
+    [
+        ((10, 20), (160, 320)),
+        ((100, 60), (100, 60)),
+        ((160, 10), (160, 10)),
+        ((320, 400), (160, 200)),
+    ],
 )
 def test_pictures_are_brought_to_about_one_height(size, shown):
     fitted = fit(np.full((*size, 3), 77, dtype=np.uint8), TILE)
@@ -98,15 +113,19 @@ def test_pictures_are_brought_to_about_one_height(size, shown):
 
 
 def test_beside_keeps_every_pixel():
-    one, other = np.full((4, 3, 3), 10, dtype=np.uint8), np.full((2, 5, 3), 20, dtype=np.uint8)
+    one = np.full((4, 3, 3), 10, dtype=np.uint8)
+    other = np.full((2, 5, 3), 20, dtype=np.uint8)
     row = beside([one, other])
     assert row.shape == (4, 10, 3)
     assert ((row == 10).all(-1).sum(), (row == 20).all(-1).sum()) == (12, 10)
 
 
 def test_a_band_below_shows_which_sub_policy_acted_when():
-    tasks, budget = MovingBandits(horizon=4), Episodes(1)
-    recording = record(make_agent("random-master", tasks, budget, option_length=2), tasks, "test", 3, 0, budget)
+    tasks = MovingBandits(horizon=4)
+    budget = Episodes(1)
+    recording = record(
+        make_agent("random-master", tasks, budget, option_length=2), tasks, "test", 3, 0, budget
+    )
     for episodes in recording.episodes:
         episode = episodes[0]
         assert episode.options.shape == (4,)

@@ -1,4 +1,7 @@
-"""Pictures in rows: tasks as environments draw them, moments from start to end, and a panel for each."""
+"""Pictures in rows.
+
+Tasks as environments draw them, moments from start to end, and a panel for each.
+"""
 
 import numpy as np
 import pytest
@@ -49,7 +52,9 @@ def test_moments_go_from_start_to_end():
 
 def test_a_row_for_each_label_and_blanks_where_one_is_shorter():
     grey = np.full((4, 5, 3), 90, dtype=np.uint8)
-    figure = picture_rows({"known": [Titled("1", grey), Titled("2", grey + 1)], "new": [Titled("3", grey + 2)]})
+    figure = picture_rows(
+        {"known": [Titled("1", grey), Titled("2", grey + 1)], "new": [Titled("3", grey + 2)]}
+    )
     assert [axes.get_ylabel() for axes in figure.axes] == ["known", "", "new", ""]
     assert [axes.get_title() for axes in figure.axes] == ["1", "2", "3", ""]
     assert [int(axes.images[0].get_array()[0, 0, 0]) for axes in figure.axes[:3]] == [90, 91, 92]

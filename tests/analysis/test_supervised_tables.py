@@ -1,4 +1,7 @@
-"""Tables of adapters by inner step: means and intervals of the evaluations, in the order they come."""
+"""Tables of adapters by inner step.
+
+Means and intervals of the evaluations, in the order they come.
+"""
 
 import io
 from dataclasses import replace
@@ -15,16 +18,33 @@ RNG = np.random.default_rng(0)
 
 
 def made(accuracies=None):
-    return SupervisedEvaluation("Made-v0", {}, "test", 0, 30, "abc", False, RNG.random((30, 4)), accuracies, (0, 1, 2, 3), True)
+    return SupervisedEvaluation(
+        "Made-v0",
+        {},
+        "test",
+        0,
+        30,
+        "abc",
+        False,
+        RNG.random((30, 4)),
+        accuracies,
+        (0, 1, 2, 3),
+        True,
+    )
 
 
 def test_every_score_has_its_mean_and_interval():
-    one, other = made(RNG.random((30, 4))), made(RNG.random((30, 4)))
+    one = made(RNG.random((30, 4)))
+    other = made(RNG.random((30, 4)))
     table = supervised_table({"one": one, "other": other})
     assert table.adapter.unique().tolist() == ["one", "other"]
     assert table.inner_step.unique().tolist() == [0, 1, 2, 3]
-    row = table[(table.adapter == "other") & (table.score == "accuracy") & (table.inner_step == 3)].iloc[0]
-    assert (row["mean"], row["ci_low"], row["ci_high"]) == pytest.approx(mean(other.accuracies[:, 3])[:3])
+    row = table[
+        (table.adapter == "other") & (table.score == "accuracy") & (table.inner_step == 3)
+    ].iloc[0]
+    assert (row["mean"], row["ci_low"], row["ci_high"]) == pytest.approx(
+        mean(other.accuracies[:, 3])[:3]
+    )
     assert supervised_table({"one": made()}, steps=[3]).shape == (1, 10)
 
 

@@ -29,7 +29,8 @@ class Pull:
         return drawn if self.arm is None else torch.full_like(drawn, self.arm), state
 
 
-BANDIT, BUDGET = metarl.make("BernoulliBandit-v0", arms=5), metarl.Episodes(9, after=1)
+BANDIT = metarl.make("BernoulliBandit-v0", arms=5)
+BUDGET = metarl.Episodes(9, after=1)
 
 
 def play(arm=None, num_tasks=400, seed=1):
@@ -37,7 +38,8 @@ def play(arm=None, num_tasks=400, seed=1):
 
 
 def test_each_row_has_mean_interval_and_normalised_score():
-    random, first = play(), play(0)
+    random = play()
+    first = play(0)
     table = score_table([("Random", random), ("First arm", first)], BANDIT)
     assert table["agent"].tolist() == ["Random", "First arm"]
     estimate = mean(first.scores())
@@ -46,8 +48,12 @@ def test_each_row_has_mean_interval_and_normalised_score():
     span = BANDIT.optimum(10) - random.scores().mean()
     assert row["normalised"] == pytest.approx((estimate.value - random.scores().mean()) / span)
     width = paired_difference(first.scores(), random.scores()).difference
-    assert row["normalised_high"] - row["normalised_low"] == pytest.approx((width.high - width.low) / span, rel=0.1)
-    assert table.iloc[0][["normalised", "normalised_low", "normalised_high"]].tolist() == pytest.approx([0, 0, 0])
+    assert row["normalised_high"] - row["normalised_low"] == pytest.approx(
+        (width.high - width.low) / span, rel=0.1
+    )
+    assert table.iloc[0][
+        ["normalised", "normalised_low", "normalised_high"]
+    ].tolist() == pytest.approx([0, 0, 0])
     assert table["num_tasks"].tolist() == [400, 400]
     assert table.attrs["reference"] == "optimum"
     assert table.attrs["ceiling"] == pytest.approx(6.6599878748)
@@ -56,19 +62,24 @@ def test_each_row_has_mean_interval_and_normalised_score():
 def test_a_score_other_than_total_is_normalised_by_the_upper_bound():
     table = score_table([("Random", play()), ("First arm", play(0))], BANDIT, score="after_k")
     assert table.attrs["reference"] == "upper bound"
-    assert table.attrs["ceiling"] == pytest.approx(BANDIT.sample(400, "test", 1).means.amax(1).mean())
+    assert table.attrs["ceiling"] == pytest.approx(
+        BANDIT.sample(400, "test", 1).means.amax(1).mean()
+    )
     assert table["mean"].between(0.4, 0.6).all()
 
 
 def test_several_seeds_have_an_interval_over_seeds_and_tasks():
     parts = [play(arm) for arm in (0, 1, 2)]
     table = score_table([("Random", play()), ("RL²", parts)], BANDIT)
-    row, random = table.iloc[1], table.iloc[0]["mean"]
+    row = table.iloc[1]
+    random = table.iloc[0]["mean"]
     assert row["mean"] == pytest.approx(np.mean([part.scores().mean() for part in parts]))
     assert row["num_seeds"] == 3
     wanted = mean_over_seeds([part.scores() for part in parts])
     assert (row["ci_low"], row["ci_high"]) == (wanted.low, wanted.high)
-    assert row["normalised"] == pytest.approx((row["mean"] - random) / (table.attrs["ceiling"] - random))
+    assert row["normalised"] == pytest.approx(
+        (row["mean"] - random) / (table.attrs["ceiling"] - random)
+    )
     one = score_table([("Random", play()), ("RL²", parts[:1])], BANDIT).iloc[1]
     assert (one["ci_low"], one["ci_high"]) == pytest.approx(mean(parts[0].scores())[1:3])
 
@@ -85,7 +96,9 @@ def test_the_same_entries_give_the_same_table():
 
 
 def test_entries_of_different_tasks_are_refused():
-    with pytest.raises(ValueError, match=r"First arm was scored on other tasks than Random: 300 tasks"):
+    with pytest.raises(
+        ValueError, match=r"First arm was scored on other tasks than Random: 300 tasks"
+    ):
         score_table([("Random", play()), ("First arm", play(0, num_tasks=300))], BANDIT)
     with pytest.raises(ValueError, match="with seed 2"):
         score_table([("Random", play()), ("First arm", play(0, seed=2))], BANDIT)
@@ -117,7 +130,15 @@ def test_the_caption_names_seeds_and_overlapping_splits():
 
 
 def test_a_leaderboard_fits_a_terminal_and_names_other_splits():
-    row = {"game": "space-invaders", "split": "test", "steps": 200_000, "agent": "Joint Rainbow", "levels": 8, "seeds": 3, "score": 123.456}
+    row = {
+        "game": "space-invaders",
+        "split": "test",
+        "steps": 200_000,
+        "agent": "Joint Rainbow",
+        "levels": 8,
+        "seeds": 3,
+        "score": 123.456,
+    }
     rows = [
         row | {"ci_low": 100.0, "ci_high": 140.0},
         row | {"split": "train", "levels": 1, "seeds": 1, "ci_low": -math.inf, "ci_high": math.inf},

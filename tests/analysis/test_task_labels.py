@@ -19,8 +19,20 @@ def numbers(*values):
 
 
 def test_physics_are_told_by_name_and_a_reversed_actuator_by_its_sign():
-    task = CartPoleTasks(*(torch.tensor([value], dtype=torch.float64) for value in (1.0, 0.456, 2.0, 1.0, -1.84, 0.0)))
-    wanted = ["gravity 1", "cart mass 0.46", "pole mass 2", "length 1", "force \N{MINUS SIGN}1.8", "friction 0"]
+    task = CartPoleTasks(
+        *(
+            torch.tensor([value], dtype=torch.float64)
+            for value in (1.0, 0.456, 2.0, 1.0, -1.84, 0.0)
+        )
+    )
+    wanted = [
+        "gravity 1",
+        "cart mass 0.46",
+        "pole mass 2",
+        "length 1",
+        "force \N{MINUS SIGN}1.8",
+        "friction 0",
+    ]
     assert task_label(metarl.make("CartPole-v0"), task) == wanted
 
 
@@ -42,13 +54,20 @@ def test_mazes_are_shown_and_not_told():
 
 
 def test_of_an_adapted_environment_the_task_itself_is_told():
-    line = GymnasiumDistribution("Line-v0", Line, {"test": ["left", "a name that is too long for the margin of a sheet"]}, horizon=8)
+    line = GymnasiumDistribution(
+        "Line-v0",
+        Line,
+        {"test": ["left", "a name that is too long for the margin of a sheet"]},
+        horizon=8,
+    )
     labels = {task_label(line, line.sample(2, "test", 0)[i])[0] for i in range(2)}
     assert labels == {"left", "a name that is too …"}
 
 
 def test_of_many_parameters_the_most_unusual_are_told():
-    kind = make_dataclass("Many", [(f"p{i}", torch.Tensor) for i in range(12)], bases=(Tasks,), frozen=True, eq=False)
+    kind = make_dataclass(
+        "Many", [(f"p{i}", torch.Tensor) for i in range(12)], bases=(Tasks,), frozen=True, eq=False
+    )
     task = kind(*(torch.tensor([1.0 + (i == 7) + 4 * (i == 2) - 3 * (i == 11)]) for i in range(12)))
     label = task_label(metarl.make("CartPole-v0"), task)
     assert len(label) == MOST_LINES

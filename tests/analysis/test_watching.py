@@ -12,20 +12,30 @@ from metarl.runs.config import RunConfig
 from metarl.runs.store import RunFolderError
 from metarl.runs.training import train
 
-RANDOM = {"agent": "random", "distribution": "GridMaze-v0", "distribution_args": ("size=3", "horizon=10")}
+RANDOM = {
+    "agent": "random",
+    "distribution": "GridMaze-v0",
+    "distribution_args": ("size=3", "horizon=10"),
+}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
     config = RL2Config(episodes=3, num_envs=8, iterations=1, network=NetworkConfig(hidden_size=8))
-    train(RunConfig("rl2", config, "GridMaze-v0", {"size": 3, "horizon": 10}, seed=(0, 1)), folder, show=False)
+    train(
+        RunConfig("rl2", config, "GridMaze-v0", {"size": 3, "horizon": 10}, seed=(0, 1)),
+        folder,
+        show=False,
+    )
     return folder
 
 
 def test_a_runs_pictures_lie_in_its_folder(run):
     files = watch(run, WatchOptions(num_tasks=2, seed_index=1))
-    assert files == [run / "watched" / f"test-2tasks-3episodes-seed0-member1.{kind}" for kind in ("png", "gif")]
+    assert files == [
+        run / "watched" / f"test-2tasks-3episodes-seed0-member1.{kind}" for kind in ("png", "gif")
+    ]
     sheet, animation = (Image.open(file) for file in files)
     assert sheet.size == animation.size
     assert animation.n_frames == 11
@@ -33,7 +43,9 @@ def test_a_runs_pictures_lie_in_its_folder(run):
 
 def test_other_agents_play_what_the_run_plays(run):
     files = watch(run, WatchOptions(agent="random", num_tasks=2, steps=15, split="train"))
-    assert [file.name for file in files] == [f"train-2tasks-15steps-seed0-random.{kind}" for kind in ("png", "gif")]
+    assert [file.name for file in files] == [
+        f"train-2tasks-15steps-seed0-random.{kind}" for kind in ("png", "gif")
+    ]
 
 
 def test_an_agent_needs_no_run(tmp_path, monkeypatch):
@@ -67,7 +79,10 @@ def test_six_mazes_of_the_papers_size_make_a_small_file(tmp_path):
         ({"device": "gpu"}, "no device 'gpu'"),
         ({"steps": 5, "episodes": 2}, "--steps or --episodes and --after, not both"),
         ({"episodes": 0}, r"K >= 0, M >= 0"),
-        ({"distribution": "BernoulliBandit-v0", "distribution_args": ()}, "BernoulliBandit-v0 has nothing to show"),
+        (
+            {"distribution": "BernoulliBandit-v0", "distribution_args": ()},
+            "BernoulliBandit-v0 has nothing to show",
+        ),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_played(changes, sentence, tmp_path, monkeypatch):

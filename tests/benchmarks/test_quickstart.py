@@ -23,4 +23,6 @@ def test_a_short_run_prints_saves_and_repeats_itself(tmp_path, capsys):
     assert RunFolder(tmp_path / "first").evaluations()["test"][0]["num_tasks"] == 300
     load_agent(tmp_path / "first")
     run(tmp_path / "second", capsys)
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "second" / "table.csv"), table, check_exact=True)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "second" / "table.csv"), table, check_exact=True
+    )

@@ -20,7 +20,10 @@ class WalkTasks(Tasks):
 
 
 class Walk(TaskDistribution):
-    """Walk on a plane with random steps, from a random start towards a hidden goal; leaving the field ends the episode."""
+    """Walk on a plane with random steps, from a random start towards a hidden goal.
+
+    Leaving the field ends the episode.
+    """
 
     id = "Walk-v0"
     horizon = 6
@@ -35,7 +38,9 @@ class Walk(TaskDistribution):
 
     def sample(self, n: int, split: str, seed: int) -> WalkTasks:
         check_split(self, split)
-        return WalkTasks(torch.from_numpy(numpy_generator(seed, self.id, split).standard_normal((n, 2))))
+        return WalkTasks(
+            torch.from_numpy(numpy_generator(seed, self.id, split).standard_normal((n, 2)))
+        )
 
     def reset(self, tasks: WalkTasks, rng: Generator) -> tuple:
         position = self.draw(len(tasks), tasks.goal.dtype, rng)
@@ -45,7 +50,9 @@ class Walk(TaskDistribution):
         noise = 0.3 * self.draw(len(tasks), tasks.goal.dtype, rng)
         position = state[0] + self.speed * action.to(noise.dtype) + noise
         distance = (position - tasks.goal).norm(dim=1)
-        return Transition((position,), position, -distance, position.norm(dim=1) > 2.5, distance < 0.5)
+        return Transition(
+            (position,), position, -distance, position.norm(dim=1) > 2.5, distance < 0.5
+        )
 
     def draw(self, n: int, dtype: torch.dtype, rng: Generator) -> Tensor:
         return torch.randn(n, 2, generator=rng, dtype=dtype)
@@ -65,9 +72,15 @@ class Counter:
 
     def act(self, step: Step, state: tuple, rng: Generator) -> tuple:
         counts, sums = self.forget(step, state)
-        arm = torch.nn.functional.one_hot(step.prev_action, self.arms) * ~step.meta_episode_start[:, None]
-        counts, sums = counts + arm, sums + arm * step.prev_reward[:, None]
-        score = torch.where(counts > 0, sums / counts.clamp_min(1), 2.0) + 0.2 * self.luck(counts, rng)
+        arm = (
+            torch.nn.functional.one_hot(step.prev_action, self.arms)
+            * ~step.meta_episode_start[:, None]
+        )
+        counts = counts + arm
+        sums = sums + arm * step.prev_reward[:, None]
+        score = torch.where(counts > 0, sums / counts.clamp_min(1), 2.0) + 0.2 * self.luck(
+            counts, rng
+        )
         return score.argmax(1), (counts, sums)
 
     def forget(self, step: Step, state: tuple) -> tuple:

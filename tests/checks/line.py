@@ -1,4 +1,7 @@
-"""A sound Gymnasium environment and broken ones; a module without PyTorch, so that worker processes start fast."""
+"""A sound Gymnasium environment and broken ones.
+
+A module without PyTorch, so that worker processes start fast.
+"""
 
 import os
 
@@ -7,7 +10,10 @@ import numpy as np
 
 
 class Line(gym.Env):
-    """Walk on a line with slips towards a hidden goal; arriving terminates, the environment itself truncates after 9 steps."""
+    """Walk on a line with slips towards a hidden goal.
+
+    Arriving terminates, the environment itself truncates after 9 steps.
+    """
 
     def __init__(self, goal):
         self.goal = goal
@@ -19,14 +25,21 @@ class Line(gym.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.position, self.clock = self.np_random.normal(), 0
+        self.position = self.np_random.normal()
+        self.clock = 0
         return self.look(), {}
 
     def step(self, action):
         self.clock += 1
         self.position += action - 1 + 0.3 * self.np_random.normal()
         arrived = abs(self.position - self.goal) < 0.5
-        return self.look(), 10.0 if arrived else -0.1, bool(arrived), self.clock >= 9, {"success": arrived}
+        return (
+            self.look(),
+            10.0 if arrived else -0.1,
+            bool(arrived),
+            self.clock >= 9,
+            {"success": arrived},
+        )
 
 
 class Unseeded(Line):

@@ -24,7 +24,8 @@ from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.mdps.random_mdp import RandomMDP
 from tests.checks.families import Counter, Walk
 
-BANDIT, BUDGET = BernoulliBandit(3), Episodes(6, 0)
+BANDIT = BernoulliBandit(3)
+BUDGET = Episodes(6, 0)
 
 
 class NotAnAgent:
@@ -159,7 +160,9 @@ class ReadsWhatIsPlayed(Counter):
     def act(self, step, state, rng):
         action, state = super().act(step, state, rng)
         playing = getattr(self.distribution, "playing", None)
-        return action if playing is None or len(playing) != len(action) else playing.means.argmax(1), state
+        return (
+            action if playing is None or len(playing) != len(action) else playing.means.argmax(1)
+        ), state
 
 
 class TunesOnTest(Counter):
@@ -209,24 +212,76 @@ class Still:
         (NotAnAgent, check_state_and_actions, "isn't an agent"),
         (AnArmTooMany, check_state_and_actions, "don't lie in Discrete"),
         (ActionsAsFloats, check_state_and_actions, "they are torch.float32 instead of torch.int64"),
-        (StateWithoutRows, check_state_and_actions, r"initial_state\(6\): the state at 1 is shape \(3,\)"),
-        (OneActionForAll, check_state_and_actions, r"actions have shape \(1,\). Give one a row, 6 in all"),
+        (
+            StateWithoutRows,
+            check_state_and_actions,
+            r"initial_state\(6\): the state at 1 is shape \(3,\)",
+        ),
+        (
+            OneActionForAll,
+            check_state_and_actions,
+            r"actions have shape \(1,\). Give one a row, 6 in all",
+        ),
         (OnlyActions, check_state_and_actions, r"Return \(action tensor, state\)"),
         (FixedBatch, check_any_batch_size, "fails with 1 rows"),
-        (KeepsCountsItself, check_same_inputs_same_actions, "acts differently at step . when it plays other tasks in between"),
-        (StreamOfItsOwn, check_same_inputs_same_actions, "acts differently when it is shown the same steps again"),
-        (GlobalTorch, check_global_generators_while_acting, "GlobalTorch.act touched the global generator of PyTorch"),
-        (GlobalNumPyWhenBuilt, check_global_generators_while_acting, "Building the agent touched the global generator of NumPy"),
-        (ScalesRewardsInPlace, check_steps_are_left_alone, "changes prev_reward of its step at step"),
-        (NeverForgets, check_forgets_at_a_new_task, "its second meta-episode differs from a first one"),
-        (ForgetsOnlyTogether, check_forgets_at_a_new_task, "in rows whose task changes while others play on"),
-        (OneNewTaskForgetsAll, check_forgets_at_a_new_task, "in rows that play on when the task of another row changes"),
-        (SharesItsCounts, check_row_independence, r"rows \[0\] of 6 act differently when the other rows see other things"),
+        (
+            KeepsCountsItself,
+            check_same_inputs_same_actions,
+            "acts differently at step . when it plays other tasks in between",
+        ),
+        (
+            StreamOfItsOwn,
+            check_same_inputs_same_actions,
+            "acts differently when it is shown the same steps again",
+        ),
+        (
+            GlobalTorch,
+            check_global_generators_while_acting,
+            "GlobalTorch.act touched the global generator of PyTorch",
+        ),
+        (
+            GlobalNumPyWhenBuilt,
+            check_global_generators_while_acting,
+            "Building the agent touched the global generator of NumPy",
+        ),
+        (
+            ScalesRewardsInPlace,
+            check_steps_are_left_alone,
+            "changes prev_reward of its step at step",
+        ),
+        (
+            NeverForgets,
+            check_forgets_at_a_new_task,
+            "its second meta-episode differs from a first one",
+        ),
+        (
+            ForgetsOnlyTogether,
+            check_forgets_at_a_new_task,
+            "in rows whose task changes while others play on",
+        ),
+        (
+            OneNewTaskForgetsAll,
+            check_forgets_at_a_new_task,
+            "in rows that play on when the task of another row changes",
+        ),
+        (
+            SharesItsCounts,
+            check_row_independence,
+            r"rows \[0\] of 6 act differently when the other rows see other things",
+        ),
         (DrawsForUntriedArms, check_row_independence, "declares shares_stream = True"),
-        (DeclaresButReadsOthers, check_row_independence, "rows of one history act differently beside other rows"),
+        (
+            DeclaresButReadsOthers,
+            check_row_independence,
+            "rows of one history act differently beside other rows",
+        ),
         (TunesOnTest, check_does_not_peek, "The agent drew tasks of split 'test'"),
         (KnowsTheTasks, check_nothing_beats_the_bound, "standard errors above the optimum"),
-        (StreamOfItsOwn, check_evaluation_repeats, "plays the same evaluation differently a second time"),
+        (
+            StreamOfItsOwn,
+            check_evaluation_repeats,
+            "plays the same evaluation differently a second time",
+        ),
     ],
 )
 def test_a_broken_agent_is_caught(broken, check, words):
@@ -236,7 +291,10 @@ def test_a_broken_agent_is_caught(broken, check, words):
 
 def test_an_agent_that_reads_the_tasks_being_played_is_caught():
     try:
-        with pytest.raises(PlugInError, match="acts differently on the same steps when other tasks are being played"):
+        with pytest.raises(
+            PlugInError,
+            match="acts differently on the same steps when other tasks are being played",
+        ):
             check_does_not_peek(ReadsWhatIsPlayed, TellsWhatIsPlayed(3), BUDGET)
     finally:
         del BernoulliBandit.playing

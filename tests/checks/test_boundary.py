@@ -1,4 +1,6 @@
-"""Checks of the boundary between episodes pass on a sound family and catch environments and rows that lose something there."""
+"""Checks of the boundary between episodes pass on a sound family and catch environments and rows
+that lose something there.
+"""
 
 import pytest
 import torch
@@ -49,12 +51,17 @@ class Env(MetaEpisodeEnv):
 
 class NoRewardAtTheEnd(Env):
     def change(self, step, outcome):
-        return step._replace(prev_reward=torch.where(step.episode_start, 0, step.prev_reward)), outcome
+        return (
+            step._replace(prev_reward=torch.where(step.episode_start, 0, step.prev_reward)),
+            outcome,
+        )
 
 
 class NoRewardAtTheEndForLearners(Env):
     def change(self, step, outcome):
-        return step, outcome._replace(reward=torch.where(outcome.terminated | outcome.truncated, 0, outcome.reward))
+        return step, outcome._replace(
+            reward=torch.where(outcome.terminated | outcome.truncated, 0, outcome.reward)
+        )
 
 
 class NeverTellsTruncation(Env):
@@ -65,7 +72,9 @@ class NeverTellsTruncation(Env):
 class CallsEveryEndTermination(Env):
     def change(self, step, outcome):
         ended = outcome.terminated | outcome.truncated
-        return step._replace(prev_terminated=ended & ~step.meta_episode_start), outcome._replace(terminated=ended)
+        return step._replace(prev_terminated=ended & ~step.meta_episode_start), outcome._replace(
+            terminated=ended
+        )
 
 
 class ForgetsWhatWasShownLast(Env):
@@ -108,15 +117,35 @@ def test_rows_that_lose_something_are_caught(broken, words):
 @pytest.mark.parametrize(
     ("env", "check", "words"),
     [
-        (NoRewardAtTheEnd, check_no_reward_is_lost, "of an episode's last step don't arrive in prev_reward"),
-        (NoRewardAtTheEndForLearners, check_no_reward_is_lost, "of an episode's last step don't arrive in the outcome"),
+        (
+            NoRewardAtTheEnd,
+            check_no_reward_is_lost,
+            "of an episode's last step don't arrive in prev_reward",
+        ),
+        (
+            NoRewardAtTheEndForLearners,
+            check_no_reward_is_lost,
+            "of an episode's last step don't arrive in the outcome",
+        ),
         (NoRewardAtTheEnd, check_boundary, "prev_reward isn't the reward that the step brought"),
         (NeverTellsTruncation, check_boundary, "prev_truncated isn't what the step brought"),
         (CallsEveryEndTermination, check_boundary, "both terminated and truncated"),
-        (ForgetsWhatWasShownLast, check_boundary, "final_observation isn't what the ended episode showed last"),
-        (ShowsTheEndInsteadOfTheStart, check_no_reward_is_lost, "observation differs from what reset and step give"),
+        (
+            ForgetsWhatWasShownLast,
+            check_boundary,
+            "final_observation isn't what the ended episode showed last",
+        ),
+        (
+            ShowsTheEndInsteadOfTheStart,
+            check_no_reward_is_lost,
+            "observation differs from what reset and step give",
+        ),
         (EveryEpisodeIsATask, check_boundary, "meta_episode_start isn't set in exactly the rows"),
-        (CarriesTheLastReward, check_meta_episodes, "at a new task prev_action, prev_reward or an end flag isn't zero"),
+        (
+            CarriesTheLastReward,
+            check_meta_episodes,
+            "at a new task prev_action, prev_reward or an end flag isn't zero",
+        ),
     ],
 )
 def test_environments_that_lose_something_are_caught(env, check, words):

@@ -80,14 +80,30 @@ def test_sound_bounds_pass(sound, check):
 @pytest.mark.parametrize(
     ("broken", "check", "words"),
     [
-        (TooHighAnOptimum, check_optimum_is_below_the_upper_bound, "standard errors above the mean upper bound"),
-        (OneEpisodeTooFew, check_optimum_is_below_the_upper_bound, "inf standard errors above the mean upper bound"),
+        (
+            TooHighAnOptimum,
+            check_optimum_is_below_the_upper_bound,
+            "standard errors above the mean upper bound",
+        ),
+        (
+            OneEpisodeTooFew,
+            check_optimum_is_below_the_upper_bound,
+            "inf standard errors above the mean upper bound",
+        ),
         (InfiniteOptimum, check_optimum_is_below_the_upper_bound, "Give a finite float"),
         (LooseRelaxation, check_optimum_is_below_the_upper_bound, "lies above relaxation"),
         (BoundOfAllTasks, check_optimum_is_below_the_upper_bound, "isn't one finite number a task"),
         (MeanArm, check_random_play_is_below_the_bounds, "standard errors above the upper bound"),
-        (ABitTooLow, check_random_play_is_below_the_bounds, "the bound must hold in every single task"),
-        (PessimisticOptimum, check_random_play_is_below_the_bounds, "standard errors above the optimum"),
+        (
+            ABitTooLow,
+            check_random_play_is_below_the_bounds,
+            "the bound must hold in every single task",
+        ),
+        (
+            PessimisticOptimum,
+            check_random_play_is_below_the_bounds,
+            "standard errors above the optimum",
+        ),
     ],
 )
 def test_wrong_bounds_are_caught(broken, check, words):
@@ -96,7 +112,14 @@ def test_wrong_bounds_are_caught(broken, check, words):
 
 
 @pytest.mark.parametrize(
-    ("family", "quiet"), [(Walk, False), (BernoulliBandit, False), (GridMaze, True), (GridNavi, True), (CartPole, False)]
+    ("family", "quiet"),
+    [
+        (Walk, False),
+        (BernoulliBandit, False),
+        (GridMaze, True),
+        (GridNavi, True),
+        (CartPole, False),
+    ],
 )
 def test_families_without_noise_are_told_apart(family, quiet):
     assert without_noise(family()) == quiet

@@ -22,7 +22,10 @@ from metarl.core.seeding import global_states
     ],
 )
 def test_touching_one_is_named(touch, name):
-    with pytest.raises(PlugInError, match=f"Mine touched the global generator of {name}"), global_generators_untouched("Mine"):
+    with (
+        pytest.raises(PlugInError, match=f"Mine touched the global generator of {name}"),
+        global_generators_untouched("Mine"),
+    ):
         touch()
 
 

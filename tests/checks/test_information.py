@@ -1,11 +1,17 @@
-"""The check for leaked tasks passes on hidden ones and catches observations that depend on the task."""
+"""The check for leaked tasks passes on hidden ones and catches observations that depend on the
+task.
+"""
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 
-from metarl.checks.information import check_first_observation_hides_the_task, check_hidden_fields_stay_hidden, dependence
+from metarl.checks.information import (
+    check_first_observation_hides_the_task,
+    check_hidden_fields_stay_hidden,
+    dependence,
+)
 from metarl.core.errors import PlugInError
 from metarl.tasks.mazes.four_rooms import FourRooms
 from metarl.tasks.mazes.grid_maze import GridMaze
@@ -26,7 +32,9 @@ class Leaky(Walk):
 
     def step(self, tasks, state, action, rng):
         transition = super().step(tasks, state, action, rng)
-        return transition._replace(observation=torch.nn.functional.pad(transition.observation, (0, 1)))
+        return transition._replace(
+            observation=torch.nn.functional.pad(transition.observation, (0, 1))
+        )
 
     def hint(self, tasks, observation, rng):
         return torch.randn(len(tasks), generator=rng, dtype=tasks.goal.dtype)
@@ -107,7 +115,9 @@ def test_hidden_tasks_and_declared_ones_pass(sound):
     check_first_observation_hides_the_task(sound)
 
 
-@pytest.mark.parametrize("leaky", [ShowsTheGoal, ShowsTheDistance, ShowsTheGoalInNoise, ScattersByTheGoal])
+@pytest.mark.parametrize(
+    "leaky", [ShowsTheGoal, ShowsTheDistance, ShowsTheGoalInNoise, ScattersByTheGoal]
+)
 def test_a_leaked_task_is_caught(leaky):
     with pytest.raises(PlugInError, match="first observation tells which task it is"):
         check_first_observation_hides_the_task(leaky)

@@ -26,7 +26,8 @@ from metarl.core.errors import PlugInError
 from metarl.tasks.mdps.identity import Identity
 from tests.checks.tiny_learner import Table, TinyLearner
 
-IDENTITY, BUDGET = Identity(numbers=3, horizon=4), Episodes(2, 0)
+IDENTITY = Identity(numbers=3, horizon=4)
+BUDGET = Episodes(2, 0)
 
 
 class NotALearner:
@@ -202,14 +203,38 @@ def test_a_sound_learner_passes(check):
         (SavesItsOptimiser, check_state_is_complete, "can't be saved: .*optimizer is a Adam"),
         (HalfOfTheWeights, check_weights, "an agent made from published weights acts differently"),
         (LendsItsWeights, check_agent_of_its_own, "acts differently after its learner trained on"),
-        (AgentTrainsOnTheLearnersStream, check_agent_of_its_own, "trains differently when its agent is played"),
+        (
+            AgentTrainsOnTheLearnersStream,
+            check_agent_of_its_own,
+            "trains differently when its agent is played",
+        ),
         (AgentWithAHabit, check_agent_passes_its_checks, "changes prev_reward of its step"),
         (TrainsOnTest, check_trains_on_training_tasks, "The learner drew tasks of split 'test'"),
-        (GlobalTorch, check_global_generators_while_learning, "GlobalTorch.update touched the global generator of PyTorch"),
-        (GlobalPythonWhenBuilt, check_global_generators_while_learning, "Building the learner touched the global generator of Python"),
-        (AgentWithGlobalNumPy, check_global_generators_while_learning, "touched the global generator of NumPy"),
-        (LearnsTheOpposite, check_learns_identity_truncated, "of the optimum of .* after 64 updates, not 0.9"),
-        (LosesRewardsAtTermination, check_learns_identity_terminated, "of the optimum of .*'terminates|terminates=True"),
+        (
+            GlobalTorch,
+            check_global_generators_while_learning,
+            "GlobalTorch.update touched the global generator of PyTorch",
+        ),
+        (
+            GlobalPythonWhenBuilt,
+            check_global_generators_while_learning,
+            "Building the learner touched the global generator of Python",
+        ),
+        (
+            AgentWithGlobalNumPy,
+            check_global_generators_while_learning,
+            "touched the global generator of NumPy",
+        ),
+        (
+            LearnsTheOpposite,
+            check_learns_identity_truncated,
+            "of the optimum of .* after 64 updates, not 0.9",
+        ),
+        (
+            LosesRewardsAtTermination,
+            check_learns_identity_terminated,
+            "of the optimum of .*'terminates|terminates=True",
+        ),
     ],
 )
 def test_a_broken_learner_is_caught(broken, check, words):

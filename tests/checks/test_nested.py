@@ -15,11 +15,22 @@ class Pair(NamedTuple):
 
 
 def nested():
-    return {"pair": Pair(torch.arange(3), (torch.ones(2), None)), "tasks": Walk().sample(2, "train", 0), "list": [1, "x"]}
+    return {
+        "pair": Pair(torch.arange(3), (torch.ones(2), None)),
+        "tasks": Walk().sample(2, "train", 0),
+        "list": [1, "x"],
+    }
 
 
 def test_leaves_name_their_paths():
-    assert [path for path, _ in leaves(nested())] == ["pair.counts", "pair.rest.0", "pair.rest.1", "tasks.goal", "list.0", "list.1"]
+    assert [path for path, _ in leaves(nested())] == [
+        "pair.counts",
+        "pair.rest.0",
+        "pair.rest.1",
+        "tasks.goal",
+        "list.0",
+        "list.1",
+    ]
     assert list(leaves(())) == []
     assert list(leaves(5)) == [("", 5)]
 

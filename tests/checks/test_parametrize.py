@@ -33,7 +33,9 @@ def ids(mark):
 
 def test_tensor_families_and_adapted_ones_have_their_own_checks():
     tensor = list(distribution_checks(Walk()))
-    adapted = list(distribution_checks(GymnasiumDistribution("Line-v0", Line, {"train": [0.0], "test": [1.0]})))
+    adapted = list(
+        distribution_checks(GymnasiumDistribution("Line-v0", Line, {"train": [0.0], "test": [1.0]}))
+    )
     assert check_no_reward_is_lost in tensor
     assert check_no_reward_is_lost not in adapted
     assert set(adapted) >= set(ADAPTED_CHECKS)
@@ -41,7 +43,9 @@ def test_tensor_families_and_adapted_ones_have_their_own_checks():
     assert set(distribution_checks()) == set(tensor) | set(adapted)
 
 
-@pytest.mark.parametrize("checks", [distribution_checks, agent_checks, learner_checks, supervised_checks])
+@pytest.mark.parametrize(
+    "checks", [distribution_checks, agent_checks, learner_checks, supervised_checks]
+)
 def test_every_check_has_a_name_and_a_sentence(checks):
     listed = list(checks())
     assert len({check.__name__ for check in listed}) == len(listed) > 8
@@ -55,9 +59,13 @@ def test_one_id_for_each_check_and_each_thing():
     assert len(two) == 2 * len(list(distribution_checks(Walk())))
     assert "walk-check_rows_are_independent" in two
     assert "bandit-check_splits_are_disjoint" in two
-    agents = ids(parametrize_agent_checks({"counter": (Counter, BernoulliBandit(2), Episodes(2, 0))}))
+    agents = ids(
+        parametrize_agent_checks({"counter": (Counter, BernoulliBandit(2), Episodes(2, 0))})
+    )
     assert agents == [f"counter-{check.__name__}" for check in agent_checks()]
-    learners = ids(parametrize_learner_checks({"tiny": (TinyLearner, BernoulliBandit(2), Episodes(2, 0))}))
+    learners = ids(
+        parametrize_learner_checks({"tiny": (TinyLearner, BernoulliBandit(2), Episodes(2, 0))})
+    )
     assert learners == [f"tiny-{check.__name__}" for check in learner_checks()]
     supervised = ids(parametrize_supervised_checks({"sines": SineRegression}))
     assert supervised == [f"sines-{check.__name__}" for check in supervised_checks()]

@@ -1,4 +1,6 @@
-"""The check of pictures passes on sound families, with or without any, and catches what breaks the contract."""
+"""The check of pictures passes on sound families, with or without any, and catches what breaks the
+contract.
+"""
 
 import pytest
 import torch

@@ -40,6 +40,9 @@ def test_a_perfect_play_of_the_identity_task():
 
 def test_first_returns_are_those_of_a_play():
     identity = Identity(3, 4, terminates=True)
-    tasks, actions = identity.sample(6, "train", 0), actions_for(identity, 11, 6, 0)
+    tasks = identity.sample(6, "train", 0)
+    actions = actions_for(identity, 11, 6, 0)
     played = play(identity, tasks, actions[:4], torch_generator(0))
-    assert torch.equal(first_returns(identity, tasks, actions, torch_generator(0)), played.reward.sum(0))
+    assert torch.equal(
+        first_returns(identity, tasks, actions, torch_generator(0)), played.reward.sum(0)
+    )

@@ -142,7 +142,11 @@ def test_a_finite_family_may_share_tasks():
         (Unversioned, check_attributes, "isn't a name with a version"),
         (NoHorizon, check_attributes, "horizon is 0"),
         (OnlyTrain, check_attributes, "Offer train and test"),
-        (lambda: ForgetsItsArgument(2.0), check_config, "Put every argument of __init__ into config"),
+        (
+            lambda: ForgetsItsArgument(2.0),
+            check_config,
+            "Put every argument of __init__ into config",
+        ),
         (HoldsAnArray, check_config, "isn't made of JSON values"),
         (AnySplit, check_unknown_split, "takes any name for a split"),
         (TerseAboutSplits, check_unknown_split, "doesn't name the known ones"),
@@ -150,12 +154,32 @@ def test_a_finite_family_may_share_tasks():
         (SinglePrecision, check_tasks, "is torch.float32. Draw in float64"),
         (NotANumber, check_tasks, "not finite"),
         (GivesATensor, check_tasks, "gave a Tensor"),
-        (RunningStream, check_same_arguments_same_tasks, "gives other tasks when it is called again"),
+        (
+            RunningStream,
+            check_same_arguments_same_tasks,
+            "gives other tasks when it is called again",
+        ),
         (IgnoresTheSeed, check_same_arguments_same_tasks, "the same train tasks for seeds 3 and 4"),
-        (TrainTasksInTest, check_splits_are_disjoint, "a task of split 'test' is one of 'train' too"),
-        (TestBorrowsSomeOfTrain, check_splits_are_disjoint, "a task of split 'test' is one of 'train' too"),
-        (GlobalNumPy, check_global_generators_while_sampling, "touched the global generator of NumPy"),
-        (GlobalTorchWhenBuilt, check_global_generators_while_sampling, "Building the distribution touched the global generator of PyTorch"),
+        (
+            TrainTasksInTest,
+            check_splits_are_disjoint,
+            "a task of split 'test' is one of 'train' too",
+        ),
+        (
+            TestBorrowsSomeOfTrain,
+            check_splits_are_disjoint,
+            "a task of split 'test' is one of 'train' too",
+        ),
+        (
+            GlobalNumPy,
+            check_global_generators_while_sampling,
+            "touched the global generator of NumPy",
+        ),
+        (
+            GlobalTorchWhenBuilt,
+            check_global_generators_while_sampling,
+            "Building the distribution touched the global generator of PyTorch",
+        ),
     ],
 )
 def test_a_broken_family_is_caught(broken, check, words):

@@ -1,4 +1,7 @@
-"""What scores need to know of a family: checks of it, and that `success` is scored only where it means something."""
+"""What scores need to know of a family.
+
+Checks of it, and that `success` is scored only where it means something.
+"""
 
 import numpy as np
 import pytest
@@ -7,7 +10,11 @@ import torch
 import metarl
 from metarl.agents.registry import make_agent
 from metarl.checks.sampling import check_attributes
-from metarl.checks.scoring import SCORING_CHECKS, check_same_tasks_are_known, check_success_is_as_declared
+from metarl.checks.scoring import (
+    SCORING_CHECKS,
+    check_same_tasks_are_known,
+    check_success_is_as_declared,
+)
 from metarl.core.errors import PlugInError
 from metarl.core.registry import make
 from metarl.envs.gymnasium_adapter import GymnasiumDistribution
@@ -84,7 +91,9 @@ def adapted(env):
 
 
 @pytest.mark.parametrize(
-    "family", [make("BernoulliBandit-v0"), make("CartPole-v0"), adapted(Silent)], ids=["bandit", "cart-pole", "silent"]
+    "family",
+    [make("BernoulliBandit-v0"), make("CartPole-v0"), adapted(Silent)],
+    ids=["bandit", "cart-pole", "silent"],
 )
 def test_without_a_notion_of_success_there_is_no_such_score(family, tmp_path):
     evaluation = played(family)
@@ -96,7 +105,12 @@ def test_without_a_notion_of_success_there_is_no_such_score(family, tmp_path):
 
 @pytest.mark.parametrize(
     "family",
-    [make("GridNavi-v0", horizon=1), make("GridMaze-v0", horizon=1), adapted(Line), adapted(AtTheEnd)],
+    [
+        make("GridNavi-v0", horizon=1),
+        make("GridMaze-v0", horizon=1),
+        adapted(Line),
+        adapted(AtTheEnd),
+    ],
     ids=["grid", "maze", "all", "end"],
 )
 def test_where_nobody_succeeds_the_score_is_zero(family):

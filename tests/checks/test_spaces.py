@@ -45,7 +45,11 @@ def test_random_actions_lie_in_the_space_and_fill_it(space):
         (SPACES[4], torch.full((1, 2, 2), torch.nan), "not finite"),
         (SPACES[4], torch.ones(1, 2, 2, dtype=torch.int64), "torch.int64 instead of floating"),
         (SPACES[5], torch.tensor([[100.0, 1.5]]), "beyond the box"),
-        (gym.spaces.Box(0, 255, (2,), np.uint8), torch.ones(1, 2), "torch.float32 instead of uint8"),
+        (
+            gym.spaces.Box(0, 255, (2,), np.uint8),
+            torch.ones(1, 2),
+            "torch.float32 instead of uint8",
+        ),
     ],
 )
 def test_what_lies_outside_is_told(space, values, words):

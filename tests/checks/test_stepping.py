@@ -36,7 +36,9 @@ class WholeRewards(Changed):
 
 class NotANumber(Changed):
     def change(self, transition, tasks):
-        return transition._replace(reward=torch.where(transition.reward > -2, transition.reward, torch.nan))
+        return transition._replace(
+            reward=torch.where(transition.reward > -2, transition.reward, torch.nan)
+        )
 
 
 class ObservationTooLong(Changed):
@@ -145,7 +147,9 @@ class PairsShareNoise(Walk):
 
 
 class StartsItsOwnGenerator(Walk):
-    """Every episode has the same noise, because the generator that it gets is only asked for its seed."""
+    """Every episode has the same noise, because the generator that it gets is only asked for its
+    seed.
+    """
 
     def draw(self, n, dtype, rng):
         return super().draw(n, dtype, torch.Generator().manual_seed(rng.initial_seed()))
@@ -164,7 +168,11 @@ def test_a_sound_family_passes(check):
 @pytest.mark.parametrize(
     ("broken", "check", "words"),
     [
-        (RewardAsAColumn, check_reset_and_step, r"step 1 of 1 tasks: the reward has shape \(1, 1\)"),
+        (
+            RewardAsAColumn,
+            check_reset_and_step,
+            r"step 1 of 1 tasks: the reward has shape \(1, 1\)",
+        ),
         (WholeRewards, check_reset_and_step, "the reward is torch.int64"),
         (NotANumber, check_reset_and_step, "a reward is not finite"),
         (ObservationTooLong, check_reset_and_step, r"observations have shape \(1, 4\)"),
@@ -178,14 +186,42 @@ def test_a_sound_family_passes(check):
         (ClipsActionsInPlace, check_inputs_are_left_alone, "step changes its action in place"),
         (KeepsThePosition, check_no_hidden_state, "Keep nothing in the instance"),
         (GetsTired, check_no_hidden_state, "the same play comes out differently a second time"),
-        (ReadsItsNeighbour, check_rows_are_independent, r"rows \[0\] of 6 change when the tasks and actions of the other rows do"),
-        (ComparesWithTheBatch, check_rows_are_independent, "Let each row use its own task, state and action only"),
-        (DrawsWhenClose, check_noise_has_a_fixed_shape, "draws more or less noise depending on tasks or actions"),
+        (
+            ReadsItsNeighbour,
+            check_rows_are_independent,
+            r"rows \[0\] of 6 change when the tasks and actions of the other rows do",
+        ),
+        (
+            ComparesWithTheBatch,
+            check_rows_are_independent,
+            "Let each row use its own task, state and action only",
+        ),
+        (
+            DrawsWhenClose,
+            check_noise_has_a_fixed_shape,
+            "draws more or less noise depending on tasks or actions",
+        ),
         (DrawsWhenClose, check_rows_are_independent, "draw noise in a shape that no value changes"),
-        (OneNoiseForAll, check_rows_have_noise_of_their_own, "8 rows of one task that act alike show 1 different plays, 8 seeds show 8"),
-        (PairsShareNoise, check_rows_have_noise_of_their_own, "show 4 different plays, 8 seeds show 8"),
-        (StartsItsOwnGenerator, check_rows_have_noise_of_their_own, "8 successive plays of one task show 1 different ones"),
-        (GlobalTorch, check_global_generators_while_stepping, "reset or step touched the global generator of PyTorch"),
+        (
+            OneNoiseForAll,
+            check_rows_have_noise_of_their_own,
+            "8 rows of one task that act alike show 1 different plays, 8 seeds show 8",
+        ),
+        (
+            PairsShareNoise,
+            check_rows_have_noise_of_their_own,
+            "show 4 different plays, 8 seeds show 8",
+        ),
+        (
+            StartsItsOwnGenerator,
+            check_rows_have_noise_of_their_own,
+            "8 successive plays of one task show 1 different ones",
+        ),
+        (
+            GlobalTorch,
+            check_global_generators_while_stepping,
+            "reset or step touched the global generator of PyTorch",
+        ),
     ],
 )
 def test_a_broken_family_is_caught(broken, check, words):

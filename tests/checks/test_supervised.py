@@ -40,7 +40,9 @@ class Lines(SupervisedDistribution):
 
     def sample(self, n, split, seed):
         check_split(self, split)
-        return LineTasks(torch.from_numpy(self.steepest * numpy_generator(seed, self.id, split).random(n)))
+        return LineTasks(
+            torch.from_numpy(self.steepest * numpy_generator(seed, self.id, split).random(n))
+        )
 
     def support(self, tasks, rng):
         x = torch.rand(len(tasks), 4, 1, generator=rng, dtype=tasks.slope.dtype)
@@ -130,7 +132,11 @@ def test_a_sound_family_passes():
     ("check", "family", "sentence"),
     [
         (check_supervised_attributes, Unversioned, "isn't a name with a version"),
-        (check_supervised_attributes, NoShape, r"input_shape is \(0,\) and outputs 1. Give a tuple"),
+        (
+            check_supervised_attributes,
+            NoShape,
+            r"input_shape is \(0,\) and outputs 1. Give a tuple",
+        ),
         (check_supervised_attributes, OnlyTrain, "Offer train and test"),
         (check_supervised_config, lambda: Forgets(2.0), "Put every argument into config"),
         (check_supervised_config, HoldsATensor, "isn't made of JSON values"),
@@ -139,7 +145,11 @@ def test_a_sound_family_passes():
         (check_examples, Flat, r"Give \[5, m, \*\(1,\)\]"),
         (check_examples, Infinite, "isn't finite"),
         (check_examples, NoPair, r"is a tuple. Return Examples\(inputs, targets\)"),
-        (check_examples_are_the_rows_own, Leans, "the support of a train task changes with the tasks beside it"),
+        (
+            check_examples_are_the_rows_own,
+            Leans,
+            "the support of a train task changes with the tasks beside it",
+        ),
         (check_losses, OneLoss, "Give one finite loss an example"),
         (check_losses, Ordered, "changes with the others' order"),
         (check_losses, Percent, "Give one truth value an example"),

@@ -1,4 +1,6 @@
-"""The check of `odometry` passes on mazes and families that don't walk, and catches wrong reckoning."""
+"""The check of `odometry` passes on mazes and families that don't walk, and catches wrong
+reckoning.
+"""
 
 import pytest
 import torch
@@ -49,7 +51,16 @@ class Turns(VisualMaze):
     headings = 1
 
 
-@pytest.mark.parametrize("sound", [Walk, GridMaze, lambda: GridMaze(4, window=2, loops=0.5), VisualMaze, lambda: VisualMaze(turns=12)])
+@pytest.mark.parametrize(
+    "sound",
+    [
+        Walk,
+        GridMaze,
+        lambda: GridMaze(4, window=2, loops=0.5),
+        VisualMaze,
+        lambda: VisualMaze(turns=12),
+    ],
+)
 def test_right_ones_pass(sound):
     check_odometry(sound)
 

@@ -24,16 +24,23 @@ class Table:
 
 
 class TinyLearner:
-    """Policy gradients of single steps (Williams 1992), with Adam, on discrete observations and actions."""
+    """Policy gradients of single steps (Williams 1992), with Adam, on discrete observations and
+    actions.
+    """
 
-    rows, lr, split = 32, 0.1, "train"
+    rows = 32
+    lr = 0.1
+    split = "train"
 
     def __init__(self, distribution, seed: int):
         self.distribution = distribution
-        self.rng, self.noise = torch_generator(seed, "actions"), torch_generator(seed, "noise")
+        self.rng = torch_generator(seed, "actions")
+        self.noise = torch_generator(seed, "noise")
         self.task_seed = derive_seed(seed, "tasks")
         start = 0.01 * torch.randn(
-            int(distribution.observation_space.n), int(distribution.action_space.n), generator=torch_generator(seed, "weights")
+            int(distribution.observation_space.n),
+            int(distribution.action_space.n),
+            generator=torch_generator(seed, "weights"),
         )
         self.logits = start.requires_grad_()
         self.optimizer = torch.optim.Adam([self.logits], self.lr)
@@ -45,8 +52,12 @@ class TinyLearner:
 
     def update(self) -> dict:
         env = MetaEpisodeEnv(self.distribution, Episodes(2, 0), self.rows, self.noise, refill=False)
-        source = fresh_tasks(self.distribution, self.split, self.rows, self.task_seed, first=self.iteration)
-        step, loss, rewards = env.reset(source), torch.zeros(()), []
+        source = fresh_tasks(
+            self.distribution, self.split, self.rows, self.task_seed, first=self.iteration
+        )
+        step = env.reset(source)
+        loss = torch.zeros(())
+        rewards = []
         for _ in range(env.max_steps):
             action, _ = Table(self.logits).act(step, (), self.rng)
             chosen = self.logits[step.observation].log_softmax(1).gather(1, action[:, None])[:, 0]
@@ -88,4 +99,5 @@ class TinyLearner:
         self.optimizer.state[self.logits] = dict(state["optimizer"])
         self.rng.set_state(state["streams"]["rng"])
         self.noise.set_state(state["streams"]["noise"])
-        self.iteration, self.steps = state["iteration"], state["steps"]
+        self.iteration = state["iteration"]
+        self.steps = state["steps"]

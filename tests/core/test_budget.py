@@ -42,7 +42,15 @@ def test_budgets_are_frozen_and_equal_by_value():
         Steps(3).total = 4  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("make", [lambda: Episodes(2.5), lambda: Episodes(True), lambda: Episodes(2, after=0.5), lambda: Steps(2.5)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Episodes(2.5),
+        lambda: Episodes(True),
+        lambda: Episodes(2, after=0.5),
+        lambda: Steps(2.5),
+    ],
+)
 def test_parts_of_episodes_and_steps_are_refused(make):
     with pytest.raises(ValueError, match="must be a whole number"):
         make()

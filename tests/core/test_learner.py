@@ -1,4 +1,8 @@
-"""The learner's protocol: who has all of it, and who lacks something. What it promises is checked in tests/test_conformance.py."""
+"""The learner's protocol.
+
+Who has all of it, and who lacks something. What it promises is checked in
+tests/test_conformance.py.
+"""
 
 import pytest
 
@@ -16,6 +20,6 @@ def test_rl2_is_a_learner():
 
 @pytest.mark.parametrize("missing", PARTS)
 def test_who_lacks_a_part_is_none(missing):
-    parts = {name: (lambda self: None) for name in PARTS if name != missing}
+    parts = {name: lambda self: None for name in PARTS if name != missing}
     assert not isinstance(type("Almost", (), parts)(), Learner)
     assert isinstance(type("Whole", (), {**parts, missing: lambda self: None})(), Learner)

@@ -22,7 +22,10 @@ class Point(NamedTuple):
 
 @pytest.fixture
 def _installed(monkeypatch):
-    points = {"some.group": [Point("theirs", int), Point("fraction", str)], "another.group": [Point("elsewhere", float)]}
+    points = {
+        "some.group": [Point("theirs", int), Point("fraction", str)],
+        "another.group": [Point("elsewhere", float)],
+    }
     monkeypatch.setattr(entries, "entry_points", lambda group: points.get(group, []))
 
 
@@ -42,9 +45,17 @@ def test_the_own_registry_comes_first():
 
 @pytest.mark.usefixtures("_installed")
 def test_an_unknown_name_says_what_is_known():
-    with pytest.raises(ValueError, match=r"There is no number 'fractoin'\. Did you mean 'fraction'\? Known: decimal, fraction, theirs\."):
+    with pytest.raises(
+        ValueError,
+        match=(
+            r"There is no number 'fractoin'\. Did you mean 'fraction'\? Known: decimal, fraction,"
+            r" theirs\."
+        ),
+    ):
         look_up("number", "fractoin", OWN, "some.group")
-    with pytest.raises(ValueError, match=r"There is no number 'qqq'\. Known: decimal, fraction, theirs\."):
+    with pytest.raises(
+        ValueError, match=r"There is no number 'qqq'\. Known: decimal, fraction, theirs\."
+    ):
         look_up("number", "qqq", OWN, "some.group")
 
 

@@ -1,4 +1,8 @@
-"""What make_env returns: an environment of Gymnasium's with spaces, another one in each call, with or without a limit of its own."""
+"""What make_env returns.
+
+An environment of Gymnasium's with spaces, another one in each call, with or without a limit of its
+own.
+"""
 
 import warnings
 from functools import partial
@@ -24,18 +28,30 @@ TimeLimit = gym.wrappers.TimeLimit
 
 def one(workers=0, wrap=lambda env: env):
     only = Counted(0)
-    return GymnasiumDistribution("Only-v0", lambda task: wrap(only), TASKS, horizon=3, workers=workers)
+    return GymnasiumDistribution(
+        "Only-v0", lambda task: wrap(only), TASKS, horizon=3, workers=workers
+    )
 
 
 def score(distribution, num_tasks=2):
     budget = Episodes(1)
-    return metarl.evaluate(metarl.make_agent("random", distribution, budget), distribution, "test", num_tasks, 0, budget)
+    return metarl.evaluate(
+        metarl.make_agent("random", distribution, budget),
+        distribution,
+        "test",
+        num_tasks,
+        0,
+        budget,
+    )
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("wrap", [lambda env: env, lambda env: TimeLimit(env, 5), gym.Wrapper])
 def test_one_environment_for_several_rows_is_refused(workers, wrap):
-    with pytest.raises(PlugInError, match=r"Only-v0: .* is the same environment \(Counted\) .* make a new one in each call"):
+    with pytest.raises(
+        PlugInError,
+        match=r"Only-v0: .* is the same environment \(Counted\) .* make a new one in each call",
+    ):
         score(one(workers, wrap))
 
 
@@ -49,7 +65,9 @@ def test_rows_with_generators_of_their_own_and_single_rows_refuse_it_too():
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_environment_that_was_closed_is_not_played_again(workers):
     kept = {task: Counted(task) for task in range(4)}
-    distribution = GymnasiumDistribution("Kept-v0", kept.__getitem__, {"train": [0, 1, 2, 3]}, horizon=2, workers=workers)
+    distribution = GymnasiumDistribution(
+        "Kept-v0", kept.__getitem__, {"train": [0, 1, 2, 3]}, horizon=2, workers=workers
+    )
     env = MetaEpisodeEnv(distribution, Episodes(1), 1, generator())
     env.reset(in_order(distribution, [[1, 2, 1]]))
     with pytest.raises(PlugInError, match=r"train task 1 \(1\), in row 0 .*the same environment"):
@@ -66,7 +84,8 @@ class Bare(gym.Env):
 
 
 class Unset(gym.Env):
-    observation_space, action_space = TWO, None
+    observation_space = TWO
+    action_space = None
 
 
 def with_space(space):
@@ -83,7 +102,8 @@ def old_env():
     gym_of_old = pytest.importorskip("gym")
 
     class Old(gym_of_old.Env):
-        observation_space, action_space = gym_of_old.spaces.Box(-1, 1, (3,), np.float32), gym_of_old.spaces.Discrete(2)
+        observation_space = gym_of_old.spaces.Box(-1, 1, (3,), np.float32)
+        action_space = gym_of_old.spaces.Discrete(2)
 
     return Old()
 
@@ -91,19 +111,34 @@ def old_env():
 @pytest.mark.parametrize(
     ("make_env", "sentence"),
     [
-        (lambda task: None, r"train task 0 \(0\): make_env must return a gymnasium.Env, not None, as functions without a return do"),
+        (
+            lambda task: None,
+            (
+                r"train task 0 \(0\): make_env must return a gymnasium.Env, not None, as functions"
+                r" without a return do"
+            ),
+        ),
         (lambda task: Counted, "not the class Counted; let it call the class"),
         (lambda task: object(), "not a object"),
-        (lambda task: gym.vector.SyncVectorEnv([partial(Counted, 0)]), "not a SyncVectorEnv, which holds several"),
+        (
+            lambda task: gym.vector.SyncVectorEnv([partial(Counted, 0)]),
+            "not a SyncVectorEnv, which holds several",
+        ),
         (lambda task: Bare(), "has no observation_space"),
         (lambda task: gym.Wrapper(Bare()), "has no observation_space"),
         (lambda task: Unset(), "has no action_space"),
         (lambda task: with_space(3), "observation_space 3 isn't a space of Gymnasium"),
-        (lambda task: with_space(gym.spaces.Discrete), "observation_space .* isn't a space; set it to one"),
+        (
+            lambda task: with_space(gym.spaces.Discrete),
+            "observation_space .* isn't a space; set it to one",
+        ),
         (fails, r"train task 0 \(0\) raised KeyError while being made: 'no such level'"),
         (lambda: Counted(0), "raised TypeError while being made: .*takes 0 positional arguments"),
         (lambda task: old_env(), "not a Old made with Gym, .*shimmy.GymV26CompatibilityV0"),
-        (lambda task: with_space(old_env().observation_space), r"observation_space Box.* is made with Gym, .* import"),
+        (
+            lambda task: with_space(old_env().observation_space),
+            r"observation_space Box.* is made with Gym, .* import",
+        ),
     ],
 )
 def test_what_is_no_environment_gets_a_sentence_at_once(make_env, sentence):
@@ -134,11 +169,18 @@ def test_a_spec_tells_the_limit_too():
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(("given", "limit", "length"), [(None, 203, 203), (None, 7, 7), (5, 203, 5), (300, 7, 7)])
+@pytest.mark.parametrize(
+    ("given", "limit", "length"), [(None, 203, 203), (None, 7, 7), (5, 203, 5), (300, 7, 7)]
+)
 def test_an_own_limit_holds_unless_the_user_says_less(given, limit, length):
-    distribution = GymnasiumDistribution("Long-v0", lambda task: TimeLimit(Counted(task), limit), TASKS, given)
+    distribution = GymnasiumDistribution(
+        "Long-v0", lambda task: TimeLimit(Counted(task), limit), TASKS, given
+    )
     assert distribution.horizon == (limit if given is None else given)
-    assert MetaEpisodeEnv(distribution, Episodes(2), 1, generator()).max_steps == 2 * distribution.horizon
+    assert (
+        MetaEpisodeEnv(distribution, Episodes(2), 1, generator()).max_steps
+        == 2 * distribution.horizon
+    )
     evaluation = score(distribution)
     assert evaluation.length.tolist() == [length, length]
     assert evaluation.truncated.all()
@@ -156,7 +198,12 @@ def test_a_longer_limit_than_the_first_tasks_is_not_cut_in_silence(workers):
     env.reset(in_order(distribution, [[0, 1, 2]]))
     play(env, 5)
     play(env, 3)  # the second task has a shorter limit
-    with pytest.raises(PlugInError, match=r"train task 2 \(2\).* has a limit of its own of 6 steps, .* cut after 5.*give horizon="):
+    with pytest.raises(
+        PlugInError,
+        match=(
+            r"train task 2 \(2\).* has a limit of its own of 6 steps, .* cut after 5.*give horizon="
+        ),
+    ):
         play(env, 1)
     GymnasiumDistribution("Long-v0", make_env, tasks, 5)  # the user's word
 
@@ -165,7 +212,10 @@ def test_a_longer_limit_than_the_first_tasks_is_not_cut_in_silence(workers):
 def test_a_cut_that_nobody_asked_for_is_told_once(workers):
     distribution = GymnasiumDistribution("Long-v0", Counted, TASKS, workers=workers)
     assert distribution.horizon == 200
-    with pytest.warns(UserWarning, match=r"Long-v0: an episode of test task \d \(\d\) is cut after 200 steps, .*Say horizon=") as told:
+    with pytest.warns(
+        UserWarning,
+        match=r"Long-v0: an episode of test task \d \(\d\) is cut after 200 steps, .*Say horizon=",
+    ) as told:
         assert score(distribution, 1).length.tolist() == [200]
     assert len(told) == 1
     with warnings.catch_warnings():

@@ -18,7 +18,12 @@ from tests.playable import playable_ids
 def test_every_id_makes_a_distribution_of_that_id(id):
     distribution = make(id)
     assert distribution.id == id
-    assert repr(distribution) == f"metarl.make({id!r}" + "".join(f", {k}={v!r}" for k, v in distribution.config().items()) + ")"
+    assert (
+        repr(distribution)
+        == f"metarl.make({id!r}"
+        + "".join(f", {k}={v!r}" for k, v in distribution.config().items())
+        + ")"
+    )
     again = eval(repr(distribution), {"metarl": metarl})
     assert again.config() == distribution.config()
 
@@ -29,7 +34,10 @@ def test_arguments_reach_the_distribution():
 
 
 def test_an_unknown_id_names_the_nearest_and_all_others():
-    with pytest.raises(ValueError, match=re.escape("no distribution 'BernouliBandit-v0'. Did you mean 'BernoulliBandit-v0'?")) as caught:
+    with pytest.raises(
+        ValueError,
+        match=re.escape("no distribution 'BernouliBandit-v0'. Did you mean 'BernoulliBandit-v0'?"),
+    ) as caught:
         make("BernouliBandit-v0")
     assert all(id in str(caught.value) for id in DISTRIBUTIONS)
 
@@ -51,7 +59,9 @@ def test_arguments_that_it_refuses_are_a_value_error(arguments, words):
 
 
 def test_numbers_and_truth_values_are_told_apart():
-    assert make("GaussianBandit-v0", arms=np.int64(3), noise=2, prior_std=np.float64(0.5)).noise == 2
+    assert (
+        make("GaussianBandit-v0", arms=np.int64(3), noise=2, prior_std=np.float64(0.5)).noise == 2
+    )
     with pytest.raises(ValueError, match="noise must be a number, not 'loud'"):
         make("GaussianBandit-v0", noise="loud")
     with pytest.raises(ValueError, match="terminates must be true or false, not 3"):
@@ -59,7 +69,10 @@ def test_numbers_and_truth_values_are_told_apart():
 
 
 def test_a_factory_that_takes_any_name_or_declares_nothing_decides_itself(monkeypatch):
-    points = [Point("Any-v0", lambda **own: BernoulliBandit(**own)), Point("Some-v0", lambda arms: BernoulliBandit(arms))]
+    points = [
+        Point("Any-v0", lambda **own: BernoulliBandit(**own)),
+        Point("Some-v0", lambda arms: BernoulliBandit(arms)),
+    ]
     monkeypatch.setattr(entries, "entry_points", lambda group: points)
     assert make("Any-v0", arms=2).arms == make("Some-v0", arms=2).arms == 2
     with pytest.raises(ValueError, match="can't be made with {}: .*arms"):
@@ -67,7 +80,11 @@ def test_a_factory_that_takes_any_name_or_declares_nothing_decides_itself(monkey
 
 
 def test_a_factory_that_makes_no_distribution_is_refused(monkeypatch):
-    monkeypatch.setattr(entries, "entry_points", lambda group: [Point("None-v0", lambda: None), Point("Three-v0", 3)])
+    monkeypatch.setattr(
+        entries,
+        "entry_points",
+        lambda group: [Point("None-v0", lambda: None), Point("Three-v0", 3)],
+    )
     with pytest.raises(ValueError, match="None-v0 should make a TaskDistribution .* it made None"):
         make("None-v0")
     with pytest.raises(ValueError, match="Three-v0 is 3, which makes no distribution"):
@@ -75,7 +92,9 @@ def test_a_factory_that_makes_no_distribution_is_refused(monkeypatch):
 
 
 def test_other_packages_register_theirs_by_entry_point(monkeypatch):
-    monkeypatch.setattr(entries, "entry_points", lambda group: [Point("TwoArms-v0", lambda: BernoulliBandit(2))])
+    monkeypatch.setattr(
+        entries, "entry_points", lambda group: [Point("TwoArms-v0", lambda: BernoulliBandit(2))]
+    )
     assert "TwoArms-v0" in distribution_ids()
     assert make("TwoArms-v0").arms == 2
 

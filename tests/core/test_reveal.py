@@ -1,4 +1,7 @@
-"""Distributions that tell their tasks: what the observation holds, and that nothing else changes."""
+"""Distributions that tell their tasks.
+
+What the observation holds, and that nothing else changes.
+"""
 
 import gymnasium as gym
 import pytest
@@ -15,7 +18,13 @@ from metarl.tasks.bandits.gaussian_bandit import GaussianBandit
 from metarl.tasks.mdps.identity import Identity
 from metarl.tasks.mdps.random_mdp import RandomMDP
 
-FAMILIES = [BernoulliBandit(3), GaussianBandit(4), Identity(5, 3), Identity(3, 4, terminates=True), RandomMDP(3, 2, 4)]
+FAMILIES = [
+    BernoulliBandit(3),
+    GaussianBandit(4),
+    Identity(5, 3),
+    Identity(3, 4, terminates=True),
+    RandomMDP(3, 2, 4),
+]
 
 
 class Tasked(TaskDistribution):
@@ -34,9 +43,13 @@ def play(distribution, seed=0, rows=8):
     env = MetaEpisodeEnv(distribution, Episodes(4, 0), rows, torch_generator(seed, "noise"))
     tasks = distribution.sample(rows, "test", 9)
     step = env.reset(lambda row, count: tasks)
-    rng, outcomes, steps = torch_generator(1, "actions"), [], [step]
+    rng = torch_generator(1, "actions")
+    outcomes = []
+    steps = [step]
     for _ in range(env.max_steps):
-        step, outcome = env.step(torch.randint(int(distribution.action_space.n), (rows,), generator=rng))
+        step, outcome = env.step(
+            torch.randint(int(distribution.action_space.n), (rows,), generator=rng)
+        )
         outcomes.append(outcome)
         steps.append(step)
     return tasks, steps, outcomes
@@ -82,9 +95,14 @@ def test_the_layout_is_index_then_parameters_in_order():
     _, observation = told.reset(tasks, torch_generator(0, "noise"))
     assert observation.shape == (2, 1 + 6 + 18)
     assert observation.dtype == torch.float32
-    wanted = torch.cat([torch.zeros(1), tasks.reward_means[1].flatten(), tasks.transitions[1].flatten()])
+    wanted = torch.cat(
+        [torch.zeros(1), tasks.reward_means[1].flatten(), tasks.transitions[1].flatten()]
+    )
     assert torch.equal(observation[1], wanted.to(torch.float32))
-    assert torch.equal(told.parameters_of(observation)["transitions"][1, 2, 1], tasks.transitions[1, 2, 1].to(torch.float32))
+    assert torch.equal(
+        told.parameters_of(observation)["transitions"][1, 2, 1],
+        tasks.transitions[1, 2, 1].to(torch.float32),
+    )
 
 
 def test_the_bound_stays_and_the_optimum_of_the_ignorant_goes():
@@ -115,7 +133,10 @@ def test_what_can_not_be_told_gets_a_sentence():
 
 @pytest.mark.parametrize(
     ("other", "sentence"),
-    [("GridNavi-v0", r'metarl.make\("GridNavi-v0/revealed"\) makes it of an id'), (None, "not None; make one by metarl.make")],
+    [
+        ("GridNavi-v0", r'metarl.make\("GridNavi-v0/revealed"\) makes it of an id'),
+        (None, "not None; make one by metarl.make"),
+    ],
 )
 def test_anything_but_a_distribution_gets_a_sentence(other, sentence):
     with pytest.raises(ValueError, match=sentence):

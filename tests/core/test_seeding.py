@@ -7,13 +7,29 @@ import torch
 from metarl.core.seeding import derive_seed, numpy_generator, torch_generator
 
 
-@pytest.mark.parametrize(("seed", "path", "expected"), [(0, (), 2033344993903900207), (7, ("a", 1), 1552159548712260002)])
+@pytest.mark.parametrize(
+    ("seed", "path", "expected"), [(0, (), 2033344993903900207), (7, ("a", 1), 1552159548712260002)]
+)
 def test_seeds_stay_the_same_from_version_to_version(seed, path, expected):
     assert derive_seed(seed, *path) == expected
 
 
 def test_every_path_has_a_seed_of_its_own():
-    paths = [(), ("a",), ("b",), ("a", "b"), ("b", "a"), ("ab",), ("a", 1), ("a", "1"), (1,), ("1",), (12,), (1, 2), ("a", "")]
+    paths = [
+        (),
+        ("a",),
+        ("b",),
+        ("a", "b"),
+        ("b", "a"),
+        ("ab",),
+        ("a", 1),
+        ("a", "1"),
+        (1,),
+        ("1",),
+        (12,),
+        (1, 2),
+        ("a", ""),
+    ]
     seeds = {derive_seed(seed, *path) for seed in (0, 1, 2**40, 2**63 - 1) for path in paths}
     assert len(seeds) == 4 * len(paths)
     assert all(0 <= seed < 2**63 for seed in seeds)
@@ -24,7 +40,9 @@ def test_any_kind_of_integer_names_the_same_stream():
 
 
 def test_neighbouring_seeds_give_unrelated_numbers():
-    draws = torch.stack([torch.randn(1000, generator=torch_generator(seed, "noise")) for seed in range(20)])
+    draws = torch.stack(
+        [torch.randn(1000, generator=torch_generator(seed, "noise")) for seed in range(20)]
+    )
     correlation = torch.corrcoef(draws) - torch.eye(20)
     assert correlation.abs().max() < 0.16  # five standard errors
 
@@ -32,12 +50,19 @@ def test_neighbouring_seeds_give_unrelated_numbers():
 def test_generators_repeat_and_differ():
     assert np.array_equal(numpy_generator(0, "a").random(5), numpy_generator(0, "a").random(5))
     assert not np.array_equal(numpy_generator(0, "a").random(5), numpy_generator(0, "b").random(5))
-    assert torch.equal(torch.rand(5, generator=torch_generator(0, "a")), torch.rand(5, generator=torch_generator(0, "a")))
-    assert not torch.equal(torch.rand(5, generator=torch_generator(0, "a")), torch.rand(5, generator=torch_generator(1, "a")))
+    assert torch.equal(
+        torch.rand(5, generator=torch_generator(0, "a")),
+        torch.rand(5, generator=torch_generator(0, "a")),
+    )
+    assert not torch.equal(
+        torch.rand(5, generator=torch_generator(0, "a")),
+        torch.rand(5, generator=torch_generator(1, "a")),
+    )
 
 
 def test_no_global_generator_is_touched():
-    before, before_torch = np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    before_torch = torch.get_rng_state()
     numpy_generator(0, "a").random(5)
     torch.rand(5, generator=torch_generator(0, "a"))
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002

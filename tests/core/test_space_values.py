@@ -1,4 +1,7 @@
-"""Numbers between environments and tensors: in the spaces' own types and bounds, as they are or refused, rewards in full."""
+"""Numbers between environments and tensors.
+
+In the spaces' own types and bounds, as they are or refused, rewards in full.
+"""
 
 import decimal
 from functools import partial
@@ -24,10 +27,15 @@ from tests.tasks.strict_env import Strict, Told
 
 TASKS = {"train": [0], "test": [1]}
 INFINITE = np.inf
-Box, Discrete, MultiBinary, MultiDiscrete = gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiBinary, gym.spaces.MultiDiscrete
+Box = gym.spaces.Box
+Discrete = gym.spaces.Discrete
+MultiBinary = gym.spaces.MultiBinary
+MultiDiscrete = gym.spaces.MultiDiscrete
 ACTIONS = {
     "float64 that float32 rounds outward": Box(-0.1, 0.1, (1,), np.float64),
-    "float64 of one bound each": Box(np.array([0.3, -INFINITE]), np.array([INFINITE, 1e-9]), dtype=np.float64),
+    "float64 of one bound each": Box(
+        np.array([0.3, -INFINITE]), np.array([INFINITE, 1e-9]), dtype=np.float64
+    ),
     "float64 of a single value": Box(0.1, 0.1, (2,), np.float64),
     "float64 almost without bounds": Box(-1.7e308, 1.7e308, (2,), np.float64),
     "float32 almost without bounds": Box(-3.4e38, 3.4e38, (2,), np.float32),
@@ -51,25 +59,47 @@ ACTIONS = {
 
 
 def strict(name, workers=0):
-    return GymnasiumDistribution("Strict-v0", partial(Strict, space=ACTIONS[name]), TASKS, horizon=10, workers=workers)
+    return GymnasiumDistribution(
+        "Strict-v0", partial(Strict, space=ACTIONS[name]), TASKS, horizon=10, workers=workers
+    )
 
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_policies_and_the_random_agent_act_within_the_space_itself(name):
-    rows, budget = strict(name), Episodes(1)
-    learner = RL2(RL2Config(episodes=1, iterations=1, num_envs=8, network=NetworkConfig(hidden_size=8)), rows)
+    rows = strict(name)
+    budget = Episodes(1)
+    learner = RL2(
+        RL2Config(episodes=1, iterations=1, num_envs=8, network=NetworkConfig(hidden_size=8)), rows
+    )
     learner.update()
     for agent in (learner.agent(budget), metarl.make_agent("random", rows, budget)):
-        assert metarl.evaluate(agent, rows, "test", 4, 0, budget).returns.tolist() == [sum([0.1] * 10)] * 4
+        assert (
+            metarl.evaluate(agent, rows, "test", 4, 0, budget).returns.tolist()
+            == [sum([0.1] * 10)] * 4
+        )
 
 
-@pytest.mark.parametrize("name", ["float64 that float32 rounds outward", "float16", "int64", "an integer", "discrete of int32"])
+@pytest.mark.parametrize(
+    "name",
+    ["float64 that float32 rounds outward", "float16", "int64", "an integer", "discrete of int32"],
+)
 def test_workers_give_environments_the_same_actions(name):
-    rows, budget = strict(name, workers=2), Episodes(1)
-    assert len(metarl.evaluate(metarl.make_agent("random", rows, budget), rows, "test", 2, 0, budget).returns) == 2
+    rows = strict(name, workers=2)
+    budget = Episodes(1)
+    assert (
+        len(
+            metarl.evaluate(
+                metarl.make_agent("random", rows, budget), rows, "test", 2, 0, budget
+            ).returns
+        )
+        == 2
+    )
 
 
-@pytest.mark.parametrize("name", [name for name in ACTIONS if name != "float64 almost without bounds"])  # Gymnasium can't draw from it
+# Gymnasium can't draw from it
+@pytest.mark.parametrize(
+    "name", [name for name in ACTIONS if name != "float64 almost without bounds"]
+)
 def test_actions_pass_through_gymnasium_too(name):
     env = MetaEpisodeGymnasium(strict(name), Episodes(2))
     env.action_space.seed(0)
@@ -96,7 +126,8 @@ def test_actions_pass_through_gymnasium_too(name):
     ],
 )
 def test_own_actions(space, given, own):
-    bounds, actions = ActionBounds(space), np.array([given], np.float32)
+    bounds = ActionBounds(space)
+    actions = np.array([given], np.float32)
     assert bounds.outside(actions, np.array([True])) is None
     assert bounds.own(actions).dtype == space.dtype
     assert bounds.own(actions).tolist() == [own]
@@ -105,18 +136,48 @@ def test_own_actions(space, given, own):
 @pytest.mark.parametrize(
     ("space", "action", "sentence"),
     [
-        (Box(-1, 1, (1,)), torch.tensor([[0.0], [1.01]]), r"row 1 was given the action \[1.0\d+\], which isn't in Box.*clip actions"),
-        (Box(-1, 1, (1,)), torch.tensor([[0.0], [torch.nan]]), r"row 1 was given an action that isn't finite"),
-        (Box(-INFINITE, INFINITE, (1,)), torch.tensor([[0.0], [torch.inf]]), "row 1 .* that isn't finite"),
-        (Box(0, 9, (1,), np.int8), torch.tensor([[0.0], [9.5]]), r"row 1 .* which isn't in Box\(0, 9"),
-        (Discrete(3), torch.tensor([0, -1]), "row 1 was given the action -1; there are actions 0 to 2"),
-        (Discrete(3, start=2), torch.tensor([2, 5]), "row 1 was given the action 5; there are actions 2 to 4"),
-        (MultiDiscrete([2, 2]), torch.tensor([[0, 0], [0, 2]]), r"row 1 was given the action \[0, 2\]"),
+        (
+            Box(-1, 1, (1,)),
+            torch.tensor([[0.0], [1.01]]),
+            r"row 1 was given the action \[1.0\d+\], which isn't in Box.*clip actions",
+        ),
+        (
+            Box(-1, 1, (1,)),
+            torch.tensor([[0.0], [torch.nan]]),
+            r"row 1 was given an action that isn't finite",
+        ),
+        (
+            Box(-INFINITE, INFINITE, (1,)),
+            torch.tensor([[0.0], [torch.inf]]),
+            "row 1 .* that isn't finite",
+        ),
+        (
+            Box(0, 9, (1,), np.int8),
+            torch.tensor([[0.0], [9.5]]),
+            r"row 1 .* which isn't in Box\(0, 9",
+        ),
+        (
+            Discrete(3),
+            torch.tensor([0, -1]),
+            "row 1 was given the action -1; there are actions 0 to 2",
+        ),
+        (
+            Discrete(3, start=2),
+            torch.tensor([2, 5]),
+            "row 1 was given the action 5; there are actions 2 to 4",
+        ),
+        (
+            MultiDiscrete([2, 2]),
+            torch.tensor([[0, 0], [0, 2]]),
+            r"row 1 was given the action \[0, 2\]",
+        ),
         (MultiBinary(2), torch.tensor([[0, 0], [0, 2]]), r"row 1 was given the action \[0, 2\]"),
     ],
 )
 def test_actions_that_are_really_outside_are_refused_by_name(space, action, sentence):
-    distribution = GymnasiumDistribution("Strict-v0", partial(Strict, space=space), TASKS, horizon=9)
+    distribution = GymnasiumDistribution(
+        "Strict-v0", partial(Strict, space=space), TASKS, horizon=9
+    )
     env = MetaEpisodeEnv(distribution, Steps(4), 2, generator())
     env.reset(fresh_tasks(distribution, "train", 2, 0))
     with pytest.raises(PlugInError, match=sentence):
@@ -140,9 +201,12 @@ def test_what_others_choose_is_kept_or_refused(space, actions, sentence):
         action_tensor(space, np.array(actions))
 
 
-BYTES, SMALL = Box(0, 255, (2,), np.uint8), Box(-100, 100, (2,), np.int8)
-WIDE, FLOATS = Box(-(2**63), 2**63 - 1, (1,), np.int64), Box(-INFINITE, INFINITE, (1,), np.float64)
-FROM_ONE, PAIR = Discrete(3, start=1), MultiDiscrete([2, 3], start=[200, 250], dtype=np.uint8)
+BYTES = Box(0, 255, (2,), np.uint8)
+SMALL = Box(-100, 100, (2,), np.int8)
+WIDE = Box(-(2**63), 2**63 - 1, (1,), np.int64)
+FLOATS = Box(-INFINITE, INFINITE, (1,), np.float64)
+FROM_ONE = Discrete(3, start=1)
+PAIR = MultiDiscrete([2, 3], start=[200, 250], dtype=np.uint8)
 KEPT = [
     (BYTES, [7.0, 255.0]),
     (BYTES, [True, False]),
@@ -197,7 +261,9 @@ REFUSED = [
 
 
 def told(workers=0, **answers):
-    return GymnasiumDistribution("Told-v0", partial(Told, **answers), TASKS, horizon=3, workers=workers)
+    return GymnasiumDistribution(
+        "Told-v0", partial(Told, **answers), TASKS, horizon=3, workers=workers
+    )
 
 
 def started(distribution):
@@ -216,7 +282,11 @@ def test_observations_arrive_as_the_same_numbers(space, value):
 @pytest.mark.parametrize(("space", "value", "sentence"), REFUSED)
 def test_observations_that_would_become_others_are_refused(space, value, sentence):
     with pytest.raises(
-        PlugInError, match=rf"Told-v0: test task 0 \(1\), in row 0 at its episode's start, gave (the|an) observation .*{sentence}"
+        PlugInError,
+        match=(
+            r"Told-v0: test task 0 \(1\), in row 0 at its episode's start, gave (the|an)"
+            rf" observation .*{sentence}"
+        ),
     ):
         started(told(space=space, observation=value))
 
@@ -225,15 +295,22 @@ def test_bounds_of_bytes_are_those_of_the_tasks_own_environment():
     def make_env(task):
         return Told(task, Box(0, task, (1,), np.uint8), np.array([7], np.uint8))
 
-    distribution = GymnasiumDistribution("Told-v0", make_env, {"train": [7], "test": [6]}, horizon=3)
+    distribution = GymnasiumDistribution(
+        "Told-v0", make_env, {"train": [7], "test": [6]}, horizon=3
+    )
     with pytest.raises(PlugInError, match=r"test task 0 \(6\).*not in its space Box\(0, 6"):
         started(distribution)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_scores_sum_the_environments_own_rewards(workers):
-    rows, budget = GymnasiumDistribution("Told-v0", partial(Told, reward=0.1), TASKS, horizon=10, workers=workers), Episodes(1)
-    evaluation = metarl.evaluate(metarl.make_agent("random", rows, budget), rows, "test", 2, 0, budget)
+    rows = GymnasiumDistribution(
+        "Told-v0", partial(Told, reward=0.1), TASKS, horizon=10, workers=workers
+    )
+    budget = Episodes(1)
+    evaluation = metarl.evaluate(
+        metarl.make_agent("random", rows, budget), rows, "test", 2, 0, budget
+    )
     assert evaluation.returns.tolist() == [sum([0.1] * 10)] * 2
     assert evaluation.scores().tolist() == [sum([0.1] * 10)] * 2
     env = MetaEpisodeEnv(rows, budget, 2, generator(), refill=workers == 0)
@@ -244,7 +321,17 @@ def test_scores_sum_the_environments_own_rewards(workers):
     assert outcome.exact_reward.tolist() == [0.1, 0.1]
 
 
-NUMBERS = [1, True, np.float16(0.5), np.array([1.0]), np.array(2), [3], decimal.Decimal("0.25"), torch.tensor(1.5), torch.tensor([2.0])]
+NUMBERS = [
+    1,
+    True,
+    np.float16(0.5),
+    np.array([1.0]),
+    np.array(2),
+    [3],
+    decimal.Decimal("0.25"),
+    torch.tensor(1.5),
+    torch.tensor([2.0]),
+]
 
 
 @pytest.mark.parametrize("reward", NUMBERS, ids=repr)
@@ -268,7 +355,9 @@ def test_rewards_of_odd_types_are_numbers(reward):
 )
 def test_a_reward_that_is_none_is_named(reward, sentence):
     env = started(told(reward=reward))[0]
-    with pytest.raises(PlugInError, match=rf"in row 0 at step 1 of its episode, gave the reward .*{sentence}"):
+    with pytest.raises(
+        PlugInError, match=rf"in row 0 at step 1 of its episode, gave the reward .*{sentence}"
+    ):
         env.step(torch.zeros(1, dtype=torch.int64))
 
 
@@ -282,21 +371,37 @@ def test_a_reward_that_is_none_is_named(reward, sentence):
 )
 def test_workers_name_odd_answers_too(answers, sentence):
     env = started(told(workers=1, **answers))[0]
-    with pytest.raises(PlugInError, match=rf"Told-v0: test task 0 \(1\), in row 0 at step 1 of its episode, gave {sentence}"):
+    with pytest.raises(
+        PlugInError,
+        match=rf"Told-v0: test task 0 \(1\), in row 0 at step 1 of its episode, gave {sentence}",
+    ):
         env.step(torch.zeros(1, dtype=torch.int64))
 
 
-@pytest.mark.parametrize("truth", [False, True, 0, 1, 1.0, np.True_, np.array([1]), np.array(False), torch.tensor(True)], ids=repr)
+@pytest.mark.parametrize(
+    "truth",
+    [False, True, 0, 1, 1.0, np.True_, np.array([1]), np.array(False), torch.tensor(True)],
+    ids=repr,
+)
 def test_truth_values_of_odd_types(truth):
     wanted = bool(np.asarray(truth).item())
     assert as_truth(truth) is wanted
-    for answers in ({"terminated": truth}, {"truncated": truth}, {"info": {"success": truth}}, {"info": {"is_success": truth}}):
+    for answers in (
+        {"terminated": truth},
+        {"truncated": truth},
+        {"info": {"success": truth}},
+        {"info": {"is_success": truth}},
+    ):
         outcome = started(told(**answers))[0].step(torch.zeros(1, dtype=torch.int64))[1]
         seen = [bool(outcome.terminated), bool(outcome.truncated), bool(outcome.success)]
-        assert seen == [wanted and name in str(answers) for name in ("terminated", "truncated", "success")]
+        assert seen == [
+            wanted and name in str(answers) for name in ("terminated", "truncated", "success")
+        ]
 
 
-@pytest.mark.parametrize("truth", [None, "yes", np.nan, 0.5, 2, np.array([True, False]), []], ids=repr)
+@pytest.mark.parametrize(
+    "truth", [None, "yes", np.nan, 0.5, 2, np.array([True, False]), []], ids=repr
+)
 def test_what_is_neither_true_nor_false_is_named(truth):
     for answers, name in (
         ({"terminated": truth}, "terminated"),
@@ -305,7 +410,9 @@ def test_what_is_neither_true_nor_false_is_named(truth):
         ({"info": {"is_success": truth}}, r"info\['is_success'\]"),
     ):
         env = started(told(**answers))[0]
-        with pytest.raises(PlugInError, match=rf"at step 1 of its episode, gave {name} = .*neither true nor false"):
+        with pytest.raises(
+            PlugInError, match=rf"at step 1 of its episode, gave {name} = .*neither true nor false"
+        ):
             env.step(torch.zeros(1, dtype=torch.int64))
 
 
@@ -315,6 +422,20 @@ def test_info_is_a_dictionary():
         env.step(torch.zeros(1, dtype=torch.int64))
 
 
-@pytest.mark.parametrize("value", ["1", b"1", None, [1, 2], [[1], [2, 3]], {}, 1j, np.complex64(1), np.array(["1"]), np.array([None])])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1",
+        b"1",
+        None,
+        [1, 2],
+        [[1], [2, 3]],
+        {},
+        1j,
+        np.complex64(1),
+        np.array(["1"]),
+        np.array([None]),
+    ],
+)
 def test_what_is_no_number(value):
     assert as_number(value) is None

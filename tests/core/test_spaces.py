@@ -36,7 +36,13 @@ KINDS = [
 
 @pytest.mark.parametrize("space", KINDS)
 def test_other_kinds_are_refused_with_what_to_do(space):
-    with pytest.raises(ValueError, match=r"Any-v0: observation_space .* isn't supported; flatten it to Discrete.*FlattenObservation"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            r"Any-v0: observation_space .* isn't supported; flatten it to"
+            r" Discrete.*FlattenObservation"
+        ),
+    ):
         check_space("Any-v0", "observation_space", space)
     bandit = BernoulliBandit(2)
     bandit.action_space = space
@@ -63,8 +69,14 @@ def crossed_bounds():
         (gym.spaces.Discrete, "isn't a space"),
         ({"a": 1}, "isn't a space of Gymnasium"),
         (gym.spaces.Discrete(2**63 - 1, start=5), f"reaches {2**63 + 3}, beyond {2**63 - 1}"),
-        (gym.spaces.MultiDiscrete([2, 2**63 - 1], start=[0, 7]), "reaches .* number its values from a lower start"),
-        (gym.spaces.MultiDiscrete([2, 3], start=[250, 254], dtype=np.uint8), "reaches 256, beyond 255"),
+        (
+            gym.spaces.MultiDiscrete([2, 2**63 - 1], start=[0, 7]),
+            "reaches .* number its values from a lower start",
+        ),
+        (
+            gym.spaces.MultiDiscrete([2, 3], start=[250, 254], dtype=np.uint8),
+            "reaches 256, beyond 255",
+        ),
         (nan_bounds(), "bounds that are NaN"),
         (crossed_bounds(), "lower bounds above its upper ones"),
     ],
@@ -77,7 +89,9 @@ def test_spaces_that_hold_no_values_of_their_own_are_refused(space, sentence):
 @pytest.mark.parametrize("space", [gym.spaces.Box(-1, 1, (0,)), gym.spaces.MultiDiscrete([])])
 def test_there_may_be_nothing_to_see_but_not_nothing_to_choose(space):
     check_space("Any-v0", "observation_space", space)
-    with pytest.raises(ValueError, match="action_space .* has no numbers, so there is nothing to choose"):
+    with pytest.raises(
+        ValueError, match="action_space .* has no numbers, so there is nothing to choose"
+    ):
         check_space("Any-v0", "action_space", space)
 
 

@@ -1,4 +1,7 @@
-"""Supervised families keep their contract: every registered one passes the generated checks, and Gymnasium isn't told of it."""
+"""Supervised families keep their contract.
+
+Every registered one passes the generated checks, and Gymnasium isn't told of it.
+"""
 
 import tempfile
 from functools import cache, partial
@@ -16,13 +19,14 @@ from tests.tasks.made_folders import flat
 
 @cache
 def images():
-    """A folder of tiny images, gone when the tests end."""
+    """Return a folder of tiny images, gone when the tests end."""
     folder = tempfile.TemporaryDirectory()
     flat(Path(folder.name), 12, images=4)
     return folder
 
 
-NEEDED = {"ImageClassification-v0": lambda: {"folder": images().name, "ways": 2, "size": 6}}  # arguments without a default
+# Arguments without a default
+NEEDED = {"ImageClassification-v0": lambda: {"folder": images().name, "ways": 2, "size": 6}}
 
 
 def build(id, **arguments):
@@ -30,8 +34,12 @@ def build(id, **arguments):
 
 
 FAMILIES = {id: partial(build, id) for id in SUPERVISED}
-FAMILIES["ImageClassification-v0-sizes"] = partial(build, "ImageClassification-v0", train_shots=2, train_queries=2, rotations=True)
-FAMILIES["GlyphClassification-v0-20-way"] = partial(build, "GlyphClassification-v0", ways=20, shots=5)
+FAMILIES["ImageClassification-v0-sizes"] = partial(
+    build, "ImageClassification-v0", train_shots=2, train_queries=2, rotations=True
+)
+FAMILIES["GlyphClassification-v0-20-way"] = partial(
+    build, "GlyphClassification-v0", ways=20, shots=5
+)
 
 
 @parametrize_supervised_checks(FAMILIES)

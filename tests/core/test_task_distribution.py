@@ -77,7 +77,13 @@ def test_fingerprint_tells_tasks_apart_and_nothing_else():
     assert strided.fingerprint == print_of
     changed = points()
     changed.place[3, 1] += 1e-12
-    others = [changed, points(4), points()[[1, 0, 2, 3, 4]], points().to("cpu", torch.float32), Spots(points().place, points().name)]
+    others = [
+        changed,
+        points(4),
+        points()[[1, 0, 2, 3, 4]],
+        points().to("cpu", torch.float32),
+        Spots(points().place, points().name),
+    ]
     prints = [print_of, *(tasks.fingerprint for tasks in others)]
     assert len(set(prints)) == len(prints)
 
@@ -93,7 +99,8 @@ def test_tasks_are_frozen():
 
 def test_where_rows_goes_through_nested_named_tuples():
     mask = torch.tensor([True, False])
-    one, other = (torch.zeros(2, 3), (torch.zeros(2), ())), (torch.ones(2, 3), (torch.ones(2), ()))
+    one = (torch.zeros(2, 3), (torch.zeros(2), ()))
+    other = (torch.ones(2, 3), (torch.ones(2), ()))
     merged = where_rows(mask, one, other)
     assert merged[0].tolist() == [[0, 0, 0], [1, 1, 1]]
     assert merged[1][0].tolist() == [0, 1]
@@ -109,9 +116,11 @@ def ask(source, rows, counts):
 
 @pytest.mark.parametrize("shape", [(30, 40, 3), (3, 3, 3), (8,), ()])
 def test_where_rows_of_bytes(shape):
-    one, other = torch.full((5, *shape), 7, dtype=torch.uint8), torch.full((5, *shape), 9, dtype=torch.uint8)
+    one = torch.full((5, *shape), 7, dtype=torch.uint8)
+    other = torch.full((5, *shape), 9, dtype=torch.uint8)
     mask = torch.tensor([True, False, True, True, False])
-    for chosen in (one, torch.full((6, *shape), 7, dtype=torch.uint8)[1:]):  # where they lie in memory is nothing
+    # Where they lie in memory is nothing
+    for chosen in (one, torch.full((6, *shape), 7, dtype=torch.uint8)[1:]):
         merged = where_rows(mask, chosen, other)
         assert merged.shape == one.shape
         assert merged.dtype == torch.uint8
@@ -122,10 +131,16 @@ def test_where_rows_of_bytes(shape):
 def test_a_rows_tasks_depend_on_seed_row_and_count_alone():
     bandit = metarl.make("BernoulliBandit-v0", arms=3)
     source = fresh_tasks(bandit, "train", 6, seed=4)
-    wanted = {(i, j): ask(source, [i], [j]) for j in reversed(range(20)) for i in range(6)}  # more blocks than the source holds
+    # More blocks than the source holds
+    wanted = {(i, j): ask(source, [i], [j]) for j in reversed(range(20)) for i in range(6)}
     again = fresh_tasks(bandit, "train", 6, seed=4)
-    assert torch.equal(ask(again, [0, 1, 2, 3, 4, 5], [0] * 6), torch.cat([wanted[i, 0] for i in range(6)]))
-    assert torch.equal(ask(again, [5, 0, 3, 1], [2, 19, 2, 7]), torch.cat([wanted[5, 2], wanted[0, 19], wanted[3, 2], wanted[1, 7]]))
+    assert torch.equal(
+        ask(again, [0, 1, 2, 3, 4, 5], [0] * 6), torch.cat([wanted[i, 0] for i in range(6)])
+    )
+    assert torch.equal(
+        ask(again, [5, 0, 3, 1], [2, 19, 2, 7]),
+        torch.cat([wanted[5, 2], wanted[0, 19], wanted[3, 2], wanted[1, 7]]),
+    )
     assert torch.equal(ask(again, [4, 2], [3, 3]), torch.cat([wanted[4, 3], wanted[2, 3]]))
     assert torch.equal(ask(again, [1, 0, 2, 3, 4, 5], [1] * 6)[0], wanted[1, 1][0])
     assert len({tuple(means[0].tolist()) for means in wanted.values()}) == 120
@@ -133,18 +148,24 @@ def test_a_rows_tasks_depend_on_seed_row_and_count_alone():
 
 def test_first_moves_a_source_on():
     bandit = metarl.make("BernoulliBandit-v0")
-    one, later = fresh_tasks(bandit, "train", 2, seed=0), fresh_tasks(bandit, "train", 2, seed=0, first=3)
+    one = fresh_tasks(bandit, "train", 2, seed=0)
+    later = fresh_tasks(bandit, "train", 2, seed=0, first=3)
     assert torch.equal(ask(one, [0, 1], [5, 4]), ask(later, [0, 1], [2, 1]))
 
 
 def test_splits_and_seeds_give_other_tasks():
     bandit = metarl.make("BernoulliBandit-v0")
-    sources = [fresh_tasks(bandit, split, 1, seed) for split in ("train", "test") for seed in (0, 1)]
+    sources = [
+        fresh_tasks(bandit, split, 1, seed) for split in ("train", "test") for seed in (0, 1)
+    ]
     assert len({tuple(ask(source, [0], [0])[0].tolist()) for source in sources}) == 4
 
 
 def test_an_unknown_split_is_named_with_those_that_exist():
-    with pytest.raises(ValueError, match=r"BernoulliBandit-v0 has no split 'valid'; choose one of train, test, validation\."):
+    with pytest.raises(
+        ValueError,
+        match=r"BernoulliBandit-v0 has no split 'valid'; choose one of train, test, validation\.",
+    ):
         check_split(metarl.make("BernoulliBandit-v0"), "valid")
     with pytest.raises(ValueError, match="has no split 'extrapolate'"):
         fresh_tasks(metarl.make("BernoulliBandit-v0"), "extrapolate", 1, 0)
@@ -158,8 +179,14 @@ def test_independent_rows_play_as_each_would_alone(id):
     together = distribution.open_independent([torch.Generator().manual_seed(i) for i in range(3)])
     alone = [distribution.open(1, torch.Generator().manual_seed(i)) for i in range(3)]
     every = torch.ones(3, dtype=torch.bool)
-    assert torch.equal(together.reset(every, tasks), torch.cat([row.reset(every[:1], tasks[i]) for i, row in enumerate(alone)]))
+    assert torch.equal(
+        together.reset(every, tasks),
+        torch.cat([row.reset(every[:1], tasks[i]) for i, row in enumerate(alone)]),
+    )
     for action in actions:
-        transition, others = together.step(action), [row.step(action[i : i + 1]) for i, row in enumerate(alone)]
+        transition = together.step(action)
+        others = [row.step(action[i : i + 1]) for i, row in enumerate(alone)]
         for name in ("observation", "reward", "terminated", "success"):
-            assert torch.equal(getattr(transition, name), torch.cat([getattr(other, name) for other in others]))
+            assert torch.equal(
+                getattr(transition, name), torch.cat([getattr(other, name) for other in others])
+            )

@@ -1,4 +1,7 @@
-"""One small family, for tensors: every reward and observation says by its value which step it belongs to. `AdaptedMarks` is its twin."""
+"""One small family, for tensors.
+
+Every reward and observation says by its value which step it belongs to. `AdaptedMarks` is its twin.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +23,10 @@ class MarksTasks(Tasks):
 
 
 class Marks(TaskDistribution):
-    """Step t of an episode shows [mark, t] and pays mark + t + action / 10; it terminates at the task's length."""
+    """Step t of an episode shows [mark, t] and pays mark + t + action / 10.
+
+    It terminates at the task's length.
+    """
 
     id = "Marks-v0"
     finite = True
@@ -42,7 +48,9 @@ class Marks(TaskDistribution):
             raise AssertionError("stepped past an episode's end")
         ended = clock >= lengths
         marks = self.marks(tasks)
-        return Transition(clock, torch.stack([marks, clock], 1), marks + clock + action / 10, ended, ended)
+        return Transition(
+            clock, torch.stack([marks, clock], 1), marks + clock + action / 10, ended, ended
+        )
 
     def marks(self, tasks):
         return torch.tensor([mark for _, mark in TASKS])[tasks.index]
@@ -53,7 +61,14 @@ class AdaptedMarks(GymnasiumDistribution):
 
     def __init__(self, workers=0, limit=None):
         splits = {"train": TASKS, "test": TASKS}
-        super().__init__("Marks-v0", partial(MarksEnv, limit=limit), splits, HORIZON, workers=workers, finite=True)
+        super().__init__(
+            "Marks-v0",
+            partial(MarksEnv, limit=limit),
+            splits,
+            HORIZON,
+            workers=workers,
+            finite=True,
+        )
 
     def sample(self, n, split, seed):
         tasks = super().sample(n, split, seed)
@@ -61,7 +76,7 @@ class AdaptedMarks(GymnasiumDistribution):
 
 
 def source_of(distribution, rows):
-    """A source in which row i's j-th task is rows[i][j], by its place in TASKS."""
+    """Return a source in which row i's j-th task is rows[i][j], by its place in TASKS."""
 
     def source(asking, counts):
         chosen = [rows[i][j] for i, j in zip(asking.tolist(), counts.tolist(), strict=True)]

@@ -1,4 +1,6 @@
-"""The same task is known again in whatever container its numbers come, and different tasks are told apart."""
+"""The same task is known again in whatever container its numbers come, and different tasks are told
+apart.
+"""
 
 import os
 import re
@@ -29,7 +31,8 @@ class Plain:
 
 class ById:
     def __init__(self, number, note):
-        self.number, self.note = number, note
+        self.number = number
+        self.note = note
 
     def __eq__(self, other):
         return self.number == other.number
@@ -96,14 +99,18 @@ def alike(one, other):
 
 
 def shown(value):
-    """How a test is named: without addresses, which differ between the processes that share the tests."""
+    """Return how a test is named.
+
+    Without addresses, which differ between the processes that share the tests.
+    """
     return re.sub(r" at 0x\w+", "", repr(value))[:30]
 
 
 @pytest.mark.parametrize(("one", "other"), ALIKE, ids=shown)
 def test_equal_content_is_the_same_task(one, other):
     assert alike(one, other)
-    assert alike({"task": [one]}, {"task": (other,)}) or isinstance(one, ById)  # only a task itself is asked what it is equal to
+    # Only a task itself is asked what it is equal to
+    assert alike({"task": [one]}, {"task": (other,)}) or isinstance(one, ById)
 
 
 @pytest.mark.parametrize(("one", "other"), APART, ids=shown)
@@ -124,7 +131,8 @@ def test_texts_that_name_one_file_are_the_same(tmp_path, monkeypatch):
 
 
 def test_what_holds_itself_has_a_key():
-    one, other = [1], [1]
+    one = [1]
+    other = [1]
     one.append(one)
     other.append(other)
     assert content_key(one) == content_key(other) != content_key([1])

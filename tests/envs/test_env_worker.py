@@ -1,4 +1,7 @@
-"""What passes between rows and their environments: spaces of every kind, success, and faults named by task, row and step."""
+"""What passes between rows and their environments.
+
+Spaces of every kind, success, and faults named by task, row and step.
+"""
 
 from itertools import pairwise
 
@@ -61,9 +64,14 @@ def test_observations_of_every_kind_arrive_in_their_types(space, value, dtype):
 
     distribution = GymnasiumDistribution("Shows-v0", Shows, {"train": [1]})
     env = MetaEpisodeEnv(distribution, Steps(9), 2, generator())
-    for step in (env.reset(fresh_tasks(distribution, "train", 2, 0)), env.step(torch.zeros(2, dtype=torch.int64))[0]):
+    for step in (
+        env.reset(fresh_tasks(distribution, "train", 2, 0)),
+        env.step(torch.zeros(2, dtype=torch.int64))[0],
+    ):
         assert step.observation.dtype == dtype
-        assert np.array_equal(step.observation[1].numpy(), np.asarray(value, step.observation.numpy().dtype))
+        assert np.array_equal(
+            step.observation[1].numpy(), np.asarray(value, step.observation.numpy().dtype)
+        )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +113,10 @@ def test_tasks_must_share_their_spaces():
     env = MetaEpisodeEnv(distribution, Episodes(1, 0), 2, generator())
     with pytest.raises(
         PlugInError,
-        match=r"Doors-v0: train task 1 \(3\), in row 1 at its episode's start, has the action space Discrete\(3\), .*Discrete\(2\)",
+        match=(
+            r"Doors-v0: train task 1 \(3\), in row 1 at its episode's start, has the action space"
+            r" Discrete\(3\), .*Discrete\(2\)"
+        ),
     ):
         env.reset(in_order(distribution, [[0], [1]]))
 
@@ -117,7 +128,9 @@ def test_bounds_of_observations_may_differ():
         return env
 
     distribution = GymnasiumDistribution("Walk-v0", make_env, {"train": [1.0, 2.0]})
-    MetaEpisodeEnv(distribution, Episodes(1, 0), 2, generator()).reset(in_order(distribution, [[0], [1]]))
+    MetaEpisodeEnv(distribution, Episodes(1, 0), 2, generator()).reset(
+        in_order(distribution, [[0], [1]])
+    )
 
 
 def test_what_make_env_returns_must_be_an_environment():
@@ -125,8 +138,13 @@ def test_what_make_env_returns_must_be_an_environment():
         return Spy(1) if task == 0 else "no environment"
 
     distribution = GymnasiumDistribution("Odd-v0", make_env, {"train": [0, 1]})
-    with pytest.raises(PlugInError, match=r"train task 1 \(1\), in row 0 .* make_env must return a gymnasium.Env, not a str"):
-        MetaEpisodeEnv(distribution, Episodes(1, 0), 1, generator()).reset(in_order(distribution, [[1]]))
+    with pytest.raises(
+        PlugInError,
+        match=r"train task 1 \(1\), in row 0 .* make_env must return a gymnasium.Env, not a str",
+    ):
+        MetaEpisodeEnv(distribution, Episodes(1, 0), 1, generator()).reset(
+            in_order(distribution, [[1]])
+        )
 
 
 @pytest.mark.parametrize("value", [5, 0, -1, 2.5, np.array([2])])
@@ -143,7 +161,13 @@ def test_observations_outside_a_discrete_space_are_named(value):
     distribution = GymnasiumDistribution("Shows-v0", Shows, {"train": [1, 2]})
     env = MetaEpisodeEnv(distribution, Episodes(1, 0), 2, generator())
     env.reset(in_order(distribution, [[0], [1]]))
-    with pytest.raises(PlugInError, match=r"Shows-v0: train task 1 \(2\), in row 1 at step 1 of its episode, gave (the|an) observation"):
+    with pytest.raises(
+        PlugInError,
+        match=(
+            r"Shows-v0: train task 1 \(2\), in row 1 at step 1 of its episode, gave (the|an)"
+            r" observation"
+        ),
+    ):
         env.step(torch.zeros(2, dtype=torch.int64))
 
 
@@ -155,18 +179,27 @@ def test_observations_outside_a_discrete_space_are_named(value):
         ("nan reward", "gave the reward nan, which is not finite"),
         ("nan observation", r"gave the observation \[nan, nan\], which is not finite"),
         ("shape", r"gave an observation of shape \(3,\); its space Box.* has shape \(2,\)"),
-        ("four", r"step must return \(observation, reward, terminated, truncated, info\), not \(array"),
+        (
+            "four",
+            r"step must return \(observation, reward, terminated, truncated, info\), not \(array",
+        ),
     ],
 )
 def test_a_fault_is_named_by_task_row_and_step(fault, problem, workers):
-    distribution = GymnasiumDistribution("NoisyWalk-v0", NoisyWalk, {"train": [0.0, fault]}, 5, workers=workers)
+    distribution = GymnasiumDistribution(
+        "NoisyWalk-v0", NoisyWalk, {"train": [0.0, fault]}, 5, workers=workers
+    )
     env = MetaEpisodeEnv(distribution, Steps(50), 3, generator())
     env.reset(in_order(distribution, [[0], [1], [0]]))
-    sentence = rf"(?s)NoisyWalk-v0: train task 1 \('{fault}'\), in row 1 at step 2 of its episode, {problem}"
+    sentence = (
+        rf"(?s)NoisyWalk-v0: train task 1 \('{fault}'\), in row 1 at step 2 of its episode,"
+        rf" {problem}"
+    )
     with pytest.raises(PlugInError, match=sentence) as caught:
         play(env, 40)
     if fault == "raise" and workers:
-        assert 'raise RuntimeError("the walk is blocked")' in str(caught.value)  # the environment's own traceback
+        # The environment's own traceback
+        assert 'raise RuntimeError("the walk is blocked")' in str(caught.value)
     env.close()
 
 
@@ -179,18 +212,28 @@ def test_a_fault_at_the_start_is_named():
         def reset(self, *, seed=None, options=None):
             return np.zeros(3)
 
-    for kind, problem in ((Stuck, "raised OSError while reset: no such maze"), (Bare, r"reset must return \(observation, info\)")):
+    for kind, problem in (
+        (Stuck, "raised OSError while reset: no such maze"),
+        (Bare, r"reset must return \(observation, info\)"),
+    ):
         distribution = GymnasiumDistribution("Spy-v0", kind, {"train": [1]})
-        with pytest.raises(PlugInError, match=rf"train task 0 \(1\), in row 0 at its episode's start, {problem}"):
-            MetaEpisodeEnv(distribution, Episodes(1, 0), 1, generator()).reset(fresh_tasks(distribution, "train", 1, 0))
+        with pytest.raises(
+            PlugInError, match=rf"train task 0 \(1\), in row 0 at its episode's start, {problem}"
+        ):
+            MetaEpisodeEnv(distribution, Episodes(1, 0), 1, generator()).reset(
+                fresh_tasks(distribution, "train", 1, 0)
+            )
 
 
 def test_arrays_share_one_memory_on_cache_lines_of_their_own():
     rows = GymnasiumDistribution("Spy-v0", Spy, {"train": [1]}).open(3, generator())
     size = bytes_needed(rows.spec, 3)
     memory = bytearray(size)
-    arrays, again = arrays_in(memory, rows.spec, 3), arrays_in(memory, rows.spec, 3)
-    starts = sorted((array.__array_interface__["data"][0], array.nbytes) for array in vars(arrays).values())
+    arrays = arrays_in(memory, rows.spec, 3)
+    again = arrays_in(memory, rows.spec, 3)
+    starts = sorted(
+        (array.__array_interface__["data"][0], array.nbytes) for array in vars(arrays).values()
+    )
     assert all((start - starts[0][0]) % 64 == 0 for start, _ in starts)
     assert all(start + length <= following for (start, length), (following, _) in pairwise(starts))
     assert starts[-1][0] + starts[-1][1] - starts[0][0] <= size
@@ -200,7 +243,13 @@ def test_arrays_share_one_memory_on_cache_lines_of_their_own():
 
 
 def player(num_rows: int, rows: range) -> RowPlayer:
-    spec = EnvSpec("Walk-v0", NoisyWalk, (("train", (0.0, 0.5)), ("test", (1.0,))), NoisyWalk.observation_space, NoisyWalk.action_space)
+    spec = EnvSpec(
+        "Walk-v0",
+        NoisyWalk,
+        (("train", (0.0, 0.5)), ("test", (1.0,))),
+        NoisyWalk.observation_space,
+        NoisyWalk.action_space,
+    )
     some = RowPlayer(spec, arrays_in(bytearray(bytes_needed(spec, num_rows)), spec, num_rows), rows)
     some.arrays.begin[:] = some.arrays.wanted[:] = True
     return some
@@ -231,7 +280,8 @@ def test_rows_that_are_not_wanted_stand_still():
 
 def test_an_episode_is_what_the_environment_gives_for_its_seed():
     one = player(1, range(1))
-    one.arrays.index[:], one.arrays.seed[:] = 1, 12
+    one.arrays.index[:] = 1
+    one.arrays.seed[:] = 12
     one.reset()
     env = NoisyWalk(0.5)
     assert one.arrays.observation[0] == pytest.approx(env.reset(seed=12)[0])
@@ -241,7 +291,11 @@ def test_an_episode_is_what_the_environment_gives_for_its_seed():
         observation, reward, terminated, truncated, info = env.step(action)
         assert one.arrays.observation[0] == pytest.approx(observation)
         assert one.arrays.reward[0] == reward
-        assert (one.arrays.terminated[0], one.arrays.truncated[0], one.arrays.success[0]) == (terminated, truncated, info["success"])
+        assert (one.arrays.terminated[0], one.arrays.truncated[0], one.arrays.success[0]) == (
+            terminated,
+            truncated,
+            info["success"],
+        )
         if terminated:
             break
 
@@ -271,7 +325,9 @@ def test_rows_draw_what_their_environment_draws(mode, drawn):
         assert pictures == [None, None]
 
 
-@pytest.mark.parametrize("picture", [None, np.zeros((2, 3)), np.zeros((2, 3, 3)), [np.zeros((2, 3, 3), np.uint8)] * 2])
+@pytest.mark.parametrize(
+    "picture", [None, np.zeros((2, 3)), np.zeros((2, 3, 3)), [np.zeros((2, 3, 3), np.uint8)] * 2]
+)
 def test_pictures_of_another_form_are_refused(picture):
     class Odd(Spy):
         render_mode = "rgb_array"
@@ -282,5 +338,8 @@ def test_pictures_of_another_form_are_refused(picture):
     distribution = GymnasiumDistribution("Odd-v0", Odd, {"train": [5]})
     env = MetaEpisodeEnv(distribution, Steps(3), 1, generator())
     env.reset(fresh_tasks(distribution, "train", 1, 0))
-    with pytest.raises(PlugInError, match=r"Odd-v0: train task 0 \(5\), in row 0.*a picture is uint8 \[height, width, 3\]"):
+    with pytest.raises(
+        PlugInError,
+        match=r"Odd-v0: train task 0 \(5\), in row 0.*a picture is uint8 \[height, width, 3\]",
+    ):
         env._rows.render(0)

@@ -18,7 +18,9 @@ TASKS = {"train": [0.0, 0.5, 1.0], "test": [0.25, 0.75]}
 
 
 def walks(**arguments) -> GymnasiumDistribution:
-    return GymnasiumDistribution("NoisyWalk-v0", NoisyWalk, **{"splits": TASKS, "horizon": 5, **arguments})
+    return GymnasiumDistribution(
+        "NoisyWalk-v0", NoisyWalk, **{"splits": TASKS, "horizon": 5, **arguments}
+    )
 
 
 @pytest.fixture
@@ -48,7 +50,10 @@ def test_sample_goes_through_shuffled_lists_and_is_pure():
     for first in (0, 3):
         assert sorted(tasks.index[first : first + 3].tolist()) == [0, 1, 2]
     assert distribution.sample(2, "train", 3).fingerprint == tasks[:2].fingerprint
-    assert len({tuple(distribution.sample(3, "train", seed).index.tolist()) for seed in range(40)}) == 6
+    assert (
+        len({tuple(distribution.sample(3, "train", seed).index.tolist()) for seed in range(40)})
+        == 6
+    )
     assert len(distribution.sample(0, "train", 3)) == 0
 
 
@@ -57,7 +62,9 @@ def test_tasks_stand_for_values_of_their_split():
     assert sorted(distribution.values(distribution.sample(3, "train", 0))) == [0.0, 0.5, 1.0]
     assert sorted(distribution.values(distribution.sample(2, "test", 0))) == [0.25, 0.75]
     assert distribution.sample(2, "test", 0).split.tolist() == [1, 1]
-    with pytest.raises(ValueError, match=r"NoisyWalk-v0 has no split 'extrapolate'; choose one of train, test\."):
+    with pytest.raises(
+        ValueError, match=r"NoisyWalk-v0 has no split 'extrapolate'; choose one of train, test\."
+    ):
         distribution.sample(1, "extrapolate", 0)
 
 
@@ -75,16 +82,28 @@ def test_splits_that_share_a_task_are_refused_unless_finite(train, test):
     def make_env(task):
         return NoisyWalk(0.0)
 
-    with pytest.raises(ValueError, match=r"train task \d and test task \d are the same, .*keep the splits apart.*finite=True"):
+    with pytest.raises(
+        ValueError,
+        match=r"train task \d and test task \d are the same, .*keep the splits apart.*finite=True",
+    ):
         GymnasiumDistribution("Walk-v0", make_env, {"train": train, "test": test})
-    assert GymnasiumDistribution("Walk-v0", make_env, {"train": train, "test": test}, finite=True).finite
-    GymnasiumDistribution("Walk-v0", make_env, {"train": train + train})  # twice within a split weighs it double
+    assert GymnasiumDistribution(
+        "Walk-v0", make_env, {"train": train, "test": test}, finite=True
+    ).finite
+    # Twice within a split weighs it double
+    GymnasiumDistribution("Walk-v0", make_env, {"train": train + train})
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"splits": {}}, "splits must be a dict from train, test, extrapolate, validation to lists of tasks; it has none"),
+        (
+            {"splits": {}},
+            (
+                "splits must be a dict from train, test, extrapolate, validation to lists of tasks;"
+                " it has none"
+            ),
+        ),
         ({"splits": {"train": [1.0], "valid": [2.0]}}, "it has train, valid"),
         ({"splits": {"train": [1.0], "test": []}}, "the split 'test' has no tasks"),
         ({"horizon": 0}, "horizon must be at least 1, not 0"),
@@ -131,7 +150,8 @@ def test_an_environment_is_kept_while_its_task_stays_and_closed_when_it_changes(
     Spy.log.clear()
     env = MetaEpisodeEnv(spies, Episodes(2, 0), 1, generator())
     env.reset(in_order(spies, [[1, 1, 0]]))
-    for _ in range(8):  # two meta-episodes of two episodes of two steps in one task, then another task
+    # Two meta-episodes of two episodes of two steps in one task, then another task
+    for _ in range(8):
         env.step(torch.zeros(1, dtype=torch.int64))
     calls = [entry[:2] for entry in Spy.log]
     assert calls == [("make", 2), *[("reset", 2)] * 4, ("close", 2), ("make", 1), ("reset", 1)]
@@ -148,7 +168,8 @@ def test_seeds_of_a_row_do_not_depend_on_the_clocks_of_others(spies):
         for _ in range(12):
             env.step(torch.zeros(4, dtype=torch.int64))
         env.close()
-        seeds.append([entry[2] for entry in Spy.log if entry[:2] == ("reset", 3)][:4])  # the first row's task is its alone
+        # The first row's task is its alone
+        seeds.append([entry[2] for entry in Spy.log if entry[:2] == ("reset", 3)][:4])
     assert seeds[0] == seeds[1]
     assert len(set(seeds[0])) == 4
     assert all(isinstance(seed, int) and 0 <= seed < 2**31 for seed in seeds[0])
@@ -156,13 +177,21 @@ def test_seeds_of_a_row_do_not_depend_on_the_clocks_of_others(spies):
 
 def test_rows_of_one_task_have_noise_of_their_own():
     distribution = walks(splits={"train": [0.5]})
-    step = MetaEpisodeEnv(distribution, Episodes(1, 0), 6, generator()).reset(fresh_tasks(distribution, "train", 6, 0))
+    step = MetaEpisodeEnv(distribution, Episodes(1, 0), 6, generator()).reset(
+        fresh_tasks(distribution, "train", 6, 0)
+    )
     assert len(set(step.observation[:, 0].tolist())) == 6
 
 
-@pytest.mark.parametrize(("rows", "workers", "processes"), [(1, 0, 0), (1, 1, 1), (3, 0, 3), (3, 1, 3), (2, 9, 2)])
-def test_where_a_process_can_hold_one_environment_only_each_row_has_its_own(rows, workers, processes):
-    distribution = GymnasiumDistribution("Alone-v0", Alone, TASKS, horizon=2, workers=workers, one_per_process=True)
+@pytest.mark.parametrize(
+    ("rows", "workers", "processes"), [(1, 0, 0), (1, 1, 1), (3, 0, 3), (3, 1, 3), (2, 9, 2)]
+)
+def test_where_a_process_can_hold_one_environment_only_each_row_has_its_own(
+    rows, workers, processes
+):
+    distribution = GymnasiumDistribution(
+        "Alone-v0", Alone, TASKS, horizon=2, workers=workers, one_per_process=True
+    )
     env = MetaEpisodeEnv(distribution, Episodes(1, 0), rows, generator())
     try:
         env.reset(fresh_tasks(distribution, "train", rows, 0))
@@ -183,7 +212,9 @@ def test_evaluate_plays_each_test_task_once_and_repeats_itself():
             return torch.randint(2, (len(step.observation),), generator=rng), ()
 
     distribution = walks(splits={"train": [0.0], "test": [0.1 * i for i in range(1, 9)]})
-    one, two = (metarl.evaluate(Still(), distribution, "test", 8, 0, Episodes(2, 1)) for _ in range(2))
+    one, two = (
+        metarl.evaluate(Still(), distribution, "test", 8, 0, Episodes(2, 1)) for _ in range(2)
+    )
     assert one.rows().equals(two.rows())
     assert one.fingerprint == two.fingerprint
     assert one.rows().groupby("task").size().tolist() == [3] * 8
@@ -195,7 +226,9 @@ def test_evaluate_plays_each_test_task_once_and_repeats_itself():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_observations_and_rewards_arrive_on_the_generators_device(workers):
-    distribution = GymnasiumDistribution("Spy-v0", Spy, {"train": [1, 2, 3, 4]}, horizon=8, workers=workers)
+    distribution = GymnasiumDistribution(
+        "Spy-v0", Spy, {"train": [1, 2, 3, 4]}, horizon=8, workers=workers
+    )
     env = MetaEpisodeEnv(distribution, Episodes(2, 0), 4, torch.Generator("cuda").manual_seed(0))
     step = env.reset(in_order(distribution, [[i] * 9 for i in range(4)]))
     for _ in range(3):
@@ -217,7 +250,9 @@ def test_other_packages_register_distributions_by_entry_point(tmp_path, monkeypa
     folder = tmp_path / "corridors-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: corridors\nVersion: 1.0\n")
-    (folder / "entry_points.txt").write_text("[metarl.distributions]\nCorridor-v3 = corridors:corridor\n")
+    (folder / "entry_points.txt").write_text(
+        "[metarl.distributions]\nCorridor-v3 = corridors:corridor\n"
+    )
     with pytest.raises(ValueError, match="There is no distribution 'Corridor-v3'"):
         metarl.make("Corridor-v3")
     monkeypatch.syspath_prepend(tmp_path)
@@ -262,10 +297,15 @@ def test_one_environment_is_told_from_what_makes_them():
         ({"finite": "no"}, "Any-v0: finite must be True or False, not 'no'"),
         ({"reveals": "no"}, "Any-v0: reveals must be True or False, not 'no'"),
         ({"one_per_process": 2}, "Any-v0: one_per_process must be True or False, not 2"),
-        ({"splits": {"train": "abc", "test": [1]}}, "the split 'train' needs a list of tasks, or a function that draws one, not 'abc'"),
+        (
+            {"splits": {"train": "abc", "test": [1]}},
+            "the split 'train' needs a list of tasks, or a function that draws one, not 'abc'",
+        ),
         ({"splits": None, "sampler": lambda rng: None}, "the sampler of train tasks returned None"),
     ],
 )
 def test_arguments_of_another_kind_get_a_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
-        metarl.GymnasiumDistribution("Any-v0", NoisyWalk, **{"splits": {"train": [0.0], "test": [1.0]}, **arguments})
+        metarl.GymnasiumDistribution(
+            "Any-v0", NoisyWalk, **{"splits": {"train": [0.0], "test": [1.0]}, **arguments}
+        )

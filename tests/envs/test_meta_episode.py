@@ -1,4 +1,7 @@
-"""Meta-episodes: the boundary between episodes, clocks, refilling, and rows that don't depend on each other."""
+"""Meta-episodes.
+
+The boundary between episodes, clocks, refilling, and rows that don't depend on each other.
+"""
 
 import gymnasium as gym
 import pytest
@@ -45,7 +48,8 @@ def row_of(record, i: int) -> list:
 def by_hand(tasks: list[int], row: int, budget, steps: int):
     """What one row must see, from the definition of a meta-episode, written as plain loops.
 
-    Yields (Step fields, Outcome fields without valid and exact_reward) as lists in field order, the first with None for the outcome.
+    Yields (Step fields, Outcome fields without valid and exact_reward) as lists in field order, the
+    first with None for the outcome.
     """
     j = 0
     length, mark = TASKS[tasks[0]]
@@ -53,25 +57,56 @@ def by_hand(tasks: list[int], row: int, budget, steps: int):
     yield [[mark, 0], 0, 0.0, False, False, [mark, 0], True], None
     for t in range(steps):
         action = 1 + (row + t) % 2
-        episode_step, meta_step = episode_step + 1, meta_step + 1
-        reward, shown = torch.tensor(mark + episode_step + action / 10).item(), [mark, episode_step]
+        episode_step = episode_step + 1
+        meta_step = meta_step + 1
+        reward = torch.tensor(mark + episode_step + action / 10).item()
+        shown = [mark, episode_step]
         terminated = episode_step == length
         out_of_steps = isinstance(budget, Steps) and meta_step == budget.total
         truncated = not terminated and (episode_step == HORIZON or out_of_steps)
         ended = terminated or truncated
-        over = out_of_steps or (isinstance(budget, Episodes) and ended and episode + 1 == budget.total)
+        over = out_of_steps or (
+            isinstance(budget, Episodes) and ended and episode + 1 == budget.total
+        )
         outcome = [reward, terminated, truncated, shown, terminated, j, episode, over]
         if over:
-            j, episode, episode_step, meta_step = j + 1, 0, 0, 0
+            j = j + 1
+            episode = 0
+            episode_step = 0
+            meta_step = 0
             length, mark = TASKS[tasks[j]]
             yield [[mark, 0], 0, 0.0, False, False, [mark, 0], True], outcome
             continue
         if ended:
-            episode, episode_step = episode + 1, 0
-        yield [[mark, 0] if ended else shown, action, reward, terminated, truncated, shown, False], outcome
+            episode = episode + 1
+            episode_step = 0
+        yield (
+            [
+                [mark, 0] if ended else shown,
+                action,
+                reward,
+                terminated,
+                truncated,
+                shown,
+                False,
+            ],
+            outcome,
+        )
 
 
-@pytest.mark.parametrize("budget", [Episodes(2, 0), Episodes(1, 1), Episodes(1, 0), Episodes(3, 2), Steps(1), Steps(3), Steps(4), Steps(7)])
+@pytest.mark.parametrize(
+    "budget",
+    [
+        Episodes(2, 0),
+        Episodes(1, 1),
+        Episodes(1, 0),
+        Episodes(3, 2),
+        Steps(1),
+        Steps(3),
+        Steps(4),
+        Steps(7),
+    ],
+)
 def test_every_row_sees_what_a_meta_episode_is(marks, budget):
     tasks = [[(i + 2 * j) % len(TASKS) for j in range(41)] for i in range(6)]
     env = MetaEpisodeEnv(marks, budget, 6, generator())
@@ -93,10 +128,32 @@ def test_two_episodes_of_two_steps_written_out(marks):
     assert final == [[20, 0], [20, 1], [20, 2], [20, 1], [60, 0], [60, 1]]
     reward = [record[0].prev_reward[0].item() for record in seen]
     assert reward == pytest.approx([0, 21.1, 22.2, 21.1, 0, 61.1])
-    assert [record[0].episode_start[0].item() for record in seen] == [True, False, True, False, True, False]
-    assert [record[0].meta_episode_start[0].item() for record in seen] == [True, False, False, False, True, False]
-    assert [record[1].reward[0].item() for record in seen[1:]] == pytest.approx([21.1, 22.2, 21.1, 22.2, 61.1])
-    assert [record[1].final_observation[0].tolist() for record in seen[1:]] == [[20, 1], [20, 2], [20, 1], [20, 2], [60, 1]]
+    assert [record[0].episode_start[0].item() for record in seen] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert [record[0].meta_episode_start[0].item() for record in seen] == [
+        True,
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert [record[1].reward[0].item() for record in seen[1:]] == pytest.approx(
+        [21.1, 22.2, 21.1, 22.2, 61.1]
+    )
+    assert [record[1].final_observation[0].tolist() for record in seen[1:]] == [
+        [20, 1],
+        [20, 2],
+        [20, 1],
+        [20, 2],
+        [60, 1],
+    ]
 
 
 def test_termination_at_the_horizon_is_no_truncation(marks):
@@ -118,7 +175,8 @@ def test_a_step_budget_cuts_and_truncates(marks):
     seen = play(env, source_of(marks, [[1], [2], [5]]), 3)  # lengths 2, 3, 9
     last = seen[3][1]
     assert last.meta_episode_end.tolist() == [True, True, True]
-    assert last.terminated.tolist() == [False, True, False]  # the second ends by itself at that very step
+    # The second ends by itself at that very step
+    assert last.terminated.tolist() == [False, True, False]
     assert last.truncated.tolist() == [True, False, True]
     assert last.episode.tolist() == [1, 0, 0]
     assert not bool(seen[2][1].meta_episode_end.any())
@@ -127,7 +185,8 @@ def test_a_step_budget_cuts_and_truncates(marks):
 def test_an_environments_own_limit_truncates():
     limited = AdaptedMarks(limit=2)
     env = MetaEpisodeEnv(limited, Episodes(2, 0), 2, generator())
-    seen = play(env, source_of(limited, [[1] * 9, [5] * 9]), 2)  # the first terminates at that very step
+    # The first terminates at that very step
+    seen = play(env, source_of(limited, [[1] * 9, [5] * 9]), 2)
     assert seen[2][1].terminated.tolist() == [True, False]
     assert seen[2][1].truncated.tolist() == [False, True]
     assert seen[2][0].observation.tolist() == [[20, 0], [60, 0]]
@@ -144,7 +203,13 @@ def test_without_refill_rows_stop_being_valid_after_their_only_meta_episode(mark
     assert torch.nonzero(ends).tolist() == [[1, 0], [5, 1], [7, 2]]
     for _, outcome in seen[1:]:
         over = ~outcome.valid
-        for value in (outcome.reward, outcome.terminated, outcome.truncated, outcome.success, outcome.meta_episode_end):
+        for value in (
+            outcome.reward,
+            outcome.terminated,
+            outcome.truncated,
+            outcome.success,
+            outcome.meta_episode_end,
+        ):
             assert not bool(value[over].any())
     assert not any(bool(step.meta_episode_start.any()) for step, _ in seen[1:])
 
@@ -160,7 +225,9 @@ def test_refilled_rows_take_their_next_task_at_once(marks):
     env = MetaEpisodeEnv(marks, Episodes(2, 0), 2, generator())
     seen = play(env, watched, 9)  # row 0 takes 2 steps a meta-episode, row 1 takes 8
     assert asked == [(0, 0), (1, 0), (0, 1), (0, 2), (0, 3), (0, 4), (1, 1)]
-    assert [outcome.task.tolist() for _, outcome in seen[1:]] == [[t // 2, t // 8] for t in range(9)]
+    assert [outcome.task.tolist() for _, outcome in seen[1:]] == [
+        [t // 2, t // 8] for t in range(9)
+    ]
     assert all(bool(outcome.valid.all()) for _, outcome in seen[1:])
 
 
@@ -180,9 +247,15 @@ def test_finished_gymnasium_rows_are_left_alone():
 @pytest.mark.parametrize("refill", [True, False])
 def test_tensor_gymnasium_and_worker_families_give_equal_streams(budget, refill):
     streams = []
-    for distribution, looks in ((Marks(), True), (Marks(), False), (AdaptedMarks(), True), (AdaptedMarks(workers=1), True)):
+    for distribution, looks in (
+        (Marks(), True),
+        (Marks(), False),
+        (AdaptedMarks(), True),
+        (AdaptedMarks(workers=1), True),
+    ):
         env = MetaEpisodeEnv(distribution, budget, 5, generator(), refill=refill)
-        env._checks_now = looks  # whether an episode has ended: without a look, as on a GPU, all steps go the long way
+        # Whether an episode has ended: without a look, as on a GPU, all steps go the long way
+        env._checks_now = looks
         streams.append(play(env, fresh_tasks(distribution, "train", 5, 1), min(30, env.max_steps)))
         env.close()
     for t, (step, outcome) in enumerate(streams[0]):
@@ -190,8 +263,10 @@ def test_tensor_gymnasium_and_worker_families_give_equal_streams(budget, refill)
             pairs = [*zip(step, other[0], strict=True)]
             if outcome is not None:
                 pairs += zip(outcome[:-1], other[1][:-1], strict=True)
-                pairs.append((outcome.exact_reward, other[1].exact_reward.to(torch.float32)))  # these are computed in float64
-            keep = slice(None) if outcome is None else outcome.valid  # what a finished row shows means nothing
+                # These are computed in float64
+                pairs.append((outcome.exact_reward, other[1].exact_reward.to(torch.float32)))
+            # What a finished row shows means nothing
+            keep = slice(None) if outcome is None else outcome.valid
             for one, two in pairs:
                 assert one.dtype == two.dtype
                 assert torch.equal(one[keep], two[keep])
@@ -204,7 +279,8 @@ class Lengths(TaskDistribution):
     horizon = 5
 
     def __init__(self):
-        self.observation_space, self.action_space = Marks.observation_space, Marks.action_space
+        self.observation_space = Marks.observation_space
+        self.action_space = Marks.action_space
 
     def sample(self, n, split, seed):
         return metarl.make("BernoulliBandit-v0", arms=2).sample(n, split, seed)
@@ -222,12 +298,18 @@ def noisy(id: str) -> TaskDistribution:
     return Lengths() if id == "Lengths-v0" else metarl.make(id)
 
 
-@pytest.mark.parametrize("id", ["Lengths-v0", "RandomMDP-v0", "BernoulliBandit-v0", "GaussianBandit-v0"])
+@pytest.mark.parametrize(
+    "id", ["Lengths-v0", "RandomMDP-v0", "BernoulliBandit-v0", "GaussianBandit-v0"]
+)
 @pytest.mark.parametrize("refill", [True, False])
 def test_a_row_does_not_depend_on_what_other_rows_do(id, refill):
-    """Other rows get other tasks and other actions, so that their clocks differ too; row 1 stays as it is, bit for bit."""
+    """Other rows get other tasks and other actions, so that their clocks differ too.
+
+    Row 1 stays as it is, bit for bit.
+    """
     distribution = noisy(id)
-    action_count, base = int(distribution.action_space.n), fresh_tasks(distribution, "train", 4, 0)
+    action_count = int(distribution.action_space.n)
+    base = fresh_tasks(distribution, "train", 4, 0)
     streams = []
     for play_seed in (1, 2):
         others = fresh_tasks(distribution, "train", 4, play_seed)
@@ -235,7 +317,8 @@ def test_a_row_does_not_depend_on_what_other_rows_do(id, refill):
         def source(rows, counts, others=others):
             return base(rows, counts).where(rows != 1, others(rows, counts))
 
-        rng, own = generator(play_seed), generator(7)
+        rng = generator(play_seed)
+        own = generator(7)
         env = MetaEpisodeEnv(distribution, Episodes(3, 0), 4, generator(0), refill=refill)
         records = [env.reset(source)]
         for _ in range(24):
@@ -251,7 +334,8 @@ def test_a_row_does_not_depend_on_what_other_rows_do(id, refill):
 @pytest.mark.parametrize("id", ["Lengths-v0", "RandomMDP-v0"])
 def test_with_a_generator_each_a_row_plays_as_it_would_alone(id):
     distribution = noisy(id)
-    source, count = fresh_tasks(distribution, "train", 3, 0), int(distribution.action_space.n)
+    source = fresh_tasks(distribution, "train", 3, 0)
+    count = int(distribution.action_space.n)
     actions = torch.randint(count, (30, 3), generator=generator())
     together = MetaEpisodeEnv(distribution, Episodes(2, 0), 3, [generator(i) for i in range(3)])
     streams = [[together.reset(source)]]
@@ -287,7 +371,8 @@ def test_no_global_generator_is_touched():
 def test_reset_starts_over():
     env = MetaEpisodeEnv(Marks(), Episodes(2, 0), 2, generator())
     source = source_of(Marks(), [[1, 2, 3], [4, 5, 0]])
-    first, second = play(env, source, 5), play(env, source, 5)
+    first = play(env, source, 5)
+    second = play(env, source, 5)
     for (step, _), (again, _) in zip(first, second, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(step, again, strict=True))
 
@@ -312,7 +397,9 @@ class Faulty(Marks):
         if self.fault == "NaN reward":
             return transition._replace(reward=torch.where(here, torch.nan, transition.reward))
         if self.fault == "NaN observation":
-            return transition._replace(observation=torch.where(here[:, None], torch.nan, transition.observation))
+            return transition._replace(
+                observation=torch.where(here[:, None], torch.nan, transition.observation)
+            )
         if self.fault.startswith("shape of "):
             name = self.fault.removeprefix("shape of ")
             return transition._replace(**{name: getattr(transition, name)[..., None]})
@@ -322,7 +409,10 @@ class Faulty(Marks):
 @pytest.mark.parametrize("fault", ["NaN reward", "NaN observation"])
 def test_values_that_are_not_finite_are_named_by_task_and_step(fault):
     env = MetaEpisodeEnv(Faulty(fault), Episodes(2, 0), 4, generator())
-    with pytest.raises(PlugInError, match=r"Marks-v0: .* not finite .* the task of row 2 \(its task number 0\) at step 2\."):
+    with pytest.raises(
+        PlugInError,
+        match=r"Marks-v0: .* not finite .* the task of row 2 \(its task number 0\) at step 2\.",
+    ):
         play(env, source_of(Marks(), [[i] * 9 for i in range(4)]), 8)
 
 
@@ -333,7 +423,11 @@ def test_a_later_task_is_named_by_its_number():
 
 
 @pytest.mark.parametrize(
-    ("rows", "where"), [([[2]], r"row 0 \(its task number 0\) at step 0"), ([[1, 2]], r"row 0 \(its task number 1\) at step 0")]
+    ("rows", "where"),
+    [
+        ([[2]], r"row 0 \(its task number 0\) at step 0"),
+        ([[1, 2]], r"row 0 \(its task number 1\) at step 0"),
+    ],
 )
 def test_a_start_that_is_not_finite_is_named_too(rows, where):
     env = MetaEpisodeEnv(Faulty("infinite start"), Episodes(1, 0), 1, generator())
@@ -343,14 +437,16 @@ def test_a_start_that_is_not_finite_is_named_too(rows, where):
 
 def test_what_finished_rows_give_is_not_looked_at():
     env = MetaEpisodeEnv(Faulty("infinite start"), Episodes(1, 0), 2, generator(), refill=False)
-    distribution, asked = Marks(), []
+    distribution = Marks()
+    asked = []
 
     def source(rows, counts):
         asked.append(rows)
         return distribution.sample(6, "train", 0)[[0, 5]]
 
     env.reset(source)
-    env._tasks = distribution.sample(6, "train", 0)[[2, 5]]  # what row 0 starts after its only meta-episode is infinite
+    # What row 0 starts after its only meta-episode is infinite
+    env._tasks = distribution.sample(6, "train", 0)[[2, 5]]
     seen = [env.step(actions_of(2, t)) for t in range(4)]
     assert [outcome.valid.tolist() for _, outcome in seen] == [[True, True], *[[False, True]] * 3]
     assert len(asked) == 1
@@ -359,7 +455,9 @@ def test_what_finished_rows_give_is_not_looked_at():
 @pytest.mark.parametrize("name", ["reward", "observation", "terminated", "success"])
 def test_wrong_shapes_are_named(name):
     env = MetaEpisodeEnv(Faulty(f"shape of {name}"), Episodes(2, 0), 4, generator())
-    with pytest.raises(PlugInError, match=rf"Marks-v0: step 1 gave {name} of shape \(4, .*\), not \(4"):
+    with pytest.raises(
+        PlugInError, match=rf"Marks-v0: step 1 gave {name} of shape \(4, .*\), not \(4"
+    ):
         play(env, fresh_tasks(Marks(), "train", 4, 0), 1)
 
 
@@ -397,7 +495,20 @@ def test_bad_arguments_get_a_sentence():
 
 def test_types_of_tensors():
     spaces = gym.spaces
-    image, vector = spaces.Box(0, 255, (2, 2, 3), "uint8"), spaces.Box(-1, 1, (2,), "float64")
+    image = spaces.Box(0, 255, (2, 2, 3), "uint8")
+    vector = spaces.Box(-1, 1, (2,), "float64")
     kinds = [image, vector, spaces.Discrete(2), spaces.MultiDiscrete([2, 3]), spaces.MultiBinary(2)]
-    assert [observation_dtype(space) for space in kinds] == [torch.uint8, torch.float32, torch.int64, torch.int64, torch.int64]
-    assert [action_dtype(space) for space in kinds] == [torch.float32, torch.float32, torch.int64, torch.int64, torch.int64]
+    assert [observation_dtype(space) for space in kinds] == [
+        torch.uint8,
+        torch.float32,
+        torch.int64,
+        torch.int64,
+        torch.int64,
+    ]
+    assert [action_dtype(space) for space in kinds] == [
+        torch.float32,
+        torch.float32,
+        torch.int64,
+        torch.int64,
+        torch.int64,
+    ]

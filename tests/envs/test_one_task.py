@@ -7,7 +7,9 @@ from metarl.envs.one_task import one_task
 from metarl.tasks.mdps.identity import Identity
 from tests.checks.line import Line
 
-LINES = GymnasiumDistribution("Line-v0", Line, {"train": [-3.0, 3.0], "test": [-2.5, 2.5, 1.0]}, horizon=8)
+LINES = GymnasiumDistribution(
+    "Line-v0", Line, {"train": [-3.0, 3.0], "test": [-2.5, 2.5, 1.0]}, horizon=8
+)
 
 
 def test_it_has_that_task_and_no_other():
@@ -21,7 +23,9 @@ def test_it_has_that_task_and_no_other():
 
 @pytest.mark.parametrize(("split", "index"), [("extrapolate", 0), ("test", 3), ("test", -1)])
 def test_what_is_not_there(split, index):
-    with pytest.raises(ValueError, match=r"no split 'extrapolate'|no task (3|-1) in its split 'test'; it has 3"):
+    with pytest.raises(
+        ValueError, match=r"no split 'extrapolate'|no task (3|-1) in its split 'test'; it has 3"
+    ):
         one_task(LINES, split, index)
 
 

@@ -1,4 +1,7 @@
-"""Worker processes end with whoever started them, and say what they died of; `test_workers.py` and `test_data_parallel.py` try the rest."""
+"""Worker processes end with whoever started them, and say what they died of.
+
+`test_workers.py` and `test_data_parallel.py` try the rest.
+"""
 
 import os
 import signal

@@ -1,4 +1,7 @@
-"""Tasks that a user's function draws without end: the same everywhere, in one split only, and in all that plays them."""
+"""Tasks that a user's function draws without end.
+
+The same everywhere, in one split only, and in all that plays them.
+"""
 
 import numpy as np
 import pytest
@@ -39,12 +42,20 @@ def test_one_function_draws_for_all_splits_and_none_shares_a_task(sampler):
 
 
 def test_sampling_is_pure_and_fingerprints_are_of_content():
-    one, other = walks(sampler=drift), walks(sampler=lambda rng: np.float64(rng.uniform(-1, 1)))
+    one = walks(sampler=drift)
+    other = walks(sampler=lambda rng: np.float64(rng.uniform(-1, 1)))
     tasks = one.sample(6, "train", 3)
-    assert tasks.fingerprint == one.sample(6, "train", 3).fingerprint == other.sample(6, "train", 3).fingerprint
+    assert (
+        tasks.fingerprint
+        == one.sample(6, "train", 3).fingerprint
+        == other.sample(6, "train", 3).fingerprint
+    )
     assert one.values(tasks) == other.values(other.sample(6, "train", 3))
     assert tasks.fingerprint != one.sample(6, "train", 4).fingerprint
-    assert tasks.fingerprint != walks(sampler=lambda rng: 2 * drift(rng)).sample(6, "train", 3).fingerprint
+    assert (
+        tasks.fingerprint
+        != walks(sampler=lambda rng: 2 * drift(rng)).sample(6, "train", 3).fingerprint
+    )
     assert len(one.sample(0, "train", 3)) == 0
     assert tasks[[1, 2]].content.dtype == torch.int64
 
@@ -61,9 +72,19 @@ def test_tasks_of_a_list_are_drawn_again():
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_evaluation_and_training_play_them(workers):
-    family, budget = walks(sampler=drift, workers=workers), metarl.Episodes(2)
-    result = metarl.evaluate(metarl.make_agent("random", family, budget), family, "test", 5, 0, budget)
-    again = metarl.evaluate(metarl.make_agent("random", walks(sampler=drift), budget), walks(sampler=drift), "test", 5, 0, budget)
+    family = walks(sampler=drift, workers=workers)
+    budget = metarl.Episodes(2)
+    result = metarl.evaluate(
+        metarl.make_agent("random", family, budget), family, "test", 5, 0, budget
+    )
+    again = metarl.evaluate(
+        metarl.make_agent("random", walks(sampler=drift), budget),
+        walks(sampler=drift),
+        "test",
+        5,
+        0,
+        budget,
+    )
     assert np.array_equal(result.returns, again.returns)
     assert result.fingerprint == again.fingerprint
     if not workers:
@@ -71,20 +92,40 @@ def test_evaluation_and_training_play_them(workers):
 
 
 def test_checks_pass():
-    assert "played validation: 32 tasks" in str(check_distribution(lambda: walks(sampler=drift, reveals=True)))
+    assert "played validation: 32 tasks" in str(
+        check_distribution(lambda: walks(sampler=drift, reveals=True))
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         ({"sampler": 3}, "sampler must be a function of a NumPy generator"),
-        ({"splits": {"train": 3}}, "the split 'train' needs a list of tasks, or a function that draws one, not 3"),
-        ({"sampler": lambda: 1}, "the sampler of train tasks raised TypeError.* called with a NumPy generator"),
-        ({"sampler": lambda rng: object().__hash__}, "gives another task for the same generator|none was for"),
-        ({"sampler": lambda rng, own=np.random.default_rng(0): own.random()}, "draw from the generator that it is called with"),
+        (
+            {"splits": {"train": 3}},
+            "the split 'train' needs a list of tasks, or a function that draws one, not 3",
+        ),
+        (
+            {"sampler": lambda: 1},
+            "the sampler of train tasks raised TypeError.* called with a NumPy generator",
+        ),
+        (
+            {"sampler": lambda rng: object().__hash__},
+            "gives another task for the same generator|none was for",
+        ),
+        (
+            {"sampler": lambda rng, own=np.random.default_rng(0): own.random()},
+            "draw from the generator that it is called with",
+        ),
         ({"sampler": lambda rng: 1}, "of 1000 tasks that the sampler drew none was for the split"),
-        ({"splits": {"train": whole, "test": whole}}, "the samplers of train and test draw the same task"),
-        ({"splits": {"train": lambda rng: 1, "test": [1]}}, "none was for the split 'train', since other splits have them all"),
+        (
+            {"splits": {"train": whole, "test": whole}},
+            "the samplers of train and test draw the same task",
+        ),
+        (
+            {"splits": {"train": lambda rng: 1, "test": [1]}},
+            "none was for the split 'train', since other splits have them all",
+        ),
     ],
 )
 def test_what_is_no_sampler_gets_a_sentence(arguments, sentence):

@@ -18,10 +18,12 @@ MIB = 2**20
 
 def test_a_process_knows_what_it_takes():
     code = (  # a fresh one, so that nothing else comes or goes
-        "import numpy as np; from metarl.envs.worker_memory import own_bytes; before = own_bytes(); "
-        "ballast = np.ones(2**26, np.uint8); print(own_bytes() - before, len(ballast))"
+        "import numpy as np; from metarl.envs.worker_memory import own_bytes; before = own_bytes();"
+        " ballast = np.ones(2**26, np.uint8); print(own_bytes() - before, len(ballast))"
     )
-    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
     assert 60 * MIB < int(printed.split()[0]) < 70 * MIB
 
 
@@ -34,7 +36,10 @@ def test_memory_is_that_of_the_machine_or_of_its_container():
 def test_too_many_workers_are_refused_with_how_many_there_is_room_for(monkeypatch):
     monkeypatch.setattr(worker_memory, "available_bytes", lambda: 900 * MIB)
     check_memory("Game-v0", 10, 100 * MIB)  # the first one runs already
-    sentence = r"Game-v0: 11 worker processes need about 1\.1 GiB of memory \(100 MiB each, .*\), and 1\.0 GiB are free; use at most 10:"
+    sentence = (
+        r"Game-v0: 11 worker processes need about 1\.1 GiB of memory \(100 MiB each, .*\), and 1\.0"
+        r" GiB are free; use at most 10:"
+    )
     with pytest.raises(ValueError, match=sentence):
         check_memory("Game-v0", 11, 100 * MIB)
 
@@ -50,9 +55,15 @@ def test_nothing_but_the_first_worker_starts_where_memory_is_short(monkeypatch, 
 
     monkeypatch.setattr(subprocess, "Popen", counted)
     monkeypatch.setattr(worker_memory, "available_bytes", lambda: 300 * MIB)
-    distribution = GymnasiumDistribution("Heavy-v0", Heavy, {"test": [0.0]}, 9, workers=9, one_per_process=one_per_process)
+    distribution = GymnasiumDistribution(
+        "Heavy-v0", Heavy, {"test": [0.0]}, 9, workers=9, one_per_process=one_per_process
+    )
     with pytest.raises(
-        ValueError, match=r"Heavy-v0: 9 worker processes need about (0\.[6-9]|1\.[0-2]) GiB .* use at most [3-5]: set fewer workers"
+        ValueError,
+        match=(
+            r"Heavy-v0: 9 worker processes need about (0\.[6-9]|1\.[0-2]) GiB .* use at most [3-5]:"
+            r" set fewer workers"
+        ),
     ):
         MetaEpisodeEnv(distribution, Steps(5), 9, torch.Generator())
     assert len(started) == 1
@@ -61,7 +72,9 @@ def test_nothing_but_the_first_worker_starts_where_memory_is_short(monkeypatch, 
 
 def test_the_measured_worker_plays_as_any(monkeypatch):
     monkeypatch.setattr(workers, "plainly_enough", lambda workers: False)
-    distribution = GymnasiumDistribution("NoisyWalk-v0", NoisyWalk, {"train": [0.0, 0.5, 1.0]}, 6, workers=2)
+    distribution = GymnasiumDistribution(
+        "NoisyWalk-v0", NoisyWalk, {"train": [0.0, 0.5, 1.0]}, 6, workers=2
+    )
     seen = []
     for processes in (0, 2):
         distribution.workers = processes
@@ -72,7 +85,11 @@ def test_the_measured_worker_plays_as_any(monkeypatch):
         if processes:
             assert 5 * MIB < env._rows.arrays.taken[0] < 500 * MIB
         env.close()
-    assert all(torch.equal(a, b) for one, two in zip(*seen, strict=True) for a, b in zip(one, two, strict=True))
+    assert all(
+        torch.equal(a, b)
+        for one, two in zip(*seen, strict=True)
+        for a, b in zip(one, two, strict=True)
+    )
 
 
 def test_it_needs_no_pytorch():

@@ -28,11 +28,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def spec(*tasks, kind=NoisyWalk) -> EnvSpec:
-    return EnvSpec("NoisyWalk-v0", kind, (("train", tasks),), kind.observation_space, kind.action_space)
+    return EnvSpec(
+        "NoisyWalk-v0", kind, (("train", tasks),), kind.observation_space, kind.action_space
+    )
 
 
 def opened(spec: EnvSpec, num_rows: int, workers: int, index=None) -> WorkerPool:
-    """A pool with an episode begun in every row."""
+    """Return a pool with an episode begun in every row."""
     pool = WorkerPool(spec, num_rows, workers)
     pool.arrays.wanted[:] = pool.arrays.begin[:] = True
     pool.arrays.index[:] = 0 if index is None else index
@@ -47,12 +49,15 @@ def step_until_error(pool: WorkerPool, most: int = 5) -> None:
 
 
 def gone(pid: int) -> bool:
-    """Whether no process has this id, not even a zombie."""
+    """Return whether no process has this id, not even a zombie."""
     return not Path(f"/proc/{pid}").exists()
 
 
 def ended(pid: int) -> bool:
-    """Whether a process that isn't ours has ended; its new parent may take its time to bury it."""
+    """Return whether a process that isn't ours has ended.
+
+    Its new parent may take its time to bury it.
+    """
     try:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
     except FileNotFoundError:
@@ -78,7 +83,9 @@ def impatient(monkeypatch):
 def test_the_number_of_workers_does_not_change_results():
     streams = []
     for workers in (0, 1, 2):
-        distribution = GymnasiumDistribution("NoisyWalk-v0", NoisyWalk, {"train": [0.0, 0.5, 1.0]}, 6, workers=workers)
+        distribution = GymnasiumDistribution(
+            "NoisyWalk-v0", NoisyWalk, {"train": [0.0, 0.5, 1.0]}, 6, workers=workers
+        )
         env = MetaEpisodeEnv(distribution, Episodes(2, 0), 5, torch.Generator().manual_seed(3))
         actions = torch.Generator().manual_seed(4)
         records = [env.reset(fresh_tasks(distribution, "train", 5, 0))]
@@ -114,13 +121,25 @@ def test_functions_of_a_script_will_do():
     def make_env(task):
         return NoisyWalk(task + drift)  # a closure, which plain pickle refuses
 
-    pool = opened(EnvSpec("Walk-v0", make_env, (("train", (1.0,)),), NoisyWalk.observation_space, NoisyWalk.action_space), 1, 1)
+    pool = opened(
+        EnvSpec(
+            "Walk-v0",
+            make_env,
+            (("train", (1.0,)),),
+            NoisyWalk.observation_space,
+            NoisyWalk.action_space,
+        ),
+        1,
+        1,
+    )
     assert pool.arrays.observation[0, 1] == 1.25
     pool.close()
 
 
 def test_what_cannot_be_sent_is_said_before_anything_starts():
-    with pytest.raises(ValueError, match=r"make_env or a task can't be sent to worker processes \(.*use workers=0"):
+    with pytest.raises(
+        ValueError, match=r"make_env or a task can't be sent to worker processes \(.*use workers=0"
+    ):
         WorkerPool(spec(i for i in range(3)), 1, 1)
 
 
@@ -132,14 +151,21 @@ class Explosive:
 
 
 def test_an_error_while_loading_is_told():
-    with pytest.raises(PlugInError, match=r"(?s)could not load make_env and the tasks: no such emulator here.*Traceback"):
+    with pytest.raises(
+        PlugInError,
+        match=r"(?s)could not load make_env and the tasks: no such emulator here.*Traceback",
+    ):
         WorkerPool(spec(Explosive()), 2, 2)
 
 
 def test_an_error_in_an_environment_comes_with_its_traceback():
     pool = opened(spec(0.0, "raise"), 4, 2, index=[0, 0, 0, 1])
     with pytest.raises(
-        PlugInError, match=r"(?s)train task 1 \('raise'\), in row 3 at step 2 .*in fault.*RuntimeError: the walk is blocked"
+        PlugInError,
+        match=(
+            r"(?s)train task 1 \('raise'\), in row 3 at step 2 .*in fault.*RuntimeError: the walk"
+            r" is blocked"
+        ),
     ):
         step_until_error(pool)
     assert all(gone(pid) for pid in pids(pool))
@@ -245,7 +271,9 @@ def test_workers_end_with_their_parent(hanging, number):
 
 def test_spaces_compare_with_or_without_bounds():
     box = gym.spaces.Box
-    one, other, third = box(-1, 1, (2,)), box(-2, 1, (2,)), box(-1, 1, (3,))
+    one = box(-1, 1, (2,))
+    other = box(-2, 1, (2,))
+    third = box(-1, 1, (3,))
     assert same_space(one, one, True)
     assert not same_space(one, other, True)
     assert same_space(one, other, False)
@@ -259,8 +287,18 @@ def test_a_worker_that_hangs_is_named_and_ended(place, impatient):
     pool.arrays.index[:] = [0, 0, 0, 1]
     pool.arrays.split[:] = pool.arrays.seed[:] = 0
     step = 1 if place == "step" else 0
-    where = r"train task 1 \('hangs in \w+'\) in row 3, at step " + str(step) if place != "render" else "between steps"
-    with pytest.raises(PlugInError, match=rf"worker process 1 \(rows 2 to 3\) has not answered for .* {where}(?s:.*)patience=SECONDS"):
+    where = (
+        r"train task 1 \('hangs in \w+'\) in row 3, at step " + str(step)
+        if place != "render"
+        else "between steps"
+    )
+    with pytest.raises(
+        PlugInError,
+        match=(
+            r"worker process 1 \(rows 2 to 3\) has not answered for .*"
+            rf" {where}(?s:.*)patience=SECONDS"
+        ),
+    ):
         play_all(pool)
     assert all(gone(pid) for pid in pids(pool))
 
@@ -275,7 +313,9 @@ def test_a_stopped_worker_counts_as_hanging_and_no_patience_waits(impatient):
     pool = opened(spec(0.0), 2, 2)
     pool._patience = 0.3
     os.kill(pids(pool)[0], signal.SIGSTOP)
-    with pytest.raises(PlugInError, match=r"worker process 0 .* has not answered for 0\.3 s between"):
+    with pytest.raises(
+        PlugInError, match=r"worker process 0 .* has not answered for 0\.3 s between"
+    ):
         pool.step()
     assert all(gone(pid) for pid in pids(pool))
     patient = opened(spec("fine", kind=Hanging), 1, 1)
@@ -286,7 +326,9 @@ def test_a_stopped_worker_counts_as_hanging_and_no_patience_waits(impatient):
 
 @pytest.mark.parametrize("patience", [0, -1, True, "3", float("nan"), float("inf"), 1e9])
 def test_patience_is_a_number_of_seconds_or_none(patience):
-    with pytest.raises(ValueError, match=r"Hanging-v0: patience must be a number of seconds above 0, or None"):
+    with pytest.raises(
+        ValueError, match=r"Hanging-v0: patience must be a number of seconds above 0, or None"
+    ):
         GymnasiumDistribution("Hanging-v0", Hanging, {"train": ["fine"]}, patience=patience)
 
 
@@ -312,7 +354,12 @@ for place in ("making", "reset", "step", "render", "close"):
 
 
 def test_workers_that_fail_one_after_the_other_are_one_error_and_nothing_on_the_terminal():
-    run = subprocess.run([sys.executable, "-W", "ignore", "-c", FAILING_TOGETHER], capture_output=True, text=True, cwd=ROOT)
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FAILING_TOGETHER],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     assert (run.stdout.split(), run.stderr) == (["making", "reset", "step", "render"], "")
 
 
@@ -345,6 +392,13 @@ for index in range(4):
 
 
 def test_workers_know_what_the_script_registered():
-    run = subprocess.run([sys.executable, "-W", "ignore", "-c", REGISTERED], capture_output=True, text=True, cwd=ROOT)
-    assert run.stdout.startswith("plays plays plays Named-v0: train task 3 ('Unsendable-v3')"), run.stdout + run.stderr
-    assert "call gymnasium.register in make_env, or in a module that make_env imports, or use workers=0" in run.stdout
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", REGISTERED], capture_output=True, text=True, cwd=ROOT
+    )
+    assert run.stdout.startswith("plays plays plays Named-v0: train task 3 ('Unsendable-v3')"), (
+        run.stdout + run.stderr
+    )
+    assert (
+        "call gymnasium.register in make_env, or in a module that make_env imports, or use"
+        " workers=0" in run.stdout
+    )

@@ -1,7 +1,8 @@
-"""learn2learn's AsyncVectorEnv against environments played alone: `python -m tests.envs.worker_rows`, for a process of its own.
+"""learn2learn's AsyncVectorEnv against environments played alone: `python -m
+tests.envs.worker_rows`, for a process of its own.
 
-Its workers are forks. Those of a process that has run many tests hold copies of renderers and thread pools, whose clean-up may end a fork
-badly; whoever waits for it waits for ever.
+Its workers are forks. Those of a process that has run many tests hold copies of renderers and
+thread pools, whose clean-up may end a fork badly; whoever waits for it waits for ever.
 """
 
 from functools import partial
@@ -19,7 +20,9 @@ __all__ = ["FAMILIES", "play"]
 
 
 def walks():
-    return GymnasiumDistribution("NoisyWalk-v0", NoisyWalk, {"train": [0.0, 0.5, 1.0], "test": [2.0]}, 6)
+    return GymnasiumDistribution(
+        "NoisyWalk-v0", NoisyWalk, {"train": [0.0, 0.5, 1.0], "test": [2.0]}, 6
+    )
 
 
 FAMILIES = {"cart-pole": partial(make, "CartPole-v0"), "walks": walks, "marks": AdaptedMarks}
@@ -27,7 +30,9 @@ FAMILIES = {"cart-pole": partial(make, "CartPole-v0"), "walks": walks, "marks": 
 
 def play(family):
     """Two workers play as two environments alone do, episodes and the next ones' starts included."""
-    rows = import_learn2learn("This test").gym.AsyncVectorEnv([partial(meta_env, family(), seed=i) for i in range(2)])
+    rows = import_learn2learn("This test").gym.AsyncVectorEnv(
+        [partial(meta_env, family(), seed=i) for i in range(2)]
+    )
     try:
         task = rows.sample_tasks(2)[1]
         rows.set_task(task)
@@ -43,7 +48,9 @@ def play(family):
             wanted = [env.step(action) for env, action in zip(alone, actions, strict=True)]
             assert reward.tolist() == [each[1] for each in wanted]
             assert done.tolist() == [each[2] for each in wanted]
-            after = [env.reset() if each[2] else each[0] for env, each in zip(alone, wanted, strict=True)]
+            after = [
+                env.reset() if each[2] else each[0] for env, each in zip(alone, wanted, strict=True)
+            ]
             assert np.array_equal(observation, np.stack(after))
     finally:
         rows.close()

@@ -5,13 +5,17 @@ import numpy as np
 
 
 class DrawsItself(gym.Env):
-    """A Gymnasium environment whose picture's shade is 10 times its clock; ends after `task` steps."""
+    """A Gymnasium environment whose picture's shade is 10 times its clock.
+
+    Ends after `task` steps.
+    """
 
     observation_space = gym.spaces.Discrete(1000)
     action_space = gym.spaces.Discrete(2)
 
     def __init__(self, task, render_mode="rgb_array"):
-        self.task, self.render_mode = task, render_mode
+        self.task = task
+        self.render_mode = render_mode
 
     def reset(self, *, seed=None, options=None):
         self.clock = 0

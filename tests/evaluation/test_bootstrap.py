@@ -21,7 +21,11 @@ def generator(seed=0):
 
 @pytest.mark.parametrize(
     ("statistic", "plain"),
-    [(mean_of_counts, np.mean), (median_of_counts, np.median), (interquartile_mean_of_counts, lambda x: interquartile_mean(x).value)],
+    [
+        (mean_of_counts, np.mean),
+        (median_of_counts, np.median),
+        (interquartile_mean_of_counts, lambda x: interquartile_mean(x).value),
+    ],
 )
 @pytest.mark.parametrize("n", [1, 2, 5, 8, 31])
 def test_statistics_of_counts_are_those_of_the_scores_written_out(statistic, plain, n):
@@ -35,7 +39,9 @@ def test_statistics_of_counts_are_those_of_the_scores_written_out(statistic, pla
 def test_the_interval_of_the_mean_agrees_with_scipys_and_with_students():
     x = generator().gamma(2.0, size=300)
     ours = bootstrap(x, mean_of_counts, generator(1), resamples=20_000)
-    theirs = stats.bootstrap((x,), np.mean, n_resamples=20_000, method="percentile", rng=generator(2)).confidence_interval
+    theirs = stats.bootstrap(
+        (x,), np.mean, n_resamples=20_000, method="percentile", rng=generator(2)
+    ).confidence_interval
     assert ours.value == pytest.approx(x.mean())
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
     assert (ours.low, ours.high) == pytest.approx((mean(x).low, mean(x).high), abs=0.015)
@@ -45,13 +51,19 @@ def test_scores_with_few_values_give_the_same_interval_as_if_each_were_drawn():
     few = generator().binomial(10, 0.6, size=5000).astype(float)  # takes the multinomial path
     ours = bootstrap(few, interquartile_mean_of_counts, generator(1))
     theirs = stats.bootstrap(
-        (few,), lambda x, axis: stats.trim_mean(x, 0.25, axis=axis), n_resamples=1000, method="percentile", rng=generator(2)
+        (few,),
+        lambda x, axis: stats.trim_mean(x, 0.25, axis=axis),
+        n_resamples=1000,
+        method="percentile",
+        rng=generator(2),
     ).confidence_interval
     assert ours.value == pytest.approx(stats.trim_mean(few, 0.25))
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
 
 
-@pytest.mark.parametrize(("statistic", "truth"), [(mean_of_counts, 2.0), (median_of_counts, stats.gamma(2.0).median())])
+@pytest.mark.parametrize(
+    ("statistic", "truth"), [(mean_of_counts, 2.0), (median_of_counts, stats.gamma(2.0).median())]
+)
 def test_intervals_over_tasks_cover_the_truth(statistic, truth):
     rng = generator(3)
     samples = rng.gamma(2.0, size=(1000, 200))
@@ -62,7 +74,10 @@ def test_intervals_over_tasks_cover_the_truth(statistic, truth):
 def test_the_stratified_bootstrap_keeps_the_strata_and_covers_their_mean():
     rng = generator(4)
     strata = np.array([0.0, 10.0, 100.0])  # their spread is no uncertainty
-    estimates = [stratified_bootstrap(strata + rng.normal(size=(40, 3)), mean_of_counts, rng, resamples=500) for _ in range(1000)]
+    estimates = [
+        stratified_bootstrap(strata + rng.normal(size=(40, 3)), mean_of_counts, rng, resamples=500)
+        for _ in range(1000)
+    ]
     assert 0.93 <= np.mean([e.low <= strata.mean() <= e.high for e in estimates]) <= 0.97
     assert np.mean([e.high - e.low for e in estimates]) < 0.4
 
@@ -77,7 +92,8 @@ def test_the_crossed_bootstrap_counts_tasks_and_not_their_plays():
 
 
 def test_the_crossed_bootstrap_covers_new_seeds_and_new_tasks_alike():
-    rng, inside = generator(5), 0
+    rng = generator(5)
+    inside = 0
     for _ in range(500):
         scores = rng.normal(0, 1, (30, 1)) + rng.normal(0, 1, (1, 30)) + rng.normal(0, 1, (30, 30))
         estimate = crossed_bootstrap(scores, mean_of_counts, rng, resamples=300)
@@ -87,7 +103,9 @@ def test_the_crossed_bootstrap_covers_new_seeds_and_new_tasks_alike():
 
 def test_seeds_that_agree_leave_only_the_tasks():
     tasks = generator().normal(size=100)
-    crossed = crossed_bootstrap(np.tile(tasks, (4, 1)), mean_of_counts, generator(1), resamples=5000)
+    crossed = crossed_bootstrap(
+        np.tile(tasks, (4, 1)), mean_of_counts, generator(1), resamples=5000
+    )
     plain = bootstrap(tasks, mean_of_counts, generator(2), resamples=5000)
     assert crossed[:3] == pytest.approx(plain[:3], abs=0.02)
 
@@ -95,14 +113,20 @@ def test_seeds_that_agree_leave_only_the_tasks():
 def test_the_same_generator_gives_the_same_interval_and_none_is_global():
     x = generator().normal(size=50)
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    assert bootstrap(x, median_of_counts, generator(1)) == bootstrap(x, median_of_counts, generator(1))
-    assert bootstrap(x, median_of_counts, generator(1)) != bootstrap(x, median_of_counts, generator(2))
+    assert bootstrap(x, median_of_counts, generator(1)) == bootstrap(
+        x, median_of_counts, generator(1)
+    )
+    assert bootstrap(x, median_of_counts, generator(1)) != bootstrap(
+        x, median_of_counts, generator(2)
+    )
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
 
 
 def test_scale_and_shift_go_through():
     x = generator().gamma(2.0, size=60)
-    plain, moved = (bootstrap(y, interquartile_mean_of_counts, generator(1)) for y in (x, 3 * x + 5))
+    plain, moved = (
+        bootstrap(y, interquartile_mean_of_counts, generator(1)) for y in (x, 3 * x + 5)
+    )
     assert moved[:3] == pytest.approx([3 * value + 5 for value in plain[:3]])
 
 

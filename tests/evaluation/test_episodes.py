@@ -19,7 +19,8 @@ def played(budget):
 def test_one_row_a_task_and_one_column_an_episode():
     evaluation = played(Episodes(3, 0))
     rows = evaluation.rows()
-    lengths, successes = episode_lengths(evaluation), episode_successes(evaluation)
+    lengths = episode_lengths(evaluation)
+    successes = episode_successes(evaluation)
     assert lengths.shape == successes.shape == (30, 3)
     for line in rows.itertuples():
         assert lengths[line.task, line.episode] == line.length

@@ -1,4 +1,7 @@
-"""An agent is scored on what it was made for alone: elsewhere a sentence, or the very scores of an agent made for that."""
+"""An agent is scored on what it was made for alone.
+
+Elsewhere a sentence, or the very scores of an agent made for that.
+"""
 
 from dataclasses import replace
 
@@ -45,13 +48,19 @@ FAMILIES = {
     "goals": MovingBandits(horizon=6),
     "identity": Identity(3, 4),
 }
-BUDGET, TASKS = Episodes(4), 30
+BUDGET = Episodes(4)
+TASKS = 30
 BUDGETS = {"as long": BUDGET, "longer": Episodes(8), "shorter": Episodes(2), "steps": Steps(5)}
-CASES = [(agent, name) for agent in AGENTS for name, family in FAMILIES.items() if agent_class(agent).supports(family)]
+CASES = [
+    (agent, name)
+    for agent in AGENTS
+    for name, family in FAMILIES.items()
+    if agent_class(agent).supports(family)
+]
 
 
 def asked_of(agent, family, budget):
-    """The returns that it gets, or the sentence."""
+    """Return the returns that it gets, or the sentence."""
     try:
         return evaluate(agent, family, "test", TASKS, 0, budget).returns
     except ValueError as error:
@@ -62,7 +71,9 @@ def asked_of(agent, family, budget):
 def test_what_an_agent_was_not_made_for_it_plays_as_one_that_was_or_not_at_all(id, name):
     agent = make_agent(id, FAMILIES[name], BUDGET)
     assert isinstance(asked_of(agent, FAMILIES[name], BUDGET), np.ndarray)
-    others = [(name, budget) for budget in BUDGETS.values()] + [(other, BUDGET) for other in FAMILIES if other != name]
+    others = [(name, budget) for budget in BUDGETS.values()] + [
+        (other, BUDGET) for other in FAMILIES if other != name
+    ]
     for other, budget in others:
         found = asked_of(agent, FAMILIES[other], budget)
         if isinstance(found, str):
@@ -71,7 +82,8 @@ def test_what_an_agent_was_not_made_for_it_plays_as_one_that_was_or_not_at_all(i
         else:
             assert agent_class(id).supports(FAMILIES[other]), (other, "should be refused")
             wanted = asked_of(make_agent(id, FAMILIES[other], budget), FAMILIES[other], budget)
-            drawn_anew = id in ("psrl", "opsrl") and budget != BUDGET  # how many numbers they draw depends on the room they have
+            # How many numbers they draw depends on the room they have
+            drawn_anew = id in ("psrl", "opsrl") and budget != BUDGET
             assert drawn_anew or np.array_equal(found, wanted), (other, budget)
 
 
@@ -80,12 +92,28 @@ def test_a_table_for_ten_pulls_plays_ten_pulls():
     for id in ("bayes-optimal", "gittins"):
         for pulls in (5, 20):
             with pytest.raises(ValueError, match=rf"made for exactly 10 steps .* not for {pulls}"):
-                evaluate(make_agent(id, bandit, Episodes(10)), bandit, "test", 5, 0, Episodes(pulls))
-    with pytest.raises(ValueError, match=r"action_space Discrete\(5\); BernoulliBandit-v0 has Discrete\(8\)"):
-        evaluate(make_agent("thompson", BernoulliBandit(5), Episodes(10)), BernoulliBandit(8), "test", 5, 0, Episodes(10))
+                evaluate(
+                    make_agent(id, bandit, Episodes(10)), bandit, "test", 5, 0, Episodes(pulls)
+                )
+    with pytest.raises(
+        ValueError, match=r"action_space Discrete\(5\); BernoulliBandit-v0 has Discrete\(8\)"
+    ):
+        evaluate(
+            make_agent("thompson", BernoulliBandit(5), Episodes(10)),
+            BernoulliBandit(8),
+            "test",
+            5,
+            0,
+            Episodes(10),
+        )
     with pytest.raises(ValueError, match="at most 10 steps"):
         evaluate(make_agent("thompson", bandit, Episodes(10)), bandit, "test", 5, 0, Episodes(11))
-    assert evaluate(make_agent("ucb1", bandit, Episodes(10)), bandit, "test", 5, 0, Episodes(20)).num_tasks == 5
+    assert (
+        evaluate(
+            make_agent("ucb1", bandit, Episodes(10)), bandit, "test", 5, 0, Episodes(20)
+        ).num_tasks
+        == 5
+    )
 
 
 def test_an_agent_whose_memory_is_disturbed_is_made_for_the_same():
@@ -104,11 +132,19 @@ def test_a_trained_agent_says_for_what_it_was_made(name):
 
 
 @pytest.mark.parametrize(
-    ("core", "refused"), [("attention", "at most 4 steps"), ("per_pair_memory", "exactly 4 steps"), ("gru", None), ("none", None)]
+    ("core", "refused"),
+    [
+        ("attention", "at most 4 steps"),
+        ("per_pair_memory", "exactly 4 steps"),
+        ("gru", None),
+        ("none", None),
+    ],
 )
 def test_how_long_a_policy_can_play_is_its_cores_affair(core, refused):
     bandit = BernoulliBandit(3)
-    config = RL2Config(episodes=4, num_envs=8, iterations=1, network=NetworkConfig(core=core, hidden_size=16))
+    config = RL2Config(
+        episodes=4, num_envs=8, iterations=1, network=NetworkConfig(core=core, hidden_size=16)
+    )
     learner = make_learner("rl2", bandit, config)
     agent = learner.agent(Episodes(4))
     if refused is None:
@@ -117,7 +153,9 @@ def test_how_long_a_policy_can_play_is_its_cores_affair(core, refused):
     with pytest.raises(ValueError, match=refused):
         evaluate(agent, bandit, "test", 3, 0, Episodes(8))
     if core == "per_pair_memory":  # told how many steps are left, it plays any number
-        assert evaluate(learner.agent(Episodes(8)), bandit, "test", 3, 0, Episodes(8)).num_tasks == 3
+        assert (
+            evaluate(learner.agent(Episodes(8)), bandit, "test", 3, 0, Episodes(8)).num_tasks == 3
+        )
 
 
 def test_an_agent_that_learns_on_is_not_asked_for_episodes():

@@ -1,4 +1,7 @@
-"""Disturbed memories: agents that use theirs lose by it, agents without one don't, and the right steps are disturbed."""
+"""Disturbed memories.
+
+Agents that use theirs lose by it, agents without one don't, and the right steps are disturbed.
+"""
 
 import pytest
 import torch
@@ -10,7 +13,9 @@ from metarl.evaluation.memory import DISTURBANCES, DisturbedAgent, ForgetfulAgen
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean
 
-BANDITS, BUDGET, AT = metarl.make("BernoulliBandit-v0", arms=5), Episodes(20), 10
+BANDITS = metarl.make("BernoulliBandit-v0", arms=5)
+BUDGET = Episodes(20)
+AT = 10
 
 
 def matrix(agent, tasks=2000):
@@ -20,7 +25,8 @@ def matrix(agent, tasks=2000):
 @pytest.mark.parametrize("disturbance", DISTURBANCES)
 def test_thompson_sampling_loses_what_it_learned(disturbance):
     agent = metarl.make_agent("thompson", BANDITS, BUDGET)
-    intact, disturbed = matrix(agent), matrix(DisturbedAgent(agent, disturbance, AT))
+    intact = matrix(agent)
+    disturbed = matrix(DisturbedAgent(agent, disturbance, AT))
     lost = mean(intact[:, AT:].sum(1) - disturbed[:, AT:].sum(1))
     assert lost.low > 0.1
     if disturbance != "misled":  # until then nothing differs
@@ -73,7 +79,10 @@ def test_swapping_gives_each_row_its_neighbours_memory():
 
 def test_a_forgetful_agent_is_in_every_episode_where_it_was_in_the_first():
     class Counts:
-        """Goes east until the third step of its memory, then south, and so on: deterministic, but for its memory."""
+        """Goes east until the third step of its memory, then south, and so on.
+
+        Deterministic, but for its memory.
+        """
 
         def initial_state(self, batch_size):
             return torch.zeros(batch_size, dtype=torch.int64)
@@ -82,7 +91,8 @@ def test_a_forgetful_agent_is_in_every_episode_where_it_was_in_the_first():
             state = torch.where(step.meta_episode_start, 0, state) + 1
             return state // 3 % 4, state
 
-    mazes, budget = metarl.make("GridMaze-v0", size=3, horizon=20), Episodes(4)
+    mazes = metarl.make("GridMaze-v0", size=3, horizon=20)
+    budget = Episodes(4)
     intact = evaluate(Counts(), mazes, "test", 60, 0, budget).matrix()
     forgetful = evaluate(ForgetfulAgent(Counts()), mazes, "test", 60, 0, budget).matrix()
     assert (forgetful == intact[:, :1]).all()
@@ -90,9 +100,13 @@ def test_a_forgetful_agent_is_in_every_episode_where_it_was_in_the_first():
 
 
 def test_a_forgetful_agent_gains_nothing_by_a_second_walk():
-    mazes, budget = metarl.make("GridMaze-v0"), Episodes(2)
+    mazes = metarl.make("GridMaze-v0")
+    budget = Episodes(2)
     explorer = metarl.make_agent("maze-explorer", mazes, budget)
-    intact, forgetful = (episode_lengths(evaluate(agent, mazes, "test", 300, 0, budget)) for agent in (explorer, ForgetfulAgent(explorer)))
+    intact, forgetful = (
+        episode_lengths(evaluate(agent, mazes, "test", 300, 0, budget))
+        for agent in (explorer, ForgetfulAgent(explorer))
+    )
     assert (intact[:, 0] == forgetful[:, 0]).all(), "the first episode is the same"
     assert mean(forgetful[:, 1] - intact[:, 1]).low > 0
     lost = mean(forgetful[:, 1] - forgetful[:, 0], 0.9999)

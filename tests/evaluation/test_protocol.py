@@ -1,4 +1,7 @@
-"""The loop that scores agents: known returns of a small family with unequal lengths, pairing, independence of rows, faults."""
+"""The loop that scores agents.
+
+Known returns of a small family with unequal lengths, pairing, independence of rows, faults.
+"""
 
 from dataclasses import dataclass
 
@@ -24,7 +27,10 @@ class WalkTasks(Tasks):
 
 
 class Walk(TaskDistribution):
-    """Step t of an episode pays t + 1; it terminates after the task's own length (1 to 6), and the horizon truncates it at 4."""
+    """Step t of an episode pays t + 1.
+
+    It terminates after the task's own length (1 to 6), and the horizon truncates it at 4.
+    """
 
     id = "Walk"
     horizon = 4
@@ -32,7 +38,9 @@ class Walk(TaskDistribution):
     action_space = gym.spaces.Discrete(3)
 
     def sample(self, n, split, seed):
-        return WalkTasks(torch.from_numpy(np.random.default_rng(seed).permutation(np.arange(n) % 6 + 1)))
+        return WalkTasks(
+            torch.from_numpy(np.random.default_rng(seed).permutation(np.arange(n) % 6 + 1))
+        )
 
     def reset(self, tasks, rng):
         zeros = torch.zeros(len(tasks), dtype=torch.int64)
@@ -47,7 +55,8 @@ class Fixed:
     """Plays one action for ever, and draws from its generator as often as told."""
 
     def __init__(self, action=0, draws=0):
-        self.action, self.draws = action, draws
+        self.action = action
+        self.draws = draws
 
     def initial_state(self, batch_size):
         return ()
@@ -130,9 +139,13 @@ def test_a_step_budget_cuts_the_last_episode_and_leaves_it_out_of_the_mean():
     assert (last["start_step"] + last["length"]).tolist() == [8] * 12
     played = np.minimum(lengths, 4)
     per_episode = played * (played + 1) / 2
-    assert evaluation.scores("budget_mean").tolist() == per_episode.tolist()  # 3 + 3 + (2): the cut one isn't averaged in
+    # 3 + 3 + (2): the cut one isn't averaged in
+    assert evaluation.scores("budget_mean").tolist() == per_episode.tolist()
     leftover = 8 % played
-    assert evaluation.scores("total").tolist() == (8 // played * per_episode + leftover * (leftover + 1) / 2).tolist()
+    assert (
+        evaluation.scores("total").tolist()
+        == (8 // played * per_episode + leftover * (leftover + 1) / 2).tolist()
+    )
 
 
 def test_an_episode_that_the_horizon_ends_on_the_budgets_last_step_counts():
@@ -149,22 +162,30 @@ def test_a_cut_episode_counts_where_it_is_the_only_one():
 
 
 def test_the_environments_noise_is_the_same_whatever_the_agent_draws():
-    bandit, budget = metarl.make("BernoulliBandit-v0", arms=3), metarl.Episodes(7)
-    quiet, noisy = (metarl.evaluate(Fixed(1, draws), bandit, "test", 200, 1, budget) for draws in (0, 1000))
+    bandit = metarl.make("BernoulliBandit-v0", arms=3)
+    budget = metarl.Episodes(7)
+    quiet, noisy = (
+        metarl.evaluate(Fixed(1, draws), bandit, "test", 200, 1, budget) for draws in (0, 1000)
+    )
     assert (quiet.returns == noisy.returns).all()
     assert quiet.fingerprint == noisy.fingerprint == bandit.sample(200, "test", 1).fingerprint
 
 
 def test_agents_are_paired_step_by_step():
-    bandit, budget = metarl.make("BernoulliBandit-v0", arms=3), metarl.Episodes(7)
-    fixed, mixed = (metarl.evaluate(agent, bandit, "test", 300, 1, budget, record_actions=True) for agent in (Fixed(1), Uniform()))
+    bandit = metarl.make("BernoulliBandit-v0", arms=3)
+    budget = metarl.Episodes(7)
+    fixed, mixed = (
+        metarl.evaluate(agent, bandit, "test", 300, 1, budget, record_actions=True)
+        for agent in (Fixed(1), Uniform())
+    )
     same = mixed.actions == 1  # [300, 7]
     assert (fixed.matrix()[same] == mixed.matrix()[same]).all()
     assert 0.2 < same.mean() < 0.5
 
 
 def test_the_same_seed_gives_the_same_scores_and_another_seed_or_split_others():
-    bandit, budget = metarl.make("BernoulliBandit-v0", arms=3), metarl.Episodes(7)
+    bandit = metarl.make("BernoulliBandit-v0", arms=3)
+    budget = metarl.Episodes(7)
     runs = [
         metarl.evaluate(Uniform(), bandit, split, 200, seed, budget)
         for split, seed in (("test", 1), ("test", 1), ("test", 2), ("train", 1))
@@ -192,7 +213,9 @@ def test_recorded_actions_are_zero_after_a_tasks_end_and_chunks_may_end_early(mo
             return WalkTasks(torch.tensor([1] * 4 + [30] * 4)[:n])
 
     monkeypatch.setattr(protocol, "CHUNK", 4)
-    evaluation = metarl.evaluate(Fixed(1), Long(), "test", 8, 0, metarl.Episodes(1), record_actions=True)
+    evaluation = metarl.evaluate(
+        Fixed(1), Long(), "test", 8, 0, metarl.Episodes(1), record_actions=True
+    )
     assert evaluation.actions.shape == (8, 40)
     assert evaluation.actions.sum(1).tolist() == [1] * 4 + [30] * 4
     assert evaluation.length.tolist() == [1] * 4 + [30] * 4
@@ -252,7 +275,9 @@ def test_a_broken_agent_is_named():
         def act(self, step, state, rng):
             return torch.zeros(len(step.prev_reward), 2, dtype=torch.int64), state
 
-    with pytest.raises(PlugInError, match=r"Lists.act must return .* at step 1 the action is a list"):
+    with pytest.raises(
+        PlugInError, match=r"Lists.act must return .* at step 1 the action is a list"
+    ):
         walk(metarl.Episodes(1), Lists())
     for agent in (Scalar(), Wide()):
         with pytest.raises(PlugInError, match=r"can't have shape|shape"):
@@ -289,7 +314,8 @@ def test_a_fault_in_a_later_chunk_says_which_tasks_it_plays(monkeypatch):
 def test_an_agent_made_for_other_spaces_is_refused():
     budget = Episodes(2)
     agent = RL2(
-        RL2Config(episodes=2, num_envs=4, iterations=1, ppo=PPOConfig(minibatches=1)), metarl.make("BernoulliBandit-v0", arms=5)
+        RL2Config(episodes=2, num_envs=4, iterations=1, ppo=PPOConfig(minibatches=1)),
+        metarl.make("BernoulliBandit-v0", arms=5),
     ).agent(budget)
     for other in (metarl.make("BernoulliBandit-v0", arms=7), metarl.make("RandomMDP-v0")):
         with pytest.raises(ValueError, match="was made for the .*_space"):
@@ -299,10 +325,16 @@ def test_an_agent_made_for_other_spaces_is_refused():
 def test_a_summary_shows_every_score_that_applies():
     evaluation = walk(metarl.Episodes(2, after=1))
     summary = evaluation.summary()
-    assert summary.index.tolist() == ["total", "after_k", *(f"return of episode {k}" for k in (1, 2, 3))]
+    assert summary.index.tolist() == [
+        "total",
+        "after_k",
+        *(f"return of episode {k}" for k in (1, 2, 3)),
+    ]
     assert summary["plays"].eq(12).all()
     assert summary["tasks"].eq(evaluation.distinct_tasks).all()
-    assert summary.loc["total", ["mean", "ci_low", "ci_high"]].tolist() == list(mean(evaluation.scores())[:3])
+    assert summary.loc["total", ["mean", "ci_low", "ci_high"]].tolist() == list(
+        mean(evaluation.scores())[:3]
+    )
     assert summary.loc["return of episode 2", "mean"] == evaluation.matrix()[:, 1].mean()
     assert summary.attrs["budget"] == "Episodes(learning=2, after=1)"
     steps = walk(metarl.Steps(5)).summary()

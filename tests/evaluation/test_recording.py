@@ -28,7 +28,9 @@ ASTRAY = [NORTH, EAST, WEST, *STRAIGHT]
 
 
 def own(make_env, horizon=8, workers=0, tasks=(3, 5)):
-    return GymnasiumDistribution("Own-v0", make_env, {"test": list(tasks)}, horizon, workers=workers)
+    return GymnasiumDistribution(
+        "Own-v0", make_env, {"test": list(tasks)}, horizon, workers=workers
+    )
 
 
 def recorded(distribution, num_tasks=2, budget=Episodes(2, 0)):
@@ -37,9 +39,12 @@ def recorded(distribution, num_tasks=2, budget=Episodes(2, 0)):
 
 def test_a_scripted_walk_is_kept_cell_by_cell():
     maze = DrawnMaze(3, horizon=20)
-    recording = record(Script([ASTRAY + STRAIGHT, STRAIGHT + ASTRAY]), maze, "test", 2, 0, Episodes(2, 0))
+    recording = record(
+        Script([ASTRAY + STRAIGHT, STRAIGHT + ASTRAY]), maze, "test", 2, 0, Episodes(2, 0)
+    )
     cells = [[episode.states.tolist() for episode in episodes] for episodes in recording.episodes]
-    straight, astray = [0, 1, 2, 5, 8, 7], [0, 0, 1, 0, 1, 2, 5, 8, 7]
+    straight = [0, 1, 2, 5, 8, 7]
+    astray = [0, 0, 1, 0, 1, 2, 5, 8, 7]
     assert cells == [[astray, straight], [straight, astray]]
     first, second = recording.episodes[0]
     assert first.actions.tolist() == ASTRAY
@@ -51,9 +56,17 @@ def test_a_scripted_walk_is_kept_cell_by_cell():
 
 
 def test_an_episode_that_the_horizon_ends_keeps_its_last_state():
-    recording = record(Script([[EAST, WEST] * 6]), DrawnMaze(3, horizon=3), "test", 1, 0, Episodes(2, 0))
-    assert [episode.states.tolist() for episode in recording.episodes[0]] == [[0, 1, 0, 1], [0, 0, 1, 0]]
-    assert [(episode.terminated, episode.truncated, episode.success) for episode in recording.episodes[0]] == [(False, True, False)] * 2
+    recording = record(
+        Script([[EAST, WEST] * 6]), DrawnMaze(3, horizon=3), "test", 1, 0, Episodes(2, 0)
+    )
+    assert [episode.states.tolist() for episode in recording.episodes[0]] == [
+        [0, 1, 0, 1],
+        [0, 0, 1, 0],
+    ]
+    assert [
+        (episode.terminated, episode.truncated, episode.success)
+        for episode in recording.episodes[0]
+    ] == [(False, True, False)] * 2
 
 
 @pytest.mark.parametrize("budget", [Episodes(2, 1), Steps(70)])
@@ -66,10 +79,16 @@ def test_what_is_recorded_is_what_is_scored(budget):
     episodes = [episode for episodes in recording.episodes for episode in episodes]
     np.testing.assert_array_equal([episode.length for episode in episodes], scored.length)
     np.testing.assert_allclose([episode.total for episode in episodes], scored.returns, atol=1e-5)
-    assert all(len(episode.states) == episode.length + 1 == len(episode.actions) + 1 for episode in episodes)
+    assert all(
+        len(episode.states) == episode.length + 1 == len(episode.actions) + 1
+        for episode in episodes
+    )
     starts = recording.tasks.start
     assert all(episode.states[0] == starts[episode.task] for episode in episodes)
-    assert all((episode.states[-1] == recording.tasks.goal[episode.task]) == episode.terminated for episode in episodes)
+    assert all(
+        (episode.states[-1] == recording.tasks.goal[episode.task]) == episode.terminated
+        for episode in episodes
+    )
 
 
 def test_nested_states_of_rows_with_clocks_of_their_own():
@@ -84,7 +103,9 @@ def test_nested_states_of_rows_with_clocks_of_their_own():
 def test_images_are_kept_where_they_are_all_there_is():
     for task, episodes in enumerate(recorded(ImageCounting()).episodes):
         for episode in episodes:
-            assert [int(episode.observations[moment][0, 0, 0]) for moment in range(task + 3)] == list(range(task + 3))
+            assert [
+                int(episode.observations[moment][0, 0, 0]) for moment in range(task + 3)
+            ] == list(range(task + 3))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -94,7 +115,9 @@ def test_environments_draw_themselves(workers):
     for episodes in recording.episodes:
         for episode in episodes:
             assert episode.states is None
-            assert [int(picture[0, 0, 0]) for picture in episode.pictures.values()] == [10 * i for i in range(episode.length + 1)]
+            assert [int(picture[0, 0, 0]) for picture in episode.pictures.values()] == [
+                10 * i for i in range(episode.length + 1)
+            ]
 
 
 def test_of_long_episodes_some_pictures_are_kept_and_the_last():
@@ -107,10 +130,16 @@ def test_of_long_episodes_some_pictures_are_kept_and_the_last():
 @pytest.mark.parametrize(
     ("distribution", "sentence"),
     [
-        (BernoulliBandit(3), "BernoulliBandit-v0 has nothing to show: it defines neither render nor render_path"),
+        (
+            BernoulliBandit(3),
+            "BernoulliBandit-v0 has nothing to show: it defines neither render nor render_path",
+        ),
         (Counting(), "Counting-v0 has nothing to show"),
         (own(lambda task: DrawsItself(task, None)), 'Make them with render_mode="rgb_array"'),
-        (own(NoDisplay), "raised RuntimeError while being drawn: no display. On a machine without a display"),
+        (
+            own(NoDisplay),
+            "raised RuntimeError while being drawn: no display. On a machine without a display",
+        ),
     ],
     ids=["bandit", "counting", "no render mode", "no display"],
 )
@@ -125,7 +154,10 @@ def test_rows_of_another_kind_say_what_their_renderer_said(monkeypatch):
         raise OSError("no display")
 
     monkeypatch.setattr("metarl.envs.gymnasium_adapter.GymnasiumRows.render", broken)
-    with pytest.raises(PlugInError, match=r"Own-v0 can't be drawn \(OSError: no display\). On a machine without a display"):
+    with pytest.raises(
+        PlugInError,
+        match=r"Own-v0 can't be drawn \(OSError: no display\). On a machine without a display",
+    ):
         recorded(own(DrawsItself))
 
 

@@ -1,4 +1,7 @@
-"""Repeats of a task are no new information: every interval counts distinct tasks, for every family that has few of them."""
+"""Repeats of a task are no new information.
+
+Every interval counts distinct tasks, for every family that has few of them.
+"""
 
 import copy
 import pickle
@@ -14,7 +17,12 @@ from metarl.core.registry import make
 from metarl.core.reveal import reveal
 from metarl.core.task_distribution import row_keys
 from metarl.envs.gymnasium_adapter import GymnasiumDistribution
-from metarl.evaluation.bootstrap import bootstrap, crossed_bootstrap, mean_of_counts, median_of_counts
+from metarl.evaluation.bootstrap import (
+    bootstrap,
+    crossed_bootstrap,
+    mean_of_counts,
+    median_of_counts,
+)
 from metarl.evaluation.ceiling import Ceiling, normalised_score
 from metarl.evaluation.episodes import episode_lengths
 from metarl.evaluation.protocol import MOST_TASKS, evaluate
@@ -49,23 +57,36 @@ INTERVALS = {  # each of (scores, other scores of the same tasks, right or wrong
     "interquartile mean": lambda x, y, r, t: interquartile_mean(x, tasks=t),
     "share": lambda x, y, r, t: share(r, tasks=t),
     "share, all right": lambda x, y, r, t: share(r * 0 + 1, tasks=t),
-    "median over seeds": lambda x, y, r, t: median_over_seeds(np.stack([x, y, x + y]), fresh(), tasks=t),
-    "ratio of medians": lambda x, y, r, t: median_over_seeds(np.stack([x, y]), fresh(), relative_to=x + 2, tasks=t),
+    "median over seeds": lambda x, y, r, t: median_over_seeds(
+        np.stack([x, y, x + y]), fresh(), tasks=t
+    ),
+    "ratio of medians": lambda x, y, r, t: median_over_seeds(
+        np.stack([x, y]), fresh(), relative_to=x + 2, tasks=t
+    ),
     "mean over seeds": lambda x, y, r, t: mean_over_seeds(np.stack([x, y]), tasks=t),
     "paired difference": lambda x, y, r, t: paired_difference(x, y, tasks=t).difference,
     "ratio of means": lambda x, y, r, t: ratio_of_means(y, x, tasks=t),
     "gap": lambda x, y, r, t: generalisation_gap(x, y, train_tasks=t, test_tasks=t).difference,
     "improvement": lambda x, y, r, t: probability_of_improvement(x, y, tasks=t),
-    "improvement, unpaired": lambda x, y, r, t: probability_of_improvement(x, y, paired=False, tasks=t, other_tasks=t),
-    "normalised": lambda x, y, r, t: normalised_score(x, y, Ceiling(2.0, "optimum", None), tasks=t).estimate,
+    "improvement, unpaired": lambda x, y, r, t: probability_of_improvement(
+        x, y, paired=False, tasks=t, other_tasks=t
+    ),
+    "normalised": (
+        lambda x, y, r, t: normalised_score(x, y, Ceiling(2.0, "optimum", None), tasks=t).estimate
+    ),
     "normalised, per task": lambda x, y, r, t: (
-        normalised_score(x, y, Ceiling(float(np.mean(x + 1)), "b", np.asarray(x) + 1), tasks=t).estimate
+        normalised_score(
+            x, y, Ceiling(float(np.mean(x + 1)), "b", np.asarray(x) + 1), tasks=t
+        ).estimate
     ),
     "bootstrap": lambda x, y, r, t: bootstrap(x, mean_of_counts, fresh(), tasks=t),
     "bootstrap of the median": lambda x, y, r, t: bootstrap(x, median_of_counts, fresh(), tasks=t),
-    "crossed bootstrap": lambda x, y, r, t: crossed_bootstrap(np.stack([x, y]), mean_of_counts, fresh(), tasks=t),
+    "crossed bootstrap": lambda x, y, r, t: crossed_bootstrap(
+        np.stack([x, y]), mean_of_counts, fresh(), tasks=t
+    ),
 }
-OVER_SEEDS = ("mean over seeds", "crossed bootstrap")  # two seeds keep an interval wide, however many tasks there are
+# Two seeds keep an interval wide, however many tasks there are
+OVER_SEEDS = ("mean over seeds", "crossed bootstrap")
 DRAWN = ("bootstrap", "bootstrap of the median", "crossed bootstrap")  # widths differ by luck
 
 
@@ -75,10 +96,15 @@ def test_playing_every_task_again_leaves_the_interval_as_it_is(name):
     once = interval(GAINS, OTHER, RIGHT, None)
     again = [np.tile(each, TIMES) for each in (GAINS, OTHER, RIGHT)]
     labels = np.tile(np.arange(40), TIMES)
-    for repeated in (interval(*again, labels), interval(*(scores_of(each, labels) for each in again), None)):
+    for repeated in (
+        interval(*again, labels),
+        interval(*(scores_of(each, labels) for each in again), None),
+    ):
         assert repeated.value == pytest.approx(once.value)
         assert repeated.n == once.n
-        tolerance = 0.1 if name in DRAWN or "median" in name else 0.15 if "quartile" in name else 1e-6
+        tolerance = (
+            0.1 if name in DRAWN or "median" in name else 0.15 if "quartile" in name else 1e-6
+        )
         assert repeated.high - repeated.low == pytest.approx(once.high - once.low, rel=tolerance)
     narrow = interval(*again, None)  # rows that nobody said anything of count one by one
     assert name in OVER_SEEDS or narrow.high - narrow.low < 0.5 * (once.high - once.low)
@@ -88,7 +114,8 @@ def test_playing_every_task_again_leaves_the_interval_as_it_is(name):
 
 def test_p_values_count_tasks():
     labels = np.tile(np.arange(40), TIMES)
-    once, again = paired_difference(GAINS, OTHER + 0.3), paired_difference(np.tile(GAINS, TIMES), np.tile(OTHER + 0.3, TIMES), tasks=labels)
+    once = paired_difference(GAINS, OTHER + 0.3)
+    again = paired_difference(np.tile(GAINS, TIMES), np.tile(OTHER + 0.3, TIMES), tasks=labels)
     assert again.p_value == pytest.approx(once.p_value)
     lucky = scores_of(np.repeat([1.3, 0.9, 1.1], 500), np.repeat([0, 1, 2], 500))
     assert not beats(lucky, 1.0)
@@ -97,21 +124,29 @@ def test_p_values_count_tasks():
 
 @pytest.mark.parametrize("plays", [(6,) * 20, tuple(range(1, 21))], ids=["balanced", "unbalanced"])
 def test_intervals_hold_the_true_mean_as_often_as_they_say(plays):
-    rng, tasks, held, naive = np.random.default_rng(1), np.repeat(np.arange(20), plays), 0, 0
+    rng = np.random.default_rng(1)
+    tasks = np.repeat(np.arange(20), plays)
+    held = 0
+    naive = 0
     for _ in range(1000):
         scores = rng.normal(0, 1, 20)[tasks] + rng.normal(0, 0.5, len(tasks))
-        clustered, plain = mean(scores, tasks=tasks), mean(scores)
+        clustered = mean(scores, tasks=tasks)
+        plain = mean(scores)
         held += clustered.low < 0 < clustered.high
         naive += plain.low < 0 < plain.high
-    assert held > 900  # of 950 wanted; with unequal numbers of plays the t interval is a little narrow
+    # Of 950 wanted; with unequal numbers of plays the t interval is a little narrow
+    assert held > 900
     assert naive < 750
 
 
 def test_intervals_over_seeds_and_tasks_hold_for_new_seeds():
-    rng, held, over_tasks = np.random.default_rng(2), 0, 0
+    rng = np.random.default_rng(2)
+    held = 0
+    over_tasks = 0
     for _ in range(1000):
         scores = rng.normal(0, 1, (4, 1)) + rng.normal(0, 1, (1, 30)) + rng.normal(0, 0.5, (4, 30))
-        both, tasks_only = mean_over_seeds(scores), mean(scores.mean(0))
+        both = mean_over_seeds(scores)
+        tasks_only = mean(scores.mean(0))
         held += both.low < 0 < both.high
         over_tasks += tasks_only.low < 0 < tasks_only.high
     assert 930 < held < 985
@@ -121,7 +156,11 @@ def test_intervals_over_seeds_and_tasks_hold_for_new_seeds():
 
 
 def test_one_task_has_no_interval_however_often_it_is_played():
-    for estimate in (mean([2.0]), mean(np.arange(5.0), tasks=[0] * 5), mean_over_seeds(np.ones((3, 4)), tasks=["a"] * 4)):
+    for estimate in (
+        mean([2.0]),
+        mean(np.arange(5.0), tasks=[0] * 5),
+        mean_over_seeds(np.ones((3, 4)), tasks=["a"] * 4),
+    ):
         assert not estimate.known
         assert estimate.n == 1
         assert "inf" not in f"{estimate} {estimate!r}"
@@ -210,13 +249,19 @@ def test_keys_follow_their_scores_or_are_dropped(result, keys):
 
 def test_scores_are_ordinary_arrays_elsewhere():
     x = made()
-    assert (type(x.mean()), type(x[0]), type(np.mean(x)), np.median(x)) == (np.float64, np.float64, np.float64, 2.5)
+    assert (type(x.mean()), type(x[0]), type(np.mean(x)), np.median(x)) == (
+        np.float64,
+        np.float64,
+        np.float64,
+        2.5,
+    )
     assert pd.DataFrame({"x": x})["x"].tolist() == x.tolist() == [1.0, 2.0, 3.0, 4.0]
     assert torch.from_numpy(x).sum() == 10
     total = made()
     total += x
     assert total.tolist() == [2, 4, 6, 8]
-    apart = x - scores_of(np.zeros(4), np.array([1, 2, 3, 3], np.uint64))  # the same only where both say so
+    # The same only where both say so
+    apart = x - scores_of(np.zeros(4), np.array([1, 2, 3, 3], np.uint64))
     assert len(set(apart.task_keys.tolist())) == 4
 
 
@@ -225,7 +270,10 @@ def test_keys_are_of_content():
     keys = row_keys([tasks])
     assert keys[0] == keys[1] == keys[3] != keys[2]
     assert len(np.unique(row_keys([torch.arange(200_000)]))) == 200_000
-    assert len(np.unique(row_keys([torch.randint(0, 2, (1000, 11, 11)).bool(), torch.arange(1000)]))) == 1000
+    assert (
+        len(np.unique(row_keys([torch.randint(0, 2, (1000, 11, 11)).bool(), torch.arange(1000)])))
+        == 1000
+    )
 
 
 FINITE = {
@@ -246,9 +294,15 @@ FINITE = {
     "AtariFlavours-v0": ({"horizon": 2}, None),
     "Airstriker-v0": ({"horizon": 2}, 4),
 }
-FAMILIES = {name: (make(name.split(",")[0], **arguments), count) for name, (arguments, count) in FINITE.items()}
+FAMILIES = {
+    name: (make(name.split(",")[0], **arguments), count)
+    for name, (arguments, count) in FINITE.items()
+}
 FAMILIES["told"] = (reveal(make("GridNavi-v0")), 21)
-FAMILIES["gymnasium"] = (GymnasiumDistribution("Line-v0", Line, {"train": [3.0], "test": [-2.5, 2.5, -2.5]}, horizon=8), 3)
+FAMILIES["gymnasium"] = (
+    GymnasiumDistribution("Line-v0", Line, {"train": [3.0], "test": [-2.5, 2.5, -2.5]}, horizon=8),
+    3,
+)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -274,12 +328,16 @@ def test_left_out_the_number_of_tasks_is_all_there_are(name):
     again = evaluate(metarl.make_agent("random", family, budget), family, "test", 60, 0, budget)
     assert (again.num_tasks, mean(again.scores()).n) == (60, again.distinct_tasks)
     assert again.distinct_tasks <= count
-    assert mean(episode_lengths(again)[:, 0]).n == mean(again.matrix()[:, 1]).n == again.distinct_tasks
+    assert (
+        mean(episode_lengths(again)[:, 0]).n == mean(again.matrix()[:, 1]).n == again.distinct_tasks
+    )
 
 
 def test_families_without_end_play_ten_thousand_of_other_tasks():
     bandit = make("BernoulliBandit-v0")
-    evaluation = evaluate(metarl.make_agent("random", bandit, metarl.Episodes(1)), bandit, budget=metarl.Episodes(1))
+    evaluation = evaluate(
+        metarl.make_agent("random", bandit, metarl.Episodes(1)), bandit, budget=metarl.Episodes(1)
+    )
     assert (evaluation.num_tasks, evaluation.distinct_tasks) == (MOST_TASKS, MOST_TASKS)
 
 
@@ -291,8 +349,11 @@ class Fixed(Line):
 
 
 def test_ten_environments_are_ten_tasks():
-    family = GymnasiumDistribution("Fixed-v0", Fixed, {"train": [99.0], "test": [float(i) for i in range(10)]}, horizon=2)
-    agent, widths = metarl.make_agent("random", family, metarl.Episodes(1)), []
+    family = GymnasiumDistribution(
+        "Fixed-v0", Fixed, {"train": [99.0], "test": [float(i) for i in range(10)]}, horizon=2
+    )
+    agent = metarl.make_agent("random", family, metarl.Episodes(1))
+    widths = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for plays in (10, 300):
@@ -307,7 +368,9 @@ def test_supervised_tasks_are_the_same_if_their_classes_are(name):
     family = make(name)
     tasks = family.sample(6, "test", 0)
     assert len(np.unique(family.task_keys(tasks))) == 6
-    assert np.array_equal(family.task_keys(tasks[[0, 0, 1]]) == family.task_keys(tasks[:1]), [True, True, False])
+    assert np.array_equal(
+        family.task_keys(tasks[[0, 0, 1]]) == family.task_keys(tasks[:1]), [True, True, False]
+    )
     if name.startswith("Glyph"):
         turned = type(tasks)(tasks.classes.flip(1), tasks.support, tasks.query, tasks.white)
         assert np.array_equal(family.task_keys(turned), family.task_keys(tasks))

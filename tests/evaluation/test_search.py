@@ -8,7 +8,8 @@ from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
 from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
 
-BANDIT, BUDGET = BernoulliBandit(5), Episodes(20, 0)
+BANDIT = BernoulliBandit(5)
+BUDGET = Episodes(20, 0)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,9 @@ def test_every_grid_point_is_scored_on_the_same_training_tasks(found):
     assert found.table["c"].tolist() == list(UCB1.grid["c"])
     for row in found.table.iloc[[0, 4, -1]].itertuples():
         scores = evaluate(UCB1(BANDIT, BUDGET, c=row.c), BANDIT, "train", 500, 3, BUDGET).scores()
-        assert (row.mean, row.std_error) == pytest.approx((scores.mean(), scores.std(ddof=1) / 500**0.5))
+        assert (row.mean, row.std_error) == pytest.approx(
+            (scores.mean(), scores.std(ddof=1) / 500**0.5)
+        )
 
 
 def test_the_best_mean_wins(found):
@@ -36,12 +39,19 @@ def test_the_first_of_equals_wins(monkeypatch):
 def test_several_parameters_are_crossed(monkeypatch):
     monkeypatch.setattr(UCB1, "grid", {"c": (0.1, 0.3), "random_ties": (False, True)})
     result = search("ucb1", BANDIT, BUDGET, num_tasks=50)
-    assert result.table[["c", "random_ties"]].values.tolist() == [[0.1, False], [0.1, True], [0.3, False], [0.3, True]]
+    assert result.table[["c", "random_ties"]].values.tolist() == [
+        [0.1, False],
+        [0.1, True],
+        [0.3, False],
+        [0.3, True],
+    ]
     assert set(result.best) == {"c", "random_ties"}
 
 
 def test_another_score_may_be_maximised():
-    result = search("bandit-epsilon-greedy", BANDIT, Episodes(5, after=5), num_tasks=50, score="after_k")
+    result = search(
+        "bandit-epsilon-greedy", BANDIT, Episodes(5, after=5), num_tasks=50, score="after_k"
+    )
     assert result.table["mean"].between(0, 1).all()
 
 

@@ -1,4 +1,6 @@
-"""Closed forms, scipy's own results, coverage of the intervals on synthetic data, and what scaling and reordering must not change."""
+"""Closed forms, scipy's own results, coverage of the intervals on synthetic data, and what scaling
+and reordering must not change.
+"""
 
 import numpy as np
 import pytest
@@ -42,7 +44,10 @@ def test_one_score_has_an_infinite_interval_and_equal_scores_have_none():
 
 def test_the_interquartile_mean_is_the_mean_of_the_middle_half():
     assert interquartile_mean([0, 1, 2, 100]).value == 1.5
-    assert interquartile_mean([0.0, 3.0, 1.0]).value == pytest.approx((0.25 * 0 + 1 + 0.25 * 3) / 1.5)  # a score is cut in two
+    # A score is cut in two
+    assert interquartile_mean([0.0, 3.0, 1.0]).value == pytest.approx(
+        (0.25 * 0 + 1 + 0.25 * 3) / 1.5
+    )
     x = generator().normal(size=400)
     estimate = interquartile_mean(x)
     assert estimate.value == pytest.approx(stats.trim_mean(x, 0.25))
@@ -72,21 +77,26 @@ def test_the_median_over_seeds_is_the_middle_seeds_mean():
 
 def test_the_median_of_one_seed_is_its_mean_with_its_interval():
     x = generator().normal(3.0, 2.0, 5000)
-    estimate, plain = median_over_seeds(x[None], generator(), resamples=50_000), mean(x)
+    estimate = median_over_seeds(x[None], generator(), resamples=50_000)
+    plain = mean(x)
     assert estimate[:3] == pytest.approx(plain[:3], abs=0.003)
 
 
 def test_the_median_over_seeds_covers_tasks_that_the_seeds_share():
-    rng, estimates = generator(3), []
+    rng = generator(3)
+    estimates = []
     for _ in range(1000):
-        tasks = rng.normal(5.0, 1.0, 200)  # hard and easy tasks are so for every seed: rows are correlated
+        # Hard and easy tasks are so for every seed: rows are correlated
+        tasks = rng.normal(5.0, 1.0, 200)
         scores = tasks + np.array([[-0.02], [0.0], [0.03]]) + rng.normal(0, 0.7, (3, 200))
         estimates.append(median_over_seeds(scores, rng, resamples=1000))
     assert 0.93 <= covered(estimates, 5.0) <= 0.97
 
 
 def test_a_ratio_to_anothers_mean_covers_tasks_that_both_share():
-    rng, estimates, unpaired = generator(4), [], []
+    rng = generator(4)
+    estimates = []
+    unpaired = []
     for _ in range(1000):
         tasks = rng.gamma(2.0, 4.0, 200) + 1  # long and short ones
         scores = 1.2 * tasks + np.array([[-0.2], [0.0], [0.3]]) + rng.normal(0, 0.7, (3, 200))
@@ -129,7 +139,8 @@ def test_a_paired_difference_is_scipys_paired_t_test():
     rng = generator()
     x = rng.normal(size=50)
     y = x + rng.normal(-0.2, 0.5, size=50)
-    comparison, expected = paired_difference(x, y), stats.ttest_rel(x, y, alternative="greater")
+    comparison = paired_difference(x, y)
+    expected = stats.ttest_rel(x, y, alternative="greater")
     assert comparison.p_value == pytest.approx(expected.pvalue)
     interval = stats.ttest_rel(x, y).confidence_interval(0.95)
     assert comparison.difference[1:3] == pytest.approx((interval.low, interval.high))
@@ -140,7 +151,8 @@ def test_pairing_narrows_the_interval_of_agents_that_share_their_tasks():
     rng = generator()
     tasks = rng.normal(0, 10, 500)
     x, y = tasks + rng.normal(0.1, 0.1, 500), tasks + rng.normal(0, 0.1, 500)
-    paired, unpaired = paired_difference(x, y), generalisation_gap(x, y)
+    paired = paired_difference(x, y)
+    unpaired = generalisation_gap(x, y)
     assert paired.difference.value == pytest.approx(unpaired.difference.value)
     assert paired.p_value < 1e-10
     assert unpaired.p_value > 0.3
@@ -156,13 +168,19 @@ def test_a_difference_without_spread_is_certain_or_a_tie():
 def test_paired_differences_cover_the_truth():
     rng = generator(4)
     x, y = rng.exponential(size=(2000, 80)), rng.exponential(size=(2000, 80))
-    assert 0.93 <= covered([paired_difference(a + 1, b).difference for a, b in zip(x, y, strict=True)], 1.0) <= 0.97
+    assert (
+        0.93
+        <= covered([paired_difference(a + 1, b).difference for a, b in zip(x, y, strict=True)], 1.0)
+        <= 0.97
+    )
 
 
 def test_the_generalisation_gap_is_welchs_test():
     rng = generator()
-    train, test = rng.normal(1.0, 1.0, 40), rng.normal(0.8, 3.0, 25)
-    gap, expected = generalisation_gap(train, test), stats.ttest_ind(train, test, equal_var=False, alternative="greater")
+    train = rng.normal(1.0, 1.0, 40)
+    test = rng.normal(0.8, 3.0, 25)
+    gap = generalisation_gap(train, test)
+    expected = stats.ttest_ind(train, test, equal_var=False, alternative="greater")
     assert gap.p_value == pytest.approx(expected.pvalue)
     interval = stats.ttest_ind(train, test, equal_var=False).confidence_interval(0.95)
     assert gap.difference[1:3] == pytest.approx((interval.low, interval.high))
@@ -170,16 +188,27 @@ def test_the_generalisation_gap_is_welchs_test():
 
 def test_the_generalisation_gap_covers_the_truth():
     rng = generator(5)
-    train, test = rng.normal(1.0, 1.0, (2000, 60)), rng.normal(0.5, 3.0, (2000, 30))
-    assert 0.93 <= covered([generalisation_gap(a, b).difference for a, b in zip(train, test, strict=True)], 0.5) <= 0.97
+    train = rng.normal(1.0, 1.0, (2000, 60))
+    test = rng.normal(0.5, 3.0, (2000, 30))
+    assert (
+        0.93
+        <= covered(
+            [generalisation_gap(a, b).difference for a, b in zip(train, test, strict=True)], 0.5
+        )
+        <= 0.97
+    )
 
 
 def test_probability_of_improvement_counts_wins_and_half_of_ties():
     assert probability_of_improvement([1, 2, 3, 4], [0, 2, 4, 0]).value == (1 + 0.5 + 0 + 1) / 4
-    assert probability_of_improvement([1, 2], [0, 1, 2], paired=False).value == pytest.approx(((1 + 0.5 + 0) + (1 + 1 + 0.5)) / 6)
+    assert probability_of_improvement([1, 2], [0, 1, 2], paired=False).value == pytest.approx(
+        ((1 + 0.5 + 0) + (1 + 1 + 0.5)) / 6
+    )
     x, y = generator().integers(5, size=40), generator(1).integers(5, size=30)
     statistic = stats.mannwhitneyu(x, y).statistic
-    assert probability_of_improvement(x, y, paired=False).value == pytest.approx(statistic / (40 * 30))
+    assert probability_of_improvement(x, y, paired=False).value == pytest.approx(
+        statistic / (40 * 30)
+    )
 
 
 def test_probability_of_improvement_stays_between_0_and_1_and_wins_alone_are_not_certainty():
@@ -194,13 +223,24 @@ def test_probability_of_improvement_covers_the_truth(paired):
     rng = generator(6)
     x, y = rng.normal(0.5, 1.0, (2000, 60)), rng.normal(0.0, 1.0, (2000, 60))
     truth = stats.norm.cdf(0.5 / np.sqrt(2))
-    assert 0.93 <= covered([probability_of_improvement(a, b, paired=paired) for a, b in zip(x, y, strict=True)], truth) <= 0.97
+    assert (
+        0.93
+        <= covered(
+            [probability_of_improvement(a, b, paired=paired) for a, b in zip(x, y, strict=True)],
+            truth,
+        )
+        <= 0.97
+    )
 
 
 def test_probability_of_improvement_with_many_ties_covers_the_truth():
     rng = generator(7)
     x, y = rng.integers(4, size=(2000, 80)), rng.integers(4, size=(2000, 80))
-    assert 0.93 <= covered([probability_of_improvement(a, b) for a, b in zip(x, y, strict=True)], 0.5) <= 0.97
+    assert (
+        0.93
+        <= covered([probability_of_improvement(a, b) for a, b in zip(x, y, strict=True)], 0.5)
+        <= 0.97
+    )
 
 
 def test_nothing_beats_the_optimum_by_chance_alone():
@@ -209,11 +249,13 @@ def test_nothing_beats_the_optimum_by_chance_alone():
     assert at_the_optimum <= 12  # 4 expected at 99.9 %
     tasks = rng.normal(0, 5, 200)
     assert not beats(tasks, tasks)
-    assert beats(tasks + rng.normal(0.5, 0.1, 200), tasks)  # paired: the tasks' own spread doesn't hide it
+    # paired: the tasks' own spread doesn't hide it
+    assert beats(tasks + rng.normal(0.5, 0.1, 200), tasks)
 
 
 def test_known_bandit_agents_do_not_beat_the_exact_optimum_but_a_cheat_does():
-    bandit, budget = metarl.make("BernoulliBandit-v0", arms=5), metarl.Episodes(10)
+    bandit = metarl.make("BernoulliBandit-v0", arms=5)
+    budget = metarl.Episodes(10)
 
     class Cheat:
         def initial_state(self, batch_size):
@@ -222,7 +264,9 @@ def test_known_bandit_agents_do_not_beat_the_exact_optimum_but_a_cheat_does():
         def act(self, step, state, rng):
             return means.argmax(1), state
 
-    evaluation = metarl.evaluate(metarl.make_agent("random", bandit, budget), bandit, "test", 4096, 3, budget)
+    evaluation = metarl.evaluate(
+        metarl.make_agent("random", bandit, budget), bandit, "test", 4096, 3, budget
+    )
     means = bandit.sample(4096, "test", 3).means
     cheating = metarl.evaluate(Cheat(), bandit, "test", 4096, 3, budget).scores()
     bound = bandit.upper_bound(bandit.sample(4096, "test", 3), 10).numpy()
@@ -231,10 +275,14 @@ def test_known_bandit_agents_do_not_beat_the_exact_optimum_but_a_cheat_does():
     assert not beats(cheating, bound)
 
 
-@pytest.mark.parametrize("function", [mean, interquartile_mean, lambda x: median_over_seeds(x[None], generator())])
+@pytest.mark.parametrize(
+    "function", [mean, interquartile_mean, lambda x: median_over_seeds(x[None], generator())]
+)
 def test_estimates_follow_scale_and_shift_and_ignore_order(function):
     x = generator().gamma(2.0, size=64)
-    plain, moved, shuffled = function(x), function(3 * x + 5), function(generator(1).permutation(x))
+    plain = function(x)
+    moved = function(3 * x + 5)
+    shuffled = function(generator(1).permutation(x))
     assert moved[:3] == pytest.approx([3 * value + 5 for value in plain[:3]])
     assert shuffled[:3] == pytest.approx(plain[:3])
 
@@ -269,7 +317,9 @@ def test_an_estimate_prints_with_its_interval():
     assert str(Estimate(6.5944, 6.5832, 6.6056, 100)) == "6.594 [6.583, 6.606]"
 
 
-@pytest.mark.parametrize(("means", "wanted"), [([3, 1, 2], 2), ([5], 0), ([4, 1, 3, 2], 3), ([2, 2, 2], 1)])
+@pytest.mark.parametrize(
+    ("means", "wanted"), [([3, 1, 2], 2), ([5], 0), ([4, 1, 3, 2], 3), ([2, 2, 2], 1)]
+)
 def test_the_median_seed_stands_for_all_seeds(means, wanted):
     assert median_seed(np.array(means)[:, None] + np.array([-1.0, 1.0])) == wanted
 
@@ -279,7 +329,10 @@ def test_a_ratio_of_paired_means_is_exact_where_scores_are_proportional_and_cove
     y = rng.gamma(2, 1, 400)
     exact = ratio_of_means(3 * y, y)
     assert exact[:3] == pytest.approx((3, 3, 3))
-    found = [ratio_of_means(0.5 * (y := rng.gamma(2, 1, 200)) + rng.normal(1, 1, 200), y) for _ in range(500)]
+    found = [
+        ratio_of_means(0.5 * (y := rng.gamma(2, 1, 200)) + rng.normal(1, 1, 200), y)
+        for _ in range(500)
+    ]
     assert 0.92 < np.mean([estimate.low < 1.0 < estimate.high for estimate in found]) < 0.98
     with pytest.raises(ValueError, match="same tasks"):
         ratio_of_means([1, 2], [1, 2, 3])
@@ -289,7 +342,10 @@ def test_a_ratio_of_paired_means_is_exact_where_scores_are_proportional_and_cove
 
 @pytest.mark.parametrize("function", [paired_difference, ratio_of_means])
 def test_scores_of_other_tasks_are_not_paired(function):
-    first, second = (metarl.evaluate("random", "BernoulliBandit-v0", num_tasks=5, seed=seed, budget=10) for seed in (0, 1))
+    first, second = (
+        metarl.evaluate("random", "BernoulliBandit-v0", num_tasks=5, seed=seed, budget=10)
+        for seed in (0, 1)
+    )
     with pytest.raises(ValueError, match="can't be paired: 5 of 5 are of other tasks"):
         function(first.scores(), second.scores())
     function(first.scores(), np.asarray(second.scores()))
@@ -298,7 +354,9 @@ def test_scores_of_other_tasks_are_not_paired(function):
 
 @pytest.mark.parametrize("function", [mean, share])
 def test_what_holds_no_numbers_is_named(function):
-    with pytest.raises(ValueError, match=r"must be a vector of numbers, one a task, not \['a', 'b'\]"):
+    with pytest.raises(
+        ValueError, match=r"must be a vector of numbers, one a task, not \['a', 'b'\]"
+    ):
         function(["a", "b"])
     evaluation = metarl.evaluate("random", "BernoulliBandit-v0", num_tasks=5, seed=0, budget=10)
     with pytest.raises(ValueError, match=r"Take its scores\(\)"):

@@ -1,4 +1,7 @@
-"""Scoring adapters: known losses, the same tasks and examples for all, and sentences for what can't be scored."""
+"""Scoring adapters.
+
+Known losses, the same tasks and examples for all, and sentences for what can't be scored.
+"""
 
 import math
 from typing import NamedTuple
@@ -68,12 +71,18 @@ def test_rows_and_curve():
     rows = scored.rows()
     assert list(rows.columns) == ["task", "inner_step", "loss"]
     assert len(rows) == 35
-    assert rows[(rows.task == 6) & (rows.inner_step == 4)].loss.item() == scored.scores()[6] == scored.scores(4)[6]
+    assert (
+        rows[(rows.task == 6) & (rows.inner_step == 4)].loss.item()
+        == scored.scores()[6]
+        == scored.scores(4)[6]
+    )
     curve = scored.curve()
     assert [estimate.n for estimate in curve] == [7] * 5
     assert curve[2].value == pytest.approx(scored.scores(2).mean())
     assert curve[2].low < curve[2].value < curve[2].high
-    with pytest.raises(ValueError, match="The query was scored after 0, 1, 2, 3, 4 inner steps; step can't be 5"):
+    with pytest.raises(
+        ValueError, match="The query was scored after 0, 1, 2, 3, 4 inner steps; step can't be 5"
+    ):
         scored.scores(5)
 
 
@@ -98,7 +107,9 @@ class Weighed(FitsSines):
     """Says what a task takes, and remembers how many were given at once."""
 
     def __init__(self, size):
-        self.size, self.given, self.drawn = size, [], []
+        self.size = size
+        self.given = []
+        self.drawn = []
 
     def task_bytes(self, support, query):
         self.drawn.append(len(query.inputs))
@@ -110,8 +121,12 @@ class Weighed(FitsSines):
 
 
 def test_as_many_tasks_side_by_side_as_memory_holds_on_the_same_examples():
-    small, large = Weighed(1000), Weighed(supervised.MEMORY // 100)
-    scores = [evaluate_supervised(adapter, SINES, "test", 150, 0, 1, score_after=(0,)).scores(0) for adapter in (small, large)]
+    small = Weighed(1000)
+    large = Weighed(supervised.MEMORY // 100)
+    scores = [
+        evaluate_supervised(adapter, SINES, "test", 150, 0, 1, score_after=(0,)).scores(0)
+        for adapter in (small, large)
+    ]
     assert (small.given, large.given) == ([150], [64, 64, 22])
     assert np.array_equal(*scores), "before the first step, the score tells the query"
     huge = Weighed(10 * supervised.MEMORY)
@@ -133,7 +148,8 @@ def test_large_examples_are_drawn_for_fewer_tasks_at_once(monkeypatch):
 
 
 def examples_of(family):
-    tasks, rng = family.sample(2, "test", 0).to("cpu", torch.float32), torch_generator(0)
+    tasks = family.sample(2, "test", 0).to("cpu", torch.float32)
+    rng = torch_generator(0)
     return family.support(tasks, rng), family.query(tasks, rng)
 
 
@@ -144,7 +160,13 @@ def test_divergence_is_named_by_task_and_step():
             said[3] = math.nan if state < 0.3 else 0.0
             return said
 
-    with pytest.raises(ValueError, match="The inner loop diverged: after 2 steps in task 3 the loss is nan. Use a smaller inner lr"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            "The inner loop diverged: after 2 steps in task 3 the loss is nan. Use a smaller"
+            " inner lr"
+        ),
+    ):
         evaluate_supervised(Diverging(), SINES, "test", 5, 0, 4)
 
 
@@ -154,13 +176,19 @@ def test_divergence_is_named_by_task_and_step():
         ({"split": "held-out"}, "has no split 'held-out'; choose one of train, test"),
         ({"steps": 0}, "steps must be at least 1, not 0"),
         ({"chunk": 0}, "chunk must be at least 1, not 0"),
-        ({"score_after": (3,)}, r"score_after names inner steps between 0 and 2, one at least, not \(3,\)"),
+        (
+            {"score_after": (3,)},
+            r"score_after names inner steps between 0 and 2, one at least, not \(3,\)",
+        ),
         ({"score_after": ()}, "one at least"),
         ({"num_tasks": 0}, "num_tasks must be at least 1, not 0"),
         ({"num_tasks": 2.5}, "num_tasks must be a whole number"),
         ({"seed": "a"}, "seed must be a whole number"),
         ({"device": "tpu"}, "There is no device 'tpu'|computes on cpu or cuda"),
-        ({"distribution": BernoulliBandit()}, "has episodes rather than examples; score agents on it with metarl.evaluate"),
+        (
+            {"distribution": BernoulliBandit()},
+            "has episodes rather than examples; score agents on it with metarl.evaluate",
+        ),
     ],
 )
 def test_bad_input_gets_a_sentence(arguments, sentence):
@@ -180,7 +208,9 @@ def test_predictions_of_another_shape():
 
 def test_agents_are_not_scored_on_examples():
     agent = make_agent("random", BernoulliBandit(), metarl.Episodes(2))
-    with pytest.raises(ValueError, match="examples rather than episodes, .* metarl.evaluate_supervised"):
+    with pytest.raises(
+        ValueError, match="examples rather than episodes, .* metarl.evaluate_supervised"
+    ):
         metarl.evaluate(agent, SINES, "test", 3, 0)
 
 
@@ -193,7 +223,9 @@ def test_only_the_steps_asked_for_are_scored():
         assert np.array_equal(some.scores(step), whole.scores(step))
     assert list(some.rows().inner_step[:2]) == [0, 3]
     assert [estimate.n for estimate in some.curve()] == [7, 7]
-    with pytest.raises(ValueError, match="The query was scored after 0, 3 inner steps; step can't be 4"):
+    with pytest.raises(
+        ValueError, match="The query was scored after 0, 3 inner steps; step can't be 4"
+    ):
         some.scores(4)
 
 
@@ -210,10 +242,14 @@ def test_accuracy_stands_beside_the_loss_where_answers_are_right_or_wrong():
     assert scored.scores(score="accuracy") == pytest.approx(1.0)
     tasks = SINES.sample(100, "test", 0)
     targets = SINES.query(tasks, None).targets
-    assert scored.scores(0, "accuracy") == pytest.approx((targets <= 0).double().mean((1, 2)).numpy())
+    assert scored.scores(0, "accuracy") == pytest.approx(
+        (targets <= 0).double().mean((1, 2)).numpy()
+    )
     curve = scored.curve(score="accuracy")
     assert curve[0].low < curve[0].value < curve[0].high
-    with pytest.raises(ValueError, match="SineRegression-v0 has no accuracy: its answers aren't right or wrong"):
+    with pytest.raises(
+        ValueError, match="SineRegression-v0 has no accuracy: its answers aren't right or wrong"
+    ):
         evaluate_supervised(FitsSines(), SINES, "test", 3, 0, steps=1).scores(score="accuracy")
 
 
@@ -226,5 +262,10 @@ def test_adapters_are_told_how_queries_are_batched():
             return super().predict(state, inputs)
 
     for transductive in (True, False):
-        assert evaluate_supervised(Told(), SINES, "test", 3, 0, 1, transductive=transductive).transductive == transductive
+        assert (
+            evaluate_supervised(
+                Told(), SINES, "test", 3, 0, 1, transductive=transductive
+            ).transductive
+            == transductive
+        )
     assert told == [True, True, False, False]

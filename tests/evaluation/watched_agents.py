@@ -40,7 +40,10 @@ class Script:
         return torch.zeros(batch_size, dtype=torch.int64)
 
     def act(self, step, state, rng):
-        return self.actions.gather(1, state.clamp_max(self.actions.shape[1] - 1)[:, None])[:, 0], state + 1
+        return (
+            self.actions.gather(1, state.clamp_max(self.actions.shape[1] - 1)[:, None])[:, 0],
+            state + 1,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,9 +20,17 @@ from tests.tasks.noisy_walk import NoisyWalk
 
 ROOT = Path(__file__).parents[2]
 BUDGETS = [{"episodes": 3}, {"steps": 7}]
-# Budgets and rows are counted by the environment itself, whatever it plays; so what is slow is played under one of each.
-CHECKED = [(id, budget) for id in different_ids() for budget in (BUDGETS[1:] if id in SLOW else BUDGETS)]
-PLAYED = [(num_envs, id, budget) for num_envs in (1, 3) for id, budget in CHECKED if num_envs == 3 or id not in SLOW]
+# Budgets and rows are counted by the environment itself, whatever it plays; so what is slow is
+# played under one of each.
+CHECKED = [
+    (id, budget) for id in different_ids() for budget in (BUDGETS[1:] if id in SLOW else BUDGETS)
+]
+PLAYED = [
+    (num_envs, id, budget)
+    for num_envs in (1, 3)
+    for id, budget in CHECKED
+    if num_envs == 3 or id not in SLOW
+]
 
 
 @pytest.mark.parametrize(("id", "budget"), CHECKED)
@@ -30,8 +38,12 @@ def test_every_registered_distribution_passes_gymnasiums_own_check(id, budget):
     env = gym.make(f"metarl/{id}", **budget)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", message=".*(minimum|maximum) value is -?infinity")  # of a reward; CartPole gets it too
-        warnings.filterwarnings("ignore", message=".*we recommend using a symmetric and normalized space")  # Pendulum's own is [-2, 2]
+        # Of a reward; CartPole gets it too
+        warnings.filterwarnings("ignore", message=".*(minimum|maximum) value is -?infinity")
+        # Pendulum's own is [-2, 2]
+        warnings.filterwarnings(
+            "ignore", message=".*we recommend using a symmetric and normalized space"
+        )
         check_env(env.unwrapped)
     env.close()
 
@@ -71,12 +83,17 @@ def test_a_bandits_observation_written_out():
 
 
 def test_what_ends_inner_and_outer_episodes():
-    """Marks: episodes of length 2 terminate, those of length 9 are truncated at the horizon of 4."""
+    """Marks.
+
+    Episodes of length 2 terminate, those of length 9 are truncated at the horizon of 4.
+    """
     length_of = {10: 1, 20: 2, 30: 3, 40: 4, 50: 4, 60: 4}
     env = MetaEpisodeGymnasium(Marks(), Episodes(2, 0))
     for _ in range(12):  # until a task of length 9 has been met: tasks follow a seed
         observation, _ = env.reset(seed=0) if not env._rows.seeded else env.reset()
-        mark, ends, steps = observation[0], [], 0
+        mark = observation[0]
+        ends = []
+        steps = 0
         assert observation.tolist() == [mark, 0, 0, 0, 0, 0, 1]
         while True:
             observation, reward, terminated, truncated, info = env.step(1)
@@ -90,7 +107,9 @@ def test_what_ends_inner_and_outer_episodes():
         assert steps == 2 * length
         last = (True, False) if mark <= 40 else (False, True)
         assert ends == [*[(False, False)] * (length - 1), last] * 2
-        assert observation.tolist() == pytest.approx([mark, length, 0, 1, 0, mark + length + 0.1, 0])
+        assert observation.tolist() == pytest.approx(
+            [mark, length, 0, 1, 0, mark + length + 0.1, 0]
+        )
 
 
 def test_a_step_budget_truncates_the_outer_episode():
@@ -193,26 +212,48 @@ def trace(env, seed, steps: int) -> list:
 
 @pytest.mark.parametrize(("num_envs", "id", "budget"), PLAYED)
 def test_vector_rows_equal_single_environments_bit_for_bit(id, budget, num_envs):
-    """SyncVectorEnv steps single environments seeded s, s + 1, ...: observations, rewards, ends, infos are the same."""
+    """SyncVectorEnv steps single environments seeded s, s + 1, ....
+
+    Observations, rewards, ends, infos are the same.
+    """
     vector = gym.make_vec(f"metarl/{id}", num_envs=num_envs, **budget)
     singles = gym.make_vec(
-        f"metarl/{id}", num_envs=num_envs, vectorization_mode="sync", vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP}, **budget
+        f"metarl/{id}",
+        num_envs=num_envs,
+        vectorization_mode="sync",
+        vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
+        **budget,
     )
     assert isinstance(vector, MetaEpisodeVector)
-    assert vector.metadata["autoreset_mode"] == singles.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
+    assert (
+        vector.metadata["autoreset_mode"]
+        == singles.metadata["autoreset_mode"]
+        == AutoresetMode.SAME_STEP
+    )
     assert vector.observation_space == singles.observation_space
     assert vector.action_space == singles.action_space
     assert data_equivalence(trace(vector, 11, 45), trace(singles, 11, 45), exact=True)
-    assert data_equivalence(trace(vector, [4] * num_envs, 9), trace(singles, [4] * num_envs, 9), exact=True)
+    assert data_equivalence(
+        trace(vector, [4] * num_envs, 9), trace(singles, [4] * num_envs, 9), exact=True
+    )
 
 
-@pytest.mark.parametrize("make", [Marks, AdaptedMarks, lambda: GymnasiumDistribution("Walk-v0", NoisyWalk, {"train": [0.0, 0.5, 1.0]}, 5)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        Marks,
+        AdaptedMarks,
+        lambda: GymnasiumDistribution("Walk-v0", NoisyWalk, {"train": [0.0, 0.5, 1.0]}, 5),
+    ],
+)
 def test_rows_on_clocks_of_their_own_equal_single_environments_too(make):
     vector = MetaEpisodeVector(make(), Episodes(2, 0), num_envs=4)
     singles = gym.vector.SyncVectorEnv(
-        [lambda: MetaEpisodeGymnasium(make(), Episodes(2, 0)) for _ in range(4)], autoreset_mode=AutoresetMode.SAME_STEP
+        [lambda: MetaEpisodeGymnasium(make(), Episodes(2, 0)) for _ in range(4)],
+        autoreset_mode=AutoresetMode.SAME_STEP,
     )
-    one, other = trace(vector, 2, 60), trace(singles, 2, 60)
+    one = trace(vector, 2, 60)
+    other = trace(singles, 2, 60)
     assert data_equivalence(one, other, exact=True)
     ends = np.stack([step[2] for step in one[1:]])
     assert len({tuple(column) for column in ends.T}) > 1, "clocks differ"
@@ -236,11 +277,14 @@ def test_batched_rows_equal_a_single_environment_where_there_is_one():
 
 
 def test_batched_rows_play_the_same_game():
-    """Pulling arm 0 of uniform bandits pays 1/2 on average, whichever way tasks and noise are drawn."""
+    """Pulling arm 0 of uniform bandits pays 1/2 on average, whichever way tasks and noise are
+    drawn.
+    """
     vector = gym.make_vec("metarl/BernoulliBandit-v0", num_envs=4000, episodes=5, batched=True)
     first, _ = vector.reset(seed=0)
     rewards = np.stack([vector.step(np.zeros(4000, np.int64))[1] for _ in range(20)])
-    assert abs(rewards.mean() - 0.5) < 4 * np.sqrt(1 / 12 / 16000 + 1 / 6 / 80000)  # 16,000 tasks of five pulls each
+    # 16,000 tasks of five pulls each
+    assert abs(rewards.mean() - 0.5) < 4 * np.sqrt(1 / 12 / 16000 + 1 / 6 / 80000)
     assert not np.array_equal(rewards[:, 0], rewards[:, 1])
     again, _ = vector.reset(seed=0)
     assert np.array_equal(first, again)
@@ -248,7 +292,11 @@ def test_batched_rows_play_the_same_game():
 
 
 def test_stable_baselines3s_ppo_learns_through_the_way_out():
-    """Identity: naming the number shown pays 1, so that a meta-episode of two episodes of four steps pays 8; chance pays 8/3."""
+    """Identity.
+
+    Naming the number shown pays 1, so that a meta-episode of two episodes of four steps pays 8;
+    chance pays 8/3.
+    """
     from stable_baselines3 import PPO
     from stable_baselines3.common.evaluation import evaluate_policy
 
@@ -258,7 +306,17 @@ def test_stable_baselines3s_ppo_learns_through_the_way_out():
         return evaluate_policy(model, test, n_eval_episodes=10, warn=False)[0]
 
     env = gym.make("metarl/Identity-v0", numbers=3, horizon=4, episodes=2)
-    model = PPO("MlpPolicy", env, n_steps=64, batch_size=64, learning_rate=5e-3, gamma=0.5, ent_coef=0.0, seed=0, device="cpu")
+    model = PPO(
+        "MlpPolicy",
+        env,
+        n_steps=64,
+        batch_size=64,
+        learning_rate=5e-3,
+        gamma=0.5,
+        ent_coef=0.0,
+        seed=0,
+        device="cpu",
+    )
     assert score() < 6.5
     model.learn(640)
     assert score() > 7
@@ -283,7 +341,9 @@ def test_families_that_draw_give_pictures_and_all_others_a_sentence(id):
 
 
 def test_pictures_follow_what_is_played():
-    env = gym.wrappers.RenderCollection(gym.make("metarl/CartPole-v0", episodes=1, render_mode="rgb_array"))
+    env = gym.wrappers.RenderCollection(
+        gym.make("metarl/CartPole-v0", episodes=1, render_mode="rgb_array")
+    )
     env.reset(seed=0)
     env.step(0)
     env.step(1)
@@ -295,7 +355,11 @@ def test_pictures_follow_what_is_played():
 
 
 @pytest.mark.parametrize(
-    ("mode", "sentence"), [("human", 'pictures come as arrays, render_mode="rgb_array"'), (None, 'make it with render_mode="rgb_array"')]
+    ("mode", "sentence"),
+    [
+        ("human", 'pictures come as arrays, render_mode="rgb_array"'),
+        (None, 'make it with render_mode="rgb_array"'),
+    ],
 )
 def test_pictures_that_were_not_asked_for_get_a_sentence(mode, sentence):
     with pytest.raises(ValueError, match=sentence):

@@ -28,7 +28,9 @@ assert "torch" not in sys.modules
 print(*sorted(name for name in gymnasium.registry if name.startswith("metarl/")))
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=100
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [f"metarl/{id}" for id in distribution_ids()]
 

@@ -21,7 +21,9 @@ from metarl.interop.learn2learn import import_learn2learn
 print(import_learn2learn("This test").__version__)
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=200
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "0.2.0\n"
     assert not done.stderr
@@ -29,5 +31,8 @@ print(import_learn2learn("This test").__version__)
 
 def test_without_it_one_sentence_says_how(monkeypatch):
     monkeypatch.setitem(sys.modules, "learn2learn", None)
-    with pytest.raises(ValueError, match="A thing needs learn2learn, which can't be imported .*: run `make learn2learn`."):
+    with pytest.raises(
+        ValueError,
+        match="A thing needs learn2learn, which can't be imported .*: run `make learn2learn`.",
+    ):
         import_learn2learn("A thing")

@@ -1,4 +1,7 @@
-"""Our distributions as learn2learn's meta-environments: its contract, our episodes, its processes."""
+"""Our distributions as learn2learn's meta-environments.
+
+Its contract, our episodes, its processes.
+"""
 
 import subprocess
 import sys
@@ -35,10 +38,13 @@ def learn2learn():
 
 def episode(env, action):
     """Everything that an episode shows, for actions action(t)."""
-    shown, t, done = [(env.reset(), 0.0, False, {})], 0, False
+    shown = [(env.reset(), 0.0, False, {})]
+    t = 0
+    done = False
     while not done:
         shown.append(env.step(action(t)))
-        t, done = t + 1, shown[-1][2]
+        t = t + 1
+        done = shown[-1][2]
     return shown
 
 
@@ -60,7 +66,9 @@ def test_every_registered_distribution_keeps_learn2learns_contract(learn2learn, 
         assert env.observation_space.contains(observation), observation
         for _ in range(3):
             with global_generators_untouched(f"{id} as a MetaEnv"):
-                observation, reward, done, info = env.step(env.action_space.low if hasattr(env.action_space, "low") else 0)
+                observation, reward, done, info = env.step(
+                    env.action_space.low if hasattr(env.action_space, "low") else 0
+                )
             assert env.observation_space.contains(observation), observation
             assert isinstance(reward, float)
             assert isinstance(done, bool)
@@ -72,7 +80,10 @@ def test_every_registered_distribution_keeps_learn2learns_contract(learn2learn, 
 
 @pytest.mark.parametrize("kind", [Marks, AdaptedMarks, partial(AdaptedMarks, limit=2)])
 def test_an_episode_of_a_task_is_what_the_task_says(kind):
-    """A mark says which task it is, a reward which step; the end is the task's length, the horizon, or the environment's limit."""
+    """A mark says which task it is, a reward which step.
+
+    The end is the task's length, the horizon, or the environment's limit.
+    """
     env = meta_env(kind(), seed=2)
     tasks = env.sample_tasks(4)
     for task in tasks:
@@ -83,7 +94,9 @@ def test_an_episode_of_a_task_is_what_the_task_says(kind):
             steps = min(length, 2 if isinstance(kind, partial) else env.distribution.horizon)
             assert len(shown) == steps + 1
             assert [float(observation[0]) for observation, *_ in shown] == [mark] * (steps + 1)
-            assert [reward for _, reward, *_ in shown[1:]] == pytest.approx([mark + t + 1 + t % 3 / 10 for t in range(steps)])
+            assert [reward for _, reward, *_ in shown[1:]] == pytest.approx(
+                [mark + t + 1 + t % 3 / 10 for t in range(steps)]
+            )
             last = shown[-1][3]
             assert last["terminated"] == (length <= steps)
             assert last["truncated"] == last["TimeLimit.truncated"] == (length > steps)
@@ -107,8 +120,10 @@ def test_the_noise_is_the_streams_and_episodes_differ():
 
 
 def test_tasks_are_the_distributions_and_go_on_from_call_to_call():
-    one, again = meta_env(BernoulliBandit(3), seed=5), meta_env(BernoulliBandit(3), seed=5)
-    first, second = one.sample_tasks(2), one.sample_tasks(2)
+    one = meta_env(BernoulliBandit(3), seed=5)
+    again = meta_env(BernoulliBandit(3), seed=5)
+    first = one.sample_tasks(2)
+    second = one.sample_tasks(2)
     assert len({task["means"].tobytes() for task in (*first, *second, one.get_task())}) == 5
     assert np.array_equal(again.sample_tasks(2)[1]["means"], first[1]["means"])
     test = meta_env(walks(), "test")
@@ -121,8 +136,12 @@ def test_rewards_are_those_of_meta_episodes():
     env = meta_env(family, seed=4)
     task = env.sample_tasks(1)[0]
     env.set_task(task)
-    tasks = type(family.sample(1, "train", 0))(**{name: torch.as_tensor(value)[None] for name, value in task.items()})
-    rows = MetaEpisodeEnv(family, Episodes(0, after=1), 1, torch_generator(4, "environment"), refill=False)
+    tasks = type(family.sample(1, "train", 0))(
+        **{name: torch.as_tensor(value)[None] for name, value in task.items()}
+    )
+    rows = MetaEpisodeEnv(
+        family, Episodes(0, after=1), 1, torch_generator(4, "environment"), refill=False
+    )
     for _ in range(5):
         rows.reset(lambda asking, counts: tasks)
         for observation, reward, done, _ in episode(env, lambda t: 1)[1:]:
@@ -131,7 +150,9 @@ def test_rewards_are_those_of_meta_episodes():
             assert done == bool(outcome.terminated | outcome.truncated)
 
 
-@pytest.mark.parametrize("space", [gym.spaces.Discrete(2), gym.spaces.MultiDiscrete([2, 3]), gym.spaces.MultiBinary(3)])
+@pytest.mark.parametrize(
+    "space", [gym.spaces.Discrete(2), gym.spaces.MultiDiscrete([2, 3]), gym.spaces.MultiBinary(3)]
+)
 def test_other_spaces(space):
     env = meta_env(Matching(space))
     import gym as old
@@ -165,8 +186,12 @@ def test_boxes_come_as_float32():
 
 def test_learn2learns_worker_processes_play_them(learn2learn):
     command = [sys.executable, "-m", "tests.envs.worker_rows"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
-    assert done.stdout.splitlines()[-len(FAMILIES) :] == [f"{family} played" for family in FAMILIES], done.stderr
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.stdout.splitlines()[-len(FAMILIES) :] == [
+        f"{family} played" for family in FAMILIES
+    ], done.stderr
 
 
 def test_what_does_not_fit_gets_a_sentence(monkeypatch):
@@ -185,16 +210,27 @@ def test_what_does_not_fit_gets_a_sentence(monkeypatch):
     env.set_task(env.get_task())
     with pytest.raises(gym.error.ResetNeeded):
         env.step(0)
-    with pytest.raises(ValueError, match="is a dictionary of means, as sample_tasks gives it; not {'goal': 1}"):
+    with pytest.raises(
+        ValueError, match="is a dictionary of means, as sample_tasks gives it; not {'goal': 1}"
+    ):
         env.set_task({"goal": 1})
-    with pytest.raises(ValueError, match=r"means of a task of BernoulliBandit-v0 has shape \(3,\), not \(2,\)"):
+    with pytest.raises(
+        ValueError, match=r"means of a task of BernoulliBandit-v0 has shape \(3,\), not \(2,\)"
+    ):
         env.set_task({"means": [0.1, 0.2]})
     with pytest.raises(ValueError, match="has no split 'held-out'; choose one of train, test"):
         meta_env(BernoulliBandit(), "held-out")
-    with pytest.raises(ValueError, match="has no episodes; a supervised family becomes metarl.interop.learn2learn_tasks.TaskSet"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            "has no episodes; a supervised family becomes metarl.interop.learn2learn_tasks.TaskSet"
+        ),
+    ):
         meta_env(SineRegression())
     with pytest.raises(ValueError, match="Gym, and so learn2learn, has no space MultiDiscrete"):
         meta_env(Matching(gym.spaces.MultiDiscrete([2, 3], start=[1, 0])))
     monkeypatch.setitem(sys.modules, "learn2learn", None)
-    with pytest.raises(ValueError, match="needs learn2learn, which can't be imported .*: run `make learn2learn`"):
+    with pytest.raises(
+        ValueError, match="needs learn2learn, which can't be imported .*: run `make learn2learn`"
+    ):
         meta_env(BernoulliBandit())

@@ -1,4 +1,7 @@
-"""Our tasks in learn2learn's hands: its training loop, its ways of dividing a task's examples, its data sets and loaders."""
+"""Our tasks in learn2learn's hands.
+
+Its training loop, its ways of dividing a task's examples, its data sets and loaders.
+"""
 
 import sys
 from itertools import islice
@@ -27,9 +30,14 @@ def learn2learn():
 
 
 class Blobs(SupervisedDistribution):
-    """Three classes of points around corners of a square; which corner is which class is the task. Two shots, two queries."""
+    """Three classes of points around corners of a square.
 
-    id, input_shape, outputs = "Blobs", (2,), 3
+    Which corner is which class is the task. Two shots, two queries.
+    """
+
+    id = "Blobs"
+    input_shape = (2,)
+    outputs = 3
     corners = torch.tensor([[0.0, 0.0], [0.0, 9.0], [9.0, 0.0]])
 
     def sample(self, n, split, seed):
@@ -37,13 +45,17 @@ class Blobs(SupervisedDistribution):
 
     def support(self, tasks, rng):
         labels = torch.tensor([0, 0, 1, 1, 2, 2]).expand(len(tasks), 6)
-        places = self.corners[(labels + (tasks.phase > 3)[:, None]) % 3] + torch.rand(len(tasks), 6, 2, generator=rng)
+        places = self.corners[(labels + (tasks.phase > 3)[:, None]) % 3] + torch.rand(
+            len(tasks), 6, 2, generator=rng
+        )
         return Examples(places.to(tasks.phase.dtype), labels)
 
     query = support
 
     def loss(self, outputs, targets):
-        return cross_entropy(outputs.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape)
+        return cross_entropy(outputs.flatten(0, -2), targets.flatten(), reduction="none").view(
+            targets.shape
+        )
 
 
 def test_a_task_is_its_support_and_then_its_query():
@@ -59,8 +71,15 @@ def test_a_task_is_its_support_and_then_its_query():
         assert torch.equal(whole[10:], last[0])
     amplitude = labels[10:].abs().max()
     assert 0.1 <= amplitude <= 5
-    assert all(torch.equal(*pair) for pair in zip(TaskSet(SINES, num_tasks=5, seed=3)[2], (data, labels), strict=True))
-    for other in (TaskSet(SINES, num_tasks=5, seed=4)[2], TaskSet(SINES, "test", 5, 3)[2], tasks[3]):
+    assert all(
+        torch.equal(*pair)
+        for pair in zip(TaskSet(SINES, num_tasks=5, seed=3)[2], (data, labels), strict=True)
+    )
+    for other in (
+        TaskSet(SINES, num_tasks=5, seed=4)[2],
+        TaskSet(SINES, "test", 5, 3)[2],
+        tasks[3],
+    ):
         assert not torch.equal(other[1], labels)
 
 
@@ -71,7 +90,9 @@ def test_a_number_of_tasks_comes_again_and_all_of_them_are_drawn():
     assert len(each) == 4
     assert torch.equal(tasks[-1][1], each[3])
     drawn = [tasks.sample()[1] for _ in range(60)]
-    seen = [next(i for i, known in enumerate(each) if torch.equal(known, labels)) for labels in drawn]
+    seen = [
+        next(i for i, known in enumerate(each) if torch.equal(known, labels)) for labels in drawn
+    ]
     assert set(seen) == {0, 1, 2, 3}
     with pytest.raises(IndexError, match="There are 4 tasks; 4 isn't among them"):
         tasks[4]
@@ -87,14 +108,20 @@ def test_tasks_without_end_never_repeat():
 
 
 def test_learn2learns_own_ways_of_dividing_a_task(learn2learn):
-    """`partition_task`, and every second example as in its few-shot examples, give our support and query."""
+    """`partition_task`, and every second example as in its few-shot examples, give our support and
+    query.
+    """
     tasks = TaskSet(Blobs(), num_tasks=3)
     support, query = tasks.examples(1)
-    for found, wanted in zip(learn2learn.data.partition_task(*tasks[1], shots=2), (support, query), strict=True):
+    for found, wanted in zip(
+        learn2learn.data.partition_task(*tasks[1], shots=2), (support, query), strict=True
+    ):
         assert torch.equal(found[0], wanted.inputs[0])
         assert torch.equal(found[1], wanted.targets[0])
     data, labels = TaskSet(Blobs(), num_tasks=3, alternate=True)[1]
-    for found, wanted in zip((data[::2], labels[::2], data[1::2], labels[1::2]), (*support, *query), strict=True):
+    for found, wanted in zip(
+        (data[::2], labels[::2], data[1::2], labels[1::2]), (*support, *query), strict=True
+    ):
         assert torch.equal(found, wanted[0])
 
 
@@ -106,7 +133,9 @@ def test_images_of_our_classes_become_tasks_of_either_side(learn2learn):
     assert shown.shape == asked.shape == (6, 1, 28, 28)
     assert told.tolist() == [0, 0, 1, 1, 2, 2]
     images, counts, _, train = glyphs.images
-    dataset = meta_dataset(images[: counts[:train].sum()], torch.arange(train).repeat_interleave(counts[:train]))
+    dataset = meta_dataset(
+        images[: counts[:train].sum()], torch.arange(train).repeat_interleave(counts[:train])
+    )
     assert len(dataset.labels) == train
     assert len(dataset.labels_to_indices[train - 1]) == counts[train - 1]
 
@@ -122,12 +151,16 @@ def test_it_serves_loaders_and_learn2learns_endless_iterator(learn2learn):
 def test_learn2learns_maml_learns_our_sines(learn2learn):
     """Its own loop: sample, clone, adapt, go back."""
     rng = torch_generator(0)
-    model = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 1))
+    model = nn.Sequential(
+        nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 1)
+    )
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.uniform_(-0.5, 0.5, generator=rng)
-    maml, tasks = learn2learn.algorithms.MAML(model, lr=0.02), TaskSet(SINES)
-    optimizer, losses = torch.optim.Adam(maml.parameters(), 0.01), []
+    maml = learn2learn.algorithms.MAML(model, lr=0.02)
+    tasks = TaskSet(SINES)
+    optimizer = torch.optim.Adam(maml.parameters(), 0.01)
+    losses = []
     for _ in range(60):
         optimizer.zero_grad()
         loss = torch.zeros(())
@@ -146,14 +179,23 @@ def test_learn2learns_maml_learns_our_sines(learn2learn):
 def test_labelled_examples_become_learn2learns_own_tasks(learn2learn):
     """Its task set with its transforms, over our images: three ways, two shots for each side."""
     labels = torch.arange(6).repeat(5)
-    images = labels[:, None, None, None] * 10 + torch.rand(30, 1, 4, 4, generator=torch_generator(0))
+    images = labels[:, None, None, None] * 10 + torch.rand(
+        30, 1, 4, 4, generator=torch_generator(0)
+    )
     dataset = meta_dataset(images, labels)
     assert isinstance(dataset, learn2learn.data.MetaDataset)
     assert sorted(dataset.labels) == list(range(6))
     assert dataset.labels_to_indices[2] == [2, 8, 14, 20, 26]
     transforms = learn2learn.data.transforms
-    steps = [transforms.NWays(dataset, 3), transforms.KShots(dataset, 4), transforms.LoadData(dataset), transforms.RemapLabels(dataset)]
-    tasks = learn2learn.data.Taskset(dataset, [*steps, transforms.ConsecutiveLabels(dataset)], num_tasks=10)
+    steps = [
+        transforms.NWays(dataset, 3),
+        transforms.KShots(dataset, 4),
+        transforms.LoadData(dataset),
+        transforms.RemapLabels(dataset),
+    ]
+    tasks = learn2learn.data.Taskset(
+        dataset, [*steps, transforms.ConsecutiveLabels(dataset)], num_tasks=10
+    )
     data, told = tasks.sample()
     assert data.shape == (12, 1, 4, 4)
     assert sorted(told.tolist()) == [0] * 4 + [1] * 4 + [2] * 4
@@ -163,16 +205,31 @@ def test_labelled_examples_become_learn2learns_own_tasks(learn2learn):
 
 
 def test_bad_input_gets_a_sentence(monkeypatch):
-    with pytest.raises(ValueError, match="has episodes rather than examples; metarl.interop.learn2learn_env makes it an environment"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            "has episodes rather than examples; metarl.interop.learn2learn_env makes it an"
+            " environment"
+        ),
+    ):
         TaskSet(BernoulliBandit())
     with pytest.raises(ValueError, match="has no split 'held-out'; choose one of train, test"):
         TaskSet(SINES, "held-out")
     with pytest.raises(ValueError, match="at least 1, or -1 for tasks without end, not 0"):
         TaskSet(SINES, num_tasks=0)
-    with pytest.raises(ValueError, match="has 10 examples and its query 50: they can't alternate. Leave alternate out"):
+    with pytest.raises(
+        ValueError,
+        match="has 10 examples and its query 50: they can't alternate. Leave alternate out",
+    ):
         TaskSet(SINES, alternate=True)
-    with pytest.raises(ValueError, match=r"one whole number as label for each of 3 examples, not torch.int64 of \(2,\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"one whole number as label for each of 3 examples, not torch.int64 of \(2,\)",
+    ):
         meta_dataset(torch.zeros(3, 1), torch.tensor([0, 1]))
     monkeypatch.setitem(sys.modules, "learn2learn", None)
-    with pytest.raises(ValueError, match="A MetaDataset needs learn2learn, which can't be imported .*: run `make learn2learn`"):
+    with pytest.raises(
+        ValueError,
+        match="A MetaDataset needs learn2learn, which can't be imported .*: run `make learn2learn`",
+    ):
         meta_dataset(torch.zeros(2, 1), torch.tensor([0, 1]))

@@ -1,4 +1,7 @@
-"""Stable-Baselines3, the real library: its algorithms on our meta-episodes, its models as our agents."""
+"""Stable-Baselines3, the real library.
+
+Its algorithms on our meta-episodes, its models as our agents.
+"""
 
 import subprocess
 import sys
@@ -36,8 +39,12 @@ def recurrent(**settings):
 
 # (algorithm, id): every kind of action that each of them plays
 MODELS = {
-    "PPO, discrete": lambda: PPO("MlpPolicy", "metarl/BernoulliBandit-v0", n_steps=16, batch_size=16, **SMALL),
-    "PPO, box": lambda: PPO("MlpPolicy", "metarl/PointNavigation-v0", n_steps=16, batch_size=16, **SMALL),
+    "PPO, discrete": lambda: PPO(
+        "MlpPolicy", "metarl/BernoulliBandit-v0", n_steps=16, batch_size=16, **SMALL
+    ),
+    "PPO, box": lambda: PPO(
+        "MlpPolicy", "metarl/PointNavigation-v0", n_steps=16, batch_size=16, **SMALL
+    ),
     "A2C, discrete": lambda: A2C("MlpPolicy", "metarl/GridNavi-v0", **SMALL),
     "DQN, discrete": lambda: DQN("MlpPolicy", "metarl/CartPole-v0", learning_starts=8, **SMALL),
     "SAC, box": lambda: SAC("MlpPolicy", "metarl/Pendulum-v0", learning_starts=8, **SMALL),
@@ -54,8 +61,13 @@ def model(request):
     return made
 
 
-@pytest.mark.parametrize("id", [id for id in playable_ids() if id not in ("MetaWorldML10-v0", "MetaWorldML45-v0")])  # as ML1, and slow
-@pytest.mark.filterwarnings("ignore:.*We recommend you to use a symmetric and normalized Box action space")
+# As ML1, and slow
+@pytest.mark.parametrize(
+    "id", [id for id in playable_ids() if id not in ("MetaWorldML10-v0", "MetaWorldML45-v0")]
+)
+@pytest.mark.filterwarnings(
+    "ignore:.*We recommend you to use a symmetric and normalized Box action space"
+)
 def test_every_family_passes_the_librarys_own_check(id):
     env = gym.make(f"metarl/{id}", episodes=2, render_mode="rgb_array")
     check_env(env.unwrapped, warn=True)
@@ -63,7 +75,9 @@ def test_every_family_passes_the_librarys_own_check(id):
 
 
 def test_vectors_of_environments_are_made_from_an_id():
-    envs = make_vec_env("metarl/BernoulliBandit-v0", n_envs=3, seed=0, env_kwargs={"arms": 3, "episodes": 4})
+    envs = make_vec_env(
+        "metarl/BernoulliBandit-v0", n_envs=3, seed=0, env_kwargs={"arms": 3, "episodes": 4}
+    )
     assert envs.reset().shape == (3, 6)
     assert [envs.step(np.zeros(3, int))[2].any() for _ in range(4)] == [False, False, False, True]
 
@@ -86,14 +100,22 @@ if __name__ == "__main__":
 def test_environments_in_processes_know_what_the_script_registers(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     environment = {"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], capture_output=True, text=True, env=environment
+    )
     assert done.stdout == "(2, 6)\n", done.stderr
 
 
 def actions_of(agent, model, steps, seed=0):
-    """Play meta-episodes through the way out by the library's own predict; returns (its actions, the agent's for the very same steps)."""
+    """Play meta-episodes through the way out by the library's own predict.
+
+    Returns (its actions, the agent's for the very same steps).
+    """
     env = model.get_env().unwrapped.envs[0].unwrapped
-    inner, theirs, ours, seen = env._rows.env, [], [], []
+    inner = env._rows.env
+    theirs = []
+    ours = []
+    seen = []
 
     def noting(method):
         def call(*arguments):
@@ -103,11 +125,17 @@ def actions_of(agent, model, steps, seed=0):
 
         return call
 
-    inner.reset, inner.step = noting(inner.reset), noting(inner.step)
+    inner.reset = noting(inner.reset)
+    inner.step = noting(inner.step)
     try:
-        observation, memory, start, state = env.reset(seed=seed)[0], None, True, agent.initial_state(1)
+        observation = env.reset(seed=seed)[0]
+        memory = None
+        start = True
+        state = agent.initial_state(1)
         for _ in range(steps):
-            action, memory = model.predict(observation, memory, np.array([start]), deterministic=True)
+            action, memory = model.predict(
+                observation, memory, np.array([start]), deterministic=True
+            )
             own, state = agent.act(seen[-1], state, torch_generator(0))
             theirs.append(np.asarray(action))
             ours.append(own[0].numpy())
@@ -121,45 +149,77 @@ def actions_of(agent, model, steps, seed=0):
 
 
 def test_an_agent_acts_as_its_model_does_step_for_step(model):
-    """Over ends of episodes and of meta-episodes: observations, memory and its start, bounds of actions."""
+    """Over ends of episodes and of meta-episodes.
+
+    Observations, memory and its start, bounds of actions.
+    """
     theirs, ours = actions_of(from_sb3(model), model, 60)
     assert np.allclose(theirs, ours, atol=1e-5)
 
 
 def test_an_agent_scores_as_its_model_does_in_the_librarys_own_loop():
-    model = PPO("MlpPolicy", vec_env("BernoulliBandit-v0", 32, 10, seed=0), n_steps=20, batch_size=160, learning_rate=3e-3, **SMALL)
+    model = PPO(
+        "MlpPolicy",
+        vec_env("BernoulliBandit-v0", 32, 10, seed=0),
+        n_steps=20,
+        batch_size=160,
+        learning_rate=3e-3,
+        **SMALL,
+    )
     model.learn(32 * 20 * 3)
-    agent, count = from_sb3(model), 1500
+    agent = from_sb3(model)
+    count = 1500
     ours = metarl.evaluate(agent, "BernoulliBandit-v0", "test", count, 0, 10).scores()
-    theirs, _ = evaluate_policy(model, vec_env("BernoulliBandit-v0", 100, 10, "test", seed=1), count, return_episode_rewards=True)
+    theirs, _ = evaluate_policy(
+        model,
+        vec_env("BernoulliBandit-v0", 100, 10, "test", seed=1),
+        count,
+        return_episode_rewards=True,
+    )
     noise = np.sqrt(np.var(ours) / count + np.var(theirs) / count)
     assert abs(np.mean(ours) - np.mean(theirs)) < 4 * noise
 
 
 def test_drawn_actions_follow_the_models_distribution_and_our_generator(model):
     if isinstance(model, TD3):
-        with pytest.raises(ValueError, match="gives no distribution to draw actions from: use deterministic=True"):
+        with pytest.raises(
+            ValueError, match="gives no distribution to draw actions from: use deterministic=True"
+        ):
             from_sb3(model, deterministic=False)
         return
-    agent, rows = from_sb3(model, deterministic=False), 4000
-    env = metarl.MetaEpisodeEnv(model.get_env().get_attr("distribution")[0], 2, 1, torch_generator(0))
+    agent = from_sb3(model, deterministic=False)
+    rows = 4000
+    env = metarl.MetaEpisodeEnv(
+        model.get_env().get_attr("distribution")[0], 2, 1, torch_generator(0)
+    )
     one = env.reset(lambda r, c: env.distribution.sample(1, "train", 0))
     step = type(one)(*(part.expand(rows, *part.shape[1:]).contiguous() for part in one))
     before = torch.get_rng_state(), global_numpy_state()
-    drawn, again, others = (agent.act(step, agent.initial_state(rows), torch_generator(seed))[0] for seed in (1, 1, 2))
+    drawn, again, others = (
+        agent.act(step, agent.initial_state(rows), torch_generator(seed))[0] for seed in (1, 1, 2)
+    )
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(global_numpy_state(), before[1])
     assert torch.equal(drawn, again)
     assert not torch.equal(drawn, others)
-    observation = agent.features(step.observation, step.prev_action, step.prev_reward, step.episode_start, step.meta_episode_start)
+    observation = agent.features(
+        step.observation,
+        step.prev_action,
+        step.prev_reward,
+        step.episode_start,
+        step.meta_episode_start,
+    )
     torch.manual_seed(0)
     if hasattr(model.policy, "lstm_actor"):
         theirs, _ = model.policy.predict(observation, None, np.ones(rows), deterministic=False)
     elif isinstance(model, DQN):
-        theirs = np.concatenate([model.predict(observation[:1], deterministic=False)[0] for _ in range(rows)])
+        theirs = np.concatenate(
+            [model.predict(observation[:1], deterministic=False)[0] for _ in range(rows)]
+        )
     else:
         theirs, _ = model.policy.predict(observation, deterministic=False)
-    ours, theirs = drawn.numpy().astype(float).reshape(rows, -1), theirs.astype(float).reshape(rows, -1)
+    ours = drawn.numpy().astype(float).reshape(rows, -1)
+    theirs = theirs.astype(float).reshape(rows, -1)
     for moment in (1, 2):
         noise = np.sqrt((np.var(ours**moment, 0) + np.var(theirs**moment, 0)) / rows) + 1e-6
         assert (np.abs((ours**moment).mean(0) - (theirs**moment).mean(0)) < 5 * noise).all()
@@ -169,8 +229,13 @@ def test_statistics_of_vec_normalize_are_the_models_and_stay_as_they_were():
     envs = VecNormalize(vec_env("PointNavigation-v0", 8, 2, seed=0))
     model = PPO("MlpPolicy", envs, n_steps=16, batch_size=16, **SMALL)
     model.learn(8 * 16)
-    agents = {"found": from_sb3(model), "given": from_sb3(model, "PointNavigation-v0", normalise=envs)}
-    vectors = np.random.default_rng(0).normal(size=(4, *envs.observation_space.shape)).astype(np.float32)
+    agents = {
+        "found": from_sb3(model),
+        "given": from_sb3(model, "PointNavigation-v0", normalise=envs),
+    }
+    vectors = (
+        np.random.default_rng(0).normal(size=(4, *envs.observation_space.shape)).astype(np.float32)
+    )
     wanted = envs.normalize_obs(vectors)
     model.learn(8 * 16)
     for agent in agents.values():
@@ -184,17 +249,31 @@ def test_a_models_training_leaves_its_agent_alone():
     agent = from_sb3(model)
     before = [weight.clone() for weight in agent.policy.parameters()]
     model.learn(32)
-    assert all(torch.equal(one, other) for one, other in zip(before, agent.policy.parameters(), strict=True))
-    assert not all(torch.equal(one, other) for one, other in zip(before, model.policy.parameters(), strict=True))
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(before, agent.policy.parameters(), strict=True)
+    )
+    assert not all(
+        torch.equal(one, other)
+        for one, other in zip(before, model.policy.parameters(), strict=True)
+    )
 
 
 def test_a_loaded_model_is_told_what_it_plays(tmp_path):
     model = MODELS["PPO, discrete"]()
     model.save(tmp_path / "model")
     loaded = PPO.load(tmp_path / "model", device="cpu")
-    with pytest.raises(ValueError, match=r'has no environment, as loaded ones don.t: say what it plays, from_sb3\(model, "Bern'):
+    with pytest.raises(
+        ValueError,
+        match=(
+            r'has no environment, as loaded ones don.t: say what it plays, from_sb3\(model, "Bern'
+        ),
+    ):
         from_sb3(loaded)
-    one, other = (metarl.evaluate(from_sb3(each, "BernoulliBandit-v0"), "BernoulliBandit-v0", "test", 20, 0) for each in (model, loaded))
+    one, other = (
+        metarl.evaluate(from_sb3(each, "BernoulliBandit-v0"), "BernoulliBandit-v0", "test", 20, 0)
+        for each in (model, loaded)
+    )
     assert one.returns.tolist() == other.returns.tolist()
     assert "PPO of Stable-Baselines3" in repr(from_sb3(model))
 
@@ -204,20 +283,44 @@ def test_a_loaded_model_is_told_what_it_plays(tmp_path):
     [
         (lambda: from_sb3(PPO), "A model of Stable-Baselines3 is needed, .* not the class PPO"),
         (lambda: from_sb3("model.zip"), "is needed, .* not 'model.zip'"),
-        (lambda: from_sb3(MODELS["PPO, discrete"](), "CartPole-v0"), r"has the actions Discrete\(5\); .* has Discrete\(2\)"),
-        (lambda: from_sb3(PPO("MlpPolicy", "CartPole-v1", device="cpu")), "an environment that isn't metarl's: say what it plays"),
-        (lambda: from_sb3(PPO("MlpPolicy", "CartPole-v1", device="cpu"), "CartPole-v0"), r"reads Box\(4,\) .* Train it on gymnasium.make"),
-        (lambda: from_sb3(MODELS["PPO, discrete"](), normalise=3), "must be the VecNormalize .* not 3"),
-        (lambda: from_sb3(PPO("MlpPolicy", "metarl/Pendulum-v0", use_sde=True, device="cpu"), deterministic=False), "noise of use_sde"),
+        (
+            lambda: from_sb3(MODELS["PPO, discrete"](), "CartPole-v0"),
+            r"has the actions Discrete\(5\); .* has Discrete\(2\)",
+        ),
+        (
+            lambda: from_sb3(PPO("MlpPolicy", "CartPole-v1", device="cpu")),
+            "an environment that isn't metarl's: say what it plays",
+        ),
+        (
+            lambda: from_sb3(PPO("MlpPolicy", "CartPole-v1", device="cpu"), "CartPole-v0"),
+            r"reads Box\(4,\) .* Train it on gymnasium.make",
+        ),
+        (
+            lambda: from_sb3(MODELS["PPO, discrete"](), normalise=3),
+            "must be the VecNormalize .* not 3",
+        ),
+        (
+            lambda: from_sb3(
+                PPO("MlpPolicy", "metarl/Pendulum-v0", use_sde=True, device="cpu"),
+                deterministic=False,
+            ),
+            "noise of use_sde",
+        ),
         (
             lambda: metarl.evaluate(MODELS["PPO, discrete"](), "BernoulliBandit-v0", "test", 2, 0),
             r"becomes one by metarl.from_sb3\(model\)",
         ),
         (lambda: vec_env("BernoulliBandit-v0", 0), "num_envs must be at least 1, not 0"),
         (lambda: vec_env("BernoulliBandit-v0", 2, split="none"), "has no split 'none'"),
-        (lambda: vec_env("BernoulliBandit-v0", 2, 3, episodes=3), "one of episodes, steps and budget"),
+        (
+            lambda: vec_env("BernoulliBandit-v0", 2, 3, episodes=3),
+            "one of episodes, steps and budget",
+        ),
         (lambda: vec_env("BernoulliBandit-v0", 2, episodes="3"), "must be a whole number, not '3'"),
-        (lambda: vec_env("BernoulliBandit-v0", 2, seed="a"), "seed must be a whole number, not 'a'"),
+        (
+            lambda: vec_env("BernoulliBandit-v0", 2, seed="a"),
+            "seed must be a whole number, not 'a'",
+        ),
     ],
 )
 def test_what_cannot_be_used_gets_a_sentence(make, sentence):
@@ -225,9 +328,12 @@ def test_what_cannot_be_used_gets_a_sentence(make, sentence):
         make()
 
 
-@pytest.mark.parametrize(("budget", "truncated"), [(metarl.Episodes(3), False), (metarl.Steps(3), True)])
+@pytest.mark.parametrize(
+    ("budget", "truncated"), [(metarl.Episodes(3), False), (metarl.Steps(3), True)]
+)
 def test_a_vec_env_gives_what_the_vector_environment_gives(budget, truncated):
-    envs, rows = vec_env("RandomMDP-v0", 4, budget, seed=5), MetaEpisodeVector("RandomMDP-v0", budget, num_envs=4, batched=True)
+    envs = vec_env("RandomMDP-v0", 4, budget, seed=5)
+    rows = MetaEpisodeVector("RandomMDP-v0", budget, num_envs=4, batched=True)
     observation, _ = rows.reset(seed=5)
     assert np.array_equal(envs.reset(), observation)
     ended = 0

@@ -18,8 +18,11 @@ FEATURES = [
 
 @pytest.mark.parametrize(("space", "value", "features"), FEATURES)
 def test_features_of_every_kind_of_space(space, value, features):
-    no, yes = torch.zeros(1, dtype=torch.bool), torch.ones(1, dtype=torch.bool)
-    values, action, reward = torch.tensor([value]), torch.tensor([1]), torch.tensor([0.25])
+    no = torch.zeros(1, dtype=torch.bool)
+    yes = torch.ones(1, dtype=torch.bool)
+    values = torch.tensor([value])
+    action = torch.tensor([1])
+    reward = torch.tensor([0.25])
     encode = StepFeatures(space, gym.spaces.Discrete(2))
     row = encode(values, action, reward, yes, no)
     assert row.tolist() == [[*features, 0, 1, 0.25, 1]]

@@ -21,7 +21,10 @@ class BarsTasks(Tasks):
 
 
 class Bars(TaskDistribution):
-    """Each step lights one of several bars, in any colour, on a black image; reward 1 for naming it. Tasks differ in length."""
+    """Each step lights one of several bars, in any colour, on a black image.
+
+    Reward 1 for naming it. Tasks differ in length.
+    """
 
     id = "Bars"
     horizon = 4
@@ -44,11 +47,17 @@ class Bars(TaskDistribution):
         right = action == tasks.bars.gather(1, state[:, None])[:, 0]
         state = state + 1
         ended, state = state >= tasks.length, state.clamp_max(self.horizon - 1)
-        return Transition(state, self._image(tasks, state, rng), right.to(torch.float32), ended, right)
+        return Transition(
+            state, self._image(tasks, state, rng), right.to(torch.float32), ended, right
+        )
 
     def _image(self, tasks: Any, state: Tensor, rng: torch.Generator) -> Tensor:
         height, width, _ = self.observation_space.shape
         lit = tasks.bars.gather(1, state[:, None])  # [n, 1]
-        place = torch.arange(width, device=rng.device) * self.bars // width  # [width]: the bar that a column belongs to
+        place = (
+            torch.arange(width, device=rng.device) * self.bars // width
+        )  # [width]: the bar that a column belongs to
         colour = torch.randint(100, 256, (len(tasks), 1, 1, 3), generator=rng, device=rng.device)
-        return ((place == lit)[:, None, :, None] * colour).expand(-1, height, -1, -1).to(torch.uint8)
+        return (
+            ((place == lit)[:, None, :, None] * colour).expand(-1, height, -1, -1).to(torch.uint8)
+        )

@@ -21,14 +21,18 @@ class RaggedTasks(Tasks):
 
 
 class Ragged(TaskDistribution):
-    """Episodes of unequal lengths: each step terminates with the task's own chance, or is truncated at the horizon. Action 1 pays."""
+    """Episodes of unequal lengths.
+
+    Each step terminates with the task's own chance, or is truncated at the horizon. Action 1 pays.
+    """
 
     id = "Ragged"
     observation_space = gym.spaces.Discrete(6)  # the step within the episode
     action_space = gym.spaces.Discrete(2)
 
     def __init__(self, horizon: int = 5, chance: float | None = None):
-        self.horizon, self.chance = horizon, chance
+        self.horizon = horizon
+        self.chance = chance
 
     def sample(self, n: int, split: str, seed: int) -> RaggedTasks:
         rng = numpy_generator(seed, self.id, split)
@@ -52,10 +56,12 @@ class MatchingTasks(Tasks):
 
 
 class Matching(TaskDistribution):
-    """Each step shows a target in the observation; the reward tells how well the action matches it. At most 1 a step.
+    """Each step shows a target in the observation; the reward tells how well the action matches it.
+    At most 1 a step.
 
-    Discrete kinds: the share of parts that are right. Boxes: 1 less the mean squared distance in units of half the box, after clipping,
-    which is the environment's business: an action outside the box is an error.
+    Discrete kinds: the share of parts that are right. Boxes: 1 less the mean squared distance in
+    units of half the box, after clipping, which is the environment's business: an action outside
+    the box is an error.
     """
 
     id = "Matching"
@@ -69,10 +75,13 @@ class Matching(TaskDistribution):
         self.observation_space = gym.spaces.Box(-1, 1, shape) if self.box else action_space
 
     def sample(self, n: int, split: str, seed: int) -> MatchingTasks:
-        rng, shape = numpy_generator(seed, self.id, split), (n, self.horizon, *(self.action_space.shape or ()))
+        rng = numpy_generator(seed, self.id, split)
+        shape = (n, self.horizon, *(self.action_space.shape or ()))
         if self.box:
             return MatchingTasks(torch.from_numpy(rng.uniform(-1, 1, shape)))
-        most = self.action_space.nvec if isinstance(self.action_space, gym.spaces.MultiDiscrete) else 2
+        most = (
+            self.action_space.nvec if isinstance(self.action_space, gym.spaces.MultiDiscrete) else 2
+        )
         return MatchingTasks(torch.from_numpy(rng.integers(np.broadcast_to(most, shape))))
 
     def reset(self, tasks: Any, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -81,8 +90,13 @@ class Matching(TaskDistribution):
     def step(self, tasks: Any, state: Tensor, action: Tensor, rng: torch.Generator) -> Transition:
         target = tasks.targets[torch.arange(len(tasks), device=rng.device), state]
         if self.box:
-            low, high = (torch.as_tensor(bound, device=rng.device) for bound in (self.action_space.low, self.action_space.high))
-            assert bool(((action >= low) & (action <= high)).all()), "an action outside its box reached the environment"
+            low, high = (
+                torch.as_tensor(bound, device=rng.device)
+                for bound in (self.action_space.low, self.action_space.high)
+            )
+            assert bool(((action >= low) & (action <= high)).all()), (
+                "an action outside its box reached the environment"
+            )
             each = 1 - ((action - (low + high) / 2) / ((high - low) / 2) - target).square()
         else:
             each = (action == target).to(torch.float32)
@@ -102,7 +116,8 @@ class HiddenRuleTasks(Tasks):
 
 
 class HiddenRule(TaskDistribution):
-    """Each step shows a bit; naming it pays 1 in half of the tasks, naming the other one in the rest, and nothing shows which.
+    """Each step shows a bit; naming it pays 1 in half of the tasks, naming the other one in the
+    rest, and nothing shows which.
 
     Whoever can't tell the tasks apart gets half of the horizon on average, whatever it does.
     """
@@ -114,7 +129,9 @@ class HiddenRule(TaskDistribution):
     horizon = 10
 
     def sample(self, n: int, split: str, seed: int) -> HiddenRuleTasks:
-        return HiddenRuleTasks(torch.from_numpy(numpy_generator(seed, self.id, split).integers(2, size=n)))
+        return HiddenRuleTasks(
+            torch.from_numpy(numpy_generator(seed, self.id, split).integers(2, size=n))
+        )
 
     def reset(self, tasks: Any, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         bit = torch.randint(2, (len(tasks),), generator=rng, device=rng.device)

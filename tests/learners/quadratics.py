@@ -1,4 +1,7 @@
-"""Tasks whose losses are quadratic: minibatch j of a task costs (w - c_j)' H_j (w - c_j) / 2, so that every expectation is exact."""
+"""Tasks whose losses are quadratic.
+
+Minibatch j of a task costs (w - c_j)' H_j (w - c_j) / 2, so that every expectation is exact.
+"""
 
 from itertools import permutations
 
@@ -29,7 +32,8 @@ class Quadratics:
     """A few tasks of `count` minibatches each, dealt out in every order there is.
 
     Attributes:
-        batches: of each step, the examples [tasks x orders, 1, ...]; an input says nothing, a target is H and c side by side.
+        batches: of each step, the examples [tasks x orders, 1, ...]; an input says nothing, a
+            target is H and c side by side.
         gradient: AvgGrad, the mean gradient of a minibatch at w.
         inner: AvgGradInner, the mean over pairs of different minibatches of one task of H_j g_i.
     """
@@ -37,16 +41,25 @@ class Quadratics:
     def __init__(self, count: int, tasks: int = 3):
         rng = torch_generator(1, "quadratics")
         root = torch.randn(tasks, count, SIZE, SIZE, generator=rng, dtype=torch.float64)
-        hessian, centre = root @ root.mT / SIZE, torch.randn(tasks, count, SIZE, generator=rng, dtype=torch.float64)
+        hessian = root @ root.mT / SIZE
+        centre = torch.randn(tasks, count, SIZE, generator=rng, dtype=torch.float64)
         self.problem = Problem(PerTask(Point()), quadratic)
         self.initial = self.problem.network.weights()
         each = (hessian @ (self.initial[0] - centre)[..., None])[..., 0]  # [tasks, count, SIZE]
         self.gradient = each.mean((0, 1))
-        pairs = [(hessian[:, j] @ each[:, i, :, None])[..., 0] for i in range(count) for j in range(count) if i != j]
+        pairs = [
+            (hessian[:, j] @ each[:, i, :, None])[..., 0]
+            for i in range(count)
+            for j in range(count)
+            if i != j
+        ]
         self.inner = torch.stack(pairs).mean((0, 1))
         orders = torch.tensor(list(permutations(range(count))))
-        targets = torch.cat([hessian, centre[..., None]], -1)[:, orders].flatten(0, 1)  # [tasks x orders, count, SIZE, SIZE + 1]
-        self.batches = [Examples(torch.zeros(len(targets), 1, 1), targets[:, j : j + 1]) for j in range(count)]
+        # [tasks x orders, count, SIZE, SIZE + 1]
+        targets = torch.cat([hessian, centre[..., None]], -1)[:, orders].flatten(0, 1)
+        self.batches = [
+            Examples(torch.zeros(len(targets), 1, 1), targets[:, j : j + 1]) for j in range(count)
+        ]
 
 
 def quadratic(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -55,5 +68,5 @@ def quadratic(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def slope(function, size: float = 1e-4) -> Tensor:
-    """The derivative of `function` at 0, by central differences."""
+    """Return the derivative of `function` at 0, by central differences."""
     return (function(size) - function(-size)) / (2 * size)

@@ -1,4 +1,7 @@
-"""Several ranks as threads of one process, each with its own end of a process group: no process needs to be started."""
+"""Several ranks as threads of one process, each with its own end of a process group.
+
+No process needs to be started.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,5 +16,8 @@ def in_ranks(size, function):
     """Return what `function(group)` gives in each of `size` ranks, which run at once."""
     store = HashStore()
     with ThreadPoolExecutor(size) as pool:
-        runs = [pool.submit(lambda rank=rank: function(gloo_group(store, rank, size))) for rank in range(size)]
+        runs = [
+            pool.submit(lambda rank=rank: function(gloo_group(store, rank, size)))
+            for rank in range(size)
+        ]
         return [run.result(60) for run in runs]

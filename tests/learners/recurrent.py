@@ -1,4 +1,7 @@
-"""A recurrent network of plain layers (Elman 1990), which a user might bring: PyTorch's own recurrent layers can't be vectorised."""
+"""A recurrent network of plain layers (Elman 1990), which a user might bring.
+
+PyTorch's own recurrent layers can't be vectorised.
+"""
 
 import torch
 from torch import Generator, Tensor, nn
@@ -11,11 +14,9 @@ class Recurrent(nn.Module):
 
     def __init__(self, inputs: int, hidden_size: int, outputs: int, rng: Generator):
         super().__init__()
-        self.reads, self.keeps, self.says = (
-            uniform_linear(inputs, hidden_size, rng),
-            uniform_linear(hidden_size, hidden_size, rng),
-            uniform_linear(hidden_size, outputs, rng),
-        )
+        self.reads = uniform_linear(inputs, hidden_size, rng)
+        self.keeps = uniform_linear(hidden_size, hidden_size, rng)
+        self.says = uniform_linear(hidden_size, outputs, rng)
         self.hidden_size = hidden_size
 
     def forward(self, sequences: Tensor) -> Tensor:

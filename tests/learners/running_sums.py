@@ -9,7 +9,10 @@ __all__ = ["RunningSums", "running_sums"]
 
 
 class RunningSums(nn.Module):
-    """A small perceptron over how often each action was taken and what it has brought: no recurrent core."""
+    """A small perceptron over how often each action was taken and what it has brought.
+
+    No recurrent core.
+    """
 
     def __init__(self, actions, outputs):
         super().__init__()
@@ -22,7 +25,9 @@ class RunningSums(nn.Module):
 
     def forward(self, step, state):
         state = state.masked_fill(step.meta_episode_start[:, None, None], 0)
-        taken = (step.prev_action[:, None] == torch.arange(self.actions)) & ~step.meta_episode_start[:, None]
+        taken = (
+            step.prev_action[:, None] == torch.arange(self.actions)
+        ) & ~step.meta_episode_start[:, None]
         state = state + torch.stack([taken, taken * step.prev_reward[:, None]], 1)
         hidden = torch.tanh(self.inputs(state.flatten(1)))
         output = self.outputs(hidden)

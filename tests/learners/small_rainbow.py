@@ -12,7 +12,14 @@ from metarl.networks.rainbow_network import RainbowNetworkConfig
 
 NETWORK = RainbowNetworkConfig(layers=(8,), hidden=8, atoms=11, v_min=0.0, v_max=10.0)
 SMALL = RainbowConfig(
-    start=20, batch=4, update_every=2, target_every=10, lr=1e-2, epsilon_steps=100, network=NETWORK, replay=ReplayConfig(capacity=400)
+    start=20,
+    batch=4,
+    update_every=2,
+    target_every=10,
+    lr=1e-2,
+    epsilon_steps=100,
+    network=NETWORK,
+    replay=ReplayConfig(capacity=400),
 )
 
 SWITCHES = {  # each of the six parts, off
@@ -30,8 +37,13 @@ def rainbow(distribution, config=SMALL, rows=1, seed=0):
 
 
 def drive(learner, distribution, steps, seed=0, watch=None):
-    """Let it learn from `steps` steps of each row, in one task a row; `watch` is called after each."""
-    env = MetaEpisodeEnv(distribution, Steps(steps + 1), learner.rows, torch_generator(seed, "environment"))
+    """Let it learn from `steps` steps of each row, in one task a row.
+
+    `watch` is called after each.
+    """
+    env = MetaEpisodeEnv(
+        distribution, Steps(steps + 1), learner.rows, torch_generator(seed, "environment")
+    )
     step = env.reset(fresh_tasks(distribution, "train", learner.rows, seed))
     for _ in range(steps):
         step, outcome = env.step(learner.choose(step))

@@ -20,7 +20,11 @@ alone_and_together = pytest.mark.parametrize("seed", SEEDS, ids=["alone", "toget
 
 
 def small(core="gru", episodes=3, num_envs=8, iterations=20, **settings):
-    settings = {"ppo": PPOConfig(epochs=2, minibatches=2, lr=1e-2), "network": NetworkConfig(core=core, hidden_size=8, heads=2), **settings}
+    settings = {
+        "ppo": PPOConfig(epochs=2, minibatches=2, lr=1e-2),
+        "network": NetworkConfig(core=core, hidden_size=8, heads=2),
+        **settings,
+    }
     return RL2Config(episodes, num_envs, iterations, **settings)
 
 
@@ -29,9 +33,11 @@ def box_tasks():
 
 
 def play(learner, first=50):
-    """A rollout of the learner's policy as it is now."""
+    """Return a rollout of the learner's policy as it is now."""
     source = fresh_tasks(learner.distribution, "train", learner.env.num_envs, 0, first=first)
-    return collect(learner.env, learner.policy, learner.actions, source, torch.Generator().manual_seed(1))
+    return collect(
+        learner.env, learner.policy, learner.actions, source, torch.Generator().manual_seed(1)
+    )
 
 
 def updates(learner, count):
@@ -39,9 +45,11 @@ def updates(learner, count):
 
 
 def same(first, second):
-    """Whether nested dicts and lists of tensors and numbers are equal bit for bit."""
+    """Return whether nested dicts and lists of tensors and numbers are equal bit for bit."""
     if isinstance(first, dict):
-        return first.keys() == second.keys() and all(same(first[name], second[name]) for name in first)
+        return first.keys() == second.keys() and all(
+            same(first[name], second[name]) for name in first
+        )
     if isinstance(first, list):
         return len(first) == len(second) and all(map(same, first, second))
     return torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second

@@ -1,4 +1,7 @@
-"""Several processes as one learner: the same steps in all of them, the same numbers again, and nothing left behind."""
+"""Several processes as one learner.
+
+The same steps in all of them, the same numbers again, and nothing left behind.
+"""
 
 import os
 import signal
@@ -54,7 +57,11 @@ def test_tensors_of_all_ranks_are_joined_by_rank(size):
 @pytest.mark.parametrize("dim", [0, 1])
 def test_tensors_of_other_sizes_are_joined_and_shorter_ones_filled_up(dim):
     def own(rank):
-        return torch.full((2 + rank, 2), 1 + rank) if dim == 0 else torch.full((4 - rank, 1 + rank), 1 + rank)
+        return (
+            torch.full((2 + rank, 2), 1 + rank)
+            if dim == 0
+            else torch.full((4 - rank, 1 + rank), 1 + rank)
+        )
 
     wanted = torch.cat([torch.full((2, 2), 1), torch.full((3, 2), 2)])
     if dim == 1:
@@ -84,7 +91,8 @@ def learner_of(seed=0, processes=2, distribution=BANDITS, group=None, **settings
 def test_given_the_same_rollout_ranks_give_the_update_of_one(core, size, monkeypatch):
     ppo = PPOConfig(epochs=2, minibatches=2, lr=1e-3)
     settings = {"core": core, "num_envs": 24, "ppo": ppo, "distribution": Ragged(), "episodes": 6}
-    alone, rollouts = learner_of(processes=1, **settings), []
+    alone = learner_of(processes=1, **settings)
+    rollouts = []
     collect = rl2_module.collect
 
     def noted(*arguments):
@@ -102,7 +110,8 @@ def test_given_the_same_rollout_ranks_give_the_update_of_one(core, size, monkeyp
             learner.update()
         return learner
 
-    # each rank is a thread: what it is given lies in its learner, whose columns are known by their first
+    # each rank is a thread: what it is given lies in its learner, whose columns are known by their
+    # first
     def given(env, policy, *rest):
         return next(learner.given for learner in learners if learner.policy is policy)
 
@@ -132,7 +141,9 @@ def test_all_ranks_take_the_same_steps(seed, core):
     here, there = in_ranks(2, run)
     for name in ("policy", "returns", "optimizer"):
         assert same(here[name], there[name])
-    assert not same(here["streams"]["env_rng"], there["streams"]["env_rng"]), "ranks draw noise of their own"
+    assert not same(here["streams"]["env_rng"], there["streams"]["env_rng"]), (
+        "ranks draw noise of their own"
+    )
     assert same(here["ranks"]["1"]["env_rng"], there["streams"]["env_rng"])
 
 
@@ -148,7 +159,9 @@ def test_a_learner_that_starts_the_others_itself_takes_the_steps_of_one_that_is_
     starts.close()
 
 
-@pytest.mark.parametrize("reopened", [False, True], ids=["into open processes", "into a new learner"])
+@pytest.mark.parametrize(
+    "reopened", [False, True], ids=["into open processes", "into a new learner"]
+)
 def test_it_resumes_bit_for_bit(reopened):
     learner = learner_of()
     updates(learner, 2)
@@ -163,7 +176,8 @@ def test_it_resumes_bit_for_bit(reopened):
 
 
 def test_closed_it_goes_on_where_it_was():
-    learner, undisturbed = learner_of(), learner_of()
+    learner = learner_of()
+    undisturbed = learner_of()
     updates(learner, 2)
     processes = learner.ranks._meeting.processes
     learner.close()
@@ -176,7 +190,8 @@ def test_closed_it_goes_on_where_it_was():
 class Betrays(TaskDistribution):
     """Each step's reward is the task's number, so that a rollout tells which tasks it played."""
 
-    id, horizon = "Betrays", 1
+    id = "Betrays"
+    horizon = 1
     observation_space = action_space = gym.spaces.Discrete(2)
 
     def sample(self, n, split, seed):
@@ -216,7 +231,8 @@ class FailsElsewhere(Betrays):
     """Breaks in every process but the one that made it."""
 
     def __init__(self, how):
-        self.how, self.home = how, os.getpid()
+        self.how = how
+        self.home = os.getpid()
 
     def step(self, tasks, state, action, rng):
         if os.getpid() != self.home and self.how == "fails":
@@ -271,16 +287,23 @@ def test_meta_episodes_of_unequal_lengths_are_filled_up():
 
 
 def test_three_ranks_learn():
-    config = replace(small(processes=3, episodes=10, num_envs=510, iterations=25), ppo=PPOConfig(minibatches=2, lr=1e-2))
+    config = replace(
+        small(processes=3, episodes=10, num_envs=510, iterations=25),
+        ppo=PPOConfig(minibatches=2, lr=1e-2),
+    )
     metrics = in_ranks(3, lambda group: updates(RL2(config, BANDITS, group=group), 25))[0]
     last = [each["return"] for each in metrics[-5:]]
-    assert sum(last) / 5 > 5.25  # 5 without memory, with a deviation of 0.03 over 2,550 meta-episodes; the optimum is 6.02
+    # 5 without memory, with a deviation of 0.03 over 2,550 meta-episodes; the optimum is 6.02
+    assert sum(last) / 5 > 5.25
 
 
 def test_bad_settings_get_a_sentence():
     with pytest.raises(ValueError, match="processes must be at least 1, not 0"):
         small(processes=0)
-    with pytest.raises(ValueError, match=r"num_envs \(9\) must be a multiple of processes times minibatches \(2 x 2\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"num_envs \(9\) must be a multiple of processes times minibatches \(2 x 2\)",
+    ):
         small(processes=2, num_envs=9)
 
 
@@ -300,8 +323,10 @@ class Louder(RL2):
 
 
 def test_a_learner_may_add_to_anothers_update():
-    quiet, loud = RL2(small(processes=2), BANDITS), Louder(small(processes=2), BANDITS)
-    own, other = updates(quiet, 2), updates(loud, 2)
+    quiet = RL2(small(processes=2), BANDITS)
+    loud = Louder(small(processes=2), BANDITS)
+    own = updates(quiet, 2)
+    other = updates(loud, 2)
     assert [{**each, "loud": 1.0} for each in own] == other
     assert same(quiet.weights(), loud.weights())
     quiet.close()
@@ -311,7 +336,12 @@ def test_a_learner_may_add_to_anothers_update():
 @pytest.fixture
 def one_of_two(monkeypatch):
     """This process as a launcher would start rank 1 of 2, which meets nobody."""
-    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}.items():
+    for name, value in {
+        "RANK": "1",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "9",
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE", raising=False)
 
@@ -319,27 +349,38 @@ def one_of_two(monkeypatch):
 def test_a_launched_learner_knows_its_rank(one_of_two):
     assert learner_of().ranks.rank == 1
     assert learner_of(processes=1).ranks.rank == 0, "a learner of one process is nobody's rank"
-    with pytest.raises(ValueError, match="A launcher started 2 processes and the config says processes=4"):
+    with pytest.raises(
+        ValueError, match="A launcher started 2 processes and the config says processes=4"
+    ):
         learner_of(processes=4)
 
 
 @pytest.mark.parametrize("name", ["MASTER_ADDR", "MASTER_PORT"])
 def test_a_rank_without_a_master_gets_a_sentence(name, one_of_two, monkeypatch):
     monkeypatch.delenv(name)
-    with pytest.raises(ValueError, match="Rank 1 of 2 has no master: MASTER_ADDR and MASTER_PORT aren't set. torchrun sets them"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            "Rank 1 of 2 has no master: MASTER_ADDR and MASTER_PORT aren't set. torchrun sets them"
+        ),
+    ):
         learner_of().update()
 
 
 def test_a_rank_whose_master_is_not_there_gets_a_sentence(one_of_two, monkeypatch):
     monkeypatch.setattr(process_groups, "PATIENCE", 1.0)
-    with pytest.raises(ValueError, match=r"Rank 1 of 2 didn't meet all others at 127.0.0.1:9 within 1 seconds"):
+    with pytest.raises(
+        ValueError, match=r"Rank 1 of 2 didn't meet all others at 127.0.0.1:9 within 1 seconds"
+    ):
         learner_of().update()
 
 
 def test_a_rank_that_makes_no_sense_gets_a_sentence(monkeypatch):
     monkeypatch.setenv("RANK", "2")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match="RANK=2 and WORLD_SIZE=2 don't say which of how many processes this is"):
+    with pytest.raises(
+        ValueError, match="RANK=2 and WORLD_SIZE=2 don't say which of how many processes this is"
+    ):
         learner_of()
 
 
@@ -352,12 +393,21 @@ def test_ranks_that_disagree_are_told_in_what():
             assert all(key in self for key in keys)
 
     store = Store()
-    ours, theirs = {"config.ppo.lr": "0.1", "seed": "(0,)"}, {"config.ppo.lr": "0.2", "seed": "(0,)"}
+    ours = {"config.ppo.lr": "0.1", "seed": "(0,)"}
+    theirs = {"config.ppo.lr": "0.2", "seed": "(0,)"}
     first, second = (LaunchedRanks.__new__(LaunchedRanks) for _ in range(2))
     for rank, ranks in enumerate((first, second)):
-        ranks.rank, ranks.size, ranks.store = rank, 2, store
+        ranks.rank = rank
+        ranks.size = 2
+        ranks.store = store
     store.set("verdict", "not yet")
     with pytest.raises(SystemExit):
         second._agree(theirs)
-    with pytest.raises(ValueError, match=r"Rank 1 of 2 has another config.ppo.lr than rank 0: 0.2 rather than 0.1. Give all ranks"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            r"Rank 1 of 2 has another config.ppo.lr than rank 0: 0.2 rather than 0.1. Give all"
+            r" ranks"
+        ),
+    ):
         first._agree(ours)

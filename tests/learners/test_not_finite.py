@@ -1,4 +1,7 @@
-"""Learners, agents and weights that aren't finite are named as such, whichever learner it is; nothing of them is scored."""
+"""Learners, agents and weights that aren't finite are named as such, whichever learner it is.
+
+Nothing of them is scored.
+"""
 
 import math
 import re
@@ -19,7 +22,13 @@ from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.supervised import evaluate_supervised
 from metarl.learners.registry import SUPERVISED_LEARNERS, make_learner
 from metarl.networks.finite import all_finite
-from tests.learners.tiny_configs import EPISODE_LEARNERS, EXAMPLE_LEARNERS, shown, tiny_config, with_rate
+from tests.learners.tiny_configs import (
+    EPISODE_LEARNERS,
+    EXAMPLE_LEARNERS,
+    shown,
+    tiny_config,
+    with_rate,
+)
 
 FAMILIES = {
     "a bandit": lambda: make("BernoulliBandit-v0", arms=3),
@@ -30,7 +39,7 @@ FAMILIES = {
 
 
 def family_for(learner, name):
-    """The family, or None where it isn't the learner's."""
+    """Return the family, or None where it isn't the learner's."""
     if learner in SUPERVISED_LEARNERS:
         return make("SineRegression-v0") if name == "a box" else None
     if name == "images" and learner not in ("rl2", "joint-ppo", "joint-rainbow"):
@@ -39,18 +48,29 @@ def family_for(learner, name):
 
 
 def cases(learners):
-    return [(learner, name) for learner in learners for name in FAMILIES if family_for(learner, name) is not None]
+    return [
+        (learner, name)
+        for learner in learners
+        for name in FAMILIES
+        if family_for(learner, name) is not None
+    ]
 
 
 def spoilt(weights, value):
-    """The same weights with one number of the last floating tensor that has any at `value`."""
+    """Return the same weights with one number of the last floating tensor that has any at `value`."""
     leaves = [leaf for leaf in tree_leaves(weights) if leaf.is_floating_point() and leaf.numel()]
-    return tree_map(lambda leaf: torch.full_like(leaf, value) if leaf is leaves[-1] else leaf, weights)
+    return tree_map(
+        lambda leaf: torch.full_like(leaf, value) if leaf is leaves[-1] else leaf, weights
+    )
 
 
 def filled_with(value):
     """Make floating tensors hold nothing else."""
-    return lambda leaf: torch.full_like(leaf, value) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf
+    return lambda leaf: (
+        torch.full_like(leaf, value)
+        if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()
+        else leaf
+    )
 
 
 def unchecked(patch):
@@ -69,13 +89,17 @@ def unchecked(patch):
 
 
 def yields(learner, trained):
-    """What a learner is trained for."""
+    """Return what a learner is trained for."""
     return trained.adapter() if learner in SUPERVISED_LEARNERS else trained.agent(Episodes(2))
 
 
 @pytest.mark.parametrize("learner", [*EPISODE_LEARNERS, *EXAMPLE_LEARNERS])
 def test_an_update_that_diverges_raises_whoever_calls_it(learner):
-    family = make("SineRegression-v0") if learner in SUPERVISED_LEARNERS else shown(gym.spaces.Box(-1, 1, (3,)), length=4)
+    family = (
+        make("SineRegression-v0")
+        if learner in SUPERVISED_LEARNERS
+        else shown(gym.spaces.Box(-1, 1, (3,)), length=4)
+    )
     trained = make_learner(learner, family, with_rate(learner, 1e30))
     error = None
     try:
@@ -112,14 +136,22 @@ def test_an_update_from_weights_that_are_not_finite_raises(learner, name, value,
 def test_weights_that_are_not_finite_are_not_loaded(learner, name, value):
     trained = make_learner(learner, family_for(learner, name), tiny_config(learner))
     before = trained.weights()
-    with pytest.raises(ValueError, match=r"These weights hold numbers that aren't finite .* first in .*earlier checkpoint"):
+    with pytest.raises(
+        ValueError,
+        match=r"These weights hold numbers that aren't finite .* first in .*earlier checkpoint",
+    ):
         trained.load_weights(spoilt(before, value))
     state = trained.state_dict()
-    part = next(name for name in ("online", "policy", "sub_policies", "initial", "trained") if name in state)
+    part = next(
+        name for name in ("online", "policy", "sub_policies", "initial", "trained") if name in state
+    )
     with pytest.raises(ValueError, match="These weights hold numbers that aren't finite"):
         trained.load_state_dict({**state, part: tree_map(filled_with(value), state[part])})
     yields(learner, trained)
-    assert all(torch.equal(a, b) for a, b in zip(tree_leaves(before), tree_leaves(trained.weights()), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(tree_leaves(before), tree_leaves(trained.weights()), strict=True)
+    )
 
 
 @pytest.mark.parametrize(("learner", "name"), cases([*EPISODE_LEARNERS, *EXAMPLE_LEARNERS]))
@@ -134,7 +166,9 @@ def test_a_learner_that_is_not_finite_yields_nothing_to_score(learner, name, mon
 
 @pytest.mark.parametrize("budget", [Episodes(2), Steps(8)], ids=str)
 @pytest.mark.parametrize(("learner", "name"), cases(EPISODE_LEARNERS))
-def test_an_agent_spoilt_later_is_named_and_its_environment_is_not(learner, name, budget, monkeypatch):
+def test_an_agent_spoilt_later_is_named_and_its_environment_is_not(
+    learner, name, budget, monkeypatch
+):
     family = family_for(learner, name)
     trained = make_learner(learner, family, tiny_config(learner))
     unchecked(monkeypatch)
@@ -167,7 +201,9 @@ def test_inner_loops_that_diverge_at_test_are_named(learner):
         for parameter in adapter.algorithm.parameters():
             parameter.data.mul_(1e30)
     else:
-        adapter = type(adapter)(adapter.problem, [weight * 1e30 for weight in adapter.initial], adapter.optimizer)
+        adapter = type(adapter)(
+            adapter.problem, [weight * 1e30 for weight in adapter.initial], adapter.optimizer
+        )
     with pytest.raises(ValueError, match="diverged"):
         evaluate_supervised(adapter, sines, "test", 3, 0, 3)
 
@@ -188,7 +224,10 @@ class Constant:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_users_agent_whose_actions_are_not_finite_is_named(value):
     for family in (FAMILIES["a box"](), make("PointNavigation-v0")):
-        with pytest.raises(PlugInError, match=rf"Constant: at step 1 row 0 .*isn't finite.*not that of {re.escape(family.id)}"):
+        with pytest.raises(
+            PlugInError,
+            match=rf"Constant: at step 1 row 0 .*isn't finite.*not that of {re.escape(family.id)}",
+        ):
             evaluate(Constant(torch.tensor([0.0, value])), family, "test", 3, 0, Steps(4))
 
 
@@ -200,9 +239,16 @@ def test_a_users_agent_with_actions_of_another_shape_is_named():
 @pytest.mark.parametrize("agent", sorted(AGENTS))
 def test_exact_agents_refuse_parameters_that_are_not_finite(agent):
     kind = agent_class(agent)
-    numbers = [name for name, part in signature(kind).parameters.items() if "float" in str(part.annotation)]
-    families = (make(id) for id in ("BernoulliBandit-v0", "GaussianBandit-v0", "RandomMDP-v0", "GridMaze-v0"))
-    family = next((family for family in families if kind.supports(family)), None) if numbers else None
+    numbers = [
+        name for name, part in signature(kind).parameters.items() if "float" in str(part.annotation)
+    ]
+    families = (
+        make(id)
+        for id in ("BernoulliBandit-v0", "GaussianBandit-v0", "RandomMDP-v0", "GridMaze-v0")
+    )
+    family = (
+        next((family for family in families if kind.supports(family)), None) if numbers else None
+    )
     for name in numbers if family is not None else ():
         for value in (math.nan, math.inf):
             with pytest.raises(ValueError, match=name):
@@ -210,7 +256,13 @@ def test_exact_agents_refuse_parameters_that_are_not_finite(agent):
 
 
 def test_a_look_at_tensors_finds_what_is_not_finite():
-    whole = [torch.ones(3), torch.zeros(2, 0), torch.arange(3), torch.ones(2, dtype=torch.float64), *nn.Linear(2, 2).parameters()]
+    whole = [
+        torch.ones(3),
+        torch.zeros(2, 0),
+        torch.arange(3),
+        torch.ones(2, dtype=torch.float64),
+        *nn.Linear(2, 2).parameters(),
+    ]
     assert all_finite(whole)
     assert all_finite([])
     assert all_finite([torch.tensor([1e30, 1e30])])

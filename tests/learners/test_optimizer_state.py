@@ -6,7 +6,11 @@ from metarl.learners.optimizer_state import load_optimizer_state, optimizer_stat
 
 
 def made():
-    weights = [torch.nn.Parameter(torch.arange(3.0)), torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(1))]
+    weights = [
+        torch.nn.Parameter(torch.arange(3.0)),
+        torch.nn.Parameter(torch.ones(2)),
+        torch.nn.Parameter(torch.ones(1)),
+    ]
     return weights, torch.optim.Adam(weights, 0.1)
 
 
@@ -17,7 +21,8 @@ def improve(weights, optimizer):
 
 
 def test_an_optimiser_goes_on_as_if_nothing_had_happened():
-    (weights, optimizer), (others, second) = made(), made()
+    weights, optimizer = made()
+    others, second = made()
     improve(weights, optimizer)
     state = optimizer_state(optimizer)
     assert set(state) == {"0", "1"}

@@ -7,13 +7,19 @@ from metarl.core.seeding import torch_generator
 from metarl.learners.optimizers import SGD, Adam, moved_to
 
 RNG = torch_generator(0)
-START = [torch.randn(3, 4, 2, generator=RNG, dtype=torch.float64), torch.randn(3, 5, generator=RNG, dtype=torch.float64)]
+START = [
+    torch.randn(3, 4, 2, generator=RNG, dtype=torch.float64),
+    torch.randn(3, 5, generator=RNG, dtype=torch.float64),
+]
 GRADIENTS = [[torch.randn(w.shape, generator=RNG, dtype=w.dtype) for w in START] for _ in range(4)]
 PAIRS = {
     "sgd": (SGD(0.1), lambda p: torch.optim.SGD(p, 0.1)),
     "momentum": (SGD(0.1, 0.9), lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)),
     "adam": (Adam(0.01), lambda p: torch.optim.Adam(p, 0.01)),
-    "adam without a first moment": (Adam(0.01, beta1=0.0), lambda p: torch.optim.Adam(p, 0.01, betas=(0.0, 0.999))),
+    "adam without a first moment": (
+        Adam(0.01, beta1=0.0),
+        lambda p: torch.optim.Adam(p, 0.01, betas=(0.0, 0.999)),
+    ),
 }
 
 
@@ -21,11 +27,15 @@ PAIRS = {
 def test_steps_are_those_of_pytorch(name):
     ours, make = PAIRS[name]
     theirs = [torch.nn.Parameter(w.clone()) for w in START]
-    optimizer, weights, state = make(theirs), [w.clone() for w in START], ours.start(START)
+    optimizer = make(theirs)
+    weights = [w.clone() for w in START]
+    state = ours.start(START)
     for gradients in GRADIENTS:
         kept = [w.clone() for w in weights]
-        before, (weights, state) = weights, ours.step(weights, gradients, state)
-        assert all(torch.equal(a, b) for a, b in zip(kept, before, strict=True))  # nothing is changed in place
+        before = weights
+        weights, state = ours.step(weights, gradients, state)
+        # Nothing is changed in place
+        assert all(torch.equal(a, b) for a, b in zip(kept, before, strict=True))
         for parameter, gradient in zip(theirs, gradients, strict=True):
             parameter.grad = gradient
         optimizer.step()
@@ -45,7 +55,9 @@ def test_a_states_tensors_are_moved_and_its_numbers_kept():
     _, state = Adam(0.1).step(START, GRADIENTS[0], Adam(0.1).start(START))
     moved = moved_to(torch.device("meta"), state)
     assert moved["count"] == 1
-    assert [part.device.type for name in ("first", "second") for part in moved[name]] == ["meta"] * 4
+    assert [part.device.type for name in ("first", "second") for part in moved[name]] == [
+        "meta"
+    ] * 4
     assert [part.device.type for part in state["first"]] == ["cpu"] * 2
 
 
@@ -68,16 +80,24 @@ def test_bad_settings_get_a_sentence(make, sentence):
 
 def test_adam_is_pytorchs_for_entries_that_count_their_steps_apart():
     rng = torch.Generator().manual_seed(0)
-    start, scale = torch.randn(3, 5, generator=rng), torch.tensor([1.0, 0.5, 1.0])
+    start = torch.randn(3, 5, generator=rng)
+    scale = torch.tensor([1.0, 0.5, 1.0])
     parameters = [row.clone().requires_grad_() for row in start]
-    optimisers = [torch.optim.Adam([parameter], 0.01 * share) for parameter, share in zip(parameters, scale.tolist(), strict=True)]
-    adam, weights = Adam(0.01), [start]
+    optimisers = [
+        torch.optim.Adam([parameter], 0.01 * share)
+        for parameter, share in zip(parameters, scale.tolist(), strict=True)
+    ]
+    adam = Adam(0.01)
+    weights = [start]
     state = adam.start(weights, apart=True)
     for t in range(6):
         if t == 3:  # the last begins anew
             parameters[2] = start[2].clone().requires_grad_()
             optimisers[2] = torch.optim.Adam([parameters[2]], 0.01)
-            weights[0][2], state["first"][0][2], state["second"][0][2], state["count"][2] = start[2], 0, 0, 0
+            weights[0][2] = start[2]
+            state["first"][0][2] = 0
+            state["second"][0][2] = 0
+            state["count"][2] = 0
         gradient = torch.randn(3, 5, generator=rng)
         weights, state = adam.step(weights, [gradient], state, scale)
         for i, optimiser in enumerate(optimisers):

@@ -8,7 +8,15 @@ import metarl
 from metarl.core import lookup as entries
 from metarl.core.learner import PolicyLearner, SupervisedLearner
 from metarl.learners.memory.rl2 import RL2, RL2Config
-from metarl.learners.registry import GROUP, LEARNERS, SUPERVISED_LEARNERS, learner_class, learner_names, learns_from_examples, make_learner
+from metarl.learners.registry import (
+    GROUP,
+    LEARNERS,
+    SUPERVISED_LEARNERS,
+    learner_class,
+    learner_names,
+    learns_from_examples,
+    make_learner,
+)
 from tests.learners.made_tasks import Ragged
 from tests.learners.small_rl2 import small
 
@@ -57,10 +65,17 @@ def test_an_unknown_name_gets_a_sentence():
 
 
 def test_learners_of_other_packages(monkeypatch):
-    monkeypatch.setattr(entries, "entry_points", lambda group: [Point("theirs", Theirs)] if group == GROUP else [])
+    monkeypatch.setattr(
+        entries, "entry_points", lambda group: [Point("theirs", Theirs)] if group == GROUP else []
+    )
     assert learner_names() == sorted([*LEARNERS, *SUPERVISED_LEARNERS, "theirs"])
     distribution = Ragged()
-    assert make_learner("theirs", distribution, seed=3, device="cpu").given == ({}, distribution, 3, "cpu")
+    assert make_learner("theirs", distribution, seed=3, device="cpu").given == (
+        {},
+        distribution,
+        3,
+        "cpu",
+    )
 
 
 def test_a_learner_yields_agents_or_adapters_as_its_kind_says():
@@ -72,10 +87,15 @@ def test_a_learner_yields_agents_or_adapters_as_its_kind_says():
     learner = make_learner("reptile", "SineRegression-v0")
     assert isinstance(learner, SupervisedLearner)
     assert not isinstance(learner, PolicyLearner)
-    with pytest.raises(ValueError, match=r"learned from examples: score its adapter\(\) with metarl.evaluate_supervised"):
+    with pytest.raises(
+        ValueError,
+        match=r"learned from examples: score its adapter\(\) with metarl.evaluate_supervised",
+    ):
         metarl.evaluate(learner, "BernoulliBandit-v0", "test", num_tasks=2, seed=0, budget=10)
     learner = make_learner("rl2", "BernoulliBandit-v0")
     assert isinstance(learner, PolicyLearner)
     assert not isinstance(learner, SupervisedLearner)
     with pytest.raises(ValueError, match="agents are scored by metarl.evaluate"):
-        metarl.evaluate_supervised(learner, "SineRegression-v0", "test", num_tasks=2, seed=0, steps=1)
+        metarl.evaluate_supervised(
+            learner, "SineRegression-v0", "test", num_tasks=2, seed=0, steps=1
+        )

@@ -14,7 +14,12 @@ from tests.learners.small_rl2 import alone_and_together, every_core, play, same,
 
 
 def seeing(core="gru", encoder="rl2", **settings):
-    return small(core, episodes=2, network=NetworkConfig(core, hidden_size=8, heads=2, encoder=encoder), **settings)
+    return small(
+        core,
+        episodes=2,
+        network=NetworkConfig(core, hidden_size=8, heads=2, encoder=encoder),
+        **settings,
+    )
 
 
 @every_core
@@ -29,11 +34,15 @@ def test_recomputed_log_probabilities_equal_those_of_the_rollout(core, seed):
     assert not rollout.valid.all()
     outputs = [learner.policy.sequence(rollout.steps)]
     if isinstance(learner.policy, Policy):
-        outputs.append(learner.policy.sequence(learner.policy.preprocess(rollout.steps, rollout.valid)))
+        outputs.append(
+            learner.policy.sequence(learner.policy.preprocess(rollout.steps, rollout.valid))
+        )
     for output in outputs:
         log_prob = learner.actions.log_prob(output.parameters, rollout.action)
         assert float(output.parameters.std()) > 1e-3
-        torch.testing.assert_close(log_prob[rollout.valid], rollout.log_prob[rollout.valid], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(
+            log_prob[rollout.valid], rollout.log_prob[rollout.valid], rtol=1e-5, atol=1e-5
+        )
 
 
 @alone_and_together
@@ -44,12 +53,16 @@ def test_the_first_pass_of_every_update_sees_the_policy_that_played(seed):
 
 
 def test_an_update_encodes_each_image_that_counts_once_an_epoch():
-    learner, encoded = RL2(seeing(ppo=PPOConfig(epochs=3, minibatches=2)), Bars(), 0), []
+    learner = RL2(seeing(ppo=PPOConfig(epochs=3, minibatches=2)), Bars(), 0)
+    encoded = []
     learner.policy.encoder.register_forward_hook(
-        lambda module, given, features: encoded.append(len(given[0]) if features.requires_grad else 0)
+        lambda module, given, features: encoded.append(
+            len(given[0]) if features.requires_grad else 0
+        )
     )
     (metrics,) = updates(learner, 1)
-    assert sum(encoded) == 3 * metrics["steps"] < 3 * 8 * 2 * 4  # epochs, rows, episodes, most steps
+    # epochs, rows, episodes, most steps
+    assert sum(encoded) == 3 * metrics["steps"] < 3 * 8 * 2 * 4
 
 
 @alone_and_together
@@ -59,7 +72,11 @@ def test_updates_change_the_encoder(seed):
     updates(learner, 1)
     for seed_index, old in enumerate(before):
         new = learner.weights(seed_index)["policy"]
-        assert all(not torch.equal(new[name], old[name]) for name in old if name.startswith("encoder.") and name.endswith("weight"))
+        assert all(
+            not torch.equal(new[name], old[name])
+            for name in old
+            if name.startswith("encoder.") and name.endswith("weight")
+        )
 
 
 @alone_and_together
@@ -85,22 +102,33 @@ def test_two_ranks_take_the_same_steps():
 def score_of(distribution, core="gru", encoder="rl2", seed=0, **settings):
     """Share of the optimum on test tasks, of the worst seed."""
     network = NetworkConfig(core, hidden_size=16, heads=2, layers=1, encoder=encoder)
-    config = RL2Config(2, network=network, **{"num_envs": 64, "iterations": 20, "ppo": PPOConfig(lr=5e-3, minibatches=2), **settings})
-    learner, budget = RL2(config, distribution, seed), Episodes(2)
+    config = RL2Config(
+        2,
+        network=network,
+        **{"num_envs": 64, "iterations": 20, "ppo": PPOConfig(lr=5e-3, minibatches=2), **settings},
+    )
+    learner = RL2(config, distribution, seed)
+    budget = Episodes(2)
     while not learner.finished:
         learner.update()
     optimum = 2 * distribution.sample(500, "test", 0).length.double().mean()
     agents = [learner.agent(budget, seed_index) for seed_index in range(learner.num_seeds)]
-    return min(float(evaluate(agent, distribution, "test", 500, 0, budget).scores().mean() / optimum) for agent in agents)
+    return min(
+        float(evaluate(agent, distribution, "test", 500, 0, budget).scores().mean() / optimum)
+        for agent in agents
+    )
 
 
 @pytest.mark.parametrize(
-    ("core", "encoder", "seed"), [("gru", "rl2", 0), ("lstm", "auto", 0), ("attention", "rl2", 0), ("gru", "rl2", (0, 1))], ids=str
+    ("core", "encoder", "seed"),
+    [("gru", "rl2", 0), ("lstm", "auto", 0), ("attention", "rl2", 0), ("gru", "rl2", (0, 1))],
+    ids=str,
 )
 def test_it_learns_to_read_images(core, encoder, seed):
     assert score_of(Bars(), core, encoder, seed) > 0.9  # random play: 1/3
 
 
 def test_it_learns_with_impalas_encoder():
-    small_images, ppo = Bars(height=4, width=9), PPOConfig(lr=3e-3, minibatches=2)
+    small_images = Bars(height=4, width=9)
+    ppo = PPOConfig(lr=3e-3, minibatches=2)
     assert score_of(small_images, encoder="impala", num_envs=128, iterations=16, ppo=ppo) > 0.9

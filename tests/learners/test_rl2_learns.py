@@ -1,4 +1,8 @@
-"""RL² learns: to remember on bandits, to read what it is shown, with every core, kind of action, and a user's own policy."""
+"""RL² learns.
+
+To remember on bandits, to read what it is shown, with every core, kind of action, and a user's own
+policy.
+"""
 
 import gymnasium as gym
 import numpy as np
@@ -14,10 +18,22 @@ from tests.learners.made_tasks import Matching, Ragged
 from tests.learners.running_sums import running_sums
 from tests.learners.small_rl2 import every_core
 
-THOMPSON = 5.7  # mean of Thompson sampling on ten pulls of five arms (Duan et al. 2016, table 1); the optimum is 6.66, random play 5
+# Mean of Thompson sampling on ten pulls of five arms (Duan et al. 2016, table 1); the optimum is
+# 6.66, random play 5
+THOMPSON = 5.7
 
 
-def scores(distribution, episodes, iterations, seed=0, core="gru", num_envs=256, lr=1e-2, make_policy=None, **ppo):
+def scores(
+    distribution,
+    episodes,
+    iterations,
+    seed=0,
+    core="gru",
+    num_envs=256,
+    lr=1e-2,
+    make_policy=None,
+    **ppo,
+):
     """Mean scores of a trained learner's seeds on 2,000 test tasks."""
     network = NetworkConfig(core=core, hidden_size=16, layers=1)
     config = RL2Config(episodes, num_envs, iterations, network=network, ppo=PPOConfig(lr=lr, **ppo))
@@ -26,7 +42,10 @@ def scores(distribution, episodes, iterations, seed=0, core="gru", num_envs=256,
         learner.update()
     budget = Episodes(episodes)
     agents = [learner.agent(budget, seed_index) for seed_index in range(learner.num_seeds)]
-    return [float(evaluate(agent, distribution, "test", 2000, 0, budget).scores().mean()) for agent in agents]
+    return [
+        float(evaluate(agent, distribution, "test", 2000, 0, budget).scores().mean())
+        for agent in agents
+    ]
 
 
 def test_it_explores_and_exploits_five_arms_better_than_thompson_sampling():
@@ -43,13 +62,15 @@ def test_other_cores_remember_too(core):
 def test_a_memory_for_each_pair_explores_unknown_mdps():
     mdp = metarl.make("RandomMDP-v0", states=3, actions=3, horizon=5)
     (score,) = scores(mdp, 8, 30, core="per_pair_memory", discount=0.998, gae_lambda=0.95)
-    assert score > 54.9  # posterior sampling; random play gets 39.8, posterior-mean greedy planning 59.3
+    # Posterior sampling; random play gets 39.8, posterior-mean greedy planning 59.3
+    assert score > 54.9
 
 
 def test_a_memory_for_each_place_finds_its_way():
     maze = metarl.make("GridMaze-v0", size=3, horizon=20)
     (score,) = scores(maze, 2, 50, core="spatial_memory", num_envs=64, lr=1e-2, gae_lambda=0.95)
-    assert score > 1.3  # random play gets -0.3, a systematic explorer 1.65, one who knows the maze 1.75
+    # Random play gets -0.3, a systematic explorer 1.65, one who knows the maze 1.75
+    assert score > 1.3
 
 
 def test_seeds_learn_side_by_side():
@@ -66,7 +87,8 @@ def test_the_identity_task_is_solved(core, terminates):
 
 
 def test_episodes_of_unequal_lengths_do_not_confuse_it():
-    distribution, budget = Ragged(), Episodes(3)
+    distribution = Ragged()
+    budget = Episodes(3)
     (score,) = scores(distribution, 3, 20, num_envs=64)
 
     class Pays:
@@ -93,9 +115,17 @@ ACTIONS = {
 @pytest.mark.parametrize("kind", ACTIONS)
 def test_every_kind_of_action_learns_to_match_a_target(kind):
     (score,) = scores(Matching(ACTIONS[kind]), 1, 30, num_envs=128, lr=2e-2)
-    assert score > 0.95 * 3  # random play: 1.25 multi-discrete, 1.5 multi-binary; staying in a box's middle: 2
+    # Random play: 1.25 multi-discrete, 1.5 multi-binary; staying in a box's middle: 2
+    assert score > 0.95 * 3
 
 
 @pytest.mark.parametrize("seed", [0, (0, 1)], ids=["alone", "together"])
 def test_a_users_own_policy_learns(seed):
-    assert min(scores(metarl.make("BernoulliBandit-v0", arms=2), 10, 20, seed, make_policy=running_sums)) > 5.4
+    assert (
+        min(
+            scores(
+                metarl.make("BernoulliBandit-v0", arms=2), 10, 20, seed, make_policy=running_sums
+            )
+        )
+        > 5.4
+    )

@@ -23,21 +23,34 @@ def test_a_users_policy_acts_as_it_trains_and_resumes(seed):
     def made():
         return RL2(small(), Ragged(), seed, make_policy=running_sums)
 
-    learner, resumed = made(), made()
+    learner = made()
+    resumed = made()
     updates(learner, 2)
     rollout = play(learner)
     with torch.no_grad():
-        log_prob = learner.actions.log_prob(learner.policy.sequence(rollout.steps).parameters, rollout.action)
-    torch.testing.assert_close(log_prob[rollout.valid], rollout.log_prob[rollout.valid], rtol=1e-5, atol=1e-5)
+        log_prob = learner.actions.log_prob(
+            learner.policy.sequence(rollout.steps).parameters, rollout.action
+        )
+    torch.testing.assert_close(
+        log_prob[rollout.valid], rollout.log_prob[rollout.valid], rtol=1e-5, atol=1e-5
+    )
     resumed.load_state_dict(learner.state_dict())
     assert updates(resumed, 1) == updates(learner, 1)
     evaluate(learner.agent(Episodes(30)), Ragged(), "test", 4, 0, Episodes(30))
 
 
-@pytest.mark.parametrize(("outputs", "sentence"), [(2, r"parameters \(2, 1\) and .*needs \(2, 2\)"), (5, r"parameters \(2, 4\)")])
+@pytest.mark.parametrize(
+    ("outputs", "sentence"),
+    [(2, r"parameters \(2, 1\) and .*needs \(2, 2\)"), (5, r"parameters \(2, 4\)")],
+)
 def test_a_users_policy_that_does_not_fit_gets_a_sentence(outputs, sentence):
     with pytest.raises(ValueError, match=sentence):
-        RL2(small(), Ragged(), 0, make_policy=lambda distribution, max_steps: RunningSums(2, outputs))
+        RL2(
+            small(),
+            Ragged(),
+            0,
+            make_policy=lambda distribution, max_steps: RunningSums(2, outputs),
+        )
 
 
 def test_a_users_policy_that_returns_something_else_gets_a_sentence():
@@ -54,8 +67,10 @@ class Layered(nn.Module):
 
     def __init__(self, layer, call=None, outputs=4):
         super().__init__()
-        self.layer, self.call = layer, call or (lambda layer, x: layer(x))
-        self.before, self.head = nn.Linear(3, 4), nn.Linear(4, outputs)
+        self.layer = layer
+        self.call = call or (lambda layer, x: layer(x))
+        self.before = nn.Linear(3, 4)
+        self.head = nn.Linear(4, outputs)
 
     def initial_state(self, rows):
         return torch.zeros(rows, 1)
@@ -108,7 +123,8 @@ def layered(kind):
 @pytest.mark.parametrize("seed", [0, (0, 1)], ids=["alone", "together"])
 @pytest.mark.parametrize("kind", LAYERS)
 def test_any_layer_trains_by_its_seed_alone_or_says_that_seeds_go_one_by_one(kind, seed):
-    said, found = "", []
+    said = ""
+    found = []
     for _ in range(2):
         try:
             learner = RL2(small(num_envs=4), BernoulliBandit(3), seed, make_policy=layered(kind))
@@ -119,7 +135,11 @@ def test_any_layer_trains_by_its_seed_alone_or_says_that_seeds_go_one_by_one(kin
         torch.rand(1)
     if said:
         assert isinstance(seed, tuple)
-        assert re.search("can't be computed for 2 seeds in one batch .*Train one seed at a time|than for each alone", said)
+        assert re.search(
+            "can't be computed for 2 seeds in one batch .*Train one seed at a time|than for each"
+            " alone",
+            said,
+        )
         return
     assert found[0] == found[1]
     evaluate(learner.agent(Episodes(3)), BernoulliBandit(3), "test", 4, 0, Episodes(3))
@@ -128,7 +148,9 @@ def test_any_layer_trains_by_its_seed_alone_or_says_that_seeds_go_one_by_one(kin
 @pytest.mark.parametrize("seed", [0, (0, 1)], ids=["alone", "together"])
 @pytest.mark.parametrize("kind", DRAWING)
 def test_a_layer_that_draws_from_a_global_generator_is_refused(kind, seed):
-    with pytest.raises(ValueError, match="Layered draws from a global generator when it computes, as dropout does"):
+    with pytest.raises(
+        ValueError, match="Layered draws from a global generator when it computes, as dropout does"
+    ):
         RL2(small(), BernoulliBandit(3), seed, make_policy=layered(kind))
 
 
@@ -139,12 +161,22 @@ def test_dropout_that_is_switched_off_is_none():
 
 def test_one_policy_for_two_seeds_is_refused_and_for_two_learners_copied():
     policy = layered("linear")(None, 0)
-    with pytest.raises(ValueError, match="make_policy gave the same Layered, or parts of it, for several seeds"):
+    with pytest.raises(
+        ValueError, match="make_policy gave the same Layered, or parts of it, for several seeds"
+    ):
         RL2(small(), BernoulliBandit(3), (0, 1), make_policy=lambda distribution, max_steps: policy)
     with pytest.raises(ValueError, match="make_policy gave the same Layered, or parts of it"):
-        RL2(small(), BernoulliBandit(3), (0, 1), make_policy=lambda distribution, max_steps: Layered(policy.layer))
+        RL2(
+            small(),
+            BernoulliBandit(3),
+            (0, 1),
+            make_policy=lambda distribution, max_steps: Layered(policy.layer),
+        )
     before = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
-    first, second = (RL2(small(), BernoulliBandit(3), 0, make_policy=lambda distribution, max_steps: policy) for _ in range(2))
+    first, second = (
+        RL2(small(), BernoulliBandit(3), 0, make_policy=lambda distribution, max_steps: policy)
+        for _ in range(2)
+    )
     found = updates(first, 2)
     assert all(torch.equal(before[name], tensor) for name, tensor in policy.state_dict().items())
     assert updates(second, 2) == found
@@ -165,14 +197,38 @@ class Odd(Layered):
     ("answer", "sentence"),
     [
         (lambda output, state: output, r"Odd's forward must return \(PolicyOutput"),
-        (lambda output, state: (output.parameters, state), r"Odd's forward must return \(PolicyOutput"),
-        (lambda output, state: (output._replace(value=None), state), "Odd puts out value that .* NoneType"),
-        (lambda output, state: (output._replace(parameters=output.parameters.long()), state), "Odd puts out parameters that .*int64"),
-        (lambda output, state: (output._replace(value=output.value[:, None]), state), r"values \(2, 1\) for 2 rows"),
-        (lambda output, state: (output._replace(parameters=output.parameters[:, :2]), state), r"parameters \(2, 2\).*needs \(2, 3\)"),
-        (lambda output, state: (output._replace(parameters=output.parameters / 0), state), "Odd puts out parameters that aren't finite"),
-        (lambda output, state: (output._replace(value=output.value * torch.nan), state), "Odd puts out value that aren't finite"),
-        (lambda output, state: output.nothing, "Odd can't compute the first step of 2 rows .*AttributeError"),
+        (
+            lambda output, state: (output.parameters, state),
+            r"Odd's forward must return \(PolicyOutput",
+        ),
+        (
+            lambda output, state: (output._replace(value=None), state),
+            "Odd puts out value that .* NoneType",
+        ),
+        (
+            lambda output, state: (output._replace(parameters=output.parameters.long()), state),
+            "Odd puts out parameters that .*int64",
+        ),
+        (
+            lambda output, state: (output._replace(value=output.value[:, None]), state),
+            r"values \(2, 1\) for 2 rows",
+        ),
+        (
+            lambda output, state: (output._replace(parameters=output.parameters[:, :2]), state),
+            r"parameters \(2, 2\).*needs \(2, 3\)",
+        ),
+        (
+            lambda output, state: (output._replace(parameters=output.parameters / 0), state),
+            "Odd puts out parameters that aren't finite",
+        ),
+        (
+            lambda output, state: (output._replace(value=output.value * torch.nan), state),
+            "Odd puts out value that aren't finite",
+        ),
+        (
+            lambda output, state: output.nothing,
+            "Odd can't compute the first step of 2 rows .*AttributeError",
+        ),
         (lambda output, state: 1 @ state, "Odd can't compute the first step of 2 rows .*TypeError"),
     ],
 )
@@ -183,5 +239,7 @@ def test_wrong_answers_get_a_sentence(answer, sentence):
 
 @pytest.mark.parametrize("given", [None, Layered, nn.Linear(3, 4), lambda step, state: None])
 def test_what_is_no_policy_gets_a_sentence(given):
-    with pytest.raises(ValueError, match=r"make_policy must return a torch.nn.Module with initial_state"):
+    with pytest.raises(
+        ValueError, match=r"make_policy must return a torch.nn.Module with initial_state"
+    ):
         RL2(small(), BernoulliBandit(3), 0, make_policy=lambda distribution, max_steps: given)

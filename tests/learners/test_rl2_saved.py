@@ -1,4 +1,7 @@
-"""What acting needs is saved with the policy: moments of its inputs, clipping of its actions, encoders of images."""
+"""What acting needs is saved with the policy.
+
+Moments of its inputs, clipping of its actions, encoders of images.
+"""
 
 import numpy as np
 import pytest
@@ -24,9 +27,10 @@ def through_a_file(folder, learner, other):
 
 
 def actions(learner, steps):
-    """What the learner's agent does along `steps` [T, B, ...]."""
+    """Return what the learner's agent does along `steps` [T, B, ...]."""
     agent = learner.agent(BUDGET)
-    state, taken = agent.initial_state(steps.prev_reward.shape[1]), []
+    state = agent.initial_state(steps.prev_reward.shape[1])
+    taken = []
     for t in range(len(steps.prev_reward)):
         action, state = agent.act(Step(*(field[t] for field in steps)), state, torch.Generator())
         taken.append(action)
@@ -38,7 +42,8 @@ def test_moments_of_the_inputs_are_saved_and_used(core, tmp_path):
     learner = RL2(small(core), box_tasks(), 0)
     updates(learner, 2)
     steps = play(learner).steps
-    steps = steps._replace(observation=3 * steps.observation + 1)  # what was never seen is normalised as what was
+    # What was never seen is normalised as what was
+    steps = steps._replace(observation=3 * steps.observation + 1)
     loaded = through_a_file(tmp_path, learner, RL2(small(core), box_tasks(), 1))
     assert float(loaded.policy.inputs.observation_moments.count) > 0
     assert same(loaded.weights(), learner.weights())
@@ -54,7 +59,8 @@ def test_a_loaded_agent_clips_its_actions(core, tmp_path):
     with torch.no_grad():
         learner.policy.heads.bias[:2] = torch.tensor([50.0, -50.0])  # means far outside the box
     steps = play(learner).steps
-    box, taken = learner.distribution.action_space, actions(through_a_file(tmp_path, learner, RL2(small(core), box_tasks(), 1)), steps)
+    box = learner.distribution.action_space
+    taken = actions(through_a_file(tmp_path, learner, RL2(small(core), box_tasks(), 1)), steps)
     wanted = torch.tensor(np.array([box.high[0], box.low[1]])).expand_as(taken)
     assert torch.equal(taken, wanted)
 

@@ -11,7 +11,15 @@ from metarl.evaluation.protocol import evaluate
 from metarl.learners.memory.rl2 import RL2
 from tests.learners.made_tasks import Ragged
 from tests.learners.running_sums import running_sums
-from tests.learners.small_rl2 import alone_and_together, box_tasks, every_core, play, same, small, updates
+from tests.learners.small_rl2 import (
+    alone_and_together,
+    box_tasks,
+    every_core,
+    play,
+    same,
+    small,
+    updates,
+)
 
 
 @every_core
@@ -86,7 +94,8 @@ def test_only_training_tasks_are_drawn_and_always_fresh_ones(seed):
 @alone_and_together
 @pytest.mark.parametrize("own", [False, True], ids=["", "a user's own policy"])
 def test_no_global_generator_is_touched(seed, own):
-    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    numpy = np.random.get_state()[1].copy()  # noqa: NPY002
+    before = (torch.get_rng_state(), numpy, random.getstate())
     learner = RL2(small(), Ragged(), seed, make_policy=running_sums if own else None)
     updates(learner, 2)
     evaluate(learner.agent(Episodes(3)), Ragged(), "test", 8, 0, Episodes(3))
@@ -112,7 +121,8 @@ def test_seeds_see_tasks_of_their_own_and_drift_apart():
 
 @every_core
 def test_weights_go_from_a_seed_to_a_learner_alone_and_back(core):
-    together, alone = RL2(small(core), box_tasks(), (0, 1)), RL2(small(core), box_tasks(), 9)
+    together = RL2(small(core), box_tasks(), (0, 1))
+    alone = RL2(small(core), box_tasks(), 9)
     updates(together, 2)
     alone.load_weights(together.weights(1))
     budget = Episodes(3)
@@ -120,7 +130,9 @@ def test_weights_go_from_a_seed_to_a_learner_alone_and_back(core):
     def actions(agent):
         return evaluate(agent, box_tasks(), "test", 8, 0, budget, record_actions=True).actions
 
-    np.testing.assert_allclose(actions(alone.agent(budget)), actions(together.agent(budget, 1)), atol=1e-5)
+    np.testing.assert_allclose(
+        actions(alone.agent(budget)), actions(together.agent(budget, 1)), atol=1e-5
+    )
     updates(alone, 1)
     together.load_weights(alone.weights())
     for seed_index in range(2):
@@ -129,7 +141,8 @@ def test_weights_go_from_a_seed_to_a_learner_alone_and_back(core):
 
 def test_weights_and_agents_are_copies():
     learner = RL2(small(), Ragged(), 0)
-    weights, agent = learner.weights(), learner.agent(Episodes(3))
+    weights = learner.weights()
+    agent = learner.agent(Episodes(3))
     kept = {name: tensor.clone() for name, tensor in weights["policy"].items()}
     updates(learner, 1)
     assert same(kept, weights["policy"])

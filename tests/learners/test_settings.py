@@ -31,5 +31,10 @@ def test_one_seed_may_stand_alone_or_in_a_tuple():
 
 @pytest.mark.parametrize("seed", [(), (0, 1), 0.5, (0.5,), None, "0"])
 def test_anything_else_gets_a_sentence(seed):
-    with pytest.raises(ValueError, match=r"MAML trains one seed at a time; give an integer, not|seed must be a whole number, not"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            r"MAML trains one seed at a time; give an integer, not|seed must be a whole number, not"
+        ),
+    ):
         only_seed("MAML", seed)

@@ -1,4 +1,7 @@
-"""Every registered learner on observations and actions of every kind and size: it trains and its agent plays, or it says why not."""
+"""Every registered learner on observations and actions of every kind and size.
+
+It trains and its agent plays, or it says why not.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -16,7 +19,10 @@ from metarl.learners.registry import make_learner
 from metarl.networks.encoders import fitting_encoder
 from tests.learners.tiny_configs import EPISODE_LEARNERS, shown, tiny_config
 
-Box, Discrete, MultiBinary, MultiDiscrete = gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiBinary, gym.spaces.MultiDiscrete
+Box = gym.spaces.Box
+Discrete = gym.spaces.Discrete
+MultiBinary = gym.spaces.MultiBinary
+MultiDiscrete = gym.spaces.MultiDiscrete
 
 
 def images(*shape: int) -> gym.Space:
@@ -87,7 +93,9 @@ def test_every_learner_reads_images_by_an_encoder_or_names_who_does(learner, spa
     if learner in READS_IMAGES:
         trains(learner, shown(space))
         return
-    with pytest.raises(ValueError, match=r"reads vectors; Shown-v0 shows images. Train rl2 or joint-ppo"):
+    with pytest.raises(
+        ValueError, match=r"reads vectors; Shown-v0 shows images. Train rl2 or joint-ppo"
+    ):
         make_learner(learner, shown(space), tiny_config(learner))
 
 
@@ -101,7 +109,9 @@ def test_no_learner_takes_images_of_another_layout_for_vectors_or_pictures(learn
 @pytest.mark.parametrize("frames", [1, 4, 8, 16])
 def test_gymnasiums_own_frame_stacks_of_grey_and_colour_are_refused(frames):
     for space in (images(64, 64), images(64, 64, 3), images(48, 60)):
-        stack = gym.wrappers.FrameStackObservation(shown(space).make_env(0), frames).observation_space
+        stack = gym.wrappers.FrameStackObservation(
+            shown(space).make_env(0), frames
+        ).observation_space
         with pytest.raises(ValueError, match="channels first.*FrameStackObservation"):
             fitting_encoder("auto", stack, ("nature", "rl2"))
         assert fitting_encoder("none", stack) == "none"
@@ -112,7 +122,10 @@ def test_gymnasiums_own_frame_stacks_of_grey_and_colour_are_refused(frames):
 @pytest.mark.parametrize("learner", EPISODE_LEARNERS)
 def test_huge_spaces_get_a_sentence_before_anything_is_allocated(learner, space, side):
     family = shown(space) if side == "observations" else shown(Discrete(3), space)
-    with pytest.raises(ValueError, match=r"take [\d,]+ features.*room for 1,048,576|Rainbow chooses among Discrete actions"):
+    with pytest.raises(
+        ValueError,
+        match=r"take [\d,]+ features.*room for 1,048,576|Rainbow chooses among Discrete actions",
+    ):
         make_learner(learner, family, tiny_config(learner))
 
 
@@ -125,7 +138,15 @@ def test_huge_spaces_get_it_for_a_memory_for_each_pair_too():
 
 @pytest.mark.parametrize(
     "actions",
-    [Discrete(1), Discrete(3), MultiDiscrete([2, 3]), MultiBinary(3), Box(-1, 1, (2,)), Box(-2, 2, ()), Box(0, 1, (2, 2), np.float64)],
+    [
+        Discrete(1),
+        Discrete(3),
+        MultiDiscrete([2, 3]),
+        MultiBinary(3),
+        Box(-1, 1, (2,)),
+        Box(-2, 2, ()),
+        Box(0, 1, (2, 2), np.float64),
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("learner", EPISODE_LEARNERS)
@@ -150,9 +171,15 @@ def test_one_step_one_episode_one_task(learner):
 
 def test_the_baselines_fit_of_a_long_observation_grows_with_the_steps_rather_than_the_numbers():
     rng = torch.Generator().manual_seed(0)
-    features, returns = torch.randn(3, 40, 300, generator=rng), torch.randn(3, 40, generator=rng)
+    features = torch.randn(3, 40, 300, generator=rng)
+    returns = torch.randn(3, 40, generator=rng)
     valid = torch.rand(3, 40, generator=rng) < 0.8
     wanted = fit_by_features(features, returns, valid)
     torch.testing.assert_close(fit_by_steps(features, returns, valid), wanted, rtol=1e-7, atol=1e-9)
-    assert torch.equal(fit_baseline(features, returns, valid), fit_by_steps(features, returns, valid))
-    assert torch.equal(fit_baseline(features[:, :, :50], returns, valid), fit_by_features(features[:, :, :50], returns, valid))
+    assert torch.equal(
+        fit_baseline(features, returns, valid), fit_by_steps(features, returns, valid)
+    )
+    assert torch.equal(
+        fit_baseline(features[:, :, :50], returns, valid),
+        fit_by_features(features[:, :, :50], returns, valid),
+    )

@@ -27,14 +27,22 @@ def test_outputs_and_gradients_equal_pytorchs(kernel, stride, padding):
     wanted = reference(images, layer.weight, layer.bias, stride, padding)
     out = layer(images)
     torch.testing.assert_close(out, wanted)
-    inputs, factor = (images, layer.weight, layer.bias), torch.rand(wanted.shape, generator=generator(3))
-    for ours, theirs in zip(torch.autograd.grad(out, inputs, factor), torch.autograd.grad(wanted, inputs, factor), strict=True):
+    inputs = (images, layer.weight, layer.bias)
+    factor = torch.rand(wanted.shape, generator=generator(3))
+    for ours, theirs in zip(
+        torch.autograd.grad(out, inputs, factor),
+        torch.autograd.grad(wanted, inputs, factor),
+        strict=True,
+    ):
         torch.testing.assert_close(ours, theirs)
 
 
 def test_gradients_equal_differences():
     rng = generator()
-    parts = [torch.rand(shape, generator=rng, dtype=torch.float64, requires_grad=True) for shape in ((2, 2, 5, 6), (3, 2, 3, 3), (3,))]
+    parts = [
+        torch.rand(shape, generator=rng, dtype=torch.float64, requires_grad=True)
+        for shape in ((2, 2, 5, 6), (3, 2, 3, 3), (3,))
+    ]
     assert torch.autograd.gradcheck(lambda *given: Convolve.apply(*given, 2, 1), parts)
 
 
@@ -43,7 +51,10 @@ def test_several_at_once_equal_each_apart(shared):
     layers = [Convolution(3, 4, 5, 2, 0, generator(seed)) for seed in range(3)]
     images = torch.rand(3, 2, 13, 16, 3, generator=generator(9))
     stacked, _ = stack_module_state(layers)
-    run = vmap(lambda own, given: functional_call(layers[0], own, (given,)), in_dims=(0, None if shared else 0))
+    run = vmap(
+        lambda own, given: functional_call(layers[0], own, (given,)),
+        in_dims=(0, None if shared else 0),
+    )
     out = run(stacked, images[0] if shared else images)
     factor = torch.rand(out.shape, generator=generator(3))
     (out * factor).sum().backward()
@@ -57,7 +68,9 @@ def test_several_at_once_equal_each_apart(shared):
 
 def test_weights_are_orthogonal_of_the_gain_and_come_from_the_generator_alone():
     before = torch.get_rng_state()
-    first, again, other = (Convolution(3, 4, 5, 2, 0, generator(seed), gain=2.0) for seed in (1, 1, 2))
+    first, again, other = (
+        Convolution(3, 4, 5, 2, 0, generator(seed), gain=2.0) for seed in (1, 1, 2)
+    )
     rows = first.weight.flatten(1)
     torch.testing.assert_close(rows @ rows.T, 4 * torch.eye(4), rtol=0, atol=1e-5)
     assert first.bias.eq(0).all()

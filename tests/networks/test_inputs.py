@@ -1,4 +1,7 @@
-"""What a recurrent policy reads at a step: every kind of observation, the boundary between episodes, running moments."""
+"""What a recurrent policy reads at a step.
+
+Every kind of observation, the boundary between episodes, running moments.
+"""
 
 import gymnasium as gym
 import numpy as np
@@ -46,7 +49,8 @@ def test_observations_become_flat_features(space, observation, wanted):
     assert features.dtype == torch.float32
     torch.testing.assert_close(features, torch.tensor([wanted]).float())
     assert observation_features(space) == len(wanted)
-    assert inputs.size == len(wanted) + 2 + 2  # and the previous action, the reward, the start of an episode
+    # And the previous action, the reward, the start of an episode
+    assert inputs.size == len(wanted) + 2 + 2
 
 
 def test_images_of_bytes_are_normalised_by_their_moments():
@@ -93,10 +97,12 @@ def test_moments_learn_from_what_was_played_alone():
     valid = torch.ones(8, 50, dtype=torch.bool)
     valid[3:, ::2] = False
     inputs.learn_moments(steps, valid)
-    seen, rewards = steps.observation[valid], steps.prev_reward[1:][valid[1:]]
+    seen = steps.observation[valid]
+    rewards = steps.prev_reward[1:][valid[1:]]
     torch.testing.assert_close(inputs.observation_moments.mean, seen.mean(0))
     torch.testing.assert_close(inputs.observation_moments.variance, seen.var(0, unbiased=False))
-    torch.testing.assert_close(inputs.reward_moments.mean, rewards.mean())  # the invented 0 of a meta-episode's start isn't a reward
+    # The invented 0 of a meta-episode's start isn't a reward
+    torch.testing.assert_close(inputs.reward_moments.mean, rewards.mean())
     assert float(inputs.reward_moments.count) == len(rewards)
 
 
@@ -108,7 +114,12 @@ def test_the_reward_is_read_normalised():
 
 @pytest.mark.parametrize(
     "action_space",
-    [gym.spaces.MultiDiscrete([2, 3]), gym.spaces.MultiBinary((2, 2)), gym.spaces.Box(-1, 1, (2,)), gym.spaces.Box(0, 1, ())],
+    [
+        gym.spaces.MultiDiscrete([2, 3]),
+        gym.spaces.MultiBinary((2, 2)),
+        gym.spaces.Box(-1, 1, (2,)),
+        gym.spaces.Box(0, 1, ()),
+    ],
 )
 def test_every_kind_of_previous_action_is_read(action_space):
     inputs = StepInputs(gym.spaces.Discrete(3), action_space)
@@ -120,9 +131,13 @@ def test_every_kind_of_previous_action_is_read(action_space):
     torch.testing.assert_close(features[4, :, 3:-2], inputs.actions.encode(steps.prev_action[4]))
 
 
-@pytest.mark.parametrize("space", [gym.spaces.Text(3), gym.spaces.Dict({"a": TWO}), gym.spaces.Tuple((TWO, TWO))])
+@pytest.mark.parametrize(
+    "space", [gym.spaces.Text(3), gym.spaces.Dict({"a": TWO}), gym.spaces.Tuple((TWO, TWO))]
+)
 def test_other_spaces_get_a_sentence(space):
-    with pytest.raises(ValueError, match="flatten them to Discrete, MultiDiscrete, MultiBinary or Box"):
+    with pytest.raises(
+        ValueError, match="flatten them to Discrete, MultiDiscrete, MultiBinary or Box"
+    ):
         StepInputs(space, TWO)
     with pytest.raises(ValueError, match="use Discrete, MultiDiscrete, MultiBinary or Box"):
         StepInputs(TWO, space)

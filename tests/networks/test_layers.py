@@ -22,7 +22,9 @@ def test_orthogonal_weights():
 
 def test_weights_come_from_the_generator_alone():
     before = torch.get_rng_state()
-    first, again, other = (linear(4, 4, torch.Generator().manual_seed(seed)).weight for seed in (1, 1, 2))
+    first, again, other = (
+        linear(4, 4, torch.Generator().manual_seed(seed)).weight for seed in (1, 1, 2)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(before, torch.get_rng_state())

@@ -9,7 +9,10 @@ from metarl.networks.normalisation import ReturnNormaliser, RunningMoments
 
 def batches(shape, sizes=(5, 1, 40, 3), seed=0):
     rng = np.random.default_rng(seed)
-    return [(rng.normal(3 * i, 1 + i, (size, *shape))).astype(np.float32) for i, size in enumerate(sizes)]
+    return [
+        (rng.normal(3 * i, 1 + i, (size, *shape))).astype(np.float32)
+        for i, size in enumerate(sizes)
+    ]
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
@@ -25,7 +28,9 @@ def test_moments_equal_numpys_over_all_batches(shape):
         assert float(moments.count) == len(everything)
         value = torch.full(shape, 2.0)
         wanted = (2 - everything.mean(0)) / np.sqrt(everything.var(0) + 1e-8)
-        np.testing.assert_allclose(moments.normalise(value), np.clip(wanted, -10, 10), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            moments.normalise(value), np.clip(wanted, -10, 10), rtol=1e-4, atol=1e-4
+        )
 
 
 def test_nothing_seen_leaves_the_input_alone():
@@ -73,7 +78,11 @@ def returns(seed=0, steps=4, num_seeds=2, rows=50):
     """[T, S, B], shrinking along a meta-episode, seeds apart."""
     rng = np.random.default_rng(seed)
     level = np.arange(steps, 0, -1)[:, None, None] * np.array([1, 10])[:num_seeds, None]
-    return torch.from_numpy((level + rng.normal(size=(steps, num_seeds, rows)) * np.array([1, 3])[:num_seeds, None]).astype(np.float32))
+    return torch.from_numpy(
+        (
+            level + rng.normal(size=(steps, num_seeds, rows)) * np.array([1, 3])[:num_seeds, None]
+        ).astype(np.float32)
+    )
 
 
 def test_returns_and_back_again():
@@ -82,11 +91,14 @@ def test_returns_and_back_again():
         given = returns(seed)
         normaliser.update(given, torch.ones_like(given, dtype=torch.bool))
         torch.testing.assert_close(normaliser.denormalise(normaliser.normalise(given)), given)
-        torch.testing.assert_close(normaliser.normalise(normaliser.denormalise(given)), given, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            normaliser.normalise(normaliser.denormalise(given)), given, rtol=1e-4, atol=1e-4
+        )
 
 
 def test_the_first_batch_is_normalised_by_its_own_mean_a_step_and_one_scale_a_seed():
-    normaliser, given = ReturnNormaliser(4, 2), returns()
+    normaliser = ReturnNormaliser(4, 2)
+    given = returns()
     normaliser.update(given, torch.ones_like(given, dtype=torch.bool))
     mean = given.mean(-1, keepdim=True)
     scale = (given - mean).square().mean((0, 2), keepdim=True).sqrt()
@@ -95,7 +107,8 @@ def test_the_first_batch_is_normalised_by_its_own_mean_a_step_and_one_scale_a_se
 
 def test_later_batches_move_the_moments_by_the_momentum():
     normaliser = ReturnNormaliser(4, 1, momentum=0.25)
-    first, second = returns(0, num_seeds=1), returns(1, num_seeds=1) + 5
+    first = returns(0, num_seeds=1)
+    second = returns(1, num_seeds=1) + 5
     everything = torch.ones_like(first, dtype=torch.bool)
     normaliser.update(first, everything)
     scale = normaliser.scale.clone()
@@ -111,7 +124,8 @@ def test_entries_that_are_not_valid_do_not_count():
     valid[2:, :, 25:] = False
     valid[3, 1] = False
     spoilt = torch.where(valid, given, float("inf"))
-    normaliser, wanted = ReturnNormaliser(4, 2), ReturnNormaliser(4, 2)
+    normaliser = ReturnNormaliser(4, 2)
+    wanted = ReturnNormaliser(4, 2)
     normaliser.update(spoilt, valid)
     wanted.update(torch.where(valid, given, 1e6), valid)
     assert torch.isfinite(normaliser.mean).all()
@@ -122,7 +136,8 @@ def test_entries_that_are_not_valid_do_not_count():
 
 
 def test_shorter_rollouts_leave_later_steps_alone():
-    normaliser, given = ReturnNormaliser(4, 2), returns()
+    normaliser = ReturnNormaliser(4, 2)
+    given = returns()
     everything = torch.ones_like(given, dtype=torch.bool)
     normaliser.update(given, everything)
     late = normaliser.mean[2:].clone()

@@ -16,7 +16,10 @@ NETWORKS = {
     "one input": (lambda rng: Perceptron(1, 2, PerceptronConfig((8,), "relu"), rng), (1,)),
     "linear": (lambda rng: Perceptron(3, 2, PerceptronConfig(()), rng), (3,)),
     "images": (lambda rng: ImageNetwork((3, 11, 8), 2, ImageNetworkConfig(4, 3), rng), (3, 11, 8)),
-    "images, stride 1": (lambda rng: ImageNetwork((1, 5, 6), 2, ImageNetworkConfig(2, 2, 1), rng), (1, 5, 6)),
+    "images, stride 1": (
+        lambda rng: ImageNetwork((1, 5, 6), 2, ImageNetworkConfig(2, 2, 1), rng),
+        (1, 5, 6),
+    ),
     "recurrent, through vmap": (lambda rng: Recurrent(3, 4, 2, rng), (5, 3)),
 }
 
@@ -55,7 +58,8 @@ class Assigning(nn.Module):
 
     def __init__(self, in_place):
         super().__init__()
-        self.layer, self.in_place = nn.Linear(3, 2), in_place
+        self.layer = nn.Linear(3, 2)
+        self.in_place = in_place
         self.register_buffer("total", torch.zeros(()))
 
     def forward(self, inputs):
@@ -75,21 +79,28 @@ def test_a_buffer_changed_in_forward_is_named_and_the_users_module_left_alone(in
 
 
 class Repeating(nn.Module):
-    """One layer under two names, and two layers with one weight; a further parameter is not used."""
+    """One layer under two names, and two layers with one weight.
+
+    A further parameter is not used.
+    """
 
     def __init__(self):
         super().__init__()
         self.first = self.again = nn.Linear(3, 3)
-        self.tied, self.last = nn.Linear(3, 3), nn.Linear(3, 2)
+        self.tied = nn.Linear(3, 3)
+        self.last = nn.Linear(3, 2)
         self.tied.weight = self.first.weight
         self.unused = nn.Parameter(torch.ones(2))
 
     def forward(self, inputs):
-        return self.last(torch.tanh(self.tied(torch.tanh(self.again(torch.tanh(self.first(inputs)))))))
+        return self.last(
+            torch.tanh(self.tied(torch.tanh(self.again(torch.tanh(self.first(inputs))))))
+        )
 
 
 def test_layers_used_twice_share_a_weight_and_keep_the_users_own():
-    rng, network = torch_generator(0), Repeating()
+    rng = torch_generator(0)
+    network = Repeating()
     own = dict(network.named_parameters())
     stacked = PerTask(network)
     weights = [torch.randn(4, *w.shape, generator=rng) for w in stacked.weights()]
@@ -108,13 +119,18 @@ def test_layers_used_twice_share_a_weight_and_keep_the_users_own():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), lambda: NETWORKS["perceptron"][0](torch_generator(0))]
+    "make",
+    [
+        lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)),
+        lambda: NETWORKS["perceptron"][0](torch_generator(0)),
+    ],
 )
 def test_frozen_parameters_are_not_among_the_weights(make):
     network = make()
     first = next(iter(network.parameters()))
     first.requires_grad_(False)
-    stacked, rng = PerTask(network), torch_generator(0)
+    stacked = PerTask(network)
+    rng = torch_generator(0)
     assert len(stacked.names) == len(stacked.weights()) == len(list(network.parameters())) - 1
     weights = [torch.randn(4, *w.shape, generator=rng) for w in stacked.weights()]
     inputs = torch.randn(4, 6, 3, generator=rng)
@@ -125,10 +141,14 @@ def test_frozen_parameters_are_not_among_the_weights(make):
     if stacked.gradients is not None:
         found = stacked.gradients(weights, inputs, torch.ones_like)
         leaves = [weight.clone().requires_grad_() for weight in weights]
-        for one, other in zip(found, torch.autograd.grad(stacked(leaves, inputs).sum(), leaves), strict=True):
+        for one, other in zip(
+            found, torch.autograd.grad(stacked(leaves, inputs).sum(), leaves), strict=True
+        ):
             torch.testing.assert_close(one, other)
     network.requires_grad_(False)
-    with pytest.raises(ValueError, match=r"are frozen: there is nothing to train. Call requires_grad_\(\)"):
+    with pytest.raises(
+        ValueError, match=r"are frozen: there is nothing to train. Call requires_grad_\(\)"
+    ):
         PerTask(network)
 
 
@@ -145,10 +165,22 @@ class Noisy(nn.Module):
 
 def test_recurrent_layers_and_dropout_get_a_sentence_that_says_what_to_do():
     for layer in (nn.RNN(3, 2), nn.GRU(3, 2), nn.LSTM(3, 2), nn.LSTMCell(3, 2)):
-        with pytest.raises(ValueError, match=rf"The layer '0' \({type(layer).__name__}\) can't be stacked .*write the recurrence out"):
+        with pytest.raises(
+            ValueError,
+            match=(
+                rf"The layer '0' \({type(layer).__name__}\) can't be stacked .*write the"
+                r" recurrence out"
+            ),
+        ):
             PerTask(nn.Sequential(layer))
     drops = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.1))
-    with pytest.raises(ValueError, match=r"The layer '1' \(Dropout\) draws from the global generator.*set its p to 0, or call eval\(\)"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            r"The layer '1' \(Dropout\) draws from the global generator.*set its p to 0, or call"
+            r" eval\(\)"
+        ),
+    ):
         PerTask(drops)
     PerTask(drops.eval()).check(torch.zeros(2, 5, 3), 2)
     with pytest.raises(ValueError, match="Draw no numbers in forward"):
@@ -158,7 +190,10 @@ def test_recurrent_layers_and_dropout_get_a_sentence_that_says_what_to_do():
 
 def test_what_can_not_be_stacked_gets_a_sentence():
     rng = torch_generator(0)
-    with pytest.raises(ValueError, match=r"The layer '1' \(BatchNorm1d\) keeps running statistics.*track_running_stats=False"):
+    with pytest.raises(
+        ValueError,
+        match=r"The layer '1' \(BatchNorm1d\) keeps running statistics.*track_running_stats=False",
+    ):
         PerTask(nn.Sequential(Perceptron(3, 2, PerceptronConfig(), rng), nn.BatchNorm1d(2)))
     with pytest.raises(ValueError, match="Identity has no parameters"):
         PerTask(nn.Identity())
@@ -166,5 +201,7 @@ def test_what_can_not_be_stacked_gets_a_sentence():
         PerTask(Counting()).check(torch.zeros(2, 3, 1), 2)
     with pytest.raises(ValueError, match=r"Perceptron gives \(2, 5, 2\).*not \(2, 5, 4\)"):
         PerTask(Perceptron(3, 2, PerceptronConfig(), rng)).check(torch.zeros(2, 5, 3), 4)
-    with pytest.raises(ValueError, match=r"Perceptron can't compute 2 tasks' inputs \(2, 5, 7\) at once"):
+    with pytest.raises(
+        ValueError, match=r"Perceptron can't compute 2 tasks' inputs \(2, 5, 7\) at once"
+    ):
         PerTask(Perceptron(3, 2, PerceptronConfig(), rng)).check(torch.zeros(2, 5, 7), 2)

@@ -1,4 +1,7 @@
-"""The perceptron: layers as its config says, weights as PyTorch would draw them, sentences for shapes that can't be."""
+"""The perceptron.
+
+Layers as its config says, weights as PyTorch would draw them, sentences for shapes that can't be.
+"""
 
 import pytest
 import torch
@@ -10,7 +13,11 @@ from metarl.networks.perceptron import Perceptron, PerceptronConfig, uniform_lin
 @pytest.mark.parametrize(("activation", "function"), [("tanh", torch.tanh), ("relu", torch.relu)])
 def test_layers_are_as_configured(activation, function):
     network = Perceptron(2, 3, PerceptronConfig((5, 4), activation), torch_generator(0))
-    assert [(layer.in_features, layer.out_features) for layer in network.layers] == [(2, 5), (5, 4), (4, 3)]
+    assert [(layer.in_features, layer.out_features) for layer in network.layers] == [
+        (2, 5),
+        (5, 4),
+        (4, 3),
+    ]
     x = torch.rand(7, 2, generator=torch_generator(1))
     first, second, last = network.layers
     torch.testing.assert_close(network(x), last(function(second(function(first(x))))))

@@ -1,4 +1,7 @@
-"""Policies that see images: step by step = whole meta-episodes, with every encoder and core, alone and several at once."""
+"""Policies that see images.
+
+Step by step = whole meta-episodes, with every encoder and core, alone and several at once.
+"""
 
 import gymnasium as gym
 import numpy as np
@@ -12,9 +15,14 @@ from metarl.networks.policies.policy import CORES, NetworkConfig, Policy, Policy
 from metarl.networks.policies.stacked import StackedPolicy
 from tests.networks.made_steps import at, random_steps
 
-IMAGES, ACTIONS = gym.spaces.Box(0, 255, (36, 37, 2), np.uint8), gym.spaces.Discrete(3)
-LENGTH, ROWS, MEMBERS = 5, 4, 2
-every_kind = pytest.mark.parametrize(("encoder", "core"), [(encoder, core) for encoder in (*ENCODERS, "none") for core in CORES])
+IMAGES = gym.spaces.Box(0, 255, (36, 37, 2), np.uint8)
+ACTIONS = gym.spaces.Discrete(3)
+LENGTH = 5
+ROWS = 4
+MEMBERS = 2
+every_kind = pytest.mark.parametrize(
+    ("encoder", "core"), [(encoder, core) for encoder in (*ENCODERS, "none") for core in CORES]
+)
 
 
 def make_policy(encoder="rl2", core="gru", seed=0, space=IMAGES, **settings):
@@ -22,7 +30,9 @@ def make_policy(encoder="rl2", core="gru", seed=0, space=IMAGES, **settings):
     policy = Policy(space, ACTIONS, config, LENGTH, torch.Generator().manual_seed(seed))
     with torch.no_grad():
         policy.heads.weight[:-1] *= 100
-    policy.inputs.learn_moments(made_steps(seed=9, space=space), torch.ones(LENGTH, ROWS, dtype=torch.bool))
+    policy.inputs.learn_moments(
+        made_steps(seed=9, space=space), torch.ones(LENGTH, ROWS, dtype=torch.bool)
+    )
     return policy
 
 
@@ -32,7 +42,8 @@ def made_steps(rows=ROWS, seed=0, space=IMAGES):
 
 @torch.no_grad()
 def step_by_step(policy, steps):
-    state, outputs = policy.initial_state(steps.prev_reward.shape[1]), []
+    state = policy.initial_state(steps.prev_reward.shape[1])
+    outputs = []
     for t in range(LENGTH):
         output, state = policy(at(steps, t), state)
         outputs.append(output)
@@ -40,12 +51,17 @@ def step_by_step(policy, steps):
 
 
 def close(ours, theirs):
-    tree_map(lambda one, other: torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5), ours, theirs)
+    tree_map(
+        lambda one, other: torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5),
+        ours,
+        theirs,
+    )
 
 
 @every_kind
 def test_step_by_step_equals_whole_meta_episodes(encoder, core):
-    policy, steps = make_policy(encoder, core), made_steps()
+    policy = make_policy(encoder, core)
+    steps = made_steps()
     whole = policy.sequence(steps)
     assert whole.parameters.shape == (LENGTH, ROWS, 3)
     close(step_by_step(policy, steps), whole)
@@ -53,11 +69,14 @@ def test_step_by_step_equals_whole_meta_episodes(encoder, core):
 
 @every_kind
 def test_images_tell_something(encoder, core):
-    policy, steps = make_policy(encoder, core), made_steps()
+    policy = make_policy(encoder, core)
+    steps = made_steps()
     changed = steps._replace(observation=steps.observation.clone())
     changed.observation[2, 1] = 255 - changed.observation[2, 1]
     with torch.no_grad():
-        difference = (policy.sequence(steps).parameters - policy.sequence(changed).parameters).abs().amax(-1)
+        difference = (
+            (policy.sequence(steps).parameters - policy.sequence(changed).parameters).abs().amax(-1)
+        )
     assert (difference[2:, 1] > 1e-6).all(), "what a row sees is remembered"
     difference[2:, 1] = 0
     assert float(difference.max()) < 1e-5, "and reaches no other row, and no earlier step"
@@ -68,10 +87,14 @@ def test_images_tell_something(encoder, core):
 @pytest.mark.filterwarnings("error")
 def test_seeds_in_one_batch_equal_policies_apart(core, encoder):
     apart = [make_policy(encoder, core, seed) for seed in range(MEMBERS)]
-    stacked, steps = StackedPolicy(apart), made_steps(MEMBERS * ROWS)
+    stacked = StackedPolicy(apart)
+    steps = made_steps(MEMBERS * ROWS)
     output = stacked.sequence(steps)
     output.parameters.square().sum().backward()
-    gradients = {name.replace("/", ".").removeprefix("policy."): parameter.grad for name, parameter in stacked.named_parameters()}
+    gradients = {
+        name.replace("/", ".").removeprefix("policy."): parameter.grad
+        for name, parameter in stacked.named_parameters()
+    }
     close(step_by_step(stacked, steps), output)
     for i, policy in enumerate(apart):
         part = slice(i * ROWS, (i + 1) * ROWS)
@@ -85,7 +108,8 @@ def test_seeds_in_one_batch_equal_policies_apart(core, encoder):
 
 @every_kind
 def test_the_encoder_is_trained_with_the_policy_from_what_was_read_beforehand(encoder, core):
-    policy, steps = make_policy(encoder, core), made_steps()
+    policy = make_policy(encoder, core)
+    steps = made_steps()
     read = policy.preprocess(steps)
     if encoder == "none":
         assert isinstance(read, torch.Tensor)
@@ -104,33 +128,46 @@ def test_the_encoder_is_trained_with_the_policy_from_what_was_read_beforehand(en
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_images_that_do_not_count_are_not_looked_at(core, encoder):
-    policy, steps = make_policy(encoder, core), made_steps()
+    policy = make_policy(encoder, core)
+    steps = made_steps()
     valid = torch.arange(LENGTH)[:, None] < torch.tensor([5, 2, 0, 3])
     looked_at = []
-    policy.encoder.register_forward_hook(lambda module, given, features: looked_at.append(len(given[0])))
-    part, whole = policy.sequence(policy.preprocess(steps, valid)), policy.sequence(steps)
+    policy.encoder.register_forward_hook(
+        lambda module, given, features: looked_at.append(len(given[0]))
+    )
+    part = policy.sequence(policy.preprocess(steps, valid))
+    whole = policy.sequence(steps)
     assert looked_at == [10, LENGTH]
     for ours, theirs in zip(part, whole, strict=True):
         torch.testing.assert_close(ours[valid], theirs[valid], rtol=1e-4, atol=1e-5)
-    gradients = [torch.autograd.grad(output.value[valid].sum(), list(policy.encoder.parameters())) for output in (part, whole)]
+    gradients = [
+        torch.autograd.grad(output.value[valid].sum(), list(policy.encoder.parameters()))
+        for output in (part, whole)
+    ]
     for ours, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
 def test_rewards_are_normalised_and_pixels_scaled_alone():
     policy = make_policy()
-    assert [name for name, _ in policy.named_buffers()] == [f"inputs.reward_moments.{part}" for part in ("mean", "variance", "count")]
+    assert [name for name, _ in policy.named_buffers()] == [
+        f"inputs.reward_moments.{part}" for part in ("mean", "variance", "count")
+    ]
     assert float(policy.inputs.reward_moments.count) > 0
 
 
 def test_state_dict_holds_the_encoder():
-    policy, other, steps = make_policy(seed=1), make_policy(seed=2), made_steps()
+    policy = make_policy(seed=1)
+    other = make_policy(seed=2)
+    steps = made_steps()
     other.load_state_dict(policy.state_dict())
     assert torch.equal(policy.sequence(steps).parameters, other.sequence(steps).parameters)
 
 
 def test_by_itself_a_policy_gives_images_rl2s_encoder_and_other_observations_none():
-    assert torch.equal(make_policy("auto").encoder.linear.weight, make_policy("rl2").encoder.linear.weight)
+    assert torch.equal(
+        make_policy("auto").encoder.linear.weight, make_policy("rl2").encoder.linear.weight
+    )
     assert make_policy("auto", space=gym.spaces.Box(-1, 1, (3,))).encoder is None
     assert make_policy("auto", space=gym.spaces.Box(0, 255, (5, 5, 3), np.uint8)).encoder is None
 
@@ -138,7 +175,8 @@ def test_by_itself_a_policy_gives_images_rl2s_encoder_and_other_observations_non
 def test_the_previous_observation_is_for_flat_inputs():
     with pytest.raises(ValueError, match="remembered by the core; leave previous_observation out"):
         make_policy("rl2", previous_observation=True)
-    policy, steps = make_policy("none", previous_observation=True), made_steps()
+    policy = make_policy("none", previous_observation=True)
+    steps = made_steps()
     close(step_by_step(policy, steps), policy.sequence(steps))
 
 
@@ -146,8 +184,11 @@ def test_the_previous_observation_is_for_flat_inputs():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @every_kind
 def test_on_a_gpu_policies_say_the_same(encoder, core):
-    policy, steps = make_policy(encoder, core), made_steps()
+    policy = make_policy(encoder, core)
+    steps = made_steps()
     wanted = policy.sequence(steps)
-    policy, there = policy.cuda(), Step(*(field.cuda() for field in steps))
+    policy = policy.cuda()
+    there = Step(*(field.cuda() for field in steps))
     for output in (policy.sequence(there), step_by_step(policy, there)):
-        torch.testing.assert_close(output.parameters.cpu(), wanted.parameters, rtol=1e-2, atol=1e-2)  # convolutions there use TF32
+        # Convolutions there use TF32
+        torch.testing.assert_close(output.parameters.cpu(), wanted.parameters, rtol=1e-2, atol=1e-2)

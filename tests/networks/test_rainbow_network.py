@@ -1,4 +1,7 @@
-"""Rainbow's network: advantages around zero, values of atoms, every kind of observation, rows apart, and what it refuses."""
+"""Rainbow's network.
+
+Advantages around zero, values of atoms, every kind of observation, rows apart, and what it refuses.
+"""
 
 import gymnasium as gym
 import numpy as np
@@ -21,7 +24,12 @@ SPACES = {
 
 
 def network(space=SPACES["box"], **settings):
-    return RainbowNetwork(space, ACTION, RainbowNetworkConfig(**{**SMALL, **settings}), torch.Generator().manual_seed(0))
+    return RainbowNetwork(
+        space,
+        ACTION,
+        RainbowNetworkConfig(**{**SMALL, **settings}),
+        torch.Generator().manual_seed(0),
+    )
 
 
 def observations(space, rows=5):
@@ -39,10 +47,12 @@ def test_it_reads_every_kind_of_observation(kind, hidden):
 
 
 def test_advantages_of_duelling_streams_sum_to_zero():
-    made, seen = network(), observations(SPACES["box"])
+    made = network()
+    seen = observations(SPACES["box"])
     outputs = made(seen)
     with torch.no_grad():
-        made.advantage[-1].bias += torch.arange(15.0)  # whatever advantages are, the state's stream is their mean
+        # Whatever advantages are, the state's stream is their mean
+        made.advantage[-1].bias += torch.arange(15.0)
         moved = made(seen)
     assert torch.allclose(moved.mean(1), outputs.mean(1), atol=1e-5)
     assert not torch.allclose(moved, outputs, atol=1e-2)
@@ -55,7 +65,9 @@ def test_values_are_means_over_the_support():
     made = network(v_min=-2.0, v_max=2.0)
     assert made.support.tolist() == [-2, -1, 0, 1, 2]
     probabilities = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.0])
-    assert made.values((probabilities + 1e-12).log()[None, None]).item() == pytest.approx(0.0, abs=1e-6)
+    assert made.values((probabilities + 1e-12).log()[None, None]).item() == pytest.approx(
+        0.0, abs=1e-6
+    )
     mean_only = network(distributional=False)
     outputs = mean_only(observations(SPACES["box"]))
     assert outputs.shape == (5, 3, 1)
@@ -69,23 +81,29 @@ def test_without_noisy_layers_there_is_no_noise():
 
 
 def test_rows_with_noise_of_their_own_do_not_depend_on_each_other():
-    made, seen = network(), observations(SPACES["box"])
+    made = network()
+    seen = observations(SPACES["box"])
     noise = made.noise(torch.Generator().manual_seed(1), rows=5)
     together = made(seen, noise)
     changed = made(seen * torch.tensor([1.0, 1.0, 0.0, 1.0, 1.0])[:, None], noise)
     others = [0, 1, 3, 4]
     assert torch.equal(together[others], changed[others])
-    assert not torch.allclose(made(seen[:1].expand(5, -1), noise)[0], made(seen[:1].expand(5, -1), noise)[1])
+    assert not torch.allclose(
+        made(seen[:1].expand(5, -1), noise)[0], made(seen[:1].expand(5, -1), noise)[1]
+    )
 
 
 def test_streams_read_the_convolutions_or_share_the_encoders_last_layer():
-    own, shared = network(SPACES["image"]), network(SPACES["image"], hidden=0)
-    assert own.advantage[0].weight.shape == (6, 64)  # of 36 x 40 pixels, the Nature network's convolutions leave 1 x 1 x 64
+    own = network(SPACES["image"])
+    shared = network(SPACES["image"], hidden=0)
+    # Of 36 x 40 pixels, the Nature network's convolutions leave 1 x 1 x 64
+    assert own.advantage[0].weight.shape == (6, 64)
     assert [tuple(layer.weight.shape) for layer in shared.advantage] == [(15, 512)]
 
 
 def test_boxes_are_normalised_once_moments_are_learned():
-    made, seen = network(), observations(SPACES["box"], 200)
+    made = network()
+    seen = observations(SPACES["box"], 200)
     before = made(seen)
     made.learn_moments(100 * seen)
     assert torch.allclose(made(100 * seen), made(100 * seen))
@@ -96,16 +114,23 @@ def test_boxes_are_normalised_once_moments_are_learned():
 
 
 def test_half_precision_stays_near():
-    exact, rough = (network(SPACES["image"], precision=precision) for precision in ("float32", "bfloat16"))
+    exact, rough = (
+        network(SPACES["image"], precision=precision) for precision in ("float32", "bfloat16")
+    )
     seen = observations(SPACES["image"])
     assert exact(seen).dtype == rough(seen).dtype == torch.float32
     assert torch.allclose(exact(seen), rough(seen), atol=0.05)
 
 
-@pytest.mark.parametrize("action", [gym.spaces.Box(-1, 1, (2,)), gym.spaces.Discrete(3, start=1), gym.spaces.MultiBinary(2)])
+@pytest.mark.parametrize(
+    "action",
+    [gym.spaces.Box(-1, 1, (2,)), gym.spaces.Discrete(3, start=1), gym.spaces.MultiBinary(2)],
+)
 def test_actions_must_be_discrete_from_zero(action):
     with pytest.raises(ValueError, match="discretise"):
-        RainbowNetwork(SPACES["box"], action, RainbowNetworkConfig(), torch.Generator().manual_seed(0))
+        RainbowNetwork(
+            SPACES["box"], action, RainbowNetworkConfig(), torch.Generator().manual_seed(0)
+        )
 
 
 @pytest.mark.parametrize(

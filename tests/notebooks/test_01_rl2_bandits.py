@@ -1,4 +1,7 @@
-"""The notebook on RL² and bandits: it runs from top to bottom, its numbers hold together, and what is committed is clean."""
+"""The notebook on RL² and bandits.
+
+It runs from top to bottom, its numbers hold together, and what is committed is clean.
+"""
 
 import pytest
 
@@ -17,7 +20,9 @@ print(json.dumps({
     "difference": [pooled.low, pooled.value, pooled.high],
 }))
 """
-NOTEBOOK = Notebook("01_rl2_bandits.ipynb", "results/rl2_tables/weights/bandits-n10-k5", figures=8, probe=PROBE)
+NOTEBOOK = Notebook(
+    "01_rl2_bandits.ipynb", "results/rl2_tables/weights/bandits-n10-k5", figures=8, probe=PROBE
+)
 
 
 def test_it_runs_from_top_to_bottom(executed):
@@ -26,22 +31,31 @@ def test_it_runs_from_top_to_bottom(executed):
 
 def test_its_numbers_hold_together(executed):
     numbers = numbers_of(executed)
-    optimum, score, lost = numbers["optimum"], numbers["score"], numbers["lost"]
+    optimum = numbers["optimum"]
+    score = numbers["score"]
+    lost = numbers["lost"]
     assert optimum == pytest.approx(6.65999, abs=1e-5)
-    assert score["Bayes-optimal"] == pytest.approx(optimum, abs=0.08)  # five standard errors of 20,000 tasks
+    # Five standard errors of 20,000 tasks
+    assert score["Bayes-optimal"] == pytest.approx(optimum, abs=0.08)
     assert lost["Gittins"] < 0.001
     assert lost["Gittins"] <= lost["RL²"] < lost["Thompson"]
     for label in lost:
-        assert optimum - lost[label] == pytest.approx(score[label], abs=0.08), "what is lost is what is missing"
+        assert optimum - lost[label] == pytest.approx(
+            score[label], abs=0.08
+        ), "what is lost is what is missing"
     assert numbers["normalised"]["Random"] == 0
     assert numbers["normalised"]["Thompson"] < numbers["normalised"]["RL²"] < 1.02
     for label, (first, last) in numbers["regret"].items():
-        assert first == pytest.approx(1 / 3, abs=0.02), "5/6 with the arms known, 1/2 with nothing known"
+        assert first == pytest.approx(
+            1 / 3, abs=0.02
+        ), "5/6 with the arms known, 1/2 with nothing known"
         assert last < 0.25 or label == "Random"
     for share in numbers["best_arm"].values():
         assert share[0] == pytest.approx(1 / 5, abs=0.02)
         assert share[-1] > 0.3
-    assert numbers["win_stay"]["Gittins"] == 1.0, "after a reward its arm is better than before, and the others are as they were"
+    assert (
+        numbers["win_stay"]["Gittins"] == 1.0
+    ), "after a reward its arm is better than before, and the others are as they were"
     low, value, high = numbers["difference"]
     assert low < value < high < 0.05
 
@@ -51,10 +65,14 @@ def test_it_says_which_agents_it_shows(executed):
 
 
 def test_without_published_agents_it_trains_a_small_one_and_says_so(tmp_path):
-    parameters = 'PUBLISHED, NUM_TASKS, SMALL = "results/nowhere", 400, RL2Config(num_envs=64, iterations=3)'
+    parameters = (
+        'PUBLISHED, NUM_TASKS, SMALL = "results/nowhere", 400, RL2Config(num_envs=64, iterations=3)'
+    )
     notebook = NOTEBOOK.run(tmp_path, parameters)
     NOTEBOOK.check_clean(notebook)
-    assert "There is nothing in results/nowhere: a small RL² is trained here instead" in printed(notebook)
+    assert "There is nothing in results/nowhere: a small RL² is trained here instead" in printed(
+        notebook
+    )
     score = numbers_of(notebook)["score"]["RL²"]
     assert 4 < score < 6.9
 

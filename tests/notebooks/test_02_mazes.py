@@ -1,4 +1,7 @@
-"""The notebook on RL² in mazes: it runs from top to bottom, its numbers hold together, and what is committed is clean."""
+"""The notebook on RL² in mazes.
+
+It runs from top to bottom, its numbers hold together, and what is committed is clean.
+"""
 
 import pytest
 
@@ -31,31 +34,46 @@ def test_it_runs_from_top_to_bottom(executed):
 
 def test_its_numbers_hold_together(executed):
     numbers = numbers_of(executed)
-    steps, shares = numbers["steps"], numbers["shares"]
+    steps = numbers["steps"]
+    shares = numbers["shares"]
     assert numbers["below_shortest"] == 0, "nobody is faster than the shortest path"
     assert steps["known maze"][0] == steps["known maze"][1]
-    assert numbers["returns"]["known maze"] == pytest.approx(2 - 0.04 * sum(steps["known maze"]), abs=1e-4), "-0.04 a step, 1 on the goal"
+    assert numbers["returns"]["known maze"] == pytest.approx(
+        2 - 0.04 * sum(steps["known maze"]), abs=1e-4
+    ), "-0.04 a step, 1 on the goal"
     assert 14 < steps["systematic explorer"][0] < 24
-    assert steps["systematic explorer"][1] == steps["known maze"][0], "the only path in a perfect maze"
+    assert (
+        steps["systematic explorer"][1] == steps["known maze"][0]
+    ), "the only path in a perfect maze"
     explorer = shares["systematic explorer"]
     assert explorer["second is shortest"] == 1
     assert explorer["of the improvable"] == 1
     assert explorer["second is shorter, of all"] == pytest.approx(1 - explorer["first is shortest"])
     found = numbers["found"]
-    assert found["known maze"] == found["systematic explorer, episode 1"] == 1, "no 5 x 5 maze takes 60 steps to search"
-    assert numbers["found_at_once"]["known maze"] == pytest.approx(0.08, abs=0.06), "neighbouring cells"
+    assert (
+        found["known maze"] == found["systematic explorer, episode 1"] == 1
+    ), "no 5 x 5 maze takes 60 steps to search"
+    assert numbers["found_at_once"]["known maze"] == pytest.approx(
+        0.08, abs=0.06
+    ), "neighbouring cells"
     for each in numbers["beyond"].values():
         assert each["known maze"][0] < each["systematic explorer"][0]
-    assert numbers["forgetful"] == [0, 0], "nothing is random, so an emptied memory repeats the first episode"
+    assert numbers["forgetful"] == [
+        0,
+        0,
+    ], "nothing is random, so an emptied memory repeats the first episode"
 
 
 def test_the_training_is_told_from_its_first_run_on(executed):
     numbers = numbers_of(executed)
-    (first, steps, rises), parts = numbers["training"], numbers["parts"]
+    first, steps, rises = numbers["training"]
+    parts = numbers["parts"]
     assert rises, "one run's steps come after the other's"
     assert steps == sum(part[1] for part in parts)
     assert first == parts[0][2]
-    assert numbers["goalless"] * 1.1 < first < 0, "an agent that hasn't learned yet finds some goals"
+    assert (
+        numbers["goalless"] * 1.1 < first < 0
+    ), "an agent that hasn't learned yet finds some goals"
     if NOTEBOOK.is_published():
         assert [part[0] for part in parts] == ["grid-maze-1000", "grid-maze-endless", "grid-maze"]
     said = next(text for text in markdown_of(executed) if "starts its training at" in text)
@@ -65,7 +83,8 @@ def test_the_training_is_told_from_its_first_run_on(executed):
 
 def test_the_published_agents_remember(executed):
     numbers = numbers_of(executed)
-    steps, known = numbers["steps"]["RL²"], numbers["steps"]["known maze"][0]
+    steps = numbers["steps"]["RL²"]
+    known = numbers["steps"]["known maze"][0]
     assert steps[0] < 25
     assert steps[1] < 1.1 * known
     assert numbers["shares"]["RL²"]["of the improvable"] > 0.9
@@ -73,10 +92,16 @@ def test_the_published_agents_remember(executed):
 
 
 def test_without_published_agents_it_trains_a_small_one_and_says_so(tmp_path):
-    small = 'RL2Config(episodes=2, num_envs=16, iterations=1, network=NetworkConfig("spatial_memory"))'
-    notebook = NOTEBOOK.run(tmp_path, f'PUBLISHED, NUM_MAZES, NUM_BEYOND, SMALL = "results/nowhere", 24, 8, {small}')
+    small = (
+        'RL2Config(episodes=2, num_envs=16, iterations=1, network=NetworkConfig("spatial_memory"))'
+    )
+    notebook = NOTEBOOK.run(
+        tmp_path, f'PUBLISHED, NUM_MAZES, NUM_BEYOND, SMALL = "results/nowhere", 24, 8, {small}'
+    )
     NOTEBOOK.check_clean(notebook)
-    assert "There is nothing in results/nowhere: a small RL² is trained here instead" in printed(notebook)
+    assert "There is nothing in results/nowhere: a small RL² is trained here instead" in printed(
+        notebook
+    )
     numbers = numbers_of(notebook)
     assert numbers["steps"]["RL²"][0] > numbers["steps"]["known maze"][0]
     assert numbers["forgetful"] == [0, 0]

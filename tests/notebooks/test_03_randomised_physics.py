@@ -1,4 +1,7 @@
-"""The notebook on randomised physics: it runs from top to bottom, its numbers hold together, and what is committed is clean."""
+"""The notebook on randomised physics.
+
+It runs from top to bottom, its numbers hold together, and what is committed is clean.
+"""
 
 import pytest
 
@@ -19,17 +22,29 @@ print(json.dumps({
 }))
 """
 POLICIES = ("cart-pole-recurrent", "cart-pole-memoryless", "cart-pole-told")
-NOTEBOOK = Notebook("03_randomised_physics.ipynb", "results/randomised_physics/weights", figures=7, probe=PROBE, runs=POLICIES)
+NOTEBOOK = Notebook(
+    "03_randomised_physics.ipynb",
+    "results/randomised_physics/weights",
+    figures=7,
+    probe=PROBE,
+    runs=POLICIES,
+)
 
 
 def check_fields(numbers):
     """What holds of trained policies and of those that have hardly been trained."""
-    assert [len(each) for each in numbers["fingerprints"].values()] == [1, 1], "all policies play the same tasks"
+    assert [len(each) for each in numbers["fingerprints"].values()] == [
+        1,
+        1,
+    ], "all policies play the same tasks"
     assert numbers["fingerprints"]["test"] != numbers["fingerprints"]["extrapolate"]
     for each in numbers["returns"].values():
         assert all(1 < value <= 200 for values in each.values() for value in values)
-    for label, area in numbers["area"].items():  # the pole stands after every step but the one in which it falls
-        assert numbers["returns"]["test"][label][0] - 1 <= area <= numbers["returns"]["test"][label][0]
+    # The pole stands after every step but the one in which it falls
+    for label, area in numbers["area"].items():
+        assert (
+            numbers["returns"]["test"][label][0] - 1 <= area <= numbers["returns"]["test"][label][0]
+        )
     assert numbers["rising"] == 0, "no pole gets up again"
     assert numbers["direction"]["trained"][0] < 0.1, "before the first push nothing can be known"
     assert numbers["highest"] <= 1
@@ -49,14 +64,24 @@ def test_the_published_policies_differ_by_memory(executed):
     numbers = numbers_of(executed)
     assert numbers["lead"][0] > 0
     assert max(numbers["direction"]["trained"]) > 0.8
-    rl2, without = numbers["fallen"]["RL², with memory"], numbers["fallen"]["without memory"]
-    assert min(rl2) > min(without), "where pushes go the wrong way round for it, a policy without memory fails"
+    rl2 = numbers["fallen"]["RL², with memory"]
+    without = numbers["fallen"]["without memory"]
+    assert min(rl2) > min(
+        without
+    ), "where pushes go the wrong way round for it, a policy without memory fails"
 
 
 def test_without_published_policies_it_trains_small_ones_and_says_so(tmp_path):
-    notebook = NOTEBOOK.run(tmp_path, 'PUBLISHED, NUM_TASKS, SMALL = "results/nowhere", 60, {"num_envs": 16, "iterations": 1}')
+    notebook = NOTEBOOK.run(
+        tmp_path,
+        'PUBLISHED, NUM_TASKS, SMALL = "results/nowhere", 60, {"num_envs": 16, "iterations": 1}',
+    )
     NOTEBOOK.check_clean(notebook)
-    assert "There is nothing in results/nowhere: small policies are trained here instead" in printed(notebook)
+    assert (
+        "There is nothing in results/nowhere: small policies are trained here instead" in printed(
+            notebook
+        )
+    )
     check_fields(numbers_of(notebook))
 
 

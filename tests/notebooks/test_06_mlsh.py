@@ -1,4 +1,7 @@
-"""The notebook on MLSH: it runs from top to bottom, its numbers hold together, and what is committed is clean."""
+"""The notebook on MLSH.
+
+It runs from top to bottom, its numbers hold together, and what is committed is clean.
+"""
 
 from dataclasses import replace
 
@@ -27,17 +30,27 @@ print(json.dumps({
 }, default=float))
 """
 RUNS = tuple(f"moving-bandits-mlsh-seed{seed}" for seed in range(3))
-PICTURES = ("two-walk-ways-seed0", "two-walk-ways-seed1", "two-walk-training", "obstacle-course-seed0", "four-rooms-room", "four-rooms-upper-room")
+PICTURES = (
+    "two-walk-ways-seed0",
+    "two-walk-ways-seed1",
+    "two-walk-training",
+    "obstacle-course-seed0",
+    "four-rooms-room",
+    "four-rooms-upper-room",
+)
 DRAWN = 8
 SHOWN = sum(published_picture(ROOT / "results", "mlsh", name) is not None for name in PICTURES)
 SMALLER = "TRAINED, NUM_TASKS = SEEDS[:2], 20"
 NOTEBOOK = Notebook("06_mlsh.ipynb", "results/", DRAWN + SHOWN, PROBE, RUNS, SMALLER)
-WHOLE, SCRATCH, KNOWN = "MLSH", "PPO from scratch", "Known goal"
+WHOLE = "MLSH"
+SCRATCH = "PPO from scratch"
+KNOWN = "Known goal"
 
 
 def check_fields(numbers):
     """What holds of trained learners and of those that have hardly been trained."""
-    levels, bound = numbers["levels"], numbers["bound"]
+    levels = numbers["levels"]
+    bound = numbers["bound"]
     assert bound == pytest.approx(43.81, abs=0.01)
     assert levels[KNOWN] == pytest.approx(bound, abs=0.6)  # four standard errors of 400 episodes
     assert bound > levels["Always one goal"] > levels["Random master"] > levels["Random"] > 0
@@ -45,7 +58,10 @@ def check_fields(numbers):
         assert own[0] < 0.1, "a new master knows nothing of the task"
         assert all(0 <= each <= numbers["tasks"] + 1e-9 for each in own)
         assert len(own) == len(numbers["played"][seed])
-    for value in [*numbers["last"].values(), *(each for own in numbers["played"].values() for each in own)]:
+    for value in [
+        *numbers["last"].values(),
+        *(each for own in numbers["played"].values() for each in own),
+    ]:
         assert 0 <= value < bound + 1
     for label, (low, value, high) in numbers["leads"].items():
         assert value == pytest.approx(numbers["last"][WHOLE] - numbers["last"][label], abs=1e-3)
@@ -78,7 +94,10 @@ def test_the_published_sub_policies_let_masters_learn(executed):
         assert numbers["bits"][seed][-1] > 0.5
     assert numbers["table"][WHOLE] > 40
     assert numbers["leads"][SCRATCH][0] > 0
-    of_goal = {correct: max(range(len(late)), key=late.__getitem__) for correct, _, late in numbers["watched"]}
+    of_goal = {
+        correct: max(range(len(late)), key=late.__getitem__)
+        for correct, _, late in numbers["watched"]
+    }
     assert len(of_goal) == len(set(of_goal.values())) == 2, "each goal has a sub-policy of its own"
 
 
@@ -97,12 +116,21 @@ def test_published_pictures_are_shown_and_missing_ones_named(executed):
 
 
 def test_without_published_learners_it_trains_small_ones_and_says_so(tmp_path):
-    notebook = NOTEBOOK.run(tmp_path, 'PUBLISHED, TRAINED, NUM_TASKS, MOMENT, OWN_ITERATIONS = "results/nowhere", (0, 1), 20, 2, 3')
+    notebook = NOTEBOOK.run(
+        tmp_path,
+        'PUBLISHED, TRAINED, NUM_TASKS, MOMENT, OWN_ITERATIONS = "results/nowhere", (0, 1), 20,'
+        " 2, 3",
+    )
     replace(NOTEBOOK, figures=DRAWN).check_clean(notebook)
     said = printed(notebook)
-    assert "There is nothing in results/nowhere of MLSH on moving bandits, seed 0 and 1: small ones are trained here instead" in said
     assert (
-        "The benchmark's file isn't there (python benchmarks/mlsh/moving_bandits.py --publish makes it): MLSH as above and PPO from scratch stand in"
+        "There is nothing in results/nowhere of MLSH on moving bandits, seed 0 and 1: small ones"
+        " are trained here instead"
+        in said
+    )
+    assert (
+        "The benchmark's file isn't there (python benchmarks/mlsh/moving_bandits.py --publish makes"
+        " it): MLSH as above and PPO from scratch stand in"
         in said
     )
     assert "these are the agents of sections 1 and 2." in said

@@ -1,8 +1,10 @@
-"""Trains a run in child processes that are killed with SIGKILL, again and again, until one comes to the end.
+"""Trains a run in child processes that are killed with SIGKILL, again and again, until one comes to
+the end.
 
-Run as `python -m tests.runs.killed_run FOLDER KILLS SEED`: FOLDER/whole is trained undisturbed, FOLDER/cut with kills,
-half of them at random moments, half just before or after a file is synced or renamed. Children are forked from a process that has
-imported everything, so that a try costs milliseconds. Prints one line a child: what ended it, and the iteration of its checkpoint.
+Run as `python -m tests.runs.killed_run FOLDER KILLS SEED`: FOLDER/whole is trained undisturbed,
+FOLDER/cut with kills, half of them at random moments, half just before or after a file is synced or
+renamed. Children are forked from a process that has imported everything, so that a try costs
+milliseconds. Prints one line a child: what ended it, and the iteration of its checkpoint.
 """
 
 import os
@@ -22,13 +24,20 @@ from metarl.runs.config import RunConfig
 from metarl.runs.store import RunFolder
 from metarl.runs.training import train
 
-CONFIG = RL2Config(episodes=3, num_envs=32, iterations=30, network=NetworkConfig(hidden_size=8), ppo=PPOConfig(epochs=1, minibatches=2))
+CONFIG = RL2Config(
+    episodes=3,
+    num_envs=32,
+    iterations=30,
+    network=NetworkConfig(hidden_size=8),
+    ppo=PPOConfig(epochs=1, minibatches=2),
+)
 RUN = RunConfig("rl2", CONFIG, arguments={"arms": 3}, seed=5)
 
 
 def die_at(name: str, call: int, after: bool) -> None:
     """Kill this process at the `call`-th call of os.`name`."""
-    own, count = getattr(os, name), [0]
+    own = getattr(os, name)
+    count = [0]
 
     def counted(*arguments):
         count[0] += 1
@@ -43,7 +52,10 @@ def die_at(name: str, call: int, after: bool) -> None:
 
 
 def attempt(folder: Path, chance: random.Random, kill: str | None) -> int:
-    """Train in a child, killed at a random moment, at a write, or not at all; gives its exit status."""
+    """Train in a child, killed at a random moment, at a write, or not at all.
+
+    Gives its exit status.
+    """
     point = (chance.choice(["fsync", "replace"]), chance.randrange(1, 16), chance.random() < 0.5)
     child = os.fork()
     if child == 0:
@@ -58,12 +70,16 @@ def attempt(folder: Path, chance: random.Random, kill: str | None) -> int:
 
 
 def main() -> None:
-    folder, kills, chance = Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3]))
+    folder = Path(sys.argv[1])
+    kills = int(sys.argv[2])
+    chance = random.Random(int(sys.argv[3]))
     assert attempt(folder / "whole", chance, None) == 0
     for kill in [*(("at random", "at a write")[i % 2] for i in range(kills)), None]:
         status = attempt(folder / "cut", chance, kill)
         checkpoint = RunFolder(folder / "cut").checkpoint
-        print(status, load_state(checkpoint)[0]["iteration"] if checkpoint.exists() else 0, flush=True)
+        print(
+            status, load_state(checkpoint)[0]["iteration"] if checkpoint.exists() else 0, flush=True
+        )
 
 
 if __name__ == "__main__":

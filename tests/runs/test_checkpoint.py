@@ -12,7 +12,10 @@ from metarl.runs.store import StorageError
 
 STATE = {
     "policy": {"a/b": torch.arange(6.0).reshape(2, 3), "a": {"b": torch.tensor([True, False])}},
-    "moments": {0: {"step": torch.tensor(3.0), "betas": (0.9, 0.999)}, 1: [torch.zeros(0), None, "text"]},
+    "moments": {
+        0: {"step": torch.tensor(3.0), "betas": (0.9, 0.999)},
+        1: [torch.zeros(0), None, "text"],
+    },
     "rng": torch.Generator().manual_seed(1).get_state(),
     "half": torch.tensor([1.5, -2.0], dtype=torch.bfloat16),
     "view": torch.arange(12).reshape(3, 4).t()[1:],
@@ -26,7 +29,9 @@ def equal(x, y):
     if isinstance(x, torch.Tensor):
         return isinstance(y, torch.Tensor) and x.dtype == y.dtype and torch.equal(x, y)
     if isinstance(x, dict):
-        return isinstance(y, dict) and list(x) == list(y) and all(equal(x[key], y[key]) for key in x)
+        return (
+            isinstance(y, dict) and list(x) == list(y) and all(equal(x[key], y[key]) for key in x)
+        )
     if isinstance(x, (list, tuple)):
         return type(x) is type(y) and len(x) == len(y) and all(map(equal, x, y))
     return type(x) is type(y) and x == y
@@ -47,7 +52,11 @@ def test_shared_storage_is_saved_twice(tmp_path):
     assert equal(load_state(tmp_path / "s")[1], {"x": x, "y": x[:2]})
 
 
-@pytest.mark.parametrize("thing", [object(), torch.nn.Linear(1, 1), {1, 2}, b"bytes", lambda: None], ids=lambda thing: type(thing).__name__)
+@pytest.mark.parametrize(
+    "thing",
+    [object(), torch.nn.Linear(1, 1), {1, 2}, b"bytes", lambda: None],
+    ids=lambda thing: type(thing).__name__,
+)
 def test_only_data_can_be_saved(tmp_path, thing):
     with pytest.raises(TypeError, match="outer/1 is a"):
         save_state(tmp_path / "s", {"outer": [0, thing]}, {})
@@ -96,7 +105,9 @@ def test_foreign_newer_and_missing_files_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "FORMAT", 2)
     save_state(file, {}, {})
     monkeypatch.setattr(checkpoint, "FORMAT", 1)
-    with pytest.raises(CheckpointError, match=r"newer metarl's \(format 2, this one reads 1\); upgrade"):
+    with pytest.raises(
+        CheckpointError, match=r"newer metarl's \(format 2, this one reads 1\); upgrade"
+    ):
         load_state(file)
 
 

@@ -10,7 +10,15 @@ from metarl.learners.memory.rl2 import RL2Config
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policies.policy import NetworkConfig
 from metarl.runs import commands
-from metarl.runs.commands import EvaluateOptions, TrainOptions, save_scores, score_run, scoring_flags, suggestion_for, train_run
+from metarl.runs.commands import (
+    EvaluateOptions,
+    TrainOptions,
+    save_scores,
+    score_run,
+    scoring_flags,
+    suggestion_for,
+    train_run,
+)
 from metarl.runs.store import RunFolder
 from metarl.runs.suggested import suggested_config
 
@@ -19,7 +27,9 @@ from metarl.runs.suggested import suggested_config
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     config = RL2Config(episodes=3, num_envs=16, iterations=1, network=NetworkConfig(hidden_size=8))
-    options = TrainOptions(distribution="Identity-v0", distribution_args=("numbers=2", "horizon=2"), folder=folder)
+    options = TrainOptions(
+        distribution="Identity-v0", distribution_args=("numbers=2", "horizon=2"), folder=folder
+    )
     assert train_run("rl2", config, options) == folder
     return folder
 
@@ -34,7 +44,10 @@ def test_every_agent_has_a_file_of_its_own(folder):
     options = EvaluateOptions(num_tasks=20, seed_index=0)
     scored = score_run(folder, options)
     files = save_scores(folder, scored, options)
-    assert [file.name for file in files] == ["test-20tasks-3episodes-seed0.csv", "test-20tasks-3episodes-seed0-random.csv"]
+    assert [file.name for file in files] == [
+        "test-20tasks-3episodes-seed0.csv",
+        "test-20tasks-3episodes-seed0-random.csv",
+    ]
     for file, (_, evaluation) in zip(files, scored.entries, strict=True):
         assert list(pd.read_csv(file)["total"]) == list(evaluation.scores("total"))
 
@@ -83,11 +96,21 @@ def test_bad_options_are_refused(folder, options, sentence):
 
 
 def test_agents_that_learn_by_updates_are_scored_after_them(tmp_path):
-    config = MLSHConfig(iterations=1, option_length=1, warmup_updates=2, steps=4, tasks=2, network=PerceptronConfig((4,)))
-    options = TrainOptions(distribution="Identity-v0", distribution_args=("numbers=2", "horizon=2"), folder=tmp_path)
+    config = MLSHConfig(
+        iterations=1,
+        option_length=1,
+        warmup_updates=2,
+        steps=4,
+        tasks=2,
+        network=PerceptronConfig((4,)),
+    )
+    options = TrainOptions(
+        distribution="Identity-v0", distribution_args=("numbers=2", "horizon=2"), folder=tmp_path
+    )
     train_run("mlsh", config, options)
     budgets = {
-        Episodes(4, after=2): EvaluateOptions(num_tasks=3, score="after_k"),  # two updates after two episodes each, and two more
+        # Two updates after two episodes each, and two more
+        Episodes(4, after=2): EvaluateOptions(num_tasks=3, score="after_k"),
         Episodes(4, after=1): EvaluateOptions(num_tasks=3, after=1),
         Episodes(6): EvaluateOptions(num_tasks=3),
         Episodes(2, after=1): EvaluateOptions(num_tasks=3, episodes=2, after=1),
@@ -116,7 +139,10 @@ def test_a_run_goes_on_as_it_was_begun_when_suggestions_change(tmp_path, monkeyp
         train_run("rl2", replace(changed, num_envs=32), options)  # typed
 
 
-@pytest.mark.parametrize("words", [[], ["--distribution", "CartPole-v0"], ["--distribution=CartPole-v0", "--iterations", "3"]])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["--distribution", "CartPole-v0"], ["--distribution=CartPole-v0", "--iterations", "3"]],
+)
 def test_flags_default_to_what_suits_the_distribution(words):
     suggestion = suggestion_for("rl2", words)
     named = "CartPole-v0" if words else "BernoulliBandit-v0"
@@ -126,7 +152,9 @@ def test_flags_default_to_what_suits_the_distribution(words):
 
 def test_arguments_of_the_distribution_count_too():
     words = ["--distribution-args", "horizon=2500", "--distribution", "GridMaze-v0"]
-    assert suggestion_for("rl2", words).config == suggested_config("rl2", make("GridMaze-v0", horizon=2500))
+    assert suggestion_for("rl2", words).config == suggested_config(
+        "rl2", make("GridMaze-v0", horizon=2500)
+    )
     assert suggestion_for("reptile", []).options.distribution_args == ("points=50",)
     with pytest.raises(ValueError, match="Did you mean"):
         suggestion_for("rl2", ["--distribution", "GridMaz-v0"])

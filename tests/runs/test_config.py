@@ -27,7 +27,10 @@ class Varied:
     nested: Part = field(default_factory=Part)
 
 
-@pytest.mark.parametrize("config", [Varied(), Varied(either=3, choice=0.5), Varied(either=Part(lr=2.0), pair=(4, 5.5), many=())])
+@pytest.mark.parametrize(
+    "config",
+    [Varied(), Varied(either=3, choice=0.5), Varied(either=Part(lr=2.0), pair=(4, 5.5), many=())],
+)
 def test_configs_come_back_from_json(config, tmp_path):
     from dataclasses import asdict
 
@@ -55,7 +58,16 @@ def test_a_run_comes_back_from_its_folder(tmp_path):
 
 
 def test_arguments_are_json_or_text():
-    given = ("arms=5", "noise=0.5", "flat=true", "other=False", 'name="5"', "kind=plain", "list=[1, 2]", "text=a=b")
+    given = (
+        "arms=5",
+        "noise=0.5",
+        "flat=true",
+        "other=False",
+        'name="5"',
+        "kind=plain",
+        "list=[1, 2]",
+        "text=a=b",
+    )
     assert parse_arguments(given) == {
         "arms": 5,
         "noise": 0.5,
@@ -93,7 +105,10 @@ def test_a_folders_name_tells_settings_apart():
     assert named(config=RL2Config(iterations=7)) == named()
     assert named("size=7") == "rl2-GridMaze-v0-size=7-seed0"
     assert named("size=7", "horizon=9") == named("horizon=9", "size=7")
-    assert named("size=7", distribution="GridMaze-v0/revealed") == "rl2-GridMaze-v0_revealed-size=7-seed0"
+    assert (
+        named("size=7", distribution="GridMaze-v0/revealed")
+        == "rl2-GridMaze-v0_revealed-size=7-seed0"
+    )
     config = RL2Config(episodes=2, network=NetworkConfig(hidden_size=8), ppo=PPOConfig(lr=1.0))
     assert named(config=config) == "rl2-GridMaze-v0-episodes=2-network.hidden_size=8-ppo.lr=1-seed0"
     assert folder_name(RunConfig("rl2", config, "GridMaze-v0"), usual=config) == named()
@@ -101,17 +116,26 @@ def test_a_folders_name_tells_settings_apart():
 
 def test_arguments_at_their_default_name_the_same_folder_as_when_left_out():
     usual = signature(GridMaze).parameters
-    given = [f"{name}={json.dumps(each.default)}" for name, each in usual.items() if isinstance(each.default, int | float)]
+    given = [
+        f"{name}={json.dumps(each.default)}"
+        for name, each in usual.items()
+        if isinstance(each.default, int | float)
+    ]
     assert given
     assert named(*given) == named()
 
 
 def test_names_that_are_long_or_hold_other_signs_stay_apart_and_short():
     folders = [{"folder": f"/{sign}{'x' * length}"} for sign in "/_ :é" for length in (3, 300)]
-    names = {folder_name(RunConfig("reptile", None, "ImageClassification-v0", each)) for each in folders}
+    names = {
+        folder_name(RunConfig("reptile", None, "ImageClassification-v0", each)) for each in folders
+    }
     names.add(folder_name(RunConfig("rl2", None, seed=tuple(range(1000)))))
     assert len(names) == len(folders) + 1
-    assert all(len(name) < 250 and set(name) <= set(string.ascii_letters + string.digits + "._=+-") for name in names)
+    assert all(
+        len(name) < 250 and set(name) <= set(string.ascii_letters + string.digits + "._=+-")
+        for name in names
+    )
 
 
 def test_a_setting_that_is_added_later_renames_nothing(tiny, monkeypatch):
@@ -125,13 +149,37 @@ def test_a_setting_that_is_added_later_renames_nothing(tiny, monkeypatch):
 
 def test_nested_settings_of_another_kind_are_told():
     network = ImageNetworkConfig(filters=4)
-    name = folder_name(RunConfig("reptile", ReptileConfig(network=network), "GlyphClassification-v0"))
+    name = folder_name(
+        RunConfig("reptile", ReptileConfig(network=network), "GlyphClassification-v0")
+    )
     assert "network=ImageNetworkConfig-network.filters=4" in name
 
 
 def test_values_are_read_as_json_and_a_home_folder_in_its_place(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
-    read = parse_arguments(("a=5", "b=0.5", "c=true", "d=None", "e=text", "f=~/images", "g=NaN", "h=-Infinity", "i=[1, 2]"))
-    assert list(read.values()) == [5, 0.5, True, None, "text", "/home/me/images", "NaN", "-Infinity", [1, 2]]
+    read = parse_arguments(
+        (
+            "a=5",
+            "b=0.5",
+            "c=true",
+            "d=None",
+            "e=text",
+            "f=~/images",
+            "g=NaN",
+            "h=-Infinity",
+            "i=[1, 2]",
+        )
+    )
+    assert list(read.values()) == [
+        5,
+        0.5,
+        True,
+        None,
+        "text",
+        "/home/me/images",
+        "NaN",
+        "-Infinity",
+        [1, 2],
+    ]
     with pytest.raises(ValueError, match="argument a is given twice: 5 and 6"):
         parse_arguments(("a=5", "a=6"))

@@ -1,4 +1,7 @@
-"""Learners made in code, trained and saved in a folder: the same runs as the command's where it could make them, else with parts named."""
+"""Learners made in code, trained and saved in a folder.
+
+The same runs as the command's where it could make them, else with parts named.
+"""
 
 import gymnasium as gym
 import pytest
@@ -18,7 +21,13 @@ from metarl.runs.store import RunFolder, RunFolderError
 from metarl.runs.training import save, train
 from tests.own_things import MyBandit
 
-CONFIG = RL2Config(episodes=3, num_envs=8, iterations=4, network=NetworkConfig(hidden_size=8), ppo=PPOConfig(minibatches=1))
+CONFIG = RL2Config(
+    episodes=3,
+    num_envs=8,
+    iterations=4,
+    network=NetworkConfig(hidden_size=8),
+    ppo=PPOConfig(minibatches=1),
+)
 ID = "BernoulliBandit-v0"
 
 
@@ -33,7 +42,10 @@ def after(learner, updates):
 
 
 def same(one, other):
-    return all(torch.equal(a, b) for a, b in zip(one.policy.parameters(), other.policy.parameters(), strict=True))
+    return all(
+        torch.equal(a, b)
+        for a, b in zip(one.policy.parameters(), other.policy.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", [*LEARNERS, *SUPERVISED_LEARNERS])
@@ -42,7 +54,10 @@ def test_every_learner_is_the_run_that_the_command_would_make(name):
         pytest.importorskip("learn2learn")
     id = "SineRegression-v0" if name in SUPERVISED_LEARNERS else "CartPole-v0"
     config = learner_class(name).Config()
-    assert RunConfig.of(metarl.make_learner(name, id, config, seed=3)).identity() == RunConfig(name, config, id, seed=3).identity()
+    assert (
+        RunConfig.of(metarl.make_learner(name, id, config, seed=3)).identity()
+        == RunConfig(name, config, id, seed=3).identity()
+    )
 
 
 def test_training_in_a_folder_is_the_commands_and_goes_on(tmp_path):
@@ -54,8 +69,12 @@ def test_training_in_a_folder_is_the_commands_and_goes_on(tmp_path):
     trained = metarl.train(fresh(), tmp_path / "a", show=False)
     assert same(trained, in_memory)
     assert len(RunFolder(tmp_path / "a").metrics) == 4
-    assert same(train(RunConfig("rl2", CONFIG), tmp_path / "a", show=False), trained)  # the very same run
-    score = [metarl.evaluate(each, ID, "test", 20, 0, 3).returns.tolist() for each in (metarl.load_agent(tmp_path / "a"), trained)]
+    # The very same run
+    assert same(train(RunConfig("rl2", CONFIG), tmp_path / "a", show=False), trained)
+    score = [
+        metarl.evaluate(each, ID, "test", 20, 0, 3).returns.tolist()
+        for each in (metarl.load_agent(tmp_path / "a"), trained)
+    ]
     assert score[0] == score[1]
 
 
@@ -75,7 +94,8 @@ def stop_after(learner, updates):
 
 @pytest.mark.parametrize("updates", [0, 2, 4])
 def test_a_saved_learner_goes_on_as_if_nothing_had_been(updates, tmp_path):
-    learner, in_memory = after(fresh(), updates), after(fresh(), 4)
+    learner = after(fresh(), updates)
+    in_memory = after(fresh(), 4)
     metarl.save(learner, tmp_path)
     loaded = metarl.load_learner(tmp_path)
     assert same(loaded, learner)
@@ -93,7 +113,10 @@ def test_a_learner_under_way_goes_on_from_where_it_stands(tmp_path):
 def test_later_stages_are_never_lost(tmp_path):
     save(after(fresh(), 3), tmp_path)
     save(after(fresh(), 3), tmp_path)
-    for act in (lambda: save(after(fresh(), 2), tmp_path), lambda: metarl.train(after(fresh(), 2), tmp_path, show=False)):
+    for act in (
+        lambda: save(after(fresh(), 2), tmp_path),
+        lambda: metarl.train(after(fresh(), 2), tmp_path, show=False),
+    ):
         with pytest.raises(ValueError, match="has 3 iterations of this run, the learner 2"):
             act()
     with pytest.raises(RunFolderError, match=r"holds another run: .*seeds"):
@@ -117,30 +140,47 @@ class Button(gym.Env):
 
 
 def buttons(id="Buttons-v0"):
-    return metarl.GymnasiumDistribution(id, lambda button: Button(button), {"train": [0, 1], "test": [0, 1]}, horizon=1, finite=True)
+    return metarl.GymnasiumDistribution(
+        id, lambda button: Button(button), {"train": [0, 1], "test": [0, 1]}, horizon=1, finite=True
+    )
 
 
 def test_a_distribution_that_only_the_code_can_make_is_asked_for(tmp_path, capsys):
     trained = metarl.train(fresh(buttons()), tmp_path, show=False)
     assert RunFolder(tmp_path).description["own"] == ["distribution"]
     for use in (metarl.load_agent, metarl.load_learner):
-        with pytest.raises(ValueError, match=r"Buttons-v0, which only the code that made it .*load_agent\(folder, distribution="):
+        with pytest.raises(
+            ValueError,
+            match=(
+                r"Buttons-v0, which only the code that made it .*load_agent\(folder, distribution="
+            ),
+        ):
             use(tmp_path)
         with pytest.raises(ValueError, match="The run trained on Buttons-v0, not on"):
             use(tmp_path, distribution=ID)
     with pytest.raises(SystemExit):
         main(["evaluate", str(tmp_path)])
     assert "which only the code that made it can make again" in capsys.readouterr().err
-    for learner in (metarl.load_learner(tmp_path, distribution=buttons()), metarl.load_learner(tmp_path, learner=fresh(buttons()))):
+    for learner in (
+        metarl.load_learner(tmp_path, distribution=buttons()),
+        metarl.load_learner(tmp_path, learner=fresh(buttons())),
+    ):
         assert same(learner, trained)
-    assert metarl.evaluate(metarl.load_agent(tmp_path, distribution=buttons()), buttons(), "test", 4, 0, 3).num_tasks == 4
+    assert (
+        metarl.evaluate(
+            metarl.load_agent(tmp_path, distribution=buttons()), buttons(), "test", 4, 0, 3
+        ).num_tasks
+        == 4
+    )
     metarl.train(fresh(buttons()), tmp_path, show=False)  # finished: goes on with nothing
 
 
 def test_a_distribution_that_others_can_find_needs_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(entries, "_added", {})
     metarl.train(fresh(MyBandit(3)), tmp_path / "imported", show=False)
-    assert RunFolder(tmp_path / "imported").description["distribution"] == "tests.own_things:MyBandit"
+    assert (
+        RunFolder(tmp_path / "imported").description["distribution"] == "tests.own_things:MyBandit"
+    )
     metarl.register("Buttons-v1", lambda: buttons("Buttons-v1"))
     metarl.train(fresh("Buttons-v1"), tmp_path / "registered", show=False)
     for name in ("imported", "registered"):
@@ -151,13 +191,19 @@ def test_a_distribution_that_others_can_find_needs_nothing(tmp_path, monkeypatch
 def test_a_network_of_ones_own_is_asked_for(tmp_path):
     def own(**changes):
         small = NetworkConfig(hidden_size=4)
-        return fresh(make_policy=lambda d, most: build_policy(d, small, most, torch_generator(0)), **changes)
+        return fresh(
+            make_policy=lambda d, most: build_policy(d, small, most, torch_generator(0)), **changes
+        )
 
     trained = metarl.train(own(), tmp_path, show=False)
-    with pytest.raises(ValueError, match=r"was trained with make_policy, .*load_agent\(folder, learner="):
+    with pytest.raises(
+        ValueError, match=r"was trained with make_policy, .*load_agent\(folder, learner="
+    ):
         metarl.load_agent(tmp_path)
     assert same(metarl.load_learner(tmp_path, learner=own()), trained)
-    with pytest.raises(ValueError, match="The run trained rl2 on BernoulliBandit-v0; the learner given is"):
+    with pytest.raises(
+        ValueError, match="The run trained rl2 on BernoulliBandit-v0; the learner given is"
+    ):
         metarl.load_agent(tmp_path, learner=fresh("CartPole-v0"))
 
 
@@ -200,5 +246,11 @@ def test_a_learners_class_that_nobody_finds_is_to_be_registered(tmp_path):
     class Hidden(RL2):
         """Defined within a function."""
 
-    with pytest.raises(ValueError, match=r'Nobody else can find the class Hidden: metarl.register\("my-learner", Hidden, "learner"\)'):
+    with pytest.raises(
+        ValueError,
+        match=(
+            r'Nobody else can find the class Hidden: metarl.register\("my-learner", Hidden,'
+            r' "learner"\)'
+        ),
+    ):
         metarl.train(Hidden(CONFIG, ID), tmp_path / "run", show=False)

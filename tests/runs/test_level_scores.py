@@ -1,4 +1,7 @@
-"""Levels one by one: what is stored, what isn't played twice, and the leaderboard worked out by hand."""
+"""Levels one by one.
+
+What is stored, what isn't played twice, and the leaderboard worked out by hand.
+"""
 
 import fcntl
 from dataclasses import replace
@@ -15,7 +18,9 @@ from metarl.evaluation.protocol import evaluate
 from metarl.runs.level_scores import COLUMNS, Plan, leaderboard, leads, play_levels, stored_scores
 from tests.checks.line import Line
 
-LINES = GymnasiumDistribution("Line-v0", Line, {"train": [-3.0, 3.0], "test": [-2.5, 2.5, 1.0]}, horizon=8)
+LINES = GymnasiumDistribution(
+    "Line-v0", Line, {"train": [-3.0, 3.0], "test": [-2.5, 2.5, 1.0]}, horizon=8
+)
 PLAN = Plan("lines", "Random", LINES, (0, 2), (5, 6), 40, "python mine.py")
 
 
@@ -27,7 +32,12 @@ def test_every_level_and_seed_is_scored_by_evaluate(tmp_path):
     play_levels(PLAN, random, tmp_path)
     scores = stored_scores(tmp_path)
     assert scores.columns.tolist() == COLUMNS
-    assert sorted(zip(scores["level"], scores["seed"], strict=True)) == [(-2.5, 5), (-2.5, 6), (1.0, 5), (1.0, 6)]
+    assert sorted(zip(scores["level"], scores["seed"], strict=True)) == [
+        (-2.5, 5),
+        (-2.5, 6),
+        (1.0, 5),
+        (1.0, 6),
+    ]
     alone = one_task(LINES, "test", 2)
     wanted = evaluate(RandomAgent(alone, Steps(40)), alone, "test", 1, 6, Steps(40))
     own = scores[(scores["level"] == 1.0) & (scores["seed"] == 6)].iloc[0]
@@ -63,7 +73,14 @@ def test_what_is_known_already_is_not_played_again(tmp_path):
 
 
 def test_the_leaderboard_is_the_mean_over_levels_with_an_interval_over_seeds():
-    values = {("A", "x", 0): 1.0, ("A", "y", 0): 3.0, ("A", "x", 1): 2.0, ("A", "y", 1): 6.0, ("B", "x", 0): 9.0, ("B", "y", 0): 1.0}
+    values = {
+        ("A", "x", 0): 1.0,
+        ("A", "y", 0): 3.0,
+        ("A", "x", 1): 2.0,
+        ("A", "y", 1): 6.0,
+        ("B", "x", 0): 9.0,
+        ("B", "y", 0): 1.0,
+    }
     lines = [
         {
             "game": "g",
@@ -85,7 +102,9 @@ def test_the_leaderboard_is_the_mean_over_levels_with_an_interval_over_seeds():
     assert table["score"].tolist() == [5.0, 3.0]
     assert table["over"].tolist() == ["levels", "seeds"]
     half = 12.7062 * 1.0  # t with one degree of freedom; seeds score 2 and 4, standard error 1
-    assert np.allclose(table.loc[1, ["ci_low", "ci_high"]].astype(float), [3 - half, 3 + half], atol=1e-3)
+    assert np.allclose(
+        table.loc[1, ["ci_low", "ci_high"]].astype(float), [3 - half, 3 + half], atol=1e-3
+    )
 
 
 def test_a_folder_without_scores(tmp_path):
@@ -109,19 +128,28 @@ def test_bad_plans(change, problem):
 
 
 def test_leads_by_pair_and_by_seed():
-    sides = {"Joint PPO": {(0, 0): 5.0, (1, 0): 7.0, (0, 1): 4.0, (1, 1): 4.0, (0, 2): 9.0}}  # by level and seed
+    # By level and seed
+    sides = {"Joint PPO": {(0, 0): 5.0, (1, 0): 7.0, (0, 1): 4.0, (1, 1): 4.0, (0, 2): 9.0}}
     sides["PPO"] = {(0, 0): 4.0, (1, 0): 2.0, (0, 1): 3.0, (1, 1): 2.0, (0, 2): 7.0, (1, 2): 8.0}
     rows = [(agent, *which, score) for agent, own in sides.items() for which, score in own.items()]
     scores = pd.DataFrame(rows, columns=["agent", "level", "seed", "score"])
     ahead = leads(scores, "Joint PPO", "PPO")
     seeds, pairs = ahead
     assert (pairs.value, pairs.n) == (pytest.approx(np.mean([1, 5, 1, 2, 2])), 5)
-    assert (seeds.value, seeds.n) == (pytest.approx(np.mean([3, 1.5])), 2), "the third seed has played one level of two"
-    more = pd.concat([scores, pd.DataFrame([("PPO", 2, 0, 1.0), ("PPO", 2, 1, 1.0)], columns=scores.columns)])
+    assert (seeds.value, seeds.n) == (
+        pytest.approx(np.mean([3, 1.5])),
+        2,
+    ), "the third seed has played one level of two"
+    more = pd.concat(
+        [scores, pd.DataFrame([("PPO", 2, 0, 1.0), ("PPO", 2, 1, 1.0)], columns=scores.columns)]
+    )
     assert leads(more, "Joint PPO", "PPO") == ahead, "a level that one has played alone"
     alone = leads(scores[scores["seed"] == 1], "Joint PPO", "PPO")
     assert (alone.by_seed.value, alone.by_seed.n, alone.by_seed.high) == (1.5, 1, np.inf)
-    assert leads(scores[(scores["seed"] == 2) | (scores["level"] == 1)], "PPO", "Joint PPO").by_pair.n == 3
+    assert (
+        leads(scores[(scores["seed"] == 2) | (scores["level"] == 1)], "PPO", "Joint PPO").by_pair.n
+        == 3
+    )
     assert leads(scores, "Joint PPO", "JERK") == (None, None)
 
 
@@ -130,10 +158,17 @@ def test_a_broken_file_of_scores_does_not_hide_the_others(tmp_path):
     good = len(stored_scores(tmp_path))
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00\x01")
-    (tmp_path / "words.csv").write_text(",".join(COLUMNS) + "\n" + ",".join("x" * len(COLUMNS)) + "\n")
+    (tmp_path / "words.csv").write_text(
+        ",".join(COLUMNS) + "\n" + ",".join("x" * len(COLUMNS)) + "\n"
+    )
     with pytest.warns(UserWarning, match="is left out") as warned:
         assert len(stored_scores(tmp_path)) == good
-    assert {name for name in ("empty", "bytes", "words") for each in warned if f"{name}.csv" in str(each.message)} == {
+    assert {
+        name
+        for name in ("empty", "bytes", "words")
+        for each in warned
+        if f"{name}.csv" in str(each.message)
+    } == {
         "empty",
         "bytes",
         "words",
@@ -141,5 +176,7 @@ def test_a_broken_file_of_scores_does_not_hide_the_others(tmp_path):
 
 
 def test_one_level_and_seed_has_no_interval():
-    one = pd.DataFrame([["lines", "test", "PPO", "a", 0, 100, 2.0, 3, 0.0, "f", "python"]], columns=COLUMNS)
+    one = pd.DataFrame(
+        [["lines", "test", "PPO", "a", 0, 100, 2.0, 3, 0.0, "f", "python"]], columns=COLUMNS
+    )
     assert leaderboard(one)[["ci_low", "ci_high"]].isna().all(axis=None)

@@ -17,7 +17,12 @@ BUDGET = Episodes(4)
 
 
 def small_run(seed=0, core="gru", iterations=2):
-    config = RL2Config(episodes=4, num_envs=16, iterations=iterations, network=NetworkConfig(core=core, hidden_size=8))
+    config = RL2Config(
+        episodes=4,
+        num_envs=16,
+        iterations=iterations,
+        network=NetworkConfig(core=core, hidden_size=8),
+    )
     return RunConfig("rl2", config, "BernoulliBandit-v0", {"arms": 3}, seed)
 
 
@@ -42,7 +47,8 @@ def test_every_seed_is_loaded_by_its_number(tmp_path):
         wanted = scores(learner.agent(BUDGET, seed_index), run)
         assert (scores(load_agent(tmp_path, seed_index=seed_index), run) == wanted).all()
         RunFolder(tmp_path).weights(seed_index).unlink()
-        assert (scores(load_agent(tmp_path, seed_index=seed_index), run) == wanted).all()  # from the checkpoint
+        # From the checkpoint
+        assert (scores(load_agent(tmp_path, seed_index=seed_index), run) == wanted).all()
     with pytest.raises(ValueError, match="no seed number 2; it trained 2, for seeds 4, 9"):
         load_agent(tmp_path, seed_index=2)
 
@@ -93,6 +99,13 @@ def test_a_supervised_runs_learner_comes_back_and_yields_its_adapter(tmp_path):
     sines = run.make_distribution()
     trained = train(run, tmp_path, show=False)
     wanted = evaluate_supervised(trained.adapter(), sines, "test", 5, 0, 2).losses
-    assert (evaluate_supervised(load_learner(tmp_path).adapter(), sines, "test", 5, 0, 2).losses == wanted).all()
+    assert (
+        evaluate_supervised(load_learner(tmp_path).adapter(), sines, "test", 5, 0, 2).losses
+        == wanted
+    ).all()
     RunFolder(tmp_path).weights().unlink()
-    assert (evaluate_supervised(load_learner(tmp_path).adapter(), sines, "test", 5, 0, 2).losses == wanted).all()  # from the checkpoint
+    # From the checkpoint
+    assert (
+        evaluate_supervised(load_learner(tmp_path).adapter(), sines, "test", 5, 0, 2).losses
+        == wanted
+    ).all()

@@ -41,7 +41,17 @@ def show(terminal):
 @pytest.mark.parametrize("terminal", [False, True])
 def test_every_figure_is_shown(terminal):
     text = show(terminal)
-    for piece in ("title", "iteration", "4/4", "4,000", "1,234", "5.830", "0.500", "time left", "0:00"):
+    for piece in (
+        "title",
+        "iteration",
+        "4/4",
+        "4,000",
+        "1,234",
+        "5.830",
+        "0.500",
+        "time left",
+        "0:00",
+    ):
         assert piece in text, piece
     assert ("1 = optimum 6.660" in text) is terminal
 
@@ -52,7 +62,9 @@ def test_plain_lines_are_few():
 
 def test_supervised_runs_count_gradients_and_show_the_loss():
     stream = io.StringIO()
-    with Progress("title", 1, console=Console(file=stream, width=120, highlight=False), supervised=True) as progress:
+    with Progress(
+        "title", 1, console=Console(file=stream, width=120, highlight=False), supervised=True
+    ) as progress:
         progress.show(1, {"steps": 1000.0, "return": -0.25, "steps_per_second": 1234.5})
     assert "gradients 1,000 · gradients/s 1,234 · loss 0.250" in stream.getvalue()
     assert "environment" not in stream.getvalue()

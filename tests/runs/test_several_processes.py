@@ -1,4 +1,7 @@
-"""Runs in several processes: started by torchrun or by whoever sets its variables, by the command itself, killed and resumed."""
+"""Runs in several processes.
+
+Started by torchrun or by whoever sets its variables, by the command itself, killed and resumed.
+"""
 
 import os
 import shutil
@@ -49,7 +52,7 @@ def measured(folder):
 
 
 def run_of(iterations):
-    """The run of `WORDS` in two processes."""
+    """Return the run of `WORDS` in two processes."""
     suggested = metarl.suggested_config("rl2", metarl.make("BernoulliBandit-v0"))
     config = replace(suggested, episodes=2, num_envs=8, iterations=iterations, processes=2)
     return RunConfig("rl2", config, "BernoulliBandit-v0")
@@ -64,9 +67,19 @@ def by_itself(tmp_path_factory):
 
 
 def test_torchrun_trains_what_the_command_trains_by_itself(by_itself, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", f"--master-port={free_port()}"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        f"--master-port={free_port()}",
+    ]
     done = subprocess.run(
-        [*command, "-m", "metarl", *WORDS, "--iterations", "4", f"--folder={tmp_path / 'a'}"], capture_output=True, text=True, timeout=300
+        [*command, "-m", "metarl", *WORDS, "--iterations", "4", f"--folder={tmp_path / 'a'}"],
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Trained: ") == 1
@@ -74,7 +87,9 @@ def test_torchrun_trains_what_the_command_trains_by_itself(by_itself, tmp_path):
 
 
 def test_a_rank_that_dies_is_named_and_the_run_resumes(tmp_path):
-    first, second = start_ranks(tmp_path / "a", "--iterations", "100000", "--checkpoint-seconds", "0")
+    first, second = start_ranks(
+        tmp_path / "a", "--iterations", "100000", "--checkpoint-seconds", "0"
+    )
     wait_for(tmp_path / "a" / "checkpoint.safetensors", first)
     second.kill()
     _, shown = first.communicate(timeout=60)
@@ -102,7 +117,9 @@ def test_ranks_that_disagree_get_a_sentence(tmp_path):
     ranks = start_ranks(tmp_path / "a", "--iterations", "4", of_second=("--ppo.lr", "0.1"))
     (_, shown), (_, quiet) = (rank.communicate(timeout=120) for rank in ranks)
     assert [rank.returncode for rank in ranks] == [1, 1]
-    assert "metarl: Rank 1 of 2 has another config.ppo.lr than rank 0: 0.1 rather than 0.005." in shown
+    assert (
+        "metarl: Rank 1 of 2 has another config.ppo.lr than rank 0: 0.1 rather than 0.005." in shown
+    )
     assert "metarl" not in quiet
     assert not (tmp_path / "a").exists()
 
@@ -110,8 +127,14 @@ def test_ranks_that_disagree_get_a_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["train", "reptile-rl"], "The learner reptile-rl trains in one process, and a launcher started 2"),
-        (["train", "rl2", "--num-envs", "32", "--processes", "4"], "A launcher started 2 processes, not 4"),
+        (
+            ["train", "reptile-rl"],
+            "The learner reptile-rl trains in one process, and a launcher started 2",
+        ),
+        (
+            ["train", "rl2", "--num-envs", "32", "--processes", "4"],
+            "A launcher started 2 processes, not 4",
+        ),
     ],
 )
 def test_what_torchrun_cannot_start_gets_a_sentence(words, sentence, monkeypatch, capsys, tmp_path):

@@ -1,4 +1,7 @@
-"""`metarl evaluate` of several runs: one table, seeds together, learners told apart, sentences for what can't be compared."""
+"""`metarl evaluate` of several runs.
+
+One table, seeds together, learners told apart, sentences for what can't be compared.
+"""
 
 import numpy as np
 import pandas as pd
@@ -25,10 +28,23 @@ def runs(tmp_path_factory):
         ("third", SMALL, (2,), 3),
         ("narrow", OTHER, (0,), 3),
         ("five-arms", SMALL, (0,), 5),
-        ("longer", RL2Config(episodes=4, num_envs=16, iterations=1, network=NetworkConfig(hidden_size=8)), (0,), 3),
+        (
+            "longer",
+            RL2Config(episodes=4, num_envs=16, iterations=1, network=NetworkConfig(hidden_size=8)),
+            (0,),
+            3,
+        ),
     ):
-        train_run("rl2", config, TrainOptions("BernoulliBandit-v0", (f"arms={arms}",), seed, folder=root / name))
-    train_run("reptile", ReptileConfig(iterations=1), TrainOptions("SineRegression-v0", folder=root / "sines"))
+        train_run(
+            "rl2",
+            config,
+            TrainOptions("BernoulliBandit-v0", (f"arms={arms}",), seed, folder=root / name),
+        )
+    train_run(
+        "reptile",
+        ReptileConfig(iterations=1),
+        TrainOptions("SineRegression-v0", folder=root / "sines"),
+    )
     return root
 
 
@@ -50,15 +66,35 @@ def test_a_seed_is_picked(runs):
 
 
 def test_learners_of_one_name_are_told_apart_and_stand_in_one_table(runs, capsys):
-    main(["evaluate", str(runs / "both"), str(runs / "narrow"), "--num-tasks", "30", "--beside", "thompson"])
+    main(
+        [
+            "evaluate",
+            str(runs / "both"),
+            str(runs / "narrow"),
+            "--num-tasks",
+            "30",
+            "--beside",
+            "thompson",
+        ]
+    )
     shown = " ".join(capsys.readouterr().out.split())
-    for piece in ("RL² (both)", "RL² (narrow)", "Random", "Thompson", "optimum", "mean of 2 seeds", "intervals over seeds and tasks"):
+    for piece in (
+        "RL² (both)",
+        "RL² (narrow)",
+        "Random",
+        "Thompson",
+        "optimum",
+        "mean of 2 seeds",
+        "intervals over seeds and tasks",
+    ):
         assert piece in shown, piece
     for name in ("both", "narrow"):
         saved = RunFolder(runs / name).evaluations()
-        assert {"test-30tasks-3episodes-seed0", "test-30tasks-3episodes-seed0-random", "test-30tasks-3episodes-seed0-thompson"} <= set(
-            saved
-        )
+        assert {
+            "test-30tasks-3episodes-seed0",
+            "test-30tasks-3episodes-seed0-random",
+            "test-30tasks-3episodes-seed0-thompson",
+        } <= set(saved)
     assert "test-30tasks-3episodes-seed0-member1" in RunFolder(runs / "both").evaluations()
 
 
@@ -68,7 +104,9 @@ def test_one_seed_says_so(runs, capsys):
 
 
 def test_the_same_run_twice_is_one(runs):
-    scored = score_runs([runs / "narrow", runs / ".." / runs.name / "narrow"], EvaluateOptions(num_tasks=10))
+    scored = score_runs(
+        [runs / "narrow", runs / ".." / runs.name / "narrow"], EvaluateOptions(num_tasks=10)
+    )
     assert [label for label, _ in scored.entries] == ["RL²", "Random"]
 
 
@@ -78,11 +116,21 @@ def test_a_folder_of_runs_stands_for_all_of_them(runs, tmp_path):
     (tmp_path / "real").mkdir()
     for name in ("broken", "untrained"):
         (tmp_path / "real" / name).mkdir()
-    (tmp_path / "real" / "untrained" / "run.json").write_text((runs / "both" / "run.json").read_text())
+    (tmp_path / "real" / "untrained" / "run.json").write_text(
+        (runs / "both" / "run.json").read_text()
+    )
     (tmp_path / "real" / "broken" / "run.json").write_text("{")
-    with pytest.warns(UserWarning, match="is left out") as warned, pytest.raises(ValueError, match="holds no run"):
+    with (
+        pytest.warns(UserWarning, match="is left out") as warned,
+        pytest.raises(ValueError, match="holds no run"),
+    ):
         score_runs([tmp_path / "real"], EvaluateOptions(num_tasks=10))
-    assert {word for each in warned for word in ("broken", "untrained") if f"{word} is left out" in str(each.message)} == {
+    assert {
+        word
+        for each in warned
+        for word in ("broken", "untrained")
+        if f"{word} is left out" in str(each.message)
+    } == {
         "broken",
         "untrained",
     }
@@ -130,8 +178,16 @@ def test_one_task_prints_no_interval(runs, capsys):
 
 
 def test_examples_of_several_seeds_are_one_row(runs, tmp_path, capsys):
-    train_run("reptile", ReptileConfig(iterations=2), TrainOptions("SineRegression-v0", seed=(1,), folder=tmp_path / "again"))
-    train_run("reptile", ReptileConfig(iterations=1), TrainOptions("SineRegression-v0", seed=(3,), folder=tmp_path / "fourth"))
+    train_run(
+        "reptile",
+        ReptileConfig(iterations=2),
+        TrainOptions("SineRegression-v0", seed=(1,), folder=tmp_path / "again"),
+    )
+    train_run(
+        "reptile",
+        ReptileConfig(iterations=1),
+        TrainOptions("SineRegression-v0", seed=(3,), folder=tmp_path / "fourth"),
+    )
     flags = ["--num-tasks", "20", "--inner-steps", "2"]
     main(["evaluate", str(runs / "sines"), str(tmp_path / "fourth"), *flags])
     shown = " ".join(capsys.readouterr().out.split())
@@ -152,5 +208,11 @@ def test_stored_scores_keep_which_tasks_are_the_same(tmp_path):
     assert np.array_equal(keys[table["same_task"]], keys)
     assert (table["same_task"] <= table["task"]).all()
     everything = score_runs([tmp_path], EvaluateOptions())
-    assert save_scores(tmp_path, everything, EvaluateOptions())[0].name == "test-all-21tasks-3episodes-seed0.csv"
-    assert score_table(everything.entries, everything.distribution)["distinct_tasks"].tolist() == [21, 21]
+    assert (
+        save_scores(tmp_path, everything, EvaluateOptions())[0].name
+        == "test-all-21tasks-3episodes-seed0.csv"
+    )
+    assert score_table(everything.entries, everything.distribution)["distinct_tasks"].tolist() == [
+        21,
+        21,
+    ]

@@ -44,7 +44,9 @@ def test_a_fresh_start_drops_all_lines(tmp_path):
     csv_of(tmp_path, 0).write({"iteration": 1, "a": 1.0})
     log = csv_of(tmp_path, 0)
     log.write({"iteration": 1, "a": 2.0})
-    pd.testing.assert_frame_equal(RunFolder(tmp_path).metrics, pd.DataFrame({"iteration": [1], "a": [2.0]}))
+    pd.testing.assert_frame_equal(
+        RunFolder(tmp_path).metrics, pd.DataFrame({"iteration": [1], "a": [2.0]})
+    )
 
 
 def test_missing_lines_are_refused(tmp_path):
@@ -54,10 +56,15 @@ def test_missing_lines_are_refused(tmp_path):
 
 
 class Kept:
-    """A sink that keeps what it was given, and fails in the method and at the iteration that it is told."""
+    """A sink that keeps what it was given, and fails in the method and at the iteration that it is
+    told.
+    """
 
     def __init__(self, fails="", at=0):
-        self.fails, self.at, self.calls, self.rows = fails, at, [], []
+        self.fails = fails
+        self.at = at
+        self.calls = []
+        self.rows = []
 
     def _note(self, name):
         self.calls.append(name)
@@ -90,9 +97,15 @@ def test_every_sink_gets_every_line_and_the_end(tiny, tmp_path):
 
 
 @pytest.mark.parametrize(("fails", "at", "calls"), [("write", 2, 3), ("close", 0, 5)])
-def test_a_sink_that_fails_is_named_and_the_run_goes_on_without_it(tiny, tmp_path, fails, at, calls):
-    broken, whole = Kept(fails, at), Kept()
-    with pytest.warns(UserWarning, match=r"The metric sink Kept failed .*no route to host.*metrics\.csv has all of them") as warned:
+def test_a_sink_that_fails_is_named_and_the_run_goes_on_without_it(
+    tiny, tmp_path, fails, at, calls
+):
+    broken = Kept(fails, at)
+    whole = Kept()
+    with pytest.warns(
+        UserWarning,
+        match=r"The metric sink Kept failed .*no route to host.*metrics\.csv has all of them",
+    ) as warned:
         learner = train(RunConfig("tiny", tiny()), tmp_path, show=False, sinks=[broken, whole])
     assert len(warned) == 1
     assert broken.calls.count("write") == calls
@@ -104,7 +117,10 @@ def test_a_sink_that_fails_is_named_and_the_run_goes_on_without_it(tiny, tmp_pat
 
 def test_a_sink_that_cannot_be_opened_ends_the_run_before_it_begins(tiny, tmp_path):
     first = Kept()
-    with pytest.raises(ValueError, match=r"Kept can't take this run's metrics: .*no route to host.*Train without it"):
+    with pytest.raises(
+        ValueError,
+        match=r"Kept can't take this run's metrics: .*no route to host.*Train without it",
+    ):
         train(RunConfig("tiny", tiny()), tmp_path / "run", show=False, sinks=[first, Kept("open")])
     assert first.calls == ["open", "close"]
     assert not (tmp_path / "run").exists()
@@ -126,7 +142,8 @@ def test_what_is_no_sink_is_told_as_such(tiny, tmp_path, sink):
 
 class FakeRun:
     def __init__(self):
-        self.logged, self.finished = [], False
+        self.logged = []
+        self.finished = False
 
     def log(self, metrics, step):
         self.logged.append((step, metrics))
@@ -151,7 +168,12 @@ def wandb(monkeypatch):
 
 def test_weights_and_biases_gets_a_run_offline(tiny, tmp_path, wandb):
     train(RunConfig("tiny", tiny()), tmp_path, show=False, sinks=[WandBSink()])
-    train(RunConfig("tiny", tiny(iterations=6)), tmp_path, show=False, sinks=[WandBSink(project="mine")])
+    train(
+        RunConfig("tiny", tiny(iterations=6)),
+        tmp_path,
+        show=False,
+        sinks=[WandBSink(project="mine")],
+    )
     (first, run), (second, longer) = wandb
     assert first["mode"] == "offline"
     assert (first["dir"], first["project"], second["project"]) == (str(tmp_path), "metarl", "mine")
@@ -163,9 +185,21 @@ def test_weights_and_biases_gets_a_run_offline(tiny, tmp_path, wandb):
     assert longer.finished
 
 
-def test_the_command_logs_to_weights_and_biases_as_the_environment_says(tmp_path, wandb, monkeypatch):
+def test_the_command_logs_to_weights_and_biases_as_the_environment_says(
+    tmp_path, wandb, monkeypatch
+):
     monkeypatch.setenv("WANDB_MODE", "online")
-    command = ["train", "rl2", "--wandb", "--iterations", "1", "--num-envs", "8", "--folder", str(tmp_path / "run")]
+    command = [
+        "train",
+        "rl2",
+        "--wandb",
+        "--iterations",
+        "1",
+        "--num-envs",
+        "8",
+        "--folder",
+        str(tmp_path / "run"),
+    ]
     main(command)
     ((arguments, run),) = wandb
     assert arguments["mode"] == "online"
@@ -174,6 +208,8 @@ def test_the_command_logs_to_weights_and_biases_as_the_environment_says(tmp_path
 
 def test_weights_and_biases_says_how_to_get_it(tiny, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ValueError, match=r"Weights & Biases isn't installed: `pip install -e '\.\[wandb\]'`"):
+    with pytest.raises(
+        ValueError, match=r"Weights & Biases isn't installed: `pip install -e '\.\[wandb\]'`"
+    ):
         train(RunConfig("tiny", tiny()), tmp_path / "run", show=False, sinks=[WandBSink()])
     assert not (tmp_path / "run").exists()

@@ -54,7 +54,11 @@ def run(tmp_path):
 def played(horizon_one=True, budget=Episodes(3, after=1)):
     import torch
 
-    distribution = make("BernoulliBandit-v0", arms=2) if horizon_one else make("Identity-v0", numbers=3, horizon=2)
+    distribution = (
+        make("BernoulliBandit-v0", arms=2)
+        if horizon_one
+        else make("Identity-v0", numbers=3, horizon=2)
+    )
     return evaluate(TinyAgent(torch.tensor([0.0, 1.0])), distribution, "test", 20, 3, budget)
 
 
@@ -70,7 +74,10 @@ def test_a_folder_without_a_run_says_so(tmp_path):
         _ = RunFolder(tmp_path).description
 
 
-@pytest.mark.parametrize(("text", "sentence"), [("{", "damaged"), ("[]", "isn't a metarl run"), ("{}", "isn't a metarl run")])
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("{", "damaged"), ("[]", "isn't a metarl run"), ("{}", "isn't a metarl run")],
+)
 def test_a_bad_run_json_is_refused(run, text, sentence):
     (run.path / "run.json").write_text(text)
     with pytest.raises(RunFolderError, match=sentence):
@@ -92,7 +99,9 @@ def test_adopting_the_same_run_changes_nothing(run):
 def test_another_config_is_refused_by_the_fields_that_differ(run):
     with pytest.raises(RunFolderError) as caught:
         run.adopt({**IDENTITY, "config": {"hidden_size": 128, "part": {"lr": 0.5}}, "seeds": [1]})
-    assert "config.hidden_size is 64 there, 128 here; seeds is [0] there, [1] here" in str(caught.value)
+    assert "config.hidden_size is 64 there, 128 here; seeds is [0] there, [1] here" in str(
+        caught.value
+    )
     assert "lr" not in str(caught.value)
 
 
@@ -117,7 +126,10 @@ def test_files_of_an_unknown_run_are_refused(run):
 
 
 def in_child(action):
-    """Run `action(report)` in a forked process, which costs no imports; gives its process id and what it reports, as a stream."""
+    """Run `action(report)` in a forked process, which costs no imports.
+
+    Gives its process id and what it reports, as a stream.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -148,12 +160,23 @@ def test_a_folder_in_use_is_refused_until_its_process_dies(run):
 def test_the_lock_sweeps_up_what_a_killed_writer_left(run):
     (run.path / ".checkpoint.safetensors.99.tmp").write_bytes(b"half")
     with run.lock():
-        assert sorted(os.listdir(run.path)) == ["checkpoint.safetensors", "lock", "metrics.csv", "run.json", "weights.safetensors"]
+        assert sorted(os.listdir(run.path)) == [
+            "checkpoint.safetensors",
+            "lock",
+            "metrics.csv",
+            "run.json",
+            "weights.safetensors",
+        ]
 
 
 @pytest.mark.parametrize(
     ("number", "sentence"),
-    [(errno.ENOSPC, "no space is left"), (errno.EROFS, "read-only"), (errno.EACCES, "read-only"), (errno.EIO, "nput/output")],
+    [
+        (errno.ENOSPC, "no space is left"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "read-only"),
+        (errno.EIO, "nput/output"),
+    ],
 )
 def test_a_disk_that_refuses_is_explained_and_costs_nothing(run, monkeypatch, number, sentence):
     before = {name: (run.path / name).read_bytes() for name in os.listdir(run.path)}
@@ -174,7 +197,10 @@ def test_a_folder_without_permission_is_explained():
         if is_root:
             os.seteuid(65534)
         try:
-            with pytest.raises(StorageError, match="it is read-only for you. Choose another folder"), RunFolder(f"{parent}/run").lock():
+            with (
+                pytest.raises(StorageError, match="it is read-only for you. Choose another folder"),
+                RunFolder(f"{parent}/run").lock(),
+            ):
                 pass
         finally:
             if is_root:
@@ -211,7 +237,13 @@ def test_runs_are_found_and_tabled(run):
     table = runs_table(run.path.parent)
     assert [found.path for found in find_runs(run.path.parent.parent)] == [run.path]
     row = table.iloc[0]
-    assert (row["learner"], row["iterations"], row["steps"], row["return"], row["finished"]) == ("tiny", 2, 20, 0.75, True)
+    assert (row["learner"], row["iterations"], row["steps"], row["return"], row["finished"]) == (
+        "tiny",
+        2,
+        20,
+        0.75,
+        True,
+    )
     assert row["config.hidden_size"] == 64
 
 
@@ -263,7 +295,13 @@ def test_publishing_leaves_checkpoint_and_episodes_behind(run, tmp_path):
     target = publish(run, tmp_path / "results" / "tables")
     assert target == tmp_path / "results" / "tables" / "first"
     copied = sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
-    assert copied == ["evaluations/test.csv", "evaluations/test.json", "metrics.csv", "run.json", "weights.safetensors"]
+    assert copied == [
+        "evaluations/test.csv",
+        "evaluations/test.json",
+        "metrics.csv",
+        "run.json",
+        "weights.safetensors",
+    ]
     assert RunFolder(target).identity == IDENTITY
 
 

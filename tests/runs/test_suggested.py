@@ -12,7 +12,14 @@ from metarl.learners.memory.rl2 import RL2Config
 from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS
 from metarl.learners.transfer.joint_rainbow import JointRainbowConfig
 from metarl.runs.footprint import BASE, Footprint, check_it_fits, footprint
-from metarl.runs.suggested import DEFAULT_FAMILIES, KIND_OF, RULES, default_family, suggested_config, suggested_num_tasks
+from metarl.runs.suggested import (
+    DEFAULT_FAMILIES,
+    KIND_OF,
+    RULES,
+    default_family,
+    suggested_config,
+    suggested_num_tasks,
+)
 from tests.playable import playable_ids
 
 GB = 2**30
@@ -49,17 +56,25 @@ def test_two_gigabytes_are_enough(learner, family):
 
 
 def test_a_long_horizon_gets_fewer_rows():
-    usual, long = (suggested_config("rl2", make("GridMaze-v0", horizon=horizon)) for horizon in (250, 2500))
+    usual, long = (
+        suggested_config("rl2", make("GridMaze-v0", horizon=horizon)) for horizon in (250, 2500)
+    )
     assert long.num_envs * long.episodes <= usual.num_envs * usual.episodes / 8
-    usual, long = (suggested_config("maml-rl", make("PointNavigation-v0", horizon=horizon)) for horizon in (100, 2000))
+    usual, long = (
+        suggested_config("maml-rl", make("PointNavigation-v0", horizon=horizon))
+        for horizon in (100, 2000)
+    )
     assert long.tasks * long.adaptation.episodes <= usual.tasks * usual.adaptation.episodes / 10
 
 
 def test_what_a_user_brings_has_settings_by_its_shape():
     class Walk(gym.Env):
-        observation_space, action_space = gym.spaces.Box(-1, 1, (3,)), gym.spaces.Discrete(2)
+        observation_space = gym.spaces.Box(-1, 1, (3,))
+        action_space = gym.spaces.Discrete(2)
 
-    own = metarl.GymnasiumDistribution("Walk-v0", lambda task: Walk(), {"train": [1], "test": [2]}, horizon=30)
+    own = metarl.GymnasiumDistribution(
+        "Walk-v0", lambda task: Walk(), {"train": [1], "test": [2]}, horizon=30
+    )
     config = suggested_config("rl2", own)
     assert config.num_envs * max_steps(Episodes(config.episodes), own) <= 4000
 
@@ -86,10 +101,15 @@ def test_fewer_tasks_are_scored_where_each_takes_long():
 def test_what_wont_fit_is_refused_with_what_would():
     distribution = make("GridMaze-v0")
     config = replace(suggested_config("rl2", distribution), num_envs=1 << 24)
-    with pytest.raises(ValueError, match=r"rl2 on GridMaze-v0 needs about [\d.,]+ GB .* give --num-envs (\d+) or less") as caught:
+    with pytest.raises(
+        ValueError,
+        match=r"rl2 on GridMaze-v0 needs about [\d.,]+ GB .* give --num-envs (\d+) or less",
+    ) as caught:
         check_it_fits(footprint("rl2", config, distribution), "rl2 on GridMaze-v0")
     fitting = int(str(caught.value).split("--num-envs ")[1].split()[0])
-    assert footprint("rl2", replace(config, num_envs=fitting), distribution).bytes <= available_bytes()
+    assert (
+        footprint("rl2", replace(config, num_envs=fitting), distribution).bytes <= available_bytes()
+    )
 
 
 @pytest.mark.parametrize("value", [1, 64])
@@ -114,5 +134,7 @@ def test_what_is_said_before_training():
     assert said.startswith("150 gradients of tasks an iteration, 3,000 iterations, about ")
     bandit = make("BernoulliBandit-v0")
     said = footprint("rl2", suggested_config("rl2", bandit), bandit).sentence(150)
-    assert said.startswith("1,024 rows, up to 10,240 environment steps an iteration, 150 iterations, about ")
+    assert said.startswith(
+        "1,024 rows, up to 10,240 environment steps an iteration, 150 iterations, about "
+    )
     assert said.endswith("the time is told after the first iteration.")

@@ -29,7 +29,12 @@ from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
 from tests.learners.tiny_configs import tiny_config
 from tests.runs.tiny_learner import TinyLearner
 
-FAMILIES = {"rl2": "BernoulliBandit-v0", "joint-ppo": "CartPole-v0", "joint-rainbow": "CartPole-v0", "mlsh": "MovingBandits-v0"}
+FAMILIES = {
+    "rl2": "BernoulliBandit-v0",
+    "joint-ppo": "CartPole-v0",
+    "joint-rainbow": "CartPole-v0",
+    "mlsh": "MovingBandits-v0",
+}
 WALL_CLOCK = ["seconds", "steps_per_second"]
 
 
@@ -38,7 +43,7 @@ def run_of(config, **changes):
 
 
 def trained(folder):
-    """What a finished run left behind, wall-clock columns apart."""
+    """Return what a finished run left behind, wall-clock columns apart."""
     weights = load_state(RunFolder(folder).weights())[1]
     return weights, RunFolder(folder).metrics.drop(columns=WALL_CLOCK)
 
@@ -47,7 +52,11 @@ def flat(state, path=""):
     """Tensors of nested dicts by their path."""
     if isinstance(state, torch.Tensor):
         return {path: state}
-    return {name: tensor for key, value in state.items() for name, tensor in flat(value, f"{path}/{key}").items()}
+    return {
+        name: tensor
+        for key, value in state.items()
+        for name, tensor in flat(value, f"{path}/{key}").items()
+    }
 
 
 def same(x, y):
@@ -63,8 +72,15 @@ def test_a_run_leaves_its_files(tiny, tmp_path):
     assert list(metrics["iteration"]) == [1, 2, 3, 4, 5]
     assert list(metrics["steps"]) == [10, 20, 30, 40, 50]
     assert metrics["late"].isna().tolist() == [True, True, False, False, False]
-    assert metrics["return"].iloc[-1] == float(learner.preferences.sum())  # written in full precision
-    assert sorted(os.listdir(tmp_path / "run")) == ["checkpoint.safetensors", "lock", "metrics.csv", "run.json", "weights.safetensors"]
+    # Written in full precision
+    assert metrics["return"].iloc[-1] == float(learner.preferences.sum())
+    assert sorted(os.listdir(tmp_path / "run")) == [
+        "checkpoint.safetensors",
+        "lock",
+        "metrics.csv",
+        "run.json",
+        "weights.safetensors",
+    ]
 
 
 def test_a_finished_run_is_left_alone(tiny, tmp_path):
@@ -103,7 +119,9 @@ def test_stopped_by_a_signal_a_run_goes_on_to_the_same_end(tiny, tmp_path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(TinyLearner, "update", interrupted)
-        with pytest.raises(KeyboardInterrupt, match=f"after iteration {stop_at}; the same command goes on"):
+        with pytest.raises(
+            KeyboardInterrupt, match=f"after iteration {stop_at}; the same command goes on"
+        ):
             train(run_of(tiny()), tmp_path / "cut", show=False)
     assert not RunFolder(tmp_path / "cut").weights().exists()
     train(run_of(tiny()), tmp_path / "cut", show=False)
@@ -111,15 +129,29 @@ def test_stopped_by_a_signal_a_run_goes_on_to_the_same_end(tiny, tmp_path, monke
 
 
 def test_killed_at_random_moments_a_run_ends_as_an_undisturbed_one(tmp_path):
-    """Checkpoints are written after every iteration, so that many kills fall into a write; the seed differs from day to day."""
+    """Checkpoints are written after every iteration, so that many kills fall into a write.
+
+    The seed differs from day to day.
+    """
     kills = 12
-    command = [sys.executable, "-m", "tests.runs.killed_run", str(tmp_path), str(kills), str(date.today().toordinal())]
-    tries = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})  # forks share no threads
+    command = [
+        sys.executable,
+        "-m",
+        "tests.runs.killed_run",
+        str(tmp_path),
+        str(kills),
+        str(date.today().toordinal()),
+    ]
+    # Forks share no threads
+    tries = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     assert tries.returncode == 0, tries.stderr
     ends = [int(line.split()[0]) for line in tries.stdout.splitlines()]
     assert ends.count(-signal.SIGKILL) >= kills // 2, tries.stdout
     assert ends[-1] == 0
-    (weights, metrics), (whole_weights, whole_metrics) = trained(tmp_path / "cut"), trained(tmp_path / "whole")
+    weights, metrics = trained(tmp_path / "cut")
+    whole_weights, whole_metrics = trained(tmp_path / "whole")
     assert flat(weights).keys() == flat(whole_weights).keys()
     for path, tensor in flat(whole_weights).items():
         assert torch.equal(flat(weights)[path], tensor), path
@@ -154,7 +186,10 @@ def test_metrics_that_lack_lines_are_refused(tiny, tmp_path):
 def test_another_config_is_refused_and_nothing_lost(tiny, tmp_path):
     train(run_of(tiny()), tmp_path, show=False)
     before = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
-    with pytest.raises(RunFolderError, match=r"config.hidden_size is 4 there, 8 here; seeds is \[0\] there, \[1\] here"):
+    with pytest.raises(
+        RunFolderError,
+        match=r"config.hidden_size is 4 there, 8 here; seeds is \[0\] there, \[1\] here",
+    ):
         train(run_of(tiny(hidden_size=8), seed=1), tmp_path, show=False)
     assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == before
 
@@ -163,7 +198,8 @@ def test_a_setting_that_is_newer_than_the_run_counts_as_its_default(tiny, tmp_pa
     train(run_of(tiny()), tmp_path, show=False)
     file = tmp_path / "run.json"
     file.write_text(file.read_text().replace('    "hidden_size": 4,\n', ""))
-    for name in ("checkpoint.safetensors", "weights.safetensors"):  # they carry the hash of run.json as it was
+    # They carry the hash of run.json as it was
+    for name in ("checkpoint.safetensors", "weights.safetensors"):
         about, state = load_state(tmp_path / name)
         save_state(tmp_path / name, state, {**about, "run": RunFolder(tmp_path).digest})
     train(run_of(tiny()), tmp_path, show=False)
@@ -174,7 +210,9 @@ def test_a_setting_that_is_newer_than_the_run_counts_as_its_default(tiny, tmp_pa
 def test_a_checkpoint_of_another_run_is_refused(tiny, tmp_path):
     train(run_of(tiny()), tmp_path / "first", show=False)
     train(run_of(tiny(), seed=1), tmp_path / "second", show=False)
-    (tmp_path / "first" / "checkpoint.safetensors").replace(tmp_path / "second" / "checkpoint.safetensors")
+    (tmp_path / "first" / "checkpoint.safetensors").replace(
+        tmp_path / "second" / "checkpoint.safetensors"
+    )
     with pytest.raises(CheckpointError, match="holds the checkpoint of another run"):
         train(run_of(tiny(), seed=1), tmp_path / "second", show=False)
 
@@ -190,7 +228,8 @@ def test_a_checkpoint_that_doesnt_fit_the_learner_is_refused(tiny, tmp_path):
 
 def test_a_disk_that_fills_up_stops_the_run_and_it_goes_on_later(tiny, tmp_path, monkeypatch):
     train(run_of(tiny()), tmp_path / "whole", show=False)
-    sync, calls = os.fsync, []
+    sync = os.fsync
+    calls = []
 
     def filling(descriptor):
         calls.append(descriptor)
@@ -210,17 +249,31 @@ def test_a_disk_that_fills_up_stops_the_run_and_it_goes_on_later(tiny, tmp_path,
 
 def test_a_learner_that_reports_no_return_is_named(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(TinyLearner, "update", lambda self: {"steps": 1.0})
-    with pytest.raises(PlugInError, match=r"TinyLearner.update\(\) must report return; iteration 1 didn't"):
+    with pytest.raises(
+        PlugInError, match=r"TinyLearner.update\(\) must report return; iteration 1 didn't"
+    ):
         train(run_of(tiny()), tmp_path, show=False)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_run_that_diverges_says_so_and_keeps_the_good_checkpoint(tiny, tmp_path, monkeypatch, bad):
+def test_a_run_that_diverges_says_so_and_keeps_the_good_checkpoint(
+    tiny, tmp_path, monkeypatch, bad
+):
     update = TinyLearner.update
-    monkeypatch.setattr(TinyLearner, "update", lambda self: {**update(self), "loss": bad if self.iteration == 3 else 0.5})
-    with pytest.raises(ValueError, match=rf"diverged in iteration 3: loss is {bad}\..*smaller learning rate"):
+    monkeypatch.setattr(
+        TinyLearner,
+        "update",
+        lambda self: {**update(self), "loss": bad if self.iteration == 3 else 0.5},
+    )
+    with pytest.raises(
+        ValueError, match=rf"diverged in iteration 3: loss is {bad}\..*smaller learning rate"
+    ):
         train(run_of(tiny()), tmp_path, checkpoint_seconds=0, show=False)
-    assert load_state(tmp_path / "checkpoint.safetensors")[0]["iteration"] == len(RunFolder(tmp_path).metrics) == 2
+    assert (
+        load_state(tmp_path / "checkpoint.safetensors")[0]["iteration"]
+        == len(RunFolder(tmp_path).metrics)
+        == 2
+    )
     assert not RunFolder(tmp_path).weights().exists()
 
 
@@ -241,7 +294,13 @@ def test_weights_spoilt_behind_finite_metrics_are_not_saved(tiny, tmp_path, monk
 
 
 def test_rl2_with_a_huge_learning_rate_is_stopped(tmp_path):
-    config = RL2Config(episodes=3, num_envs=16, iterations=50, network=NetworkConfig(hidden_size=8), ppo=PPOConfig(lr=1e6))
+    config = RL2Config(
+        episodes=3,
+        num_envs=16,
+        iterations=50,
+        network=NetworkConfig(hidden_size=8),
+        ppo=PPOConfig(lr=1e6),
+    )
     with pytest.raises(ValueError, match=r"diverged in iteration \d+: .*smaller learning rate"):
         train(RunConfig("rl2", config), tmp_path, show=False)
     assert not RunFolder(tmp_path).weights().exists()
@@ -253,7 +312,9 @@ def test_event_files_for_tensorboard(tiny, tmp_path):
     train(run_of(tiny()), tmp_path, show=False, tensorboard=True)
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [event.step for event in events.Scalars("return")] == [1, 2, 3, 4, 5]
-    assert events.Scalars("return")[-1].value == pytest.approx(RunFolder(tmp_path).metrics["return"].iloc[-1])
+    assert events.Scalars("return")[-1].value == pytest.approx(
+        RunFolder(tmp_path).metrics["return"].iloc[-1]
+    )
 
 
 def test_progress_goes_to_standard_error(tiny, tmp_path, capsys):
@@ -270,11 +331,18 @@ def test_progress_goes_to_standard_error(tiny, tmp_path, capsys):
 def test_a_run_begins_with_the_weights_of_another(tmp_path):
     short = RunConfig(
         "rl2",
-        RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig("attention", hidden_size=8, layers=1, heads=2)),
+        RL2Config(
+            episodes=2,
+            num_envs=8,
+            iterations=1,
+            network=NetworkConfig("attention", hidden_size=8, layers=1, heads=2),
+        ),
         "Identity-v0",
     )
     train(short, tmp_path / "short", show=False)
-    longer = replace(short, config=replace(short.config, episodes=4, iterations=1), start=short.origin())
+    longer = replace(
+        short, config=replace(short.config, episodes=4, iterations=1), start=short.origin()
+    )
     learner = longer.make_learner(longer.make_distribution())
     _, weights = load_state(RunFolder(tmp_path / "short").weights())
     learner.start_from(weights)
@@ -287,13 +355,16 @@ def test_a_run_begins_with_the_weights_of_another(tmp_path):
     assert len(taken["core.positions"]) == 2 * known
     learner.update()
     trained_there = train(longer, tmp_path / "longer", show=False, start=tmp_path / "short")
-    expected, got = learner.weights()["policy"], trained_there.weights()["policy"]
+    expected = learner.weights()["policy"]
+    got = trained_there.weights()["policy"]
     assert all(torch.equal(got[name], expected[name]) for name in expected)
     assert load_agent(tmp_path / "longer") is not None
 
 
 @pytest.mark.parametrize("settings", [{"processes": 2}, {}], ids=["two processes", "one"])
-def test_a_run_that_began_elsewhere_and_was_stopped_ends_with_the_same_weights(tmp_path, monkeypatch, settings):
+def test_a_run_that_began_elsewhere_and_was_stopped_ends_with_the_same_weights(
+    tmp_path, monkeypatch, settings
+):
     short = RunConfig("rl2", RL2Config(episodes=2, num_envs=8, iterations=1), "Identity-v0")
     train(short, tmp_path / "short", show=False)
     config = RL2Config(episodes=2, num_envs=16, iterations=4, **settings)
@@ -311,10 +382,14 @@ def test_a_run_that_began_elsewhere_and_was_stopped_ends_with_the_same_weights(t
     save = run_module._save_checkpoint
     monkeypatch.setattr(run_module, "_save_checkpoint", stop_after_two)
     with pytest.raises(Stopped):
-        train(longer, tmp_path / "stopped", checkpoint_seconds=0, show=False, start=tmp_path / "short")
+        train(
+            longer, tmp_path / "stopped", checkpoint_seconds=0, show=False, start=tmp_path / "short"
+        )
     monkeypatch.setattr(run_module, "_save_checkpoint", save)
-    resumed = train(longer, tmp_path / "stopped", show=False)  # a checkpoint is there: no start is needed
-    expected, got = whole.weights()["policy"], resumed.weights()["policy"]
+    # A checkpoint is there: no start is needed
+    resumed = train(longer, tmp_path / "stopped", show=False)
+    expected = whole.weights()["policy"]
+    got = resumed.weights()["policy"]
     assert all(torch.equal(got[name], expected[name]) for name in expected)
 
 
@@ -351,7 +426,8 @@ def test_a_finished_run_goes_on_to_more_iterations(of_length, tmp_path, capsys):
     short = (tmp_path / "cut" / "weights.safetensors").read_bytes()
     train(of_length(8), tmp_path / "cut")
     assert "goes on to 8 iterations, 3 before" in capsys.readouterr().err
-    assert same(trained(tmp_path / "cut"), trained(tmp_path / "whole"))  # this learner has no schedule
+    # This learner has no schedule
+    assert same(trained(tmp_path / "cut"), trained(tmp_path / "whole"))
     place = RunFolder(tmp_path / "cut")
     assert place.identity["config"]["iterations"] == 8
     assert place.description["continued"][-1]["iterations"] == [3, 8]
@@ -369,9 +445,12 @@ def test_a_finished_run_goes_on_to_more_iterations(of_length, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("call", range(1, 9))
-def test_killed_while_it_is_lengthened_a_run_is_of_one_length_or_the_other(of_length, tmp_path, monkeypatch, call):
+def test_killed_while_it_is_lengthened_a_run_is_of_one_length_or_the_other(
+    of_length, tmp_path, monkeypatch, call
+):
     train(of_length(2), tmp_path, show=False)
-    move, calls = os.replace, []
+    move = os.replace
+    calls = []
 
     class Killed(Exception):
         pass
@@ -387,21 +466,33 @@ def test_killed_while_it_is_lengthened_a_run_is_of_one_length_or_the_other(of_le
         with suppress(Killed):
             train(of_length(4), tmp_path, show=False)
     load_agent(tmp_path)
-    if RunFolder(tmp_path).weights().exists() and RunFolder(tmp_path).identity["config"]["iterations"] == 4:
+    if (
+        RunFolder(tmp_path).weights().exists()
+        and RunFolder(tmp_path).identity["config"]["iterations"] == 4
+    ):
         assert len(RunFolder(tmp_path).metrics) == 4
     train(of_length(4), tmp_path, show=False)
-    assert len(RunFolder(tmp_path).metrics) == load_state(RunFolder(tmp_path).checkpoint)[0]["iteration"] == 4
+    assert (
+        len(RunFolder(tmp_path).metrics)
+        == load_state(RunFolder(tmp_path).checkpoint)[0]["iteration"]
+        == 4
+    )
     assert load_state(RunFolder(tmp_path).weights())[0]["run"] == RunFolder(tmp_path).digest
 
 
 def test_lengths_that_dont_fit_get_a_sentence(of_length, tmp_path):
     train(of_length(3), tmp_path, show=False)
     before = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
-    with pytest.raises(RunFolderError, match="has 3 iterations behind it already, and 2 are wanted"):
+    with pytest.raises(
+        RunFolderError, match="has 3 iterations behind it already, and 2 are wanted"
+    ):
         train(of_length(2), tmp_path, show=False)
     with pytest.raises(RunFolderError, match="config.iterations is 3 there, 5 here"):
         train(of_length(5), tmp_path, show=False, lengthen=False)
-    with pytest.raises(RunFolderError, match="config.iterations is 3 there, 5 here; config.hidden_size is 4 there, 8 here"):
+    with pytest.raises(
+        RunFolderError,
+        match="config.iterations is 3 there, 5 here; config.hidden_size is 4 there, 8 here",
+    ):
         train(of_length(5, hidden_size=8), tmp_path, show=False)
     assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == before
     RunFolder(tmp_path).checkpoint.unlink()  # as published
@@ -414,7 +505,11 @@ def test_lengths_that_dont_fit_get_a_sentence(of_length, tmp_path):
 
 @pytest.mark.parametrize("learner", learner_names())
 def test_every_learner_goes_on_to_more_iterations(learner, tmp_path):
-    distribution = "SineRegression-v0" if learner in SUPERVISED_LEARNERS else FAMILIES.get(learner, "PointNavigation-v0")
+    distribution = (
+        "SineRegression-v0"
+        if learner in SUPERVISED_LEARNERS
+        else FAMILIES.get(learner, "PointNavigation-v0")
+    )
     arguments = {"horizon": 3} if distribution == "PointNavigation-v0" else {}
     run = RunConfig(learner, replace(tiny_config(learner), iterations=1), distribution, arguments)
     train(run, tmp_path, show=False)
@@ -427,17 +522,25 @@ def test_a_learning_rate_that_falls_falls_to_the_new_end():
     ppo = PPOConfig(minibatches=1, epochs=1)
     rates = {}
     for iterations in (2, 4):
-        learner = RL2(RL2Config(episodes=1, num_envs=2, iterations=iterations, ppo=ppo), BernoulliBandit(2))
+        learner = RL2(
+            RL2Config(episodes=1, num_envs=2, iterations=iterations, ppo=ppo), BernoulliBandit(2)
+        )
         for _ in range(2):
             learner.update()
         rates[iterations] = learner.optimizer.param_groups[0]["lr"]
         state = learner.state_dict()
         if iterations == 2:
-            longer = RL2(RL2Config(episodes=1, num_envs=2, iterations=4, ppo=ppo), BernoulliBandit(2))
+            longer = RL2(
+                RL2Config(episodes=1, num_envs=2, iterations=4, ppo=ppo), BernoulliBandit(2)
+            )
             longer.load_state_dict(state)
     longer.update()
     learner.update()
-    assert longer.optimizer.param_groups[0]["lr"] == learner.optimizer.param_groups[0]["lr"] > ppo.lr_end
+    assert (
+        longer.optimizer.param_groups[0]["lr"]
+        == learner.optimizer.param_groups[0]["lr"]
+        > ppo.lr_end
+    )
     assert rates[2] < rates[4]
 
 
@@ -445,7 +548,10 @@ def test_a_start_that_fails_leaves_no_folder(tiny, tmp_path, monkeypatch):
     def fail(self):
         raise MemoryError("can't allocate memory")
 
-    for error in (fail, lambda self: signal.raise_signal(signal.SIGINT) or signal.raise_signal(signal.SIGINT)):
+    for error in (
+        fail,
+        lambda self: signal.raise_signal(signal.SIGINT) or signal.raise_signal(signal.SIGINT),
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(TinyLearner, "update", error)
             with pytest.raises((MemoryError, KeyboardInterrupt)):
@@ -467,7 +573,11 @@ def test_a_folder_that_was_there_stays(tiny, tmp_path, monkeypatch):
 def test_a_run_that_diverged_before_a_checkpoint_blocks_no_other(tiny, tmp_path, monkeypatch):
     update = TinyLearner.update
     with monkeypatch.context() as patch:
-        patch.setattr(TinyLearner, "update", lambda self: {**update(self), "loss": math.nan if self.iteration == 3 else 0.5})
+        patch.setattr(
+            TinyLearner,
+            "update",
+            lambda self: {**update(self), "loss": math.nan if self.iteration == 3 else 0.5},
+        )
         with pytest.raises(ValueError, match="diverged in iteration 3"):
             train(run_of(tiny()), tmp_path, show=False)
     assert len(RunFolder(tmp_path).metrics) == 2  # to look at
@@ -477,7 +587,9 @@ def test_a_run_that_diverged_before_a_checkpoint_blocks_no_other(tiny, tmp_path,
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_long_iteration_is_broken_off_and_the_last_whole_one_is_kept(tiny, tmp_path, monkeypatch, capfd, number):
+def test_a_long_iteration_is_broken_off_and_the_last_whole_one_is_kept(
+    tiny, tmp_path, monkeypatch, capfd, number
+):
     monkeypatch.setattr(stopping, "GRACE", 0.1)
     monkeypatch.setattr(run_module, "SLOW_ITERATION", 0.0)
     monkeypatch.setattr(run_module, "SAVING_SHARE", 1e9)
@@ -492,7 +604,9 @@ def test_a_long_iteration_is_broken_off_and_the_last_whole_one_is_kept(tiny, tmp
 
     with monkeypatch.context() as patch:
         patch.setattr(TinyLearner, "update", slow)
-        with pytest.raises(KeyboardInterrupt, match="amid iteration 3; the checkpoint is of iteration 2"):
+        with pytest.raises(
+            KeyboardInterrupt, match="amid iteration 3; the checkpoint is of iteration 2"
+        ):
             train(run_of(tiny()), tmp_path / "cut", show=False)
     assert "Stopping after this iteration; press again to stop now." in capfd.readouterr().err
     assert load_state(tmp_path / "cut" / "checkpoint.safetensors")[0]["iteration"] == 2

@@ -1,4 +1,7 @@
-"""A learner that costs nothing: it nudges arm preferences by noise, so that every iteration depends on all of its state."""
+"""A learner that costs nothing.
+
+It nudges arm preferences by noise, so that every iteration depends on all of its state.
+"""
 
 import time
 from dataclasses import dataclass, field
@@ -44,7 +47,8 @@ class TinyLearner:
     Config = TinyConfig
 
     def __init__(self, config, distribution, seed, device="cpu"):
-        self.config, self.seeds = config, seed if isinstance(seed, tuple) else (seed,)
+        self.config = config
+        self.seeds = seed if isinstance(seed, tuple) else (seed,)
         self.preferences = torch.zeros(len(self.seeds), distribution.action_space.n)
         self.rng = torch_generator(self.seeds[0], "tiny")
         self.moments = {0: {"average": torch.zeros(()), "betas": (0.9, 0.5)}}
@@ -57,7 +61,8 @@ class TinyLearner:
         moment["average"] = moment["betas"][0] * moment["average"] + noise.mean()
         self.preferences += self.config.part.lr * noise + moment["average"]
         self.iteration += 1
-        late = {"late": 1.5} if self.iteration > 2 else {}  # a figure that the first iterations don't have
+        # A figure that the first iterations don't have
+        late = {"late": 1.5} if self.iteration > 2 else {}
         return {"steps": 10.0 * self.iteration, "return": float(self.preferences.sum()), **late}
 
     @property
@@ -74,9 +79,15 @@ class TinyLearner:
         self.preferences.copy_(weights["preferences"].expand_as(self.preferences))
 
     def state_dict(self):
-        return {"preferences": self.preferences, "rng": self.rng.get_state(), "moments": self.moments, "iteration": self.iteration}
+        return {
+            "preferences": self.preferences,
+            "rng": self.rng.get_state(),
+            "moments": self.moments,
+            "iteration": self.iteration,
+        }
 
     def load_state_dict(self, state):
         self.preferences.copy_(state["preferences"])
         self.rng.set_state(state["rng"])
-        self.moments, self.iteration = state["moments"], state["iteration"]
+        self.moments = state["moments"]
+        self.iteration = state["iteration"]

@@ -1,4 +1,7 @@
-"""A benchmark's options: its folders, published and not; its command reads back as what was asked for; its trained runs."""
+"""A benchmark's options.
+
+Its folders, published and not; its command reads back as what was asked for; its trained runs.
+"""
 
 import shlex
 from dataclasses import dataclass
@@ -12,8 +15,11 @@ from metarl.learners.memory.rl2 import RL2Config
 from metarl.runs.config import RunConfig
 from metarl.suites.options import SuiteOptions
 
-RUNS, RESULTS = Path("my runs"), Path("my results")
-RUN = RunConfig("rl2", RL2Config(episodes=2, num_envs=8, iterations=1), "BernoulliBandit-v0", {"arms": 2})
+RUNS = Path("my runs")
+RESULTS = Path("my results")
+RUN = RunConfig(
+    "rl2", RL2Config(episodes=2, num_envs=8, iterations=1), "BernoulliBandit-v0", {"arms": 2}
+)
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,16 @@ def test_what_is_published_goes_to_results_and_all_else_stays_with_the_runs():
     assert published.folder == RESULTS / "waves"
     assert kept.folder == RUNS / "waves" / "tables"
     for options in (kept, published):
-        assert options.run_folders("maml") == (RUNS / "waves" / "maml", RESULTS / "waves" / "weights" / "maml")
+        assert options.run_folders("maml") == (
+            RUNS / "waves" / "maml",
+            RESULTS / "waves" / "weights" / "maml",
+        )
     within = Options(preset="cpu", runs=RUNS, results=RESULTS)
     assert within.folder == RUNS / "waves" / "cpu" / "tables"
-    assert within.run_folders("maml/seed0") == (RUNS / "waves" / "cpu" / "maml" / "seed0", RESULTS / "waves" / "weights" / "maml" / "seed0")
+    assert within.run_folders("maml/seed0") == (
+        RUNS / "waves" / "cpu" / "maml" / "seed0",
+        RESULTS / "waves" / "weights" / "maml" / "seed0",
+    )
 
 
 def test_folders_may_be_named_by_text():
@@ -58,24 +70,51 @@ def test_folders_may_be_named_by_text():
 
 
 def test_the_command_names_own_options_that_differ_and_no_more():
-    assert Options(device="cuda", train=False, runs=RUNS).command() == "python benchmarks/paper/waves.py"
+    assert (
+        Options(device="cuda", train=False, runs=RUNS).command()
+        == "python benchmarks/paper/waves.py"
+    )
     asked = Options(("10,5", "25"), 0, Path("my images"), publish=True)
     words = shlex.split(asked.command())
     assert words[:2] == ["python", "benchmarks/paper/waves.py"]
-    assert words[2:] == ["--rows", "10,5", "25", "--num-tasks", "0", "--images", "my images", "--publish"]
+    assert words[2:] == [
+        "--rows",
+        "10,5",
+        "25",
+        "--num-tasks",
+        "0",
+        "--images",
+        "my images",
+        "--publish",
+    ]
     assert tyro.cli(Options, args=words[2:]) == asked
 
 
 def test_a_part_of_what_was_asked_for_has_its_own_command():
     asked = Options(("10,5", "25"), 100)
-    assert asked.command(rows=("25",)) == "python benchmarks/paper/waves.py --rows 25 --num-tasks 100"
+    assert (
+        asked.command(rows=("25",)) == "python benchmarks/paper/waves.py --rows 25 --num-tasks 100"
+    )
     assert asked.rows == ("10,5", "25")
 
 
 def test_all_are_flags_of_one_command_line():
     assert tyro.cli(Options, args=[]) == Options()
-    flags = ["--publish", "--runs", str(RUNS), "--results", str(RESULTS), "--no-train", "--device", "cuda", "--num-tasks", "3"]
-    asked = Options(num_tasks=3, publish=True, runs=RUNS, results=RESULTS, train=False, device="cuda")
+    flags = [
+        "--publish",
+        "--runs",
+        str(RUNS),
+        "--results",
+        str(RESULTS),
+        "--no-train",
+        "--device",
+        "cuda",
+        "--num-tasks",
+        "3",
+    ]
+    asked = Options(
+        num_tasks=3, publish=True, runs=RUNS, results=RESULTS, train=False, device="cuda"
+    )
     assert tyro.cli(Options, args=flags) == asked
 
 

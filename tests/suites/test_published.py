@@ -27,7 +27,9 @@ def test_fewer_colours_take_less_space(tmp_path):
     gradient = np.linspace(0, 255, 64 * 64 * 3).astype(np.uint8).reshape(64, 64, 3)
     (tmp_path / "mlsh").mkdir()
     Image.fromarray(gradient).save(tmp_path / "mlsh" / "gradient.png")
-    whole, small = (published_picture(tmp_path, "mlsh", "gradient", colours) for colours in (None, 16))
+    whole, small = (
+        published_picture(tmp_path, "mlsh", "gradient", colours) for colours in (None, 16)
+    )
     assert len(small) < len(whole)
     shown = np.asarray(Image.open(io.BytesIO(small)).convert("RGB"))
     assert len(np.unique(shown.reshape(-1, 3), axis=0)) <= 16

@@ -21,7 +21,11 @@ def test_agents_of_the_same_tasks_are_kept_together(tmp_path):
         assert found["one"].dtype == np.uint16
         assert found["two"].shape == (2, 3)
         assert found["two"].dtype == np.float32
-        assert (str(found["fingerprint"]), str(found["split"]), int(found["seed"])) == ("abc", "test", 7)
+        assert (str(found["fingerprint"]), str(found["split"]), int(found["seed"])) == (
+            "abc",
+            "test",
+            7,
+        )
 
 
 def test_other_tasks_take_the_place_of_the_old(tmp_path):
@@ -43,9 +47,13 @@ def test_a_file_that_would_be_too_large_to_publish_is_left_as_it_is(tmp_path, mo
 
 
 def test_every_episode_of_every_agent_and_seed_is_kept(tmp_path):
-    distribution, budget = make("GridMaze-v0"), Episodes(2, 0)
+    distribution = make("GridMaze-v0")
+    budget = Episodes(2, 0)
     played = {
-        label: [evaluate(make_agent(label, distribution, budget), distribution, "test", 5, 3, budget)] * seeds
+        label: (
+            [evaluate(make_agent(label, distribution, budget), distribution, "test", 5, 3, budget)]
+            * seeds
+        )
         for label, seeds in (("random", 2), ("maze-explorer", 1))
     }
     write_episodes(tmp_path / "episodes.npz", played)
@@ -59,9 +67,12 @@ def test_every_episode_of_every_agent_and_seed_is_kept(tmp_path):
 
 
 def test_episodes_of_different_tasks_are_refused(tmp_path):
-    distribution, budget = make("GridMaze-v0"), Episodes(2, 0)
+    distribution = make("GridMaze-v0")
+    budget = Episodes(2, 0)
     agent = make_agent("random", distribution, budget)
-    played = {str(seed): [evaluate(agent, distribution, "test", 5, seed, budget)] for seed in (3, 4)}
+    played = {
+        str(seed): [evaluate(agent, distribution, "test", 5, seed, budget)] for seed in (3, 4)
+    }
     with pytest.raises(ValueError, match="same tasks"):
         write_episodes(tmp_path / "episodes.npz", played)
     with pytest.raises(ValueError, match="one at least"):

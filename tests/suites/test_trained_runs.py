@@ -10,12 +10,15 @@ from metarl.runs.config import RunConfig
 from metarl.runs.load import load_learner
 from metarl.suites.trained_runs import check_folder, find_trained_run, is_trained, trained_run
 
-RUN = RunConfig("rl2", RL2Config(episodes=2, num_envs=8, iterations=1), "BernoulliBandit-v0", {"arms": 2})
+RUN = RunConfig(
+    "rl2", RL2Config(episodes=2, num_envs=8, iterations=1), "BernoulliBandit-v0", {"arms": 2}
+)
 OTHER = replace(RUN, seed=5)
 
 
 def test_a_run_is_trained_once_then_found(tmp_path):
-    own, published = tmp_path / "own", tmp_path / "results" / "own"
+    own = tmp_path / "own"
+    published = tmp_path / "results" / "own"
     assert trained_run(RUN, own, published, train_missing=False) is None
     assert not own.exists()
     assert trained_run(RUN, own, published) == own
@@ -26,13 +29,15 @@ def test_a_run_is_trained_once_then_found(tmp_path):
 
 
 def test_a_published_copy_serves_where_ours_is_missing(tmp_path):
-    own, published = tmp_path / "own", tmp_path / "results" / "own"
+    own = tmp_path / "own"
+    published = tmp_path / "results" / "own"
     assert trained_run(RUN, own, published, publishes=True) == published
     assert trained_run(RUN, tmp_path / "elsewhere", published, train_missing=False) == published
 
 
 def test_large_weights_are_published_in_half_precision_and_serve_as_they_are(tmp_path, monkeypatch):
-    own, published = tmp_path / "own", tmp_path / "results" / "own"
+    own = tmp_path / "own"
+    published = tmp_path / "results" / "own"
     trained_run(RUN, own, published)
     size = (own / "weights.safetensors").stat().st_size
     monkeypatch.setattr("metarl.runs.store.MAX_PUBLISHED_BYTES", size - 1)
@@ -46,7 +51,8 @@ def test_large_weights_are_published_in_half_precision_and_serve_as_they_are(tmp
 
 
 def test_a_run_of_other_settings_is_neither_taken_nor_overwritten(tmp_path):
-    own, published = tmp_path / "own", tmp_path / "results" / "own"
+    own = tmp_path / "own"
+    published = tmp_path / "results" / "own"
     trained_run(RUN, own, published)
     assert not is_trained(own, OTHER)
     with pytest.raises(ValueError, match="other settings"):

@@ -1,4 +1,6 @@
-"""Single steps of Gymnasium's own environments, from states met under random actions or spread over the state space."""
+"""Single steps of Gymnasium's own environments, from states met under random actions or spread over
+the state space.
+"""
 
 from typing import Any, NamedTuple
 
@@ -22,23 +24,31 @@ class Steps(NamedTuple):
     terminated: Tensor  # [n] bool
 
 
-def met_under_random_actions(id: str, n: int, seed: int = 0, episode: int = 200, torque: float = 3.0) -> Steps:
-    """n successive steps under random actions, starting anew after an end or `episode` steps; boxes get up to ±torque, beyond bounds."""
-    env, rng = gymnasium.make(id).unwrapped, np.random.default_rng(seed)
+def met_under_random_actions(
+    id: str, n: int, seed: int = 0, episode: int = 200, torque: float = 3.0
+) -> Steps:
+    """n successive steps under random actions, starting anew after an end or `episode` steps.
+
+    Boxes get up to ±torque, beyond bounds.
+    """
+    env = gymnasium.make(id).unwrapped
+    rng = np.random.default_rng(seed)
     rows: list[tuple[Any, ...]] = []
     clock = episode
     for _ in range(n):
         if clock == episode or rows[-1][-1]:
             env.reset(seed=int(rng.integers(2**31)))
-            env.state, clock = np.array(env.state, np.float64), 0
+            env.state = np.array(env.state, np.float64)
+            clock = 0
         rows.append(_step(env, np.array(env.state), _action(env, rng, torque)))
         clock += 1
     return _stacked(rows)
 
 
 def from_states(id: str, states: np.ndarray, seed: int = 0, torque: float = 3.0) -> Steps:
-    """One step with a random action from each of `states` [n, S]."""
-    env, rng = gymnasium.make(id).unwrapped, np.random.default_rng(seed)
+    """Return one step with a random action from each of `states` [n, S]."""
+    env = gymnasium.make(id).unwrapped
+    rng = np.random.default_rng(seed)
     env.reset(seed=0)
     rows = []
     for state in states:
@@ -48,7 +58,9 @@ def from_states(id: str, states: np.ndarray, seed: int = 0, torque: float = 3.0)
 
 
 def as_gymnasium(distribution: TaskDistribution, steps: Steps, dtype: torch.dtype) -> Transition:
-    """The distribution's own step from `steps`' states, in its one task (it must have usual physics only)."""
+    """Return the distribution's own step from `steps`' states, in its one task (it must have usual
+    physics only).
+    """
     tasks: Tasks = distribution.sample(1, "train", 0)[[0] * len(steps.state)].to("cpu", dtype)
     action = steps.action.to(dtype) if steps.action.is_floating_point() else steps.action
     return distribution.step(tasks, steps.state.to(dtype), action, torch_generator(0, "noise"))
@@ -63,7 +75,14 @@ def _action(env: Any, rng: np.random.Generator, torque: float) -> Any:
 def _step(env: Any, state: np.ndarray, action: Any) -> tuple[Any, ...]:
     env.state = state.copy()
     observation, reward, terminated, _, _ = env.step(action)
-    return state, action, np.array(env.state, np.float64), np.asarray(observation, np.float64), float(reward), terminated
+    return (
+        state,
+        action,
+        np.array(env.state, np.float64),
+        np.asarray(observation, np.float64),
+        float(reward),
+        terminated,
+    )
 
 
 def _stacked(rows: list[tuple[Any, ...]]) -> Steps:

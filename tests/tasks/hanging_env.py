@@ -1,4 +1,6 @@
-"""An environment that hangs or fails where its task says, in a module without PyTorch so that worker processes start fast."""
+"""An environment that hangs or fails where its task says, in a module without PyTorch so that
+worker processes start fast.
+"""
 
 import time
 
@@ -7,7 +9,9 @@ import numpy as np
 
 
 class Hanging(gym.Env):
-    """The task names where it sleeps or raises, and for how many seconds it sleeps before it raises."""
+    """The task names where it sleeps or raises, and for how many seconds it sleeps before it
+    raises.
+    """
 
     observation_space = action_space = gym.spaces.Discrete(2)
     render_mode = "rgb_array"

@@ -1,4 +1,6 @@
-"""The reward and done rules that stable-retro ships with the Sonic games, run on made-up memory values, without a ROM."""
+"""The reward and done rules that stable-retro ships with the Sonic games, run on made-up memory
+values, without a ROM.
+"""
 
 import gzip
 import json
@@ -9,12 +11,15 @@ import stable_retro
 
 
 def game_file(game, name):
-    """The path of one of stable-retro's files of a game."""
+    """Return the path of one of stable-retro's files of a game."""
     return Path(stable_retro.data.get_file_path(game, name, stable_retro.data.Integrations.ALL))
 
 
 class Script:
-    """A game's `script.lua`; `data` are the game's values, and `scenario.frame` counts the frames of the episode."""
+    """A game's `script.lua`.
+
+    `data` are the game's values, and `scenario.frame` counts the frames of the episode.
+    """
 
     def __init__(self, game, **values):
         self.lua = lupa.LuaRuntime()
@@ -41,13 +46,15 @@ class Script:
 
 
 def memory_at_start(game, state):
-    """What the values of a game's `data.json` are in one of its saved states.
+    """Return what the values of a game's `data.json` are in one of its saved states.
 
-    The Genesis core's states begin with 16 letters, then hold the 64 KB of work memory, from address 0xFF0000, two bytes swapped.
+    The Genesis core's states begin with 16 letters, then hold the 64 KB of work memory, from
+    address 0xFF0000, two bytes swapped.
     """
     saved = gzip.decompress(game_file(game, f"{state}.state").read_bytes())
     assert saved[:16] == b"GENPLUS-GX 1.7.5"
-    memory, values = saved[16 : 16 + 65536], {}
+    memory = saved[16 : 16 + 65536]
+    values = {}
     for name, place in json.loads(game_file(game, "data.json").read_text())["info"].items():
         order, sign, length = place["type"]
         at = place["address"] - 0xFF0000

@@ -1,4 +1,6 @@
-"""A small Gymnasium environment for tests, in a module without PyTorch so that worker processes start fast."""
+"""A small Gymnasium environment for tests, in a module without PyTorch so that worker processes
+start fast.
+"""
 
 import os
 import signal
@@ -10,17 +12,24 @@ import numpy as np
 
 
 class NoisyWalk(gym.Env):
-    """A walk with noise in observations, rewards and ends; the task is its drift, or the name of a fault."""
+    """A walk with noise in observations, rewards and ends.
+
+    The task is its drift, or the name of a fault.
+    """
 
     observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float64)
     action_space = gym.spaces.Discrete(2)
 
     def __init__(self, task):
-        self.task, self.drift, self.position, self.t = task, float(task) if isinstance(task, int | float) else 0.0, 0.0, 0
+        self.task = task
+        self.drift = float(task) if isinstance(task, int | float) else 0.0
+        self.position = 0.0
+        self.t = 0
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.position, self.t = self.np_random.normal(), 0
+        self.position = self.np_random.normal()
+        self.t = 0
         return self.observation(), {}
 
     def step(self, action):
@@ -28,7 +37,13 @@ class NoisyWalk(gym.Env):
         self.position += self.drift + (1 if action else -1) + self.np_random.normal()
         if self.t == 2 and isinstance(self.task, str):
             return self.fault()
-        return self.observation(), self.position, bool(self.np_random.random() < 0.2), False, {"success": self.position > 0}
+        return (
+            self.observation(),
+            self.position,
+            bool(self.np_random.random() < 0.2),
+            False,
+            {"success": self.position > 0},
+        )
 
     def observation(self):
         return np.array([self.position, self.drift])
@@ -72,7 +87,13 @@ class Report(gym.Env):
 
             threads = torch.get_num_threads()
         pid = os.getpid() % 2**20  # float32 holds it exactly
-        return np.array([pid, threads, "torch" in sys.modules, os.environ.get("GOMP_SPINCOUNT") == "1000"], np.float32), {}
+        return (
+            np.array(
+                [pid, threads, "torch" in sys.modules, os.environ.get("GOMP_SPINCOUNT") == "1000"],
+                np.float32,
+            ),
+            {},
+        )
 
     def step(self, action):
         return self.reset()[0], 0.0, False, False, {}

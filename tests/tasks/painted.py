@@ -7,10 +7,12 @@ import numpy as np
 class Painted(gym.Env):
     """Draws its task and the number of its steps."""
 
-    observation_space, action_space = gym.spaces.Discrete(1), gym.spaces.Discrete(2)
+    observation_space = gym.spaces.Discrete(1)
+    action_space = gym.spaces.Discrete(2)
 
     def __init__(self, task):
-        self.task, self.render_mode = task, None if task < 0 else "rgb_array"
+        self.task = task
+        self.render_mode = None if task < 0 else "rgb_array"
 
     def reset(self, *, seed=None, options=None):
         self.steps = 0

@@ -8,13 +8,17 @@ import stable_retro
 
 from tests.tasks.lua_scripts import game_file
 
-S1, S2, S3K = "SonicTheHedgehog-Genesis-v0", "SonicTheHedgehog2-Genesis-v0", "SonicAndKnuckles3-Genesis-v0"
+S1 = "SonicTheHedgehog-Genesis-v0"
+S2 = "SonicTheHedgehog2-Genesis-v0"
+S3K = "SonicAndKnuckles3-Genesis-v0"
 CUSTOM = "SonicTheHedgehogCustomKevin-Genesis"
 AIRSTRIKER = "Airstriker-Genesis-v0"
 
 
 def rom(game):
-    """A ROM as long as a Genesis header, whose title is its own game's name, but for the one that stable-retro ships."""
+    """Return a ROM as long as a Genesis header, whose title is its own game's name, but for the one
+    that stable-retro ships.
+    """
     if game == AIRSTRIKER:
         return game_file(game, "rom.md").read_bytes()
     return bytes(256) + b"SEGA" + bytes(76) + f"{game:48}".encode() + bytes(128)
@@ -25,17 +29,35 @@ def sha1(data):
 
 
 def delta(source, end):
-    """VCDIFF of a file that is `source`, but for its end: copy, then add; with xdelta3's checksum."""
+    """VCDIFF of a file that is `source`, but for its end.
+
+    Copy, then add; with xdelta3's checksum.
+    """
     target = source[: -len(end)] + end
-    size, kept = len(source), len(source) - len(end)
+    size = len(source)
+    kept = len(source) - len(end)
     number = lambda n: bytes([n >> 7 | 128, n & 127])  # noqa: E731
     codes = bytes([19]) + number(kept) + bytes([1]) + number(len(end))
-    body = number(size) + b"\x00" + bytes([len(end), len(codes), 1]) + zlib.adler32(target).to_bytes(4) + end + codes + b"\x00"
-    return b"\xd6\xc3\xc4\x00\x00" + b"\x05" + number(size) + b"\x00" + number(len(body)) + body, target
+    body = (
+        number(size)
+        + b"\x00"
+        + bytes([len(end), len(codes), 1])
+        + zlib.adler32(target).to_bytes(4)
+        + end
+        + codes
+        + b"\x00"
+    )
+    return (
+        b"\xd6\xc3\xc4\x00\x00" + b"\x05" + number(size) + b"\x00" + number(len(body)) + body,
+        target,
+    )
 
 
 def make_tree(folder, monkeypatch):
-    """Let stable-retro look for its games in `folder`: the three of Sonic, one of the contest's, and Airstriker, with no ROM of Sonic's."""
+    """Let stable-retro look for its games in `folder`.
+
+    The three of Sonic, one of the contest's, and Airstriker, with no ROM of Sonic's.
+    """
     real = {game: game_file(game, "rom.sha").parent for game in (S1, S2, S3K, CUSTOM, AIRSTRIKER)}
     for game, source in real.items():
         place = folder / ("contrib" if game == CUSTOM else "stable") / game

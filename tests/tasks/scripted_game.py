@@ -1,11 +1,15 @@
-"""A game that shows, pays and ends as a script says, and notes what it was told; without PyTorch, so that workers start fast."""
+"""A game that shows, pays and ends as a script says, and notes what it was told.
+
+Without PyTorch, so that workers start fast.
+"""
 
 import gymnasium as gym
 import numpy as np
 
 
 class ScriptedGame(gym.Env):
-    """Frame t shows `pictures[t]` (the last one again after the end of the list), pays `rewards[t]`, and ends where `end` says.
+    """Frame t shows `pictures[t]` (the last one again after the end of the list), pays
+    `rewards[t]`, and ends where `end` says.
 
     Attributes:
         actions: given since the last reset.
@@ -15,7 +19,9 @@ class ScriptedGame(gym.Env):
 
     def __init__(self, pictures, rewards=(), end=None, truncates=False):
         self.pictures = [np.asarray(picture, np.uint8) for picture in pictures]
-        self.rewards, self.end, self.truncates = list(rewards), end, truncates
+        self.rewards = list(rewards)
+        self.end = end
+        self.truncates = truncates
         self.observation_space = gym.spaces.Box(0, 255, self.pictures[0].shape, np.uint8)
         self.actions: list = []
 
@@ -29,4 +35,10 @@ class ScriptedGame(gym.Env):
         t = len(self.actions)
         reward = self.rewards[t - 1] if t <= len(self.rewards) else 0.0
         over = t == self.end
-        return self.pictures[min(t, len(self.pictures) - 1)], reward, over and not self.truncates, over and self.truncates, {"frame": t}
+        return (
+            self.pictures[min(t, len(self.pictures) - 1)],
+            reward,
+            over and not self.truncates,
+            over and self.truncates,
+            {"frame": t},
+        )

@@ -38,10 +38,15 @@ class Spy(gym.Env):
 
 
 def in_order(distribution, rows):
-    """A source in which row i's j-th task is the train list's entry rows[i][j]."""
+    """Return a source in which row i's j-th task is the train list's entry rows[i][j]."""
 
     def source(asking, counts):
         tasks = distribution.sample(1, "train", 0)[[0] * len(asking)]
-        return type(tasks)(tasks.split, torch.tensor([rows[i][j] for i, j in zip(asking.tolist(), counts.tolist(), strict=True)]))
+        return type(tasks)(
+            tasks.split,
+            torch.tensor(
+                [rows[i][j] for i, j in zip(asking.tolist(), counts.tolist(), strict=True)]
+            ),
+        )
 
     return source

@@ -1,4 +1,6 @@
-"""Environments that do exactly as they are told, in a module without PyTorch so that worker processes start fast."""
+"""Environments that do exactly as they are told, in a module without PyTorch so that worker
+processes start fast.
+"""
 
 import gymnasium as gym
 import numpy as np
@@ -7,11 +9,25 @@ TWO = gym.spaces.Discrete(2)
 
 
 class Told(gym.Env):
-    """Shows `observation` and answers each step by it, `reward`, `terminated`, `truncated` and `info`."""
+    """Shows `observation` and answers each step by it, `reward`, `terminated`, `truncated` and
+    `info`.
+    """
 
-    def __init__(self, task, space=TWO, observation=0, reward=1.0, terminated=False, truncated=False, info=None):
-        self.task, self.observation_space, self.action_space = task, space, TWO
-        self.observation, self.answer = observation, (reward, terminated, truncated, {} if info is None else info)
+    def __init__(
+        self,
+        task,
+        space=TWO,
+        observation=0,
+        reward=1.0,
+        terminated=False,
+        truncated=False,
+        info=None,
+    ):
+        self.task = task
+        self.observation_space = space
+        self.action_space = TWO
+        self.observation = observation
+        self.answer = (reward, terminated, truncated, {} if info is None else info)
 
     def reset(self, *, seed=None, options=None):
         return self.observation, {}
@@ -21,18 +37,25 @@ class Told(gym.Env):
 
 
 class Strict(gym.Env):
-    """Raises an error when it gets an action that isn't one of its space's own values, in its own type."""
+    """Raises an error when it gets an action that isn't one of its space's own values, in its own
+    type.
+    """
 
     observation_space = TWO
 
     def __init__(self, task, space):
-        self.task, self.action_space = task, space
+        self.task = task
+        self.action_space = space
 
     def reset(self, *, seed=None, options=None):
         return 0, {}
 
     def step(self, action):
-        if not isinstance(action, np.ndarray | np.generic) or action.dtype != self.action_space.dtype or action not in self.action_space:
+        if (
+            not isinstance(action, np.ndarray | np.generic)
+            or action.dtype != self.action_space.dtype
+            or action not in self.action_space
+        ):
             raise AssertionError(f"{action!r} is not in {self.action_space}")
         return 0, 0.1, False, False, {}
 
@@ -44,7 +67,8 @@ class Counted(gym.Env):
     action_space = TWO
 
     def __init__(self, task):
-        self.task, self.clock = task, 0
+        self.task = task
+        self.clock = 0
 
     def reset(self, *, seed=None, options=None):
         self.clock = 0

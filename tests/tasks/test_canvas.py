@@ -5,7 +5,7 @@ from metarl.tasks.canvas import BLACK, BLUE, VERMILLION, WHITE, Canvas, time_col
 
 
 def covered(canvas: Canvas) -> float:
-    """The area that was painted black, in pixels: edges count by their share."""
+    """Return the area that was painted black, in pixels: edges count by their share."""
     return float(((255 - canvas.pixels[..., 0]) / (255 - BLACK[0])).sum())
 
 
@@ -25,9 +25,13 @@ def test_y_goes_up_and_x_to_the_right():
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (0.3, -0.4)])
 def test_areas_are_those_of_geometry_wherever_pixels_lie(place):
-    disc, square, line = Canvas(100, 100), Canvas(100, 100), Canvas(100, 100)
+    disc = Canvas(100, 100)
+    square = Canvas(100, 100)
+    line = Canvas(100, 100)
     disc.disc(place, 20.0, BLACK)
-    square.polygon([(place[0] + x, place[1] + y) for x, y in ((-10, 0), (0, 10), (10, 0), (0, -10))], BLACK)
+    square.polygon(
+        [(place[0] + x, place[1] + y) for x, y in ((-10, 0), (0, 10), (10, 0), (0, -10))], BLACK
+    )
     line.line([(place[0] - 15, place[1]), (place[0] + 15, place[1])], 6.0, BLACK)
     assert covered(disc) == pytest.approx(np.pi * 400, rel=0.005)
     assert covered(square) == pytest.approx(200, rel=0.01)
@@ -36,7 +40,8 @@ def test_areas_are_those_of_geometry_wherever_pixels_lie(place):
 
 def test_a_polygon_may_turn_either_way():
     corners = [(-5.0, -5.0), (5.0, -5.0), (0.0, 5.0)]
-    one, other = Canvas(20, 20), Canvas(20, 20)
+    one = Canvas(20, 20)
+    other = Canvas(20, 20)
     one.polygon(corners, BLACK)
     other.polygon(corners[::-1], BLACK)
     np.testing.assert_array_equal(one.picture(), other.picture())

@@ -1,4 +1,7 @@
-"""A split to choose settings by: of its own tasks, beside train and test, which it leaves where they are."""
+"""A split to choose settings by.
+
+Of its own tasks, beside train and test, which it leaves where they are.
+"""
 
 import pytest
 
@@ -6,7 +9,15 @@ import metarl
 from metarl.core.registry import DISTRIBUTIONS
 from metarl.tasks.mazes.layouts import maze_bits
 
-SLOW = ("Airstriker-v0", "AtariFlavours-v0", "CoinRun-v0", "MetaWorldML1-v0", "MetaWorldML10-v0", "MetaWorldML45-v0", "Sonic-v0")
+SLOW = (
+    "Airstriker-v0",
+    "AtariFlavours-v0",
+    "CoinRun-v0",
+    "MetaWorldML1-v0",
+    "MetaWorldML10-v0",
+    "MetaWorldML45-v0",
+    "Sonic-v0",
+)
 OFFERING = {
     "Acrobot-v0", "AntDirection-0to360-h200-v0", "AntGoal-radius3-h200-v0", "AntPhysics-v0", "BernoulliBandit-v0", "CartPole-v0",
     "GaussianBandit-v0", "GridMaze-v0", "HalfCheetahPhysics-v0", "HalfCheetahVelocity-0to2-h200-v0", "HalfCheetahVelocity-0to3-h200-v0",
@@ -26,18 +37,25 @@ TRAIN_AND_TEST = {  # fingerprints of 5 tasks with seed 3, from before there was
 }
 
 
-@pytest.mark.parametrize("id", [id for id in (*DISTRIBUTIONS, "SineRegression-v0") if id not in SLOW])
+@pytest.mark.parametrize(
+    "id", [id for id in (*DISTRIBUTIONS, "SineRegression-v0") if id not in SLOW]
+)
 def test_families_without_end_have_a_validation_split(id):
     family = metarl.make(id)
     assert ("validation" in family.splits) == (id in OFFERING)
     if id in OFFERING:
-        prints = {family.sample(5, split, 3).fingerprint for split in ("train", "test", "validation")}
+        prints = {
+            family.sample(5, split, 3).fingerprint for split in ("train", "test", "validation")
+        }
         assert len(prints) == 3
 
 
 def test_mazes_for_validation_are_in_no_other_split():
     family = metarl.make("GridMaze-v0", size=4, train_mazes=0, test_mazes=300)
-    seen = [set(maze_bits(family.sample(600, split, 1)).tolist()) for split in ("train", "test", "validation")]
+    seen = [
+        set(maze_bits(family.sample(600, split, 1)).tolist())
+        for split in ("train", "test", "validation")
+    ]
     assert len(seen[2]) > 500
     assert not seen[2] & (seen[0] | seen[1])
     assert "validation" not in metarl.make("GridMaze-v0", size=3).splits
@@ -46,11 +64,17 @@ def test_mazes_for_validation_are_in_no_other_split():
 
 
 def test_agents_are_scored_on_it():
-    bandit, budget = metarl.make("BernoulliBandit-v0"), metarl.Episodes(3)
-    result = metarl.evaluate(metarl.make_agent("random", bandit, budget), bandit, "validation", 4, 0, budget)
+    bandit = metarl.make("BernoulliBandit-v0")
+    budget = metarl.Episodes(3)
+    result = metarl.evaluate(
+        metarl.make_agent("random", bandit, budget), bandit, "validation", 4, 0, budget
+    )
     assert result.split == "validation"
 
 
 @pytest.mark.parametrize("id", TRAIN_AND_TEST)
 def test_train_and_test_are_where_they_were(id):
-    assert tuple(metarl.make(id).sample(5, split, 3).fingerprint for split in ("train", "test")) == TRAIN_AND_TEST[id]
+    assert (
+        tuple(metarl.make(id).sample(5, split, 3).fingerprint for split in ("train", "test"))
+        == TRAIN_AND_TEST[id]
+    )

@@ -1,4 +1,7 @@
-"""Worker processes that die: their episodes are cut, others play on, and what dies again and again is named."""
+"""Worker processes that die.
+
+Their episodes are cut, others play on, and what dies again and again is named.
+"""
 
 import os
 import signal
@@ -40,14 +43,28 @@ def actions(t: int, rows: int) -> torch.Tensor:
     return torch.randint(2, (rows,), generator=torch.Generator().manual_seed(t))
 
 
-@pytest.mark.parametrize(("fault", "cause"), [("segfault", "was killed by SIGSEGV"), ("exit", "exited with status 7")])
+@pytest.mark.parametrize(
+    ("fault", "cause"), [("segfault", "was killed by SIGSEGV"), ("exit", "exited with status 7")]
+)
 def test_what_dies_again_and_again_is_named_with_task_row_and_step(fault, cause, capfd):
     before = leftovers()
     pool = opened(spec(0.0, fault), 4, 2, index=[0, 0, 1, 0])
-    who = rf"worker process 1 \(rows 2 to 3\) {cause} while it played train task 1 \('{fault}'\) in row 2, at step 2 of its episode\."
+    who = (
+        rf"worker process 1 \(rows 2 to 3\) {cause} while it played train task 1 \('{fault}'\) in"
+        r" row 2, at step 2 of its episode\."
+    )
     with (
-        pytest.warns(RuntimeWarning, match=rf"{who} The episodes of its rows are cut there, and a new worker plays on\.") as said,
-        pytest.raises(PlugInError, match=rf"{who} That was death 3 there without a finished episode; mend the task or leave it out\."),
+        pytest.warns(
+            RuntimeWarning,
+            match=rf"{who} The episodes of its rows are cut there, and a new worker plays on\.",
+        ) as said,
+        pytest.raises(
+            PlugInError,
+            match=(
+                rf"{who} That was death 3 there without a finished episode; mend the task or leave"
+                r" it out\."
+            ),
+        ),
     ):
         play(pool, 20)
     assert len(said) == MOST_DEATHS - 1
@@ -65,7 +82,11 @@ def test_episodes_of_a_killed_worker_are_cut_and_those_of_others_go_on():
     kill(killed, 1)
     seen = killed.arrays.observation[2:].copy()
     with pytest.warns(
-        RuntimeWarning, match=r"worker process 1 \(rows 2 to 3\) was killed by SIGKILL between .* held train task 2 \(1\.0\)\."
+        RuntimeWarning,
+        match=(
+            r"worker process 1 \(rows 2 to 3\) was killed by SIGKILL between .* held train task 2"
+            r" \(1\.0\)\."
+        ),
     ):
         killed.step()
     still.step()
@@ -75,13 +96,17 @@ def test_episodes_of_a_killed_worker_are_cut_and_those_of_others_go_on():
     assert arrays.reward[2:].tolist() == [0.0, 0.0]
     assert (arrays.observation[2:] == seen).all()
     for name in ("observation", "reward", "terminated", "truncated"):
-        assert (getattr(arrays, name)[:2] == getattr(still.arrays, name)[:2]).all(), "the other worker's rows don't notice"
+        assert (getattr(arrays, name)[:2] == getattr(still.arrays, name)[:2]).all(), (
+            "the other worker's rows don't notice"
+        )
     for pool in (still, killed):
         pool.arrays.begin[:] = [False, False, True, True]
         pool.arrays.seed[:] = 7
         pool.reset()
         pool.step()
-    assert (arrays.observation[2:] == still.arrays.observation[2:]).all(), "the new worker plays as any"
+    assert (arrays.observation[2:] == still.arrays.observation[2:]).all(), (
+        "the new worker plays as any"
+    )
     assert not arrays.truncated.any()
     for pool in (still, killed):
         pool.close()
@@ -107,8 +132,14 @@ def test_an_environment_that_dies_at_its_start_is_named(when):
     pool = WorkerPool(spec("never", when, kind=Dies), 2, 2)
     pool.arrays.wanted[:] = pool.arrays.begin[:] = True
     pool.arrays.index[:] = [0, 1]
-    name = rf"worker process 1 \(rows 1 to 1\) was killed by SIGKILL while it played train task 1 \('{when}'\) in row 1, at step 0"
-    with pytest.warns(RuntimeWarning), pytest.raises(PlugInError, match=rf"{name} of its episode\. That was death 3"):
+    name = (
+        r"worker process 1 \(rows 1 to 1\) was killed by SIGKILL while it played train task 1"
+        rf" \('{when}'\) in row 1, at step 0"
+    )
+    with (
+        pytest.warns(RuntimeWarning),
+        pytest.raises(PlugInError, match=rf"{name} of its episode\. That was death 3"),
+    ):
         pool.reset()
     assert all(gone(pid) for pid in pids(pool))
 
@@ -129,33 +160,50 @@ def test_deaths_are_forgotten_once_an_episode_is_finished():
             pool.step()
         pool.reset()
     kill(pool, 0)
-    with pytest.raises(PlugInError, match=r"was killed by SIGKILL between steps .* That was death 3"):
+    with pytest.raises(
+        PlugInError, match=r"was killed by SIGKILL between steps .* That was death 3"
+    ):
         pool.step()
 
 
 def test_meta_episodes_go_on_after_a_death():
-    distribution = GymnasiumDistribution("NoisyWalk-v0", NoisyWalk, {"train": [0.0, 1.0]}, 50, workers=2)
+    distribution = GymnasiumDistribution(
+        "NoisyWalk-v0", NoisyWalk, {"train": [0.0, 1.0]}, 50, workers=2
+    )
     env = MetaEpisodeEnv(distribution, Episodes(2, 0), 2, torch.Generator().manual_seed(0))
     env.reset(fresh_tasks(distribution, "train", 2, 0))
     kill(env._rows.host, 0)
     with pytest.warns(RuntimeWarning, match="killed by SIGKILL"):
         step, outcome = env.step(actions(0, 2))
     assert (outcome.truncated[0], outcome.terminated[0], outcome.reward[0]) == (True, False, 0.0)
-    assert (step.prev_truncated[0], step.prev_terminated[0], step.meta_episode_start[0]) == (True, False, False)
+    assert (step.prev_truncated[0], step.prev_terminated[0], step.meta_episode_start[0]) == (
+        True,
+        False,
+        False,
+    )
     assert outcome.episode[0] == 0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         later = [env.step(actions(t, 2))[1] for t in range(1, 200)]
-    assert max(int(outcome.task[0]) for outcome in later) > 1, "further episodes and tasks are played"
+    assert max(int(outcome.task[0]) for outcome in later) > 1, (
+        "further episodes and tasks are played"
+    )
     assert not torch.stack([outcome.reward for outcome in later]).eq(0).any()
     env.close()
 
 
 def test_meta_episodes_stop_with_a_sentence_where_a_task_kills_every_worker():
-    distribution = GymnasiumDistribution("NoisyWalk-v0", NoisyWalk, {"train": [0.0], "test": ["exit"]}, 9, workers=1)
+    distribution = GymnasiumDistribution(
+        "NoisyWalk-v0", NoisyWalk, {"train": [0.0], "test": ["exit"]}, 9, workers=1
+    )
     env = MetaEpisodeEnv(distribution, Steps(20), 1, torch.Generator())
     env.reset(fresh_tasks(distribution, "test", 1, 0))
-    with pytest.warns(RuntimeWarning), pytest.raises(PlugInError, match=r"with status 7 .* test task 0 \('exit'\) in row 0, at step 2"):
+    with (
+        pytest.warns(RuntimeWarning),
+        pytest.raises(
+            PlugInError, match=r"with status 7 .* test task 0 \('exit'\) in row 0, at step 2"
+        ),
+    ):
         play_on(env, 60)
 
 
@@ -176,7 +224,13 @@ def test_an_emulator_that_is_killed_amid_play_is_started_again():
         for t in range(5):
             before = env.step(actions(t, 2))[0].observation
         kill(env._rows.host, 1)
-        with pytest.warns(RuntimeWarning, match=r"Airstriker-v0: worker process 1 .* killed by SIGKILL between .* it held train task"):
+        with pytest.warns(
+            RuntimeWarning,
+            match=(
+                r"Airstriker-v0: worker process 1 .* killed by SIGKILL between .* it held train"
+                r" task"
+            ),
+        ):
             step, outcome = env.step(actions(5, 2))
         assert outcome.truncated.tolist() == [False, True]
         assert outcome.reward[1] == 0

@@ -9,7 +9,9 @@ from tests.tasks.painted import Painted
 
 
 def rows_of(tasks, workers):
-    distribution = GymnasiumDistribution("Painted-v0", Painted, {"train": tasks, "test": [100]}, workers=workers)
+    distribution = GymnasiumDistribution(
+        "Painted-v0", Painted, {"train": tasks, "test": [100]}, workers=workers
+    )
     rows = distribution.open(len(tasks), torch_generator(0))
     drawn = distribution.sample(len(tasks), "train", 0)
     rows.reset(torch.ones(len(tasks), dtype=torch.bool), drawn)
@@ -22,7 +24,9 @@ def test_each_row_draws_its_own(workers):
     try:
         for steps in range(3):
             for row in (2, 0, 1):
-                wanted = torch.tensor([tasks[row], steps, 7], dtype=torch.uint8).expand(2 + tasks[row], 3, 3)
+                wanted = torch.tensor([tasks[row], steps, 7], dtype=torch.uint8).expand(
+                    2 + tasks[row], 3, 3
+                )
                 assert torch.equal(rows.render(row), wanted)
             rows.step(torch.zeros(3, dtype=torch.int64))
     finally:
@@ -39,5 +43,8 @@ def test_what_draws_nothing_gives_none(workers):
 
 def test_an_error_while_drawing_names_the_task():
     rows, _ = rows_of([9], 1)
-    with pytest.raises(ValueError, match="train task 0 .9., in row 0 .*raised RuntimeError while being drawn: no paint left"):
+    with pytest.raises(
+        ValueError,
+        match="train task 0 .9., in row 0 .*raised RuntimeError while being drawn: no paint left",
+    ):
         rows.render(0)

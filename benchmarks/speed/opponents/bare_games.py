@@ -1,7 +1,9 @@
-"""An opponent for `emulator_throughput.py`: bare loops of `env.step`, one in each of several processes; prints one JSON line.
+"""An opponent for `emulator_throughput.py`: bare loops of `env.step`, one in each of several
+processes; prints one JSON line.
 
-`raw` is the emulator's own environment, `wrapped` has metarl's frame skip, small grey pictures and stacks around it. Loops wait for nobody,
-or run in step: a parent sends each process a byte, waits until each has stepped once and answered with a byte, and sends the next.
+`raw` is the emulator's own environment, `wrapped` has metarl's frame skip, small grey pictures and
+stacks around it. Loops wait for nobody, or run in step: a parent sends each process a byte, waits
+until each has stepped once and answered with a byte, and sends the next.
 """
 
 import argparse
@@ -40,7 +42,7 @@ def airstriker(kind: str, number: int) -> tuple[gym.Env, list[Any]]:
 
 
 def freeway(kind: str, number: int) -> tuple[gym.Env, list[Any]]:
-    """The same for the game freeway of ale-py."""
+    """Return the same for the game freeway of ale-py."""
     from ale_py.env import AtariEnv
 
     from metarl.tasks.games.atari_flavours import FLAVOURS
@@ -49,14 +51,19 @@ def freeway(kind: str, number: int) -> tuple[gym.Env, list[Any]]:
     mode, difficulty = FLAVOURS["freeway"]["train"][number % 12]
     if kind == "wrapped":
         return MakeAtari()(Flavour("freeway", mode, difficulty)), list(range(3))
-    return AtariEnv("freeway", mode, difficulty, frameskip=1, repeat_action_probability=0.25), list(range(3))
+    return AtariEnv("freeway", mode, difficulty, frameskip=1, repeat_action_probability=0.25), list(
+        range(3)
+    )
 
 
 GAMES = {"airstriker": airstriker, "freeway": freeway}
 
 
 def player(game: str, kind: str, number: int) -> Callable[[], None]:
-    """An environment that has warmed up; each call is a step of four frames, under actions drawn beforehand."""
+    """Return an environment that has warmed up.
+
+    Each call is a step of four frames, under actions drawn beforehand.
+    """
     env, actions = GAMES[game](kind, number)
     drawn = cycle(np.random.default_rng(number).integers(len(actions), size=200).tolist())
     held = 1 if kind == "wrapped" else SKIP
@@ -77,10 +84,14 @@ def player(game: str, kind: str, number: int) -> Callable[[], None]:
 
 
 def play_freely(results: Any, ready: Barrier, seconds: float, *played: Any) -> None:
-    """What a process does that waits for nobody: it plays as long as the others, and reports its frames a second."""
+    """What a process does that waits for nobody.
+
+    It plays as long as the others, and reports its frames a second.
+    """
     step = player(*played)
     ready.wait(120)
-    steps, start = 0, time.perf_counter()
+    steps = 0
+    start = time.perf_counter()
     while time.perf_counter() - start < seconds:
         step()
         steps += 1
@@ -88,7 +99,10 @@ def play_freely(results: Any, ready: Barrier, seconds: float, *played: Any) -> N
 
 
 def play_in_step(parent: Connection, *played: Any) -> None:
-    """What a process does that is in step: a byte says that it is ready; then it steps for each that comes, and answers with one."""
+    """What a process does that is in step.
+
+    A byte says that it is ready; then it steps for each that comes, and answers with one.
+    """
     step = player(*played)
     with suppress(EOFError):  # the parent closes the pipe
         while True:
@@ -100,8 +114,12 @@ def play_in_step(parent: Connection, *played: Any) -> None:
 def freely(game: str, kind: str, processes: int, seconds: float) -> float:
     """Frames a second of all processes, the sum of theirs."""
     fresh = multiprocessing.get_context("spawn")
-    ready, results = fresh.Barrier(processes), fresh.Queue()
-    players = [fresh.Process(target=play_freely, args=(results, ready, seconds, game, kind, number)) for number in range(processes)]
+    ready = fresh.Barrier(processes)
+    results = fresh.Queue()
+    players = [
+        fresh.Process(target=play_freely, args=(results, ready, seconds, game, kind, number))
+        for number in range(processes)
+    ]
     for each in players:
         each.start()
     rate = sum(results.get(timeout=180 + seconds) for _ in players)
@@ -111,11 +129,14 @@ def freely(game: str, kind: str, processes: int, seconds: float) -> float:
 
 
 def in_step(game: str, kind: str, processes: int, seconds: float, computing: float) -> float:
-    """The same of processes in step, whose parent computes for `computing` milliseconds between two steps."""
+    """Return the same of processes in step, whose parent computes for `computing` milliseconds
+    between two steps.
+    """
     fresh = multiprocessing.get_context("spawn")
     pipes = [fresh.Pipe() for _ in range(processes)]
     players = [
-        fresh.Process(target=play_in_step, args=(theirs, game, kind, number), daemon=True) for number, (_, theirs) in enumerate(pipes)
+        fresh.Process(target=play_in_step, args=(theirs, game, kind, number), daemon=True)
+        for number, (_, theirs) in enumerate(pipes)
     ]
     for each, (_, theirs) in zip(players, pipes, strict=True):
         each.start()
@@ -123,7 +144,8 @@ def in_step(game: str, kind: str, processes: int, seconds: float, computing: flo
     connections = [ours for ours, _ in pipes]
     for connection in connections:
         connection.recv_bytes()
-    steps, start = 0, time.perf_counter()
+    steps = 0
+    start = time.perf_counter()
     while (now := time.perf_counter()) - start < seconds:
         while time.perf_counter() - now < computing / 1000:
             pass
@@ -140,7 +162,10 @@ def in_step(game: str, kind: str, processes: int, seconds: float, computing: flo
 
 
 def main() -> None:
-    """Play `--game` in `--processes` processes for `--seconds`; with `--in-step`, the parent computes for so many milliseconds (none)."""
+    """Play `--game` in `--processes` processes for `--seconds`.
+
+    With `--in-step`, the parent computes for so many milliseconds (none).
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--game", choices=tuple(GAMES), default="airstriker")
     parser.add_argument("--kind", choices=("raw", "wrapped"), default="raw")
@@ -150,7 +175,15 @@ def main() -> None:
     chosen = parser.parse_args()
     played = chosen.game, chosen.kind, chosen.processes, chosen.seconds
     rate = freely(*played) if chosen.in_step is None else in_step(*played, chosen.in_step)
-    print(json.dumps({"steps": rate * chosen.seconds, "seconds": chosen.seconds, "version": f"gymnasium {gym.__version__}"}))
+    print(
+        json.dumps(
+            {
+                "steps": rate * chosen.seconds,
+                "seconds": chosen.seconds,
+                "version": f"gymnasium {gym.__version__}",
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

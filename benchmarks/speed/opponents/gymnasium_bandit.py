@@ -1,4 +1,7 @@
-"""An opponent for `throughput.py`: Gymnasium's SyncVectorEnv over a one-pull bandit, random arms; prints one JSON line."""
+"""An opponent for `throughput.py`.
+
+Gymnasium's SyncVectorEnv over a one-pull bandit, random arms; prints one JSON line.
+"""
 
 import argparse
 import json
@@ -18,7 +21,9 @@ class Bandit(gym.Env):
         self.action_space = gym.spaces.Discrete(arms)
         self.means = np.random.default_rng(0).random(arms)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[int, dict[str, Any]]:
         super().reset(seed=seed)
         return 0, {}
 
@@ -34,14 +39,25 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     chosen = parser.parse_args()
     same_step = gym.vector.AutoresetMode.SAME_STEP
-    envs = gym.vector.SyncVectorEnv([lambda: Bandit(chosen.arms)] * chosen.tasks, autoreset_mode=same_step)
+    envs = gym.vector.SyncVectorEnv(
+        [lambda: Bandit(chosen.arms)] * chosen.tasks, autoreset_mode=same_step
+    )
     envs.reset(seed=0)
     actions = np.random.default_rng(1).integers(chosen.arms, size=chosen.tasks)
-    steps, start = 0, time.perf_counter()
+    steps = 0
+    start = time.perf_counter()
     while time.perf_counter() - start < chosen.seconds:
         envs.step(actions)
         steps += chosen.tasks
-    print(json.dumps({"steps": steps, "seconds": time.perf_counter() - start, "version": f"gymnasium {gym.__version__}"}))
+    print(
+        json.dumps(
+            {
+                "steps": steps,
+                "seconds": time.perf_counter() - start,
+                "version": f"gymnasium {gym.__version__}",
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

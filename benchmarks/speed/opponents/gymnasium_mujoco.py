@@ -1,4 +1,7 @@
-"""An opponent for `mujoco_throughput.py`: Gymnasium's vector environments of its own MuJoCo tasks; prints one JSON line."""
+"""An opponent for `mujoco_throughput.py`.
+
+Gymnasium's vector environments of its own MuJoCo tasks; prints one JSON line.
+"""
 
 import argparse
 import json
@@ -10,7 +13,9 @@ import numpy as np
 
 
 def main() -> None:
-    """Step `--envs` environments of `--id` for `--seconds` under one batch of random actions, drawn beforehand."""
+    """Step `--envs` environments of `--id` for `--seconds` under one batch of random actions, drawn
+    beforehand.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--id", default="HalfCheetah-v5")
     parser.add_argument("--kind", choices=("sync", "async"), default="sync")
@@ -27,13 +32,22 @@ def main() -> None:
     actions = [envs.action_space.sample() for _ in range(50)]
     for action in actions[:10]:
         envs.step(action)
-    steps, start = 0, time.perf_counter()
+    steps = 0
+    start = time.perf_counter()
     while time.perf_counter() - start < chosen.seconds:
         envs.step(actions[(steps // chosen.envs) % len(actions)])
         steps += chosen.envs
     took = time.perf_counter() - start
     envs.close()
-    print(json.dumps({"steps": steps, "seconds": took, "version": f"gymnasium {gym.__version__}, numpy {np.__version__}"}))
+    print(
+        json.dumps(
+            {
+                "steps": steps,
+                "seconds": took,
+                "version": f"gymnasium {gym.__version__}, numpy {np.__version__}",
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""learn2learn's MAML for `initialisation_speed.py`: it adapts a clone to each task in turn, as its examples do; prints one JSON line.
+"""learn2learn's MAML for `initialisation_speed.py`: it adapts a clone to each task in turn, as its
+examples do; prints one JSON line.
 
 L2LENV/bin/python benchmarks/opponents/learn2learn_maml.py --model sine --order second --seconds 3
 """
@@ -17,14 +18,16 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 
 def sine() -> tuple[nn.Module, list[Tensor]]:
-    """A perceptron, and tasks: 10 points of sines to adapt to and 50 to be scored on."""
+    """Return a perceptron, and tasks: 10 points of sines to adapt to and 50 to be scored on."""
     x = [torch.rand(32, m, 1) * 10 - 5 for m in (10, 50)]
-    network = nn.Sequential(nn.Linear(1, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
+    network = nn.Sequential(
+        nn.Linear(1, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1)
+    )
     return network, [x[0], x[0].sin(), x[1], x[1].sin()]
 
 
 def images(channels: int) -> tuple[nn.Module, list[Tensor]]:
-    """The Omniglot network, and tasks: one image of each of five classes, twice."""
+    """Return the Omniglot network, and tasks: one image of each of five classes, twice."""
     layers: list[nn.Module] = []
     for i in range(4):
         convolution = nn.Conv2d(channels if i else 1, channels, 3, 2, 1)
@@ -42,7 +45,9 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=2.0)
     chosen = parser.parse_args()
-    network, (x, y, query_x, query_y) = sine() if chosen.model == "sine" else images(chosen.channels)
+    network, (x, y, query_x, query_y) = (
+        sine() if chosen.model == "sine" else images(chosen.channels)
+    )
     loss = mse_loss if chosen.model == "sine" else cross_entropy
     maml = learn2learn.algorithms.MAML(network, lr=0.02, first_order=chosen.order == "first")
     optimizer = torch.optim.Adam(maml.parameters(), 1e-3)
@@ -57,12 +62,18 @@ def main() -> None:
         optimizer.step()
 
     update()
-    updates, wall, start = 0, time.perf_counter(), time.process_time()
+    updates = 0
+    wall = time.perf_counter()
+    start = time.process_time()
     while time.process_time() - start < chosen.seconds:
         update()
         updates += 1
     seconds = {"seconds": time.process_time() - start, "wall_seconds": time.perf_counter() - wall}
-    print(json.dumps({"updates": updates, **seconds, "version": f"learn2learn {version('learn2learn')}"}))
+    print(
+        json.dumps(
+            {"updates": updates, **seconds, "version": f"learn2learn {version('learn2learn')}"}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """metarl's own side of `throughput.py`, started as a user would start it; prints one JSON line.
 
-Subjects: `rl2` (collect and update), `plain` (the same with PyTorch's own GRU), `environment` (MetaEpisodeEnv alone), `matmul`
+Subjects: `rl2` (collect and update), `plain` (the same with PyTorch's own GRU), `environment`
+    (MetaEpisodeEnv alone), `matmul`
 (float32 matrix products), `spin` (a competing process: NumPy on one core until it is killed).
 """
 
@@ -33,7 +34,8 @@ class PlainGRU(nn.Module):
 
     def __init__(self, inputs: int, hidden_size: int):
         super().__init__()
-        self.size, self.layer = hidden_size, nn.GRU(inputs, hidden_size)
+        self.size = hidden_size
+        self.layer = nn.GRU(inputs, hidden_size)
 
     def initial_state(self, batch_size: int) -> Tensor:
         return torch.zeros(batch_size, self.size)
@@ -51,19 +53,31 @@ def plain_policy(hidden_size: int) -> Callable[[TaskDistribution, int], nn.Modul
 
     def build(distribution: TaskDistribution, max_steps: int) -> nn.Module:
         spaces = distribution.observation_space, distribution.action_space
-        policy = Policy(*spaces, NetworkConfig(hidden_size=hidden_size), max_steps, torch_generator(0))
+        policy = Policy(
+            *spaces, NetworkConfig(hidden_size=hidden_size), max_steps, torch_generator(0)
+        )
         policy.core = PlainGRU(policy.inputs.size, hidden_size)
         return policy
 
     return build
 
 
-def training(tasks: int, arms: int, pulls: int, hidden_size: int, processes: int, plain: bool) -> Callable[[], int]:
-    """One iteration of RL²; returns its steps."""
+def training(
+    tasks: int, arms: int, pulls: int, hidden_size: int, processes: int, plain: bool
+) -> Callable[[], int]:
+    """Return one iteration of RL²; returns its steps."""
     config = RL2Config(
-        episodes=pulls, num_envs=tasks, iterations=10_000, processes=processes, network=NetworkConfig(hidden_size=hidden_size)
+        episodes=pulls,
+        num_envs=tasks,
+        iterations=10_000,
+        processes=processes,
+        network=NetworkConfig(hidden_size=hidden_size),
     )
-    learner = RL2(config, make("BernoulliBandit-v0", arms=arms), make_policy=plain_policy(hidden_size) if plain else None)
+    learner = RL2(
+        config,
+        make("BernoulliBandit-v0", arms=arms),
+        make_policy=plain_policy(hidden_size) if plain else None,
+    )
 
     def iteration() -> int:
         learner.update()
@@ -73,7 +87,10 @@ def training(tasks: int, arms: int, pulls: int, hidden_size: int, processes: int
 
 
 def stepping(tasks: int, arms: int, pulls: int) -> Callable[[], int]:
-    """Whole meta-episodes of MetaEpisodeEnv with fresh tasks after each; arms are drawn beforehand."""
+    """Whole meta-episodes of MetaEpisodeEnv with fresh tasks after each.
+
+    Arms are drawn beforehand.
+    """
     distribution = make("BernoulliBandit-v0", arms=arms)
     env = MetaEpisodeEnv(distribution, Episodes(pulls), tasks, torch_generator(0), refill=True)
     env.reset(fresh_tasks(distribution, "train", tasks, 0))
@@ -88,8 +105,12 @@ def stepping(tasks: int, arms: int, pulls: int) -> Callable[[], int]:
 
 
 def product(size: int = 2048) -> Callable[[], int]:
-    """Float32 matrix products by the fastest of PyTorch's libraries; "steps" are floating-point operations."""
-    left, right = torch.rand(size, size), torch.rand(size, size)
+    """Float32 matrix products by the fastest of PyTorch's libraries.
+
+    "steps" are floating-point operations.
+    """
+    left = torch.rand(size, size)
+    right = torch.rand(size, size)
 
     @fast_matmul()
     def multiply() -> int:
@@ -109,8 +130,16 @@ def spin() -> None:
 def main() -> None:
     """Time `--subject` for `--seconds` after two rounds to warm up."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--subject", choices=("rl2", "plain", "environment", "matmul", "spin"), default="rl2")
-    for name, default in (("hidden_size", 64), ("tasks", 4096), ("arms", 5), ("pulls", 10), ("processes", 2)):
+    parser.add_argument(
+        "--subject", choices=("rl2", "plain", "environment", "matmul", "spin"), default="rl2"
+    )
+    for name, default in (
+        ("hidden_size", 64),
+        ("tasks", 4096),
+        ("arms", 5),
+        ("pulls", 10),
+        ("processes", 2),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=6.0)
     chosen = parser.parse_args()
@@ -124,10 +153,19 @@ def main() -> None:
         "matmul": product,
     }[chosen.subject]()
     work(), work()
-    steps, start = 0, time.perf_counter()
+    steps = 0
+    start = time.perf_counter()
     while time.perf_counter() - start < chosen.seconds:
         steps += work()
-    print(json.dumps({"steps": steps, "seconds": time.perf_counter() - start, "version": f"metarl {metarl.__version__}"}))
+    print(
+        json.dumps(
+            {
+                "steps": steps,
+                "seconds": time.perf_counter() - start,
+                "version": f"metarl {metarl.__version__}",
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""metarl's own side of `emulator_throughput.py`, started as a user would start it; prints one JSON line."""
+"""metarl's own side of `emulator_throughput.py`, started as a user would start it.
+
+Prints one JSON line.
+"""
 
 import metarl
 
@@ -19,26 +22,34 @@ from metarl.envs.meta_episode import MetaEpisodeEnv
 
 
 def main() -> None:
-    """Play training tasks in `--processes` rows, a worker each, for `--seconds`, under actions drawn beforehand; counts frames."""
+    """Play training tasks in `--processes` rows, a worker each, for `--seconds`, under actions
+    drawn beforehand; counts frames.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--id", default="Airstriker-v0")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2.0)
     chosen = parser.parse_args()
-    distribution, rows = make(chosen.id), chosen.processes
+    distribution = make(chosen.id)
+    rows = chosen.processes
     distribution.workers = rows
     env = MetaEpisodeEnv(distribution, Episodes(2), rows, torch_generator(0))
     env.reset(fresh_tasks(distribution, "train", rows, 0))
     actions = actions_for(distribution, 200, rows, 1)
     for action in actions[:10]:
         env.step(action)
-    steps, start = 0, time.perf_counter()
+    steps = 0
+    start = time.perf_counter()
     while time.perf_counter() - start < chosen.seconds:
         env.step(actions[steps % len(actions)])
         steps += 1
     took = time.perf_counter() - start
     env.close()
-    print(json.dumps({"steps": 4 * steps * rows, "seconds": took, "version": f"metarl {metarl.__version__}"}))
+    print(
+        json.dumps(
+            {"steps": 4 * steps * rows, "seconds": took, "version": f"metarl {metarl.__version__}"}
+        )
+    )
 
 
 if __name__ == "__main__":

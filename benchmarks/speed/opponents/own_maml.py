@@ -1,4 +1,7 @@
-"""metarl's own side of `initialisation_speed.py`: the meta-updates that `learn2learn_maml.py` makes; prints one JSON line."""
+"""metarl's own side of `initialisation_speed.py`.
+
+The meta-updates that `learn2learn_maml.py` makes; prints one JSON line.
+"""
 
 import metarl
 
@@ -27,27 +30,39 @@ from metarl.tasks.supervised.sine_regression import SineRegression
 
 
 def sine(tasks: int) -> tuple[Problem, Examples, Examples]:
-    """A perceptron, and tasks: 10 points of sines to adapt to and 50 to be scored on."""
-    family, rng = SineRegression(), torch_generator(0)
+    """Return a perceptron, and tasks: 10 points of sines to adapt to and 50 to be scored on."""
+    family = SineRegression()
+    rng = torch_generator(0)
     drawn = family.sample(tasks, "train", 0).to("cpu", torch.float32)
-    problem = Problem(PerTask(Perceptron(1, 1, PerceptronConfig((64, 64)), rng)), family.loss, family.loss_and_grad)
+    problem = Problem(
+        PerTask(Perceptron(1, 1, PerceptronConfig((64, 64)), rng)),
+        family.loss,
+        family.loss_and_grad,
+    )
     return problem, family.support(drawn, rng), family.query(drawn, rng)
 
 
 def images(tasks: int, channels: int) -> tuple[Problem, Examples, Examples]:
-    """The Omniglot network, and tasks: one image of each of five classes, twice."""
+    """Return the Omniglot network, and tasks: one image of each of five classes, twice."""
     rng = torch_generator(0)
     network = PerTask(ImageNetwork((1, 28, 28), 5, ImageNetworkConfig(channels), rng))
-    support, query = (Examples(torch.rand(tasks, 5, 1, 28, 28, generator=rng), torch.arange(5).expand(tasks, 5)) for _ in range(2))
+    support, query = (
+        Examples(torch.rand(tasks, 5, 1, 28, 28, generator=rng), torch.arange(5).expand(tasks, 5))
+        for _ in range(2)
+    )
     return Problem(network, classes), support, query
 
 
 def classes(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The cross-entropy of each example."""
-    return cross_entropy(outputs.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape)
+    """Return the cross-entropy of each example."""
+    return cross_entropy(outputs.flatten(0, -2), targets.flatten(), reduction="none").view(
+        targets.shape
+    )
 
 
-def meta_gradient(order: str, problem: Problem, weights: Sequence[Tensor], support: Examples, query: Examples) -> MetaGradient:
+def meta_gradient(
+    order: str, problem: Problem, weights: Sequence[Tensor], support: Examples, query: Examples
+) -> MetaGradient:
     """After five inner steps."""
     if order == "first":
         return fomaml_gradient(problem, weights, [support] * 5, query, SGD(0.02))
@@ -63,8 +78,11 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=2.0)
     chosen = parser.parse_args()
-    problem, support, query = sine(chosen.tasks) if chosen.model == "sine" else images(chosen.tasks, chosen.channels)
-    outer, weights = Adam(1e-3), problem.network.weights()
+    problem, support, query = (
+        sine(chosen.tasks) if chosen.model == "sine" else images(chosen.tasks, chosen.channels)
+    )
+    outer = Adam(1e-3)
+    weights = problem.network.weights()
     state = outer.start(weights)
 
     def update() -> None:
@@ -74,7 +92,9 @@ def main() -> None:
 
     for _ in range(2):
         update()
-    updates, wall, start = 0, time.perf_counter(), time.process_time()
+    updates = 0
+    wall = time.perf_counter()
+    start = time.process_time()
     while time.process_time() - start < chosen.seconds:
         update()
         updates += 1

@@ -1,4 +1,7 @@
-"""metarl's own side of `mujoco_throughput.py`, started as a user would start it; prints one JSON line."""
+"""metarl's own side of `mujoco_throughput.py`, started as a user would start it.
+
+Prints one JSON line.
+"""
 
 import metarl
 
@@ -19,7 +22,9 @@ from metarl.envs.meta_episode import MetaEpisodeEnv
 
 
 def main() -> None:
-    """Play meta-episodes of two episodes in `--envs` rows for `--seconds`, with fresh tasks after each, under actions drawn beforehand."""
+    """Play meta-episodes of two episodes in `--envs` rows for `--seconds`, with fresh tasks after
+    each, under actions drawn beforehand.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--id", default="HalfCheetahPhysics-v0")
     parser.add_argument("--envs", type=int, default=64)
@@ -31,11 +36,20 @@ def main() -> None:
     actions = actions_for(distribution, 50, chosen.envs, 1)
     for action in actions[:10]:
         env.step(action)
-    steps, start = 0, time.perf_counter()
+    steps = 0
+    start = time.perf_counter()
     while time.perf_counter() - start < chosen.seconds:
         env.step(actions[(steps // chosen.envs) % len(actions)])
         steps += chosen.envs
-    print(json.dumps({"steps": steps, "seconds": time.perf_counter() - start, "version": f"metarl {metarl.__version__}"}))
+    print(
+        json.dumps(
+            {
+                "steps": steps,
+                "seconds": time.perf_counter() - start,
+                "version": f"metarl {metarl.__version__}",
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

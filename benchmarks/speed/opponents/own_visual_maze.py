@@ -1,8 +1,9 @@
 """metarl's own side of `visual_maze_throughput.py`: VisualMaze with random actions, on one thread.
 
-Subjects: `step` (the distribution's step alone: every row goes on in its maze whatever happens) and `environment` (MetaEpisodeEnv: episodes
-end and start again, and mazes are exchanged after two). For each line on standard input, a number of seconds, it plays that long and prints
-a line of JSON.
+Subjects: `step` (the distribution's step alone: every row goes on in its maze whatever happens) and
+    `environment` (MetaEpisodeEnv: episodes
+end and start again, and mazes are exchanged after two). For each line on standard input, a number
+of seconds, it plays that long and prints a line of JSON.
 """
 
 import metarl
@@ -28,8 +29,9 @@ DRAWN = 256  # actions are drawn beforehand and used in turn
 
 
 def stepper(subject: str, rows: int, seed: int) -> Callable[[int], Any]:
-    """A function that takes step t in all rows."""
-    distribution, rng = make("VisualMaze-v0"), torch_generator(seed)
+    """Return a function that takes step t in all rows."""
+    distribution = make("VisualMaze-v0")
+    rng = torch_generator(seed)
     actions = torch.randint(3, (DRAWN, rows), generator=torch_generator(seed, "actions"))
     if subject == "environment":
         env = MetaEpisodeEnv(distribution, Episodes(2), rows, rng)
@@ -49,15 +51,24 @@ def stepper(subject: str, rows: int, seed: int) -> Callable[[int], Any]:
 
 def main() -> None:
     """Play when told to."""
-    seed, subject, rows = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    seed = int(sys.argv[1])
+    subject = sys.argv[2]
+    rows = int(sys.argv[3])
     torch.set_num_threads(1)
-    step, t = stepper(subject, rows, seed), 0
+    step = stepper(subject, rows, seed)
+    t = 0
     for line in sys.stdin:
-        first, used, start = t, time.process_time(), time.perf_counter()
+        first = t
+        used = time.process_time()
+        start = time.perf_counter()
         while time.perf_counter() - start < float(line):
             step(t)
             t += 1
-        timed = {"steps": (t - first) * rows, "seconds": time.perf_counter() - start, "processor": time.process_time() - used}
+        timed = {
+            "steps": (t - first) * rows,
+            "seconds": time.perf_counter() - start,
+            "processor": time.process_time() - used,
+        }
         print(json.dumps({**timed, "version": f"metarl {metarl.__version__}"}), flush=True)
 
 

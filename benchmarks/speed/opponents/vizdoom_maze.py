@@ -1,7 +1,9 @@
-"""An opponent for `visual_maze_throughput.py`: ViZDoom's maze at its smallest resolution, frame skip 1, random actions.
+"""An opponent for `visual_maze_throughput.py`: ViZDoom's maze at its smallest resolution, frame
+skip 1, random actions.
 
-Runs in an environment of its own, which holds vizdoom. For each line on standard input, a number of seconds, it plays that long and prints
-a line of JSON. The engine is a child process that works in lockstep with this one.
+Runs in an environment of its own, which holds vizdoom. For each line on standard input, a number of
+seconds, it plays that long and prints a line of JSON. The engine is a child process that works in
+lockstep with this one.
 """
 
 import json
@@ -16,7 +18,7 @@ import vizdoom  # type: ignore[import-not-found]
 
 
 def make_game(seed: int) -> Any:
-    """One instance, without a window, sound or anything but the image."""
+    """Return one instance, without a window, sound or anything but the image."""
     game = vizdoom.DoomGame()
     game.load_config(os.path.join(vizdoom.scenarios_path, "my_way_home.cfg"))
     game.set_screen_resolution(vizdoom.ScreenResolution.RES_160X120)
@@ -48,11 +50,15 @@ def processor_seconds() -> float:
 def main() -> None:
     """Play when told to."""
     seed = int(sys.argv[1])
-    game, rng = make_game(seed), random.Random(seed)
+    game = make_game(seed)
+    rng = random.Random(seed)
     buttons = len(game.get_available_buttons())
-    actions = [[float(i == chosen) for i in range(buttons)] for chosen in range(3)]  # turn left, turn right, walk forward
+    # Turn left, turn right, walk forward
+    actions = [[float(i == chosen) for i in range(buttons)] for chosen in range(3)]
     for line in sys.stdin:
-        steps, used, start = 0, processor_seconds(), time.perf_counter()
+        steps = 0
+        used = processor_seconds()
+        start = time.perf_counter()
         while time.perf_counter() - start < float(line):
             for _ in range(50):
                 game.make_action(rng.choice(actions))
@@ -61,7 +67,17 @@ def main() -> None:
                 steps += game.get_state().screen_buffer is not None
         seconds = time.perf_counter() - start
         used = processor_seconds() - used
-        print(json.dumps({"steps": steps, "seconds": seconds, "processor": used, "version": f"vizdoom {vizdoom.__version__}"}), flush=True)
+        print(
+            json.dumps(
+                {
+                    "steps": steps,
+                    "seconds": seconds,
+                    "processor": used,
+                    "version": f"vizdoom {vizdoom.__version__}",
+                }
+            ),
+            flush=True,
+        )
     game.close()
 
 

@@ -1,4 +1,7 @@
-"""The Bayes-optimal agent for Bernoulli bandits: no agent that starts ignorant scores higher on average."""
+"""The Bayes-optimal agent for Bernoulli bandits.
+
+No agent that starts ignorant scores higher on average.
+"""
 
 from functools import lru_cache
 from typing import ClassVar, NamedTuple
@@ -21,7 +24,9 @@ TIE = 1e-9  # values that differ by less are equal but for rounding
 
 
 class Lookup(NamedTuple):
-    """The values of all states of `bernoulli_table`, whatever the number of pulls made, in one sorted list."""
+    """The values of all states of `bernoulli_table`, whatever the number of pulls made, in one
+    sorted list.
+    """
 
     words: Tensor  # [codes] int64
     keys: Tensor  # [states] int64, increasing
@@ -29,12 +34,14 @@ class Lookup(NamedTuple):
 
 
 class BayesOptimal:
-    """Bernoulli bandits: pulls the arm of the highest Bayes-optimal value, from an exact table; of equal arms, the first.
+    """Bernoulli bandits: pulls the arm of the highest Bayes-optimal value, from an exact table; of
+    equal arms, the first.
 
     Raises:
         ValueError: not a Bernoulli bandit, or too many states to enumerate.
 
-    Source: Duff 2002, chapter 1, of the Bayes-adaptive process; states as in `metarl.tasks.bandits.bounds`.
+    Source: Duff 2002, chapter 1, of the Bayes-adaptive process; states as in
+        `metarl.tasks.bandits.bounds`.
     """
 
     id = "bayes-optimal"
@@ -46,20 +53,25 @@ class BayesOptimal:
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not isinstance(distribution, BernoulliBandit):
             raise ValueError(
-                f"The exact optimum is known for BernoulliBandit-v0, not for {distribution.id}; use gittins for other bandits."
+                f"The exact optimum is known for BernoulliBandit-v0, not for {distribution.id}; use"
+                " gittins for other bandits."
             )
         self.made_for = MadeFor(distribution, budget, length="exactly")
-        self.arms, self.pulls = distribution.arms, max_steps(budget, distribution)
+        self.arms = distribution.arms
+        self.pulls = max_steps(budget, distribution)
         if state_count(self.arms, self.pulls) > MAX_STATES:
             raise ValueError(
-                f"{self.arms} arms and {self.pulls} pulls have more than {MAX_STATES:,} states, too many for the Bayes-optimal agent; "
-                "use gittins, which is near-optimal."
+                f"{self.arms} arms and {self.pulls} pulls have more than {MAX_STATES:,} states, too"
+                " many for the Bayes-optimal agent; use gittins, which is near-optimal."
             )
         self._lookup = _lookup(self.arms, self.pulls)
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: Bernoulli bandits, if the budget is small enough."""
+        """Return whether this agent can play `distribution`.
+
+        Bernoulli bandits, if the budget is small enough.
+        """
         return isinstance(distribution, BernoulliBandit)
 
     def initial_state(self, batch_size: int) -> ArmCounts:
@@ -74,17 +86,24 @@ class BayesOptimal:
         return (values >= best).to(torch.uint8).argmax(1), counts
 
     def action_values(self, counts: ArmCounts) -> Tensor:
-        """The best expected sum of rewards still to come [B, arms] after a pull of each arm, that pull's included."""
+        """Return the best expected sum of rewards still to come [B, arms] after a pull of each arm,
+        that pull's included.
+        """
         if self._lookup.keys.device != counts.pulls.device:
             self._lookup = Lookup(*(part.to(counts.pulls.device) for part in self._lookup))
         words, keys, values = self._lookup
-        pulls = counts.pulls.long().clamp_max(self.pulls)  # rows that are over may go on being asked
+        # Rows that are over may go on being asked
+        pulls = counts.pulls.long().clamp_max(self.pulls)
         failures = (counts.pulls - counts.sums).round().long().clamp_max(self.pulls)
         code = pulls * (pulls + 1) // 2 + failures  # metarl.tasks.bandits.bounds.pair_code
-        spare = self.arms - min(self.arms, self.pulls)  # arms that nobody ever gets round to have no part in a state
-        rest = words[code].sum(1, keepdim=True) - spare * words[0] - words[code]  # [B, arms], wrapping
+        # Arms that nobody ever gets round to have no part in a state
+        spare = self.arms - min(self.arms, self.pulls)
+        rest = (
+            words[code].sum(1, keepdim=True) - spare * words[0] - words[code]
+        )  # [B, arms], wrapping
         win, lose = (
-            values[torch.searchsorted(keys, rest + words[code + more]).clamp_(max=len(keys) - 1)] for more in (pulls + 1, pulls + 2)
+            values[torch.searchsorted(keys, rest + words[code + more]).clamp_(max=len(keys) - 1)]
+            for more in (pulls + 1, pulls + 2)
         )
         mean = (pulls - failures + 1) / (pulls + 2).to(torch.float64)
         return mean * (1 + win) + (1 - mean) * lose
@@ -93,6 +112,7 @@ class BayesOptimal:
 @lru_cache(maxsize=2)
 def _lookup(arms: int, pulls: int) -> Lookup:
     table = bernoulli_table(arms, pulls)
-    keys, values = np.concatenate(table.keys), np.concatenate(table.values)
+    keys = np.concatenate(table.keys)
+    values = np.concatenate(table.values)
     order = np.argsort(keys)
     return Lookup(*(torch.from_numpy(array) for array in (table.words, keys[order], values[order])))

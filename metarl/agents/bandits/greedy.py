@@ -5,7 +5,14 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from metarl.agents.bandits.posterior import ArmCounts, best_arm, is_bandit, no_counts, posterior_of, take_in
+from metarl.agents.bandits.posterior import (
+    ArmCounts,
+    best_arm,
+    is_bandit,
+    no_counts,
+    posterior_of,
+    take_in,
+)
 from metarl.core.agent import MadeFor, agent_repr
 from metarl.core.budget import Budget
 from metarl.core.step import Step
@@ -18,7 +25,8 @@ class BanditGreedy:
     """Bandits: pulls the arm of the highest posterior mean.
 
     Args:
-        random_ties: of equal arms, pull any; the default pulls the first, which is what reproduces the published figures.
+        random_ties: of equal arms, pull any; the default pulls the first, which is what reproduces
+            the published figures.
 
     Source: Duan et al. 2016, section 3.1.
     """
@@ -36,7 +44,7 @@ class BanditGreedy:
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: Bernoulli and Gaussian bandits."""
+        """Return whether this agent can play `distribution`: Bernoulli and Gaussian bandits."""
         return is_bandit(distribution)
 
     def initial_state(self, batch_size: int) -> ArmCounts:
@@ -50,7 +58,8 @@ class BanditGreedy:
 
 
 class BanditEpsilonGreedy(BanditGreedy):
-    """Bandits: pulls the arm of the highest posterior mean, but a uniformly random one with probability epsilon.
+    """Bandits: pulls the arm of the highest posterior mean, but a uniformly random one with
+    probability epsilon.
 
     Args:
         epsilon: that probability.
@@ -61,9 +70,17 @@ class BanditEpsilonGreedy(BanditGreedy):
 
     id = "bandit-epsilon-greedy"
     label = "ε-greedy"
-    grid: ClassVar[dict[str, tuple[float, ...]]] = {"epsilon": (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)}
+    grid: ClassVar[dict[str, tuple[float, ...]]] = {
+        "epsilon": (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
+    }
 
-    def __init__(self, distribution: TaskDistribution, budget: Budget, epsilon: float = 0.05, random_ties: bool = False):
+    def __init__(
+        self,
+        distribution: TaskDistribution,
+        budget: Budget,
+        epsilon: float = 0.05,
+        random_ties: bool = False,
+    ):
         super().__init__(distribution, budget, random_ties)
         if not 0 <= epsilon <= 1:
             raise ValueError(f"epsilon is a probability, not {epsilon}.")

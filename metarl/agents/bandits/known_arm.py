@@ -27,15 +27,18 @@ class KnownArm:
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not isinstance(distribution, Revealed) or not self.supports(distribution):
             raise ValueError(
-                f"KnownArm plays bandits whose means are told to it, such as reveal(BernoulliBandit(...)), not {distribution.id}."
+                "KnownArm plays bandits whose means are told to it, such as"
+                f" reveal(BernoulliBandit(...)), not {distribution.id}."
             )
         self.made_for = MadeFor(distribution, budget)
         self.distribution = distribution
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: revealed bandits only."""
-        return isinstance(distribution, Revealed) and isinstance(distribution.wrapped, BernoulliBandit | GaussianBandit)
+        """Return whether this agent can play `distribution`: revealed bandits only."""
+        return isinstance(distribution, Revealed) and isinstance(
+            distribution.wrapped, BernoulliBandit | GaussianBandit
+        )
 
     def initial_state(self, batch_size: int) -> tuple[()]:
         """Nothing: every observation tells all."""

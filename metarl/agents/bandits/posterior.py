@@ -1,4 +1,7 @@
-"""What an agent knows of a bandit's arms: counts of pulls, sums of rewards, and the posterior that the true prior gives them."""
+"""What an agent knows of a bandit's arms.
+
+Counts of pulls, sums of rewards, and the posterior that the true prior gives them.
+"""
 
 from typing import NamedTuple, Protocol
 
@@ -38,7 +41,10 @@ def no_counts(batch_size: int, arms: int) -> ArmCounts:
 
 
 def take_in(counts: ArmCounts, step: Step) -> ArmCounts:
-    """Add the last pull to the counts, in place; rows whose meta-episode starts forget theirs instead."""
+    """Add the last pull to the counts, in place.
+
+    Rows whose meta-episode starts forget theirs instead.
+    """
     going_on = (~step.meta_episode_start)[:, None].to(torch.float32)  # [B, 1]
     pulls, sums = (count.to(step.prev_reward.device).mul_(going_on) for count in counts)
     arm = step.prev_action[:, None]
@@ -48,7 +54,10 @@ def take_in(counts: ArmCounts, step: Step) -> ArmCounts:
 
 
 def best_arm(scores: Tensor, random_ties: bool, rng: Generator) -> Tensor:
-    """The arm [B] of the highest score [B, arms]: the first one of equals, or any of them with equal probability."""
+    """Return the arm [B] of the highest score [B, arms].
+
+    The first one of equals, or any of them with equal probability.
+    """
     if not random_ties:
         return scores.argmax(1)
     noise = torch.rand(scores.shape, generator=rng, device=rng.device)
@@ -73,7 +82,9 @@ class Posterior(Protocol):
         ...
 
     def log_density(self, counts: ArmCounts, means: Tensor) -> Tensor:
-        """The posterior's log density [B] at `means` [B, arms], up to a constant that depends on the counts alone."""
+        """Return the posterior's log density [B] at `means` [B, arms], up to a constant that
+        depends on the counts alone.
+        """
         ...
 
 
@@ -98,14 +109,16 @@ class BernoulliPosterior:
         return torch.rsqrt(counts.pulls + 2)
 
     def draw(self, counts: ArmCounts, rng: Generator) -> Tensor:
-        """A Beta draw for each arm."""
+        """Return a Beta draw for each arm."""
         noise = torch.randn(counts.pulls.shape, generator=rng, device=rng.device)
         return beta_quantiles(counts.sums, counts.pulls, noise, self.most_pulls)
 
     def log_density(self, counts: ArmCounts, means: Tensor) -> Tensor:
-        """The likelihood of the rewards seen, since the prior is flat."""
+        """Return the likelihood of the rewards seen, since the prior is flat."""
         inside = means.clamp(1e-12, 1 - 1e-7)  # no 0 log 0; 1 - 1e-7 is below 1 in float32 too
-        return torch.addcmul(counts.sums * inside.log(), counts.pulls - counts.sums, (1 - inside).log()).sum(1)
+        return torch.addcmul(
+            counts.sums * inside.log(), counts.pulls - counts.sums, (1 - inside).log()
+        ).sum(1)
 
 
 class GaussianPosterior:
@@ -118,37 +131,49 @@ class GaussianPosterior:
     prior_pulls = 1.0
 
     def __init__(self, prior_mean: float, prior_std: float, noise: float):
-        self.prior_mean, self.prior_variance, self.noise_variance = prior_mean, prior_std**2, noise**2
+        self.prior_mean = prior_mean
+        self.prior_variance = prior_std**2
+        self.noise_variance = noise**2
 
     def mean(self, counts: ArmCounts) -> Tensor:
-        """The prior mean, and the observed one as its weight grows."""
+        """Return the prior mean, and the observed one as its weight grows."""
         surplus = counts.sums - counts.pulls * self.prior_mean
         return self.prior_mean + surplus * self.prior_variance / self._scale(counts)
 
     def width(self, counts: ArmCounts) -> Tensor:
-        """The posterior standard deviation, which is noise / sqrt(pulls + noise² / prior_std²)."""
-        return (self.prior_variance * (1 - counts.pulls * self.prior_variance / self._scale(counts))).clamp_min(0).sqrt()
+        """Return the posterior standard deviation, which is noise / sqrt(pulls + noise² /
+        prior_std²).
+        """
+        return (
+            (self.prior_variance * (1 - counts.pulls * self.prior_variance / self._scale(counts)))
+            .clamp_min(0)
+            .sqrt()
+        )
 
     def draw(self, counts: ArmCounts, rng: Generator) -> Tensor:
-        """A normal draw for each arm."""
+        """Return a normal draw for each arm."""
         noise = torch.randn(counts.pulls.shape, generator=rng, device=rng.device)
         return self.mean(counts) + self.width(counts) * noise
 
     def log_density(self, counts: ArmCounts, means: Tensor) -> Tensor:
         """Half the squared distance from the posterior mean, in standard deviations, negated."""
-        return -0.5 * ((means - self.mean(counts)) / self.width(counts).clamp_min(1e-30)).square().sum(1)
+        return -0.5 * (
+            (means - self.mean(counts)) / self.width(counts).clamp_min(1e-30)
+        ).square().sum(1)
 
     def _scale(self, counts: ArmCounts) -> Tensor:
-        return (self.noise_variance + counts.pulls * self.prior_variance).clamp_min(1e-30)  # nothing is 0/0 without noise
+        # Nothing is 0/0 without noise
+        return (self.noise_variance + counts.pulls * self.prior_variance).clamp_min(1e-30)
 
 
 def is_bandit(distribution: TaskDistribution) -> bool:
-    """Whether `posterior_of` knows `distribution`."""
+    """Return whether `posterior_of` knows `distribution`."""
     return isinstance(distribution, BernoulliBandit | GaussianBandit)
 
 
 def posterior_of(distribution: TaskDistribution, budget: Budget) -> tuple[Posterior, int]:
-    """The posterior under the distribution's own prior, for as many pulls as the budget allows, and the number of arms.
+    """Return the posterior under the distribution's own prior, for as many pulls as the budget
+    allows, and the number of arms.
 
     Raises:
         ValueError: it isn't a bandit whose prior is known here.
@@ -156,5 +181,10 @@ def posterior_of(distribution: TaskDistribution, budget: Budget) -> tuple[Poster
     if isinstance(distribution, BernoulliBandit):
         return BernoulliPosterior(max_steps(budget, distribution)), distribution.arms
     if isinstance(distribution, GaussianBandit):
-        return GaussianPosterior(distribution.prior_mean, distribution.prior_std, distribution.noise), distribution.arms
-    raise ValueError(f"Bandit agents play BernoulliBandit-v0 and GaussianBandit-v0, not {distribution.id}.")
+        return (
+            GaussianPosterior(distribution.prior_mean, distribution.prior_std, distribution.noise),
+            distribution.arms,
+        )
+    raise ValueError(
+        f"Bandit agents play BernoulliBandit-v0 and GaussianBandit-v0, not {distribution.id}."
+    )

@@ -32,7 +32,7 @@ class Thompson:
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: Bernoulli and Gaussian bandits."""
+        """Return whether this agent can play `distribution`: Bernoulli and Gaussian bandits."""
         return is_bandit(distribution)
 
     def initial_state(self, batch_size: int) -> ArmCounts:
@@ -45,17 +45,19 @@ class Thompson:
         return self.imagine(counts, rng).argmax(1), counts
 
     def imagine(self, counts: ArmCounts, rng: Generator) -> Tensor:
-        """The means [B, arms] to act upon."""
+        """Return the means [B, arms] to act upon."""
         return self.posterior.draw(counts, rng)
 
 
 class OptimisticThompson(Thompson):
-    """Bandits: draws the arms' means from the posterior several times and acts upon the densest draw.
+    """Bandits: draws the arms' means from the posterior several times and acts upon the densest
+    draw.
 
     Args:
         draws: m, whole vectors of means to draw; the one of the highest posterior density counts.
-        clipped: raise every arm of the draw to its posterior mean at least. With draws=1 this is the usual optimistic sampling
-            (May et al. 2012), which doesn't reproduce the figures of Duan et al. 2016; the densest of 10 to 30 draws does.
+        clipped: raise every arm of the draw to its posterior mean at least. With draws=1 this is
+            the usual optimistic sampling (May et al. 2012), which doesn't reproduce the figures of
+            Duan et al. 2016; the densest of 10 to 30 draws does.
 
     Source: Duan et al. 2016, section 3.1.
     """
@@ -64,19 +66,26 @@ class OptimisticThompson(Thompson):
     label = "OTS"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {"draws": (1, 3, 10, 30)}
 
-    def __init__(self, distribution: TaskDistribution, budget: Budget, draws: int = 10, clipped: bool = False):
+    def __init__(
+        self, distribution: TaskDistribution, budget: Budget, draws: int = 10, clipped: bool = False
+    ):
         super().__init__(distribution, budget)
         if draws < 1 or draws != int(draws):
-            raise ValueError(f"draws is how many vectors of means to draw, a whole number of at least 1, not {draws}.")
-        self.draws, self.clipped = int(draws), clipped
+            raise ValueError(
+                "draws is how many vectors of means to draw, a whole number of at least 1, not"
+                f" {draws}."
+            )
+        self.draws = int(draws)
+        self.clipped = clipped
 
     def imagine(self, counts: ArmCounts, rng: Generator) -> Tensor:
-        """The densest of the draws, clipped if so asked."""
+        """Return the densest of the draws, clipped if so asked."""
         best = self.posterior.draw(counts, rng)
         density = self.posterior.log_density(counts, best)
         for _ in range(self.draws - 1):
             other = self.posterior.draw(counts, rng)
             other_density = self.posterior.log_density(counts, other)
             denser = other_density > density
-            best, density = torch.where(denser[:, None], other, best), torch.where(denser, other_density, density)
+            best = torch.where(denser[:, None], other, best)
+            density = torch.where(denser, other_density, density)
         return torch.maximum(best, self.posterior.mean(counts)) if self.clipped else best

@@ -12,7 +12,14 @@ from metarl.core.step import Step
 from metarl.core.task_distribution import TaskDistribution, where_rows
 from metarl.tasks.mazes.grid_maze import GridMaze
 from metarl.tasks.mazes.layouts import neighbours, passages
-from metarl.tasks.mazes.visual_maze import FORWARD, LEFT, RIGHT, VisualMaze, cheapest_ways, exact_costs
+from metarl.tasks.mazes.visual_maze import (
+    FORWARD,
+    LEFT,
+    RIGHT,
+    VisualMaze,
+    cheapest_ways,
+    exact_costs,
+)
 
 __all__ = ["KnownMaze", "KnownPath"]
 
@@ -26,7 +33,10 @@ class KnownPath(NamedTuple):
 
 
 class KnownMaze:
-    """Plays `reveal(GridMaze(...))` and `reveal(VisualMaze(...))` along the shortest path; in first person, turns count as steps."""
+    """Plays `reveal(GridMaze(...))` and `reveal(VisualMaze(...))` along the shortest path.
+
+    In first person, turns count as steps.
+    """
 
     id = "known-maze"
     label = "Known maze"
@@ -37,27 +47,36 @@ class KnownMaze:
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not self.supports(distribution):
             raise ValueError(
-                f"KnownMaze plays mazes that are told to it, reveal(GridMaze(...)) or reveal(VisualMaze(...)) with 4 turns and 1 stride, "
-                f"not {distribution!r}."
+                "KnownMaze plays mazes that are told to it, reveal(GridMaze(...)) or"
+                f" reveal(VisualMaze(...)) with 4 turns and 1 stride, not {distribution!r}."
             )
         assert isinstance(distribution, Revealed)
         assert isinstance(distribution.wrapped, GridMaze | VisualMaze)
         self.made_for = MadeFor(distribution, budget)
-        self.distribution, self.size, self.turns = distribution, distribution.wrapped.size, isinstance(distribution.wrapped, VisualMaze)
+        self.distribution = distribution
+        self.size = distribution.wrapped.size
+        self.turns = isinstance(distribution.wrapped, VisualMaze)
         self.costs = exact_costs() if self.turns else torch.ones(4, 4, dtype=torch.float64)
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: revealed mazes only, in first person those whose turns are right angles."""
+        """Return whether this agent can play `distribution`.
+
+        Revealed mazes only, in first person those whose turns are right angles.
+        """
         if not isinstance(distribution, Revealed):
             return False
         maze = distribution.wrapped
-        return isinstance(maze, GridMaze) or (isinstance(maze, VisualMaze) and (maze.turns, maze.strides) == (4, 1))
+        return isinstance(maze, GridMaze) or (
+            isinstance(maze, VisualMaze) and (maze.turns, maze.strides) == (4, 1)
+        )
 
     def initial_state(self, batch_size: int) -> KnownPath:
         """Nothing told."""
         nowhere = torch.zeros(batch_size, 2, dtype=torch.int64)
-        return KnownPath(torch.zeros(batch_size, self.size**2, 4, dtype=torch.int64), nowhere, nowhere)
+        return KnownPath(
+            torch.zeros(batch_size, self.size**2, 4, dtype=torch.int64), nowhere, nowhere
+        )
 
     @torch.no_grad()
     def act(self, step: Step, state: KnownPath, rng: Generator) -> tuple[Tensor, KnownPath]:
@@ -73,14 +92,22 @@ class KnownMaze:
         cell, heading = torch.where(step.episode_start[:, None], state.start, state.pose).unbind(1)
         wanted = state.direction[torch.arange(len(cell), device=device), cell, heading]
         if not self.turns:
-            return wanted, state._replace(pose=torch.stack([around[cell, wanted], heading], 1))  # no wall stops it
+            # No wall stops it
+            return wanted, state._replace(pose=torch.stack([around[cell, wanted], heading], 1))
         apart = (wanted - heading) % 4
         action = torch.where(apart == 0, FORWARD, torch.where(apart == 3, LEFT, RIGHT))
         heading = torch.where(apart == 0, heading, (heading + torch.where(apart == 3, -1, 1)) % 4)
-        return action, state._replace(pose=torch.stack([torch.where(apart == 0, around[cell, wanted], cell), heading], 1))
+        return action, state._replace(
+            pose=torch.stack([torch.where(apart == 0, around[cell, wanted], cell), heading], 1)
+        )
 
     def directions(self, walls: Tensor, goal: Tensor, around: Tensor) -> Tensor:
-        """The direction [B, S S, 4] in which to leave each cell, by heading, on a cheapest way to the goal."""
-        onward = cheapest_ways(walls, goal, self.costs)[:, around, torch.arange(4, device=walls.device)]  # after leaving by each direction
+        """Return the direction [B, S S, 4] in which to leave each cell, by heading, on a cheapest
+        way to the goal.
+        """
+        # After leaving by each direction
+        onward = cheapest_ways(walls, goal, self.costs)[
+            :, around, torch.arange(4, device=walls.device)
+        ]
         onward = torch.where(passages(walls), onward, torch.inf)
         return (onward[:, :, None] + self.costs.to(walls.device)).argmin(-1)

@@ -1,7 +1,9 @@
-"""JERK, "just enough retained knowledge" (Nichol et al. 2018, arXiv 1804.03720, section 4.3): run right, jump at random, repeat what paid.
+"""JERK, "just enough retained knowledge" (Nichol et al. 2018, arXiv 1804.03720, section 4.3): run
+right, jump at random, repeat what paid.
 
-It never looks at an observation. An episode either explores, or repeats the best sequence of actions that earlier episodes found, the more
-often the later: with probability `exploit` plus the share of the budget that is spent.
+It never looks at an observation. An episode either explores, or repeats the best sequence of
+actions that earlier episodes found, the more often the later: with probability `exploit` plus the
+share of the budget that is spent.
 """
 
 from dataclasses import dataclass, field
@@ -18,8 +20,12 @@ from metarl.tasks.games.running import Running
 
 __all__ = ["JERK"]
 
-RIGHT_STEPS, LEFT_STEPS = 100, 70  # how long it runs one way
-JUMP, JUMP_STEPS = 0.1, 4  # probability of a jump at each step, and for how many steps it is held
+# how long it runs one way
+RIGHT_STEPS = 100
+LEFT_STEPS = 70
+# probability of a jump at each step, and for how many steps it is held
+JUMP = 0.1
+JUMP_STEPS = 4
 
 
 @dataclass
@@ -65,14 +71,27 @@ class Row:
 
     def begin(self, repeats: bool) -> None:
         """A new episode, which `repeats` the best solution or explores."""
-        self.repeated = max(self.solutions, key=lambda solution: solution.mean) if repeats and self.solutions else None
-        self.actions, self.rewards, self.left, self.run, self.gained, self.held = [], [], False, 0, 0.0, 0
+        self.repeated = (
+            max(self.solutions, key=lambda solution: solution.mean)
+            if repeats and self.solutions
+            else None
+        )
+        self.actions = []
+        self.rewards = []
+        self.left = False
+        self.run = 0
+        self.gained = 0.0
+        self.held = 0
 
     def choose(self, running: Running, jumps: bool) -> int:
-        """The next action; `jumps` starts a jump if none is under way."""
+        """Return the next action; `jumps` starts a jump if none is under way."""
         if self.repeated is not None:
             played = len(self.actions)
-            action = self.repeated.actions[played] if played < len(self.repeated.actions) else running.still
+            action = (
+                self.repeated.actions[played]
+                if played < len(self.repeated.actions)
+                else running.still
+            )
         else:
             action = self.explore(running, jumps)
         self.actions.append(action)
@@ -83,7 +102,9 @@ class Row:
         """Right for 100 steps, and where that gained nothing, left for 70."""
         if self.run == (LEFT_STEPS if self.left else RIGHT_STEPS):
             self.left = not self.left and self.gained <= 0
-            self.run, self.gained, self.held = 0, 0.0, 0
+            self.run = 0
+            self.gained = 0.0
+            self.held = 0
         self.run += 1
         if self.held == 0 and jumps:
             self.held = JUMP_STEPS
@@ -113,16 +134,23 @@ class JERK:
 
     def __init__(self, distribution: TaskDistribution, budget: Budget, exploit: float = 0.25):
         if not self.supports(distribution):
-            raise ValueError(f"JERK runs and jumps; {distribution.id} doesn't say which of its actions do (its attribute `running`).")
+            raise ValueError(
+                f"JERK runs and jumps; {distribution.id} doesn't say which of its actions do (its"
+                " attribute `running`)."
+            )
         if not 0 <= exploit <= 1:
             raise ValueError(f"exploit is a probability, not {exploit}.")
         self.made_for = MadeFor(distribution, budget, length="exactly")
         self.running: Running = distribution.running  # type: ignore[attr-defined]
-        self.exploit, self.steps = exploit, max_steps(budget, distribution)
+        self.exploit = exploit
+        self.steps = max_steps(budget, distribution)
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: one that says which actions run and jump."""
+        """Return whether this agent can play `distribution`.
+
+        One that says which actions run and jump.
+        """
         return isinstance(getattr(distribution, "running", None), Running)
 
     def initial_state(self, batch_size: int) -> list[Row]:
@@ -130,9 +158,12 @@ class JERK:
         return [Row() for _ in range(batch_size)]
 
     def act(self, step: Step, state: list[Row], rng: Generator) -> tuple[Tensor, list[Row]]:
-        """An action [B] for each row by its own memory."""
-        chance: list[list[float]] = torch.rand(len(state), 2, generator=rng, device=rng.device).tolist()
-        starts, ends = step.meta_episode_start.tolist(), step.episode_start.tolist()
+        """Return an action [B] for each row by its own memory."""
+        chance: list[list[float]] = torch.rand(
+            len(state), 2, generator=rng, device=rng.device
+        ).tolist()
+        starts = step.meta_episode_start.tolist()
+        ends = step.episode_start.tolist()
         rewards: list[Any] = step.prev_reward.tolist()
         actions = []
         for i, (repeat, jump) in enumerate(chance):

@@ -21,7 +21,8 @@ __all__ = ["KnownGoal"]
 class KnownGoal:
     """Plays families that `reveal` tells the goal of, as well as can be played.
 
-    GridNavi: right, then up, then stay. PointNavigation: at full speed along both axes. MovingBandits: the move that ends nearest to the
+    GridNavi: right, then up, then stay. PointNavigation: at full speed along both axes.
+        MovingBandits: the move that ends nearest to the
     correct goal. FourRooms: the best action for the cell and the steps left, by backward induction.
     """
 
@@ -34,33 +35,39 @@ class KnownGoal:
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not self.supports(distribution):
             raise ValueError(
-                f"KnownGoal plays a GridNavi, PointNavigation, MovingBandits or FourRooms that is told to it, such as "
-                f"reveal(GridNavi(...)), not {distribution.id}."
+                "KnownGoal plays a GridNavi, PointNavigation, MovingBandits or FourRooms that is"
+                f" told to it, such as reveal(GridNavi(...)), not {distribution.id}."
             )
         assert isinstance(distribution, Revealed)
         self.made_for = MadeFor(distribution, budget)
-        self.distribution, self.wrapped = distribution, distribution.wrapped
+        self.distribution = distribution
+        self.wrapped = distribution.wrapped
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: revealed GridNavi, PointNavigation, MovingBandits and FourRooms only."""
+        """Return whether this agent can play `distribution`.
+
+        Revealed GridNavi, PointNavigation, MovingBandits and FourRooms only.
+        """
         families = GridNavi | PointNavigation | MovingBandits | FourRooms
         return isinstance(distribution, Revealed) and isinstance(distribution.wrapped, families)
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """How much of the episode is gone [B]; every observation tells the goal."""
+        """Return how much of the episode is gone [B]; every observation tells the goal."""
         return torch.zeros(batch_size, dtype=torch.int64)
 
     @torch.no_grad()
     def act(self, step: Step, state: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
-        """One move towards the goal."""
-        told, seen = self.distribution.parameters_of(step.observation), self.distribution.observation_of(step.observation)
+        """Return one move towards the goal."""
+        told = self.distribution.parameters_of(step.observation)
+        seen = self.distribution.observation_of(step.observation)
         clock = torch.where(step.episode_start, 0, state.to(seen.device) + 1)
         if isinstance(self.wrapped, MovingBandits):
             return move_towards(seen, told["correct"]), clock
         if isinstance(self.wrapped, FourRooms):
             best = best_play(self.wrapped.horizon, seen.device).action
-            goal, cell = told["goal"].to(torch.int64), seen[:, 0].to(torch.int64)
+            goal = told["goal"].to(torch.int64)
+            cell = seen[:, 0].to(torch.int64)
             return best[goal, clock.clamp_max(self.wrapped.horizon - 1), cell], clock
         away = told["goal"] - seen
         if isinstance(self.wrapped, PointNavigation):

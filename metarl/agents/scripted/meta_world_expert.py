@@ -1,4 +1,7 @@
-"""Meta-World's scripted policies, which are shown the goal: what an agent can reach that needn't find out the task."""
+"""Meta-World's scripted policies, which are shown the goal.
+
+What an agent can reach that needn't find out the task.
+"""
 
 import warnings
 from typing import Any, ClassVar
@@ -17,7 +20,10 @@ __all__ = ["ScriptedExpert"]
 
 
 class ScriptedExpert:
-    """Plays ML1 with `goal_visible=True`, by the policy that Meta-World has for the task. It is no bound: another may score more."""
+    """Plays ML1 with `goal_visible=True`, by the policy that Meta-World has for the task.
+
+    It is no bound: another may score more.
+    """
 
     id = "scripted-expert"
     label = "Scripted expert (shown the goal)"
@@ -28,7 +34,8 @@ class ScriptedExpert:
     def __init__(self, distribution: TaskDistribution, budget: Budget):
         if not isinstance(distribution, MetaWorldML1) or not self.supports(distribution):
             raise ValueError(
-                f"The scripted expert plays MetaWorldML1-v0 with goal_visible=True, so that it sees where to go; not {distribution!r}."
+                "The scripted expert plays MetaWorldML1-v0 with goal_visible=True, so that it sees"
+                f" where to go; not {distribution!r}."
             )
         self.made_for = MadeFor(distribution, budget)
         from metaworld.policies import ENV_POLICY_MAP
@@ -38,7 +45,10 @@ class ScriptedExpert:
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: one task of Meta-World, its goal shown."""
+        """Return whether this agent can play `distribution`.
+
+        One task of Meta-World, its goal shown.
+        """
         return isinstance(distribution, MetaWorldML1) and distribution.goal_visible
 
     def initial_state(self, batch_size: int) -> tuple[()]:
@@ -46,8 +56,16 @@ class ScriptedExpert:
         return ()
 
     def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
-        """What the script says, row by row, within the action's bounds."""
+        """Return what the script says, row by row, within the action's bounds."""
         with warnings.catch_warnings():  # its actions are clipped, as it warns
             warnings.simplefilter("ignore")
-            actions = [self.policy.get_action(row) for row in step.observation.cpu().numpy().astype(np.float64)]
-        return torch.from_numpy(np.stack(actions).astype(np.float32)).clamp(-1, 1).to(step.observation.device), state
+            actions = [
+                self.policy.get_action(row)
+                for row in step.observation.cpu().numpy().astype(np.float64)
+            ]
+        return (
+            torch.from_numpy(np.stack(actions).astype(np.float32))
+            .clamp(-1, 1)
+            .to(step.observation.device),
+            state,
+        )

@@ -1,4 +1,7 @@
-"""Perfect sub-policies without a master: what choosing between them at random is worth (Frans et al. 2017)."""
+"""Perfect sub-policies without a master.
+
+What choosing between them at random is worth (Frans et al. 2017).
+"""
 
 from typing import ClassVar, NamedTuple
 
@@ -22,7 +25,8 @@ class Choice(NamedTuple):
 
 
 class RandomMaster:
-    """Plays MovingBandits with a perfect walker to each goal, one of which is drawn anew every few steps.
+    """Plays MovingBandits with a perfect walker to each goal, one of which is drawn anew every few
+    steps.
 
     Args:
         distribution: MovingBandits. budget: not used.
@@ -37,7 +41,10 @@ class RandomMaster:
 
     def __init__(self, distribution: TaskDistribution, budget: Budget, option_length: int = 10):
         if not self.supports(distribution):
-            raise ValueError(f"RandomMaster plays MovingBandits, whose goals its walkers know, not {distribution.id}.")
+            raise ValueError(
+                "RandomMaster plays MovingBandits, whose goals its walkers know, not"
+                f" {distribution.id}."
+            )
         if option_length < 1:
             raise ValueError(f"option_length must be at least 1 step, not {option_length}.")
         self.made_for = MadeFor(distribution, budget)
@@ -45,7 +52,7 @@ class RandomMaster:
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: MovingBandits only."""
+        """Return whether this agent can play `distribution`: MovingBandits only."""
         return isinstance(distribution, MovingBandits)
 
     def initial_state(self, batch_size: int) -> Choice:

@@ -1,4 +1,7 @@
-"""Always to the same goal: what one policy is worth that can't tell tasks apart (Frans et al. 2017)."""
+"""Always to the same goal.
+
+What one policy is worth that can't tell tasks apart (Frans et al. 2017).
+"""
 
 from typing import ClassVar
 
@@ -38,7 +41,7 @@ class SharedGoal:
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: MovingBandits only."""
+        """Return whether this agent can play `distribution`: MovingBandits only."""
         return isinstance(distribution, MovingBandits)
 
     def initial_state(self, batch_size: int) -> tuple[()]:
@@ -47,5 +50,8 @@ class SharedGoal:
 
     @torch.no_grad()
     def act(self, step: Step, state: tuple[()], rng: Generator) -> tuple[Tensor, tuple[()]]:
-        """One move towards the goal."""
-        return move_towards(step.observation, torch.full_like(step.observation[:, 0], self.goal)), state
+        """Return one move towards the goal."""
+        return (
+            move_towards(step.observation, torch.full_like(step.observation[:, 0], self.goal)),
+            state,
+        )

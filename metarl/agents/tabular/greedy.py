@@ -1,4 +1,7 @@
-"""Greedy agents for tabular MDPs: plan on a point estimate of the model, with or without random actions."""
+"""Greedy agents for tabular MDPs.
+
+Plan on a point estimate of the model, with or without random actions.
+"""
 
 from typing import ClassVar
 
@@ -19,8 +22,9 @@ __all__ = ["MDPEpsilonGreedy", "MDPGreedy"]
 class MDPGreedy(TabularAgent):
     """Random MDPs: plans on a point estimate of rewards and transitions.
 
-    With the true prior this agent does better than the column of the same name in Duan et al. 2016 (149.6 for 134.8 at 10 episodes,
-    154.7 with random ties). That column agrees with estimate="mode", reward_prior_mean=0, ties="random".
+    With the true prior this agent does better than the column of the same name in Duan et al. 2016
+    (149.6 for 134.8 at 10 episodes, 154.7 with random ties). That column agrees with
+    estimate="mode", reward_prior_mean=0, ties="random".
 
     Args:
         estimate: which one, as in `metarl.agents.tabular.posterior.point_estimate`.
@@ -50,7 +54,8 @@ class MDPGreedy(TabularAgent):
 
 
 class MDPEpsilonGreedy(MDPGreedy):
-    """Random MDPs: plans on a point estimate, but each action is replaced by a uniformly random one with probability epsilon.
+    """Random MDPs: plans on a point estimate, but each action is replaced by a uniformly random one
+    with probability epsilon.
 
     Args:
         epsilon: that probability.

@@ -23,7 +23,9 @@ class KnownPlan(NamedTuple):
 
 
 class KnownModel:
-    """Plays `reveal(RandomMDP(...))` by the optimal policy of the task that its observations tell it."""
+    """Plays `reveal(RandomMDP(...))` by the optimal policy of the task that its observations tell
+    it.
+    """
 
     id = "known-model"
     label = "Known model"
@@ -32,14 +34,20 @@ class KnownModel:
     __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget):
-        if not isinstance(distribution, Revealed) or not isinstance(distribution.wrapped, RandomMDP):
-            raise ValueError(f"KnownModel plays random MDPs that are told to it, reveal(RandomMDP(...)), not {distribution.id}.")
+        if not isinstance(distribution, Revealed) or not isinstance(
+            distribution.wrapped, RandomMDP
+        ):
+            raise ValueError(
+                "KnownModel plays random MDPs that are told to it, reveal(RandomMDP(...)), not"
+                f" {distribution.id}."
+            )
         self.made_for = MadeFor(distribution, budget)
-        self.distribution, self.wrapped = distribution, distribution.wrapped
+        self.distribution = distribution
+        self.wrapped = distribution.wrapped
 
     @classmethod
     def supports(cls, distribution: TaskDistribution) -> bool:
-        """Whether this agent can play `distribution`: revealed random MDPs only."""
+        """Return whether this agent can play `distribution`: revealed random MDPs only."""
         return isinstance(distribution, Revealed) and isinstance(distribution.wrapped, RandomMDP)
 
     def initial_state(self, batch_size: int) -> KnownPlan:
@@ -51,10 +59,13 @@ class KnownModel:
     def act(self, step: Step, state: KnownPlan, rng: Generator) -> tuple[Tensor, KnownPlan]:
         """Plan where the task is new, and follow the plan."""
         observation = step.observation
-        plan, clock = state.plan.to(observation.device), state.clock.to(observation.device)
+        plan = state.plan.to(observation.device)
+        clock = state.clock.to(observation.device)
         if bool(step.meta_episode_start.any()):
             told = self.distribution.parameters_of(observation)
-            _, values = optimal_values(told["reward_means"], told["transitions"], self.wrapped.horizon)
+            _, values = optimal_values(
+                told["reward_means"], told["transitions"], self.wrapped.horizon
+            )
             plan = where_rows(step.meta_episode_start, values.argmax(-1), plan)
         clock = torch.where(step.episode_start, 0, clock + 1).clamp_max(self.wrapped.horizon - 1)
         rows = torch.arange(len(observation), device=observation.device)

@@ -1,4 +1,7 @@
-"""Optimistic posterior sampling: several sampled MDPs, and for every state and action the best that any of them promises."""
+"""Optimistic posterior sampling.
+
+Several sampled MDPs, and for every state and action the best that any of them promises.
+"""
 
 from typing import ClassVar
 
@@ -16,13 +19,15 @@ __all__ = ["OPSRL"]
 
 
 class OPSRL(TabularAgent):
-    """At each episode's start, draws several MDPs from the posterior, solves each, and is greedy by the highest action value of any.
+    """At each episode's start, draws several MDPs from the posterior, solves each, and is greedy by
+    the highest action value of any.
 
     Args:
         samples: MDPs drawn an episode; 1 is PSRL.
         reward_prior_mean: as for every `TabularAgent`.
 
-    Source: Duan et al. 2016, section 3.2; Osband & Van Roy 2017, "Why is posterior sampling better than optimism for reinforcement
+    Source: Duan et al. 2016, section 3.2; Osband & Van Roy 2017, "Why is posterior sampling better
+        than optimism for reinforcement
     learning?" (arXiv 1607.00215).
     """
 
@@ -30,7 +35,13 @@ class OPSRL(TabularAgent):
     label = "OPSRL"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {"samples": (2, 5, 10, 20)}
 
-    def __init__(self, distribution: TaskDistribution, budget: Budget, samples: int = 5, reward_prior_mean: float | None = None):
+    def __init__(
+        self,
+        distribution: TaskDistribution,
+        budget: Budget,
+        samples: int = 5,
+        reward_prior_mean: float | None = None,
+    ):
         super().__init__(distribution, budget, reward_prior_mean)
         if samples < 1 or samples != int(samples):
             raise ValueError(f"samples must be a whole number of at least 1, not {samples}.")

@@ -1,7 +1,8 @@
 """Finite-horizon planning in batches of tabular models, plain and optimistic.
 
-Models are laid out for speed: transitions [B, S, S * A] with the next state first, rewards [B, S * A]. Transition weights needn't be
-normalised: they are divided by their sum over next states as they are used.
+Models are laid out for speed: transitions [B, S, S * A] with the next state first, rewards [B, S *
+A]. Transition weights needn't be normalised: they are divided by their sum over next states as they
+are used.
 """
 
 from collections.abc import Callable
@@ -35,16 +36,17 @@ def action_values(rewards: Tensor, backup: Backup, states: int, horizon: int) ->
 
 
 def expected_values(transitions: Tensor) -> Backup:
-    """The mean of the next state's value under `transitions` [B, S, S * A]."""
+    """Return the mean of the next state's value under `transitions` [B, S, S * A]."""
     scale = 1 / transitions.sum(1)  # [B, S * A]
     return lambda values: torch.bmm(values[:, None], transitions)[:, 0] * scale
 
 
 def optimistic_values(transitions: Tensor, radius: Tensor) -> Backup:
-    """The highest mean of the next state's value over all distributions within an L1 distance: extended value iteration.
+    """Return the highest mean of the next state's value over all distributions within an L1
+    distance: extended value iteration.
 
-    The best next state gains half the radius (or what is missing to 1), and the worst ones lose as much, worst first
-    (Jaksch, Ortner & Auer 2010, figure 2).
+    The best next state gains half the radius (or what is missing to 1), and the worst ones lose as
+    much, worst first (Jaksch, Ortner & Auer 2010, figure 2).
 
     Args:
         transitions: [B, S, S * A] the balls' centres, as weights.
@@ -55,7 +57,8 @@ def optimistic_values(transitions: Tensor, radius: Tensor) -> Backup:
 
     def backup(values: Tensor) -> Tensor:
         ascending, order = values.sort(1)  # [B, S]
-        ranked = torch.bmm(zeros.scatter(2, order[:, :, None], 1.0), centres)  # worst next state first, by a permutation matrix
+        # Worst next state first, by a permutation matrix
+        ranked = torch.bmm(zeros.scatter(2, order[:, :, None], 1.0), centres)
         gain = torch.minimum(radius / 2, 1 - ranked[:, -1])  # [B, S * A] mass that moves
         result = torch.bmm(ascending[:, None], ranked)[:, 0] + gain * ascending[:, -1:]
         for i in range(values.shape[1] - 1):

@@ -1,4 +1,7 @@
-"""Posterior sampling for reinforcement learning: act for an episode as if one sampled MDP were the truth."""
+"""Posterior sampling for reinforcement learning.
+
+Act for an episode as if one sampled MDP were the truth.
+"""
 
 from torch import Generator, Tensor
 
@@ -18,13 +21,16 @@ class PSRL(TabularAgent):
     Args:
         reward_prior_mean: as for every `TabularAgent`.
 
-    Source: Strens 2000, "A Bayesian framework for reinforcement learning"; Osband, Russo & Van Roy 2013 (arXiv 1306.0940).
+    Source: Strens 2000, "A Bayesian framework for reinforcement learning"; Osband, Russo & Van Roy
+        2013 (arXiv 1306.0940).
     """
 
     id = "psrl"
     label = "PSRL"
 
-    def __init__(self, distribution: TaskDistribution, budget: Budget, reward_prior_mean: float | None = None):
+    def __init__(
+        self, distribution: TaskDistribution, budget: Budget, reward_prior_mean: float | None = None
+    ):
         super().__init__(distribution, budget, reward_prior_mean)
 
     def plan(self, history: History, rng: Generator) -> Tensor:

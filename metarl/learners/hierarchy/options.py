@@ -23,7 +23,9 @@ from metarl.networks.policies.policy import PolicyOutput
 
 __all__ = ["Hierarchy", "HierarchyPlayer", "Shared", "as_choices", "by_sub_policy", "shared_out"]
 
-BLOCK = 128  # rows that sub-policies compute at once are multiples of it, since libraries prepare products anew for every size
+# Rows that sub-policies compute at once are multiples of it, since libraries prepare products anew
+# for every size
+BLOCK = 128
 
 
 class Shared(NamedTuple):
@@ -55,7 +57,8 @@ class Hierarchy:
         master_only_features: how many of a feature vector's first numbers sub-policies don't see.
 
     Attributes:
-        master, sub_policy: functions of stacked weights. first_master: weights that masters start from, one tensor a parameter.
+        master, sub_policy: functions of stacked weights. first_master: weights that masters start
+            from, one tensor a parameter.
         first_sub_policies: [K, ...] each.
     """
 
@@ -73,21 +76,39 @@ class Hierarchy:
     ):
         if not 0 <= master_only_features < max(1, inputs.size):
             raise ValueError(
-                f"master_only_features must leave sub-policies something of {inputs.size} features to see, and is {master_only_features}."
+                f"master_only_features must leave sub-policies something of {inputs.size} features"
+                f" to see, and is {master_only_features}."
             )
         self.master_only_features = master_only_features
-        self.inputs, self.num_options, self.option_length, self.random_option = inputs, num_options, option_length, random_option
-        self.option_space, self.action_space = gym.spaces.Discrete(num_options), action_space
+        self.inputs = inputs
+        self.num_options = num_options
+        self.option_length = option_length
+        self.random_option = random_option
+        self.option_space = gym.spaces.Discrete(num_options)
+        self.action_space = action_space
         self.options: ActionDistribution = action_distribution(self.option_space)
         self.actions: ActionDistribution = action_distribution(action_space)
         self.master = PerTask(PolicyPerceptron(inputs.size, self.option_space, network, rng))
         every_sub = [
-            PerTask(PolicyPerceptron(inputs.size - master_only_features, action_space, network, rng, log_std)) for _ in range(num_options)
+            PerTask(
+                PolicyPerceptron(
+                    inputs.size - master_only_features, action_space, network, rng, log_std
+                )
+            )
+            for _ in range(num_options)
         ]
         self.sub_policy, self.first_master = every_sub[0], self.master.weights()
-        self.first_sub_policies = [torch.stack(parts) for parts in zip(*(sub.weights() for sub in every_sub), strict=True)]
+        self.first_sub_policies = [
+            torch.stack(parts) for parts in zip(*(sub.weights() for sub in every_sub), strict=True)
+        ]
 
-    def choose(self, masters: list[Tensor], features: Tensor, rng: Generator, most_likely: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def choose(
+        self,
+        masters: list[Tensor],
+        features: Tensor,
+        rng: Generator,
+        most_likely: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Options [n, m] and their log-probabilities, of n masters for features [n, m, F].
 
         Rows that `most_likely` [n, m] flags aren't drawn.
@@ -95,43 +116,70 @@ class Hierarchy:
         parameters = self.master(masters, features)
         option = self.options.sample(parameters, rng)
         if self.random_option:
-            uniform, chance = (torch.rand(option.shape, generator=rng, device=option.device) for _ in range(2))
-            option = torch.where(chance < self.random_option, (uniform * self.num_options).long(), option)
+            uniform, chance = (
+                torch.rand(option.shape, generator=rng, device=option.device) for _ in range(2)
+            )
+            option = torch.where(
+                chance < self.random_option, (uniform * self.num_options).long(), option
+            )
         if most_likely is not None:
             option = torch.where(most_likely, self.options.mode(parameters), option)
         return option, self.options.log_prob(parameters, option)
 
     def seen(self, features: Tensor) -> Tensor:
-        """What sub-policies see [..., seen] of features [..., F]."""
+        """Return what sub-policies see [..., seen] of features [..., F]."""
         return features[..., self.master_only_features :]
 
     def parameters(self, sub_policies: list[Tensor], features: Tensor, option: Tensor) -> Tensor:
-        """Parameters [B, P] of the action distributions of the sub-policies `option` [B], for features [B, F].
+        """Parameters [B, P] of the action distributions of the sub-policies `option` [B], for
+        features [B, F].
 
         Sub-policies are K for all rows, or [B K] in all, each row's own K.
         """
-        rows, features = torch.arange(len(option), device=option.device), self.seen(features)
+        rows = torch.arange(len(option), device=option.device)
+        features = self.seen(features)
         if len(sub_policies[0]) > self.num_options:
             own = [weight[rows * self.num_options + option] for weight in sub_policies]
             return self.sub_policy(own, features[:, None])[:, 0]
-        every = self.sub_policy(sub_policies, features.expand(self.num_options, *features.shape))  # [K, B, P]
+        every = self.sub_policy(
+            sub_policies, features.expand(self.num_options, *features.shape)
+        )  # [K, B, P]
         return every[option, rows]
 
-    def own_parameters(self, sub_policies: list[Tensor], features: Tensor, shared: Shared) -> Tensor:
-        """The same, where no sub-policy computes the others' rows; a row's result is then rounded otherwise as others' options differ."""
-        own = self.seen(features).index_select(0, shared.rows.flatten()).unflatten(0, shared.rows.shape)  # [K, L, seen]
+    def own_parameters(
+        self, sub_policies: list[Tensor], features: Tensor, shared: Shared
+    ) -> Tensor:
+        """Return the same, where no sub-policy computes the others' rows.
+
+        A row's result is then rounded otherwise as others' options differ.
+        """
+        own = (
+            self.seen(features)
+            .index_select(0, shared.rows.flatten())
+            .unflatten(0, shared.rows.shape)
+        )  # [K, L, seen]
         return self.sub_policy(sub_policies, own).flatten(0, 1).index_select(0, shared.place)
 
 
 class HierarchyPlayer:
-    """n masters over shared sub-policies as `collect` plays them: one episode a row, a task's rows side by side.
+    """n masters over shared sub-policies as `collect` plays them: one episode a row, a task's rows
+    side by side.
 
     Attributes:
         chosen: options [n R] of each choice so far. log_prob: theirs, under the master.
     """
 
-    def __init__(self, hierarchy: Hierarchy, masters: list[Tensor], sub_policies: list[Tensor], rng: Generator):
-        self.hierarchy, self.masters, self.sub_policies, self.rng = hierarchy, masters, sub_policies, rng
+    def __init__(
+        self,
+        hierarchy: Hierarchy,
+        masters: list[Tensor],
+        sub_policies: list[Tensor],
+        rng: Generator,
+    ):
+        self.hierarchy = hierarchy
+        self.masters = masters
+        self.sub_policies = sub_policies
+        self.rng = rng
         self.chosen: list[Tensor] = []
         self.log_prob: list[Tensor] = []
 
@@ -143,7 +191,9 @@ class HierarchyPlayer:
         """Parameters [B, P] of the sub-policies that act now; it values nothing."""
         features = self.hierarchy.inputs(step)
         if played % self.hierarchy.option_length == 0:
-            option, log_prob = self.hierarchy.choose(self.masters, features.unflatten(0, (len(self.masters[0]), -1)), self.rng)
+            option, log_prob = self.hierarchy.choose(
+                self.masters, features.unflatten(0, (len(self.masters[0]), -1)), self.rng
+            )
             self.chosen.append(option.flatten())
             self.log_prob.append(log_prob.flatten())
             self.shared = shared_out(self.chosen[-1], self.hierarchy.num_options)
@@ -152,18 +202,22 @@ class HierarchyPlayer:
 
 
 def as_choices(episodes: Trajectory, player: HierarchyPlayer) -> Trajectory:
-    """The same episodes as a master sees them, a choice every N steps, with the sum of the rewards until the next.
+    """Return the same episodes as a master sees them, a choice every N steps, with the sum of the
+    rewards until the next.
 
     Args:
         episodes: [T, n, R] steps. player: who played them.
     """
-    option_length, (steps, n, _) = player.hierarchy.option_length, episodes.reward.shape
+    option_length = player.hierarchy.option_length
+    steps, n, _ = episodes.reward.shape
 
     def by_choice(part: Tensor) -> Tensor:
         """Return [H, N, n, R] of [T, n, R], the last choice's filled up."""
         return pad(part, (0, 0, 0, 0, 0, -steps % option_length)).unflatten(0, (-1, option_length))
 
-    option, log_prob = (torch.stack(parts).unflatten(1, (n, -1)) for parts in (player.chosen, player.log_prob))
+    option, log_prob = (
+        torch.stack(parts).unflatten(1, (n, -1)) for parts in (player.chosen, player.log_prob)
+    )
     return Trajectory(
         observation=episodes.observation[::option_length],
         action=option,
@@ -175,17 +229,23 @@ def as_choices(episodes: Trajectory, player: HierarchyPlayer) -> Trajectory:
     )
 
 
-def by_sub_policy(batch: Examples, option: Tensor, hierarchy: Hierarchy, own: bool = True) -> tuple[Examples, Tensor]:
-    """The steps of each of g groups of tasks, for every sub-policy of the group those that were its own.
+def by_sub_policy(
+    batch: Examples, option: Tensor, hierarchy: Hierarchy, own: bool = True
+) -> tuple[Examples, Tensor]:
+    """Return the steps of each of g groups of tasks, for every sub-policy of the group those that
+    were its own.
 
     Args:
-        batch: inputs [g, m, F] and targets [g, m]. option: [g, m] whose each step was. hierarchy: for K, and for what they see.
+        batch: inputs [g, m, F] and targets [g, m]. option: [g, m] whose each step was. hierarchy:
+            for K, and for what they see.
         own: otherwise every sub-policy is given all steps.
 
     Returns:
-        (inputs [g K, m, seen] and targets [g K, m], where the others' steps count nothing, shares [g K] of the group's steps that count).
+        (inputs [g K, m, seen] and targets [g K, m], where the others' steps count nothing, shares
+        [g K] of the group's steps that count).
     """
-    targets, numbers = batch.targets, torch.arange(hierarchy.num_options, device=option.device)
+    targets = batch.targets
+    numbers = torch.arange(hierarchy.num_options, device=option.device)
     every = [
         part[:, None].expand(-1, len(numbers), *part.shape[1:]).flatten(0, 1)  # [g K, m, ...]
         for part in (hierarchy.seen(batch.inputs), *targets[:4], option)
@@ -193,4 +253,7 @@ def by_sub_policy(batch: Examples, option: Tensor, hierarchy: Hierarchy, own: bo
     inputs, action, log_prob, advantage, weight, taken = every
     mine = ((numbers.repeat(len(option))[:, None] == taken) | (not own)).to(weight.dtype)
     share = (mine * weight).sum(1) / weight.sum(1)
-    return Examples(inputs, PolicyGradientBatch(action, log_prob, advantage * mine, weight * mine)), share
+    return (
+        Examples(inputs, PolicyGradientBatch(action, log_prob, advantage * mine, weight * mine)),
+        share,
+    )

@@ -1,10 +1,13 @@
-"""First-order MAML: the gradient where each task's inner loop ends, taken as if at its start (Finn et al. 2017, section 5.2).
+"""First-order MAML: the gradient where each task's inner loop ends, taken as if at its start (Finn
+et al. 2017, section 5.2).
 
     phi <- phi - outer step * mean over tasks of the gradient of L_task at phi_task
 
-The examples of that last gradient, the tail, are either the query, which the inner loop hasn't seen, or one more minibatch of the
-support (Nichol et al. 2018, section 6.3; there a shared tail does worse). After K inner steps of size a, its expectation over
-minibatches is AvgGrad - K a AvgGradInner, up to higher powers of a (section 5.1, which counts the tail's gradient too: k = K + 1).
+The examples of that last gradient, the tail, are either the query, which the inner loop hasn't
+seen, or one more minibatch of the support (Nichol et al. 2018, section 6.3; there a shared tail
+does worse). After K inner steps of size a, its expectation over minibatches is AvgGrad - K a
+AvgGradInner, up to higher powers of a (section 5.1, which counts the tail's gradient too: k = K +
+1).
 """
 
 from collections.abc import Sequence
@@ -17,8 +20,17 @@ from torch import Tensor
 from metarl.core.arguments import check_fields
 from metarl.core.supervised import Examples
 from metarl.learners.initialisation.adapter import Stepper
-from metarl.learners.initialisation.inner_loop import MetaGradient, Problem, adapt, minibatches, task_gradients
-from metarl.learners.initialisation.supervised_initialisation import InitialisationLearner, check_settings
+from metarl.learners.initialisation.inner_loop import (
+    MetaGradient,
+    Problem,
+    adapt,
+    minibatches,
+    task_gradients,
+)
+from metarl.learners.initialisation.supervised_initialisation import (
+    InitialisationLearner,
+    check_settings,
+)
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
@@ -59,15 +71,20 @@ class FOMAMLConfig:
             raise ValueError(f"tail must be 'query' or 'shared', not {self.tail!r}.")
         if self.tail == "shared" and self.batch is None:
             raise ValueError(
-                "tail='shared' takes a further minibatch of the support, but with batch=None every inner step takes the whole support: "
-                "give batch, fewer examples than a task's support has, or take tail='query'."
+                "tail='shared' takes a further minibatch of the support, but with batch=None every"
+                " inner step takes the whole support: give batch, fewer examples than a task's"
+                " support has, or take tail='query'."
             )
 
 
 def fomaml_gradient(
-    problem: Problem, initial: Sequence[Tensor], batches: Sequence[Examples], tail: Examples, inner: SGD | Adam
+    problem: Problem,
+    initial: Sequence[Tensor],
+    batches: Sequence[Examples],
+    tail: Examples,
+    inner: SGD | Adam,
 ) -> MetaGradient:
-    """The mean over tasks of the gradient of the tail's loss at phi_task.
+    """Return the mean over tasks of the gradient of the tail's loss at phi_task.
 
     Args:
         initial: phi, one tensor a parameter.
@@ -87,17 +104,20 @@ class FOMAML(InitialisationLearner):
 
     def meta_gradient(self, support: Examples, query: Examples) -> MetaGradient:
         """Inner steps on the support, the last gradient on the tail."""
-        config, shared, available = self.config, self.config.tail == "shared", support.inputs.shape[1]
+        config = self.config
+        shared = self.config.tail == "shared"
+        available = support.inputs.shape[1]
         if shared and config.batch >= available:
             raise ValueError(
-                f"tail='shared' takes a further minibatch of the support, but a task's support has {available} examples and batch is "
-                f"{config.batch}: every inner step takes them all. Give a smaller batch, or take tail='query'."
+                "tail='shared' takes a further minibatch of the support, but a task's support has"
+                f" {available} examples and batch is {config.batch}: every inner step takes them"
+                " all. Give a smaller batch, or take tail='query'."
             )
         batches = minibatches(support, config.batch, config.inner_steps + shared, self.rng)
         tail = batches.pop() if shared else query
         return fomaml_gradient(self.problem, self.initial, batches, tail, config.inner)
 
     def inner_optimizer(self) -> Stepper:
-        """The optimiser of training."""
+        """Return the optimiser of training."""
         inner: Stepper = self.config.inner
         return inner

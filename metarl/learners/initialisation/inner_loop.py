@@ -1,7 +1,9 @@
-"""The inner loop of initialisation-based learners, for all tasks at once: losses, gradients, minibatches, steps.
+"""The inner loop of initialisation-based learners, for all tasks at once: losses, gradients,
+minibatches, steps.
 
-Weights are lists of tensors [n, ...], one entry a parameter, task i's weights in row i. A sum of losses over tasks has every task's own
-gradient in its row, since no task's loss depends on another's weights: one backward pass serves them all.
+Weights are lists of tensors [n, ...], one entry a parameter, task i's weights in row i. A sum of
+losses over tasks has every task's own gradient in its row, since no task's loss depends on
+another's weights: one backward pass serves them all.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +37,8 @@ class Problem(NamedTuple):
 
     network: PerTask
     loss: Callable[[Tensor, Any], Tensor]  # outputs and targets [n, m, ...] give [n, m]
-    loss_and_grad: Callable[[Tensor, Any], tuple[Tensor, Tensor]] | None = None  # also its derivative by the outputs, without a graph
+    # Also its derivative by the outputs, without a graph
+    loss_and_grad: Callable[[Tensor, Any], tuple[Tensor, Tensor]] | None = None
 
 
 class Gradients(NamedTuple):
@@ -43,7 +46,9 @@ class Gradients(NamedTuple):
 
     loss: Tensor  # [n], without a graph
     gradients: list[Tensor]  # [n, ...] each
-    weights: list[Tensor]  # [n, ...] each: what they were taken at, with the graph that leads from them to the gradients, if wanted
+    # [n, ...] each: what they were taken at, with the graph that leads from them to the gradients,
+    # if wanted
+    weights: list[Tensor]
 
 
 class Adapted(NamedTuple):
@@ -62,17 +67,20 @@ class MetaGradient(NamedTuple):
 
 
 def broadcast(weights: Sequence[Tensor], n: int) -> list[Tensor]:
-    """The same weights for each of n tasks, as views."""
+    """Return the same weights for each of n tasks, as views."""
     return [weight.expand(n, *weight.shape) for weight in weights]
 
 
 def task_losses(problem: Problem, weights: Sequence[Tensor], examples: Examples) -> Tensor:
-    """The mean loss [n] of each task's examples."""
+    """Return the mean loss [n] of each task's examples."""
     return problem.loss(problem.network(weights, examples.inputs), examples.targets).mean(-1)
 
 
-def task_gradients(problem: Problem, weights: Sequence[Tensor], examples: Examples, create_graph: bool = False) -> Gradients:
-    """Each task's loss and its gradient by that task's weights; with `create_graph`, gradients can be differentiated again.
+def task_gradients(
+    problem: Problem, weights: Sequence[Tensor], examples: Examples, create_graph: bool = False
+) -> Gradients:
+    """Return each task's loss and its gradient by that task's weights; with `create_graph`,
+    gradients can be differentiated again.
 
     The gradient by weights that the loss doesn't depend on is zero.
     """
@@ -80,12 +88,17 @@ def task_gradients(problem: Problem, weights: Sequence[Tensor], examples: Exampl
         return _direct_gradients(problem, list(weights), examples)
     leaves = [weight.detach().requires_grad_() for weight in weights]
     losses = task_losses(problem, leaves, examples)
-    gradients = torch.autograd.grad(losses.sum(), leaves, create_graph=create_graph, materialize_grads=True)
+    gradients = torch.autograd.grad(
+        losses.sum(), leaves, create_graph=create_graph, materialize_grads=True
+    )
     return Gradients(losses.detach(), list(gradients), leaves)
 
 
 def _direct_gradients(problem: Problem, weights: list[Tensor], examples: Examples) -> Gradients:
-    """The same by the network's own method; only the loss goes through autograd, unless its derivative is given."""
+    """Return the same by the network's own method.
+
+    Only the loss goes through autograd, unless its derivative is given.
+    """
     losses = torch.empty(0)
 
     def pull(outputs: Tensor) -> Tensor:
@@ -103,9 +116,15 @@ def _direct_gradients(problem: Problem, weights: list[Tensor], examples: Example
     return Gradients(losses.detach(), gradients, weights)
 
 
-def adapt(problem: Problem, initial: Sequence[Tensor], batches: Sequence[Examples], optimizer: Optimizer) -> Adapted:
-    """One step of `optimizer` on each of `batches`, from weights [...] that all tasks share; no graph is kept."""
-    weights, losses = broadcast(initial, len(batches[0].inputs)), []
+def adapt(
+    problem: Problem, initial: Sequence[Tensor], batches: Sequence[Examples], optimizer: Optimizer
+) -> Adapted:
+    """Return one step of `optimizer` on each of `batches`, from weights [...] that all tasks share.
+
+    No graph is kept.
+    """
+    weights = broadcast(initial, len(batches[0].inputs))
+    losses = []
     state = optimizer.start(weights)
     for batch in batches:
         step = task_gradients(problem, weights, batch)
@@ -117,30 +136,50 @@ def adapt(problem: Problem, initial: Sequence[Tensor], batches: Sequence[Example
 def minibatches(examples: Examples, size: int | None, count: int, rng: Generator) -> list[Examples]:
     """`count` minibatches of `size` examples of each task.
 
-    A task's examples are dealt out in an order drawn anew whenever all have been; None, or more than there are, gives all every time.
+    A task's examples are dealt out in an order drawn anew whenever all have been; None, or more
+    than there are, gives all every time.
     """
     inputs, targets = examples
     n, available = inputs.shape[:2]
     if size is None or size >= available:
         return [examples] * count
     passes = -(-count * size // available)
-    order = torch.rand(n, passes, available, generator=rng, device=rng.device).argsort(2).flatten(1)[:, : count * size].to(inputs.device)
+    order = (
+        torch.rand(n, passes, available, generator=rng, device=rng.device)
+        .argsort(2)
+        .flatten(1)[:, : count * size]
+        .to(inputs.device)
+    )
     rows = torch.arange(n, device=inputs.device)[:, None]
-    return [Examples(*pair) for pair in zip(inputs[rows, order].split(size, 1), targets[rows, order].split(size, 1), strict=True)]
+    return [
+        Examples(*pair)
+        for pair in zip(
+            inputs[rows, order].split(size, 1), targets[rows, order].split(size, 1), strict=True
+        )
+    ]
 
 
 def totals(tensors: Sequence[Tensor]) -> Tensor:
-    """The sum [n] of all entries of each task's tensors [n, ...]: finite where they are, as far as that goes."""
+    """Return the sum [n] of all entries of each task's tensors [n, ...].
+
+    Finite where they are, as far as that goes.
+    """
     return torch.stack([tensor.flatten(1).sum(1) for tensor in tensors]).sum(0)
 
 
 def check_converges(losses: Tensor, where: str) -> None:
-    """Raise ValueError unless all `losses` [steps, n] of an inner loop are finite; the first bad one is named by task and step."""
+    """Raise ValueError unless all `losses` [steps, n] of an inner loop are finite.
+
+    The first bad one is named by task and step.
+    """
     bad = ~torch.isfinite(losses)
     if bool(bad.any()):
         step, task = (int(i) for i in torch.nonzero(bad)[0])
         value = float(losses[step, task])
-        raise ValueError(f"The inner loop diverged {where}: after {step} steps in task {task} the loss is {value}. Use a smaller inner lr.")
+        raise ValueError(
+            f"The inner loop diverged {where}: after {step} steps in task {task} the loss is"
+            f" {value}. Use a smaller inner lr."
+        )
 
 
 def check_meta_gradient(found: MetaGradient, where: str) -> None:
@@ -148,6 +187,16 @@ def check_meta_gradient(found: MetaGradient, where: str) -> None:
     check_converges(found.losses, where)
     if all(bool(torch.isfinite(gradient).all()) for gradient in found.gradients):
         return
-    bad = [] if found.each is None else [int(i) for i in torch.nonzero(~torch.isfinite(totals(found.each)))]
-    named = f"after {len(found.losses) - 1} steps in task {bad[0]} the gradient" if bad else "the meta-gradient"
-    raise ValueError(f"The inner loop diverged {where}: {named} isn't finite. Use a smaller inner lr.")
+    bad = (
+        []
+        if found.each is None
+        else [int(i) for i in torch.nonzero(~torch.isfinite(totals(found.each)))]
+    )
+    named = (
+        f"after {len(found.losses) - 1} steps in task {bad[0]} the gradient"
+        if bad
+        else "the meta-gradient"
+    )
+    raise ValueError(
+        f"The inner loop diverged {where}: {named} isn't finite. Use a smaller inner lr."
+    )

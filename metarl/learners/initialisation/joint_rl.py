@@ -1,6 +1,8 @@
-"""Joint training of one policy on all tasks, which then adapts like any other: the control for initialisation learners.
+"""Joint training of one policy on all tasks, which then adapts like any other: the control for
+initialisation learners.
 
-Nothing is adapted in training, so the policy learns what is best on average over tasks ("pretraining" in Finn et al. 2017, section 5).
+Nothing is adapted in training, so the policy learns what is best on average over tasks
+("pretraining" in Finn et al. 2017, section 5).
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +12,12 @@ from torch import Tensor
 from metarl.core.arguments import check_fields
 from metarl.core.supervised import Examples
 from metarl.learners.initialisation.adapting_policy import Adaptation
-from metarl.learners.initialisation.inner_loop import MetaGradient, Problem, broadcast, task_gradients
+from metarl.learners.initialisation.inner_loop import (
+    MetaGradient,
+    Problem,
+    broadcast,
+    task_gradients,
+)
 from metarl.learners.initialisation.policy_initialisation import ClippedPPO, PolicyInitialisation
 from metarl.learners.policy_gradient.trust_region import TRPO
 from metarl.learners.settings import check_counts
@@ -53,7 +60,9 @@ class JointRL(PolicyInitialisation):
         """Nothing is adapted in training."""
         return 0
 
-    def meta_gradient(self, problem: Problem, initial: list[Tensor], support: list[Examples], query: Examples) -> MetaGradient:
-        """The mean policy gradient."""
+    def meta_gradient(
+        self, problem: Problem, initial: list[Tensor], support: list[Examples], query: Examples
+    ) -> MetaGradient:
+        """Return the mean policy gradient."""
         found = task_gradients(problem, broadcast(initial, self.config.tasks), query)
         return MetaGradient([gradient.mean(0) for gradient in found.gradients], found.loss[None])

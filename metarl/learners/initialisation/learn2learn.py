@@ -1,9 +1,12 @@
-"""learn2learn's MAML, Meta-SGD and GBML as a learner: its own clones adapt, task after task (Arnold et al. 2020, arXiv 2008.12284).
+"""learn2learn's MAML, Meta-SGD and GBML as a learner: its own clones adapt, task after task (Arnold
+et al. 2020, arXiv 2008.12284).
 
-An algorithm of learn2learn's wraps a network; `clone()` gives a copy that remembers where it came from, `adapt(loss)` takes an inner
-step on it, and the loss after the last one is differentiated back to the algorithm's parameters: weights, and whatever else it trains,
-such as Meta-SGD's step sizes or GBML's transform of gradients. Training tasks, their examples, first weights and the outer optimiser
-are those of our own learners (`metarl.learners.initialisation.supervised_initialisation`) for the same seed, so that curves of both can be laid over each other.
+An algorithm of learn2learn's wraps a network; `clone()` gives a copy that remembers where it came
+from, `adapt(loss)` takes an inner step on it, and the loss after the last one is differentiated
+back to the algorithm's parameters: weights, and whatever else it trains, such as Meta-SGD's step
+sizes or GBML's transform of gradients. Training tasks, their examples, first weights and the outer
+optimiser are those of our own learners (`metarl.learners.initialisation.supervised_initialisation`)
+for the same seed, so that curves of both can be laid over each other.
 """
 
 import copy
@@ -38,11 +41,12 @@ class Learn2LearnConfig:
     """Settings of learn2learn's algorithms.
 
     Attributes:
-        algorithm: which of them. It and the five settings after it aren't read where the learner is given an algorithm.
+        algorithm: which of them. It and the five settings after it aren't read where the learner is
+            given an algorithm.
         inner_lr: size of the inner steps; Meta-SGD's as they begin.
         first_order: take inner gradients as constants.
-        transform: what GBML does to a gradient: a factor for each entry, or a Kronecker product of two matrices (Arnold et al. 2021,
-            arXiv 1910.13603).
+        transform: what GBML does to a gradient: a factor for each entry, or a Kronecker product of
+            two matrices (Arnold et al. 2021, arXiv 1910.13603).
         adapt_transform: let inner steps move GBML's transform too; not with first_order.
         network: the shape of the network, of vectors or of images.
         iterations: outer steps.
@@ -70,22 +74,34 @@ class Learn2LearnConfig:
         check_fields(self)
         check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
         check_step_sizes(inner_lr=self.inner_lr)
-        for name, known in (("algorithm", ("maml", "meta-sgd", "gbml")), ("transform", ("scale", "kronecker"))):
+        for name, known in (
+            ("algorithm", ("maml", "meta-sgd", "gbml")),
+            ("transform", ("scale", "kronecker")),
+        ):
             if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}.")
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}."
+                )
         if self.first_order and self.adapt_transform:
-            raise ValueError("learn2learn's GBML can't adapt its transform by first-order gradients: leave out one of the two.")
+            raise ValueError(
+                "learn2learn's GBML can't adapt its transform by first-order gradients: leave out"
+                " one of the two."
+            )
 
 
-def learn2learn_gradient(algorithm: Any, loss: Loss, batches: Sequence[Examples], query: Examples) -> MetaGradient:
-    """The mean over tasks of the gradient, by everything that the algorithm trains, of the query's loss after the inner loop.
+def learn2learn_gradient(
+    algorithm: Any, loss: Loss, batches: Sequence[Examples], query: Examples
+) -> MetaGradient:
+    """Return the mean over tasks of the gradient, by everything that the algorithm trains, of the
+    query's loss after the inner loop.
 
     Args:
         algorithm: of learn2learn's; each task adapts a clone of it.
         loss: outputs [m, ...] and targets [m, ...] give [m].
         batches: the examples of each inner step. query: those of the loss after them.
     """
-    trained, n = _parameters(algorithm), len(query.inputs)
+    trained = _parameters(algorithm)
+    n = len(query.inputs)
     algorithm.zero_grad()
     losses = torch.empty(len(batches) + 1, n, dtype=trained[0].dtype, device=trained[0].device)
     for i in range(n):
@@ -97,7 +113,9 @@ def learn2learn_gradient(algorithm: Any, loss: Loss, batches: Sequence[Examples]
         last = _loss(loss, clone, query, i)
         losses[-1, i] = last.detach()
         (last / n).backward()
-    return MetaGradient([torch.zeros_like(each) if each.grad is None else each.grad for each in trained], losses)
+    return MetaGradient(
+        [torch.zeros_like(each) if each.grad is None else each.grad for each in trained], losses
+    )
 
 
 class CloneStates(NamedTuple):
@@ -123,18 +141,19 @@ class CloneAdapter:
     batch: int | None = None
 
     def begin(self, support: Examples, steps: int, rng: Generator) -> CloneStates:
-        """Every task at the shared weights."""
+        """Return every task at the shared weights."""
         like = _parameters(self.algorithm)[0]
         support = Examples(*(_cast(part, like) for part in support))
         clones = [self.algorithm.clone() for _ in support.inputs]
         return CloneStates(clones, minibatches(support, self.batch, steps, rng), support)
 
     def step(self, state: CloneStates) -> CloneStates:
-        """One `adapt` of each clone on the next minibatch."""
+        """Return one `adapt` of each clone on the next minibatch."""
         detach_module = import_learn2learn("This adapter").detach_module
         for i, clone in enumerate(state.clones):
             loss = _loss(self.loss, clone, state.waiting[0], i)
-            if getattr(clone, "adapt_transform", False):  # the transform's step goes back through the weights' last one
+            # The transform's step goes back through the weights' last one
+            if getattr(clone, "adapt_transform", False):
                 clone.adapt(loss)
             else:
                 clone.adapt(loss, first_order=True)  # the same step, with less to remember
@@ -143,26 +162,35 @@ class CloneAdapter:
 
     @torch.no_grad()
     def predict(self, state: CloneStates, inputs: Tensor, transductive: bool = True) -> Tensor:
-        """What the clones say as they stand, of a task's inputs as one batch or of each of them beside the support alone."""
+        """Return what the clones say as they stand, of a task's inputs as one batch or of each of
+        them beside the support alone.
+        """
         inputs = _cast(inputs, _parameters(self.algorithm)[0])
         said = []
         for clone, each, beside in zip(state.clones, inputs, state.support.inputs, strict=True):
-            said.append(clone(each) if transductive else torch.stack([clone(torch.cat([beside, one[None]]))[-1] for one in each]))
+            said.append(
+                clone(each)
+                if transductive
+                else torch.stack([clone(torch.cat([beside, one[None]]))[-1] for one in each])
+            )
         return torch.stack(said)
 
 
 class Learn2Learn:
-    """Meta-trains an algorithm of learn2learn's, in place: the one that `config` describes, or one that the user made.
+    """Meta-trains an algorithm of learn2learn's, in place: the one that `config` describes, or one
+    that the user made.
 
     Args:
         config: settings.
         distribution: where training tasks come from (split `train` only).
         seed: names every random stream.
         device: "cpu" or "cuda".
-        algorithm: a user's own, such as `learn2learn.algorithms.MAML(model, lr=0.02)` around any network.
+        algorithm: a user's own, such as `learn2learn.algorithms.MAML(model, lr=0.02)` around any
+            network.
 
     Raises:
-        ValueError: learn2learn isn't installed, `algorithm` is none, or it doesn't fit the distribution.
+        ValueError: learn2learn isn't installed, `algorithm` is none, or it doesn't fit the
+            distribution.
     """
 
     Config = Learn2LearnConfig
@@ -178,19 +206,31 @@ class Learn2Learn:
     ):
         check_device(device)
         distribution = settled_examples(type(self), config, distribution)
-        self.config, self.distribution, self.device = config, distribution, torch.device(device)
-        self.seeds, self.own_parts = (only_seed("Learn2Learn", seed),), () if algorithm is None else ("algorithm",)
+        self.config = config
+        self.distribution = distribution
+        self.device = torch.device(device)
+        self.seeds = (only_seed("Learn2Learn", seed),)
+        self.own_parts = () if algorithm is None else ("algorithm",)
         streams = derive_seed(self.seeds[0], "initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
         if algorithm is None:
-            algorithm = _algorithm(config, network_for(config.network, distribution, torch_generator(streams, "weights")))
+            algorithm = _algorithm(
+                config,
+                network_for(config.network, distribution, torch_generator(streams, "weights")),
+            )
         if not all(hasattr(algorithm, name) for name in ("clone", "adapt", "parameters")):
-            raise ValueError(f"algorithm must be one of learn2learn's, such as MAML(model, lr=0.02), not a {type(algorithm).__name__}.")
+            raise ValueError(
+                "algorithm must be one of learn2learn's, such as MAML(model, lr=0.02), not a"
+                f" {type(algorithm).__name__}."
+            )
         self.algorithm: Any = algorithm.to(self.device)
         self.trained = _parameters(self.algorithm)
         if not self.trained:
-            raise ValueError("This algorithm's network has no parameters that are trained: there is nothing to learn.")
+            raise ValueError(
+                "This algorithm's network has no parameters that are trained: there is nothing to"
+                " learn."
+            )
         self._check_outputs(torch_generator(streams, "trial", device=self.device))
         self.outer_state = config.outer.start(self.trained)
         self.iteration = self.steps = 0
@@ -198,22 +238,31 @@ class Learn2Learn:
     def _check_outputs(self, rng: Generator) -> None:
         """Try a copy of the algorithm on one task's query."""
         inputs = self.distribution.query(self._tasks(1, self.task_seed), rng).inputs
-        name = type(self.algorithm.module).__name__ if hasattr(self.algorithm, "module") else type(self.algorithm).__name__
+        name = (
+            type(self.algorithm.module).__name__
+            if hasattr(self.algorithm, "module")
+            else type(self.algorithm).__name__
+        )
         before = global_states()
         try:
             with torch.no_grad(), torch.random.fork_rng():
                 given = copy.deepcopy(self.algorithm)(inputs[0])
                 draws = global_states() != before
         except (RuntimeError, ValueError, IndexError) as error:
-            raise ValueError(f"{name} can't compute inputs {tuple(inputs[0].shape)}: {error}") from error
+            raise ValueError(
+                f"{name} can't compute inputs {tuple(inputs[0].shape)}: {error}"
+            ) from error
         if draws:
             raise ValueError(
-                f"{name} draws from a global generator (as dropout does), so that a seed wouldn't decide what is learned; set p of such "
-                "layers to 0, or leave them out."
+                f"{name} draws from a global generator (as dropout does), so that a seed wouldn't"
+                " decide what is learned; set p of such layers to 0, or leave them out."
             )
         wanted = (inputs.shape[1], self.distribution.outputs)
         if tuple(given.shape) != wanted:
-            raise ValueError(f"{name} gives {tuple(given.shape)} for inputs {tuple(inputs[0].shape)}, not {wanted}; change its last layer.")
+            raise ValueError(
+                f"{name} gives {tuple(given.shape)} for inputs {tuple(inputs[0].shape)}, not"
+                f" {wanted}; change its last layer."
+            )
 
     def _tasks(self, n: int, seed: int) -> Any:
         """Training tasks in the weights' floating type."""
@@ -225,23 +274,28 @@ class Learn2Learn:
         return learn2learn_gradient(self.algorithm, self.distribution.loss, batches, query)
 
     def update(self) -> Metrics:
-        """One outer step on fresh tasks.
+        """Return one outer step on fresh tasks.
 
-        "steps" are gradients of single tasks so far; "return" is the negative loss at which each task's last one was taken.
+        "steps" are gradients of single tasks so far; "return" is the negative loss at which each
+        task's last one was taken.
         """
-        config, distribution = self.config, self.distribution
+        config = self.config
+        distribution = self.distribution
         tasks = self._tasks(config.tasks, derive_seed(self.task_seed, self.iteration))
         support = distribution.support(tasks, self.rng)
         found = self.meta_gradient(support, distribution.query(tasks, self.rng))
         check_converges(found.losses, f"in iteration {self.iteration + 1}")
         scale = 1 - self.iteration / config.iterations if config.anneal else 1.0
         with torch.no_grad():
-            moved, self.outer_state = config.outer.step(self.trained, found.gradients, self.outer_state, scale)
+            moved, self.outer_state = config.outer.step(
+                self.trained, found.gradients, self.outer_state, scale
+            )
             for parameter, value in zip(self.trained, moved, strict=True):
                 parameter.copy_(value)
         self.iteration += 1
         self.steps += found.losses.numel()
-        first, last = float(found.losses[0].mean()), float(found.losses[-1].mean())
+        first = float(found.losses[0].mean())
+        last = float(found.losses[-1].mean())
         counters = {"iteration": float(self.iteration), "steps": float(self.steps)}
         metrics = {**counters, "return": -last, "loss_first": first, "loss_last": last}
         check_update(self.iteration, metrics, self.trained)
@@ -256,13 +310,21 @@ class Learn2Learn:
         return self.iteration >= self.config.iterations
 
     def adapter(self, batch: int | None = None) -> CloneAdapter:
-        """What adapts to tasks from what is trained so far, which it copies; by `batch` examples a step, or the whole support."""
+        """Return what adapts to tasks from what is trained so far, which it copies.
+
+        By `batch` examples a step, or the whole support.
+        """
         check_weights(self.weights())
         return CloneAdapter(copy.deepcopy(self.algorithm), self.distribution.loss, batch)
 
     def weights(self, seed_index: int = 0) -> dict[str, Any]:
         """Parameters and buffers of the algorithm."""
-        return {"trained": {name: tensor.detach().clone() for name, tensor in self.algorithm.state_dict().items()}}
+        return {
+            "trained": {
+                name: tensor.detach().clone()
+                for name, tensor in self.algorithm.state_dict().items()
+            }
+        }
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Take over what another has trained.
@@ -271,46 +333,68 @@ class Learn2Learn:
             ValueError: it was trained with another network or algorithm.
         """
         check_weights(weights)
-        given, own = weights["trained"], self.algorithm.state_dict()
-        if {name: tensor.shape for name, tensor in given.items()} != {name: tensor.shape for name, tensor in own.items()}:
-            raise ValueError(f"These weights are of another network or algorithm: {', '.join(given)} rather than {', '.join(own)}.")
+        given = weights["trained"]
+        own = self.algorithm.state_dict()
+        if {name: tensor.shape for name, tensor in given.items()} != {
+            name: tensor.shape for name, tensor in own.items()
+        }:
+            raise ValueError(
+                f"These weights are of another network or algorithm: {', '.join(given)} rather than"
+                f" {', '.join(own)}."
+            )
         self.algorithm.load_state_dict(given)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that `update` depends on; later updates change no tensor in it."""
         counters = {"iteration": self.iteration, "steps": self.steps}
-        return {**self.weights(), "outer": dict(self.outer_state), "stream": self.rng.get_state(), **counters}
+        return {
+            **self.weights(),
+            "outer": dict(self.outer_state),
+            "stream": self.rng.get_state(),
+            **counters,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.load_weights(state)
         self.outer_state = moved_to(self.device, state["outer"])
         self.rng.set_state(state["stream"].cpu())
-        self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
+        self.iteration = int(state["iteration"])
+        self.steps = int(state["steps"])
 
 
 def _algorithm(config: Learn2LearnConfig, network: nn.Module) -> Any:
     """learn2learn's own object, as `config` describes it."""
     learn2learn = import_learn2learn("Learn2Learn")
-    algorithms, first_order = learn2learn.algorithms, config.first_order
+    algorithms = learn2learn.algorithms
+    first_order = config.first_order
     if config.algorithm == "maml":
         return algorithms.MAML(network, lr=config.inner_lr, first_order=first_order)
     if config.algorithm == "meta-sgd":
         return algorithms.MetaSGD(network, lr=config.inner_lr, first_order=first_order)
-    transform = _factors if config.transform == "scale" else learn2learn.optim.KroneckerTransform(learn2learn.nn.KroneckerLinear)
+    transform = (
+        _factors
+        if config.transform == "scale"
+        else learn2learn.optim.KroneckerTransform(learn2learn.nn.KroneckerLinear)
+    )
     return algorithms.GBML(
-        network, transform, lr=config.inner_lr, adapt_transform=config.adapt_transform, first_order=first_order, allow_unused=True
+        network,
+        transform,
+        lr=config.inner_lr,
+        adapt_transform=config.adapt_transform,
+        first_order=first_order,
+        allow_unused=True,
     )
 
 
 def _factors(parameter: Tensor) -> nn.Module:
-    """A factor for each entry of a gradient, 1 as it begins."""
+    """Return a factor for each entry of a gradient, 1 as it begins."""
     scale: nn.Module = import_learn2learn("Learn2Learn").nn.Scale(tuple(parameter.shape))
     return scale
 
 
 def _parameters(algorithm: Any) -> list[Tensor]:
-    """What an outer step moves."""
+    """Return what an outer step moves."""
     return [parameter for parameter in algorithm.parameters() if parameter.requires_grad]
 
 
@@ -320,6 +404,11 @@ def _cast(values: Tensor, like: Tensor) -> Tensor:
 
 
 def _loss(loss: Loss, clone: Any, examples: Examples, task: int) -> Tensor:
-    """The mean loss of one task's examples; targets may be a named tuple of tensors, and of numbers for all tasks."""
-    targets = tree_map(lambda part: part[task] if isinstance(part, Tensor) else part, examples.targets)
+    """Return the mean loss of one task's examples.
+
+    Targets may be a named tuple of tensors, and of numbers for all tasks.
+    """
+    targets = tree_map(
+        lambda part: part[task] if isinstance(part, Tensor) else part, examples.targets
+    )
     return loss(clone(examples.inputs[task]), targets).mean()

@@ -1,10 +1,14 @@
-"""MAML: gradient descent on the loss after adaptation, through the inner loop (Finn et al. 2017, arXiv 1703.03400).
+"""MAML: gradient descent on the loss after adaptation, through the inner loop (Finn et al. 2017,
+arXiv 1703.03400).
 
-    phi <- phi - outer step * mean over tasks of d L_query(phi_K) / d phi,    phi_{j+1} = phi_j - a g_j(phi_j),    phi_0 = phi
+    phi <- phi - outer step * mean over tasks of d L_query(phi_K) / d phi,    phi_{j+1} = phi_j - a
+    g_j(phi_j),    phi_0 = phi
 
-The derivative is carried back through the steps, v_j = v_{j+1} - a H_j v_{j+1} from v_K = gradient of L_query at phi_K, where H_j is
-the Hessian of step j's loss: a Hessian-vector product a step, and no matrix. After K steps its expectation over minibatches is
-AvgGrad - 2 K a AvgGradInner, up to higher powers of a (Nichol et al. 2018, section 5.1, which counts the query's gradient too: k = K + 1).
+The derivative is carried back through the steps, v_j = v_{j+1} - a H_j v_{j+1} from v_K = gradient
+of L_query at phi_K, where H_j is the Hessian of step j's loss: a Hessian-vector product a step, and
+no matrix. After K steps its expectation over minibatches is AvgGrad - 2 K a AvgGradInner, up to
+higher powers of a (Nichol et al. 2018, section 5.1, which counts the query's gradient too: k = K +
+1).
 """
 
 from collections.abc import Sequence
@@ -16,8 +20,18 @@ from torch import Tensor
 from metarl.core.arguments import check_fields
 from metarl.core.supervised import Examples
 from metarl.learners.initialisation.adapter import Stepper
-from metarl.learners.initialisation.inner_loop import Gradients, MetaGradient, Problem, broadcast, minibatches, task_gradients
-from metarl.learners.initialisation.supervised_initialisation import InitialisationLearner, check_settings
+from metarl.learners.initialisation.inner_loop import (
+    Gradients,
+    MetaGradient,
+    Problem,
+    broadcast,
+    minibatches,
+    task_gradients,
+)
+from metarl.learners.initialisation.supervised_initialisation import (
+    InitialisationLearner,
+    check_settings,
+)
 from metarl.learners.optimizers import SGD, Adam
 from metarl.learners.settings import check_step_sizes
 from metarl.networks.image_network import ImageNetworkConfig
@@ -57,9 +71,13 @@ class MAMLConfig:
 
 
 def maml_gradient(
-    problem: Problem, initial: Sequence[Tensor], batches: Sequence[Examples], query: Examples, inner_lr: float
+    problem: Problem,
+    initial: Sequence[Tensor],
+    batches: Sequence[Examples],
+    query: Examples,
+    inner_lr: float,
 ) -> MetaGradient:
-    """The mean over tasks of the gradient, by phi, of the query's loss after the inner loop.
+    """Return the mean over tasks of the gradient, by phi, of the query's loss after the inner loop.
 
     Args:
         initial: phi, one tensor a parameter.
@@ -77,22 +95,41 @@ def maml_gradient(
 def inner_path(
     problem: Problem, weights: list[Tensor], batches: Sequence[Examples], inner_lr: float
 ) -> tuple[list[Tensor], list[Gradients]]:
-    """The weights [n, ...] after the inner loop, and its steps with the graphs of their gradients."""
+    """Return the weights [n, ...] after the inner loop, and its steps with the graphs of their
+    gradients.
+    """
     path = []
     for batch in batches:
         step = task_gradients(problem, weights, batch, create_graph=True)
-        weights = list(torch._foreach_add([w.detach() for w in step.weights], [g.detach() for g in step.gradients], alpha=-inner_lr))
+        weights = list(
+            torch._foreach_add(
+                [w.detach() for w in step.weights],
+                [g.detach() for g in step.gradients],
+                alpha=-inner_lr,
+            )
+        )
         path.append(step)
     return weights, path
 
 
-def hessian_products(step: Gradients, vectors: Sequence[Tensor], keep: bool = False) -> list[Tensor]:
-    """H v of each task for `vectors` [n, ...]; `step` holds the graph of its gradients, which is used up unless it is to be kept."""
-    curved = [i for i, gradient in enumerate(step.gradients) if gradient.requires_grad]  # others don't depend on any weight
+def hessian_products(
+    step: Gradients, vectors: Sequence[Tensor], keep: bool = False
+) -> list[Tensor]:
+    """H v of each task for `vectors` [n, ...].
+
+    `step` holds the graph of its gradients, which is used up unless it is to be kept.
+    """
+    # Others don't depend on any weight
+    curved = [i for i, gradient in enumerate(step.gradients) if gradient.requires_grad]
     if not curved:
         return [torch.zeros_like(vector) for vector in vectors]
-    gradients, along = [step.gradients[i] for i in curved], [vectors[i] for i in curved]
-    return list(torch.autograd.grad(gradients, step.weights, along, retain_graph=keep, materialize_grads=True))
+    gradients = [step.gradients[i] for i in curved]
+    along = [vectors[i] for i in curved]
+    return list(
+        torch.autograd.grad(
+            gradients, step.weights, along, retain_graph=keep, materialize_grads=True
+        )
+    )
 
 
 class MAML(InitialisationLearner):

@@ -1,8 +1,11 @@
-"""Meta-SGD: MAML that also learns each parameter's own step size (Li et al. 2017, arXiv 1707.09835).
+"""Meta-SGD: MAML that also learns each parameter's own step size (Li et al. 2017, arXiv
+1707.09835).
 
-    phi_{j+1} = phi_j - a * g_j(phi_j)    with a vector a of the weights' shape, trained together with phi by the loss after the steps
+    phi_{j+1} = phi_j - a * g_j(phi_j)    with a vector a of the weights' shape, trained together
+    with phi by the loss after the steps
 
-Going back through the steps as in MAML, v_j = v_{j+1} - H_j (a * v_{j+1}), and each step adds -g_j * v_{j+1} to the gradient by a.
+Going back through the steps as in MAML, v_j = v_{j+1} - H_j (a * v_{j+1}), and each step adds -g_j
+* v_{j+1} to the gradient by a.
 """
 
 from collections.abc import Sequence
@@ -14,9 +17,18 @@ from torch import Tensor
 from metarl.core.arguments import check_fields
 from metarl.core.supervised import Examples
 from metarl.learners.initialisation.adapter import Stepper
-from metarl.learners.initialisation.inner_loop import MetaGradient, Problem, broadcast, minibatches, task_gradients
+from metarl.learners.initialisation.inner_loop import (
+    MetaGradient,
+    Problem,
+    broadcast,
+    minibatches,
+    task_gradients,
+)
 from metarl.learners.initialisation.maml import hessian_products
-from metarl.learners.initialisation.supervised_initialisation import InitialisationLearner, check_settings
+from metarl.learners.initialisation.supervised_initialisation import (
+    InitialisationLearner,
+    check_settings,
+)
 from metarl.learners.optimizers import SGD, Adam, State
 from metarl.learners.settings import check_step_sizes
 from metarl.networks.image_network import ImageNetworkConfig
@@ -69,37 +81,55 @@ class Rates:
         """Nothing is remembered."""
         return {}
 
-    def step(self, weights: list[Tensor], gradients: Sequence[Tensor], state: State) -> tuple[list[Tensor], State]:
+    def step(
+        self, weights: list[Tensor], gradients: Sequence[Tensor], state: State
+    ) -> tuple[list[Tensor], State]:
         """Weights [n, ...] after one step."""
-        return list(torch._foreach_sub(weights, torch._foreach_mul(list(gradients), self.rates))), state
+        return (
+            list(torch._foreach_sub(weights, torch._foreach_mul(list(gradients), self.rates))),
+            state,
+        )
 
 
 def meta_sgd_gradient(
-    problem: Problem, initial: Sequence[Tensor], rates: list[Tensor], batches: Sequence[Examples], query: Examples
+    problem: Problem,
+    initial: Sequence[Tensor],
+    rates: list[Tensor],
+    batches: Sequence[Examples],
+    query: Examples,
 ) -> MetaGradient:
-    """The mean over tasks of the gradients, by phi and then by a, of the query's loss after the inner loop.
+    """Return the mean over tasks of the gradients, by phi and then by a, of the query's loss after
+    the inner loop.
 
     Args:
         initial: phi, one tensor a parameter. rates: a, likewise.
         batches: the examples of each inner step. query: those of the loss after them.
     """
-    weights, path = broadcast(initial, len(query.inputs)), []
+    weights = broadcast(initial, len(query.inputs))
+    path = []
     for batch in batches:
         step = task_gradients(problem, weights, batch, create_graph=True)
-        weights, _ = Rates(rates).step([w.detach() for w in step.weights], [g.detach() for g in step.gradients], {})
+        weights, _ = Rates(rates).step(
+            [w.detach() for w in step.weights], [g.detach() for g in step.gradients], {}
+        )
         path.append(step)
     last = task_gradients(problem, weights, query)
-    back, by_rates = last.gradients, [torch.zeros_like(rate) for rate in rates]
+    back = last.gradients
+    by_rates = [torch.zeros_like(rate) for rate in rates]
     for step in reversed(path):
         for total, gradient, vector in zip(by_rates, step.gradients, back, strict=True):
             total -= (gradient.detach() * vector).mean(0)
-        back = list(torch._foreach_sub(back, hessian_products(step, torch._foreach_mul(back, rates))))
+        back = list(
+            torch._foreach_sub(back, hessian_products(step, torch._foreach_mul(back, rates)))
+        )
     losses = torch.stack([*(step.loss for step in path), last.loss])
     return MetaGradient([*(gradient.mean(0) for gradient in back), *by_rates], losses, back)
 
 
 class MetaSGD(InitialisationLearner):
-    """Trains an initialisation and step sizes by the loss after a few steps, differentiated through them."""
+    """Trains an initialisation and step sizes by the loss after a few steps, differentiated through
+    them.
+    """
 
     Config = MetaSGDConfig
     label = "Meta-SGD"  # as tables print it
@@ -107,7 +137,10 @@ class MetaSGD(InitialisationLearner):
     def start(self) -> dict[str, Tensor]:
         """Weights, then step sizes."""
         weights = super().start()
-        return weights | {f"{name} rate": torch.full_like(weight, self.config.inner_lr) for name, weight in weights.items()}
+        return weights | {
+            f"{name} rate": torch.full_like(weight, self.config.inner_lr)
+            for name, weight in weights.items()
+        }
 
     @property
     def rates(self) -> list[Tensor]:

@@ -1,8 +1,10 @@
-"""What the learners of a policy's initialisation share: playing, adapting, the outer step, and what is saved.
+"""What the learners of a policy's initialisation share: playing, adapting, the outer step, and what
+is saved.
 
-They meta-train the weights from which policy gradients adapt to a task within a few updates (Finn et al. 2017, section 3.2). Each
-algorithm's own file says what its meta-gradient is, in the very functions that learn supervised tasks; inner steps descend on a policy's
-surrogate loss in place of a supervised one. Outer steps are TRPO's or PPO's.
+They meta-train the weights from which policy gradients adapt to a task within a few updates (Finn
+et al. 2017, section 3.2). Each algorithm's own file says what its meta-gradient is, in the very
+functions that learn supervised tasks; inner steps descend on a policy's surrogate loss in place of
+a supervised one. Outer steps are TRPO's or PPO's.
 """
 
 import copy
@@ -57,7 +59,8 @@ Carry = Callable[[list[Tensor]], list[Tensor]]
 
 @dataclass(frozen=True)
 class ClippedPPO:
-    """An outer step by PPO: several steps of Adam on the clipped surrogate (Schulman et al. 2017), all tasks in each of them.
+    """An outer step by PPO: several steps of Adam on the clipped surrogate (Schulman et al. 2017),
+    all tasks in each of them.
 
     Attributes:
         epochs: steps on one batch of episodes.
@@ -72,7 +75,9 @@ class ClippedPPO:
     def __post_init__(self) -> None:
         check_fields(self, may_be_infinite=("clip",))
         if self.epochs < 1 or self.clip <= 0:
-            raise ValueError(f"epochs must be at least 1 and clip positive, not {self.epochs} and {self.clip}.")
+            raise ValueError(
+                f"epochs must be at least 1 and clip positive, not {self.epochs} and {self.clip}."
+            )
 
 
 @dataclass(frozen=True)
@@ -108,14 +113,17 @@ class Outer(NamedTuple):
 
 
 class FastPolicy:
-    """A policy with weights of their own for each of n tasks, as `collect` plays it: rows of a task lie side by side.
+    """A policy with weights of their own for each of n tasks, as `collect` plays it: rows of a task
+    lie side by side.
 
     Args:
         inputs: reads observations. network: the policy. weights: [n, ...] each.
     """
 
     def __init__(self, inputs: StepInputs, network: PerTask, weights: list[Tensor]):
-        self.inputs, self.network, self.weights = inputs, network, weights
+        self.inputs = inputs
+        self.network = network
+        self.weights = weights
 
     def initial_state(self, batch_size: int) -> tuple[()]:
         """Nothing is remembered."""
@@ -124,7 +132,13 @@ class FastPolicy:
     def __call__(self, step: Step, state: tuple[()]) -> tuple[PolicyOutput, tuple[()]]:
         """Parameters [B, P] for B rows; it values nothing."""
         features = self.inputs(step).unflatten(0, (len(self.weights[0]), -1))
-        return PolicyOutput(self.network(self.weights, features).flatten(0, 1), torch.zeros_like(step.prev_reward)), ()
+        return (
+            PolicyOutput(
+                self.network(self.weights, features).flatten(0, 1),
+                torch.zeros_like(step.prev_reward),
+            ),
+            (),
+        )
 
 
 class PolicyInitialisation(ABC):
@@ -139,29 +153,56 @@ class PolicyInitialisation(ABC):
 
     Config: ClassVar[Any]
 
-    def __init__(self, config: Any, distribution: TaskDistribution | str, seed: int | tuple[int, ...] = 0, device: str = "cpu"):
+    def __init__(
+        self,
+        config: Any,
+        distribution: TaskDistribution | str,
+        seed: int | tuple[int, ...] = 0,
+        device: str = "cpu",
+    ):
         check_device(device)
         distribution = settled(type(self), config, distribution)
-        check_vectors(type(self).__name__, distribution.id, distribution.observation_space, "rl2 or joint-ppo")
-        self.config, self.distribution, self.device = config, distribution, torch.device(device)
+        check_vectors(
+            type(self).__name__, distribution.id, distribution.observation_space, "rl2 or joint-ppo"
+        )
+        self.config = config
+        self.distribution = distribution
+        self.device = torch.device(device)
         self.seeds = (only_seed(type(self).__name__, seed),)
         streams = derive_seed(self.seeds[0], "policy initialisation")
         self.task_seed = derive_seed(streams, "tasks")
-        self.env_rng, self.action_rng = (torch_generator(streams, name, device=self.device) for name in ("environment", "actions"))
+        self.env_rng, self.action_rng = (
+            torch_generator(streams, name, device=self.device)
+            for name in ("environment", "actions")
+        )
         self.actions = action_distribution(distribution.action_space)
-        self.inputs = StepInputs(distribution.observation_space, distribution.action_space, observation_only=True).to(self.device)
+        self.inputs = StepInputs(
+            distribution.observation_space, distribution.action_space, observation_only=True
+        ).to(self.device)
         network = PolicyPerceptron(
-            self.inputs.size, distribution.action_space, config.network, torch_generator(streams, "weights"), config.adaptation.log_std
+            self.inputs.size,
+            distribution.action_space,
+            config.network,
+            torch_generator(streams, "weights"),
+            config.adaptation.log_std,
         ).to(self.device)
         self.network = PerTask(network)
         self.problem = Problem(self.network, surrogate(self.actions))
         self.initial = self.network.weights()
-        self.adam_state = config.outer.adam.start(self.initial) if isinstance(config.outer, ClippedPPO) else {}
+        self.adam_state = (
+            config.outer.adam.start(self.initial) if isinstance(config.outer, ClippedPPO) else {}
+        )
         self.iteration = self.steps = 0
 
     @abstractmethod
-    def meta_gradient(self, problem: Problem, initial: list[Tensor], support: list[Examples], query: Examples) -> MetaGradient:
-        """The algorithm: what the steps that each inner update learned from, and those after the last, say of the initial weights."""
+    def meta_gradient(
+        self, problem: Problem, initial: list[Tensor], support: list[Examples], query: Examples
+    ) -> MetaGradient:
+        """Return the algorithm.
+
+        What the steps that each inner update learned from, and those after the last, say of the
+        initial weights.
+        """
 
     @property
     def inner_steps(self) -> int:
@@ -174,7 +215,8 @@ class PolicyInitialisation(ABC):
         return True
 
     def carry(self, support: list[Examples]) -> tuple[Carry, Carry]:
-        """The derivative of each task's adapted weights by the initial ones, and its transpose, as products with vectors [n, ...].
+        """Return the derivative of each task's adapted weights by the initial ones, and its
+        transpose, as products with vectors [n, ...].
 
         The identity, to first order.
         """
@@ -182,7 +224,10 @@ class PolicyInitialisation(ABC):
 
     @cached_property
     def env(self) -> MetaEpisodeEnv:
-        """Rows for E episodes of each task side by side; opened by the first update, since acting needs none."""
+        """Rows for E episodes of each task side by side.
+
+        Opened by the first update, since acting needs none.
+        """
         rows = self.config.tasks * self.config.adaptation.episodes
         return MetaEpisodeEnv(self.distribution, Episodes(1), rows, self.env_rng, refill=False)
 
@@ -194,49 +239,80 @@ class PolicyInitialisation(ABC):
     def update(self) -> Metrics:
         """Play and adapt in fresh tasks, then one outer step.
 
-        "return" is the mean return of an episode after the last inner update, "return_before" that before the first.
+        "return" is the mean return of an episode after the last inner update, "return_before" that
+        before the first.
         """
-        config, adaptation = self.config, self.config.adaptation
-        tasks = self.distribution.sample(config.tasks, "train", derive_seed(self.task_seed, self.iteration))
-        weights, batches, returns = broadcast(self.initial, config.tasks), list[Examples](), list[float]()
-        seen, losses = list[Tensor](), list[Tensor]()
+        config = self.config
+        adaptation = self.config.adaptation
+        tasks = self.distribution.sample(
+            config.tasks, "train", derive_seed(self.task_seed, self.iteration)
+        )
+        weights = broadcast(self.initial, config.tasks)
+        batches = list[Examples]()
+        returns = list[float]()
+        seen = list[Tensor]()
+        losses = list[Tensor]()
         for step in range(self.inner_steps + 1):
             episodes, observations = self.play(tasks, weights)
             returns.append(float(torch.where(episodes.valid, episodes.reward, 0).sum(0).mean()))
-            batches.append(estimate_advantages(episodes, adaptation.discount, adaptation.gae_lambda))
+            batches.append(
+                estimate_advantages(episodes, adaptation.discount, adaptation.gae_lambda)
+            )
             seen.append(observations)
             self.steps += int(episodes.valid.sum())
             if step < self.inner_steps:
                 found = task_gradients(self.problem, weights, batches[-1])
                 weights = SGD(adaptation.inner_lr).step(weights, found.gradients, {})[0]
                 losses += [found.loss]
-                check_converges(torch.stack([*losses, 0 * totals(weights)]), f"in iteration {self.iteration + 1}")
+                check_converges(
+                    torch.stack([*losses, 0 * totals(weights)]),
+                    f"in iteration {self.iteration + 1}",
+                )
         outer = self.outer_step(batches[:-1], batches[-1])
         if self.inputs.normalises:
             self.inputs.observation_moments.update(torch.cat(seen))
         self.iteration += 1
-        metrics = {"iteration": float(self.iteration), "steps": float(self.steps), "return": returns[-1], "return_before": returns[0]}
+        metrics = {
+            "iteration": float(self.iteration),
+            "steps": float(self.steps),
+            "return": returns[-1],
+            "return_before": returns[0],
+        }
         metrics |= {"kl": outer.kl, "share": outer.share}
         check_update(self.iteration, metrics, [*self.initial, *self.inputs.state_dict().values()])
         return metrics
 
     @torch.no_grad()
     def play(self, tasks: Tasks, weights: list[Tensor]) -> tuple[Trajectory, Tensor]:
-        """E episodes of each of n tasks with that task's weights [n, ...], and all observations acted on [k, *obs]."""
-        n, each = len(tasks), self.config.adaptation.episodes
+        """E episodes of each of n tasks with that task's weights [n, ...], and all observations
+        acted on [k, *obs].
+        """
+        n = len(tasks)
+        each = self.config.adaptation.episodes
         policy = FastPolicy(self.inputs, self.network, weights)
-        rollout = collect(self.env, policy, self.actions, lambda rows, counts: tasks[rows // each], self.action_rng, True)
+        rollout = collect(
+            self.env,
+            policy,
+            self.actions,
+            lambda rows, counts: tasks[rows // each],
+            self.action_rng,
+            True,
+        )
         return by_task(rollout, self.inputs.encode, n), rollout.observation[rollout.valid]
 
     def outer_step(self, support: list[Examples], query: Examples) -> Outer:
         """Move the initial weights by what `support` and `query` say of them."""
         outer = self.config.outer
         if isinstance(outer, ClippedPPO):
-            weights, clipped = self.initial, Examples(query.inputs, query.targets._replace(clip=outer.clip))
-            for _ in range(outer.epochs):  # inner updates are those of an agent: nothing is clipped in them
+            weights = self.initial
+            clipped = Examples(query.inputs, query.targets._replace(clip=outer.clip))
+            # Inner updates are those of an agent: nothing is clipped in them
+            for _ in range(outer.epochs):
                 found = self.meta_gradient(self.problem, weights, support, clipped)
                 check_meta_gradient(found, f"in iteration {self.iteration + 1}")
-                weights, self.adam_state = outer.adam.step(weights, found.gradients, self.adam_state)
+                weights, self.adam_state = outer.adam.step(
+                    weights, found.gradients, self.adam_state
+                )
             _, kl = self.measure(support, query)(weights)
             self.initial = weights
             return Outer(kl, 1.0)
@@ -244,18 +320,27 @@ class PolicyInitialisation(ABC):
         check_meta_gradient(found, f"in iteration {self.iteration + 1}")
         measure = self.measure(support, query)
         loss = float(found.losses[-1].mean()) if self.descends else None
-        taken = trust_region_step(self.initial, found.gradients, self.fisher_product(support, query), measure, outer, loss)
+        taken = trust_region_step(
+            self.initial, found.gradients, self.fisher_product(support, query), measure, outer, loss
+        )
         self.initial = taken.weights
         return Outer(taken.kl, taken.share)
 
     def adapted(self, initial: list[Tensor], support: list[Examples]) -> list[Tensor]:
-        """Each task's weights [n, ...] after the inner updates from `initial`, on steps played before."""
+        """Return each task's weights [n, ...] after the inner updates from `initial`, on steps
+        played before.
+        """
         if not support:
             return broadcast(initial, self.config.tasks)
         return adapt(self.problem, initial, support, SGD(self.config.adaptation.inner_lr)).weights
 
-    def measure(self, support: list[Examples], query: Examples) -> Callable[[list[Tensor]], tuple[float, float]]:
-        """Of other initial weights: the loss after adaptation, and how far policies diverge then from those adapted from ours."""
+    def measure(
+        self, support: list[Examples], query: Examples
+    ) -> Callable[[list[Tensor]], tuple[float, float]]:
+        """Of other initial weights.
+
+        The loss after adaptation, and how far policies diverge then from those adapted from ours.
+        """
         batch: PolicyGradientBatch = query.targets
         with torch.no_grad():
             old = self.network(self.adapted(self.initial, support), query.inputs)
@@ -263,30 +348,41 @@ class PolicyInitialisation(ABC):
         def of(initial: list[Tensor]) -> tuple[float, float]:
             weights = self.adapted(initial, support)
             with torch.no_grad():
-                kl = (batch.weight * self.actions.kl(old, self.network(weights, query.inputs))).mean()
+                kl = (
+                    batch.weight * self.actions.kl(old, self.network(weights, query.inputs))
+                ).mean()
                 return float(task_losses(self.problem, weights, query).mean()), float(kl)
 
         return of
 
     def fisher_product(self, support: list[Examples], query: Examples) -> Carry:
-        """The matrix of second derivatives, by the initial weights, of the mean divergence after adaptation, times a vector."""
+        """Return the matrix of second derivatives, by the initial weights, of the mean divergence
+        after adaptation, times a vector.
+        """
         batch: PolicyGradientBatch = query.targets
         forth, back = self.carry(support)
-        leaves = [weight.detach().clone().requires_grad_() for weight in self.adapted(self.initial, support)]
+        leaves = [
+            weight.detach().clone().requires_grad_()
+            for weight in self.adapted(self.initial, support)
+        ]
         parameters = self.network(leaves, query.inputs)
         divergence = (batch.weight * self.actions.kl(parameters.detach(), parameters)).mean(1).sum()
         slopes = torch.autograd.grad(divergence, leaves, create_graph=True)
 
         def product(vector: list[Tensor]) -> list[Tensor]:
             carried = forth(broadcast(vector, self.config.tasks))
-            curved = torch.autograd.grad(slopes, leaves, carried, retain_graph=True, materialize_grads=True)
+            curved = torch.autograd.grad(
+                slopes, leaves, carried, retain_graph=True, materialize_grads=True
+            )
             return [part.mean(0) for part in back(list(curved))]
 
         return product
 
     @staticmethod
     def usual_budget(config: Any, distribution: TaskDistribution) -> Budget:
-        """The updates that it was trained for, and as many episodes as lie between them after the last."""
+        """Return the updates that it was trained for, and as many episodes as lie between them
+        after the last.
+        """
         each = config.adaptation.episodes
         return Episodes(each * getattr(config, "inner_steps", 1), after=each)
 
@@ -299,17 +395,27 @@ class PolicyInitialisation(ABC):
         return bool(self.iteration >= self.config.iterations)
 
     def agent(self, budget: Budget, seed_index: int = 0) -> AdaptingPolicyAgent:
-        """The agent that adapts from the weights trained so far, which it copies."""
+        """Return the agent that adapts from the weights trained so far, which it copies."""
         if seed_index:
             raise ValueError(f"There is no seed number {seed_index}; this learner trains one seed.")
         check_weights(self.weights())
         weights, inputs = [weight.clone() for weight in self.initial], copy.deepcopy(self.inputs)
-        return AdaptingPolicyAgent(self.problem, weights, inputs, self.config.adaptation, self.distribution, as_budget(budget))
+        return AdaptingPolicyAgent(
+            self.problem,
+            weights,
+            inputs,
+            self.config.adaptation,
+            self.distribution,
+            as_budget(budget),
+        )
 
     def weights(self, seed_index: int = 0) -> dict[str, Any]:
-        """What `agent` needs: the initial weights and the moments of observations."""
+        """Return what `agent` needs: the initial weights and the moments of observations."""
         return {
-            "initial": {name: tensor.clone() for name, tensor in zip(self.network.names, self.initial, strict=True)},
+            "initial": {
+                name: tensor.clone()
+                for name, tensor in zip(self.network.names, self.initial, strict=True)
+            },
             "inputs": {name: tensor.clone() for name, tensor in self.inputs.state_dict().items()},
         }
 
@@ -321,16 +427,30 @@ class PolicyInitialisation(ABC):
         """
         check_weights(weights)
         given = weights["initial"]
-        shapes = {name: tuple(tensor.shape) for name, tensor in zip(self.network.names, self.initial, strict=True)}
+        shapes = {
+            name: tuple(tensor.shape)
+            for name, tensor in zip(self.network.names, self.initial, strict=True)
+        }
         if {name: tuple(tensor.shape) for name, tensor in given.items()} != shapes:
-            raise ValueError(f"These weights are of another network: {', '.join(given)} rather than {', '.join(shapes)}.")
-        self.initial = [given[name].to(self.device, torch.float32, copy=True) for name in self.network.names]
+            raise ValueError(
+                f"These weights are of another network: {', '.join(given)} rather than"
+                f" {', '.join(shapes)}."
+            )
+        self.initial = [
+            given[name].to(self.device, torch.float32, copy=True) for name in self.network.names
+        ]
         self.inputs.load_state_dict(weights["inputs"])
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that `update` depends on; later updates change no tensor in it."""
         streams = {name: getattr(self, name).get_state() for name in ("env_rng", "action_rng")}
-        return {**self.weights(), "adam": dict(self.adam_state), "streams": streams, "iteration": self.iteration, "steps": self.steps}
+        return {
+            **self.weights(),
+            "adam": dict(self.adam_state),
+            "streams": streams,
+            "iteration": self.iteration,
+            "steps": self.steps,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
@@ -338,4 +458,5 @@ class PolicyInitialisation(ABC):
         self.adam_state = moved_to(self.device, state["adam"])
         for name, stream in state["streams"].items():
             getattr(self, name).set_state(stream.cpu())
-        self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
+        self.iteration = int(state["iteration"])
+        self.steps = int(state["steps"])

@@ -1,12 +1,14 @@
-"""Reptile: move the initialisation towards the weights that each task's inner loop ends at (Nichol et al. 2018, arXiv 1803.02999).
+"""Reptile: move the initialisation towards the weights that each task's inner loop ends at (Nichol
+et al. 2018, arXiv 1803.02999).
 
     phi <- phi + epsilon * mean over tasks of (phi_task - phi)
 
-where phi_task is reached by k steps of any optimiser on the task. With one task an outer step this is the paper's serial version
-(algorithm 1), with several its batched one (algorithm 2). With k = 1 it is joint training on all tasks' mean loss.
+where phi_task is reached by k steps of any optimiser on the task. With one task an outer step this
+is the paper's serial version (algorithm 1), with several its batched one (algorithm 2). With k = 1
+it is joint training on all tasks' mean loss.
 
-In expectation over minibatches, k steps of gradient descent of size a move phi by -a times k AvgGrad - k (k - 1) / 2 a AvgGradInner,
-up to higher powers of a (section 5.1).
+In expectation over minibatches, k steps of gradient descent of size a move phi by -a times k
+AvgGrad - k (k - 1) / 2 a AvgGradInner, up to higher powers of a (section 5.1).
 """
 
 from collections.abc import Sequence
@@ -18,7 +20,10 @@ from metarl.core.arguments import check_fields
 from metarl.core.supervised import Examples
 from metarl.learners.initialisation.adapter import Stepper
 from metarl.learners.initialisation.inner_loop import MetaGradient, Problem, adapt, minibatches
-from metarl.learners.initialisation.supervised_initialisation import InitialisationLearner, check_settings
+from metarl.learners.initialisation.supervised_initialisation import (
+    InitialisationLearner,
+    check_settings,
+)
 from metarl.learners.optimizers import SGD, Adam
 from metarl.networks.image_network import ImageNetworkConfig
 from metarl.networks.perceptron import PerceptronConfig
@@ -28,7 +33,8 @@ __all__ = ["Reptile", "ReptileConfig", "reptile_gradient"]
 
 @dataclass(frozen=True)
 class ReptileConfig:
-    """Settings of Reptile; the defaults are the paper's for sine regression, with several tasks an outer step.
+    """Settings of Reptile; the defaults are the paper's for sine regression, with several tasks an
+    outer step.
 
     Attributes:
         iterations: outer steps.
@@ -55,7 +61,9 @@ class ReptileConfig:
         check_settings(self.iterations, self.tasks, self.inner_steps, self.batch)
 
 
-def reptile_gradient(problem: Problem, initial: Sequence[Tensor], batches: Sequence[Examples], inner: SGD | Adam) -> MetaGradient:
+def reptile_gradient(
+    problem: Problem, initial: Sequence[Tensor], batches: Sequence[Examples], inner: SGD | Adam
+) -> MetaGradient:
     """phi minus the mean over tasks of phi_task.
 
     Args:
@@ -79,6 +87,6 @@ class Reptile(InitialisationLearner):
         return reptile_gradient(self.problem, self.initial, batches, self.config.inner)
 
     def inner_optimizer(self) -> Stepper:
-        """The optimiser of training."""
+        """Return the optimiser of training."""
         inner: Stepper = self.config.inner
         return inner

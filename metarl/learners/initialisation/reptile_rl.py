@@ -1,7 +1,9 @@
-"""Reptile for policies: the initial weights follow those that each task's inner updates end at (Nichol et al. 2018).
+"""Reptile for policies: the initial weights follow those that each task's inner updates end at
+(Nichol et al. 2018).
 
-Nichol et al. report negative preliminary results in reinforcement learning; this is here to be compared with. Its meta-gradient is no
-loss's, so TRPO's outer step asks only that policies after adaptation diverge no further than allowed.
+Nichol et al. report negative preliminary results in reinforcement learning; this is here to be
+compared with. Its meta-gradient is no loss's, so TRPO's outer step asks only that policies after
+adaptation diverge no further than allowed.
 """
 
 from dataclasses import dataclass
@@ -10,7 +12,10 @@ from torch import Tensor
 
 from metarl.core.supervised import Examples
 from metarl.learners.initialisation.inner_loop import MetaGradient, Problem
-from metarl.learners.initialisation.policy_initialisation import PolicyInitialisation, PolicyInitialisationConfig
+from metarl.learners.initialisation.policy_initialisation import (
+    PolicyInitialisation,
+    PolicyInitialisationConfig,
+)
 from metarl.learners.initialisation.reptile import reptile_gradient
 from metarl.learners.optimizers import SGD
 
@@ -39,6 +44,8 @@ class ReptileRL(PolicyInitialisation):
         """The way that inner updates went isn't the gradient of a loss."""
         return False
 
-    def meta_gradient(self, problem: Problem, initial: list[Tensor], support: list[Examples], query: Examples) -> MetaGradient:
+    def meta_gradient(
+        self, problem: Problem, initial: list[Tensor], support: list[Examples], query: Examples
+    ) -> MetaGradient:
         """From the steps that inner updates learned from alone."""
         return reptile_gradient(problem, initial, support, SGD(self.config.adaptation.inner_lr))

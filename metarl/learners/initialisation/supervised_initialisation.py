@@ -1,7 +1,9 @@
-"""What the learners of an initialisation share: networks, training tasks, the outer step, and what is saved.
+"""What the learners of an initialisation share: networks, training tasks, the outer step, and what
+is saved.
 
-Each algorithm's own file says what its meta-gradient is; an outer optimiser then moves what is trained against it. They learn
-supervised tasks (`metarl.core.supervised`) and yield an adapter, which `metarl.evaluation.supervised` scores.
+Each algorithm's own file says what its meta-gradient is; an outer optimiser then moves what is
+trained against it. They learn supervised tasks (`metarl.core.supervised`) and yield an adapter,
+which `metarl.evaluation.supervised` scores.
 """
 
 from abc import ABC, abstractmethod
@@ -32,16 +34,29 @@ MakeNetwork = Callable[[SupervisedDistribution, Generator], nn.Module]
 
 
 def check_settings(iterations: int, tasks: int, inner_steps: int, batch: int | None) -> None:
-    """Raise ValueError for settings that no learner can work with; None as batch is the whole support."""
+    """Raise ValueError for settings that no learner can work with.
+
+    None as batch is the whole support.
+    """
     check_counts(iterations=iterations, tasks=tasks, inner_steps=inner_steps)
     if batch is not None and not isinstance(batch, Integral):
-        raise ValueError(f"batch must be a whole number of examples, or None for the whole support, not {batch!r}.")
+        raise ValueError(
+            "batch must be a whole number of examples, or None for the whole support, not"
+            f" {batch!r}."
+        )
     if batch is not None and batch < 1:
-        raise ValueError(f"batch must be at least 1 example, or None for the whole support, not {batch}.")
+        raise ValueError(
+            f"batch must be at least 1 example, or None for the whole support, not {batch}."
+        )
 
 
-def network_for(config: PerceptronConfig | ImageNetworkConfig, distribution: SupervisedDistribution, rng: Generator) -> nn.Module:
-    """The network that `config` describes, for the inputs and outputs of `distribution`; `rng` draws its weights.
+def network_for(
+    config: PerceptronConfig | ImageNetworkConfig,
+    distribution: SupervisedDistribution,
+    rng: Generator,
+) -> nn.Module:
+    """Return the network that `config` describes, for the inputs and outputs of `distribution`;
+    `rng` draws its weights.
 
     Raises:
         ValueError: it reads inputs of another kind.
@@ -50,17 +65,23 @@ def network_for(config: PerceptronConfig | ImageNetworkConfig, distribution: Sup
     if isinstance(config, ImageNetworkConfig) and len(shape) == 3:
         if shape[2] <= 4 < min(shape[:2]):
             raise ValueError(
-                f"Images of examples must be [channels, height, width]; those of {distribution.id}, {list(shape)}, look like channels "
-                "last. Move them first (numpy.moveaxis(image, -1, 0))."
+                f"Images of examples must be [channels, height, width]; those of {distribution.id},"
+                f" {list(shape)}, look like channels last. Move them first (numpy.moveaxis(image,"
+                " -1, 0))."
             )
         return ImageNetwork((shape[0], shape[1], shape[2]), distribution.outputs, config, rng)
     if isinstance(config, PerceptronConfig) and len(shape) == 1:
         return Perceptron(shape[0], distribution.outputs, config, rng)
-    kind = "An image network reads images" if isinstance(config, ImageNetworkConfig) else "A perceptron reads vectors"
+    kind = (
+        "An image network reads images"
+        if isinstance(config, ImageNetworkConfig)
+        else "A perceptron reads vectors"
+    )
     raise ValueError(
-        f"{kind}; the inputs of {distribution.id} have shape {shape}. Give network=ImageNetworkConfig() for images [channels, height, "
-        "width] (as a flag: network:image-network-config), PerceptronConfig() for vectors, or for anything else make_network (to "
-        "learn2learn, an algorithm around a network of your own)."
+        f"{kind}; the inputs of {distribution.id} have shape {shape}. Give"
+        " network=ImageNetworkConfig() for images [channels, height, width] (as a flag:"
+        " network:image-network-config), PerceptronConfig() for vectors, or for anything else"
+        " make_network (to learn2learn, an algorithm around a network of your own)."
     )
 
 
@@ -72,8 +93,9 @@ class InitialisationLearner(ABC):
         distribution: where training tasks come from (split `train` only).
         seed: names every random stream.
         device: "cpu" or "cuda".
-        make_network: a user's own network, called as make_network(distribution, rng); see `metarl.networks.per_task`. The seed decides
-            what it draws, from `rng` as from the global generator, which is put back afterwards.
+        make_network: a user's own network, called as make_network(distribution, rng); see
+            `metarl.networks.per_task`. The seed decides what it draws, from `rng` as from the
+            global generator, which is put back afterwards.
     """
 
     Config: ClassVar[Any]
@@ -89,14 +111,20 @@ class InitialisationLearner(ABC):
         check_device(device)
         name = type(self).__name__
         distribution = settled_examples(type(self), config, distribution)
-        self.config, self.distribution, self.device = config, distribution, torch.device(device)
-        self.seeds, self.own_parts = (only_seed(name, seed),), ("make_network",) if make_network else ()
+        self.config = config
+        self.distribution = distribution
+        self.device = torch.device(device)
+        self.seeds = (only_seed(name, seed),)
+        self.own_parts = ("make_network",) if make_network else ()
         streams = derive_seed(self.seeds[0], "initialisation")
         self.task_seed = derive_seed(streams, "tasks")
         self.rng = torch_generator(streams, "examples", device=self.device)
-        with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
+        # A user's module draws its weights from the global generator
+        with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(derive_seed(streams, "weights"))
-            network = (make_network or partial(network_for, config.network))(distribution, torch_generator(streams, "weights"))
+            network = (make_network or partial(network_for, config.network))(
+                distribution, torch_generator(streams, "weights")
+            )
         if not isinstance(network, nn.Module):
             raise ValueError(f"make_network must return a torch.nn.Module, not {network!r}.")
         network = network.to(self.device, torch.float32)
@@ -105,7 +133,8 @@ class InitialisationLearner(ABC):
         noise = torch_generator(streams, "trial", device=self.device)
         self.problem.network.check(distribution.query(trial, noise).inputs, distribution.outputs)
         named = self.start()
-        self.names, self.trained = list(named), list(named.values())
+        self.names = list(named)
+        self.trained = list(named.values())
         self.outer_state = config.outer.start(self.trained)
         self.iteration = self.steps = 0
 
@@ -120,27 +149,37 @@ class InitialisationLearner(ABC):
 
     @abstractmethod
     def meta_gradient(self, support: Examples, query: Examples) -> MetaGradient:
-        """The algorithm: what the examples of `config.tasks` tasks say of everything that is trained."""
+        """Return the algorithm.
+
+        What the examples of `config.tasks` tasks say of everything that is trained.
+        """
 
     @abstractmethod
     def inner_optimizer(self) -> Stepper:
-        """What takes the inner steps when the learner is scored."""
+        """Return what takes the inner steps when the learner is scored."""
 
     def update(self) -> Metrics:
-        """One outer step on fresh tasks.
+        """Return one outer step on fresh tasks.
 
-        "steps" are gradients of single tasks so far; "return" is the negative loss at which each task's last one was taken.
+        "steps" are gradients of single tasks so far; "return" is the negative loss at which each
+        task's last one was taken.
         """
-        config, distribution = self.config, self.distribution
-        tasks = distribution.sample(config.tasks, "train", derive_seed(self.task_seed, self.iteration)).to(self.device, torch.float32)
+        config = self.config
+        distribution = self.distribution
+        tasks = distribution.sample(
+            config.tasks, "train", derive_seed(self.task_seed, self.iteration)
+        ).to(self.device, torch.float32)
         support = distribution.support(tasks, self.rng)
         found = self.meta_gradient(support, distribution.query(tasks, self.rng))
         check_meta_gradient(found, f"in iteration {self.iteration + 1}")
         scale = 1 - self.iteration / config.iterations if config.anneal else 1.0
-        self.trained, self.outer_state = config.outer.step(self.trained, found.gradients, self.outer_state, scale)
+        self.trained, self.outer_state = config.outer.step(
+            self.trained, found.gradients, self.outer_state, scale
+        )
         self.iteration += 1
         self.steps += found.losses.numel()
-        first, last = float(found.losses[0].mean()), float(found.losses[-1].mean())
+        first = float(found.losses[0].mean())
+        last = float(found.losses[-1].mean())
         counters = {"iteration": float(self.iteration), "steps": float(self.steps)}
         metrics = {**counters, "return": -last, "loss_first": first, "loss_last": last}
         check_update(self.iteration, metrics, self.trained)
@@ -154,19 +193,30 @@ class InitialisationLearner(ABC):
         """Whether all iterations are done."""
         return self.iteration >= self.config.iterations
 
-    def adapter(self, optimizer: Stepper | None = None, batch: int | None = None) -> GradientAdapter:
-        """What adapts to tasks from the weights trained so far, which it copies.
+    def adapter(
+        self, optimizer: Stepper | None = None, batch: int | None = None
+    ) -> GradientAdapter:
+        """Return what adapts to tasks from the weights trained so far, which it copies.
 
         Args:
             optimizer: takes the inner steps; the learner's own if left out.
             batch: examples in a step; the whole support if left out.
         """
         check_weights(self.weights())
-        return GradientAdapter(self.problem, [weight.clone() for weight in self.initial], optimizer or self.inner_optimizer(), batch)
+        return GradientAdapter(
+            self.problem,
+            [weight.clone() for weight in self.initial],
+            optimizer or self.inner_optimizer(),
+            batch,
+        )
 
     def weights(self, seed_index: int = 0) -> dict[str, Any]:
         """Everything that is trained."""
-        return {"trained": {name: tensor.clone() for name, tensor in zip(self.names, self.trained, strict=True)}}
+        return {
+            "trained": {
+                name: tensor.clone() for name, tensor in zip(self.names, self.trained, strict=True)
+            }
+        }
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Take over what another has trained.
@@ -176,19 +226,32 @@ class InitialisationLearner(ABC):
         """
         check_weights(weights)
         given = weights["trained"]
-        shapes = {name: tuple(tensor.shape) for name, tensor in zip(self.names, self.trained, strict=True)}
+        shapes = {
+            name: tuple(tensor.shape) for name, tensor in zip(self.names, self.trained, strict=True)
+        }
         if {name: tuple(tensor.shape) for name, tensor in given.items()} != shapes:
-            raise ValueError(f"These weights are of another network or algorithm: {', '.join(given)} rather than {', '.join(self.names)}.")
-        self.trained = [given[name].to(self.device, torch.float32, copy=True) for name in self.names]
+            raise ValueError(
+                f"These weights are of another network or algorithm: {', '.join(given)} rather than"
+                f" {', '.join(self.names)}."
+            )
+        self.trained = [
+            given[name].to(self.device, torch.float32, copy=True) for name in self.names
+        ]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that `update` depends on; later updates change no tensor in it."""
         counters = {"iteration": self.iteration, "steps": self.steps}
-        return {**self.weights(), "outer": dict(self.outer_state), "stream": self.rng.get_state(), **counters}
+        return {
+            **self.weights(),
+            "outer": dict(self.outer_state),
+            "stream": self.rng.get_state(),
+            **counters,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.load_weights(state)
         self.outer_state = moved_to(self.device, state["outer"])
         self.rng.set_state(state["stream"].cpu())
-        self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
+        self.iteration = int(state["iteration"])
+        self.steps = int(state["steps"])

@@ -1,7 +1,9 @@
-"""RL²: a recurrent policy whose hidden state does the learning (Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, arXiv 1611.05763).
+"""RL²: a recurrent policy whose hidden state does the learning (Duan et al. 2016, arXiv 1611.02779;
+Wang et al. 2016, arXiv 1611.05763).
 
-A policy with memory plays whole meta-episodes: K episodes in one task, memory kept throughout. It is trained by PPO to maximise the
-discounted sum of rewards of the whole meta-episode, so an episode's end never cuts the return, and after episode K the value is 0.
+A policy with memory plays whole meta-episodes: K episodes in one task, memory kept throughout. It
+is trained by PPO to maximise the discounted sum of rewards of the whole meta-episode, so an
+episode's end never cuts the return, and after episode K the value is 0.
 """
 
 import copy
@@ -24,7 +26,12 @@ from metarl.core.task_distribution import TaskDistribution, fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.learners.data_parallel import Ranks, own_seed
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
-from metarl.learners.policy_gradient.advantages import discounted_returns, gae, normalised, values_after
+from metarl.learners.policy_gradient.advantages import (
+    discounted_returns,
+    gae,
+    normalised,
+    values_after,
+)
 from metarl.learners.policy_gradient.ppo import Batch, PPOConfig, ppo_update
 from metarl.learners.policy_gradient.trajectory import Trajectory, all_gather_trajectory, collect
 from metarl.learners.settings import described, settled
@@ -50,8 +57,10 @@ class RL2Config:
     Attributes:
         episodes: K, episodes in a meta-episode.
         num_envs: tasks played side by side in an iteration, for each seed.
-        iterations: outer-loop iterations; each plays one meta-episode in every row and then updates.
-        processes: processor cores to spread rows and updates over; results depend on their number, as on a seed.
+        iterations: outer-loop iterations; each plays one meta-episode in every row and then
+            updates.
+        processes: processor cores to spread rows and updates over; results depend on their number,
+            as on a seed.
         act: how the trained agent chooses: draw from the policy, or take its most likely action.
         network: the shape of the policy.
         ppo: the settings of the update.
@@ -69,18 +78,23 @@ class RL2Config:
         check_fields(self)
         if self.episodes < 1 or self.num_envs < 1 or self.iterations < 1:
             raise ValueError(
-                f"episodes, num_envs and iterations must be at least 1, not {self.episodes}, {self.num_envs} and {self.iterations}."
+                f"episodes, num_envs and iterations must be at least 1, not {self.episodes},"
+                f" {self.num_envs} and {self.iterations}."
             )
         if self.processes < 1:
             raise ValueError(f"processes must be at least 1, not {self.processes}.")
         if self.processes > 1 and self.num_envs % (self.processes * self.ppo.minibatches):
             raise ValueError(
-                f"num_envs ({self.num_envs}) must be a multiple of processes times minibatches ({self.processes} x {self.ppo.minibatches})."
+                f"num_envs ({self.num_envs}) must be a multiple of processes times minibatches"
+                f" ({self.processes} x {self.ppo.minibatches})."
             )
         if self.act not in ("sample", "mode"):
             raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
         if self.ppo.minibatches > self.num_envs:
-            raise ValueError(f"num_envs ({self.num_envs}) must be at least the number of minibatches ({self.ppo.minibatches}).")
+            raise ValueError(
+                f"num_envs ({self.num_envs}) must be at least the number of minibatches"
+                f" ({self.ppo.minibatches})."
+            )
 
 
 class RL2:
@@ -89,13 +103,15 @@ class RL2:
     Args:
         config: settings.
         distribution: where training tasks come from (split `train` only), or its id.
-        seed: names every random stream; a tuple trains one a seed, all in one batch; they share the streams of tasks
-            and actions, so its numbers differ from those of the same seed alone.
+        seed: names every random stream; a tuple trains one a seed, all in one batch; they share the
+            streams of tasks and actions, so its numbers differ from those of the same seed alone.
         device: "cpu" or "cuda", environments included.
-        make_policy: a user's own policy, called as make_policy(distribution, max_steps) for each seed; see `metarl.networks.policies.policy`.
-            It is copied, and the seed decides its weights, where it draws them from PyTorch's global generator.
-        group: the process group, in a program whose ranks all make the same learner; where none is given, `config.processes`
-            are joined if a launcher such as torchrun started them, and else started by the first update.
+        make_policy: a user's own policy, called as make_policy(distribution, max_steps) for each
+            seed; see `metarl.networks.policies.policy`. It is copied, and the seed decides its
+            weights, where it draws them from PyTorch's global generator.
+        group: the process group, in a program whose ranks all make the same learner; where none is
+            given, `config.processes` are joined if a launcher such as torchrun started them, and
+            else started by the first update.
     """
 
     Config = RL2Config
@@ -113,12 +129,24 @@ class RL2:
         check_device(device)
         distribution = settled(type(self), config, distribution)
         self.config = config
-        self.ranks = Ranks(config.processes, device, partial(RL2, config, distribution, seed, device, make_policy), group)
-        self.distribution, self.device = distribution, torch.device(device)
-        self.seeds = tuple(check_seed(each) for each in (seed if isinstance(seed, tuple | list) else (seed,)))
-        self.num_seeds, self.own_parts = len(self.seeds), ("make_policy",) if make_policy else ()
+        self.ranks = Ranks(
+            config.processes,
+            device,
+            partial(RL2, config, distribution, seed, device, make_policy),
+            group,
+        )
+        self.distribution = distribution
+        self.device = torch.device(device)
+        self.seeds = tuple(
+            check_seed(each) for each in (seed if isinstance(seed, tuple | list) else (seed,))
+        )
+        self.num_seeds = len(self.seeds)
+        self.own_parts = ("make_policy",) if make_policy else ()
         if len(set(self.seeds)) != max(1, self.num_seeds):
-            raise ValueError(f"Give an integer as seed, or a tuple of integers that differ, one a seed; not {seed!r}.")
+            raise ValueError(
+                "Give an integer as seed, or a tuple of integers that differ, one a seed; not"
+                f" {seed!r}."
+            )
         self.budget = Episodes(config.episodes)
         self.max_steps = max_steps(self.budget, distribution)
         self.actions = action_distribution(distribution.action_space)
@@ -126,22 +154,36 @@ class RL2:
         self.policy: Any = policies[0] if self.num_seeds == 1 else StackedPolicy(policies)
         self.returns = ReturnNormaliser(self.max_steps, self.num_seeds).to(self.device)
         self.optimizer = torch.optim.AdamW(
-            self.policy.parameters(), config.ppo.lr, eps=config.ppo.adam_epsilon, weight_decay=config.ppo.weight_decay, fused=True
+            self.policy.parameters(),
+            config.ppo.lr,
+            eps=config.ppo.adam_epsilon,
+            weight_decay=config.ppo.weight_decay,
+            fused=True,
         )
-        streams = derive_seed(self.seeds[0], "rl2") if self.num_seeds == 1 else derive_seed(0, "rl2", *self.seeds)
+        streams = (
+            derive_seed(self.seeds[0], "rl2")
+            if self.num_seeds == 1
+            else derive_seed(0, "rl2", *self.seeds)
+        )
         self.task_seed = derive_seed(streams, "tasks")
-        self.batch_rng = torch_generator(streams, "minibatches", device=self.device)  # the same in all ranks
+        # The same in all ranks
+        self.batch_rng = torch_generator(streams, "minibatches", device=self.device)
         own = own_seed(streams, self.ranks.rank)
-        self.env_rng, self.action_rng = (torch_generator(own, name, device=self.device) for name in ("environment", "actions"))
+        self.env_rng, self.action_rng = (
+            torch_generator(own, name, device=self.device) for name in ("environment", "actions")
+        )
         rows = config.num_envs // config.processes
         first = torch.arange(self.num_seeds)[:, None] * config.num_envs + self.ranks.rank * rows
-        self._columns = (first + torch.arange(rows)).flatten()  # of all rows, those that are played here
+        # Of all rows, those that are played here
+        self._columns = (first + torch.arange(rows)).flatten()
         self.iteration = self.steps = 0
 
     @cached_property
     def env(self) -> MetaEpisodeEnv:
         """The training rows; opened by the first update, since acting needs none."""
-        return MetaEpisodeEnv(self.distribution, self.budget, len(self._columns), self.env_rng, refill=False)
+        return MetaEpisodeEnv(
+            self.distribution, self.budget, len(self._columns), self.env_rng, refill=False
+        )
 
     def own_state(self) -> dict[str, Tensor]:
         """Return the states of the streams that no other rank draws from."""
@@ -161,18 +203,27 @@ class RL2:
         return self.iteration >= self.config.iterations
 
     def update(self) -> Metrics:
-        """Play one meta-episode in every row, then improve the policy on them, in all ranks at once.
+        """Play one meta-episode in every row, then improve the policy on them, in all ranks at
+        once.
 
         Raises:
-            ValueError: training diverged. PlugInError: a rank failed, or an update before broke off.
+            ValueError: training diverged. PlugInError: a rank failed, or an update before broke
+                off.
         """
         with self.ranks.together(self):
             metrics = self.play_and_improve()
-        check_update(self.iteration, metrics, [*self.policy.state_dict().values(), *self.returns.state_dict().values()])
+        check_update(
+            self.iteration,
+            metrics,
+            [*self.policy.state_dict().values(), *self.returns.state_dict().values()],
+        )
         return metrics
 
     def close(self) -> None:
-        """End the other ranks and release the environments' workers; a further update starts them again."""
+        """End the other ranks and release the environments' workers.
+
+        A further update starts them again.
+        """
         self.ranks.close(self)
         if "env" in self.__dict__:
             self.__dict__.pop("env").close()
@@ -201,33 +252,69 @@ class RL2:
         self.iteration += 1
         self.steps += int(rollout.valid.sum())
         returns = rollout.reward.sum(0).unflatten(0, (self.num_seeds, -1)).mean(1)
-        each = {f"return_{seed}": value for seed, value in zip(self.seeds, returns.tolist(), strict=True)} if self.num_seeds > 1 else {}
+        each = (
+            {
+                f"return_{seed}": value
+                for seed, value in zip(self.seeds, returns.tolist(), strict=True)
+            }
+            if self.num_seeds > 1
+            else {}
+        )
         measured = {name: float(value) for name, value in metrics._asdict().items()}
-        return {"iteration": float(self.iteration), "steps": float(self.steps), "return": float(returns.mean()), **each, **measured}
+        return {
+            "iteration": float(self.iteration),
+            "steps": float(self.steps),
+            "return": float(returns.mean()),
+            **each,
+            **measured,
+        }
 
     def _play(self) -> Trajectory:
-        """A meta-episode in every row, whichever process plays it."""
-        tasks = fresh_tasks(self.distribution, "train", self.config.num_envs * self.num_seeds, self.task_seed, first=self.iteration)
-        rollout = collect(self.env, self.policy, self.actions, lambda rows, counts: tasks(self._columns[rows], counts), self.action_rng)
+        """Return a meta-episode in every row, whichever process plays it."""
+        tasks = fresh_tasks(
+            self.distribution,
+            "train",
+            self.config.num_envs * self.num_seeds,
+            self.task_seed,
+            first=self.iteration,
+        )
+        rollout = collect(
+            self.env,
+            self.policy,
+            self.actions,
+            lambda rows, counts: tasks(self._columns[rows], counts),
+            self.action_rng,
+        )
         return all_gather_trajectory(self.ranks.group, rollout, self.num_seeds)
 
     @torch.no_grad()
     def learn_first_baseline(self, rollout: Trajectory) -> None:
-        """Returns per time step, as a baseline for the first update: one without could undo what a policy began with."""
+        """Returns per time step, as a baseline for the first update.
+
+        One without could undo what a policy began with.
+        """
         assert rollout.meta_episode_end is not None
-        reward, valid, end = (part.unflatten(1, (self.num_seeds, -1)) for part in (rollout.reward, rollout.valid, rollout.meta_episode_end))
+        reward, valid, end = (
+            part.unflatten(1, (self.num_seeds, -1))
+            for part in (rollout.reward, rollout.valid, rollout.meta_episode_end)
+        )
         returns = discounted_returns(reward, ~end & valid, self.config.ppo.discount)
         self.returns.update(torch.where(valid, returns, 0), valid)
 
     @torch.no_grad()
     def batch(self, rollout: Trajectory) -> Batch:
-        """Advantages and value targets over whole meta-episodes: ends of episodes don't cut the return."""
+        """Advantages and value targets over whole meta-episodes.
+
+        Ends of episodes don't cut the return.
+        """
         assert rollout.value is not None
         assert rollout.meta_episode_end is not None
         assert rollout.steps is not None
-        ppo, num_seeds = self.config.ppo, self.num_seeds
+        ppo = self.config.ppo
+        num_seeds = self.num_seeds
         reward, value, valid, end = (
-            part.unflatten(1, (num_seeds, -1)) for part in (rollout.reward, rollout.value, rollout.valid, rollout.meta_episode_end)
+            part.unflatten(1, (num_seeds, -1))
+            for part in (rollout.reward, rollout.value, rollout.valid, rollout.meta_episode_end)
         )
         carry = ~end & valid
         value = self.returns.denormalise(value)
@@ -245,12 +332,14 @@ class RL2:
         )
 
     def agent(self, budget: Budget, seed_index: int = 0) -> "RL2Agent":
-        """The agent trained so far, with weights of its own.
+        """Return the agent trained so far, with weights of its own.
 
         Raises:
-            ValueError: the budget is longer than an attention core can remember, or training had diverged.
+            ValueError: the budget is longer than an attention core can remember, or training had
+                diverged.
         """
-        budget, policy = as_budget(budget), self._policy_of(seed_index)
+        budget = as_budget(budget)
+        policy = self._policy_of(seed_index)
         check_weights(policy.state_dict())
         policy, steps, exactly = policy.under_budget(max_steps(budget, self.distribution))
         if exactly:
@@ -262,7 +351,7 @@ class RL2:
         return RL2Agent(policy.eval(), self.config.act, made_for)
 
     def weights(self, seed_index: int = 0) -> dict[str, Any]:
-        """The policy of one seed."""
+        """Return the policy of one seed."""
         return {"policy": dict(self._policy_of(seed_index).state_dict())}
 
     def load_weights(self, weights: dict[str, Any]) -> None:
@@ -278,7 +367,10 @@ class RL2:
             self.policy.write(index, policy)
 
     def start_from(self, weights: dict[str, Any]) -> None:
-        """Begin with a policy that may have been trained for another number of episodes: positions new to it get its last one."""
+        """Begin with a policy that may have been trained for another number of episodes.
+
+        Positions new to it get its last one.
+        """
         policy = self._policy_of(0).lengthened(dict(weights["policy"]), self.max_steps)
         self.load_weights({"policy": policy})
 
@@ -288,7 +380,10 @@ class RL2:
             "policy": self.policy.state_dict(),
             "returns": self.returns.state_dict(),
             "optimizer": optimizer_state(self.optimizer),
-            "streams": {name: getattr(self, name).get_state() for name in ("env_rng", "action_rng", "batch_rng")},
+            "streams": {
+                name: getattr(self, name).get_state()
+                for name in ("env_rng", "action_rng", "batch_rng")
+            },
         }
         if self.config.processes > 1:
             tensors["ranks"] = self.ranks.states_of_others(self)
@@ -307,52 +402,73 @@ class RL2:
         load_optimizer_state(self.optimizer, state["optimizer"])
         for name, stream in state["streams"].items():
             getattr(self, name).set_state(stream.cpu())
-        self.iteration, self.steps = int(state["iteration"]), int(state["steps"])
+        self.iteration = int(state["iteration"])
+        self.steps = int(state["steps"])
         self.ranks.take_over(self, state, own)
 
-    def _new_policies(self, make_policy: Callable[[TaskDistribution, int], nn.Module] | None) -> list[nn.Module]:
-        """A policy a seed, the user's own as copies that nobody else trains."""
+    def _new_policies(
+        self, make_policy: Callable[[TaskDistribution, int], nn.Module] | None
+    ) -> list[nn.Module]:
+        """Return a policy a seed, the user's own as copies that nobody else trains."""
         if make_policy is None:
             new = (
-                build_policy(self.distribution, self.config.network, self.max_steps, torch_generator(seed, "weights"))
+                build_policy(
+                    self.distribution,
+                    self.config.network,
+                    self.max_steps,
+                    torch_generator(seed, "weights"),
+                )
                 for seed in self.seeds
             )
             return [policy.to(self.device) for policy in new]
         made = []
         for seed in self.seeds:
-            with torch.random.fork_rng(devices=[]):  # a user's module draws its weights from the global generator
+            # A user's module draws its weights from the global generator
+            with torch.random.fork_rng(devices=[]):
                 torch.default_generator.manual_seed(derive_seed(seed, "weights"))
                 made.append(make_policy(self.distribution, self.max_steps))
-        return own_policies(made, self.distribution.observation_space, self.distribution.action_space, self.device)
+        return own_policies(
+            made, self.distribution.observation_space, self.distribution.action_space, self.device
+        )
 
     def _policy_of(self, index: int) -> Any:
         if not 0 <= index < self.num_seeds:
-            raise ValueError(f"There is no seed number {index}; this learner trains {self.num_seeds}.")
+            raise ValueError(
+                f"There is no seed number {index}; this learner trains {self.num_seeds}."
+            )
         return copy.deepcopy(self.policy) if self.num_seeds == 1 else self.policy.select(index)
 
 
 class RL2Agent:
-    """Acts with a trained policy; its state is the policy's memory, so adapting is what the memory does.
+    """Acts with a trained policy; its state is the policy's memory, so adapting is what the memory
+    does.
 
     Args:
-        policy: what to act with. act: "sample" or "mode". made_for: what `evaluate` holds against what is played.
+        policy: what to act with. act: "sample" or "mode". made_for: what `evaluate` holds against
+            what is played.
     """
 
     __repr__ = agent_repr
 
     def __init__(self, policy: Any, act: str, made_for: MadeFor):
         self.made_for = made_for
-        self.policy, self.mode, self.actions = policy, act == "mode", action_distribution(made_for.distribution.action_space)
+        self.policy = policy
+        self.mode = act == "mode"
+        self.actions = action_distribution(made_for.distribution.action_space)
 
     def initial_state(self, batch_size: int) -> Any:
-        """An empty memory."""
+        """Return an empty memory."""
         return self.policy.initial_state(batch_size)
 
     @fast_matmul()
     @torch.no_grad()
     def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
-        """One step of B rows."""
+        """Return one step of B rows."""
         output, state = self.policy(step, state)
         check_output(f"The policy of this {type(self).__name__}", output.parameters, output.value)
-        action = self.actions.mode(output.parameters) if self.mode else self.actions.sample(output.parameters, rng)
+        action = (
+            self.actions.mode(output.parameters)
+            if self.mode
+            else self.actions.sample(output.parameters, rng)
+        )
         return self.actions.to_environment(action), state

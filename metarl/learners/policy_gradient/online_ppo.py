@@ -1,4 +1,7 @@
-"""Proximal policy optimisation of single episodes (Schulman et al. 2017, arXiv 1707.06347), on one task or many side by side."""
+"""Proximal policy optimisation of single episodes (Schulman et al.
+
+2017, arXiv 1707.06347), on one task or many side by side.
+"""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,8 +42,10 @@ class OnlinePPOConfig:
     Attributes:
         rollout_steps: steps that each row plays between updates.
         reward_scale: what rewards are multiplied by before anything is learned from them.
-        new_progress_only: learn from rewards as far as they take an episode's sum to a new high; see `ShapedRewards`.
-        act: how it plays once training is over: draw from the policy, or take its most likely action.
+        new_progress_only: learn from rewards as far as they take an episode's sum to a new high;
+            see `ShapedRewards`.
+        act: how it plays once training is over: draw from the policy, or take its most likely
+            action.
         network: the shape of the policy.
         ppo: the settings of the update.
     """
@@ -50,7 +55,11 @@ class OnlinePPOConfig:
     new_progress_only: bool = False
     act: Literal["sample", "mode"] = "sample"
     network: ActorCriticConfig = field(default_factory=ActorCriticConfig)
-    ppo: PPOConfig = field(default_factory=lambda: PPOConfig(gae_lambda=0.95, lr=5e-4, lr_end=0.0, entropy_end=0.01, value_coef=0.5))
+    ppo: PPOConfig = field(
+        default_factory=lambda: PPOConfig(
+            gae_lambda=0.95, lr=5e-4, lr_end=0.0, entropy_end=0.01, value_coef=0.5
+        )
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -76,7 +85,8 @@ class OnlinePPO:
         group: those ranks' process group.
 
     Raises:
-        ValueError: fewer steps between updates than minibatches, or spaces that a policy can't read or act in.
+        ValueError: fewer steps between updates than minibatches, or spaces that a policy can't read
+            or act in.
     """
 
     def __init__(
@@ -90,20 +100,39 @@ class OnlinePPO:
         rank: int = 0,
     ):
         if config.rollout_steps * rows < config.ppo.minibatches:
-            raise ValueError(f"{config.rollout_steps} x {rows} steps between updates can't make {config.ppo.minibatches} minibatches.")
-        self.config, self.rows, self.device = config, rows, torch.device(device)
-        self.observation_space, self.action_space = observation_space, action_space
+            raise ValueError(
+                f"{config.rollout_steps} x {rows} steps between updates can't make"
+                f" {config.ppo.minibatches} minibatches."
+            )
+        self.config = config
+        self.rows = rows
+        self.device = torch.device(device)
+        self.observation_space = observation_space
+        self.action_space = action_space
         self.actions = action_distribution(action_space)
-        self.policy = ActorCritic(observation_space, action_space, config.network, torch_generator(seed, "ppo", "weights")).to(self.device)
+        self.policy = ActorCritic(
+            observation_space, action_space, config.network, torch_generator(seed, "ppo", "weights")
+        ).to(self.device)
         self.optimizer = torch.optim.AdamW(
-            self.policy.parameters(), config.ppo.lr, eps=config.ppo.adam_epsilon, weight_decay=config.ppo.weight_decay, fused=True
+            self.policy.parameters(),
+            config.ppo.lr,
+            eps=config.ppo.adam_epsilon,
+            weight_decay=config.ppo.weight_decay,
+            fused=True,
         )
         self.group: ProcessGroup | None = None
-        self.action_rng = torch_generator(own_seed(seed, rank), "ppo", "actions", device=self.device)
+        self.action_rng = torch_generator(
+            own_seed(seed, rank), "ppo", "actions", device=self.device
+        )
         # the same in all ranks
         self.batch_rng = torch_generator(seed, "ppo", "minibatches", device=self.device)
-        self.shaped = ShapedRewards(rows, config.reward_scale, config.new_progress_only, self.device)
-        self.progress, self.t, self.waiting = 0.0, 0, False  # waiting: actions are chosen whose outcome isn't known yet
+        self.shaped = ShapedRewards(
+            rows, config.reward_scale, config.new_progress_only, self.device
+        )
+        # waiting: actions are chosen whose outcome isn't known yet
+        self.progress = 0.0
+        self.t = 0
+        self.waiting = False
         self._measured: list[dict[str, float]] = []
         self._trajectory = self._empty()
 
@@ -126,7 +155,8 @@ class OnlinePPO:
         output = self.policy(step.observation)
         check_output("The policy of joint PPO", output.parameters, output.value)
         action = self.actions.sample(output.parameters, self.action_rng)
-        played, t = self._trajectory, self.t
+        played = self._trajectory
+        t = self.t
         assert played.value is not None
         played.observation[t] = step.observation
         played.action[t] = action
@@ -140,7 +170,11 @@ class OnlinePPO:
         """Actions of the policy as it is."""
         parameters = self.policy(step.observation).parameters
         check_output("The policy of joint PPO", parameters)
-        action = self.actions.mode(parameters) if self.config.act == "mode" else self.actions.sample(parameters, rng)
+        action = (
+            self.actions.mode(parameters)
+            if self.config.act == "mode"
+            else self.actions.sample(parameters, rng)
+        )
         return self.actions.to_environment(action)
 
     def learn(self, step: Step, outcome: Outcome | None = None) -> None:
@@ -148,10 +182,14 @@ class OnlinePPO:
         if not self.waiting:
             return
         if outcome is None:
-            reward, terminated, truncated, final = step.prev_reward, step.prev_terminated, step.prev_truncated, step.final_observation
+            reward = step.prev_reward
+            terminated = step.prev_terminated
+            truncated = step.prev_truncated
+            final = step.final_observation
         else:
             reward, terminated, truncated, final = outcome[:4]
-        played, t = self._trajectory, self.t
+        played = self._trajectory
+        t = self.t
         assert played.truncated is not None
         assert played.final_value is not None
         played.reward[t] = self.shaped(reward)
@@ -160,7 +198,8 @@ class OnlinePPO:
         if bool(truncated.any()):
             with torch.no_grad():
                 played.final_value[t, truncated] = self.policy(final[truncated]).value
-        self.t, self.waiting = t + 1, False
+        self.t = t + 1
+        self.waiting = False
         if self.t == self.config.rollout_steps:
             self.improve(step.observation)
             self.t = 0
@@ -168,21 +207,38 @@ class OnlinePPO:
 
     def improve(self, observation: Tensor) -> None:
         """One update on the rollout; `observation` [B, *obs] is what follows it."""
-        played, ppo = self._trajectory, self.config.ppo
+        played = self._trajectory
+        ppo = self.config.ppo
         assert played.value is not None
         assert played.truncated is not None
         assert played.final_value is not None
         with torch.no_grad():
             carry = ~(played.terminated | played.truncated)
-            next_value = values_after(played.value, carry, self.policy(observation).value, played.final_value)
-            advantage = gae(played.reward, played.value, next_value, carry, ppo.discount, ppo.gae_lambda)
+            next_value = values_after(
+                played.value, carry, self.policy(observation).value, played.final_value
+            )
+            advantage = gae(
+                played.reward, played.value, next_value, carry, ppo.discount, ppo.gae_lambda
+            )
             target = advantage + played.value
             (everywhere,) = all_gather(self.group, [advantage], 1)
             advantage = (advantage - everywhere.mean()) / (everywhere.std(correction=0) + 1e-8)
-        batch = Batch(played.observation, played.action, played.log_prob, advantage, target, played.valid)
-        side_by_side = tree_map(lambda part: part.flatten(0, 1)[None], batch)  # without memory, every step stands for itself
+        batch = Batch(
+            played.observation, played.action, played.log_prob, advantage, target, played.valid
+        )
+        # Without memory, every step stands for itself
+        side_by_side = tree_map(lambda part: part.flatten(0, 1)[None], batch)
         metrics = ppo_update(
-            self.policy, self.optimizer, self.actions, side_by_side, ppo, self.progress, 1, self.batch_rng, self.group, self._held()
+            self.policy,
+            self.optimizer,
+            self.actions,
+            side_by_side,
+            ppo,
+            self.progress,
+            1,
+            self.batch_rng,
+            self.group,
+            self._held(),
         )
         self._measured.append({name: float(value) for name, value in metrics._asdict().items()})
         if self.policy.inputs.normalises:
@@ -192,23 +248,39 @@ class OnlinePPO:
         """Return the numbers of the steps that were played here, among those of all ranks."""
         if size_of(self.group) == 1:
             return None
-        grid = torch.arange(self.config.rollout_steps * self.rows * size_of(self.group)).unflatten(0, (self.config.rollout_steps, -1))
+        grid = torch.arange(self.config.rollout_steps * self.rows * size_of(self.group)).unflatten(
+            0, (self.config.rollout_steps, -1)
+        )
         return grid[:, rank_of(self.group) * self.rows :][:, : self.rows].flatten()
 
     def _learn_moments(self, observations: Tensor) -> None:
-        """Take what all ranks saw [n, *obs] into the moments of observations, one rank after the other."""
+        """Take what all ranks saw [n, *obs] into the moments of observations, one rank after the
+        other.
+        """
         seen = observations.to(torch.float32)
-        for mean, variance in zip(*all_gather(self.group, [seen.mean(0)[None], seen.var(0, unbiased=False)[None]]), strict=True):
+        for mean, variance in zip(
+            *all_gather(self.group, [seen.mean(0)[None], seen.var(0, unbiased=False)[None]]),
+            strict=True,
+        ):
             self.policy.inputs.observation_moments.merge(len(seen), mean, variance)
 
     def metrics(self) -> dict[str, float]:
-        """Means over the updates since the last call: losses, entropy, divergence, share of clipped ratios, gradient norm."""
-        measured, self._measured = self._measured, []
-        return {name: sum(each[name] for each in measured) / len(measured) for name in (measured[0] if measured else ())}
+        """Means over the updates since the last call.
+
+        Losses, entropy, divergence, share of clipped ratios, gradient norm.
+        """
+        measured = self._measured
+        self._measured = []
+        return {
+            name: sum(each[name] for each in measured) / len(measured)
+            for name in (measured[0] if measured else ())
+        }
 
     def weights(self) -> dict[str, Any]:
-        """The policy."""
-        return {"policy": {name: tensor.clone() for name, tensor in self.policy.state_dict().items()}}
+        """Return the policy."""
+        return {
+            "policy": {name: tensor.clone() for name, tensor in self.policy.state_dict().items()}
+        }
 
     def load_weights(self, weights: dict[str, Any]) -> None:
         """Take over a policy."""
@@ -217,10 +289,17 @@ class OnlinePPO:
 
     def state_dict(self) -> dict[str, Any]:
         """Policy, optimiser, streams, and the rollout as far as it is played."""
-        streams = {"actions": self.action_rng.get_state(), "minibatches": self.batch_rng.get_state()}
+        streams = {
+            "actions": self.action_rng.get_state(),
+            "minibatches": self.batch_rng.get_state(),
+        }
         parts = self._trajectory._asdict()
         played = {name: part[: self.t].clone() for name, part in parts.items() if part is not None}
-        rest = {"optimizer": optimizer_state(self.optimizer), "streams": streams, "shaped": self.shaped.state_dict()}
+        rest = {
+            "optimizer": optimizer_state(self.optimizer),
+            "streams": streams,
+            "shaped": self.shaped.state_dict(),
+        }
         return {**self.weights(), **rest, "trajectory": played, "t": self.t}
 
     def own_state(self) -> dict[str, Any]:
@@ -239,7 +318,8 @@ class OnlinePPO:
         self.action_rng.set_state(state["streams"]["actions"].cpu())
         self.batch_rng.set_state(state["streams"]["minibatches"].cpu())
         self.shaped.load_state_dict(state["shaped"])
-        self.t, self.waiting = int(state["t"]), False
+        self.t = int(state["t"])
+        self.waiting = False
         # earlier versions had other names for it
         stored = state["trajectory"] if "trajectory" in state else state["played"]
         for name, part in stored.items():

@@ -1,7 +1,8 @@
-"""Proximal policy optimisation (Schulman et al. 2017): its clipped surrogate, and the update that several learners share.
+"""Proximal policy optimisation (Schulman et al. 2017): its clipped surrogate, and the update that
+several learners share.
 
-The update works on S seeds at once (one a seed, usually one): columns [T, S B] are seen as [T, S, B], and each seed has
-its own advantages, minibatches, loss and gradient norm.
+The update works on S seeds at once (one a seed, usually one): columns [T, S B] are seen as [T, S,
+B], and each seed has its own advantages, minibatches, loss and gradient norm.
 """
 
 import math
@@ -78,17 +79,36 @@ class PPOConfig:
     def __post_init__(self) -> None:
         check_fields(self, may_be_infinite=("clip", "max_grad_norm"))
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
-            raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
+            raise ValueError(
+                f"discount and gae_lambda must lie in [0, 1], not {self.discount} and"
+                f" {self.gae_lambda}."
+            )
         if min(self.epochs, self.minibatches) < 1:
-            raise ValueError(f"epochs and minibatches must be at least 1, not {self.epochs} and {self.minibatches}.")
-        if not all(value > 0 for value in (self.lr, self.clip, self.max_grad_norm, self.adam_epsilon)):
+            raise ValueError(
+                f"epochs and minibatches must be at least 1, not {self.epochs} and"
+                f" {self.minibatches}."
+            )
+        if not all(
+            value > 0 for value in (self.lr, self.clip, self.max_grad_norm, self.adam_epsilon)
+        ):
             raise ValueError("lr, clip, max_grad_norm and adam_epsilon must be positive.")
         check_step_sizes(lr=self.lr, lr_end=self.lr_end or self.lr)
-        rest = (self.lr_end, self.entropy_coef, self.entropy_end, self.value_coef, self.weight_decay)
+        rest = (
+            self.lr_end,
+            self.entropy_coef,
+            self.entropy_end,
+            self.value_coef,
+            self.weight_decay,
+        )
         if not all(value >= 0 for value in rest):
-            raise ValueError("lr_end, entropy_coef, entropy_end, value_coef and weight_decay can't be negative.")
+            raise ValueError(
+                "lr_end, entropy_coef, entropy_end, value_coef and weight_decay can't be negative."
+            )
         if not 0 < self.entropy_until <= 1:
-            raise ValueError(f"entropy_until must be a share of training, above 0 and at most 1, not {self.entropy_until}.")
+            raise ValueError(
+                "entropy_until must be a share of training, above 0 and at most 1, not"
+                f" {self.entropy_until}."
+            )
 
 
 class PPOMetrics(NamedTuple):
@@ -108,8 +128,13 @@ def annealed(start: float, end: float, share: float) -> float:
 
 
 def minibatches(columns: int, num_seeds: int, parts: int, rng: Generator) -> list[Tensor]:
-    """A random partition of each seed's columns: `parts` index tensors [S x B / parts] into [S x B] columns."""
-    order = torch.stack([torch.randperm(columns, generator=rng, device=rng.device) for _ in range(num_seeds)])
+    """Return a random partition of each seed's columns.
+
+    `parts` index tensors [S x B / parts] into [S x B] columns.
+    """
+    order = torch.stack(
+        [torch.randperm(columns, generator=rng, device=rng.device) for _ in range(num_seeds)]
+    )
     order = order + columns * torch.arange(num_seeds, device=rng.device)[:, None]
     return [chunk.flatten() for chunk in order.tensor_split(parts, 1)]
 
@@ -125,7 +150,7 @@ class Batch(NamedTuple):
     valid: Tensor
 
     def columns(self, index: Tensor) -> "Batch":
-        """The columns at `index`, as long as the longest of them is valid."""
+        """Return the columns at `index`, as long as the longest of them is valid."""
         length = int(self.valid.index_select(1, index).any(1).sum())
         return tree_map_only(Tensor, lambda field: field[:length].index_select(1, index), self)
 
@@ -139,9 +164,11 @@ def ppo_loss(
     num_seeds: int,
     count: Tensor | None = None,
 ) -> tuple[Tensor, PPOMetrics]:
-    """The clipped surrogate, squared value error and entropy bonus of whole meta-episodes; the sum over seeds of each one's mean.
+    """Return the clipped surrogate, squared value error and entropy bonus of whole meta-episodes;
+    the sum over seeds of each one's mean.
 
-    Where `batch` is only a part of a minibatch, `count` [S] says how many steps the minibatch has, and the parts' results add up.
+    Where `batch` is only a part of a minibatch, `count` [S] says how many steps the minibatch has,
+    and the parts' results add up.
     """
     output: PolicyOutput = policy.sequence(batch.steps)  # type: ignore[operator]
     weight = batch.valid.to(output.value.dtype)
@@ -157,7 +184,10 @@ def ppo_loss(
     with torch.no_grad():
         kl = (weight * (ratio - 1 - log_ratio)).sum()
         clip_fraction = (weight * ((ratio - 1).abs() > config.clip)).sum()
-        metrics = torch.stack([policy_loss, value_loss, entropy, kl, clip_fraction, torch.zeros_like(kl)]) / num_seeds
+        metrics = (
+            torch.stack([policy_loss, value_loss, entropy, kl, clip_fraction, torch.zeros_like(kl)])
+            / num_seeds
+        )
     return loss, PPOMetrics(*metrics.unbind())
 
 
@@ -181,20 +211,26 @@ def ppo_update(
         progress: share of training done, for the schedules.
         num_seeds: S. rng: draws the minibatches.
         group: ranks that draw the same minibatches and add up their gradients.
-        held: numbers [n], among all ranks' columns, of those in `batch`, whose every step counts; left out where all ranks hold
-            the same batch.
+        held: numbers [n], among all ranks' columns, of those in `batch`, whose every step counts;
+            left out where all ranks hold the same batch.
     """
     for parameter_group in optimizer.param_groups:
         parameter_group["lr"] = annealed(config.lr, config.lr_end, progress)
-    entropy_weight = annealed(config.entropy_coef, config.entropy_end, progress / config.entropy_until)
+    entropy_weight = annealed(
+        config.entropy_coef, config.entropy_end, progress / config.entropy_until
+    )
     parameters = [parameter for parameter in policy.parameters() if parameter.requires_grad]
     columns = batch.action.shape[1] // num_seeds * (1 if held is None else size_of(group))
     measured = []
     for _ in range(config.epochs):
         for index in minibatches(columns, num_seeds, config.minibatches, rng):
             all_here = config.minibatches * size_of(group) == 1
-            part, count = (batch, None) if all_here else own_part(batch, index, num_seeds, group, held)
-            loss, metrics = ppo_loss(policy, actions, part, config, entropy_weight, num_seeds, count)
+            part, count = (
+                (batch, None) if all_here else own_part(batch, index, num_seeds, group, held)
+            )
+            loss, metrics = ppo_loss(
+                policy, actions, part, config, entropy_weight, num_seeds, count
+            )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             metrics = add_up(parameters, metrics, group)
@@ -209,8 +245,11 @@ def steps_of_seeds(valid: Tensor, num_seeds: int) -> Tensor:
     return valid.unflatten(1, (num_seeds, -1)).sum((0, 2))
 
 
-def own_part(batch: Batch, index: Tensor, num_seeds: int, group: "ProcessGroup | None", held: Tensor | None) -> tuple[Batch, Tensor | None]:
-    """Return this rank's part of a minibatch, and the steps [S] that count in the whole; None where the part is the whole.
+def own_part(
+    batch: Batch, index: Tensor, num_seeds: int, group: "ProcessGroup | None", held: Tensor | None
+) -> tuple[Batch, Tensor | None]:
+    """Return this rank's part of a minibatch, and the steps [S] that count in the whole; None where
+    the part is the whole.
 
     Args:
         batch: what this rank holds. index: the minibatch's columns.
@@ -235,15 +274,22 @@ def add_up(parameters: list[Any], metrics: PPOMetrics, group: "ProcessGroup | No
     if size_of(group) == 1:
         return metrics
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    whole = all_reduce(group, torch.cat([*(grad.flatten() for grad in grads), torch.stack(metrics)]))
-    for grad, total in zip(grads, whole.split([grad.numel() for grad in grads] + [len(metrics)]), strict=False):
+    whole = all_reduce(
+        group, torch.cat([*(grad.flatten() for grad in grads), torch.stack(metrics)])
+    )
+    for grad, total in zip(
+        grads, whole.split([grad.numel() for grad in grads] + [len(metrics)]), strict=False
+    ):
         grad.copy_(total.view_as(grad))
     return PPOMetrics(*whole[-len(metrics) :].unbind())
 
 
 @torch.no_grad()
 def clip_gradients(parameters: list[Any], max_norm: float, num_seeds: int) -> Tensor:
-    """Scale each seed's gradient down to `max_norm` and return the mean norm; several seeds' parameters are stacked [S, ...]."""
+    """Scale each seed's gradient down to `max_norm` and return the mean norm.
+
+    Several seeds' parameters are stacked [S, ...].
+    """
     if num_seeds == 1:
         return nn.utils.clip_grad_norm_(parameters, max_norm)
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -255,9 +301,11 @@ def clip_gradients(parameters: list[Any], max_norm: float, num_seeds: int) -> Te
 
 
 def clipped_surrogate(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
-    """Return what probability ratios [...] are paid: no more than within `clip` of 1 (Schulman et al. 2017, equation 7).
+    """Return what probability ratios [...] are paid: no more than within `clip` of 1 (Schulman et
+    al. 2017, equation 7).
 
-    Its derivative where the ratio is 1 is the policy gradient's; an infinite `clip` leaves the ratio as it is.
+    Its derivative where the ratio is 1 is the policy gradient's; an infinite `clip` leaves the
+    ratio as it is.
     """
     paid = ratio * advantage
     if clip == math.inf:

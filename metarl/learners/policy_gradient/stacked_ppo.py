@@ -1,7 +1,9 @@
-"""Proximal policy optimisation (Schulman et al. 2017) of n policies side by side, each with weights, samples and an Adam of its own.
+"""Proximal policy optimisation (Schulman et al. 2017) of n policies side by side, each with
+weights, samples and an Adam of its own.
 
-Advantages come from `metarl.learners.policy_gradient.advantages`: a baseline fitted to each task's episodes in closed form stands for a critic, so
-that a policy that begins anew in each task needs none to begin anew with it.
+Advantages come from `metarl.learners.policy_gradient.advantages`: a baseline fitted to each task's
+episodes in closed form stands for a critic, so that a policy that begins anew in each task needs
+none to begin anew with it.
 """
 
 import math
@@ -34,7 +36,9 @@ __all__ = ["Stack", "StackedPPO", "all_gather_stack", "improved"]
 
 ADAM = Adam(epsilon=1e-5)
 MANY = 32  # policies whose products are worth preparing for a faster library
-BLOCK = 32  # the sizes of shortened minibatches are multiples of it, since libraries prepare products anew for every size
+# The sizes of shortened minibatches are multiples of it, since libraries prepare products anew for
+# every size
+BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,10 @@ class StackedPPO:
         if not (self.clip > 0 and 0 <= self.entropy_coef < math.inf):
             raise ValueError("clip must be positive, and entropy_coef finite and not negative.")
         if not (0 <= self.discount <= 1 and 0 <= self.gae_lambda <= 1):
-            raise ValueError(f"discount and gae_lambda must lie in [0, 1], not {self.discount} and {self.gae_lambda}.")
+            raise ValueError(
+                f"discount and gae_lambda must lie in [0, 1], not {self.discount} and"
+                f" {self.gae_lambda}."
+            )
 
 
 class Stack(NamedTuple):
@@ -88,12 +95,13 @@ class Stack(NamedTuple):
 
     def where(self, mask: Tensor, initial: Sequence[Tensor]) -> "Stack":
         """Policies begun anew from the weights `initial` [...] where `mask` [n] is true."""
-        rows, every = torch.nonzero(mask).flatten(), self.of_rows(torch.ones_like(mask))
+        rows = torch.nonzero(mask).flatten()
+        every = self.of_rows(torch.ones_like(mask))
         every.put(rows, Stack.of([weight.expand(len(rows), *weight.shape) for weight in initial]))
         return every
 
     def of_rows(self, rows: Tensor) -> "Stack":
-        """Those at `rows`, numbers or a mask, as a copy."""
+        """Return those at `rows`, numbers or a mask, as a copy."""
         weights, adam = tree_map(lambda part: part[rows], (self.weights, self.adam))
         return Stack(weights, adam)
 
@@ -108,12 +116,17 @@ class Stack(NamedTuple):
 
     @staticmethod
     def from_state(state: State, device: torch.device) -> "Stack":
-        """What `state_dict` gave."""
-        return Stack([weight.to(device) for weight in state["weights"]], moved_to(device, state["adam"]))
+        """Return what `state_dict` gave."""
+        return Stack(
+            [weight.to(device) for weight in state["weights"]], moved_to(device, state["adam"])
+        )
 
 
 def all_gather_stack(group: "ProcessGroup | None", own: Stack) -> Stack:
-    """Return the policies of all ranks; rank r has every policy from the r-th on, in steps of the number of ranks."""
+    """Return the policies of all ranks.
+
+    Rank r has every policy from the r-th on, in steps of the number of ranks.
+    """
     size = size_of(group)
     if size == 1:
         return own
@@ -137,17 +150,23 @@ def improved(
 
     Args:
         network: all policies' shape. actions: what they draw. stack: the policies.
-        examples: what `estimate_advantages` gives: inputs [n, m, F] and targets `PolicyGradientBatch` [n, m, ...]; entries of weight and advantage 0 don't count.
+        examples: what `estimate_advantages` gives: inputs [n, m, F] and targets
+            `PolicyGradientBatch` [n, m, ...]; entries of weight and advantage 0 don't count.
         settings: of the update.
         rng: draws how samples are cut into minibatches, the same way for all n.
         scale: [n] factors of the steps, 1 if left out.
     """
     clipped: PolicyGradientBatch = examples.targets._replace(clip=settings.clip)
-    paid, paid_and_grad = surrogate(actions), surrogate_and_grad(actions)
+    paid = surrogate(actions)
+    paid_and_grad = surrogate_and_grad(actions)
 
     def loss(parameters: Tensor, batch: PolicyGradientBatch) -> Tensor:
         each = paid(parameters, batch)
-        return each - settings.entropy_coef * batch.weight * actions.entropy(parameters) if settings.entropy_coef else each
+        return (
+            each - settings.entropy_coef * batch.weight * actions.entropy(parameters)
+            if settings.entropy_coef
+            else each
+        )
 
     def loss_and_grad(parameters: Tensor, batch: PolicyGradientBatch) -> tuple[Tensor, Tensor]:
         each, grad = paid_and_grad(parameters, batch)
@@ -158,23 +177,34 @@ def improved(
         return each - bonus * entropy, grad - bonus[..., None] * entropy_grad
 
     problem = Problem(network, loss, loss_and_grad)
-    samples, adam = examples.inputs.shape[1], replace(ADAM, lr=settings.lr)
+    samples = examples.inputs.shape[1]
+    adam = replace(ADAM, lr=settings.lr)
     with fast_matmul() if len(stack.taken) >= MANY else nullcontext():
         for _ in range(settings.epochs):
-            order = torch.randperm(samples, generator=rng, device=rng.device).to(examples.inputs.device)
+            order = torch.randperm(samples, generator=rng, device=rng.device).to(
+                examples.inputs.device
+            )
             if len(stack.taken) == 0:
                 # other ranks have policies, and draw the same order
                 continue
             for part in minibatches(examples.inputs, clipped, order, settings.minibatches):
                 found = task_gradients(problem, stack.weights, part)
-                stack = Stack(*adam.step(stack.weights, found.gradients, stack.adam, 1.0 if scale is None else scale))
+                stack = Stack(
+                    *adam.step(
+                        stack.weights, found.gradients, stack.adam, 1.0 if scale is None else scale
+                    )
+                )
     return stack
 
 
-def minibatches(inputs: Tensor, batch: PolicyGradientBatch, order: Tensor, parts: int) -> Iterator[Examples]:
-    """A pass over samples, inputs [n, m, F] and `batch` [n, m, ...], taken in `order` [m] and cut into `parts`.
+def minibatches(
+    inputs: Tensor, batch: PolicyGradientBatch, order: Tensor, parts: int
+) -> Iterator[Examples]:
+    """A pass over samples, inputs [n, m, F] and `batch` [n, m, ...], taken in `order` [m] and cut
+    into `parts`.
 
-    Samples that don't count are left out, as far as all n policies have some: what is left is scaled so that its mean is the whole part's.
+    Samples that don't count are left out, as far as all n policies have some: what is left is
+    scaled so that its mean is the whole part's.
     """
     cuts = order.tensor_split(parts)
     places = pad_sequence(list(cuts), batch_first=True)  # [parts, s]
@@ -183,11 +213,18 @@ def minibatches(inputs: Tensor, batch: PolicyGradientBatch, order: Tensor, parts
     counts = (batch.weight[:, places] != 0).transpose(0, 1) & there[:, None]  # [parts, n, s]
     blocks = max(1, -(-int(counts.sum(2).max()) // BLOCK))
     size = min(blocks * BLOCK, places.shape[1])
-    first = counts.to(torch.uint8).argsort(dim=2, descending=True, stable=True)[:, :, :size]  # those that count, in their order
+    # Those that count, in their order
+    first = counts.to(torch.uint8).argsort(dim=2, descending=True, stable=True)[:, :, :size]
     sample = places[:, None].expand_as(counts).gather(2, first)  # [parts, n, size]
     factor = counts.gather(2, first) * (size / length[:, None].clamp_min(1))
     n, samples = batch.weight.shape
     flat = (sample + samples * torch.arange(n, device=order.device)[:, None]).flatten()
-    fields = (field.flatten(0, 1).index_select(0, flat).unflatten(0, sample.shape) for field in (inputs, *batch[:4]))
+    fields = (
+        field.flatten(0, 1).index_select(0, flat).unflatten(0, sample.shape)
+        for field in (inputs, *batch[:4])
+    )
     for part, action, log_prob, advantage, weight, scale in zip(*fields, factor, strict=True):
-        yield Examples(part, PolicyGradientBatch(action, log_prob, advantage * scale, weight * scale, batch.clip))
+        yield Examples(
+            part,
+            PolicyGradientBatch(action, log_prob, advantage * scale, weight * scale, batch.clip),
+        )

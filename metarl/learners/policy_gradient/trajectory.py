@@ -74,7 +74,10 @@ def collect(
     """
     step = env.reset(source)
     state = policy.initial_state(env.num_envs)
-    steps, taken, outputs, outcomes = [], [], [], []
+    steps = []
+    taken = []
+    outputs = []
+    outcomes = []
     final = step.observation
     for t in range(env.max_steps):
         output, state = policy(step, state)
@@ -100,7 +103,9 @@ def collect(
     if not all_finite([parameters, value]):
         by_row = parameters.cpu().transpose(0, 1)
         check_output("The policy in training", by_row, value.cpu().t())
-    stacked: Any = [None if part[0] is None else torch.stack(part) for part in zip(*steps, strict=True)]
+    stacked: Any = [
+        None if part[0] is None else torch.stack(part) for part in zip(*steps, strict=True)
+    ]
     seen = Step(*stacked)
     return Trajectory(
         observation=seen.observation,
@@ -143,8 +148,11 @@ def by_task(played: Trajectory, encode: Callable[[Tensor], Tensor], n: int) -> T
     )
 
 
-def all_gather_trajectory(group: "ProcessGroup | None", own: Trajectory, num_seeds: int = 1) -> Trajectory:
-    """Return the columns of all ranks, each seed's by rank; shorter ones end in steps that don't count.
+def all_gather_trajectory(
+    group: "ProcessGroup | None", own: Trajectory, num_seeds: int = 1
+) -> Trajectory:
+    """Return the columns of all ranks, each seed's by rank; shorter ones end in steps that don't
+    count.
 
     Args:
         group: the ranks. own: this rank's columns [T, S x B, ...], of the same fields in all ranks.
@@ -166,9 +174,15 @@ def all_gather_trajectory(group: "ProcessGroup | None", own: Trajectory, num_see
         whole["final_observation"] = whole["final_observation"][0]
     if own.steps is None:
         return Trajectory(**whole)
-    fields: Any = [whole.get(name) if name != "final_observation" else None for name in Step._fields]
+    fields: Any = [
+        whole.get(name) if name != "final_observation" else None for name in Step._fields
+    ]
     seen = Step(*fields)
-    rest = {name: part for name, part in whole.items() if name in Trajectory._fields and name != "observation"}
+    rest = {
+        name: part
+        for name, part in whole.items()
+        if name in Trajectory._fields and name != "observation"
+    }
     return Trajectory(observation=seen.observation, **rest, steps=seen)
 
 

@@ -41,14 +41,28 @@ def empty_trajectory(
     )
 
 
-def empty_episodes(rows: int, times: int, episodes: int, features: int, space: gym.Space, device: torch.device) -> Trajectory:
-    """Return room for E = `episodes` episodes of up to T = `times` choices from `space`, in `rows` rows: [T, rows, E]."""
+def empty_episodes(
+    rows: int, times: int, episodes: int, features: int, space: gym.Space, device: torch.device
+) -> Trajectory:
+    """Return room for E = `episodes` episodes of up to T = `times` choices from `space`, in `rows`
+    rows: [T, rows, E].
+    """
     empty = empty_trajectory((times, rows, episodes), (features,), torch.float32, space, device)
     return empty._replace(final_observation=torch.zeros(rows, episodes, features, device=device))
 
 
-def note_choice(played: Trajectory, time: Tensor, episode: Tensor, features: Tensor, action: Tensor, log_prob: Tensor, now: Tensor) -> None:
-    """Enter rows' choices into `played` [T, B, E], at places `time` of their episodes [B], where `now` [B] is true."""
+def note_choice(
+    played: Trajectory,
+    time: Tensor,
+    episode: Tensor,
+    features: Tensor,
+    action: Tensor,
+    log_prob: Tensor,
+    now: Tensor,
+) -> None:
+    """Enter rows' choices into `played` [T, B, E], at places `time` of their episodes [B], where
+    `now` [B] is true.
+    """
     rows = torch.nonzero(now).flatten()
     place = (time[rows].clamp_max(len(played.reward) - 1), rows, episode[rows])
     played.observation[place] = features[rows]
@@ -60,9 +74,15 @@ def note_choice(played: Trajectory, time: Tensor, episode: Tensor, features: Ten
 
 
 def note_outcome(
-    played: Trajectory, step: Step, time: Tensor, episode: Tensor, acted: Tensor, encode: Callable[[Tensor], Tensor]
+    played: Trajectory,
+    step: Step,
+    time: Tensor,
+    episode: Tensor,
+    acted: Tensor,
+    encode: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """Add the last step's rewards to the choices at places `time` [B], note how episodes ended, and return which did [B] bool.
+    """Add the last step's rewards to the choices at places `time` [B], note how episodes ended, and
+    return which did [B] bool.
 
     Args:
         played: [T, B, E]. step: what followed. time, episode: [B] places of the choices.
@@ -72,7 +92,9 @@ def note_outcome(
     assert played.final_observation is not None
     latest = time.clamp(0, len(played.reward) - 1)
     rows = torch.nonzero(acted).flatten()
-    played.reward[latest[rows], rows, episode[rows]] += step.prev_reward[rows].to(played.reward.dtype)
+    played.reward[latest[rows], rows, episode[rows]] += step.prev_reward[rows].to(
+        played.reward.dtype
+    )
     over = acted & (step.prev_terminated | step.prev_truncated)
     if bool(over.any()):
         ended = torch.nonzero(over).flatten()

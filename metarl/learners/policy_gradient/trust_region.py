@@ -1,4 +1,7 @@
-"""Trust region policy optimisation (Schulman et al. 2015, arXiv 1502.05477): a natural-gradient step, as long as the divergence allows."""
+"""Trust region policy optimisation (Schulman et al.
+
+2015, arXiv 1502.05477): a natural-gradient step, as long as the divergence allows.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,9 +38,14 @@ class TRPO:
     def __post_init__(self) -> None:
         check_fields(self)
         if self.max_kl <= 0 or self.damping < 0:
-            raise ValueError(f"max_kl must be positive and damping at least 0, not {self.max_kl} and {self.damping}.")
+            raise ValueError(
+                f"max_kl must be positive and damping at least 0, not {self.max_kl} and"
+                f" {self.damping}."
+            )
         if self.cg_iterations < 1 or self.backtracks < 1 or not 0 < self.shrink < 1:
-            raise ValueError("cg_iterations and backtracks must be at least 1, and shrink between 0 and 1.")
+            raise ValueError(
+                "cg_iterations and backtracks must be at least 1, and shrink between 0 and 1."
+            )
 
 
 class TrustRegionStep(NamedTuple):
@@ -48,10 +56,15 @@ class TrustRegionStep(NamedTuple):
     share: float  # of the longest step allowed; 0 where no length was good enough
 
 
-def conjugate_gradient(product: Product, vector: Sequence[Tensor], iterations: int, tolerance: float = 1e-10) -> list[Tensor]:
-    """x with product(x) = vector, nearly, for a symmetric positive definite matrix of which only products are known."""
+def conjugate_gradient(
+    product: Product, vector: Sequence[Tensor], iterations: int, tolerance: float = 1e-10
+) -> list[Tensor]:
+    """x with product(x) = vector, nearly, for a symmetric positive definite matrix of which only
+    products are known.
+    """
     x = [torch.zeros_like(part) for part in vector]
-    residual, direction = list(vector), list(vector)
+    residual = list(vector)
+    direction = list(vector)
     squares = dot(residual, residual)
     for _ in range(iterations):
         if float(squares) <= tolerance:
@@ -73,14 +86,16 @@ def trust_region_step(
     config: TRPO,
     loss: float | None,
 ) -> TrustRegionStep:
-    """Go down `gradient`, as measured by the Fisher matrix, until the divergence reaches `max_kl`; less far if the real one is too great.
+    """Go down `gradient`, as measured by the Fisher matrix, until the divergence reaches `max_kl`;
+    less far if the real one is too great.
 
     Args:
         weights: where to start. gradient: of the loss.
         fisher_product: the Fisher matrix times a vector.
         measure: the loss and the mean divergence (from the policies at `weights`) of other weights.
         config: settings.
-        loss: at `weights`; a length is good only if the loss gets less. None where the gradient isn't a loss's.
+        loss: at `weights`; a length is good only if the loss gets less. None where the gradient
+            isn't a loss's.
     """
 
     def damped(vector: list[Tensor]) -> list[Tensor]:
@@ -90,7 +105,8 @@ def trust_region_step(
     curvature = dot(direction, damped(direction))
     if not bool(torch.isfinite(curvature)) or float(curvature) <= 0:
         return TrustRegionStep(weights, 0.0, 0.0)
-    longest, share = (2 * config.max_kl / curvature).sqrt(), 1.0
+    longest = (2 * config.max_kl / curvature).sqrt()
+    share = 1.0
     for _ in range(config.backtracks):
         tried = moved(weights, direction, -share * longest)
         new_loss, kl = measure(tried)
@@ -101,7 +117,7 @@ def trust_region_step(
 
 
 def dot(left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
-    """The inner product of two vectors in parts."""
+    """Return the inner product of two vectors in parts."""
     return torch.stack([(a * b).sum() for a, b in zip(left, right, strict=True)]).sum()
 
 

@@ -1,6 +1,8 @@
-"""Joint PPO: proximal policy optimisation on all training tasks at once, fine-tuned by itself on a test task.
+"""Joint PPO: proximal policy optimisation on all training tasks at once, fine-tuned by itself on a
+test task.
 
-Nichol et al. 2018 (arXiv 1804.03720, sections 4.4 and 4.5); fine-tuning is PPO again, on one row, from the joint weights.
+Nichol et al. 2018 (arXiv 1804.03720, sections 4.4 and 4.5); fine-tuning is PPO again, on one row,
+from the joint weights.
 """
 
 from dataclasses import dataclass, field
@@ -31,15 +33,20 @@ class JointPPOConfig:
         num_envs: rows that play side by side.
         steps: steps that each of them plays between updates; an iteration is one update.
         iterations: of training.
-        processes: processor cores to spread rows and updates over; results depend on their number, as on a seed.
-        assignment: "draw" gives each episode a task of its own; "fixed" leaves a row with one task, as many rows for each as go round.
-        act: how the agent plays without learning: draw from the policy, or take its most likely action. It always draws as it learns.
+        processes: processor cores to spread rows and updates over; results depend on their number,
+            as on a seed.
+        assignment: "draw" gives each episode a task of its own; "fixed" leaves a row with one task,
+            as many rows for each as go round.
+        act: how the agent plays without learning: draw from the policy, or take its most likely
+            action. It always draws as it learns.
         reward_scale: what rewards are multiplied by before anything is learned from them.
-        new_progress_only: learn from rewards as far as they take an episode's sum to a new high; see `ShapedRewards`.
+        new_progress_only: learn from rewards as far as they take an episode's sum to a new high;
+            see `ShapedRewards`.
         network: the shape of the policy.
         ppo: the settings of an update.
         fine_tuning_steps: steps between updates at test, where one row plays.
-        fine_tuning: the settings of an update at test; nothing is annealed there, since a task has no end of its own.
+        fine_tuning: the settings of an update at test; nothing is annealed there, since a task has
+            no end of its own.
     """
 
     num_envs: int = 32
@@ -53,13 +60,27 @@ class JointPPOConfig:
     network: ActorCriticConfig = field(default_factory=ActorCriticConfig)
     ppo: PPOConfig = field(
         default_factory=lambda: PPOConfig(
-            discount=0.999, gae_lambda=0.95, epochs=3, minibatches=8, lr=5e-4, lr_end=0.0, entropy_end=0.01, value_coef=0.5
+            discount=0.999,
+            gae_lambda=0.95,
+            epochs=3,
+            minibatches=8,
+            lr=5e-4,
+            lr_end=0.0,
+            entropy_end=0.01,
+            value_coef=0.5,
         )
     )
     fine_tuning_steps: int = 2048
     fine_tuning: PPOConfig = field(
         default_factory=lambda: PPOConfig(
-            discount=0.999, gae_lambda=0.95, epochs=3, minibatches=8, lr=2.5e-4, lr_end=2.5e-4, entropy_end=0.01, value_coef=0.5
+            discount=0.999,
+            gae_lambda=0.95,
+            epochs=3,
+            minibatches=8,
+            lr=2.5e-4,
+            lr_end=2.5e-4,
+            entropy_end=0.01,
+            value_coef=0.5,
         )
     )
 
@@ -68,13 +89,17 @@ class JointPPOConfig:
         check_joint_settings(self)
         check_counts(processes=self.processes)
         if self.num_envs % self.processes:
-            raise ValueError(f"num_envs ({self.num_envs}) must be a multiple of processes ({self.processes}).")
+            raise ValueError(
+                f"num_envs ({self.num_envs}) must be a multiple of processes ({self.processes})."
+            )
         self.online(alone=True)
 
     def online(self, alone: bool) -> OnlinePPOConfig:
-        """The settings of the algorithm on all tasks, or `alone` in one."""
+        """Return the settings of the algorithm on all tasks, or `alone` in one."""
         steps, ppo = (self.fine_tuning_steps, self.fine_tuning) if alone else (self.steps, self.ppo)
-        return OnlinePPOConfig(steps, self.reward_scale, self.new_progress_only, self.act, self.network, ppo)
+        return OnlinePPOConfig(
+            steps, self.reward_scale, self.new_progress_only, self.act, self.network, ppo
+        )
 
 
 class JointPPO(JointTraining):
@@ -82,8 +107,9 @@ class JointPPO(JointTraining):
 
     Args:
         config, distribution, seed, device: as of `JointTraining`.
-        group: the process group, in a program whose ranks all make the same learner; where none is given, `config.processes`
-            are joined if a launcher such as torchrun started them, and else started by the first update.
+        group: the process group, in a program whose ranks all make the same learner; where none is
+            given, `config.processes` are joined if a launcher such as torchrun started them, and
+            else started by the first update.
     """
 
     Config = JointPPOConfig
@@ -98,14 +124,25 @@ class JointPPO(JointTraining):
         group: "ProcessGroup | None" = None,
     ):
         distribution = settled(type(self), config, distribution)
-        ranks = Ranks(config.processes, device, partial(JointPPO, config, distribution, seed, device), group)
+        ranks = Ranks(
+            config.processes, device, partial(JointPPO, config, distribution, seed, device), group
+        )
         super().__init__(config, distribution, seed, device, ranks)
 
     def new_online(self, rows: int, seed: int, alone: bool) -> OnlinePPO:
         """Return PPO on `rows` rows."""
-        observation_space, action_space = self.distribution.observation_space, self.distribution.action_space
+        observation_space = self.distribution.observation_space
+        action_space = self.distribution.action_space
         rank = 0 if alone else self.ranks.rank
-        return OnlinePPO(self.config.online(alone), observation_space, action_space, rows, seed, self.device, rank)
+        return OnlinePPO(
+            self.config.online(alone),
+            observation_space,
+            action_space,
+            rows,
+            seed,
+            self.device,
+            rank,
+        )
 
     def play_and_improve(self) -> Metrics:
         """Do this rank's part of an update."""

@@ -1,6 +1,7 @@
 """Joint Rainbow: Rainbow on all training tasks at once, fine-tuned by itself on a test task.
 
-Nichol et al. 2018 (arXiv 1804.03720, sections 4.2 and 4.5); fine-tuning is Rainbow again, on one row, from the joint weights.
+Nichol et al. 2018 (arXiv 1804.03720, sections 4.2 and 4.5); fine-tuning is Rainbow again, on one
+row, from the joint weights.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ class JointRainbowConfig:
         num_envs: rows that play side by side, each with an equal part of the replay.
         steps: steps that each of them plays in an iteration.
         iterations: of training.
-        assignment: "draw" gives each episode a task of its own; "fixed" leaves a row with one task, as many rows for each as go round.
+        assignment: "draw" gives each episode a task of its own; "fixed" leaves a row with one task,
+            as many rows for each as go round.
         rainbow: the settings of the algorithm on all tasks.
         fine_tuning: ... and in one task, from the same network on.
     """
@@ -37,7 +39,10 @@ class JointRainbowConfig:
         check_fields(self)
         check_joint_settings(self)
         if self.fine_tuning.network != self.rainbow.network:
-            raise ValueError("Fine-tuning goes on with the joint network, so give fine_tuning and rainbow the same network.")
+            raise ValueError(
+                "Fine-tuning goes on with the joint network, so give fine_tuning and rainbow the"
+                " same network."
+            )
 
 
 class JointRainbow(JointTraining):
@@ -49,4 +54,11 @@ class JointRainbow(JointTraining):
     def new_online(self, rows: int, seed: int, alone: bool) -> Rainbow:
         """Rainbow on `rows` rows."""
         config = self.config.fine_tuning if alone else self.config.rainbow
-        return Rainbow(config, self.distribution.observation_space, self.distribution.action_space, rows, seed, self.device)
+        return Rainbow(
+            config,
+            self.distribution.observation_space,
+            self.distribution.action_space,
+            rows,
+            seed,
+            self.device,
+        )

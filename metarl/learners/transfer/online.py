@@ -1,7 +1,9 @@
-"""Algorithms that learn while they play single episodes, and the agent that lets one learn alone in each task.
+"""Algorithms that learn while they play single episodes, and the agent that lets one learn alone in
+each task.
 
-Joint training and fine-tuning are the same algorithm on different rows (Nichol et al. 2018, arXiv 1804.03720, section 4): jointly it
-plays many tasks side by side, at test one row of one task, from the weights that were trained jointly or from new ones.
+Joint training and fine-tuning are the same algorithm on different rows (Nichol et al. 2018, arXiv
+1804.03720, section 4): jointly it plays many tasks side by side, at test one row of one task, from
+the weights that were trained jointly or from new ones.
 """
 
 from collections.abc import Callable
@@ -17,9 +19,11 @@ __all__ = ["OnlineAgent", "FrozenAgent", "OnlineLearner", "ShapedRewards"]
 
 
 class OnlineLearner(Protocol):
-    """Plays B rows, a task or several, and learns from them: policy, optimiser, memory and random streams in one object.
+    """Plays B rows, a task or several, and learns from them: policy, optimiser, memory and random
+    streams in one object.
 
-    What it optimises are single episodes: a terminated one is worth nothing more, a truncated one what its last observation promises.
+    What it optimises are single episodes: a terminated one is worth nothing more, a truncated one
+    what its last observation promises.
 
     Attributes:
         progress: share of training done, for schedules; 0 where nobody sets it.
@@ -32,24 +36,30 @@ class OnlineLearner(Protocol):
         ...
 
     def play(self, step: Step, rng: Generator) -> Tensor:
-        """Actions [B, *act] of any number of rows, as trained so far: nothing is noted or learned."""
+        """Actions [B, *act] of any number of rows, as trained so far.
+
+        Nothing is noted or learned.
+        """
         ...
 
     def learn(self, step: Step, outcome: Outcome | None = None) -> None:
         """Note what the actions just chosen brought, and improve when it is time.
 
         Args:
-            step: what the environment shows now. outcome: what the actions brought; None takes it from `step`, which holds it
-                where no row has begun another task.
+            step: what the environment shows now. outcome: what the actions brought; None takes it
+                from `step`, which holds it where no row has begun another task.
         """
         ...
 
     def metrics(self) -> dict[str, float]:
-        """What was measured since the last call, such as losses; nothing before the first improvement."""
+        """Return what was measured since the last call, such as losses.
+
+        Nothing before the first improvement.
+        """
         ...
 
     def weights(self) -> dict[str, Any]:
-        """What acting needs."""
+        """Return what acting needs."""
         ...
 
     def load_weights(self, weights: dict[str, Any]) -> None:
@@ -68,16 +78,26 @@ class OnlineLearner(Protocol):
 class ShapedRewards:
     """What B rows learn from in place of their rewards.
 
-    With `new_progress_only`, a reward counts as far as it takes the episode's sum to a new high: going back costs nothing, and coming back
-    pays nothing, as with the wrapper `AllowBacktracking`; but scores are of the game's own rewards all the same.
+    With `new_progress_only`, a reward counts as far as it takes the episode's sum to a new high:
+    going back costs nothing, and coming back pays nothing, as with the wrapper `AllowBacktracking`;
+    but scores are of the game's own rewards all the same.
 
     Args:
         rows: B. scale: factor. new_progress_only: see above. device: of the rewards.
     """
 
-    def __init__(self, rows: int, scale: float = 1.0, new_progress_only: bool = False, device: str | torch.device = "cpu"):
-        self.scale, self.new_progress_only = scale, new_progress_only
-        self.total, self.most = (torch.zeros(rows, dtype=torch.float64, device=device) for _ in range(2))
+    def __init__(
+        self,
+        rows: int,
+        scale: float = 1.0,
+        new_progress_only: bool = False,
+        device: str | torch.device = "cpu",
+    ):
+        self.scale = scale
+        self.new_progress_only = new_progress_only
+        self.total, self.most = (
+            torch.zeros(rows, dtype=torch.float64, device=device) for _ in range(2)
+        )
 
     def begin(self, rows: Tensor) -> None:
         """Another episode begins in `rows` [B] bool."""
@@ -92,7 +112,7 @@ class ShapedRewards:
         return (reward * self.scale).to(torch.float32)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The sums of the episodes in progress."""
+        """Return the sums of the episodes in progress."""
         return {"total": self.total.clone(), "most": self.most.clone()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -110,19 +130,21 @@ class FrozenAgent:
     __repr__ = agent_repr
 
     def __init__(self, learner: OnlineLearner, made_for: MadeFor):
-        self.learner, self.made_for = learner, made_for
+        self.learner = learner
+        self.made_for = made_for
 
     def initial_state(self, batch_size: int) -> tuple[()]:
         """Nothing is remembered."""
         return ()
 
     def act(self, step: Step, state: tuple[()], rng: Generator) -> tuple[Tensor, tuple[()]]:
-        """Each row's action depends on its current observation alone."""
+        """Return each row's action depends on its current observation alone."""
         return self.learner.play(step, rng), state
 
 
 class OnlineAgent:
-    """An algorithm that learns in each task by itself, from the same weights; its state is one learner a row.
+    """An algorithm that learns in each task by itself, from the same weights; its state is one
+    learner a row.
 
     Args:
         make: a learner of one row, by seed.
@@ -132,16 +154,21 @@ class OnlineAgent:
     __repr__ = agent_repr
 
     def __init__(self, make: Callable[[int], OnlineLearner], made_for: MadeFor):
-        self.make, self.made_for = make, made_for
+        self.make = make
+        self.made_for = made_for
 
     def initial_state(self, batch_size: int) -> list[OnlineLearner | None]:
         """No learner yet: a row's begins with its task."""
         return [None] * batch_size
 
-    def act(self, step: Step, state: list[OnlineLearner | None], rng: Generator) -> tuple[Tensor, list[OnlineLearner | None]]:
-        """Every row learns from what its last action brought, and acts."""
-        seeds = torch.randint(2**31 - 1, (len(state),), generator=rng, device=rng.device)  # for all rows, so that none depends on another
-        fresh, actions = step.meta_episode_start.tolist(), []
+    def act(
+        self, step: Step, state: list[OnlineLearner | None], rng: Generator
+    ) -> tuple[Tensor, list[OnlineLearner | None]]:
+        """Return every row learns from what its last action brought, and acts."""
+        # For all rows, so that none depends on another
+        seeds = torch.randint(2**31 - 1, (len(state),), generator=rng, device=rng.device)
+        fresh = step.meta_episode_start.tolist()
+        actions = []
         for row, begins in enumerate(fresh):
             own = Step(*(part[row : row + 1] for part in step))
             learner = state[row]

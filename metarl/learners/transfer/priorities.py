@@ -1,7 +1,8 @@
 """Indices drawn in proportion to numbers that keep changing.
 
-Schaul et al. 2016 (arXiv 1511.05952), appendix B.2.1, keep such numbers in a binary tree of sums. Here the tree has two levels of about
-sqrt(N) each: in vectorised code a few wide levels take less time than many narrow ones, and sums never drift, since they are added anew.
+Schaul et al. 2016 (arXiv 1511.05952), appendix B.2.1, keep such numbers in a binary tree of sums.
+Here the tree has two levels of about sqrt(N) each: in vectorised code a few wide levels take less
+time than many narrow ones, and sums never drift, since they are added anew.
 """
 
 import math
@@ -24,7 +25,8 @@ class Priorities:
     """
 
     def __init__(self, size: int):
-        self.size, self.positive = size, 0
+        self.size = size
+        self.positive = 0
         self._width = math.isqrt(size - 1) + 1
         self._blocks = np.zeros((-(-size // self._width), self._width))
         self._numbers = self._blocks.reshape(-1)  # the same memory
@@ -60,13 +62,17 @@ class Priorities:
         if self.positive == 0:
             raise ValueError("There is nothing to draw: all priorities are 0.")
         ends = self._sums.cumsum()
-        marks = (np.arange(n) + torch.rand(n, generator=rng, dtype=torch.float64).numpy()) * (ends[-1] / n)
+        marks = (np.arange(n) + torch.rand(n, generator=rng, dtype=torch.float64).numpy()) * (
+            ends[-1] / n
+        )
         marks = np.minimum(marks, np.nextafter(ends[-1], 0))
-        block = ends.searchsorted(marks, side="right")  # the first that ends beyond the mark, so its sum is above 0
+        # The first that ends beyond the mark, so its sum is above 0
+        block = ends.searchsorted(marks, side="right")
         within = self._blocks[block].cumsum(1)
-        left = np.minimum(marks - (ends[block] - self._sums[block]), np.nextafter(within[:, -1], 0))  # sums round in their own ways
+        # Sums round in their own ways
+        left = np.minimum(marks - (ends[block] - self._sums[block]), np.nextafter(within[:, -1], 0))
         return block * self._width + (within <= left[:, None]).sum(1)
 
     def numbers(self) -> np.ndarray:
-        """A copy of all numbers [N]."""
+        """Return a copy of all numbers [N]."""
         return self._numbers[: self.size].copy()

@@ -1,13 +1,15 @@
-"""Rainbow: Q-learning with six improvements, each of which can be switched off (Hessel et al. 2018, arXiv 1710.02298).
+"""Rainbow: Q-learning with six improvements, each of which can be switched off (Hessel et al. 2018,
+arXiv 1710.02298).
 
-double         the online network chooses the next action, the target network values it (van Hasselt et al. 2016)
-duelling       separate streams for the state and for the actions' advantages (Wang et al. 2016)
-noisy          trained noise in the weights explores (Fortunato et al. 2018)
-distributional the network gives the distribution of returns over fixed atoms (Bellemare et al. 2017)
-prioritised    steps are replayed in proportion to their last loss (Schaul et al. 2016)
-n-step         several rewards are summed before the value is asked
+double         the online network chooses the next action, the target network values it (van Hasselt
+et al. 2016) duelling       separate streams for the state and for the actions' advantages (Wang et
+al. 2016) noisy          trained noise in the weights explores (Fortunato et al. 2018)
+distributional the network gives the distribution of returns over fixed atoms (Bellemare et al.
+2017) prioritised    steps are replayed in proportion to their last loss (Schaul et al. 2016) n-step
+several rewards are summed before the value is asked
 
-`Rainbow` plays rows, notes what they bring and updates when it is time: jointly on many tasks, or to fine-tune on one.
+`Rainbow` plays rows, notes what they bring and updates when it is time: jointly on many tasks, or
+to fine-tune on one.
 """
 
 from collections.abc import Iterable
@@ -35,14 +37,16 @@ __all__ = ["SONIC", "Rainbow", "RainbowConfig", "project"]
 
 @dataclass(frozen=True)
 class RainbowConfig:
-    """Settings of Rainbow; the defaults are the paper's (table 1) but for the replay, which holds a tenth of its million.
+    """Settings of Rainbow; the defaults are the paper's (table 1) but for the replay, which holds a
+    tenth of its million.
 
     Attributes:
         double: the online network chooses the action that the target network values.
         n_step: rewards summed before the value is asked; 1 is plain Q-learning.
         discount: gamma.
         reward_scale: what rewards are multiplied by.
-        new_progress_only: learn from rewards as far as they take an episode's sum to a new high; see `ShapedRewards`.
+        new_progress_only: learn from rewards as far as they take an episode's sum to a new high;
+            see `ShapedRewards`.
         reward_clip: rewards, once scaled, are clipped to this on both sides of 0; 0 leaves them.
         batch: steps in an update.
         start: steps to be drawn before updates begin.
@@ -54,7 +58,8 @@ class RainbowConfig:
         epsilon: share of random actions at first, where the network has no noise.
         epsilon_end: the same in the end.
         epsilon_steps: environment steps over which it falls, linearly.
-        act: how it plays once training is over: as it explores in the end, with noise or random actions, or by its best action.
+        act: how it plays once training is over: as it explores in the end, with noise or random
+            actions, or by its best action.
         network: its shape, with the switches duelling, noisy and distributional.
         replay: what is kept and how it is drawn, with the switch prioritised.
     """
@@ -81,22 +86,35 @@ class RainbowConfig:
 
     def __post_init__(self) -> None:
         check_fields(self, may_be_infinite=("reward_clip", "max_grad_norm"))
-        check_counts(n_step=self.n_step, batch=self.batch, start=self.start, update_every=self.update_every)
+        check_counts(
+            n_step=self.n_step, batch=self.batch, start=self.start, update_every=self.update_every
+        )
         check_counts(target_every=self.target_every, epsilon_steps=self.epsilon_steps)
         if not 0 <= self.discount <= 1 or not 0 <= self.epsilon_end <= self.epsilon <= 1:
             raise ValueError("discount must lie in [0, 1], and 0 <= epsilon_end <= epsilon <= 1.")
-        if not all(value > 0 for value in (self.reward_scale, self.lr, self.adam_epsilon, self.max_grad_norm)) or self.reward_clip < 0:
-            raise ValueError("reward_scale, lr, adam_epsilon and max_grad_norm must be positive, and reward_clip can't be negative.")
+        if (
+            not all(
+                value > 0
+                for value in (self.reward_scale, self.lr, self.adam_epsilon, self.max_grad_norm)
+            )
+            or self.reward_clip < 0
+        ):
+            raise ValueError(
+                "reward_scale, lr, adam_epsilon and max_grad_norm must be positive, and reward_clip"
+                " can't be negative."
+            )
         check_step_sizes(lr=self.lr)
         if self.act not in ("sample", "mode"):
             raise ValueError(f"act must be 'sample' or 'mode', not {self.act!r}.")
         if self.start > self.replay.capacity // 2:
             raise ValueError(
-                f"Updates that start after {self.start} steps need a replay of {2 * self.start} or more, not {self.replay.capacity}."
+                f"Updates that start after {self.start} steps need a replay of {2 * self.start} or"
+                f" more, not {self.replay.capacity}."
             )
 
 
-# Of "Gotta Learn Fast" (Nichol et al. 2018), as in its released code, but that only the output layers have noise.
+# Of "Gotta Learn Fast" (Nichol et al. 2018), as in its released code, but that only the output
+# layers have noise.
 SONIC = RainbowConfig(
     new_progress_only=True,
     reward_clip=0.0,
@@ -109,9 +127,11 @@ SONIC = RainbowConfig(
 
 
 def project(probabilities: Tensor, returns: Tensor, discount: Tensor, support: Tensor) -> Tensor:
-    """The distribution of returns + discount * Z, on the atoms of Z again (Bellemare et al. 2017, equation 7).
+    """Return the distribution of returns + discount * Z, on the atoms of Z again (Bellemare et al.
+    2017, equation 7).
 
-    An atom's mass goes to its two neighbours on the support in proportion to nearness; what lies beyond an end goes to that end.
+    An atom's mass goes to its two neighbours on the support in proportion to nearness; what lies
+    beyond an end goes to that end.
 
     Args:
         probabilities: [n, Z] of the atoms. returns, discount: [n].
@@ -120,39 +140,62 @@ def project(probabilities: Tensor, returns: Tensor, discount: Tensor, support: T
     Returns:
         [n, Z] probabilities.
     """
-    moved = (returns[:, None] + discount[:, None] * support).clamp(support[0], support[-1])  # [n, Z]
+    moved = (returns[:, None] + discount[:, None] * support).clamp(
+        support[0], support[-1]
+    )  # [n, Z]
     spacing = (support[-1] - support[0]) / (len(support) - 1)
-    nearness = (1 - (moved[:, None, :] - support[:, None]).abs() / spacing).clamp_min(0)  # [n, to, from]
+    nearness = (1 - (moved[:, None, :] - support[:, None]).abs() / spacing).clamp_min(
+        0
+    )  # [n, to, from]
     return (nearness @ probabilities[..., None])[..., 0]
 
 
 @torch.no_grad()
-def next_outputs(online: RainbowNetwork, target: RainbowNetwork, batch: ReplayBatch, double: bool, noise: Iterable[Any]) -> Tensor:
-    """The target network's outputs [n, Z] of the best next action, which the online network chooses if `double`.
+def next_outputs(
+    online: RainbowNetwork,
+    target: RainbowNetwork,
+    batch: ReplayBatch,
+    double: bool,
+    noise: Iterable[Any],
+) -> Tensor:
+    """Return the target network's outputs [n, Z] of the best next action, which the online network
+    chooses if `double`.
 
     `noise` gives draws for the target network and, if `double`, for the online one.
     """
     draws = iter(noise)
     outputs = target(batch.next_observation, next(draws))
-    chooser = online.values(online(batch.next_observation, next(draws))) if double else target.values(outputs)
+    chooser = (
+        online.values(online(batch.next_observation, next(draws)))
+        if double
+        else target.values(outputs)
+    )
     return outputs[torch.arange(len(outputs), device=outputs.device), chooser.argmax(1)]
 
 
-def losses(network: RainbowNetwork, batch: ReplayBatch, following: Tensor, noise: Any) -> tuple[Tensor, Tensor, Tensor]:
+def losses(
+    network: RainbowNetwork, batch: ReplayBatch, following: Tensor, noise: Any
+) -> tuple[Tensor, Tensor, Tensor]:
     """(losses, how surprising each step is, its value): each [n].
 
-    With distributions the loss is the cross entropy from the projected target, and the surprise its divergence (Hessel et al. 2018,
-    section 4); otherwise Huber's loss (Mnih et al. 2015) and the size of the error.
+    With distributions the loss is the cross entropy from the projected target, and the surprise its
+    divergence (Hessel et al. 2018, section 4); otherwise Huber's loss (Mnih et al. 2015) and the
+    size of the error.
 
     Args:
-        network: the online one. batch: steps. following: [n, Z] outputs for what follows them. noise: draws for the network.
+        network: the online one. batch: steps. following: [n, Z] outputs for what follows them.
+            noise: draws for the network.
     """
     outputs = network(batch.observation, noise)
     chosen = outputs[torch.arange(len(outputs), device=outputs.device), batch.action]  # [n, Z]
     value = network.values(chosen.detach())
     if not network.config.distributional:
         wanted = batch.returns + batch.discount * following[:, 0]
-        return smooth_l1_loss(chosen[:, 0], wanted, reduction="none"), (chosen[:, 0].detach() - wanted).abs(), value
+        return (
+            smooth_l1_loss(chosen[:, 0], wanted, reduction="none"),
+            (chosen[:, 0].detach() - wanted).abs(),
+            value,
+        )
     wanted = project(following.softmax(1), batch.returns, batch.discount, network.support)
     loss = -(wanted * chosen.log_softmax(1)).sum(1)
     return loss, (loss.detach() + torch.xlogy(wanted, wanted).sum(1)).clamp_min(0), value
@@ -161,8 +204,9 @@ def losses(network: RainbowNetwork, batch: ReplayBatch, following: Tensor, noise
 class Rainbow:
     """Learns while it plays B rows side by side, which may be in different tasks.
 
-    A checkpoint holds the replay if its observations take at most 64 MiB. Otherwise a run that resumes plays on with the same weights, and
-    its updates wait until the replay holds `config.start` steps again.
+    A checkpoint holds the replay if its observations take at most 64 MiB. Otherwise a run that
+    resumes plays on with the same weights, and its updates wait until the replay holds
+    `config.start` steps again.
 
     Args:
         config: settings.
@@ -189,26 +233,45 @@ class Rainbow:
         seed: int,
         device: str | torch.device = "cpu",
     ):
-        self.config, self.rows, self.device = config, rows, torch.device(device)
+        self.config = config
+        self.rows = rows
+        self.device = torch.device(device)
         self.network, self.target = (
-            RainbowNetwork(observation_space, action_space, config.network, torch_generator(seed, "rainbow", "weights")).to(self.device)
+            RainbowNetwork(
+                observation_space,
+                action_space,
+                config.network,
+                torch_generator(seed, "rainbow", "weights"),
+            ).to(self.device)
             for _ in range(2)
         )
         self.target.requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), config.lr, eps=config.adam_epsilon, fused=True)
+        self.optimizer = torch.optim.Adam(
+            self.network.parameters(), config.lr, eps=config.adam_epsilon, fused=True
+        )
         self.replay = Replay(config.replay, observation_space, rows, config.n_step, config.discount)
         self.shaped = ShapedRewards(rows, config.reward_scale, config.new_progress_only)
         self.action_rng = torch_generator(seed, "rainbow", "actions", device=self.device)
         self.noise_rng = torch_generator(seed, "rainbow", "noise", device=self.device)
         self.replay_rng = torch_generator(seed, "rainbow", "replay")
-        self.steps = self.updates = self.unpaid = 0  # unpaid: steps since the last update that was due
-        self.progress, self.started = 0.0, False  # started: every row is in an episode that the replay knows
+        # unpaid: steps since the last update that was due
+        self.steps = self.updates = self.unpaid = 0
+        # started: every row is in an episode that the replay knows
+        self.progress = 0.0
+        self.started = False
         self._action: Tensor | None = None  # [B], while their outcome isn't known
-        self._measured: list[Tensor] = []  # of each update since `metrics`: loss, value, norm of the gradient
+        # Of each update since `metrics`: loss, value, norm of the gradient
+        self._measured: list[Tensor] = []
 
     def choose(self, step: Step) -> Tensor:
-        """Actions [B]: the best by the network, with noise of each row's own or a share epsilon at random; episodes begin here."""
-        begins = step.episode_start.cpu() if self.started else torch.ones(self.rows, dtype=torch.bool)
+        """Actions [B].
+
+        The best by the network, with noise of each row's own or a share epsilon at random; episodes
+        begin here.
+        """
+        begins = (
+            step.episode_start.cpu() if self.started else torch.ones(self.rows, dtype=torch.bool)
+        )
         self.shaped.begin(begins)
         if bool(begins.any()):
             self.replay.start(begins.nonzero()[:, 0].numpy(), step.observation.cpu()[begins])
@@ -230,7 +293,8 @@ class Rainbow:
             return
         known = self._note(step, outcome)
         self._action = None
-        before, self.steps = self.steps // self.config.target_every, self.steps + known
+        before = self.steps // self.config.target_every
+        self.steps = self.steps + known
         if len(self.replay) >= self.config.start:
             self._learn_moments()
             self.unpaid += known
@@ -244,8 +308,12 @@ class Rainbow:
     def update(self) -> None:
         """One step down the gradient of `config.batch` steps of the replay."""
         config = self.config
-        batch = self.replay.draw(config.batch, config.replay.beta_after(self.steps), self.replay_rng).to(self.device)
-        following = next_outputs(self.network, self.target, batch, config.double, (self._noise() for _ in range(2)))
+        batch = self.replay.draw(
+            config.batch, config.replay.beta_after(self.steps), self.replay_rng
+        ).to(self.device)
+        following = next_outputs(
+            self.network, self.target, batch, config.double, (self._noise() for _ in range(2))
+        )
         loss, surprise, value = losses(self.network, batch, following, self._noise())
         self.optimizer.zero_grad(set_to_none=True)
         (batch.weight * loss).mean().backward()
@@ -261,17 +329,30 @@ class Rainbow:
     @property
     def epsilon(self) -> float:
         """Share of random actions now."""
-        start, end = self.config.epsilon, self.config.epsilon_end
-        return 0.0 if self.config.network.noisy else start + (end - start) * min(1.0, self.steps / self.config.epsilon_steps)
+        start = self.config.epsilon
+        end = self.config.epsilon_end
+        return (
+            0.0
+            if self.config.network.noisy
+            else start + (end - start) * min(1.0, self.steps / self.config.epsilon_steps)
+        )
 
     def metrics(self) -> dict[str, float]:
-        """Means over the updates since the last call: loss, value of the steps replayed, norm of the gradient."""
-        measured, self._measured = self._measured, []
+        """Means over the updates since the last call.
+
+        Loss, value of the steps replayed, norm of the gradient.
+        """
+        measured = self._measured
+        self._measured = []
         counters = {"updates": float(self.updates), "epsilon": self.epsilon}
-        return counters | (dict(zip(MEASURED, torch.stack(measured).mean(0).tolist(), strict=True)) if measured else {})
+        return counters | (
+            dict(zip(MEASURED, torch.stack(measured).mean(0).tolist(), strict=True))
+            if measured
+            else {}
+        )
 
     def weights(self) -> dict[str, Any]:
-        """The online network."""
+        """Return the online network."""
         return {"network": copied(self.network)}
 
     def load_weights(self, weights: dict[str, Any]) -> None:
@@ -306,14 +387,25 @@ class Rainbow:
         self._measured = [part.to(self.device) for part in state["measured"]]
         for name in COUNTERS:
             setattr(self, name, int(state[name]))
-        self.started, self._action = bool(state["started"]) and state["replay"] is not None, None
+        self.started = bool(state["started"]) and state["replay"] is not None
+        self._action = None
 
     def _note(self, step: Step, outcome: Outcome | None) -> int:
-        """Put what the last actions brought into the replay; returns in how many rows that is known."""
-        if outcome is None:  # a row that has begun another task doesn't show what its last step brought
-            reward, terminated, final, known = step.prev_reward, step.prev_terminated, step.final_observation, ~step.meta_episode_start
+        """Put what the last actions brought into the replay.
+
+        Returns in how many rows that is known.
+        """
+        # A row that has begun another task doesn't show what its last step brought
+        if outcome is None:
+            reward = step.prev_reward
+            terminated = step.prev_terminated
+            final = step.final_observation
+            known = ~step.meta_episode_start
         else:
-            reward, terminated, final, known = outcome.reward, outcome.terminated, outcome.final_observation, outcome.valid
+            reward = outcome.reward
+            terminated = outcome.terminated
+            final = outcome.final_observation
+            known = outcome.valid
         reward = self.shaped(reward.cpu())
         rows = known.cpu().nonzero()[:, 0]
         if len(rows) == 0:
@@ -321,11 +413,20 @@ class Rainbow:
         assert self._action is not None, "only what was done brings something"
         if self.config.reward_clip:
             reward = reward.clamp(-self.config.reward_clip, self.config.reward_clip)
-        self.replay.add(rows.numpy(), self._action[rows], reward[rows], terminated.cpu()[rows], final.cpu()[rows])
+        self.replay.add(
+            rows.numpy(),
+            self._action[rows],
+            reward[rows],
+            terminated.cpu()[rows],
+            final.cpu()[rows],
+        )
         return len(rows)
 
     def _learn_moments(self) -> None:
-        """Before the first update of a fresh network: the moments of what it reads, once and for all."""
+        """Before the first update of a fresh network.
+
+        The moments of what it reads, once and for all.
+        """
         inputs = self.network.inputs
         if inputs.normalises and float(inputs.observation_moments.count) == 0:
             seen = self.replay.seen().to(self.device)
@@ -338,8 +439,14 @@ class Rainbow:
         if self.config.network.noisy:
             return self._best(observation, self.network.noise(rng, len(observation)))
         uniform = torch.rand(2, len(observation), generator=rng, device=rng.device)
-        random = (uniform[0] * self.network.num_actions).long().clamp_max(self.network.num_actions - 1)
-        return torch.where((uniform[1] < epsilon).to(self.device), random.to(self.device), self._best(observation, None))
+        random = (
+            (uniform[0] * self.network.num_actions).long().clamp_max(self.network.num_actions - 1)
+        )
+        return torch.where(
+            (uniform[1] < epsilon).to(self.device),
+            random.to(self.device),
+            self._best(observation, None),
+        )
 
     @fast_matmul()
     @torch.no_grad()
@@ -359,5 +466,5 @@ COUNTERS = ("steps", "updates", "unpaid", "started")
 
 
 def copied(network: nn.Module) -> dict[str, Tensor]:
-    """A copy of all parameters and buffers."""
+    """Return a copy of all parameters and buffers."""
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -1,7 +1,8 @@
-"""Replay of what rows that play side by side went through: n-step returns, prioritised draws, frames kept once.
+"""Replay of what rows that play side by side went through: n-step returns, prioritised draws,
+frames kept once.
 
-Prioritised replay: Schaul et al. 2016 (arXiv 1511.05952), proportional variant. n-step returns: Hessel et al. 2018 (arXiv 1710.02298),
-section 3.
+Prioritised replay: Schaul et al. 2016 (arXiv 1511.05952), proportional variant. n-step returns:
+Hessel et al. 2018 (arXiv 1710.02298), section 3.
 """
 
 from dataclasses import dataclass
@@ -27,8 +28,10 @@ class ReplayConfig:
     """What is kept, and how it is drawn.
 
     Attributes:
-        capacity: observations kept, over all rows; the paper's million takes 7 GB of single 84x84 frames.
-        stack: frames that an observation stacks along its last axis, oldest first; each is then kept once. 1 keeps observations whole.
+        capacity: observations kept, over all rows; the paper's million takes 7 GB of single 84x84
+            frames.
+        stack: frames that an observation stacks along its last axis, oldest first; each is then
+            kept once. 1 keeps observations whole.
         prioritised: draw in proportion to the last loss; otherwise all alike.
         alpha: power of the loss.
         offset: added to the loss before.
@@ -47,11 +50,18 @@ class ReplayConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         check_counts(capacity=self.capacity, stack=self.stack)
-        if not (0 <= self.alpha <= 1 and 0 <= self.beta <= 1) or self.offset <= 0 or self.beta_steps < 0:
-            raise ValueError("alpha and beta must lie in [0, 1], offset must be positive, and beta_steps can't be negative.")
+        if (
+            not (0 <= self.alpha <= 1 and 0 <= self.beta <= 1)
+            or self.offset <= 0
+            or self.beta_steps < 0
+        ):
+            raise ValueError(
+                "alpha and beta must lie in [0, 1], offset must be positive, and beta_steps can't"
+                " be negative."
+            )
 
     def beta_after(self, steps: int) -> float:
-        """The power of importance weights after a number of environment steps."""
+        """Return the power of importance weights after a number of environment steps."""
         share = min(1.0, steps / self.beta_steps) if self.beta_steps else 0.0
         return self.beta + (1 - self.beta) * share
 
@@ -63,20 +73,24 @@ class ReplayBatch(NamedTuple):
     action: Tensor  # [n] int64
     returns: Tensor  # [n] discounted sum of the rewards of up to n_step steps, fewer where the episode ends before
     discount: Tensor  # [n] of the value of `next_observation`: discount^(steps summed), 0 after termination
-    next_observation: Tensor  # [n, *obs]  after those steps; after an end, the one that the episode showed last
+    next_observation: (
+        Tensor  # [n, *obs]  after those steps; after an end, the one that the episode showed last
+    )
     weight: Tensor  # [n] importance weights, at most 1
     place: np.ndarray  # [n] where the replay has them, for `rate`
 
     def to(self, device: torch.device) -> "ReplayBatch":
-        """The same on another device, but for `place`."""
+        """Return the same on another device, but for `place`."""
         return self._replace(**{name: getattr(self, name).to(device) for name in self._fields[:-1]})
 
 
 class Replay:
-    """A ring of places for each row: an episode of L steps takes L + 1 of them, and stack - 1 more for its first frames.
+    """A ring of places for each row: an episode of L steps takes L + 1 of them, and stack - 1 more
+    for its first frames.
 
-    A place holds an observation (of a stack, the newest frame) and, once known, the action taken there and what it brought. A step can
-    be drawn as soon as all n_step steps from it are known, or its episode is over.
+    A place holds an observation (of a stack, the newest frame) and, once known, the action taken
+    there and what it brought. A step can be drawn as soon as all n_step steps from it are known, or
+    its episode is over.
 
     Args:
         config: settings.
@@ -88,15 +102,30 @@ class Replay:
         ValueError: a stack that the observations can't be, or no room for n_step steps in each row.
     """
 
-    def __init__(self, config: ReplayConfig, observation_space: gym.Space, num_rows: int, n_step: int, discount: float):
+    def __init__(
+        self,
+        config: ReplayConfig,
+        observation_space: gym.Space,
+        num_rows: int,
+        n_step: int,
+        discount: float,
+    ):
         shape = tuple(observation_space.shape or ())
         if config.stack > 1 and (not shape or shape[-1] % config.stack):
-            raise ValueError(f"Observations of shape {list(shape)} can't be stacks of {config.stack} along their last axis; set stack=1.")
-        self.config, self.num_rows, self.n_step = config, num_rows, n_step
+            raise ValueError(
+                f"Observations of shape {list(shape)} can't be stacks of {config.stack} along their"
+                " last axis; set stack=1."
+            )
+        self.config = config
+        self.num_rows = num_rows
+        self.n_step = n_step
         self.length = config.capacity // num_rows  # S, places of a row
         if self.length < 2 * (n_step + config.stack):
             least = 2 * (n_step + config.stack) * num_rows
-            raise ValueError(f"A capacity of {config.capacity} is too small for {num_rows} rows; give {least} or more.")
+            raise ValueError(
+                f"A capacity of {config.capacity} is too small for {num_rows} rows; give {least} or"
+                " more."
+            )
         self.channels = shape[-1] // config.stack if config.stack > 1 else 0
         frame = (*shape[:-1], self.channels) if config.stack > 1 else shape
         self.discounts = discount ** np.arange(n_step + 1)
@@ -112,10 +141,13 @@ class Replay:
         self.frames = torch.from_numpy(zeros)
         self.action = np.zeros(places, np.int64)
         self.reward = np.zeros(places, np.float32)
-        self.acted, self.terminated = np.zeros(places, bool), np.zeros(places, bool)
-        self.head = np.full(self.num_rows, -1)  # number of each row's newest place, counted from its first ever
+        self.acted = np.zeros(places, bool)
+        self.terminated = np.zeros(places, bool)
+        # Number of each row's newest place, counted from its first ever
+        self.head = np.full(self.num_rows, -1)
         self.first = np.zeros(self.num_rows, np.int64)  # ... of its episode's first observation
-        self.priorities, self.highest = Priorities(places), 1.0
+        self.priorities = Priorities(places)
+        self.highest = 1.0
         self.last: Tensor | None = None  # [B, *obs] newest observations of stacks
 
     def __len__(self) -> int:
@@ -123,22 +155,36 @@ class Replay:
         return self.priorities.positive
 
     def start(self, rows: np.ndarray, observation: Tensor) -> None:
-        """Begin an episode in `rows` [n] with `observation` [n, *obs]; what they played before is over, known to its end or not."""
+        """Begin an episode in `rows` [n] with `observation` [n, *obs].
+
+        What they played before is over, known to its end or not.
+        """
         self._complete(rows, range(1, self.n_step))
         for i in range(self.config.stack):
             self._append(rows, self._part(observation, i))
         self.first[rows] = self.head[rows]
         self._keep_last(rows, observation)
 
-    def add(self, rows: np.ndarray, action: Tensor, reward: Tensor, terminated: Tensor, observation: Tensor) -> None:
-        """One step in each of `rows` [n]: what was done on the newest observation, what that brought, and what came to be seen.
+    def add(
+        self,
+        rows: np.ndarray,
+        action: Tensor,
+        reward: Tensor,
+        terminated: Tensor,
+        observation: Tensor,
+    ) -> None:
+        """One step in each of `rows` [n]: what was done on the newest observation, what that
+        brought, and what came to be seen.
 
         Raises:
-            ValueError: `observation` isn't the last stack moved on by a frame. After termination it may be anything.
+            ValueError: `observation` isn't the last stack moved on by a frame. After termination it
+                may be anything.
         """
         self._check_stacks(rows, observation, ~terminated)
         place = self._place(rows, self.head[rows])
-        self.action[place], self.reward[place], self.terminated[place] = action.numpy(), reward.numpy(), terminated.numpy()
+        self.action[place] = action.numpy()
+        self.reward[place] = reward.numpy()
+        self.terminated[place] = terminated.numpy()
         self.acted[place] = True
         self._append(rows, self._part(observation, self.config.stack - 1))
         self._complete(rows, range(self.n_step, self.n_step + 1))
@@ -151,7 +197,8 @@ class Replay:
             ValueError: there is nothing to draw yet.
         """
         index = self.priorities.draw(n, rng)
-        weight = (self.priorities[index] / self.priorities[index].min()) ** -beta  # how many there are cancels out
+        # How many there are cancels out
+        weight = (self.priorities[index] / self.priorities[index].min()) ** -beta
         following = self._later(index, np.arange(self.n_step))  # [n, n_step]
         known = np.logical_and.accumulate(self.acted[following], 1)
         summed = known.sum(1)
@@ -180,26 +227,44 @@ class Replay:
         stack = self.config.stack
         if stack == 1:
             return self.frames[torch.from_numpy(place)]
-        frames = self.frames[torch.from_numpy(self._later(place, np.arange(1 - stack, 1)))]  # [n, k, ..., C / k]
+        frames = self.frames[
+            torch.from_numpy(self._later(place, np.arange(1 - stack, 1)))
+        ]  # [n, k, ..., C / k]
         return frames.movedim(1, -2).flatten(-2)
 
     def seen(self) -> Tensor:
-        """All observations [n, *obs] that are kept whole."""
+        """Return all observations [n, *obs] that are kept whole."""
         assert self.config.stack == 1, "stacks are images, whose moments nobody asks for"
         filled = np.arange(self.length) <= np.minimum(self.head, self.length - 1)[:, None]
         return self.frames[torch.from_numpy(filled.reshape(-1))]
 
     def state_dict(self) -> dict[str, Any] | None:
-        """Everything, or None where the observations take more than 64 MiB: they are then played anew."""
+        """Everything, or None where the observations take more than 64 MiB.
+
+        They are then played anew.
+        """
         filled = int(min(self.head.max() + 1, self.length))
         frames = self.frames.unflatten(0, (self.num_rows, self.length))[:, :filled]
         if frames.numel() * frames.element_size() > MOST_SAVED:
             return None
         names = ("action", "reward", "acted", "terminated")
-        rows = {name: torch.from_numpy(getattr(self, name).reshape(self.num_rows, -1)[:, :filled].copy()) for name in names}
-        numbers = torch.from_numpy(self.priorities.numbers().reshape(self.num_rows, -1)[:, :filled].copy())
+        rows = {
+            name: torch.from_numpy(
+                getattr(self, name).reshape(self.num_rows, -1)[:, :filled].copy()
+            )
+            for name in names
+        }
+        numbers = torch.from_numpy(
+            self.priorities.numbers().reshape(self.num_rows, -1)[:, :filled].copy()
+        )
         heads = {name: torch.from_numpy(getattr(self, name).copy()) for name in ("head", "first")}
-        state = {"frames": frames.clone(), **rows, **heads, "priorities": numbers, "highest": self.highest}
+        state = {
+            "frames": frames.clone(),
+            **rows,
+            **heads,
+            "priorities": numbers,
+            "highest": self.highest,
+        }
         return state if self.last is None else {**state, "last": self.last.clone()}
 
     def load_state_dict(self, state: dict[str, Any] | None) -> None:
@@ -214,11 +279,13 @@ class Replay:
         numbers = np.zeros((self.num_rows, self.length))
         numbers[:, :filled] = state["priorities"].numpy()
         self.priorities.set(np.arange(numbers.size), numbers.reshape(-1))
-        self.head, self.first, self.highest = state["head"].numpy().copy(), state["first"].numpy().copy(), float(state["highest"])
+        self.head = state["head"].numpy().copy()
+        self.first = state["first"].numpy().copy()
+        self.highest = float(state["highest"])
         self.last = state["last"].clone() if "last" in state else None
 
     def _place(self, rows: np.ndarray, number: np.ndarray) -> np.ndarray:
-        """Where the places of `rows` lie that have these numbers."""
+        """Return where the places of `rows` lie that have these numbers."""
         return rows * self.length + number % self.length
 
     def _later(self, place: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -227,7 +294,10 @@ class Replay:
         return row[:, None] + ((place - row)[:, None] + offsets) % self.length
 
     def _append(self, rows: np.ndarray, frame: Tensor) -> None:
-        """Move on by one place; the oldest, or of stacks the one whose oldest frame is overwritten, can't be drawn any more."""
+        """Move on by one place.
+
+        The oldest, or of stacks the one whose oldest frame is overwritten, can't be drawn any more.
+        """
         self.head[rows] += 1
         place = self._place(rows, self.head[rows])
         self.frames[torch.from_numpy(place)] = frame
@@ -243,8 +313,15 @@ class Replay:
             self.priorities.set(place, self.highest)
 
     def _part(self, observation: Tensor, i: int) -> Tensor:
-        """The i-th oldest frame of stacks [n, *obs]; observations themselves where they aren't stacks."""
-        return observation if self.config.stack == 1 else observation[..., i * self.channels : (i + 1) * self.channels]
+        """Return the i-th oldest frame of stacks [n, *obs].
+
+        Observations themselves where they aren't stacks.
+        """
+        return (
+            observation
+            if self.config.stack == 1
+            else observation[..., i * self.channels : (i + 1) * self.channels]
+        )
 
     def _keep_last(self, rows: np.ndarray, observation: Tensor) -> None:
         if self.config.stack > 1:
@@ -256,7 +333,10 @@ class Replay:
         if self.last is None:
             return
         before = self.last[torch.from_numpy(rows)][matters]
-        if not torch.equal(before[..., self.channels :], observation[matters][..., : -self.channels]):
+        if not torch.equal(
+            before[..., self.channels :], observation[matters][..., : -self.channels]
+        ):
             raise ValueError(
-                f"An observation isn't the one before it moved on by one of {self.config.stack} frames; set the replay's stack=1."
+                f"An observation isn't the one before it moved on by one of {self.config.stack}"
+                " frames; set the replay's stack=1."
             )

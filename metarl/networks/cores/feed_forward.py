@@ -25,7 +25,10 @@ class FeedForward(nn.Module):
         super().__init__()
         self.size = hidden_size
         self.weights = nn.ParameterList(
-            [orthogonal(inputs, hidden_size, rng, math.sqrt(2)), orthogonal(hidden_size, hidden_size, rng, math.sqrt(2))]
+            [
+                orthogonal(inputs, hidden_size, rng, math.sqrt(2)),
+                orthogonal(hidden_size, hidden_size, rng, math.sqrt(2)),
+            ]
         )
         self.biases = nn.ParameterList([nn.Parameter(torch.zeros(hidden_size)) for _ in range(2)])
 
@@ -34,7 +37,7 @@ class FeedForward(nn.Module):
         return ()
 
     def forward(self, features: Tensor, state: tuple[()]) -> tuple[Tensor, tuple[()]]:
-        """One step: features [B, F] give (output [B, H], nothing)."""
+        """Return one step: features [B, F] give (output [B, H], nothing)."""
         return self.sequence(features), state
 
     def sequence(self, features: Tensor) -> Tensor:

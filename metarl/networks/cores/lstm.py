@@ -1,4 +1,7 @@
-"""A long short-term memory (Hochreiter & Schmidhuber 1997, with forget gates as in Gers et al. 2000)."""
+"""A long short-term memory (Hochreiter & Schmidhuber 1997, with forget gates as in Gers et al.
+
+2000).
+"""
 
 import math
 from typing import NamedTuple
@@ -32,22 +35,35 @@ class LSTM(nn.Module):
     def __init__(self, inputs: int, hidden_size: int, rng: Generator):
         super().__init__()
         self.size = hidden_size
-        self.weight_input = nn.Parameter(torch.empty(inputs, 4 * hidden_size).normal_(0, 1 / math.sqrt(max(1, inputs)), generator=rng))
-        self.weight_hidden = nn.Parameter(torch.cat([orthogonal(hidden_size, hidden_size, rng).detach() for _ in range(4)], 1))
-        self.bias = nn.Parameter(torch.cat([torch.zeros(hidden_size), torch.ones(hidden_size), torch.zeros(2 * hidden_size)]))
+        self.weight_input = nn.Parameter(
+            torch.empty(inputs, 4 * hidden_size).normal_(
+                0, 1 / math.sqrt(max(1, inputs)), generator=rng
+            )
+        )
+        self.weight_hidden = nn.Parameter(
+            torch.cat([orthogonal(hidden_size, hidden_size, rng).detach() for _ in range(4)], 1)
+        )
+        self.bias = nn.Parameter(
+            torch.cat(
+                [torch.zeros(hidden_size), torch.ones(hidden_size), torch.zeros(2 * hidden_size)]
+            )
+        )
 
     def initial_state(self, batch_size: int) -> LSTMState:
         """Zeros."""
-        return LSTMState(self.bias.new_zeros(batch_size, self.size), self.bias.new_zeros(batch_size, self.size))
+        return LSTMState(
+            self.bias.new_zeros(batch_size, self.size), self.bias.new_zeros(batch_size, self.size)
+        )
 
     def forward(self, features: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
-        """One step: features [B, F] give (output [B, H], new state)."""
+        """Return one step: features [B, F] give (output [B, H], new state)."""
         state = self._cell(features @ self.weight_input + self.bias, state)
         return state.hidden, state
 
     def sequence(self, features: Tensor) -> Tensor:
         """Whole sequences from an empty memory: features [T, B, F] give outputs [T, B, H]."""
-        state, outputs = self.initial_state(features.shape[1]), []
+        state = self.initial_state(features.shape[1])
+        outputs = []
         for gates in (features @ self.weight_input + self.bias).unbind(0):
             state = self._cell(gates, state)
             outputs.append(state.hidden)

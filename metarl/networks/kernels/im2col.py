@@ -1,7 +1,8 @@
 """Convolutions as matrix products, for images of many tasks with a filter bank each.
 
-Images lie as [n, channels, m, height, width]: all that one task's filters meet is one matrix, so that a convolution is a single `bmm`.
-PyTorch's own way, a convolution in n groups, has no fast second derivative on a CPU.
+Images lie as [n, channels, m, height, width]: all that one task's filters meet is one matrix, so
+that a convolution is a single `bmm`. PyTorch's own way, a convolution in n groups, has no fast
+second derivative on a CPU.
 """
 
 from typing import Any
@@ -29,13 +30,19 @@ def convolve(images: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tenso
 
 
 def windows(images: Tensor, stride: int) -> Tensor:
-    """Every 3 x 3 window of images [n, C, m, H, W], as [n, C x 9, m x H' x W']; differentiable any number of times."""
+    """Return every 3 x 3 window of images [n, C, m, H, W], as [n, C x 9, m x H' x W'].
+
+    Differentiable any number of times.
+    """
     out: Tensor = _Windows.apply(images, stride)
     return out
 
 
 def fold(columns: Tensor, shape: tuple[int, ...], stride: int) -> Tensor:
-    """The adjoint of `windows`: each pixel of images of `shape` gets the sum of its entries."""
+    """Return the adjoint of `windows`.
+
+    Each pixel of images of `shape` gets the sum of its entries.
+    """
     out: Tensor = _Fold.apply(columns, shape, stride)
     return out
 
@@ -46,7 +53,9 @@ class _Windows(torch.autograd.Function):
     @staticmethod
     def forward(images: Tensor, stride: int) -> Tensor:
         n, channels = images.shape[:2]
-        views = pad(images, (1, 1, 1, 1)).unfold(3, KERNEL, stride).unfold(4, KERNEL, stride)  # [n, C, m, H', W', 3, 3]
+        views = (
+            pad(images, (1, 1, 1, 1)).unfold(3, KERNEL, stride).unfold(4, KERNEL, stride)
+        )  # [n, C, m, H', W', 3, 3]
         return views.permute(0, 1, 5, 6, 2, 3, 4).reshape(n, channels * KERNEL**2, -1)
 
     @staticmethod
@@ -65,12 +74,15 @@ class _Fold(torch.autograd.Function):
     @staticmethod
     def forward(columns: Tensor, shape: tuple[int, ...], stride: int) -> Tensor:
         n, channels, m, height, width = shape
-        rows, places_across = places(height, stride), places(width, stride)
+        rows = places(height, stride)
+        places_across = places(width, stride)
         parts = columns.view(n, channels, KERNEL, KERNEL, m, rows, places_across)
         padded = columns.new_zeros(n, channels, m, height + 2, width + 2)
         for i in range(KERNEL):
             for j in range(KERNEL):
-                padded[..., i : i + stride * rows : stride, j : j + stride * places_across : stride] += parts[:, :, i, j]
+                padded[
+                    ..., i : i + stride * rows : stride, j : j + stride * places_across : stride
+                ] += parts[:, :, i, j]
         return padded[..., 1:-1, 1:-1]
 
     @staticmethod

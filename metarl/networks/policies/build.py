@@ -12,8 +12,10 @@ from metarl.networks.policies.spatial_memory import SpatialMemoryPolicy
 __all__ = ["build_policy"]
 
 
-def build_policy(distribution: TaskDistribution, config: NetworkConfig, max_steps: int, rng: Generator) -> Any:
-    """A new policy.
+def build_policy(
+    distribution: TaskDistribution, config: NetworkConfig, max_steps: int, rng: Generator
+) -> Any:
+    """Return a new policy.
 
     Args:
         distribution: what it plays.
@@ -24,10 +26,21 @@ def build_policy(distribution: TaskDistribution, config: NetworkConfig, max_step
     Raises:
         ValueError: spaces that the policy can't read or act in.
     """
-    observation_space, action_space = distribution.observation_space, distribution.action_space
+    observation_space = distribution.observation_space
+    action_space = distribution.action_space
     if config.core == "per_pair_memory":
-        return PerPairMemoryPolicy(observation_space, action_space, config.hidden_size, max_steps, rng)
+        return PerPairMemoryPolicy(
+            observation_space, action_space, config.hidden_size, max_steps, rng
+        )
     if config.core == "spatial_memory":
         size = int(getattr(distribution, "size", 0))
-        return SpatialMemoryPolicy(observation_space, action_space, distribution.odometry, distribution.headings, config, rng, size)
+        return SpatialMemoryPolicy(
+            observation_space,
+            action_space,
+            distribution.odometry,
+            distribution.headings,
+            config,
+            rng,
+            size,
+        )
     return Policy(observation_space, action_space, config, max_steps, rng)

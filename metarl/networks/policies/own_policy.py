@@ -22,7 +22,16 @@ from metarl.networks.policies.stacked import StackedPolicy
 __all__ = ["OwnPolicy", "own_policies"]
 
 ROWS = 2
-MISTAKES = (RuntimeError, TypeError, AttributeError, IndexError, KeyError, ValueError, AssertionError)  # that a user's code makes
+# That a user's code makes
+MISTAKES = (
+    RuntimeError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    ValueError,
+    AssertionError,
+)
 
 
 class OwnPolicy(nn.Module):
@@ -51,7 +60,10 @@ class OwnPolicy(nn.Module):
         return output
 
     def sequence(self, steps: Step) -> PolicyOutput:
-        """Return what it says along whole meta-episodes [T, B, ...]: in parallel if it can, else step by step."""
+        """Return what it says along whole meta-episodes [T, B, ...].
+
+        In parallel if it can, else step by step.
+        """
         if self._in_parallel:
             said: PolicyOutput = self.own.sequence(steps)
             return said
@@ -78,7 +90,9 @@ class OwnPolicy(nn.Module):
         Raises:
             ValueError: those are fewer than `max_steps`.
         """
-        lengths = [module.max_steps for module in self.own.modules() if isinstance(module, Attention)]
+        lengths = [
+            module.max_steps for module in self.own.modules() if isinstance(module, Attention)
+        ]
         if lengths and max_steps > min(lengths):
             raise ValueError(
                 f"{type(self.own).__name__} remembers {min(lengths)} steps and can't act for "
@@ -86,7 +100,9 @@ class OwnPolicy(nn.Module):
             )
         return Reach(self, min(lengths) if lengths else None)
 
-    def lengthened(self, weights: dict[str, torch.Tensor], max_steps: int) -> dict[str, torch.Tensor]:
+    def lengthened(
+        self, weights: dict[str, torch.Tensor], max_steps: int
+    ) -> dict[str, torch.Tensor]:
         """Return `weights`: what of a user's module depends on the length, nobody else knows."""
         return weights
 
@@ -104,26 +120,41 @@ def as_policy(module: Any) -> Any:
     return module if isinstance(module, MemoryPolicy) else OwnPolicy(module)
 
 
-def own_policies(given: Sequence[Any], observation_space: gym.Space, action_space: gym.Space, device: torch.device) -> list[nn.Module]:
-    """Copies on `device` of the policies that a user's factory made, one a seed; whoever else holds the originals doesn't train them.
+def own_policies(
+    given: Sequence[Any],
+    observation_space: gym.Space,
+    action_space: gym.Space,
+    device: torch.device,
+) -> list[nn.Module]:
+    """Copies on `device` of the policies that a user's factory made, one a seed; whoever else holds
+    the originals doesn't train them.
 
     Raises:
-        ValueError: they aren't policies, don't put out what `action_space` needs, draw from a global generator, are one and the same
-            for several seeds, or can't be computed in one batch.
+        ValueError: they aren't policies, don't put out what `action_space` needs, draw from a
+            global generator, are one and the same for several seeds, or can't be computed in one
+            batch.
     """
     for policy in given:
-        if not isinstance(policy, nn.Module) or not callable(getattr(policy, "initial_state", None)):
+        if not isinstance(policy, nn.Module) or not callable(
+            getattr(policy, "initial_state", None)
+        ):
             raise ValueError(
-                f"make_policy must return a torch.nn.Module with initial_state(batch_size) and forward(step, state), not {policy!r:.80}."
+                "make_policy must return a torch.nn.Module with initial_state(batch_size) and"
+                f" forward(step, state), not {policy!r:.80}."
             )
     name = type(given[0]).__name__
     parameters = [id(parameter) for policy in given for parameter in policy.parameters()]
     if len(set(parameters)) < len(parameters):
-        raise ValueError(f"make_policy gave the same {name}, or parts of it, for several seeds; let every call make a new one.")
+        raise ValueError(
+            f"make_policy gave the same {name}, or parts of it, for several seeds; let every call"
+            " make a new one."
+        )
     try:
         policies = [copy.deepcopy(policy).to(device) for policy in given]
     except MISTAKES as error:
-        raise ValueError(f"{name} can't be copied ({error}); keep what it computes out of its attributes.") from error
+        raise ValueError(
+            f"{name} can't be copied ({error}); keep what it computes out of its attributes."
+        ) from error
     step = first_steps(observation_space, action_space, device)
     with torch.random.fork_rng():
         check_policy(copy.deepcopy(policies[0]), step, action_space)
@@ -132,10 +163,19 @@ def own_policies(given: Sequence[Any], observation_space: gym.Space, action_spac
     return [as_policy(policy) for policy in policies]
 
 
-def first_steps(observation_space: gym.Space, action_space: gym.Space, device: torch.device) -> Step:
-    """The first step of a meta-episode in two rows, which show the smallest observation of a discrete space, or zeros."""
+def first_steps(
+    observation_space: gym.Space, action_space: gym.Space, device: torch.device
+) -> Step:
+    """Return the first step of a meta-episode in two rows, which show the smallest observation of a
+    discrete space, or zeros.
+    """
     first = torch.as_tensor(np.array(getattr(observation_space, "start", 0)))
-    observation = torch.zeros((ROWS, *(observation_space.shape or ())), dtype=observation_dtype(observation_space)) + first
+    observation = (
+        torch.zeros(
+            (ROWS, *(observation_space.shape or ())), dtype=observation_dtype(observation_space)
+        )
+        + first
+    )
     observation = observation.to(observation_dtype(observation_space))
     action = torch.zeros((ROWS, *(action_space.shape or ())), dtype=action_dtype(action_space))
     yes = torch.ones(ROWS, dtype=torch.bool)
@@ -145,8 +185,11 @@ def first_steps(observation_space: gym.Space, action_space: gym.Space, device: t
 
 @torch.no_grad()
 def check_policy(policy: Any, step: Step, action_space: gym.Space) -> None:
-    """Raise ValueError unless `policy` puts out what actions of `action_space` need, and draws nothing from a global generator."""
-    name, before = type(policy).__name__, global_states()
+    """Raise ValueError unless `policy` puts out what actions of `action_space` need, and draws
+    nothing from a global generator.
+    """
+    name = type(policy).__name__
+    before = global_states()
     try:
         answer = policy(step, policy.initial_state(ROWS))
         check_answer(name, answer, action_space)
@@ -154,40 +197,53 @@ def check_policy(policy: Any, step: Step, action_space: gym.Space) -> None:
     except MISTAKES as error:
         if isinstance(error, ValueError) and str(error).startswith(name):
             raise
-        raise ValueError(f"{name} can't compute the first step of {ROWS} rows ({type(error).__name__}: {error}).") from error
+        raise ValueError(
+            f"{name} can't compute the first step of {ROWS} rows ({type(error).__name__}: {error})."
+        ) from error
     if global_states() != before:
         raise ValueError(
-            f"{name} draws from a global generator when it computes, as dropout does: a seed wouldn't decide what is learned, and what it "
-            "says in training wouldn't be what it acted by. Leave such layers out, or call eval() on them."
+            f"{name} draws from a global generator when it computes, as dropout does: a seed"
+            " wouldn't decide what is learned, and what it says in training wouldn't be what it"
+            " acted by. Leave such layers out, or call eval() on them."
         )
 
 
 def check_answer(name: str, answer: Any, action_space: gym.Space) -> None:
-    """Raise ValueError unless `answer` is (PolicyOutput, state) of the shapes that two rows need, in finite numbers."""
+    """Raise ValueError unless `answer` is (PolicyOutput, state) of the shapes that two rows need,
+    in finite numbers.
+    """
     if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], PolicyOutput)):
         raise ValueError(f"{name}'s forward must return (PolicyOutput(parameters, value), state).")
     output = answer[0]
     for field, value in zip(output._fields, output, strict=True):
         if not isinstance(value, torch.Tensor) or not value.is_floating_point():
             kind = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
-            raise ValueError(f"{name} puts out {field} that aren't a tensor of floating numbers but {kind}; see PolicyOutput.")
-    wanted, found = (ROWS, action_distribution(action_space).num_parameters), tuple(output.parameters.shape)
+            raise ValueError(
+                f"{name} puts out {field} that aren't a tensor of floating numbers but {kind}; see"
+                " PolicyOutput."
+            )
+    wanted = (ROWS, action_distribution(action_space).num_parameters)
+    found = tuple(output.parameters.shape)
     if found != wanted or tuple(output.value.shape) != (ROWS,):
         raise ValueError(
-            f"{name} puts out parameters {found} and values {tuple(output.value.shape)} for {ROWS} rows; "
-            f"{action_space} needs {wanted} and {(ROWS,)}."
+            f"{name} puts out parameters {found} and values {tuple(output.value.shape)} for {ROWS}"
+            f" rows; {action_space} needs {wanted} and {(ROWS,)}."
         )
     for field, value in zip(output._fields, output, strict=True):
         if not bool(value.isfinite().all()):
             raise ValueError(
-                f"{name} puts out {field} that aren't finite (NaN or infinite) for the first step; look at its weights and arithmetic. "
-                "To rule out an action, give it a large negative number such as -1e9."
+                f"{name} puts out {field} that aren't finite (NaN or infinite) for the first step;"
+                " look at its weights and arithmetic. To rule out an action, give it a large"
+                " negative number such as -1e9."
             )
 
 
 def check_stack(policies: Sequence[nn.Module], step: Step) -> None:
-    """Raise ValueError unless `policies`, one a seed, give in one batch what each gives alone, forwards and backwards."""
-    name, seeds = type(policies[0]).__name__, len(policies)
+    """Raise ValueError unless `policies`, one a seed, give in one batch what each gives alone,
+    forwards and backwards.
+    """
+    name = type(policies[0]).__name__
+    seeds = len(policies)
     repeated = tree_map(lambda tensor: torch.cat([tensor] * seeds), step)
     try:
         stacked = StackedPolicy([as_policy(policy) for policy in policies])
@@ -196,19 +252,22 @@ def check_stack(policies: Sequence[nn.Module], step: Step) -> None:
         (output.parameters.sum() + output.value.sum()).backward()
     except MISTAKES as error:
         raise ValueError(
-            f"{name} can't be computed for {seeds} seeds in one batch ({str(error).splitlines()[0]}). Train one seed at a time, or "
-            "write the layer out: nn.GRUCell or nn.RNNCell for recurrent layers, LayerNorm for BatchNorm."
+            f"{name} can't be computed for {seeds} seeds in one batch"
+            f" ({str(error).splitlines()[0]}). Train one seed at a time, or write the layer out:"
+            " nn.GRUCell or nn.RNNCell for recurrent layers, LayerNorm for BatchNorm."
         ) from error
     with torch.no_grad():
-        alone = torch.cat([policy(step, policy.initial_state(ROWS))[0].parameters for policy in policies])  # type: ignore[operator]
+        outputs = [policy(step, policy.initial_state(ROWS))[0] for policy in policies]  # type: ignore[operator]
+        alone = torch.cat([output.parameters for output in outputs])
     if not torch.allclose(alone, together, rtol=1e-3, atol=1e-4):
         raise ValueError(
-            f"{name} gives something else for {seeds} seeds in one batch than for each alone; keep all that differs between seeds in "
-            "parameters and buffers, or train one seed at a time."
+            f"{name} gives something else for {seeds} seeds in one batch than for each alone; keep"
+            " all that differs between seeds in parameters and buffers, or train one seed at a"
+            " time."
         )
 
 
 def sequence_of(step: Step) -> Step:
-    """A meta-episode of two such steps, the second within its episode."""
+    """Return a meta-episode of two such steps, the second within its episode."""
     later = step._replace(meta_episode_start=torch.zeros_like(step.meta_episode_start))
     return Step(*(torch.stack(pair) for pair in zip(step, later, strict=True)))

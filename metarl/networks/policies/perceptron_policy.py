@@ -1,4 +1,7 @@
-"""A policy without memory whose weights may differ from task to task: a perceptron, and for boxes deviations that no input changes."""
+"""A policy without memory whose weights may differ from task to task.
+
+A perceptron, and for boxes deviations that no input changes.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +16,8 @@ __all__ = ["PolicyPerceptron"]
 
 
 class PolicyPerceptron(nn.Module):
-    """Features [m, F] give the parameters [m, P] of action distributions, all about equally likely at first.
+    """Features [m, F] give the parameters [m, P] of action distributions, all about equally likely
+    at first.
 
     Args:
         features: F. action_space: of one task. config: the layers.
@@ -21,7 +25,14 @@ class PolicyPerceptron(nn.Module):
         log_std: logarithm of a box's deviations at first, in units of half the box.
     """
 
-    def __init__(self, features: int, action_space: gym.Space, config: PerceptronConfig, rng: Generator, log_std: float = 0.0):
+    def __init__(
+        self,
+        features: int,
+        action_space: gym.Space,
+        config: PerceptronConfig,
+        rng: Generator,
+        log_std: float = 0.0,
+    ):
         super().__init__()
         distribution = action_distribution(action_space)
         box = isinstance(action_space, gym.spaces.Box)
@@ -35,17 +46,23 @@ class PolicyPerceptron(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """[..., F] give [..., P]."""
         outputs: Tensor = self.perceptron(features)
-        return outputs if self.log_std is None else torch.cat([outputs, self.log_std.expand_as(outputs)], -1)
+        return (
+            outputs
+            if self.log_std is None
+            else torch.cat([outputs, self.log_std.expand_as(outputs)], -1)
+        )
 
     def stacked(self, weights: Sequence[Tensor], inputs: Tensor) -> Tensor:
-        """The same with weights [n, ...] for inputs [n, m, F]."""
+        """Return the same with weights [n, ...] for inputs [n, m, F]."""
         if self.log_std is None:
             return self.perceptron.stacked(weights, inputs)
         log_std, layers = self.split(weights)
         outputs = self.perceptron.stacked(layers, inputs)
         return torch.cat([outputs, log_std[:, None].expand_as(outputs)], -1)
 
-    def stacked_gradients(self, weights: Sequence[Tensor], inputs: Tensor, pull: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    def stacked_gradients(
+        self, weights: Sequence[Tensor], inputs: Tensor, pull: Callable[[Tensor], Tensor]
+    ) -> list[Tensor]:
         """See `Perceptron.stacked_gradients`."""
         if self.log_std is None:
             return self.perceptron.stacked_gradients(weights, inputs, pull)
@@ -54,7 +71,9 @@ class PolicyPerceptron(nn.Module):
 
         def pull_mean(outputs: Tensor) -> Tensor:
             nonlocal by_log_std
-            back, spread = pull(torch.cat([outputs, log_std[:, None].expand_as(outputs)], -1)).chunk(2, -1)
+            back, spread = pull(
+                torch.cat([outputs, log_std[:, None].expand_as(outputs)], -1)
+            ).chunk(2, -1)
             by_log_std = spread.sum(1)
             return back
 
@@ -63,5 +82,8 @@ class PolicyPerceptron(nn.Module):
 
     @staticmethod
     def split(weights: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
-        """Deviations, and the layers' weights: a module lists its own parameters before its parts'."""
+        """Deviations, and the layers' weights.
+
+        A module lists its own parameters before its parts'.
+        """
         return weights[0], weights[1:]

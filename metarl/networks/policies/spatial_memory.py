@@ -1,12 +1,14 @@
-"""A policy for tasks in which an agent walks about: a memory for each place, beside one that goes along.
+"""A policy for tasks in which an agent walks about: a memory for each place, beside one that goes
+along.
 
-The agent reckons where it is, and which way it faces, from its own moves, and counts from where its episode began. A GRU, shared by all
-places, writes to the place just left (which way, with what reward) and to the one just reached (what is seen there). A second GRU, the
-usual one of RL², reads its inputs and the memories of the place it stands on and of the neighbouring ones, and acts. Places are
-remembered from episode to episode.
+The agent reckons where it is, and which way it faces, from its own moves, and counts from where its
+episode began. A GRU, shared by all places, writes to the place just left (which way, with what
+reward) and to the one just reached (what is seen there). A second GRU, the usual one of RL², reads
+its inputs and the memories of the place it stands on and of the neighbouring ones, and acts. Places
+are remembered from episode to episode.
 
-Spatial memories for agents in mazes: Parisotto and Salakhutdinov 2018 (arXiv 1702.08360), who read the whole map and are told where
-they are.
+Spatial memories for agents in mazes: Parisotto and Salakhutdinov 2018 (arXiv 1702.08360), who read
+the whole map and are told where they are.
 """
 
 from typing import NamedTuple
@@ -28,7 +30,8 @@ from metarl.networks.policies.policy import NetworkConfig, PolicyOutput, Reach
 
 __all__ = ["SpatialMemoryPolicy", "PlacesSeen", "PlacesState"]
 
-AROUND = ((-1, 0), (0, 1), (1, 0), (0, -1))  # ahead, right, behind and left of an agent that faces north
+# ahead, right, behind and left of an agent that faces north
+AROUND = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
 
 class PlacesState(NamedTuple):
@@ -58,9 +61,11 @@ class SpatialMemoryPolicy(nn.Module):
         observation_space, action_space: of one task; actions Discrete.
         odometry: how an action that was taken on an observation changes the agent's pose.
         headings: ways that an agent may face, 1 or 4.
-        config: `hidden_size` is the size of the memory that goes along, a place's has half as many; `encoder` reads images.
+        config: `hidden_size` is the size of the memory that goes along, a place's has half as many;
+            `encoder` reads images.
         rng: draws the initial weights.
-        size: places along a side of where the agent may go; 0 where that isn't known. Weights don't depend on it.
+        size: places along a side of where the agent may go; 0 where that isn't known. Weights don't
+            depend on it.
 
     Raises:
         ValueError: other spaces, or no `odometry`.
@@ -80,17 +85,24 @@ class SpatialMemoryPolicy(nn.Module):
         size: int = 0,
     ):
         super().__init__()
-        self.side = max(self.SIDE, 2 * size + 1)  # to both sides of the start, and what is read beyond the edge
+        # To both sides of the start, and what is read beyond the edge
+        self.side = max(self.SIDE, 2 * size + 1)
         if odometry is None or not isinstance(action_space, gym.spaces.Discrete):
             raise ValueError(
-                "The core 'spatial_memory' is for distributions that say how actions move the agent (`odometry`); choose gru, lstm or attention."
+                "The core 'spatial_memory' is for distributions that say how actions move the agent"
+                " (`odometry`); choose gru, lstm or attention."
             )
         hidden_size = config.hidden_size
-        self.odometry, self.headings = odometry, headings
+        self.odometry = odometry
+        self.headings = headings
         self.register_buffer("around", nearby_offsets(), persistent=False)
         self.encoder = make_encoder(config.encoder, observation_space, rng)
         self.inputs = StepInputs(observation_space, action_space, encoded=self.encoder is not None)
-        size = self.inputs.size + (headings if headings > 1 else 0) + (0 if self.encoder is None else self.encoder.size)
+        size = (
+            self.inputs.size
+            + (headings if headings > 1 else 0)
+            + (0 if self.encoder is None else self.encoder.size)
+        )
         self.places = GRU(2 + size, hidden_size // 2, rng)
         self.look = linear(5 * self.places.size, hidden_size, rng, 2**0.5)
         self.core = GRU(size + hidden_size, hidden_size, rng)
@@ -103,22 +115,38 @@ class SpatialMemoryPolicy(nn.Module):
         memory = self.heads.weight.new_zeros(batch_size, self.side**2, self.places.size)
         pose = torch.zeros(batch_size, 3, dtype=torch.int64, device=memory.device)
         space = self.inputs.space
-        observation = torch.zeros((batch_size, *(space.shape or ())), dtype=observation_dtype(space), device=memory.device)
+        observation = torch.zeros(
+            (batch_size, *(space.shape or ())), dtype=observation_dtype(space), device=memory.device
+        )
         return PlacesState(memory, self.core.initial_state(batch_size), pose, observation)
 
     def forward(self, step: Step, state: PlacesState) -> tuple[PolicyOutput, PlacesState]:
-        """One step of B rows; rows that start a meta-episode forget first."""
-        start, rows = step.meta_episode_start, torch.arange(len(step.prev_reward), device=step.prev_reward.device)
-        memory, hidden = state.memory.masked_fill(start[:, None, None], 0), state.hidden.masked_fill(start[:, None], 0)
-        pose = torch.where(step.episode_start[:, None], 0, self.odometry(state.pose, state.observation, step.prev_action))
+        """Return one step of B rows; rows that start a meta-episode forget first."""
+        start = step.meta_episode_start
+        rows = torch.arange(len(step.prev_reward), device=step.prev_reward.device)
+        memory = state.memory.masked_fill(start[:, None, None], 0)
+        hidden = state.hidden.masked_fill(start[:, None], 0)
+        pose = torch.where(
+            step.episode_start[:, None],
+            0,
+            self.odometry(state.pose, state.observation, step.prev_action),
+        )
         features = self.features(step, pose)
         if self.encoder is not None:
             features = torch.cat([self.encoder(step.observation), features], -1)
-        put = torch.Tensor.index_put if torch.is_grad_enabled() else torch.Tensor.index_put_  # the caller never reuses a state
-        left, here = self.place(torch.where(start[:, None], 0, state.pose)), self.place(pose)
+        # The caller never reuses a state
+        put = torch.Tensor.index_put if torch.is_grad_enabled() else torch.Tensor.index_put_
+        left = self.place(torch.where(start[:, None], 0, state.pose))
+        here = self.place(pose)
         old = memory[rows, left]
-        memory = put(memory, (rows, left), torch.where(start[:, None], old, self.places(written(features, True), old)[0]))
-        memory = put(memory, (rows, here), self.places(written(features, False), memory[rows, here])[0])
+        memory = put(
+            memory,
+            (rows, left),
+            torch.where(start[:, None], old, self.places(written(features, True), old)[0]),
+        )
+        memory = put(
+            memory, (rows, here), self.places(written(features, False), memory[rows, here])[0]
+        )
         seen = memory[rows[:, None], self.nearby(pose)].flatten(1)
         hidden, _ = self.core(torch.cat([features, torch.relu(self.look(seen))], -1), hidden)
         return self.output(hidden), PlacesState(memory, hidden, pose, step.observation)
@@ -132,44 +160,83 @@ class SpatialMemoryPolicy(nn.Module):
         return weights
 
     def sequence(self, steps: Step | PlacesSeen) -> PolicyOutput:
-        """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals `forward` step by step.
+        """Whole meta-episodes from their first step, each a column of `steps` [T, B, ...]; equals
+        `forward` step by step.
 
         `steps` may also be what `preprocess` made of them.
         """
         seen = self.preprocess(steps) if isinstance(steps, Step) else steps
         features = seen.rest
         if self.encoder is not None:
-            features = torch.cat([encode_counted(self.encoder, seen.images, seen.counts), features], -1)
+            features = torch.cat(
+                [encode_counted(self.encoder, seen.images, seen.counts), features], -1
+            )
         writes = torch.stack([written(features, True), written(features, False)], 1).flatten(0, 1)
-        keys, gru = torch.stack([seen.left, seen.here], 1).flatten(0, 1), self.places  # [2 T, B]
-        memories = KeyedMemory.apply(writes, keys, self.side**2, gru.weight_input, gru.weight_hidden, gru.bias, gru.bias_hidden)[0]
+        # [2 T, B]
+        keys = torch.stack([seen.left, seen.here], 1).flatten(0, 1)
+        gru = self.places
+        memories = KeyedMemory.apply(
+            writes,
+            keys,
+            self.side**2,
+            gru.weight_input,
+            gru.weight_hidden,
+            gru.bias,
+            gru.bias_hidden,
+        )[0]
         rows = torch.arange(keys.shape[1], device=keys.device)
-        found = memories.flatten(0, 1).index_select(0, (seen.read * keys.shape[1] + rows[:, None]).flatten())
+        found = memories.flatten(0, 1).index_select(
+            0, (seen.read * keys.shape[1] + rows[:, None]).flatten()
+        )
         looked = torch.relu(self.look(found.view(*seen.here.shape, -1)))
         return self.output(self.core.sequence(torch.cat([features, looked], -1)))
 
     def preprocess(self, steps: Step, valid: Tensor | None = None) -> PlacesSeen:
-        """What there is to read in whole meta-episodes [T, B, ...]. No weights are involved, so that a learner can keep it for an update.
+        """Return what there is to read in whole meta-episodes [T, B, ...]. No weights are involved,
+        so that a learner can keep it for an update.
 
-        What the policy says after a row's meta-episode is over, where `valid` [T, B] is false, must not be used then.
+        What the policy says after a row's meta-episode is over, where `valid` [T, B] is false, must
+        not be used then.
         """
         pose = self.poses(steps)
         here = self.place(pose)
         left = torch.cat([here[:1], here[:-1]])
-        images = steps.observation if self.encoder is not None else steps.prev_reward.new_zeros((*here.shape, 0))
+        images = (
+            steps.observation
+            if self.encoder is not None
+            else steps.prev_reward.new_zeros((*here.shape, 0))
+        )
         counts = torch.ones_like(steps.meta_episode_start) if valid is None else valid
-        return PlacesSeen(images, self.features(steps, pose), counts, left, here, self.latest_writes(left, here, self.nearby(pose)))
+        return PlacesSeen(
+            images,
+            self.features(steps, pose),
+            counts,
+            left,
+            here,
+            self.latest_writes(left, here, self.nearby(pose)),
+        )
 
     def features(self, step: Step, pose: Tensor) -> Tensor:
-        """What is read beside images: [..., F]."""
+        """Return what is read beside images: [..., F]."""
         features = self.inputs(step)
-        return torch.cat([features, one_hot(pose[..., 2], self.headings)], -1) if self.headings > 1 else features
+        return (
+            torch.cat([features, one_hot(pose[..., 2], self.headings)], -1)
+            if self.headings > 1
+            else features
+        )
 
     def poses(self, steps: Step) -> Tensor:
         """Poses [T, B, 3] along whole meta-episodes."""
-        start, pose = steps.episode_start, torch.zeros((*steps.prev_reward.shape, 3), dtype=torch.int64, device=steps.prev_reward.device)
+        start = steps.episode_start
+        pose = torch.zeros(
+            (*steps.prev_reward.shape, 3), dtype=torch.int64, device=steps.prev_reward.device
+        )
         for t in range(1, len(pose)):
-            pose[t] = torch.where(start[t, :, None], 0, self.odometry(pose[t - 1], steps.observation[t - 1], steps.prev_action[t]))
+            pose[t] = torch.where(
+                start[t, :, None],
+                0,
+                self.odometry(pose[t - 1], steps.observation[t - 1], steps.prev_action[t]),
+            )
         return pose
 
     def place(self, pose: Tensor) -> Tensor:
@@ -182,10 +249,17 @@ class SpatialMemoryPolicy(nn.Module):
         return self.place(around)
 
     def latest_writes(self, left: Tensor, here: Tensor, read: Tensor) -> Tensor:
-        """Which write each of the places `read` [T, B, 5] holds after each step: 2 t on leaving, 2 t + 1 on reaching, 0 for none."""
+        """Return which write each of the places `read` [T, B, 5] holds after each step.
+
+        2 t on leaving, 2 t + 1 on reaching, 0 for none.
+        """
         latest = torch.zeros(here.shape[1] * self.side**2, dtype=torch.int64, device=here.device)
         rows = self.side**2 * torch.arange(here.shape[1], device=here.device)
-        left, here, read = places_of(left, self.side**2), places_of(here, self.side**2), read + rows[:, None]
+        left, here, read = (
+            places_of(left, self.side**2),
+            places_of(here, self.side**2),
+            read + rows[:, None],
+        )
         found = torch.empty_like(read)
         for t in range(len(read)):
             if t > 0:  # before the first step no place was left
@@ -200,17 +274,28 @@ class SpatialMemoryPolicy(nn.Module):
         return PolicyOutput(heads[..., :-1], heads[..., -1])
 
     def learn_moments(self, steps: Step, valid: Tensor) -> None:
-        """Take a rollout [T, B] into the running moments of the inputs; call it between updates, never within one."""
+        """Take a rollout [T, B] into the running moments of the inputs.
+
+        Call it between updates, never within one.
+        """
         self.inputs.learn_moments(steps, valid)
 
 
 def nearby_offsets() -> Tensor:
     """[4, 5, 2]: for each heading, where here, ahead, right, behind and left lie."""
     around = torch.tensor(AROUND)
-    return torch.stack([torch.cat([torch.zeros(1, 2, dtype=torch.int64), around.roll(-heading, 0)]) for heading in range(4)])
+    return torch.stack(
+        [
+            torch.cat([torch.zeros(1, 2, dtype=torch.int64), around.roll(-heading, 0)])
+            for heading in range(4)
+        ]
+    )
 
 
 def written(features: Tensor, leaving: bool) -> Tensor:
-    """What is written to a place on leaving or on reaching it: the step's features [..., F], and which of the two it is."""
+    """Return what is written to a place on leaving or on reaching it.
+
+    The step's features [..., F], and which of the two it is.
+    """
     kind = torch.tensor([float(leaving), float(not leaving)], device=features.device)
     return torch.cat([kind.expand(*features.shape[:-1], 2), features], -1)

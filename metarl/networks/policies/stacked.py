@@ -1,4 +1,7 @@
-"""Several networks of one shape as one: parameters stacked over seeds, all computed in one batch (one a seed)."""
+"""Several networks of one shape as one.
+
+Parameters stacked over seeds, all computed in one batch (one a seed).
+"""
 
 import copy
 import warnings
@@ -27,7 +30,8 @@ class StackedPolicy(nn.Module):
     def __init__(self, policies: Sequence[nn.Module]):
         super().__init__()
         self.num_seeds = len(policies)
-        self._template = [_StepOrSequence(copy.deepcopy(policies[0]))]  # in a list, so that its own weights aren't registered
+        # In a list, so that its own weights aren't registered
+        self._template = [_StepOrSequence(copy.deepcopy(policies[0]))]
         set_static_shapes(self._template[0], True)  # no value can be looked at within vmap
         parameters, buffers = stack_module_state([_StepOrSequence(policy) for policy in policies])
         self._names = {registered_name(name): name for name in (*parameters, *buffers)}
@@ -37,12 +41,14 @@ class StackedPolicy(nn.Module):
             self.register_buffer(registered_name(name), tensor.clone())
 
     def initial_state(self, batch_size: int) -> Any:
-        """The memory of S x B rows that have seen nothing."""
-        state = vmap(lambda own: functional_call(self._template[0], own, (batch_size // self.num_seeds,)))(self._tensors())
+        """Return the memory of S x B rows that have seen nothing."""
+        state = vmap(
+            lambda own: functional_call(self._template[0], own, (batch_size // self.num_seeds,))
+        )(self._tensors())
         return tree_map(lambda tensor: tensor.flatten(0, 1), state)
 
     def forward(self, step: Step, state: Any) -> tuple[PolicyOutput, Any]:
-        """One step of S x B rows."""
+        """Return one step of S x B rows."""
         return self._run(step, state)
 
     def sequence(self, steps: Step) -> PolicyOutput:
@@ -86,21 +92,30 @@ class StackedPolicy(nn.Module):
     def _run(self, steps: Step, *state: Any) -> Any:
         dim = 0 if state else 1  # rows come first in one step, second in sequences
         # a trajectory doesn't keep every field, and vmap takes none that is None
-        seen = {name: part.unflatten(dim, (self.num_seeds, -1)) for name, part in steps._asdict().items() if part is not None}
+        seen = {
+            name: part.unflatten(dim, (self.num_seeds, -1))
+            for name, part in steps._asdict().items()
+            if part is not None
+        }
         state = tree_map(lambda tensor: tensor.unflatten(0, (self.num_seeds, -1)), state)
 
         def one(own: dict[str, Tensor], seen: Any, *state: Any) -> Any:
             whole = Step(**{**dict.fromkeys(Step._fields), **seen})
             return functional_call(self._template[0], own, (whole, *state))
 
-        with warnings.catch_warnings():  # attention on a CPU runs seed by seed, which is fast enough and known
+        # Attention on a CPU runs seed by seed, which is fast enough and known
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "There is a performance drop")
-            out = vmap(one, in_dims=(0, dim, *(0 for _ in state)), out_dims=dim)(self._tensors(), seen, *state)
+            out = vmap(one, in_dims=(0, dim, *(0 for _ in state)), out_dims=dim)(
+                self._tensors(), seen, *state
+            )
         return tree_map(lambda tensor: tensor.flatten(dim, dim + 1), out)
 
 
 class _StepOrSequence(nn.Module):
-    """One module whose call is a step with a state, a whole sequence without one, or the first state of a number of rows."""
+    """One module whose call is a step with a state, a whole sequence without one, or the first
+    state of a number of rows.
+    """
 
     def __init__(self, policy: Any):
         super().__init__()
@@ -113,12 +128,17 @@ class _StepOrSequence(nn.Module):
 
 
 def registered_name(name: str) -> str:
-    """Return the name under which a stacked tensor is saved: a user's module keeps its own names."""
+    """Return the name under which a stacked tensor is saved.
+
+    A user's module keeps its own names.
+    """
     return name.replace("policy.own.", "policy.", 1).replace(".", "/")
 
 
 def set_static_shapes(policy: nn.Module, static: bool) -> None:
-    """Tell the modules of `policy` that may look at a tensor's value to save work whether they must not."""
+    """Tell the modules of `policy` that may look at a tensor's value to save work whether they must
+    not.
+    """
     modules: Any = policy.modules()
     for module in modules:
         if hasattr(module, "static_shapes"):

@@ -22,7 +22,8 @@ class BernoulliBanditTasks(Tasks):
 
 
 class BernoulliBandit(TaskDistribution):
-    """k arms that pay 0 or 1, success probabilities drawn uniformly; each pull is a one-step episode.
+    """k arms that pay 0 or 1, success probabilities drawn uniformly; each pull is a one-step
+    episode.
 
     | part | value |
     |---|---|
@@ -58,13 +59,17 @@ class BernoulliBandit(TaskDistribution):
 
     def sample(self, n: int, split: str, seed: int) -> BernoulliBanditTasks:
         check_draw(self, n, split, seed)
-        return BernoulliBanditTasks(torch.from_numpy(numpy_generator(seed, self.id, split).random((n, self.arms))))
+        return BernoulliBanditTasks(
+            torch.from_numpy(numpy_generator(seed, self.id, split).random((n, self.arms)))
+        )
 
     def reset(self, tasks: Tasks, rng: Generator) -> tuple[Tensor, Tensor]:
         zeros = torch.zeros(len(tasks), dtype=torch.int64, device=rng.device)
         return zeros, zeros
 
-    def step(self, tasks: BernoulliBanditTasks, state: Tensor, action: Tensor, rng: Generator) -> Transition:
+    def step(
+        self, tasks: BernoulliBanditTasks, state: Tensor, action: Tensor, rng: Generator
+    ) -> Transition:
         means = tasks.means
         noise = torch.rand(means.shape[0], generator=rng, device=rng.device, dtype=means.dtype)
         reward = (noise < means.gather(1, action[:, None])[:, 0]).to(means.dtype)
@@ -72,7 +77,9 @@ class BernoulliBandit(TaskDistribution):
         return Transition(state, state, reward, ended, ~ended)
 
     def optimum(self, episodes: int) -> float | None:
-        """The Bayes-optimal total of `episodes` pulls, or None where its state space is too large to enumerate."""
+        """Return the Bayes-optimal total of `episodes` pulls, or None where its state space is too
+        large to enumerate.
+        """
         return bernoulli_optimum(self.arms, episodes)
 
     def upper_bound(self, tasks: BernoulliBanditTasks, episodes: int) -> Tensor:

@@ -1,8 +1,9 @@
 """Exact optima and upper bounds of Bernoulli bandits with uniform priors.
 
-The Bayes-optimal value is a dynamic program over posterior counts. Arms are exchangeable, so a state is a multiset of
-(successes, failures) pairs; it is keyed by a sum of fixed random 64-bit words, one for each pair, which no order changes.
-The relaxation prices pulls instead of limiting them (Whittle 1988): it splits into single arms and bounds the optimum from above.
+The Bayes-optimal value is a dynamic program over posterior counts. Arms are exchangeable, so a
+state is a multiset of (successes, failures) pairs; it is keyed by a sum of fixed random 64-bit
+words, one for each pair, which no order changes. The relaxation prices pulls instead of limiting
+them (Whittle 1988): it splits into single arms and bounds the optimum from above.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,15 @@ from functools import lru_cache
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-__all__ = ["MAX_STATES", "BernoulliTable", "bernoulli_optimum", "bernoulli_relaxation", "bernoulli_table", "pair_code", "state_count"]
+__all__ = [
+    "MAX_STATES",
+    "BernoulliTable",
+    "bernoulli_optimum",
+    "bernoulli_relaxation",
+    "bernoulli_table",
+    "pair_code",
+    "state_count",
+]
 
 MAX_STATES = 8_000_000  # tables beyond this are not enumerated
 
@@ -28,7 +37,8 @@ class BernoulliTable:
 
     Attributes:
         arms: k. pulls: n.
-        words: [codes] int64, the random word of each arm state; a state's key is the sum over its arms, wrapping.
+        words: [codes] int64, the random word of each arm state; a state's key is the sum over its
+            arms, wrapping.
         keys: n + 1 sorted arrays; keys[t] are the states with t pulls made.
         values: n + 1 arrays; values[t][i] is the best expected sum of the n - t rewards to come.
     """
@@ -41,12 +51,15 @@ class BernoulliTable:
 
 
 def state_count(arms: int, pulls: int) -> int:
-    """How many states `bernoulli_table(arms, pulls)` has, counted without enumerating them."""
+    """Return how many states `bernoulli_table(arms, pulls)` has, counted without enumerating them."""
     arms = min(arms, pulls)
-    counts = np.zeros((arms + 1, pulls + 1))  # [arms touched, pulls made], as floats: only the size matters
+    counts = np.zeros(
+        (arms + 1, pulls + 1)
+    )  # [arms touched, pulls made], as floats: only the size matters
     counts[0, 0] = 1
     for size in range(1, pulls + 1):
-        for _ in range(size + 1):  # size + 1 pairs have this many pulls; each may be held by any number of arms
+        # Size + 1 pairs have this many pulls; each may be held by any number of arms
+        for _ in range(size + 1):
             for touched in range(1, arms + 1):
                 counts[touched, size:] += counts[touched - 1, : pulls + 1 - size]
     return int(min(counts.sum(), 2.0**62))
@@ -61,13 +74,17 @@ def bernoulli_table(arms: int, pulls: int) -> BernoulliTable:
     """
     if state_count(arms, pulls) > MAX_STATES:
         raise ValueError(
-            f"The exact optimum of {arms} arms and {pulls} pulls has more than {MAX_STATES:,} states; use the Gittins agent instead."
+            f"The exact optimum of {arms} arms and {pulls} pulls has more than {MAX_STATES:,}"
+            " states; use the Gittins agent instead."
         )
     width = min(arms, pulls)  # an arm beyond the number of pulls is never touched
     success, failure = _pairs(pulls)
     total = success + failure
-    words = np.random.default_rng(20161109).integers(-(2**63), 2**63, size=len(success), dtype=np.int64)
-    success_child, failure_child = pair_code(success + 1, failure), pair_code(success, failure + 1)
+    words = np.random.default_rng(20161109).integers(
+        -(2**63), 2**63, size=len(success), dtype=np.int64
+    )
+    success_child = pair_code(success + 1, failure)
+    failure_child = pair_code(success, failure + 1)
     with np.errstate(over="ignore"):
         layers = [np.zeros((1, width), np.int32)]
         keys = [layers[0].shape[1] * words[:1]]
@@ -85,7 +102,8 @@ def bernoulli_table(arms: int, pulls: int) -> BernoulliTable:
             keys.append(key)
         values = [np.zeros(len(keys[-1]))]
         for t in reversed(range(pulls)):
-            states, best = layers[t], np.full(len(layers[t]), -np.inf)
+            states = layers[t]
+            best = np.full(len(layers[t]), -np.inf)
             for arm in range(width):
                 code = states[:, arm]
                 rest = keys[t] - words[code]
@@ -98,7 +116,10 @@ def bernoulli_table(arms: int, pulls: int) -> BernoulliTable:
 
 
 def bernoulli_optimum(arms: int, pulls: int) -> float | None:
-    """The Bayes-optimal expected total of `pulls` pulls of `arms` arms, p ~ U[0, 1]; None where there are too many states."""
+    """Return the Bayes-optimal expected total of `pulls` pulls of `arms` arms, p ~ U[0, 1].
+
+    None where there are too many states.
+    """
     if pulls > 200 or state_count(arms, pulls) > MAX_STATES:
         return None
     return float(bernoulli_table(arms, pulls).values[0][0])
@@ -106,9 +127,14 @@ def bernoulli_optimum(arms: int, pulls: int) -> float | None:
 
 @lru_cache(maxsize=64)
 def bernoulli_relaxation(arms: int, pulls: int) -> float:
-    """The Lagrangian bound min over prices λ >= 0 of [n λ + k V(λ)], V(λ) the value of optimally stopped pulls of one arm at λ each."""
+    """Return the Lagrangian bound min over prices λ >= 0 of [n λ + k V(λ)], V(λ) the value of
+    optimally stopped pulls of one arm at λ each.
+    """
     bound = minimize_scalar(
-        lambda price: pulls * price + arms * _stopping_value(price, pulls), bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-9}
+        lambda price: pulls * price + arms * _stopping_value(price, pulls),
+        bounds=(0.0, 1.0),
+        method="bounded",
+        options={"xatol": 1e-9},
     )
     return float(bound.fun)
 
@@ -118,12 +144,16 @@ def _stopping_value(price: float, pulls: int) -> float:
     for made in reversed(range(pulls)):
         successes = np.arange(made + 1)
         mean = (successes + 1) / (made + 2)
-        value = np.maximum(0.0, mean * (1 + value[1 : made + 2]) + (1 - mean) * value[: made + 1] - price)
+        value = np.maximum(
+            0.0, mean * (1 + value[1 : made + 2]) + (1 - mean) * value[: made + 1] - price
+        )
     return float(value[0])
 
 
 def _pairs(pulls: int) -> tuple[np.ndarray, np.ndarray]:
-    """Successes and failures of every arm state with up to pulls + 1 pulls, in the order of `pair_code`."""
+    """Successes and failures of every arm state with up to pulls + 1 pulls, in the order of
+    `pair_code`.
+    """
     total = np.concatenate([np.full(t + 1, t) for t in range(pulls + 2)])
     failures = np.concatenate([np.arange(t + 1) for t in range(pulls + 2)])
     return total - failures, failures

@@ -46,19 +46,32 @@ class GaussianBandit(TaskDistribution):
     splits = STREAMS
     horizon = 1
 
-    def __init__(self, arms: int = 5, prior_mean: float = 0.0, prior_std: float = 1.0, noise: float = 1.0):
+    def __init__(
+        self, arms: int = 5, prior_mean: float = 0.0, prior_std: float = 1.0, noise: float = 1.0
+    ):
         if arms < 1:
             raise ValueError(f"A bandit needs at least one arm, not {arms}.")
         if not all(math.isfinite(value) for value in (prior_mean, prior_std, noise)):
-            raise ValueError(f"prior_mean, prior_std and noise must be finite numbers, not {prior_mean}, {prior_std} and {noise}.")
+            raise ValueError(
+                f"prior_mean, prior_std and noise must be finite numbers, not {prior_mean},"
+                f" {prior_std} and {noise}."
+            )
         if prior_std < 0 or noise < 0:
             raise ValueError(f"prior_std and noise can't be negative, not {prior_std} and {noise}.")
-        self.arms, self.prior_mean, self.prior_std, self.noise = arms, prior_mean, prior_std, noise
+        self.arms = arms
+        self.prior_mean = prior_mean
+        self.prior_std = prior_std
+        self.noise = noise
         self.observation_space = gym.spaces.Discrete(1)
         self.action_space = gym.spaces.Discrete(arms)
 
     def config(self) -> dict[str, Any]:
-        return {"arms": self.arms, "prior_mean": self.prior_mean, "prior_std": self.prior_std, "noise": self.noise}
+        return {
+            "arms": self.arms,
+            "prior_mean": self.prior_mean,
+            "prior_std": self.prior_std,
+            "noise": self.noise,
+        }
 
     def sample(self, n: int, split: str, seed: int) -> GaussianBanditTasks:
         check_draw(self, n, split, seed)
@@ -69,7 +82,9 @@ class GaussianBandit(TaskDistribution):
         zeros = torch.zeros(len(tasks), dtype=torch.int64, device=rng.device)
         return zeros, zeros
 
-    def step(self, tasks: GaussianBanditTasks, state: Tensor, action: Tensor, rng: Generator) -> Transition:
+    def step(
+        self, tasks: GaussianBanditTasks, state: Tensor, action: Tensor, rng: Generator
+    ) -> Transition:
         means = tasks.means
         noise = torch.randn(means.shape[0], generator=rng, device=rng.device, dtype=means.dtype)
         reward = means.gather(1, action[:, None])[:, 0] + self.noise * noise

@@ -19,7 +19,8 @@ __all__ = ["Acrobot", "AcrobotTasks"]
 GRAVITY = 9.8  # m/s²; both links: 1 kg, 1 m, centre of mass half-way, moment of inertia 1 kg m²
 FRICTION = 0.05  # N m s, in either joint, at friction 1
 SECONDS = 0.2  # a step
-MOST_RATIO = 30.0  # to the usual physics; with stiffer ones, Runge-Kutta steps of this length grow without bounds
+# To the usual physics; with stiffer ones, Runge-Kutta steps of this length grow without bounds
+MOST_RATIO = 30.0
 MOST_SPEEDS = (4 * math.pi, 9 * math.pi)  # rad/s
 
 
@@ -37,7 +38,8 @@ class AcrobotTasks(Tasks):
 
 
 class Acrobot(TaskDistribution):
-    """Swing up two hanging links by a motor between them, with masses, lengths, gravity, torque and friction drawn for each task.
+    """Swing up two hanging links by a motor between them, with masses, lengths, gravity, torque and
+    friction drawn for each task.
 
     | observation | unit | range |
     |---|---|---|
@@ -70,31 +72,44 @@ class Acrobot(TaskDistribution):
     | upper bound | 0 every episode, since no reward is positive; loose |
     | versions | v0 |
 
-    Energy is gained by torque along the lower link's motion, so a policy without memory, which can't know which way the motor turns, gains
-    it in half of the tasks and loses it in the others, unless `reversals` is off. With low=1, high=1, friction=0 and reversals=False every
-    task is Gymnasium's Acrobot-v1, whose dynamics (one Runge-Kutta step of order 4) these are.
+    Energy is gained by torque along the lower link's motion, so a policy without memory, which
+    can't know which way the motor turns, gains it in half of the tasks and loses it in the others,
+    unless `reversals` is off. With low=1, high=1, friction=0 and reversals=False every task is
+    Gymnasium's Acrobot-v1, whose dynamics (one Runge-Kutta step of order 4) these are.
 
     Args:
-        low, high: smallest and largest ratio of each parameter to its usual value; 0.7 to 1.4, since links that are heavy, long and weakly
-            driven all at once take longer than the horizon: an agent that knows the direction and always drives along the lower link's
+        low, high: smallest and largest ratio of each parameter to its usual value; 0.7 to 1.4,
+            since links that are heavy, long and weakly driven all at once take longer than the
+            horizon: an agent that knows the direction and always drives along the lower link's
             motion arrives in 90 % of the training tasks, and in 63 % with 0.5 to 2.
         friction: most friction, in units of 0.05 N m s.
         reversals: whether every other task's motor turns the other way.
-        horizon: most steps in an episode; 200 (40 s), as in Gymnasium's Acrobot-v0: the usual acrobot needs fewer than 100, and with
-            the 500 of v1 a meta-episode would at first be mostly failed swings.
+        horizon: most steps in an episode; 200 (40 s), as in Gymnasium's Acrobot-v0: the usual
+            acrobot needs fewer than 100, and with the 500 of v1 a meta-episode would at first be
+            mostly failed swings.
 
-    Source: Sutton 1996, "Generalization in reinforcement learning: successful examples using sparse coarse coding"; equations of motion as
+    Source: Sutton 1996, "Generalization in reinforcement learning: successful examples using sparse
+        coarse coding"; equations of motion as
     in Sutton and Barto 1998, "Reinforcement learning", section 11.3.
     """
 
     id = "Acrobot-v0"
     has_success = True
 
-    def __init__(self, low: float = 0.7, high: float = 1.4, friction: float = 1.0, reversals: bool = True, horizon: int = 200):
+    def __init__(
+        self,
+        low: float = 0.7,
+        high: float = 1.4,
+        friction: float = 1.0,
+        reversals: bool = True,
+        horizon: int = 200,
+    ):
         check_horizon(horizon)
-        self.physics, self.horizon = PhysicsRange(low, high, friction, reversals), horizon
+        self.physics = PhysicsRange(low, high, friction, reversals)
+        self.horizon = horizon
         check_reach(self.id, self.physics, MOST_RATIO)
-        self.finite, self.splits = not self.physics.varies, self.physics.splits
+        self.finite = not self.physics.varies
+        self.splits = self.physics.splits
         most = np.array([1, 1, 1, 1, *MOST_SPEEDS], np.float32)
         self.observation_space = gym.spaces.Box(-most, most, dtype=np.float32)
         self.action_space = gym.spaces.Discrete(3)
@@ -106,14 +121,31 @@ class Acrobot(TaskDistribution):
         check_draw(self, n, split, seed)
         drawn = self.physics.draw(n, 6, split, numpy_generator(seed, self.id, split))
         gravity, upper_mass, lower_mass, upper_length, lower_length, torque = drawn.scales
-        return AcrobotTasks(gravity, upper_mass, lower_mass, upper_length, lower_length, drawn.direction * torque, drawn.friction)
+        return AcrobotTasks(
+            gravity,
+            upper_mass,
+            lower_mass,
+            upper_length,
+            lower_length,
+            drawn.direction * torque,
+            drawn.friction,
+        )
 
     def reset(self, tasks: AcrobotTasks, rng: Generator) -> tuple[Tensor, Tensor]:
-        state = 0.2 * torch.rand((4, len(tasks)), generator=rng, device=rng.device, dtype=tasks.gravity.dtype) - 0.1
+        state = (
+            0.2
+            * torch.rand(
+                (4, len(tasks)), generator=rng, device=rng.device, dtype=tasks.gravity.dtype
+            )
+            - 0.1
+        )
         return state.T, _shown(state)
 
-    def step(self, tasks: AcrobotTasks, state: Tensor, action: Tensor, rng: Generator) -> Transition:
-        system, torque = _system(tasks), tasks.torque * (action - 1)
+    def step(
+        self, tasks: AcrobotTasks, state: Tensor, action: Tensor, rng: Generator
+    ) -> Transition:
+        system = _system(tasks)
+        torque = tasks.torque * (action - 1)
         start = state.T  # [4, n]
         k1 = _rates(system, start, torque)
         k2 = _rates(system, start + SECONDS / 2 * k1, torque)
@@ -124,7 +156,9 @@ class Acrobot(TaskDistribution):
         speeds = [following[2 + i].clamp(-most, most) for i, most in enumerate(MOST_SPEEDS)]
         following = torch.stack([*angles, *speeds])
         reached = -angles[0].cos() - (angles[0] + angles[1]).cos() > 1
-        return Transition(following.T, _shown(following), reached.to(start.dtype) - 1, reached, reached)
+        return Transition(
+            following.T, _shown(following), reached.to(start.dtype) - 1, reached, reached
+        )
 
     def render(self, tasks: AcrobotTasks, state: Tensor) -> Tensor:
         return draw_acrobot(state, tasks.upper_length, tasks.lower_length)
@@ -139,13 +173,15 @@ class _System(NamedTuple):
     inertia: Tensor  # of both links stretched at a right angle, about the pivot
     lower_inertia: Tensor  # of the lower link about the joint
     coupling: Tensor  # how much the cosine of the lower angle adds
-    upper_weight: Tensor  # greatest torque of gravity on the upper link with the lower one's mass at its end
+    # Greatest torque of gravity on the upper link with the lower one's mass at its end
+    upper_weight: Tensor
     lower_weight: Tensor  # ... on the lower link
     drag: Tensor
 
 
 def _system(tasks: AcrobotTasks) -> _System:
-    upper_centre, lower_centre = tasks.upper_length / 2, tasks.lower_length / 2
+    upper_centre = tasks.upper_length / 2
+    lower_centre = tasks.lower_length / 2
     lower_inertia = tasks.lower_mass * (lower_centre.square() + tasks.lower_length.square())
     upper_inertia = tasks.upper_mass * (upper_centre.square() + tasks.upper_length.square())
     gravity = GRAVITY * tasks.gravity
@@ -162,12 +198,19 @@ def _system(tasks: AcrobotTasks) -> _System:
 def _rates(system: _System, state: Tensor, torque: Tensor) -> Tensor:
     """Time derivatives [4, n] of angles and velocities [4, n]."""
     upper, lower, upper_speed, lower_speed = state
-    sine, cosine = system.coupling * lower.sin(), system.coupling * lower.cos()
+    sine = system.coupling * lower.sin()
+    cosine = system.coupling * lower.cos()
     d1, d2 = system.inertia + 2 * cosine, system.lower_inertia + cosine
     lower_load = system.lower_weight * (upper + lower).sin()
     upper_load = system.upper_weight * upper.sin() + lower_load + system.drag * upper_speed
     upper_load = upper_load - sine * lower_speed * (lower_speed + 2 * upper_speed)
-    net = torque - system.drag * lower_speed + d2 / d1 * upper_load - sine * upper_speed.square() - lower_load
+    net = (
+        torque
+        - system.drag * lower_speed
+        + d2 / d1 * upper_load
+        - sine * upper_speed.square()
+        - lower_load
+    )
     lower_rate = net / (system.lower_inertia - d2.square() / d1)
     upper_rate = -(d2 * lower_rate + upper_load) / d1
     return torch.stack([upper_speed, lower_speed, upper_rate, lower_rate])
@@ -176,4 +219,6 @@ def _rates(system: _System, state: Tensor, torque: Tensor) -> Tensor:
 def _shown(state: Tensor) -> Tensor:
     """Observations [n, 6] of states [4, n]."""
     upper, lower, upper_speed, lower_speed = state
-    return torch.stack([upper.cos(), upper.sin(), lower.cos(), lower.sin(), upper_speed, lower_speed], 1)
+    return torch.stack(
+        [upper.cos(), upper.sin(), lower.cos(), lower.sin(), upper_speed, lower_speed], 1
+    )

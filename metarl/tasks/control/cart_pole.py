@@ -16,10 +16,16 @@ from metarl.tasks.control.physics_range import PhysicsRange, check_horizon, chec
 
 __all__ = ["CartPole", "CartPoleTasks"]
 
-GRAVITY, CART_MASS, POLE_MASS, HALF_LENGTH, FORCE = 9.8, 1.0, 0.1, 0.5, 10.0  # m/s², kg, kg, m, N
+# m/s², kg, kg, m, N
+GRAVITY = 9.8
+CART_MASS = 1.0
+POLE_MASS = 0.1
+HALF_LENGTH = 0.5
+FORCE = 10.0
 FRICTION = 2.0  # N s/m, between cart and track, at friction 1
 SECONDS = 0.02  # a step
-MOST_POSITION, MOST_ANGLE = 2.4, math.radians(12)
+MOST_POSITION = 2.4
+MOST_ANGLE = math.radians(12)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +41,8 @@ class CartPoleTasks(Tasks):
 
 
 class CartPole(TaskDistribution):
-    """Balance a pole on a cart whose masses, length, gravity, push and friction differ from task to task.
+    """Balance a pole on a cart whose masses, length, gravity, push and friction differ from task to
+    task.
 
     | observation | unit | range |
     |---|---|---|
@@ -68,29 +75,41 @@ class CartPole(TaskDistribution):
     | upper bound | the horizon, every episode |
     | versions | v0 |
 
-    The direction of the push decides between balancing and toppling and can't be seen in one observation, so a policy without memory
-    topples the pole in half of the tasks, unless `reversals` is off. With low=1, high=1, friction=0 and reversals=False every task is
-    Gymnasium's CartPole-v1, whose dynamics (explicit Euler steps) these are.
+    The direction of the push decides between balancing and toppling and can't be seen in one
+    observation, so a policy without memory topples the pole in half of the tasks, unless
+    `reversals` is off. With low=1, high=1, friction=0 and reversals=False every task is Gymnasium's
+    CartPole-v1, whose dynamics (explicit Euler steps) these are.
 
     Args:
-        low, high: smallest and largest ratio of each parameter to its usual value; a third to three times.
+        low, high: smallest and largest ratio of each parameter to its usual value; a third to three
+            times.
         friction: most friction, in units of 2 N s/m.
         reversals: whether every other task pushes the other way.
-        horizon: most steps in an episode; 200 (4 s), as in Gymnasium's CartPole-v0: enough to tell balancing from toppling, and a
-            meta-episode costs less than half of what v1's 500 would.
+        horizon: most steps in an episode; 200 (4 s), as in Gymnasium's CartPole-v0: enough to tell
+            balancing from toppling, and a meta-episode costs less than half of what v1's 500 would.
 
-    Source: Barto, Sutton and Anderson 1983 (IEEE Transactions on Systems, Man, and Cybernetics 13); Florian 2005, "Correct equations for
+    Source: Barto, Sutton and Anderson 1983 (IEEE Transactions on Systems, Man, and Cybernetics 13);
+        Florian 2005, "Correct equations for
     the dynamics of the cart-pole system".
     """
 
     id = "CartPole-v0"
     has_success = False
 
-    def __init__(self, low: float = 1 / 3, high: float = 3.0, friction: float = 1.0, reversals: bool = True, horizon: int = 200):
+    def __init__(
+        self,
+        low: float = 1 / 3,
+        high: float = 3.0,
+        friction: float = 1.0,
+        reversals: bool = True,
+        horizon: int = 200,
+    ):
         check_horizon(horizon)
-        self.physics, self.horizon = PhysicsRange(low, high, friction, reversals), horizon
+        self.physics = PhysicsRange(low, high, friction, reversals)
+        self.horizon = horizon
         check_reach(self.id, self.physics)
-        self.finite, self.splits = not self.physics.varies, self.physics.splits
+        self.finite = not self.physics.varies
+        self.splits = self.physics.splits
         most = np.array([2 * MOST_POSITION, np.inf, 2 * MOST_ANGLE, np.inf], np.float32)
         self.observation_space = gym.spaces.Box(-most, most, dtype=np.float32)
         self.action_space = gym.spaces.Discrete(2)
@@ -102,29 +121,57 @@ class CartPole(TaskDistribution):
         check_draw(self, n, split, seed)
         drawn = self.physics.draw(n, 5, split, numpy_generator(seed, self.id, split))
         gravity, cart_mass, pole_mass, length, force = drawn.scales
-        return CartPoleTasks(gravity, cart_mass, pole_mass, length, drawn.direction * force, drawn.friction)
+        return CartPoleTasks(
+            gravity, cart_mass, pole_mass, length, drawn.direction * force, drawn.friction
+        )
 
     def reset(self, tasks: CartPoleTasks, rng: Generator) -> tuple[Tensor, Tensor]:
-        state = 0.1 * torch.rand((len(tasks), 4), generator=rng, device=rng.device, dtype=tasks.gravity.dtype) - 0.05
+        state = (
+            0.1
+            * torch.rand(
+                (len(tasks), 4), generator=rng, device=rng.device, dtype=tasks.gravity.dtype
+            )
+            - 0.05
+        )
         return state, state
 
-    def step(self, tasks: CartPoleTasks, state: Tensor, action: Tensor, rng: Generator) -> Transition:
+    def step(
+        self, tasks: CartPoleTasks, state: Tensor, action: Tensor, rng: Generator
+    ) -> Transition:
         position, velocity, angle, spin = state.unbind(1)  # [n] each
-        cart_mass, pole_mass, half_length = CART_MASS * tasks.cart_mass, POLE_MASS * tasks.pole_mass, HALF_LENGTH * tasks.length
-        mass, moment = cart_mass + pole_mass, pole_mass * half_length
-        sine, cosine = angle.sin(), angle.cos()
+        cart_mass = CART_MASS * tasks.cart_mass
+        pole_mass = POLE_MASS * tasks.pole_mass
+        half_length = HALF_LENGTH * tasks.length
+        mass = cart_mass + pole_mass
+        moment = pole_mass * half_length
+        sine = angle.sin()
+        cosine = angle.cos()
         push = FORCE * tasks.force * (2 * action - 1) - FRICTION * tasks.friction * velocity
-        without_pole = (push + moment * spin.square() * sine) / mass  # the cart's acceleration if the pole didn't turn
-        turn = (GRAVITY * tasks.gravity * sine - cosine * without_pole) / (half_length * (4 / 3 - pole_mass * cosine.square() / mass))
-        acceleration = without_pole - moment * turn * cosine / mass
-        position, velocity = position + SECONDS * velocity, velocity + SECONDS * acceleration
-        angle, spin = angle + SECONDS * spin, spin + SECONDS * turn
-        terminated = (position.abs() > MOST_POSITION) | (angle.abs() > MOST_ANGLE)
-        # A light, short pole may swing past the observation's bounds in the step that ends the episode.
-        shown = torch.stack(
-            [position.clamp(-2 * MOST_POSITION, 2 * MOST_POSITION), velocity, angle.clamp(-2 * MOST_ANGLE, 2 * MOST_ANGLE), spin], 1
+        # The cart's acceleration if the pole didn't turn
+        without_pole = (push + moment * spin.square() * sine) / mass
+        turn = (GRAVITY * tasks.gravity * sine - cosine * without_pole) / (
+            half_length * (4 / 3 - pole_mass * cosine.square() / mass)
         )
-        return Transition(shown, shown, torch.ones_like(position), terminated, torch.zeros_like(terminated))
+        acceleration = without_pole - moment * turn * cosine / mass
+        position = position + SECONDS * velocity
+        velocity = velocity + SECONDS * acceleration
+        angle = angle + SECONDS * spin
+        spin = spin + SECONDS * turn
+        terminated = (position.abs() > MOST_POSITION) | (angle.abs() > MOST_ANGLE)
+        # A light, short pole may swing past the observation's bounds in the step that ends the
+        # episode.
+        shown = torch.stack(
+            [
+                position.clamp(-2 * MOST_POSITION, 2 * MOST_POSITION),
+                velocity,
+                angle.clamp(-2 * MOST_ANGLE, 2 * MOST_ANGLE),
+                spin,
+            ],
+            1,
+        )
+        return Transition(
+            shown, shown, torch.ones_like(position), terminated, torch.zeros_like(terminated)
+        )
 
     def render(self, tasks: CartPoleTasks, state: Tensor) -> Tensor:
         return draw_cart_pole(state, HALF_LENGTH * tasks.length)

@@ -8,14 +8,17 @@ from metarl.tasks.canvas import BLACK, BLUE, GREEN, GREY, PALE, VERMILLION, Canv
 
 __all__ = ["draw_acrobot", "draw_cart_pole", "draw_mountain_car", "draw_pendulum"]
 
-HEIGHT, WIDTH = 120, 160  # pixels
+# pixels
+HEIGHT = 120
+WIDTH = 160
 
 
 def draw_cart_pole(state: Tensor, half_length: Tensor) -> Tensor:
     """Carts and poles: [n, H, W, 3] uint8.
 
     Args:
-        state: [n, 4] as (x, velocity, angle from upright, angular velocity), in metres and radians, clockwise positive.
+        state: [n, 4] as (x, velocity, angle from upright, angular velocity), in metres and radians,
+            clockwise positive.
         half_length: [n] of the poles, in metres.
     """
     pictures = []
@@ -26,7 +29,11 @@ def draw_cart_pole(state: Tensor, half_length: Tensor) -> Tensor:
         for limit in (-2.4, 2.4):
             canvas.line([(limit, -0.15), (limit, 0.15)], 0.06, VERMILLION)
         canvas.polygon(box(x, 0.0, 0.5, 0.3), BLACK)
-        canvas.line([(x, 0.1), (x + 2 * length * np.sin(angle), 0.1 + 2 * length * np.cos(angle))], max(0.14, 4.0 / scale), BLUE)
+        canvas.line(
+            [(x, 0.1), (x + 2 * length * np.sin(angle), 0.1 + 2 * length * np.cos(angle))],
+            max(0.14, 4.0 / scale),
+            BLUE,
+        )
         canvas.disc((x, 0.1), 0.06, PALE)
         pictures.append(canvas.picture())
     return torch.from_numpy(np.stack(pictures))
@@ -36,7 +43,8 @@ def draw_pendulum(state: Tensor, length: Tensor) -> Tensor:
     """Pendulums: [n, H, W, 3] uint8.
 
     Args:
-        state: [n, 2] as (angle from upright, angular velocity), in radians, counter-clockwise positive.
+        state: [n, 2] as (angle from upright, angular velocity), in radians, counter-clockwise
+            positive.
         length: [n] in metres.
     """
     pictures = []
@@ -53,11 +61,14 @@ def draw_acrobot(state: Tensor, upper_length: Tensor, lower_length: Tensor) -> T
     """Acrobots and the height they must reach: [n, H, W, 3] uint8.
 
     Args:
-        state: [n, 4] as (angle of the first link from hanging down, angle of the second from the first, their velocities), in radians.
+        state: [n, 4] as (angle of the first link from hanging down, angle of the second from the
+            first, their velocities), in radians.
         upper_length, lower_length: [n] in metres.
     """
     pictures = []
-    for (angle, bend, _, _), one, two in zip(numbers(state), upper_length.tolist(), lower_length.tolist(), strict=True):
+    for (angle, bend, _, _), one, two in zip(
+        numbers(state), upper_length.tolist(), lower_length.tolist(), strict=True
+    ):
         canvas = Canvas(HEIGHT, WIDTH, 56.0 / max(2.1, one + two))
         elbow = (one * np.sin(angle), -one * np.cos(angle))
         hand = (elbow[0] + two * np.sin(angle + bend), elbow[1] - two * np.cos(angle + bend))
@@ -101,15 +112,17 @@ def mountain(position: float) -> float:
 
 
 def box(x: float, y: float, width: float, height: float) -> list[Point]:
-    """The corners of an upright rectangle around (x, y)."""
-    return [(x + i * width / 2, y + j * height / 2) for i, j in ((-1, -1), (-1, 1), (1, 1), (1, -1))]
+    """Return the corners of an upright rectangle around (x, y)."""
+    return [
+        (x + i * width / 2, y + j * height / 2) for i, j in ((-1, -1), (-1, 1), (1, 1), (1, -1))
+    ]
 
 
 def pair(place: np.ndarray) -> Point:
-    """A point from an array of two."""
+    """Return a point from an array of two."""
     return float(place[0]), float(place[1])
 
 
 def numbers(state: Tensor) -> list[list[float]]:
-    """The rows of `state` [n, k]."""
+    """Return the rows of `state` [n, k]."""
     return [list(row) for row in state.cpu().tolist()]

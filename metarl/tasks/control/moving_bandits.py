@@ -1,4 +1,7 @@
-"""Moving bandits: two places are shown, one of them pays, and only the reward tells which (Frans et al. 2017)."""
+"""Moving bandits.
+
+Two places are shown, one of them pays, and only the reward tells which (Frans et al. 2017).
+"""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +14,13 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.core.seeding import numpy_generator
-from metarl.core.task_distribution import TaskDistribution, Tasks, Transition, check_draw, check_split
+from metarl.core.task_distribution import (
+    TaskDistribution,
+    Tasks,
+    Transition,
+    check_draw,
+    check_split,
+)
 from metarl.tasks.canvas import BLACK, GREEN, GREY, PALE, Canvas, time_colour
 from metarl.tasks.control.physics_range import check_horizon
 
@@ -41,7 +50,8 @@ class Plane(NamedTuple):
 
 
 class MovingBandits(TaskDistribution):
-    """A point that sees two goals, which lie elsewhere in every episode; the task is which one pays, and isn't shown.
+    """A point that sees two goals, which lie elsewhere in every episode; the task is which one
+    pays, and isn't shown.
 
     | part | value |
     |---|---|
@@ -57,11 +67,13 @@ class MovingBandits(TaskDistribution):
     | upper bound | task known: 43.8 of 50, the mean over goals of the shortest way; exact, by integration |
     | versions | v0 |
 
-    Returns of 50 to compare with. Without looking at rewards: always to the same goal 23.1, to the nearer one 24.0, to one of the two that
-    is drawn every 10 steps 17.5, to within 50 of the middle between them 6.4, random actions 2.4. With a look at them: to the nearer goal,
-    and on to the other where the first doesn't pay, 41.1 already in a task's first episode.
+    Returns of 50 to compare with. Without looking at rewards: always to the same goal 23.1, to the
+    nearer one 24.0, to one of the two that is drawn every 10 steps 17.5, to within 50 of the middle
+    between them 6.4, random actions 2.4. With a look at them: to the nearer goal, and on to the
+    other where the first doesn't pay, 41.1 already in a task's first episode.
 
-    Source: Frans et al. 2017 (MLSH, arXiv 1710.09767), section 6.1. Sizes, and that goals move from episode to episode, are those of the
+    Source: Frans et al. 2017 (MLSH, arXiv 1710.09767), section 6.1. Sizes, and that goals move from
+        episode to episode, are those of the
     code that its authors released.
 
     Args:
@@ -77,8 +89,11 @@ class MovingBandits(TaskDistribution):
         check_horizon(horizon)
         self.horizon = horizon
         farthest = STRIDE * horizon
-        low, high = [SIDE / 2 - farthest] * 2 + [0.0] * 4, [SIDE / 2 + farthest] * 2 + [SIDE] * 4
-        self.observation_space = gym.spaces.Box(np.float32(np.divide(low, SIDE)), np.float32(np.divide(high, SIDE)), dtype=np.float32)
+        low = [SIDE / 2 - farthest] * 2 + [0.0] * 4
+        high = [SIDE / 2 + farthest] * 2 + [SIDE] * 4
+        self.observation_space = gym.spaces.Box(
+            np.float32(np.divide(low, SIDE)), np.float32(np.divide(high, SIDE)), dtype=np.float32
+        )
         self.action_space = gym.spaces.Discrete(len(MOVES))
 
     def config(self) -> dict[str, Any]:
@@ -86,7 +101,9 @@ class MovingBandits(TaskDistribution):
 
     def sample(self, n: int, split: str, seed: int) -> MovingBanditsTasks:
         check_draw(self, n, split, seed)
-        return MovingBanditsTasks(torch.from_numpy(numpy_generator(seed, self.id, split).integers(2, size=n)))
+        return MovingBanditsTasks(
+            torch.from_numpy(numpy_generator(seed, self.id, split).integers(2, size=n))
+        )
 
     def task_count(self, split: str) -> int:
         return 2
@@ -100,23 +117,38 @@ class MovingBandits(TaskDistribution):
         state = Plane(torch.full_like(goals[:, 0], SIDE / 2), goals)
         return state, _shown(state)
 
-    def step(self, tasks: MovingBanditsTasks, state: Plane, action: Tensor, rng: Generator) -> Transition:
+    def step(
+        self, tasks: MovingBanditsTasks, state: Plane, action: Tensor, rng: Generator
+    ) -> Transition:
         state = Plane(state.place + STRIDE * moves_on(state.place.device)[action], state.goals)
         goal = torch.where(tasks.correct[:, None] == 0, state.goals[:, 0], state.goals[:, 1])
         paid = (goal - state.place).square().sum(1) < REACH**2
-        return Transition(state, _shown(state), paid.to(torch.float32), torch.zeros_like(paid), paid)
+        return Transition(
+            state, _shown(state), paid.to(torch.float32), torch.zeros_like(paid), paid
+        )
 
     def upper_bound(self, tasks: MovingBanditsTasks, episodes: int) -> Tensor:
-        """Step t can be paid where the goal is within reach after t moves; the mean over goals of how many steps can."""
+        """Step t can be paid where the goal is within reach after t moves.
+
+        The mean over goals of how many steps can.
+        """
         value = sum(share_within_reach(t) for t in range(1, self.horizon + 1))
-        return torch.full((len(tasks),), episodes * value, dtype=torch.float64, device=tasks.correct.device)
+        return torch.full(
+            (len(tasks),), episodes * value, dtype=torch.float64, device=tasks.correct.device
+        )
 
     def render(self, tasks: MovingBanditsTasks, state: Plane) -> Tensor:
-        return torch.stack([self.render_path(tasks[i], Plane(*(part[i : i + 1] for part in state)), 0) for i in range(len(tasks))])
+        return torch.stack(
+            [
+                self.render_path(tasks[i], Plane(*(part[i : i + 1] for part in state)), 0)
+                for i in range(len(tasks))
+            ]
+        )
 
     def render_path(self, tasks: MovingBanditsTasks, states: Plane, moment: int) -> Tensor:
         canvas = Canvas(PIXELS, PIXELS, PIXELS / (SIDE + 2 * MARGIN), (SIDE / 2, SIDE / 2))
-        correct, goals = int(tasks.correct[0]), states.goals[moment].tolist()
+        correct = int(tasks.correct[0])
+        goals = states.goals[moment].tolist()
         for i in sorted(range(2), key=lambda i: i == correct):  # the correct one on top
             canvas.disc((goals[i][0], goals[i][1]), REACH, ARRIVED if i == correct else PALE)
         canvas.line([(0, 0), (SIDE, 0), (SIDE, SIDE), (0, SIDE), (0, 0)], 3, GREY)
@@ -130,10 +162,11 @@ class MovingBandits(TaskDistribution):
 
 
 def move_towards(observation: Tensor, goal: Tensor) -> Tensor:
-    """The action [n] whose move ends nearest to a goal.
+    """Return the action [n] whose move ends nearest to a goal.
 
-    Nothing reaches a goal in fewer steps: moves along one axis don't change what is left along the other, and each of them saves less of
-    the squared distance than the one before, so the best so many moves are the best ones, one by one.
+    Nothing reaches a goal in fewer steps: moves along one axis don't change what is left along the
+    other, and each of them saves less of the squared distance than the one before, so the best so
+    many moves are the best ones, one by one.
 
     Args:
         observation: [n, 6] of MovingBandits.
@@ -156,12 +189,15 @@ def moves_on(device: torch.device) -> Tensor:
 
 @cache
 def share_within_reach(moves: int) -> float:
-    """The share of goals that at most so many moves come within reach of: the area of overlapping discs, cut by the square.
+    """Return the share of goals that at most so many moves come within reach of: the area of
+    overlapping discs, cut by the square.
 
-    In a quarter of the square, the discs around the points i strides to the right and at most `moves` - i up cover the column at x
-    from 0 up to the highest reach of any i, without a gap; columns are summed by the midpoint rule.
+    In a quarter of the square, the discs around the points i strides to the right and at most
+    `moves` - i up cover the column at x from 0 up to the highest reach of any i, without a gap;
+    columns are summed by the midpoint rule.
     """
-    half, columns = SIDE / 2, 20_000
+    half = SIDE / 2
+    columns = 20_000
     x = (torch.arange(columns, dtype=torch.float64) + 0.5) * (half / columns)
     i = torch.arange(min(moves, round(half / STRIDE)) + 1, dtype=torch.float64)[:, None]
     squares = REACH**2 - (x - STRIDE * i).square()  # [strides to the right, columns]

@@ -1,4 +1,7 @@
-"""How the classic-control families draw a task's physics: what is inside the range, and what lies outside of it."""
+"""How the classic-control families draw a task's physics.
+
+What is inside the range, and what lies outside of it.
+"""
 
 import math
 from dataclasses import asdict, dataclass
@@ -25,12 +28,15 @@ class PhysicsDraw(NamedTuple):
 
 @dataclass(frozen=True)
 class PhysicsRange:
-    """Which physics tasks have: ratios to the usual values, friction, and the actuator's direction, all independent.
+    """Which physics tasks have: ratios to the usual values, friction, and the actuator's direction,
+    all independent.
 
-    Splits `train` and `test` draw ratios log-uniformly from [low, high] and friction uniformly from [0, friction]. Split `extrapolate`
-    draws every ratio outside: below low or above high with equal chances, log-uniformly, as far as a quarter of the range's width (on the
-    log scale) reaches on either side; and friction uniformly from above `friction` to twice that. So all parameters are extreme at once,
-    as in the extreme setting of Packer et al. 2018 (arXiv 1810.12282). Directions are drawn alike in all splits.
+    Splits `train` and `test` draw ratios log-uniformly from [low, high] and friction uniformly from
+    [0, friction]. Split `extrapolate` draws every ratio outside: below low or above high with equal
+    chances, log-uniformly, as far as a quarter of the range's width (on the log scale) reaches on
+    either side; and friction uniformly from above `friction` to twice that. So all parameters are
+    extreme at once, as in the extreme setting of Packer et al. 2018 (arXiv 1810.12282). Directions
+    are drawn alike in all splits.
 
     Attributes:
         low, high: smallest and largest ratio of a parameter to its usual value.
@@ -45,17 +51,29 @@ class PhysicsRange:
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(value) for value in (self.low, self.high, self.friction)):
-            raise ValueError(f"low, high and friction must be finite numbers, not {self.low}, {self.high} and {self.friction}.")
+            raise ValueError(
+                f"low, high and friction must be finite numbers, not {self.low}, {self.high} and"
+                f" {self.friction}."
+            )
         if self.low <= 0 or self.high <= 0:
-            raise ValueError(f"low and high are ratios to the usual physics and must be positive, not {self.low} and {self.high}.")
+            raise ValueError(
+                f"low and high are ratios to the usual physics and must be positive, not {self.low}"
+                f" and {self.high}."
+            )
         if self.low > self.high:
-            raise ValueError(f"The range from low={self.low} to high={self.high} is upside down; give the smaller ratio as low.")
+            raise ValueError(
+                f"The range from low={self.low} to high={self.high} is upside down; give the"
+                " smaller ratio as low."
+            )
         if self.friction < 0:
             raise ValueError(f"friction can't be negative, not {self.friction}; 0 is none.")
 
     @property
     def varies(self) -> bool:
-        """Whether tasks are unlimited in number; otherwise there are one or two, and nothing lies outside."""
+        """Whether tasks are unlimited in number.
+
+        Otherwise there are one or two, and nothing lies outside.
+        """
         return self.low < self.high or self.friction > 0
 
     @property
@@ -64,12 +82,15 @@ class PhysicsRange:
         return SPLITS if self.varies else SPLITS[:2]
 
     def config(self) -> dict[str, Any]:
-        """The fields, as a family's arguments."""
+        """Return the fields, as a family's arguments."""
         return asdict(self)
 
     def draw(self, n: int, parameters: int, split: str, rng: np.random.Generator) -> PhysicsDraw:
-        """Draw the physics of n tasks with that many scaled parameters, by a generator that belongs to the split."""
-        share = 1 - rng.random((parameters, n))  # in (0, 1], so that the bounds themselves are inside only
+        """Draw the physics of n tasks with that many scaled parameters, by a generator that belongs
+        to the split.
+        """
+        # In (0, 1], so that the bounds themselves are inside only
+        share = 1 - rng.random((parameters, n))
         if split == "extrapolate":
             above = rng.random((parameters, n)) < 0.5
             margin = (self.high / self.low) ** (share / 4)
@@ -80,26 +101,39 @@ class PhysicsRange:
             friction = self.friction * rng.random(n)
         backwards = (rng.random(n) < 0.5) & self.reversals
         return PhysicsDraw(
-            tuple(torch.from_numpy(row) for row in scales), torch.from_numpy(np.where(backwards, -1.0, 1.0)), torch.from_numpy(friction)
+            tuple(torch.from_numpy(row) for row in scales),
+            torch.from_numpy(np.where(backwards, -1.0, 1.0)),
+            torch.from_numpy(friction),
         )
 
 
 def check_reach(id: str, physics: PhysicsRange, most: float = MOST_RATIO) -> None:
-    """Raise ValueError where tasks, those outside the range included, would be too far from the usual physics to be simulated.
+    """Raise ValueError where tasks, those outside the range included, would be too far from the
+    usual physics to be simulated.
 
     Args:
         id: of the family. physics: its range.
-        most: largest ratio to the usual physics, either way, at which the family's steps stay finite; twice that, of friction.
+        most: largest ratio to the usual physics, either way, at which the family's steps stay
+            finite; twice that, of friction.
     """
-    margin = (physics.high / physics.low) ** 0.25 if physics.low < physics.high and physics.high / physics.low < math.inf else 1.0
-    least, greatest = physics.low / margin, physics.high * margin
+    margin = (
+        (physics.high / physics.low) ** 0.25
+        if physics.low < physics.high and physics.high / physics.low < math.inf
+        else 1.0
+    )
+    least = physics.low / margin
+    greatest = physics.high * margin
     if least < 1 / most or greatest > most:
         raise ValueError(
-            f"{id}: from low={physics.low:g} to high={physics.high:g}, ratios reach {least:.3g} to {greatest:.3g} (extrapolate included), "
-            f"where steps of this length can't be simulated any more; keep them between {1 / most:.3g} and {most:g}."
+            f"{id}: from low={physics.low:g} to high={physics.high:g}, ratios reach {least:.3g} to"
+            f" {greatest:.3g} (extrapolate included), where steps of this length can't be simulated"
+            f" any more; keep them between {1 / most:.3g} and {most:g}."
         )
     if physics.friction > most:
-        raise ValueError(f"{id}: friction={physics.friction:g} can't be simulated; give at most {most:g} times the usual one.")
+        raise ValueError(
+            f"{id}: friction={physics.friction:g} can't be simulated; give at most {most:g} times"
+            " the usual one."
+        )
 
 
 def check_horizon(horizon: int) -> None:

@@ -30,7 +30,8 @@ class PointNavigationTasks(Tasks):
 
 
 class PointNavigation(TaskDistribution):
-    """A point in the plane that is paid for being near a goal, which it has to find by the reward alone.
+    """A point in the plane that is paid for being near a goal, which it has to find by the reward
+    alone.
 
     | part | value |
     |---|---|
@@ -45,7 +46,8 @@ class PointNavigation(TaskDistribution):
     | upper bound | goal known: at full speed along both axes until it is reached, about -0.7 an episode |
     | versions | v0 |
 
-    Finn et al. 2017 (arXiv 1703.03400, section 5.3) write of the squared distance; the returns of their figure are those of the distance.
+    Finn et al. 2017 (arXiv 1703.03400, section 5.3) write of the squared distance; the returns of
+    their figure are those of the distance.
 
     Args:
         squared: whether the reward is the distance's square. horizon: most steps in an episode.
@@ -57,7 +59,8 @@ class PointNavigation(TaskDistribution):
 
     def __init__(self, squared: bool = False, horizon: int = 100):
         check_horizon(horizon)
-        self.squared, self.horizon = squared, horizon
+        self.squared = squared
+        self.horizon = horizon
         farthest = MOST_MOVE * horizon
         self.observation_space = gym.spaces.Box(-farthest, farthest, (2,), np.float32)
         self.action_space = gym.spaces.Box(-MOST_MOVE, MOST_MOVE, (2,), np.float32)
@@ -67,23 +70,39 @@ class PointNavigation(TaskDistribution):
 
     def sample(self, n: int, split: str, seed: int) -> PointNavigationTasks:
         check_draw(self, n, split, seed)
-        return PointNavigationTasks(torch.from_numpy(numpy_generator(seed, self.id, split).uniform(-EDGE, EDGE, (n, 2))))
+        return PointNavigationTasks(
+            torch.from_numpy(numpy_generator(seed, self.id, split).uniform(-EDGE, EDGE, (n, 2)))
+        )
 
     def reset(self, tasks: PointNavigationTasks, rng: Generator) -> tuple[Tensor, Tensor]:
         start = torch.zeros_like(tasks.goal)
         return start, start.to(torch.float32)
 
-    def step(self, tasks: PointNavigationTasks, state: Tensor, action: Tensor, rng: Generator) -> Transition:
+    def step(
+        self, tasks: PointNavigationTasks, state: Tensor, action: Tensor, rng: Generator
+    ) -> Transition:
         farthest = MOST_MOVE * self.horizon
-        place = (state + action.to(state.dtype).clamp(-MOST_MOVE, MOST_MOVE)).clamp(-farthest, farthest)  # rounding adds up
+        # Rounding adds up
+        place = (state + action.to(state.dtype).clamp(-MOST_MOVE, MOST_MOVE)).clamp(
+            -farthest, farthest
+        )
         away = tasks.goal - place
         arrived = (away.abs() < REACHED).all(1)
         squares = away.square().sum(1)
-        return Transition(place, place.to(torch.float32), -(squares if self.squared else squares.sqrt()), arrived, arrived)
+        return Transition(
+            place,
+            place.to(torch.float32),
+            -(squares if self.squared else squares.sqrt()),
+            arrived,
+            arrived,
+        )
 
     def upper_bound(self, tasks: PointNavigationTasks, episodes: int) -> Tensor:
-        """Each axis on its own is never farther off than at full speed towards the goal, and no episode ends sooner."""
-        left, total = tasks.goal.abs(), torch.zeros_like(tasks.goal[:, 0])
+        """Return each axis on its own is never farther off than at full speed towards the goal, and
+        no episode ends sooner.
+        """
+        left = tasks.goal.abs()
+        total = torch.zeros_like(tasks.goal[:, 0])
         playing = torch.ones_like(total, dtype=torch.bool)
         for _ in range(min(self.horizon, round(EDGE / MOST_MOVE) + 1)):
             left = (left - MOST_MOVE).clamp_min(0)

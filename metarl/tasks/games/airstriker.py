@@ -11,7 +11,8 @@ from metarl.tasks.games.retro_library import check_roms
 __all__ = ["Airstriker", "airstriker_levels"]
 
 GAME = "Airstriker-Genesis-v0"
-STATES = Path(__file__).parent / "airstriker_states"  # made by benchmarks/sonic/airstriker_states.py
+# Made by benchmarks/sonic/airstriker_states.py
+STATES = Path(__file__).parent / "airstriker_states"
 SPLITS = {
     "train": (
         *("level1-start", "level1-middle", "level2-start", "level2-middle"),
@@ -27,7 +28,8 @@ def airstriker_levels() -> list[tuple[str, RetroLevel]]:
 
 
 class Airstriker(GymnasiumDistribution):
-    """A ship at the screen's lower edge shoots at others that come in waves: each task starts at another moment of the game.
+    """A ship at the screen's lower edge shoots at others that come in waves: each task starts at
+    another moment of the game.
 
     | part | value |
     |---|---|
@@ -42,14 +44,17 @@ class Airstriker(GymnasiumDistribution):
     | bound | none |
     | versions | v0 |
 
-    A real emulator, for whoever has no other ROM. After level 3 the game goes back to its title, where nothing is to be won.
+    A real emulator, for whoever has no other ROM. After level 3 the game goes back to its title,
+    where nothing is to be won.
 
     Args:
-        frame_skip, stickiness: frames a step, and the probability that an action sets in one frame late.
+        frame_skip, stickiness: frames a step, and the probability that an action sets in one frame
+            late.
         size, grey, stack: pixels a side, grey or colour, and pictures an observation.
         reward_scale: factor of rewards, for training.
         horizon: most steps in an episode; 1,000 are 67 seconds.
-        patience: seconds that a worker has for one step or reset of its rows before it is ended and named; None waits for ever.
+        patience: seconds that a worker has for one step or reset of its rows before it is ended and
+            named; None waits for ever.
 
     Raises:
         ValueError: stable-retro isn't installed, or an argument is out of bounds.
@@ -79,9 +84,23 @@ class Airstriker(GymnasiumDistribution):
             "stack": stack,
             "reward_scale": reward_scale,
         }
-        make = MakeRetro("scenario", 6, frame_skip, stickiness, size, grey, stack, reward_scale=reward_scale, states=STATES)
-        splits = {split: [level for own, level in airstriker_levels() if own == split] for split in SPLITS}
-        super().__init__(self.id, make, splits, horizon, workers=1, one_per_process=True, patience=patience)
+        make = MakeRetro(
+            "scenario",
+            6,
+            frame_skip,
+            stickiness,
+            size,
+            grey,
+            stack,
+            reward_scale=reward_scale,
+            states=STATES,
+        )
+        splits = {
+            split: [level for own, level in airstriker_levels() if own == split] for split in SPLITS
+        }
+        super().__init__(
+            self.id, make, splits, horizon, workers=1, one_per_process=True, patience=patience
+        )
         CONSOLE.eject()  # all rows play in worker processes; this one's emulator is free for others
 
     def config(self) -> dict[str, Any]:

@@ -8,10 +8,12 @@ __all__ = ["AllowBacktracking"]
 
 
 class AllowBacktracking(gym.Wrapper):
-    """Pays only what takes an episode's return above the highest that it has reached; what takes it down costs nothing.
+    """Pays only what takes an episode's return above the highest that it has reached; what takes it
+    down costs nothing.
 
-    So a level is worth no more for walking back and forth, and a player that must go back isn't punished. An episode's rewards then add
-    up to the highest return that it reached, which is no less than its return: scores measured with this aren't the game's own.
+    So a level is worth no more for walking back and forth, and a player that must go back isn't
+    punished. An episode's rewards then add up to the highest return that it reached, which is no
+    less than its return: scores measured with this aren't the game's own.
 
     Args:
         env: pays for progress, negatively for going back.
@@ -21,7 +23,9 @@ class AllowBacktracking(gym.Wrapper):
         super().__init__(env)
         self._return = self._highest = 0.0
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         """Start an episode, with nothing reached."""
         self._return = self._highest = 0.0
         return self.env.reset(seed=seed, options=options)

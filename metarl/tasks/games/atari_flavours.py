@@ -1,4 +1,7 @@
-"""Atari games in many flavours: other modes and difficulties of one game as tasks (Farebrother et al. 2018, arXiv 1810.00123)."""
+"""Atari games in many flavours.
+
+Other modes and difficulties of one game as tasks (Farebrother et al. 2018, arXiv 1810.00123).
+"""
 
 import re
 from collections.abc import Iterable
@@ -18,16 +21,21 @@ def _every(modes: Iterable[int]) -> Switches:
     return tuple(product(modes, (0, 1)))
 
 
-FLAVOURS: dict[str, dict[str, Switches]] = {  # what test flavours combine is seen in training, each part apart
+# What test flavours combine is seen in training, each part apart
+FLAVOURS: dict[str, dict[str, Switches]] = {
     "breakout": {"train": _every((0, 4, 8, 32, 40, 44)), "test": _every((12, 36))},
     "freeway": {"train": _every((0, 1, 3, 4, 5, 6)), "test": _every((2, 7))},
     "pong": {"train": ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 3)), "test": ((0, 3), (1, 2))},
-    "space_invaders": {"train": _every((0, 1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 15)), "test": _every((3, 6, 9, 12))},
+    "space_invaders": {
+        "train": _every((0, 1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 15)),
+        "test": _every((3, 6, 9, 12)),
+    },
 }
 
 
 class AtariFlavours(GymnasiumDistribution):
-    """A game of the Atari 2600 whose switches make it another: each task is a mode and a difficulty, which the agent isn't told.
+    """A game of the Atari 2600 whose switches make it another: each task is a mode and a
+    difficulty, which the agent isn't told.
 
     | part | value |
     |---|---|
@@ -54,20 +62,26 @@ class AtariFlavours(GymnasiumDistribution):
     | pong | 1: balls are served steeper | 1: the opponent's paddle is small, 2: the player's, 3: both |
     | space_invaders | sums of 1 shields move, 2 bombs zigzag, 4 bombs are fast, 8 invaders can't be seen | 1: the cannon is wide |
 
-    Breakout's modes 16 to 28 are left out: there the score counts seconds, so that it would pay to play badly.
+    Breakout's modes 16 to 28 are left out: there the score counts seconds, so that it would pay to
+    play badly.
 
     Args:
-        game: one of `FLAVOURS`, or any game of ale-py for one player if `train` or `test` say which flavours.
-        train, test: flavours in place of the named ones, as MODE/DIFFICULTY with commas between, such as "0/0,1/0".
-        frame_skip: frames a step. stickiness: probability that a frame goes on with the action of the frame before.
+        game: one of `FLAVOURS`, or any game of ale-py for one player if `train` or `test` say which
+            flavours.
+        train, test: flavours in place of the named ones, as MODE/DIFFICULTY with commas between,
+            such as "0/0,1/0".
+        frame_skip: frames a step. stickiness: probability that a frame goes on with the action of
+            the frame before.
         one_life: end an episode with the first life lost; the next one begins a new game.
         horizon: most steps in an episode; 4,500 are five minutes with a frame_skip of 4.
         reward_scale: factor of rewards, for training.
         workers: worker processes that share the rows; results don't depend on it.
-        patience: seconds that a worker has for one step or reset of its rows before it is ended and named; None waits for ever.
+        patience: seconds that a worker has for one step or reset of its rows before it is ended and
+            named; None waits for ever.
 
     Raises:
-        ValueError: ale-py isn't installed, has no such game or flavour, or an argument is out of bounds.
+        ValueError: ale-py isn't installed, has no such game or flavour, or an argument is out of
+            bounds.
     """
 
     id = "AtariFlavours-v0"
@@ -87,25 +101,50 @@ class AtariFlavours(GymnasiumDistribution):
         workers: int = 0,
         patience: float | None = DEFAULT_PATIENCE,
     ):
-        self.game, self.train, self.test = game, train, test
+        self.game = game
+        self.train = train
+        self.test = test
         named = FLAVOURS.get(game, {})
         given = {"train": self._switches(train), "test": self._switches(test)}
-        splits = {split: [Flavour(game, *pair) for pair in given[split] or named.get(split, ())] for split in given}
+        splits = {
+            split: [Flavour(game, *pair) for pair in given[split] or named.get(split, ())]
+            for split in given
+        }
         check_flavours(game, [*splits["train"], *splits["test"]])
         if not any(splits.values()):
             raise ValueError(
-                f"{self.id}: no flavours of {game} are named; choose {', '.join(FLAVOURS)}, or say which, such as train=0/0,1/0 test=2/0."
+                f"{self.id}: no flavours of {game} are named; choose {', '.join(FLAVOURS)}, or say"
+                " which, such as train=0/0,1/0 test=2/0."
             )
         self.make = MakeAtari(frame_skip, stickiness, one_life, reward_scale)
         super().__init__(
-            self.id, self.make, {split: each for split, each in splits.items() if each}, horizon, workers=workers, patience=patience
+            self.id,
+            self.make,
+            {split: each for split, each in splits.items() if each},
+            horizon,
+            workers=workers,
+            patience=patience,
         )
 
     def config(self) -> dict[str, Any]:
-        settings = {name: getattr(self.make, name) for name in ("frame_skip", "stickiness", "one_life", "reward_scale")}
-        return {"game": self.game, "train": self.train, "test": self.test, **settings, "horizon": self.horizon}
+        settings = {
+            name: getattr(self.make, name)
+            for name in ("frame_skip", "stickiness", "one_life", "reward_scale")
+        }
+        return {
+            "game": self.game,
+            "train": self.train,
+            "test": self.test,
+            **settings,
+            "horizon": self.horizon,
+        }
 
     def _switches(self, text: str) -> Switches:
         if not re.fullmatch(r"(\d+/\d+(,\s*\d+/\d+)*)?", text):
-            raise ValueError(f"{self.id}: flavours are MODE/DIFFICULTY with commas between, such as 0/0,1/0, not {text!r}.")
-        return tuple((int(mode), int(difficulty)) for mode, difficulty in re.findall(r"(\d+)/(\d+)", text))
+            raise ValueError(
+                f"{self.id}: flavours are MODE/DIFFICULTY with commas between, such as 0/0,1/0, not"
+                f" {text!r}."
+            )
+        return tuple(
+            (int(mode), int(difficulty)) for mode, difficulty in re.findall(r"(\d+)/(\d+)", text)
+        )

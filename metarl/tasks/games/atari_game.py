@@ -1,4 +1,5 @@
-"""One of the Arcade Learning Environment's games in one flavour, for `metarl.envs.gymnasium_adapter`.
+"""One of the Arcade Learning Environment's games in one flavour, for
+`metarl.envs.gymnasium_adapter`.
 
 Imports no PyTorch, so that workers start fast, and ale-py only when a game is opened.
 """
@@ -14,7 +15,10 @@ from metarl.tasks.games.wrappers import ScaleReward, StackFrames, WarpFrame
 
 __all__ = ["AtariGame", "Flavour", "MakeAtari", "check_flavours"]
 
-MISSING = "ale-py isn't installed; `pip install -e '.[atari]'` in metarl's folder brings it, with its games; see `metarl info`."
+MISSING = (
+    "ale-py isn't installed; `pip install -e '.[atari]'` in metarl's folder brings it, with its"
+    " games; see `metarl info`."
+)
 ATARI_STREAM = 171012  # keeps these draws apart from others that are made of the same seed
 
 
@@ -23,7 +27,8 @@ class Flavour:
     """A game with its switches set (Farebrother et al. 2018, arXiv 1810.00123).
 
     Attributes:
-        game: ale-py's name, such as "space_invaders". mode: the console's game-select switch. difficulty: its difficulty switches.
+        game: ale-py's name, such as "space_invaders". mode: the console's game-select switch.
+            difficulty: its difficulty switches.
     """
 
     game: str
@@ -36,7 +41,8 @@ class Flavour:
 
 @dataclass(frozen=True)
 class MakeAtari:
-    """Makes the environment of a flavour, as its players see it in the papers: 84 x 84 grey, the last four pictures.
+    """Makes the environment of a flavour, as its players see it in the papers: 84 x 84 grey, the
+    last four pictures.
 
     Attributes:
         frame_skip, stickiness, one_life: see `AtariGame`. reward_scale: factor of rewards.
@@ -57,58 +63,82 @@ class MakeAtari:
 class AtariGame(gym.Env):
     """A flavour, shown as the console's grey screen [210, 160, 1] uint8.
 
-    The stickiness is that of Machado et al. 2018 (arXiv 1709.06009): at each frame the console goes on with the action of the frame
-    before with probability `stickiness`, so that an action may set in some frames late. ale-py's own would have the ROM loaded anew for
-    each seed, which takes a tenth of a second; here it is drawn from the seed of `reset`, and all else is the same in each episode.
+    The stickiness is that of Machado et al. 2018 (arXiv 1709.06009): at each frame the console goes
+    on with the action of the frame before with probability `stickiness`, so that an action may set
+    in some frames late. ale-py's own would have the ROM loaded anew for each seed, which takes a
+    tenth of a second; here it is drawn from the seed of `reset`, and all else is the same in each
+    episode.
 
     Args:
         flavour: what to play.
-        frame_skip: frames that an action is held for; the brighter of the last two is shown at each pixel, since consoles draw some
-            objects in every other frame only.
+        frame_skip: frames that an action is held for; the brighter of the last two is shown at each
+            pixel, since consoles draw some objects in every other frame only.
         stickiness: probability in [0, 1].
-        one_life: an episode ends with the first life lost, and the next one begins a new game. Otherwise it is a whole game.
+        one_life: an episode ends with the first life lost, and the next one begins a new game.
+            Otherwise it is a whole game.
 
     Raises:
-        ValueError: ale-py isn't installed, or has no such game, mode or difficulty; a number is beyond its bounds.
+        ValueError: ale-py isn't installed, or has no such game, mode or difficulty; a number is
+            beyond its bounds.
     """
 
     render_mode = "rgb_array"
 
-    def __init__(self, flavour: Flavour, frame_skip: int = 4, stickiness: float = 0.25, one_life: bool = False):
+    def __init__(
+        self,
+        flavour: Flavour,
+        frame_skip: int = 4,
+        stickiness: float = 0.25,
+        one_life: bool = False,
+    ):
         if frame_skip < 1 or not 0.0 <= stickiness <= 1.0:
-            raise ValueError(f"frame_skip must be at least 1 and stickiness between 0 and 1, not {frame_skip} and {stickiness}.")
-        self.frame_skip, self.stickiness, self.one_life = frame_skip, stickiness, one_life
+            raise ValueError(
+                f"frame_skip must be at least 1 and stickiness between 0 and 1, not {frame_skip}"
+                f" and {stickiness}."
+            )
+        self.frame_skip = frame_skip
+        self.stickiness = stickiness
+        self.one_life = one_life
         self._console: Any = _load(flavour.game)
         _check(self._console, flavour)
         self._console.setMode(flavour.mode)
         self._console.setDifficulty(flavour.difficulty)
         self._console.reset_game()
-        self._start = self._console.cloneState(include_rng=True)  # since a console that was played on resets to another state
+        # Since a console that was played on resets to another state
+        self._start = self._console.cloneState(include_rng=True)
         self._first = self._console.getScreenGrayscale()
         self._first_picture = self._console.getScreenRGB()
         self._actions = self._console.getMinimalActionSet()
         self.action_space = gym.spaces.Discrete(len(self._actions))
         self.observation_space = gym.spaces.Box(0, 255, (*self._first.shape, 1), np.uint8)
         self._draws: np.random.Generator | None = None
-        self._held, self._played = self._actions[0], False
+        self._held = self._actions[0]
+        self._played = False
 
     @property
     def action_names(self) -> list[str]:
         """What each action presses, such as "UPFIRE"."""
         return [action.name for action in self._actions]
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
         """Begin a game; a seed begins the draws anew, without one they go on."""
         if seed is not None or self._draws is None:
             self._draws = np.random.default_rng(None if seed is None else (ATARI_STREAM, seed))
         self._console.restoreState(self._start)
-        self._held, self._played = self._actions[0], False
+        self._held = self._actions[0]
+        self._played = False
         return self._first[:, :, None], {"lives": self._console.lives()}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Play `frame_skip` frames, or fewer where the episode ends. Rewards are summed."""
         assert self._draws is not None, "reset comes before step"
-        console, lives, reward, over, screen = self._console, self._console.lives(), 0, False, None
+        console = self._console
+        lives = self._console.lives()
+        reward = 0
+        over = False
+        screen = None
         sets_in = self._draws.random(self.frame_skip) >= self.stickiness
         for frame in range(self.frame_skip):
             if sets_in[frame]:
@@ -125,7 +155,7 @@ class AtariGame(gym.Env):
         return shown[:, :, None], float(reward), over, False, {"lives": console.lives()}
 
     def render(self) -> np.ndarray:
-        """The screen [210, 160, 3] uint8."""
+        """Return the screen [210, 160, 3] uint8."""
         return np.asarray(self._console.getScreenRGB() if self._played else self._first_picture)
 
 
@@ -137,7 +167,7 @@ def check_flavours(game: str, flavours: list[Flavour]) -> None:
 
 
 def _load(game: str) -> Any:
-    """A console with a game in it, before its switches are set."""
+    """Return a console with a game in it, before its switches are set."""
     try:
         import ale_py
         from ale_py import roms
@@ -146,13 +176,16 @@ def _load(game: str) -> Any:
 
     def playable(id: str) -> bool:
         path = roms.get_rom_path(id) if id in names else None
-        return path is not None and ale_py.ALEInterface.isSupportedROM(path) is not None  # those for two players aren't; loading one exits
+        # Those for two players aren't; loading one exits
+        return path is not None and ale_py.ALEInterface.isSupportedROM(path) is not None
 
     names = roms.get_all_rom_ids()
     if not playable(game):
         known = sorted(filter(playable, names))
         near = get_close_matches(game, known, 3, 0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}."
+        hint = (
+            f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}."
+        )
         raise ValueError(f"ale-py has no game {game!r} for one player; {hint}")
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     console: Any = ale_py.ALEInterface()
@@ -168,4 +201,6 @@ def _check(console: Any, flavour: Flavour) -> None:
         ("difficulty", flavour.difficulty, console.getAvailableDifficulties()),
     ):
         if value not in known:
-            raise ValueError(f"{flavour.game} has no {name} {value}; choose one of {', '.join(map(str, known))}.")
+            raise ValueError(
+                f"{flavour.game} has no {name} {value}; choose one of {', '.join(map(str, known))}."
+            )

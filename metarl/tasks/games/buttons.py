@@ -1,4 +1,5 @@
-"""A game controller's buttons as a few discrete actions: a table, an action a line, of the buttons that are held together.
+"""A game controller's buttons as a few discrete actions: a table, an action a line, of the buttons
+that are held together.
 
 Imports no PyTorch, so that workers start fast.
 """
@@ -9,15 +10,34 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-__all__ = ["BUTTON_TABLES", "SONIC_5", "SONIC_7", "SONIC_8", "ButtonTable", "Buttons", "button_table"]
+__all__ = [
+    "BUTTON_TABLES",
+    "SONIC_5",
+    "SONIC_7",
+    "SONIC_8",
+    "ButtonTable",
+    "Buttons",
+    "button_table",
+]
 
 ButtonTable = tuple[tuple[str, ...], ...]  # for each action, the names of the buttons held
 
 # The actions of the agents that OpenAI released with the Retro Contest; B jumps.
-SONIC_7: ButtonTable = (("LEFT",), ("RIGHT",), ("LEFT", "DOWN"), ("RIGHT", "DOWN"), ("DOWN",), ("DOWN", "B"), ("B",))
-SONIC_8: ButtonTable = ((), *SONIC_7)  # and of the paper (Nichol et al. 2018), which may also hold nothing
-SONIC_5: ButtonTable = ((), ("LEFT",), ("RIGHT",), ("LEFT", "B"), ("RIGHT", "B"))  # JERK's: it runs, and jumps as it runs
-AIRSTRIKER: ButtonTable = ((), ("LEFT",), ("RIGHT",), ("B",), ("LEFT", "B"), ("RIGHT", "B"))  # B fires; no other button does anything
+SONIC_7: ButtonTable = (
+    ("LEFT",),
+    ("RIGHT",),
+    ("LEFT", "DOWN"),
+    ("RIGHT", "DOWN"),
+    ("DOWN",),
+    ("DOWN", "B"),
+    ("B",),
+)
+# And of the paper (Nichol et al. 2018), which may also hold nothing
+SONIC_8: ButtonTable = ((), *SONIC_7)
+# JERK's: it runs, and jumps as it runs
+SONIC_5: ButtonTable = ((), ("LEFT",), ("RIGHT",), ("LEFT", "B"), ("RIGHT", "B"))
+# B fires; no other button does anything
+AIRSTRIKER: ButtonTable = ((), ("LEFT",), ("RIGHT",), ("B",), ("LEFT", "B"), ("RIGHT", "B"))
 
 SONIC_GAMES = (
     "SonicAndKnuckles3-Genesis-v0",
@@ -37,21 +57,23 @@ BUTTON_TABLES: dict[str, tuple[ButtonTable, ...]] = {  # by stable-retro's name 
 
 
 def button_table(game: str, actions: int) -> ButtonTable:
-    """The table of `game` that has so many actions.
+    """Return the table of `game` that has so many actions.
 
     Raises:
         ValueError: there is none.
     """
     if game not in BUTTON_TABLES:
         raise ValueError(
-            f'There is no button table for {game}; pass one as buttons=, such as (("LEFT",), ("RIGHT",), ("RIGHT", "B")): '
-            "for each action, the buttons that it holds."
+            f'There is no button table for {game}; pass one as buttons=, such as (("LEFT",),'
+            ' ("RIGHT",), ("RIGHT", "B")): for each action, the buttons that it holds.'
         )
     lengths = [len(table) for table in BUTTON_TABLES[game]]
     if actions not in lengths:
         *others, last = map(str, lengths)
         choices = f"{', '.join(others)} or {last}" if others else last
-        raise ValueError(f"{game} has no button table of {actions} actions; choose {choices}, or pass a table.")
+        raise ValueError(
+            f"{game} has no button table of {actions} actions; choose {choices}, or pass a table."
+        )
     return BUTTON_TABLES[game][lengths.index(actions)]
 
 
@@ -71,11 +93,16 @@ class Buttons(gym.ActionWrapper):
         unknown = sorted({button for line in table for button in line} - set(names))
         if not table or unknown:
             wrong = f"names {', '.join(unknown)}" if unknown else "is empty"
-            raise ValueError(f"The button table {wrong}; list, for each action, those that it holds of {', '.join(filter(None, names))}.")
+            raise ValueError(
+                f"The button table {wrong}; list, for each action, those that it holds of"
+                f" {', '.join(filter(None, names))}."
+            )
         super().__init__(env)
-        self.held = np.array([[name in line for name in names] for line in table], np.int8)  # [n, buttons]
+        self.held = np.array(
+            [[name in line for name in names] for line in table], np.int8
+        )  # [n, buttons]
         self.action_space = gym.spaces.Discrete(len(table))
 
     def action(self, action: Any) -> np.ndarray:
-        """The buttons that an action holds: [buttons] int8 zeros and ones."""
+        """Return the buttons that an action holds: [buttons] int8 zeros and ones."""
         return self.held[int(action)]

@@ -1,4 +1,7 @@
-"""CoinRun (Cobbe et al. 2018, arXiv 1812.02341) as Procgen has it (Cobbe et al. 2020, arXiv 1912.01588): a level is a task."""
+"""CoinRun (Cobbe et al.
+
+2018, arXiv 1812.02341) as Procgen has it (Cobbe et al. 2020, arXiv 1912.01588): a level is a task.
+"""
 
 from typing import Any
 
@@ -28,8 +31,8 @@ class CoinRun(GymnasiumDistribution):
     | bound | 10 an episode; every level can be solved |
     | versions | v0 |
 
-    Cobbe et al. (2018) draw difficulties 1 to 3; Procgen's "hard" is the same with what its authors changed since, so figures of the
-    paper stand beside ours as a reference only.
+    Cobbe et al. (2018) draw difficulties 1 to 3; Procgen's "hard" is the same with what its authors
+    changed since, so figures of the paper stand beside ours as a reference only.
 
     Args:
         levels: N, training levels.
@@ -39,10 +42,12 @@ class CoinRun(GymnasiumDistribution):
         paint_velocity: show the velocity, which one picture doesn't tell otherwise.
         horizon: most steps in one episode; Procgen ends it after 1,000.
         workers: worker processes that share the rows; results don't depend on it.
-        patience: seconds that a worker has for one step or reset of its rows before it is ended and named; None waits for ever.
+        patience: seconds that a worker has for one step or reset of its rows before it is ended and
+            named; None waits for ever.
 
     Raises:
-        ValueError: Procgen isn't installed, or a number of levels, a difficulty or a horizon that doesn't exist.
+        ValueError: Procgen isn't installed, or a number of levels, a difficulty or a horizon that
+            doesn't exist.
     """
 
     id = "CoinRun-v0"
@@ -62,18 +67,40 @@ class CoinRun(GymnasiumDistribution):
         patience: float | None = DEFAULT_PATIENCE,
     ):
         if not 1 <= levels <= FIRST_TEST_LEVEL:
-            raise ValueError(f"{self.id}: levels must lie between 1 and {FIRST_TEST_LEVEL}, not {levels}.")
+            raise ValueError(
+                f"{self.id}: levels must lie between 1 and {FIRST_TEST_LEVEL}, not {levels}."
+            )
         if not 1 <= test_levels <= FIRST_TEST_LEVEL:
-            raise ValueError(f"{self.id}: test_levels must lie between 1 and {FIRST_TEST_LEVEL}, not {test_levels}.")
+            raise ValueError(
+                f"{self.id}: test_levels must lie between 1 and {FIRST_TEST_LEVEL}, not"
+                f" {test_levels}."
+            )
         if difficulty not in ("easy", "hard"):
-            raise ValueError(f"{self.id}: there is no difficulty {difficulty!r}; choose easy or hard.")
+            raise ValueError(
+                f"{self.id}: there is no difficulty {difficulty!r}; choose easy or hard."
+            )
         if not 1 <= horizon <= LONGEST:
-            raise ValueError(f"{self.id}: horizon must lie between 1 and {LONGEST}, where Procgen ends every episode, not {horizon}.")
-        self.levels, self.test_levels = levels, test_levels
+            raise ValueError(
+                f"{self.id}: horizon must lie between 1 and {LONGEST}, where Procgen ends every"
+                f" episode, not {horizon}."
+            )
+        self.levels = levels
+        self.test_levels = test_levels
         self.maker = MakeLevel(difficulty, backgrounds, paint_velocity)
-        splits = {"train": range(levels), "test": range(FIRST_TEST_LEVEL, FIRST_TEST_LEVEL + test_levels)}
+        splits = {
+            "train": range(levels),
+            "test": range(FIRST_TEST_LEVEL, FIRST_TEST_LEVEL + test_levels),
+        }
         super().__init__(self.id, self.maker, splits, horizon, workers=workers, patience=patience)
 
     def config(self) -> dict[str, Any]:
-        settings = {name: getattr(self.maker, name) for name in ("difficulty", "backgrounds", "paint_velocity")}
-        return {"levels": self.levels, "test_levels": self.test_levels, **settings, "horizon": self.horizon}
+        settings = {
+            name: getattr(self.maker, name)
+            for name in ("difficulty", "backgrounds", "paint_velocity")
+        }
+        return {
+            "levels": self.levels,
+            "test_levels": self.test_levels,
+            **settings,
+            "horizon": self.horizon,
+        }

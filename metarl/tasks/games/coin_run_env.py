@@ -16,11 +16,12 @@ import numpy as np
 __all__ = ["LONGEST", "MISSING", "CoinRunLevel", "MakeLevel", "import_procgen"]
 
 LONGEST = 1000  # steps; Procgen ends an episode here
-ACTIONS = (4, 1, 7, 5, 2, 8, 3)  # no-op, left, right, jump, jump left, jump right, down: as Procgen numbers its fifteen
+# no-op, left, right, jump, jump left, jump right, down: as Procgen numbers its fifteen
+ACTIONS = (4, 1, 7, 5, 2, 8, 3)
 RESET = -1  # Procgen's action that begins a new episode
 MISSING = (
-    "CoinRun needs Procgen, which isn't installed: run `make procgen`, or `pip install gym==0.26.2 cffi filelock` "
-    "and then `pip install --no-deps procgen-mirror gym3`."
+    "CoinRun needs Procgen, which isn't installed: run `make procgen`, or `pip install gym==0.26.2"
+    " cffi filelock` and then `pip install --no-deps procgen-mirror gym3`."
 )
 
 
@@ -43,7 +44,8 @@ class MakeLevel:
     """Makes the environment of a level.
 
     Attributes:
-        difficulty: "easy" or "hard". backgrounds: behind the level are pictures, else black. paint_velocity: see `CoinRun`.
+        difficulty: "easy" or "hard". backgrounds: behind the level are pictures, else black.
+            paint_velocity: see `CoinRun`.
     """
 
     difficulty: str = "hard"
@@ -58,8 +60,8 @@ class MakeLevel:
 def _no_collection() -> Iterator[None]:
     """Keep the garbage collector from running.
 
-    Looking a function of Procgen's library up holds a lock that isn't reentrant, and a game that the
-    collector happens to close at that moment asks for the same lock: the process would hang.
+    Looking a function of Procgen's library up holds a lock that isn't reentrant, and a game that
+    the collector happens to close at that moment asks for the same lock: the process would hang.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -85,9 +87,11 @@ class CoinRunLevel(gym.Env):
     render_mode = "rgb_array"
 
     def __init__(self, level: int, maker: MakeLevel):
-        self.level, self.maker = level, maker
+        self.level = level
+        self.maker = maker
         self.game = self._new_game()
-        self.large: Any = None  # the same game as people see it, which takes a hundred times as long
+        # The same game as people see it, which takes a hundred times as long
+        self.large: Any = None
         self.clock = 0
         self.last_state: Any = None  # of an ended episode, where somebody draws
 
@@ -113,18 +117,26 @@ class CoinRunLevel(gym.Env):
                 return game
         except OSError as error:  # its library is opened only now
             raise ValueError(
-                f"Procgen can't be opened: {error}. If a system library is missing, install it (libGL.so.1 is Debian's package libgl1)."
+                f"Procgen can't be opened: {error}. If a system library is missing, install it"
+                " (libGL.so.1 is Debian's package libgl1)."
             ) from error
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
-        """The level's start, always the same."""
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Return the level's start, always the same."""
         if self.clock:
             self.game.act(np.array([RESET], np.int32))
-        self.clock, self.last_state = 0, None
+        self.clock = 0
+        self.last_state = None
         return self._observe()[1], {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Procgen's step. It shows the next episode's start when one ends, so the last observation of an episode is its last but one."""
+        """Procgen's step.
+
+        It shows the next episode's start when one ends, so the last observation of an episode is
+        its last but one.
+        """
         before = self._observe()[1]
         state = None if self.large is None else self.game.callmethod("get_state")
         self.game.act(np.array([ACTIONS[int(action)]], np.int32))
@@ -132,7 +144,9 @@ class CoinRunLevel(gym.Env):
         self.clock += 1
         if not ended:
             return observation, reward, False, False, {}
-        late, self.clock, self.last_state = self.clock >= LONGEST, 0, state
+        late = self.clock >= LONGEST
+        self.clock = 0
+        self.last_state = state
         complete = bool(self.game.get_info()[0]["prev_level_complete"])
         return before, reward, complete or not late, late and not complete, {"success": complete}
 
@@ -142,7 +156,10 @@ class CoinRunLevel(gym.Env):
         return float(reward[0]), observation["rgb"][0].copy(), bool(first[0])
 
     def render(self) -> np.ndarray:
-        """The view, as people see it [512, 512, 3] uint8; after an episode's end the last one of it."""
+        """Return the view, as people see it [512, 512, 3] uint8.
+
+        After an episode's end the last one of it.
+        """
         if self.large is None:
             self.large = self._new_game(render_mode="rgb_array")
         self.large.callmethod("set_state", self.last_state or self.game.callmethod("get_state"))

@@ -1,4 +1,6 @@
-"""Brings a user's own ROMs into stable-retro, by its importer, and makes those of the Retro Contest's levels from them."""
+"""Brings a user's own ROMs into stable-retro, by its importer, and makes those of the Retro
+Contest's levels from them.
+"""
 
 import io
 import tempfile
@@ -49,7 +51,8 @@ class Imported(NamedTuple):
 
 
 def import_roms(folder: Path) -> Imported:
-    """Bring in every ROM below `folder`, in archives (.zip) too, that stable-retro knows by its hash.
+    """Bring in every ROM below `folder`, in archives (.zip) too, that stable-retro knows by its
+    hash.
 
     Raises:
         ValueError: no such folder, nowhere to put ROMs, or no stable-retro.
@@ -58,7 +61,8 @@ def import_roms(folder: Path) -> Imported:
     folder = as_path(folder)
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder}; name the one that holds your ROMs.")
-    known, endings = data.get_known_hashes(), (*data.EMU_EXTENSIONS, *GENESIS_NAMES)
+    known = data.get_known_hashes()
+    endings = (*data.EMU_EXTENSIONS, *GENESIS_NAMES)
     recognised: list[tuple[str, str]] = []
     unknown: list[Unknown] = []
     others = 0
@@ -102,12 +106,15 @@ def _members(name: str, stream: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
 def _merge(data: Any, rom: bytes, ending: str) -> None:
     """Let stable-retro's importer put a ROM where it keeps them."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, f"rom{'.nes' if ending == '.nes' else ''}")  # by which the importer tells what to leave out of the hash
+        # By which the importer tells what to leave out of the hash
+        file = Path(folder, f"rom{'.nes' if ending == '.nes' else ''}")
         file.write_bytes(rom)
         try:
             data.merge(str(file))
         except OSError as error:
-            raise ValueError(f"stable-retro keeps ROMs in its own folder, which can't be written to: {error}.") from error
+            raise ValueError(
+                f"stable-retro keeps ROMs in its own folder, which can't be written to: {error}."
+            ) from error
 
 
 def _make_contest_roms(data: Any) -> list[str]:
@@ -130,5 +137,9 @@ def _make_contest_roms(data: Any) -> list[str]:
 
 
 def _title(rom: bytes) -> str:
-    """What a Genesis game calls itself."""
-    return " ".join(rom[TITLE].decode("ascii", "replace").split()) if rom[0x100:0x104] == b"SEGA" else ""
+    """Return what a Genesis game calls itself."""
+    return (
+        " ".join(rom[TITLE].decode("ascii", "replace").split())
+        if rom[0x100:0x104] == b"SEGA"
+        else ""
+    )

@@ -6,7 +6,10 @@ __all__ = ["Running"]
 
 
 class Running(NamedTuple):
-    """Actions of a Discrete space of a game in which one runs to the right; a distribution has one as its attribute `running`."""
+    """Actions of a Discrete space of a game in which one runs to the right.
+
+    A distribution has one as its attribute `running`.
+    """
 
     still: int
     left: int

@@ -1,11 +1,14 @@
-"""Which levels of which Sonic games are for training, which for the test, and the Retro Contest's own: `sonic_levels.csv`.
+"""Which levels of which Sonic games are for training, which for the test, and the Retro Contest's
+own: `sonic_levels.csv`.
 
-Columns: split; game and state, as stable-retro names them; zone, act and start_x, as the game's memory has them at the level's start;
-max_x, where the level ends in stable-retro's scenario `contest`; contest, "final" or "leaderboard" for the contest's own levels.
+Columns: split; game and state, as stable-retro names them; zone, act and start_x, as the game's
+    memory has them at the level's start;
+max_x, where the level ends in stable-retro's scenario `contest`; contest, "final" or "leaderboard"
+for the contest's own levels.
 
-The 47 training and 11 test levels are those of Nichol et al. 2018 (arXiv 1804.03720): all that the three games have with a horizontal
-goal. The other 16 were built for the Retro Contest of 2018, five for its leaderboard and eleven for its final; which are which is
-inferred from their folders' names.
+The 47 training and 11 test levels are those of Nichol et al. 2018 (arXiv 1804.03720): all that the
+three games have with a horizontal goal. The other 16 were built for the Retro Contest of 2018, five
+for its leaderboard and eleven for its final; which are which is inferred from their folders' names.
 """
 
 import csv
@@ -22,7 +25,8 @@ class SonicLevel(NamedTuple):
 
     Attributes:
         split: train, test or extrapolate. level: its game and state.
-        zone, act: as the game counts them, from 0; an act that rolls over within a level has the first one's number.
+        zone, act: as the game counts them, from 0; an act that rolls over within a level has the
+            first one's number.
         start_x, max_x: pixels from the level's left end, where it begins and where it is finished.
         contest: "final", "leaderboard", or empty for levels of the games themselves.
     """
@@ -37,7 +41,7 @@ class SonicLevel(NamedTuple):
 
 
 def sonic_levels() -> list[SonicLevel]:
-    """All 74, in the order of the file."""
+    """Return all 74, in the order of the file."""
     with files("metarl.tasks.games").joinpath("sonic_levels.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     return [
@@ -55,5 +59,8 @@ def sonic_levels() -> list[SonicLevel]:
 
 
 def base_game(game: str) -> str:
-    """The game whose ROM the contest's own levels change; of the games themselves, `game`."""
+    """Return the game whose ROM the contest's own levels change.
+
+    Of the games themselves, `game`.
+    """
     return f"{game.split('Custom')[0]}-Genesis-v0" if "Custom" in game else game

@@ -1,4 +1,8 @@
-"""Four rooms: a grid of 104 cells with slippery floors, in which a task's goal is a cell (Sutton et al. 1999, Frans et al. 2017)."""
+"""Four rooms.
+
+A grid of 104 cells with slippery floors, in which a task's goal is a cell (Sutton et al. 1999,
+Frans et al. 2017).
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +14,13 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.core.seeding import numpy_generator
-from metarl.core.task_distribution import TaskDistribution, Tasks, Transition, check_draw, check_split
+from metarl.core.task_distribution import (
+    TaskDistribution,
+    Tasks,
+    Transition,
+    check_draw,
+    check_split,
+)
 from metarl.tasks.control.physics_range import check_horizon
 from metarl.tasks.mazes.four_rooms_drawing import draw_rooms
 
@@ -31,13 +41,20 @@ ROOMS = (
     "#.....#.....#",
     "#############",
 )
-CELLS = tuple((i, j) for i, row in enumerate(ROOMS) for j, square in enumerate(row) if square == ".")  # (row, column), by number
+# (row, column), by number
+CELLS = tuple(
+    (i, j) for i, row in enumerate(ROOMS) for j, square in enumerate(row) if square == "."
+)
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))  # up, down, left, right, as (row, column)
 SLIP = 1 / 3  # chance that a move goes on to a random neighbour
 START = 62  # the doorway between the two rooms on the right
-EVERY, HELD_OUT = 4, 1  # cells with this remainder are goals of the test split; both splits are then equally hard
-ROOM = tuple(cell for cell, (row, column) in enumerate(CELLS) if row > 7 and column > 6)  # on the lower right: 20 cells
-UPPER_ROOM = tuple(cell for cell, (row, column) in enumerate(CELLS) if row < 7 and column > 6)  # on the upper right: 30 cells
+# cells with this remainder are goals of the test split; both splits are then equally hard
+EVERY = 4
+HELD_OUT = 1
+# On the lower right: 20 cells
+ROOM = tuple(cell for cell, (row, column) in enumerate(CELLS) if row > 7 and column > 6)
+# On the upper right: 30 cells
+UPPER_ROOM = tuple(cell for cell, (row, column) in enumerate(CELLS) if row < 7 and column > 6)
 CANDIDATES = (68, 80, 90, 103)  # in that room, that the released code draws a goal from
 RELEASED = 103  # that it then sets, whichever was drawn
 
@@ -67,7 +84,8 @@ class FourRoomsTasks(Tasks):
 
 
 class FourRooms(TaskDistribution):
-    """Four rooms with a doorway between any two that touch; being in the goal's cell pays, and where that is isn't shown.
+    """Four rooms with a doorway between any two that touch; being in the goal's cell pays, and
+    where that is isn't shown.
 
     | part | value |
     |---|---|
@@ -86,20 +104,25 @@ class FourRooms(TaskDistribution):
 
     By `goals`, they are
     - "any": all cells but the start, in disjoint sets for train and test;
-    - "room": the cells of the room on the lower right, 15 for train and 5 for test: what is common to tasks is where to look;
+    - "room": the cells of the room on the lower right, 15 for train and 5 for test: what is common
+      to tasks is where to look;
     - "upper-room": likewise the room on the upper right, 23 and 7;
     - "four": cells 68, 80, 90 and 103 of the room on the lower right, the same ones in both splits;
-    - "released": always 103, in the lower right corner. The code that Frans et al. released draws one of those four and then sets 103,
-      whichever it was, so that there is only one task and nothing to meta-learn. All four are in the room of "room".
+    - "released": always 103, in the lower right corner. The code that Frans et al. released draws
+      one of those four and then sets 103, whichever it was, so that there is only one task and
+      nothing to meta-learn. All four are in the room of "room".
 
-    Beside a wall the agent stays in the goal by walking into the wall, and is paid for most steps; elsewhere it has to leave and come back,
-    and is paid for about two steps in five. Random actions score 0.9.
+    Beside a wall the agent stays in the goal by walking into the wall, and is paid for most steps;
+    elsewhere it has to leave and come back, and is paid for about two steps in five. Random actions
+    score 0.9.
 
-    Source: Sutton, Precup & Singh 1999, section 2 (the rooms), Frans et al. 2017 (arXiv 1710.09767) and its code (start, slips, horizon),
+    Source: Sutton, Precup & Singh 1999, section 2 (the rooms), Frans et al. 2017 (arXiv 1710.09767)
+        and its code (start, slips, horizon),
     where Sutton et al. have a move that fails go in another direction instead.
 
     Args:
-        goals: where they are drawn from: "any", "room", "upper-room", "four" or "released". horizon: steps an episode.
+        goals: where they are drawn from: "any", "room", "upper-room", "four" or "released".
+            horizon: steps an episode.
     """
 
     id = "FourRooms-v0"
@@ -110,7 +133,9 @@ class FourRooms(TaskDistribution):
         check_horizon(horizon)
         if goals not in GOALS:
             raise ValueError(f"There are no goals {goals!r}; choose one of {', '.join(GOALS)}.")
-        self.goals, self.horizon, self.finite = goals, horizon, goals in ("four", "released")
+        self.goals = goals
+        self.horizon = horizon
+        self.finite = goals in ("four", "released")
         self.observation_space = gym.spaces.Discrete(len(CELLS))
         self.action_space = gym.spaces.Discrete(len(MOVES))
 
@@ -135,7 +160,9 @@ class FourRooms(TaskDistribution):
         start = torch.full_like(tasks.goal, START)
         return start, start
 
-    def step(self, tasks: FourRoomsTasks, state: Tensor, action: Tensor, rng: Generator) -> Transition:
+    def step(
+        self, tasks: FourRoomsTasks, state: Tensor, action: Tensor, rng: Generator
+    ) -> Transition:
         floor = floor_on(state.device)
         slips, which = torch.rand(2, len(state), generator=rng, device=rng.device).unbind()
         cell = floor.following[state, action]
@@ -148,10 +175,18 @@ class FourRooms(TaskDistribution):
         return episodes * best_play(self.horizon, tasks.goal.device).value[tasks.goal]
 
     def render(self, tasks: FourRoomsTasks, state: Tensor) -> Tensor:
-        return torch.stack([self.render_path(tasks[i], state[i : i + 1], 0) for i in range(len(tasks))])
+        return torch.stack(
+            [self.render_path(tasks[i], state[i : i + 1], 0) for i in range(len(tasks))]
+        )
 
     def render_path(self, tasks: FourRoomsTasks, states: Tensor, moment: int) -> Tensor:
-        return draw_rooms(CELLS, len(ROOMS), CELLS[int(tasks.goal[0])], [CELLS[cell] for cell in states.tolist()], moment)
+        return draw_rooms(
+            CELLS,
+            len(ROOMS),
+            CELLS[int(tasks.goal[0])],
+            [CELLS[cell] for cell in states.tolist()],
+            moment,
+        )
 
 
 class Floor(NamedTuple):
@@ -164,21 +199,38 @@ class Floor(NamedTuple):
 
 @cache
 def floor_on(device: torch.device) -> Floor:
-    """The tables of a step; made once, so that a step copies nothing to its device."""
+    """Return the tables of a step; made once, so that a step copies nothing to its device."""
     number = {cell: i for i, cell in enumerate(CELLS)}
-    following = [[number.get((row + down, column + right), i) for down, right in MOVES] for i, (row, column) in enumerate(CELLS)]
+    following = [
+        [number.get((row + down, column + right), i) for down, right in MOVES]
+        for i, (row, column) in enumerate(CELLS)
+    ]
     free = [[to for to in row if to != i] for i, row in enumerate(following)]
     neighbours = [row + row[:1] * (len(MOVES) - len(row)) for row in free]
-    return Floor(*(torch.tensor(table, device=device) for table in (following, neighbours, [len(row) for row in free])))
+    return Floor(
+        *(
+            torch.tensor(table, device=device)
+            for table in (following, neighbours, [len(row) for row in free])
+        )
+    )
 
 
 def transition_matrix() -> Tensor:
     """[104, 4, 104] float64: the chance of each next cell, by cell and action."""
     floor = floor_on(torch.device("cpu"))
     cells = torch.eye(len(CELLS), dtype=torch.float64)
-    onwards = torch.stack([cells[row[:degree]].mean(0) for row, degree in zip(floor.neighbours, floor.degree.tolist(), strict=True)])
+    onwards = torch.stack(
+        [
+            cells[row[:degree]].mean(0)
+            for row, degree in zip(floor.neighbours, floor.degree.tolist(), strict=True)
+        ]
+    )
     stays = (floor.following == torch.arange(len(CELLS))[:, None])[..., None]
-    return torch.where(stays, cells[floor.following], (1 - SLIP) * cells[floor.following] + SLIP * onwards[floor.following])
+    return torch.where(
+        stays,
+        cells[floor.following],
+        (1 - SLIP) * cells[floor.following] + SLIP * onwards[floor.following],
+    )
 
 
 class BestPlay(NamedTuple):
@@ -192,9 +244,14 @@ class BestPlay(NamedTuple):
 def best_play(horizon: int, device: torch.device) -> BestPlay:
     """Backward induction over `horizon` steps for each goal."""
     transitions = transition_matrix().flatten(0, 1)  # [104 * 4, 104]
-    cells, action = len(CELLS), torch.zeros(len(CELLS), horizon, len(CELLS), dtype=torch.int64)
+    cells = len(CELLS)
+    action = torch.zeros(len(CELLS), horizon, len(CELLS), dtype=torch.int64)
     values = torch.zeros(cells, cells, dtype=torch.float64)  # of each cell, for each goal
     for t in reversed(range(horizon)):
-        values, best = (transitions @ (torch.eye(cells, dtype=torch.float64) + values)).view(cells, len(MOVES), cells).max(1)
+        values, best = (
+            (transitions @ (torch.eye(cells, dtype=torch.float64) + values))
+            .view(cells, len(MOVES), cells)
+            .max(1)
+        )
         action[:, t] = best.T
     return BestPlay(values[START].to(device), action.to(device))

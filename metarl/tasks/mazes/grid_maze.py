@@ -1,4 +1,7 @@
-"""Mazes seen from above through a small window: explore in the first episode, walk straight to the goal in the next."""
+"""Mazes seen from above through a small window.
+
+Explore in the first episode, walk straight to the goal in the next.
+"""
 
 from collections.abc import Sequence
 from functools import cache
@@ -15,11 +18,14 @@ from metarl.tasks.mazes.splits import MazeSplits
 
 __all__ = ["GOAL_REWARD", "STEP_REWARD", "WALL_REWARD", "GridMaze", "default_horizon", "path_bound"]
 
-GOAL_REWARD, WALL_REWARD, STEP_REWARD = 1.0, -0.001, -0.04
+GOAL_REWARD = 1.0
+WALL_REWARD = -0.001
+STEP_REWARD = -0.04
 
 
 class GridMaze(TaskDistribution):
-    r"""A maze of cells whose walls are sensed nearby; neither the agent's place nor the goal is ever shown.
+    r"""A maze of cells whose walls are sensed nearby; neither the agent's place nor the goal is
+    ever shown.
 
     | part | value |
     |---|---|
@@ -40,17 +46,22 @@ class GridMaze(TaskDistribution):
         window: radius of what is seen, in squares of the drawing (two to a cell).
         algorithm: "depth-first" or "kruskal".
         loops: chance of each wall between two cells to be opened beyond the perfect maze.
-        horizon: steps an episode; 0 takes 250 up to 5 cells a side and 1,000 beyond, as in the paper.
+        horizon: steps an episode; 0 takes 250 up to 5 cells a side and 1,000 beyond, as in the
+            paper.
         train_mazes, test_mazes: size of the frozen sets; 0 draws new mazes without end.
-        drawings: your own mazes for training, one text each: 2 S + 1 lines of 2 S + 1 squares, where "#" is a wall, "S" the start, "G"
-            the goal and anything else is open, such as "#####\n#S..#\n###.#\n#G..#\n#####". Size, algorithm, loops and numbers of
-            mazes are then theirs. All of one size.
-        test_drawings: those for tests, none of them among `drawings`; if left out, tests are on `drawings` too, and `finite` says so.
+        drawings: your own mazes for training, one text each: 2 S + 1 lines of 2 S + 1 squares,
+            where "#" is a wall, "S" the start, "G" the goal and anything else is open, such as
+            "#####\n#S..#\n###.#\n#G..#\n#####". Size, algorithm, loops and numbers of mazes are
+            then theirs. All of one size.
+        test_drawings: those for tests, none of them among `drawings`; if left out, tests are on
+            `drawings` too, and `finite` says so.
 
     Raises:
-        ValueError: arguments that no maze fits, or a drawing that is none, such as one whose goal can't be reached.
+        ValueError: arguments that no maze fits, or a drawing that is none, such as one whose goal
+            can't be reached.
 
-    Source: rewards and horizons of Duan et al. 2016, section 3.3 (arXiv 1611.02779), whose mazes are seen in first person.
+    Source: rewards and horizons of Duan et al. 2016, section 3.3 (arXiv 1611.02779), whose mazes
+        are seen in first person.
     """
 
     id = "GridMaze-v0"
@@ -70,13 +81,19 @@ class GridMaze(TaskDistribution):
         drawings: Sequence[str] = (),
         test_drawings: Sequence[str] = (),
     ):
-        self.mazes = MazeSplits(size, algorithm, loops, train_mazes, test_mazes, drawings, test_drawings)
+        self.mazes = MazeSplits(
+            size, algorithm, loops, train_mazes, test_mazes, drawings, test_drawings
+        )
         if window < 1:
-            raise ValueError(f"window must be at least 1, so that a cell's own walls are seen, not {window}.")
+            raise ValueError(
+                f"window must be at least 1, so that a cell's own walls are seen, not {window}."
+            )
         if horizon < 0:
             raise ValueError(f"horizon must be at least 1, or 0 for the paper's, not {horizon}.")
         self.splits = self.mazes.splits
-        self.size, self.finite, self.window = self.mazes.size, self.mazes.finite, window
+        self.size = self.mazes.size
+        self.finite = self.mazes.finite
+        self.window = window
         self.horizon = horizon or default_horizon(self.size)
         self.observation_space = gym.spaces.MultiBinary((2 * window + 1, 2 * window + 1))
         self.action_space = gym.spaces.Discrete(4)
@@ -118,13 +135,20 @@ class GridMaze(TaskDistribution):
         return path_bound(apart, self.horizon, episodes)
 
     def render(self, tasks: MazeTasks, state: Tensor) -> Tensor:
-        return torch.stack([draw_maze(tasks[i], places_of(state[i : i + 1], self.size), 0) for i in range(len(tasks))])
+        return torch.stack(
+            [
+                draw_maze(tasks[i], places_of(state[i : i + 1], self.size), 0)
+                for i in range(len(tasks))
+            ]
+        )
 
     def render_path(self, tasks: MazeTasks, states: Tensor, moment: int) -> Tensor:
         return draw_maze(tasks, places_of(states, self.size), moment)
 
     def _look(self, tasks: MazeTasks, cell: Tensor) -> Tensor:
-        squares = tasks.walls.flatten(1).gather(1, tables_of(self.size, self.window, cell.device).seen[cell])
+        squares = tasks.walls.flatten(1).gather(
+            1, tables_of(self.size, self.window, cell.device).seen[cell]
+        )
         return squares.unflatten(1, self.observation_space.shape).to(torch.int64)
 
 
@@ -140,7 +164,10 @@ class Tables(NamedTuple):
 
 @cache
 def tables_of(size: int, window: int, device: torch.device) -> Tables:
-    """The tables of mazes of a size; made once, so that a step copies nothing to its device."""
+    """Return the tables of mazes of a size.
+
+    Made once, so that a step copies nothing to its device.
+    """
     directions = torch.tensor(DIRECTIONS)
     tables = Tables(
         between(size),
@@ -153,11 +180,17 @@ def tables_of(size: int, window: int, device: torch.device) -> Tables:
 
 
 def window_squares(size: int, window: int) -> Tensor:
-    """Squares of the flattened drawing within `window` of each cell: [S S, (2 window + 1)^2]; beyond the border lies more wall."""
-    cell, reach = torch.arange(size * size), torch.arange(-window, window + 1)
+    """Squares of the flattened drawing within `window` of each cell.
+
+    [S S, (2 window + 1)^2]; beyond the border lies more wall.
+    """
+    cell = torch.arange(size * size)
+    reach = torch.arange(-window, window + 1)
     row = (2 * (cell // size) + 1)[:, None] + reach  # [S S, 2 window + 1]
     column = (2 * (cell % size) + 1)[:, None] + reach
-    squares = row.clamp(0, 2 * size)[:, :, None] * (2 * size + 1) + column.clamp(0, 2 * size)[:, None, :]
+    squares = (
+        row.clamp(0, 2 * size)[:, :, None] * (2 * size + 1) + column.clamp(0, 2 * size)[:, None, :]
+    )
     return squares.flatten(1)
 
 
@@ -167,5 +200,7 @@ def default_horizon(size: int) -> int:
 
 
 def path_bound(steps: Tensor, horizon: int, episodes: int) -> Tensor:
-    """The best return [n] of `episodes` episodes where the goal is `steps` [n] away."""
-    return episodes * torch.where(steps <= horizon, GOAL_REWARD + STEP_REWARD * steps, STEP_REWARD * horizon)
+    """Return the best return [n] of `episodes` episodes where the goal is `steps` [n] away."""
+    return episodes * torch.where(
+        steps <= horizon, GOAL_REWARD + STEP_REWARD * steps, STEP_REWARD * horizon
+    )

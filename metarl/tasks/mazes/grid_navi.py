@@ -9,7 +9,13 @@ import torch
 from torch import Generator, Tensor
 
 from metarl.core.seeding import numpy_generator
-from metarl.core.task_distribution import TaskDistribution, Tasks, Transition, check_draw, check_split
+from metarl.core.task_distribution import (
+    TaskDistribution,
+    Tasks,
+    Transition,
+    check_draw,
+    check_split,
+)
 from metarl.tasks.mazes.drawings import draw_maze
 from metarl.tasks.mazes.layouts import MazeTasks
 
@@ -44,7 +50,8 @@ class GridNavi(TaskDistribution):
     Args:
         size: cells along a side. horizon: steps an episode.
 
-    Source: Zintgraf et al. 2020, section 5.1 (arXiv 1910.08348), where a meta-episode has 4 episodes.
+    Source: Zintgraf et al. 2020, section 5.1 (arXiv 1910.08348), where a meta-episode has 4
+        episodes.
     """
 
     id = "GridNavi-v0"
@@ -55,9 +62,11 @@ class GridNavi(TaskDistribution):
     def __init__(self, size: int = 5, horizon: int = 15):
         if size < 3 or horizon < 1:
             raise ValueError(
-                f"size must be at least 3, so that a goal lies away from the start, and horizon at least 1: {size}, {horizon}."
+                "size must be at least 3, so that a goal lies away from the start, and horizon at"
+                f" least 1: {size}, {horizon}."
             )
-        self.size, self.horizon = size, horizon
+        self.size = size
+        self.horizon = horizon
         self.observation_space = gym.spaces.MultiDiscrete([size, size])
         self.action_space = gym.spaces.Discrete(len(MOVES))
         x, y = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
@@ -82,7 +91,9 @@ class GridNavi(TaskDistribution):
         start = torch.zeros_like(tasks.goal)
         return start, start
 
-    def step(self, tasks: GridNaviTasks, state: Tensor, action: Tensor, rng: Generator) -> Transition:
+    def step(
+        self, tasks: GridNaviTasks, state: Tensor, action: Tensor, rng: Generator
+    ) -> Transition:
         place = (state + moves_on(state.device)[action]).clamp(0, self.size - 1)
         arrived = (place == tasks.goal).all(1)
         reward = torch.where(arrived, 1.0, -0.1)
@@ -91,13 +102,17 @@ class GridNavi(TaskDistribution):
     def render_path(self, tasks: GridNaviTasks, states: Tensor, moment: int) -> Tensor:
         walls = torch.zeros(1, 2 * self.size + 1, 2 * self.size + 1, dtype=torch.bool)
         walls[:, [0, -1]] = walls[:, :, [0, -1]] = True
-        places = torch.stack([self.size - 1 - states[:, 1], states[:, 0]], 1)  # rows from above, columns
+        # Rows from above, columns
+        places = torch.stack([self.size - 1 - states[:, 1], states[:, 0]], 1)
         goal = (self.size - 1 - tasks.goal[:, 1]) * self.size + tasks.goal[:, 0]
         corner = torch.tensor([(self.size - 1) * self.size])
-        return draw_maze(MazeTasks(walls, corner, goal, torch.zeros(1, dtype=torch.int64)), places, moment)
+        return draw_maze(
+            MazeTasks(walls, corner, goal, torch.zeros(1, dtype=torch.int64)), places, moment
+        )
 
     def upper_bound(self, tasks: GridNaviTasks, episodes: int) -> Tensor:
-        away = (tasks.goal.sum(1) - 1).clamp_max(self.horizon).to(torch.float64)  # steps that end elsewhere
+        # Steps that end elsewhere
+        away = (tasks.goal.sum(1) - 1).clamp_max(self.horizon).to(torch.float64)
         return episodes * (self.horizon - 1.1 * away)
 
 

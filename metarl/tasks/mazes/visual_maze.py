@@ -1,4 +1,7 @@
-"""Mazes seen in first person: the tasks of `GridMaze`, walked and turned through with nothing but a small image to go by."""
+"""Mazes seen in first person.
+
+The tasks of `GridMaze`, walked and turned through with nothing but a small image to go by.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,9 +13,23 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from metarl.core.task_distribution import EpisodeRows, Odometry, TaskDistribution, Tasks, TensorRows, Transition, where_rows
+from metarl.core.task_distribution import (
+    EpisodeRows,
+    Odometry,
+    TaskDistribution,
+    Tasks,
+    TensorRows,
+    Transition,
+    where_rows,
+)
 from metarl.tasks.mazes.drawings import draw_maze
-from metarl.tasks.mazes.grid_maze import GOAL_REWARD, STEP_REWARD, WALL_REWARD, default_horizon, path_bound
+from metarl.tasks.mazes.grid_maze import (
+    GOAL_REWARD,
+    STEP_REWARD,
+    WALL_REWARD,
+    default_horizon,
+    path_bound,
+)
 from metarl.tasks.mazes.layouts import DIRECTIONS, MazeTasks, passages
 from metarl.tasks.mazes.ray_caster import COLUMNS, ROWS, WALL, cast, column_table, draw_views
 from metarl.tasks.mazes.splits import MazeSplits
@@ -22,7 +39,8 @@ __all__ = ["FORWARD", "LEFT", "RIGHT", "Pose", "VisualMaze", "cheapest_ways"]
 LEFT, RIGHT, FORWARD = range(3)
 CLEARANCE = 0.02  # cells that a step leaves between the eye and a wall ahead
 REACH = 0.5  # cells from the goal's middle
-SKY_ROW = 7  # a row of pixels that walls reach which stand less than 0.7 cells ahead, and others don't
+# A row of pixels that walls reach which stand less than 0.7 cells ahead, and others don't
+SKY_ROW = 7
 
 
 class Pose(NamedTuple):
@@ -33,7 +51,8 @@ class Pose(NamedTuple):
 
 
 class VisualMaze(TaskDistribution):
-    r"""A maze in first person: the same tasks, rewards and ends as `GridMaze` with the same arguments, but one must look, turn and walk.
+    r"""A maze in first person: the same tasks, rewards and ends as `GridMaze` with the same
+    arguments, but one must look, turn and walk.
 
     | part | value |
     |---|---|
@@ -49,32 +68,41 @@ class VisualMaze(TaskDistribution):
     | upper bound | with 4 turns and 1 stride the shortest way, turns counted; otherwise a lower bound on its length, turns not counted |
     | versions | v0 |
 
-    The world: cells lie 1 apart; walls are 0.2 thick, 0.55 high and as long as the corridor; the eye is halfway up. The side of a wall that
-    looks north is red, east green, south blue, west yellow, all darker with distance: colours tell directions, as `GridMaze`'s actions
-    do, and not places. With `landmarks`, each square of wall has one of four variants of its hue, drawn by a hash of the square and of all
-    the maze's walls: places seen before can be recognised, but what they look like says nothing about another maze. A magenta pillar, 0.3
-    wide, stands on the goal; walls hide it. An agent is a point that a wall stops 0.02 before it.
+    The world: cells lie 1 apart; walls are 0.2 thick, 0.55 high and as long as the corridor; the
+    eye is halfway up. The side of a wall that looks north is red, east green, south blue, west
+    yellow, all darker with distance: colours tell directions, as `GridMaze`'s actions do, and not
+    places. With `landmarks`, each square of wall has one of four variants of its hue, drawn by a
+    hash of the square and of all the maze's walls: places seen before can be recognised, but what
+    they look like says nothing about another maze. A magenta pillar, 0.3 wide, stands on the goal;
+    walls hide it. An agent is a point that a wall stops 0.02 before it.
 
-    An episode's first view depends on the task (`reveals`), since its start is the task's; it shows neither the place nor what walls hide.
+    An episode's first view depends on the task (`reveals`), since its start is the task's; it shows
+    neither the place nor what walls hide.
 
     Args:
         size: S, cells along a side.
         algorithm: "depth-first" or "kruskal".
         loops: chance of each wall between two cells to be opened beyond the perfect maze.
-        horizon: steps an episode; 0 takes 250 up to 5 cells a side and 1,000 beyond, as in the paper.
+        horizon: steps an episode; 0 takes 250 up to 5 cells a side and 1,000 beyond, as in the
+            paper.
         train_mazes, test_mazes: size of the frozen sets; 0 draws new mazes without end.
-        drawings: your own mazes for training, one text each: 2 S + 1 lines of 2 S + 1 squares, where "#" is a wall, "S" the start, "G"
-            the goal and anything else is open, such as "#####\n#S..#\n###.#\n#G..#\n#####". Size, algorithm, loops and numbers of
-            mazes are then theirs. All of one size; agents face north at the start.
-        test_drawings: those for tests, none of them among `drawings`; if left out, tests are on `drawings` too, and `finite` says so.
+        drawings: your own mazes for training, one text each: 2 S + 1 lines of 2 S + 1 squares,
+            where "#" is a wall, "S" the start, "G" the goal and anything else is open, such as
+            "#####\n#S..#\n###.#\n#G..#\n#####". Size, algorithm, loops and numbers of mazes are
+            then theirs. All of one size; agents face north at the start.
+        test_drawings: those for tests, none of them among `drawings`; if left out, tests are on
+            `drawings` too, and `finite` says so.
         turns: headings in a full circle, a multiple of 4.
-        strides: steps from one cell's middle to the next; 4 turns and 1 stride make short walks, 12 and 3 long ones.
+        strides: steps from one cell's middle to the next; 4 turns and 1 stride make short walks, 12
+            and 3 long ones.
         landmarks: whether wall squares differ in tint.
 
     Raises:
-        ValueError: arguments that no maze fits, or a drawing that is none, such as one whose goal can't be reached.
+        ValueError: arguments that no maze fits, or a drawing that is none, such as one whose goal
+            can't be reached.
 
-    Source: rewards, horizons, image size of Duan et al. 2016, section 3.3 (arXiv 1611.02779), who used ViZDoom.
+    Source: rewards, horizons, image size of Duan et al. 2016, section 3.3 (arXiv 1611.02779), who
+        used ViZDoom.
     """
 
     id = "VisualMaze-v0"
@@ -96,16 +124,26 @@ class VisualMaze(TaskDistribution):
         drawings: Sequence[str] = (),
         test_drawings: Sequence[str] = (),
     ):
-        self.mazes = MazeSplits(size, algorithm, loops, train_mazes, test_mazes, drawings, test_drawings)
+        self.mazes = MazeSplits(
+            size, algorithm, loops, train_mazes, test_mazes, drawings, test_drawings
+        )
         if horizon < 0:
             raise ValueError(f"horizon must be at least 1, or 0 for the paper's, not {horizon}.")
         if turns < 4 or turns % 4:
-            raise ValueError(f"turns must be a multiple of 4, so that all four directions can be faced, not {turns}.")
+            raise ValueError(
+                "turns must be a multiple of 4, so that all four directions can be faced, not"
+                f" {turns}."
+            )
         if strides < 1:
-            raise ValueError(f"strides must be at least 1 step from one cell to the next, not {strides}.")
+            raise ValueError(
+                f"strides must be at least 1 step from one cell to the next, not {strides}."
+            )
         self.splits = self.mazes.splits
-        self.size, self.finite = self.mazes.size, self.mazes.finite
-        self.turns, self.strides, self.landmarks = turns, strides, landmarks
+        self.size = self.mazes.size
+        self.finite = self.mazes.finite
+        self.turns = turns
+        self.strides = strides
+        self.landmarks = landmarks
         self.horizon = horizon or default_horizon(self.size)
         self.observation_space = gym.spaces.Box(0, 255, (ROWS, COLUMNS, 3), np.uint8)
         self.action_space = gym.spaces.Discrete(3)
@@ -125,23 +163,27 @@ class VisualMaze(TaskDistribution):
         return pose, self.look(tasks, pose)
 
     def first_pose(self, tasks: MazeTasks) -> Pose:
-        """Where episodes start."""
+        """Return where episodes start."""
         return Pose(middle(tasks.start, self.size), tasks.heading * (self.turns // 4))
 
     def look(self, tasks: MazeTasks, pose: Pose) -> Tensor:
-        """What is seen from there: [n, 30, 40, 3] uint8."""
+        """Return what is seen from there: [n, 30, 40, 3] uint8."""
         forward = compass(self.turns, pose.heading.device)[pose.heading]
-        return draw_views(tasks.walls, pose.position, forward, middle(tasks.goal, self.size), self.landmarks)
+        return draw_views(
+            tasks.walls, pose.position, forward, middle(tasks.goal, self.size), self.landmarks
+        )
 
     def step(self, tasks: MazeTasks, state: Pose, action: Tensor, rng: Generator) -> Transition:
         heading = (state.heading + (action == RIGHT).long() - (action == LEFT).long()) % self.turns
         ahead = compass(self.turns, heading.device)[state.heading]
         room = 1 / cast(tasks.walls, state.position, ahead[:, :, None]).nearness[:, 0]
-        walks, blocked = action == FORWARD, room < 1 / self.strides + CLEARANCE
+        walks = action == FORWARD
+        blocked = room < 1 / self.strides + CLEARANCE
         moves = (walks & ~blocked)[:, None] / self.strides
         pose = Pose(state.position + moves * ahead, heading)
         distance = (pose.position - middle(tasks.goal, self.size)).square().sum(1).sqrt()
-        arrived = distance < REACH + 1e-4  # standing half a cell away counts, however steps were rounded
+        # Standing half a cell away counts, however steps were rounded
+        arrived = distance < REACH + 1e-4
         reward = STEP_REWARD + WALL_REWARD * (walks & blocked) + GOAL_REWARD * arrived
         return Transition(pose, self.look(tasks, pose), reward.to(torch.float32), arrived, arrived)
 
@@ -152,7 +194,8 @@ class VisualMaze(TaskDistribution):
     def odometry(self) -> Odometry | None:
         """None unless a turn is 90 degrees and a step one cell.
 
-        Headings are counted clockwise from the one at the episode's start. A wall straight ahead fills the view, so a blocked step shows.
+        Headings are counted clockwise from the one at the episode's start. A wall straight ahead
+        fills the view, so a blocked step shows.
         """
         return reckoned if (self.turns, self.strides) == (4, 1) else None
 
@@ -163,26 +206,38 @@ class VisualMaze(TaskDistribution):
     def upper_bound(self, tasks: MazeTasks, episodes: int) -> Tensor:
         rows = torch.arange(len(tasks), device=tasks.start.device)
         if self.turns == 4 and self.strides == 1:
-            steps = cheapest_ways(tasks.walls, tasks.goal, exact_costs())[rows, tasks.start, tasks.heading]
+            steps = cheapest_ways(tasks.walls, tasks.goal, exact_costs())[
+                rows, tasks.start, tasks.heading
+            ]
         else:
-            corner = WALL / math.sqrt(2)  # the least way between the middle lines of two openings that meet at a corner
+            # The least way between the middle lines of two openings that meet at a corner
+            corner = WALL / math.sqrt(2)
             costs = torch.eye(4, dtype=torch.float64) * (1 - corner) + corner
-            beyond = cheapest_ways(tasks.walls, tasks.goal, costs)[rows, tasks.start].amin(1) - corner
-            steps = ((beyond + 0.5) * self.strides - 1e-3).ceil()  # from the start's middle to the first opening it is half a cell
+            beyond = (
+                cheapest_ways(tasks.walls, tasks.goal, costs)[rows, tasks.start].amin(1) - corner
+            )
+            # From the start's middle to the first opening it is half a cell
+            steps = ((beyond + 0.5) * self.strides - 1e-3).ceil()
         return path_bound(steps, self.horizon, episodes)
 
 
 class VisualRows(TensorRows):
-    """Rows on a CPU, where only those that start an episode draw its first view; a GPU would wait for their number."""
+    """Rows on a CPU, where only those that start an episode draw its first view.
+
+    A GPU would wait for their number.
+    """
 
     distribution: VisualMaze
 
     def reset(self, mask: Tensor, tasks: Tasks) -> Tensor:
         assert isinstance(tasks, MazeTasks), "VisualMaze plays the tasks that it samples"
-        pose, rows = self.distribution.first_pose(tasks), mask.nonzero()[:, 0]
+        pose = self.distribution.first_pose(tasks)
+        rows = mask.nonzero()[:, 0]
         views = torch.zeros(self.num_rows, ROWS, COLUMNS, 3, dtype=torch.uint8)
         if len(rows):
-            views[rows] = self.distribution.look(tasks[rows], Pose(pose.position[rows], pose.heading[rows]))
+            views[rows] = self.distribution.look(
+                tasks[rows], Pose(pose.position[rows], pose.heading[rows])
+            )
         self.state = pose if self.state is None else where_rows(mask, pose, self.state)
         self.tasks = tasks
         return views
@@ -194,7 +249,9 @@ def middle(cell: Tensor, size: int) -> Tensor:
 
 
 def reckoned(pose: Tensor, observation: Tensor, action: Tensor) -> Tensor:
-    """The next pose [..., 3] (row, column, heading) after `action` [...] on the view `observation` [..., 30, 40, 3]."""
+    """Return the next pose [..., 3] (row, column, heading) after `action` [...] on the view
+    `observation` [..., 30, 40, 3].
+    """
     blocked = (observation[..., SKY_ROW, COLUMNS // 2, :] != sky_on(pose.device)).any(-1)
     walks = (action == FORWARD) & ~blocked
     ahead = compass(4, pose.device)[pose[..., 2]].to(torch.int64)
@@ -204,42 +261,59 @@ def reckoned(pose: Tensor, observation: Tensor, action: Tensor) -> Tensor:
 
 @cache
 def sky_on(device: torch.device) -> Tensor:
-    """The colour [3] uint8 of SKY_ROW where no wall stands near."""
+    """Return the colour [3] uint8 of SKY_ROW where no wall stands near."""
     return torch.from_numpy(column_table(np.zeros((1, 3)))[0, 0, SKY_ROW]).to(device)
 
 
 @cache
 def compass(turns: int, device: torch.device) -> Tensor:
-    """Unit vectors [turns, 2] float32 (down, right), clockwise from north; exact along both axes."""
+    """Unit vectors [turns, 2] float32 (down, right), clockwise from north.
+
+    Exact along both axes.
+    """
     angle = np.arange(turns) * (2 * np.pi / turns)
-    return torch.from_numpy(np.stack([-np.cos(angle), np.sin(angle)], 1).round(12).astype(np.float32)).to(device)
+    return torch.from_numpy(
+        np.stack([-np.cos(angle), np.sin(angle)], 1).round(12).astype(np.float32)
+    ).to(device)
 
 
 def exact_costs() -> Tensor:
-    """Steps [4, 4] that it takes to leave a cell by a direction when facing another: turns, and the step itself."""
+    """Steps [4, 4] that it takes to leave a cell by a direction when facing another.
+
+    Turns, and the step itself.
+    """
     apart = (torch.arange(4)[:, None] - torch.arange(4)) % 4
     return 1.0 + torch.minimum(apart, 4 - apart).to(torch.float64)
 
 
 def cheapest_ways(walls: Tensor, goal: Tensor, costs: Tensor) -> Tensor:
-    """Least cost from every cell and heading to the goal, by relaxing it until nothing changes (Bellman 1958).
+    """Least cost from every cell and heading to the goal, by relaxing it until nothing changes
+    (Bellman 1958).
 
     Args:
         walls: [n, 2 S + 1, 2 S + 1] bool. goal: [n] cells.
-        costs: [4, 4] at least 0, of leaving a cell by direction j after having come into it by direction i.
+        costs: [4, 4] at least 0, of leaving a cell by direction j after having come into it by
+            direction i.
 
     Returns:
         [n, S S, 4] float64, infinite where no way leads to the goal.
     """
     size = walls.shape[-1] // 2
-    is_open, rows = passages(walls), torch.arange(len(walls), device=walls.device)
+    is_open = passages(walls)
+    rows = torch.arange(len(walls), device=walls.device)
     offsets = torch.tensor([down * size + right for down, right in DIRECTIONS], device=walls.device)
-    neighbour = (torch.arange(size * size, device=walls.device)[:, None] + offsets).clamp(0, size * size - 1)
-    directions, costs = torch.arange(4, device=walls.device), costs.to(walls.device)
-    ways = torch.full((len(walls), size * size, 4), torch.inf, dtype=torch.float64, device=walls.device)
+    neighbour = (torch.arange(size * size, device=walls.device)[:, None] + offsets).clamp(
+        0, size * size - 1
+    )
+    directions = torch.arange(4, device=walls.device)
+    costs = costs.to(walls.device)
+    ways = torch.full(
+        (len(walls), size * size, 4), torch.inf, dtype=torch.float64, device=walls.device
+    )
     ways[rows, goal] = 0.0
     for _ in range(4 * size * size):
-        onward = torch.where(is_open, ways[:, neighbour, directions], torch.inf)  # [n, S S, 4] after leaving by each direction
+        # [n, S S, 4] after leaving by each direction
+        onward = torch.where(is_open, ways[:, neighbour, directions], torch.inf)
         shorter = torch.minimum(ways, (onward[:, :, None] + costs).amin(-1))
         if bool((shorter == ways).all()):
             break

@@ -47,8 +47,12 @@ class Identity(TaskDistribution):
 
     def __init__(self, numbers: int = 4, horizon: int = 5, terminates: bool = False):
         if numbers < 1 or horizon < 1:
-            raise ValueError(f"numbers and horizon must be at least 1, not {numbers} and {horizon}.")
-        self.numbers, self.horizon, self.terminates = numbers, horizon, terminates
+            raise ValueError(
+                f"numbers and horizon must be at least 1, not {numbers} and {horizon}."
+            )
+        self.numbers = numbers
+        self.horizon = horizon
+        self.terminates = terminates
         self.observation_space = gym.spaces.Discrete(numbers)
         self.action_space = gym.spaces.Discrete(numbers)
 
@@ -57,18 +61,26 @@ class Identity(TaskDistribution):
 
     def sample(self, n: int, split: str, seed: int) -> IdentityTasks:
         check_draw(self, n, split, seed)
-        return IdentityTasks(torch.from_numpy(numpy_generator(seed, self.id, split).integers(self.numbers, size=(n, self.horizon))))
+        return IdentityTasks(
+            torch.from_numpy(
+                numpy_generator(seed, self.id, split).integers(self.numbers, size=(n, self.horizon))
+            )
+        )
 
     def reset(self, tasks: IdentityTasks, rng: Generator) -> tuple[Tensor, Tensor]:
         return torch.zeros_like(tasks.numbers[:, 0]), tasks.numbers[:, 0]
 
-    def step(self, tasks: IdentityTasks, state: Tensor, action: Tensor, rng: Generator) -> Transition:
+    def step(
+        self, tasks: IdentityTasks, state: Tensor, action: Tensor, rng: Generator
+    ) -> Transition:
         shown = tasks.numbers.gather(1, state[:, None])[:, 0]
         reward = (action == shown).to(torch.float32)
         following = state + 1
         ended = (following >= self.horizon) & self.terminates
         observation = tasks.numbers.gather(1, following.clamp_max(self.horizon - 1)[:, None])[:, 0]
-        return Transition(following.clamp_max(self.horizon - 1), observation, reward, ended, reward > 0)
+        return Transition(
+            following.clamp_max(self.horizon - 1), observation, reward, ended, reward > 0
+        )
 
     def optimum(self, episodes: int) -> float:
         return float(episodes * self.horizon)

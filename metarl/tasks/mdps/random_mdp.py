@@ -23,7 +23,8 @@ class RandomMDPTasks(Tasks):
 
 
 class RandomMDP(TaskDistribution):
-    """Tabular MDPs with Dirichlet transitions and Gaussian rewards, a fixed horizon, and a fixed start state 0.
+    """Tabular MDPs with Dirichlet transitions and Gaussian rewards, a fixed horizon, and a fixed
+    start state 0.
 
     | part | value |
     |---|---|
@@ -62,19 +63,48 @@ class RandomMDP(TaskDistribution):
         transition_concentration: float = 1.0,
     ):
         if min(states, actions, horizon) < 1:
-            raise ValueError(f"states, actions and horizon must be at least 1, not {states}, {actions} and {horizon}.")
-        if not all(math.isfinite(value) for value in (reward_prior_mean, reward_prior_std, reward_noise, transition_concentration)):
-            raise ValueError("reward_prior_mean, reward_prior_std, reward_noise and transition_concentration must be finite numbers.")
+            raise ValueError(
+                f"states, actions and horizon must be at least 1, not {states}, {actions} and"
+                f" {horizon}."
+            )
+        if not all(
+            math.isfinite(value)
+            for value in (
+                reward_prior_mean,
+                reward_prior_std,
+                reward_noise,
+                transition_concentration,
+            )
+        ):
+            raise ValueError(
+                "reward_prior_mean, reward_prior_std, reward_noise and transition_concentration"
+                " must be finite numbers."
+            )
         if reward_prior_std < 0 or reward_noise < 0 or transition_concentration <= 0:
-            raise ValueError("reward_prior_std and reward_noise can't be negative, transition_concentration must be positive.")
-        self.states, self.actions, self.horizon = states, actions, horizon
-        self.reward_prior_mean, self.reward_prior_std, self.reward_noise = reward_prior_mean, reward_prior_std, reward_noise
+            raise ValueError(
+                "reward_prior_std and reward_noise can't be negative, transition_concentration must"
+                " be positive."
+            )
+        self.states = states
+        self.actions = actions
+        self.horizon = horizon
+        self.reward_prior_mean = reward_prior_mean
+        self.reward_prior_std = reward_prior_std
+        self.reward_noise = reward_noise
         self.transition_concentration = transition_concentration
         self.observation_space = gym.spaces.Discrete(states)
         self.action_space = gym.spaces.Discrete(actions)
 
     def config(self) -> dict[str, Any]:
-        names = ("states", "actions", "horizon", "reward_prior_mean", "reward_prior_std", "reward_noise", "transition_concentration")
+        names = (
+            "states",
+            "actions",
+            "horizon",
+            "reward_prior_mean",
+            "reward_prior_std",
+            "reward_noise",
+            "transition_concentration",
+        )
         return {name: getattr(self, name) for name in names}
 
     def sample(self, n: int, split: str, seed: int) -> RandomMDPTasks:
@@ -83,28 +113,40 @@ class RandomMDP(TaskDistribution):
         shape = (n, self.states, self.actions)
         reward_means = self.reward_prior_mean + self.reward_prior_std * rng.standard_normal(shape)
         weights = rng.standard_gamma(self.transition_concentration, (*shape, self.states))
-        return RandomMDPTasks(torch.from_numpy(reward_means), torch.from_numpy(weights / weights.sum(-1, keepdims=True)))
+        return RandomMDPTasks(
+            torch.from_numpy(reward_means),
+            torch.from_numpy(weights / weights.sum(-1, keepdims=True)),
+        )
 
     def reset(self, tasks: Tasks, rng: Generator) -> tuple[Tensor, Tensor]:
         start = torch.zeros(len(tasks), dtype=torch.int64, device=rng.device)
         return start, start
 
-    def step(self, tasks: RandomMDPTasks, state: Tensor, action: Tensor, rng: Generator) -> Transition:
-        n, dtype = len(tasks), tasks.reward_means.dtype
+    def step(
+        self, tasks: RandomMDPTasks, state: Tensor, action: Tensor, rng: Generator
+    ) -> Transition:
+        n = len(tasks)
+        dtype = tasks.reward_means.dtype
         rows = torch.arange(n, device=rng.device)
         noise = torch.randn(n, generator=rng, device=rng.device, dtype=dtype)
         uniform = torch.rand(n, generator=rng, device=rng.device, dtype=dtype)
         reward = tasks.reward_means[rows, state, action] + self.reward_noise * noise
         cumulative = tasks.transitions[rows, state, action].cumsum(-1)  # [n, S]
-        following = (uniform[:, None] > cumulative).sum(1).clamp_max(self.states - 1)  # inverse of the distribution function
+        # Inverse of the distribution function
+        following = (uniform[:, None] > cumulative).sum(1).clamp_max(self.states - 1)
         never = torch.zeros(n, dtype=torch.bool, device=rng.device)
         return Transition(following, following, reward, never, never)
 
     def upper_bound(self, tasks: RandomMDPTasks, episodes: int) -> Tensor:
-        return episodes * optimal_values(tasks.reward_means, tasks.transitions, self.horizon)[0][:, 0, 0]
+        return (
+            episodes
+            * optimal_values(tasks.reward_means, tasks.transitions, self.horizon)[0][:, 0, 0]
+        )
 
 
-def optimal_values(reward_means: Tensor, transitions: Tensor, horizon: int) -> tuple[Tensor, Tensor]:
+def optimal_values(
+    reward_means: Tensor, transitions: Tensor, horizon: int
+) -> tuple[Tensor, Tensor]:
     """Finite-horizon backward induction, batched.
 
     Args:

@@ -1,4 +1,5 @@
-"""One environment of Meta-World, set to one variation of one task, for `metarl.envs.gymnasium_adapter`.
+"""One environment of Meta-World, set to one variation of one task, for
+`metarl.envs.gymnasium_adapter`.
 
 Imports no PyTorch, so that workers start fast, and Meta-World only when an environment is made.
 """
@@ -10,7 +11,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-__all__ = ["ACTIONS", "LONGEST", "OBSERVATIONS", "MakeEnvironment", "MetaWorldEnvironment", "Variation"]
+__all__ = [
+    "ACTIONS",
+    "LONGEST",
+    "OBSERVATIONS",
+    "MakeEnvironment",
+    "MetaWorldEnvironment",
+    "Variation",
+]
 
 OBSERVATIONS = gym.spaces.Box(-np.inf, np.inf, (39,), np.float32)
 ACTIONS = gym.spaces.Box(-1.0, 1.0, (4,), np.float32)
@@ -39,10 +47,12 @@ class Variation:
 
 
 class MakeEnvironment:
-    """Makes the environment of a variation, out of one that isn't needed any more where there is one of the same task.
+    """Makes the environment of a variation, out of one that isn't needed any more where there is
+    one of the same task.
 
-    Building a MuJoCo model takes as long as hundreds of steps; setting another variation takes nothing. An environment that was used
-    before plays exactly as a new one does. Pickled, for workers, it brings no environments along.
+    Building a MuJoCo model takes as long as hundreds of steps; setting another variation takes
+    nothing. An environment that was used before plays exactly as a new one does. Pickled, for
+    workers, it brings no environments along.
 
     Args:
         goal_visible: the last three numbers of an observation are the goal's position, else zero.
@@ -50,14 +60,15 @@ class MakeEnvironment:
     """
 
     def __init__(self, goal_visible: bool = False, reward: str = "v2"):
-        self.goal_visible, self.reward = goal_visible, reward
+        self.goal_visible = goal_visible
+        self.reward = reward
         self._idle: list[tuple[str, Any]] = []  # (task, environment), the latest used last
 
     def __call__(self, variation: Variation) -> "MetaWorldEnvironment":
         return MetaWorldEnvironment(self, variation)
 
     def take(self, name: str) -> Any:
-        """One of Meta-World's environments of the task `name`, used before or new."""
+        """Return one of Meta-World's environments of the task `name`, used before or new."""
         for i in reversed(range(len(self._idle))):
             if self._idle[i][0] == name:
                 return self._idle.pop(i)[1]
@@ -84,40 +95,55 @@ class MetaWorldEnvironment(gym.Env):
         variation: what to play.
     """
 
-    observation_space, action_space = OBSERVATIONS, ACTIONS
+    observation_space = OBSERVATIONS
+    action_space = ACTIONS
     render_mode = "rgb_array"
 
     def __init__(self, maker: MakeEnvironment, variation: Variation):
         from metaworld.types import Task
 
         self._renderer: Any = None
-        self.maker, self.variation, self.env = maker, variation, maker.take(variation.name)
+        self.maker = maker
+        self.variation = variation
+        self.env = maker.take(variation.name)
         self._observe(goal=False)  # as set_task leaves it
         self.env.set_task(Task(variation.name, variation.data))
         self._observe(maker.goal_visible)
 
     def _observe(self, goal: bool) -> None:
-        """Show the goal or hide it; the bounds to which Meta-World clips observations are worked out anew."""
+        """Show the goal or hide it.
+
+        The bounds to which Meta-World clips observations are worked out anew.
+        """
         self.env._partially_observable = not goal
         self.env.__dict__.pop("sawyer_observation_space", None)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
-        """The variation's start, always the same."""
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Return the variation's start, always the same."""
         return self.env.reset()[0].astype(np.float32), {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Meta-World's step; success is told, and ends nothing."""
         observation, reward, _, truncated, info = self.env.step(action)
-        return observation.astype(np.float32), float(reward), False, bool(truncated), {"success": bool(info["success"])}
+        return (
+            observation.astype(np.float32),
+            float(reward),
+            False,
+            bool(truncated),
+            {"success": bool(info["success"])},
+        )
 
     def render(self) -> np.ndarray:
-        """The arm and the table [150, 200, 3] uint8.
+        """Return the arm and the table [150, 200, 3] uint8.
 
         Raises:
             ValueError: EGL isn't there.
         """
         if self._renderer is None:
-            from metarl.tasks.mujoco.renderer import OffscreenRenderer  # opens OpenGL, which only pictures need
+            # Opens OpenGL, which only pictures need
+            from metarl.tasks.mujoco.renderer import OffscreenRenderer
 
             self._renderer = OffscreenRenderer(self.env.model, 200, 150, **CAMERA)
         return self._renderer.draw(self.env.data, TABLE)

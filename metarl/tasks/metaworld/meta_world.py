@@ -1,4 +1,7 @@
-"""Meta-World's meta-learning benchmarks ML1, ML10 and ML45 (Yu et al. 2019, arXiv 1910.10897), as Meta-World 3 has them."""
+"""Meta-World's meta-learning benchmarks ML1, ML10 and ML45 (Yu et al.
+
+2019, arXiv 1910.10897), as Meta-World 3 has them.
+"""
 
 from typing import Any
 
@@ -11,7 +14,8 @@ __all__ = ["MetaWorldML1", "MetaWorldML10", "MetaWorldML45"]
 
 
 class MetaWorldML1(GymnasiumDistribution):
-    """A robot arm (a simulated Sawyer) at one kind of task, such as reaching, whose goal position it isn't told.
+    """A robot arm (a simulated Sawyer) at one kind of task, such as reaching, whose goal position
+    it isn't told.
 
     | part | value |
     |---|---|
@@ -27,19 +31,26 @@ class MetaWorldML1(GymnasiumDistribution):
     | bound | none computed |
     | versions | v0 |
 
-    Success never ends an episode: an agent that stands still near the goal would otherwise collect more reward than one that reaches it.
+    Success never ends an episode: an agent that stands still near the goal would otherwise collect
+    more reward than one that reaches it.
 
     Args:
         task: name in Meta-World, such as "reach-v3".
-        horizon: steps an episode, at most 500, Meta-World's own limit; shorter ones leave less time to succeed.
+        horizon: steps an episode, at most 500, Meta-World's own limit; shorter ones leave less time
+            to succeed.
         goal_seed: of Meta-World's draw of positions.
-        goal_visible: show the goal's position in the observation: for reference agents only, such as the scripted expert.
-        reward: version of the reward function, "v2" or "v1"; only v2's scale is comparable over tasks.
-        workers: worker processes that share the rows; results don't depend on it. Each row takes about 20 MB.
-        patience: seconds that a worker has for one step or reset of its rows before it is ended and named; None waits for ever.
+        goal_visible: show the goal's position in the observation: for reference agents only, such
+            as the scripted expert.
+        reward: version of the reward function, "v2" or "v1"; only v2's scale is comparable over
+            tasks.
+        workers: worker processes that share the rows; results don't depend on it. Each row takes
+            about 20 MB.
+        patience: seconds that a worker has for one step or reset of its rows before it is ended and
+            named; None waits for ever.
 
     Raises:
-        ValueError: Meta-World has no such task, isn't installed, or the horizon or version is none of its.
+        ValueError: Meta-World has no such task, isn't installed, or the horizon or version is none
+            of its.
     """
 
     id = "MetaWorldML1-v0"
@@ -58,16 +69,30 @@ class MetaWorldML1(GymnasiumDistribution):
     ):
         _check(self.id, horizon, goal_seed, reward)
         check_task_name(task)
-        self.task, self.goal_seed, self.goal_visible, self.reward = task, goal_seed, goal_visible, reward
+        self.task = task
+        self.goal_seed = goal_seed
+        self.goal_visible = goal_visible
+        self.reward = reward
         tasks = benchmark_tasks("ML1", goal_seed, task)
-        super().__init__(self.id, MakeEnvironment(goal_visible, reward), tasks, horizon, workers=workers, patience=patience)
+        super().__init__(
+            self.id,
+            MakeEnvironment(goal_visible, reward),
+            tasks,
+            horizon,
+            workers=workers,
+            patience=patience,
+        )
 
     def config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("task", "horizon", "goal_seed", "goal_visible", "reward")}
+        return {
+            name: getattr(self, name)
+            for name in ("task", "horizon", "goal_seed", "goal_visible", "reward")
+        }
 
 
 class MetaWorldML10(GymnasiumDistribution):
-    """Ten kinds of task to train on and five others to be tested on; which one it is, and where its goal is, the arm isn't told.
+    """Ten kinds of task to train on and five others to be tested on; which one it is, and where its
+    goal is, the arm isn't told.
 
     | part | value |
     |---|---|
@@ -97,17 +122,27 @@ class MetaWorldML10(GymnasiumDistribution):
         patience: float | None = DEFAULT_PATIENCE,
     ):
         _check(self.id, horizon, goal_seed, reward)
-        self.goal_seed, self.goal_visible, self.reward = goal_seed, goal_visible, reward
+        self.goal_seed = goal_seed
+        self.goal_visible = goal_visible
+        self.reward = reward
         super().__init__(
-            self.id, MakeEnvironment(goal_visible, reward), benchmark_tasks("ML10", goal_seed), horizon, workers=workers, patience=patience
+            self.id,
+            MakeEnvironment(goal_visible, reward),
+            benchmark_tasks("ML10", goal_seed),
+            horizon,
+            workers=workers,
+            patience=patience,
         )
 
     def config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("horizon", "goal_seed", "goal_visible", "reward")}
+        return {
+            name: getattr(self, name) for name in ("horizon", "goal_seed", "goal_visible", "reward")
+        }
 
 
 class MetaWorldML45(GymnasiumDistribution):
-    """Forty-five kinds of task to train on and five others to be tested on; which one it is, and where its goal is, the arm isn't told.
+    """Forty-five kinds of task to train on and five others to be tested on; which one it is, and
+    where its goal is, the arm isn't told.
 
     | part | value |
     |---|---|
@@ -139,18 +174,30 @@ class MetaWorldML45(GymnasiumDistribution):
         patience: float | None = DEFAULT_PATIENCE,
     ):
         _check(self.id, horizon, goal_seed, reward)
-        self.goal_seed, self.goal_visible, self.reward = goal_seed, goal_visible, reward
+        self.goal_seed = goal_seed
+        self.goal_visible = goal_visible
+        self.reward = reward
         super().__init__(
-            self.id, MakeEnvironment(goal_visible, reward), benchmark_tasks("ML45", goal_seed), horizon, workers=workers, patience=patience
+            self.id,
+            MakeEnvironment(goal_visible, reward),
+            benchmark_tasks("ML45", goal_seed),
+            horizon,
+            workers=workers,
+            patience=patience,
         )
 
     def config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("horizon", "goal_seed", "goal_visible", "reward")}
+        return {
+            name: getattr(self, name) for name in ("horizon", "goal_seed", "goal_visible", "reward")
+        }
 
 
 def _check(id: str, horizon: int, goal_seed: int, reward: str) -> None:
     if not 1 <= horizon <= LONGEST:
-        raise ValueError(f"{id}: horizon must lie between 1 and {LONGEST}, where Meta-World ends every episode, not {horizon}.")
+        raise ValueError(
+            f"{id}: horizon must lie between 1 and {LONGEST}, where Meta-World ends every episode,"
+            f" not {horizon}."
+        )
     if not 0 <= goal_seed < 2**32 - 1:
         raise ValueError(f"{id}: goal_seed must lie between 0 and {2**32 - 2}, not {goal_seed}.")
     if reward not in ("v1", "v2"):

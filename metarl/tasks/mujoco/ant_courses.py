@@ -52,12 +52,14 @@ class CourseState(NamedTuple):
 
 
 class AntCourse(MujocoFamily):
-    """An ant between walls that stands up anew from time to time; the functions below hold each family's data sheet.
+    """An ant between walls that stands up anew from time to time; the functions below hold each
+    family's data sheet.
 
     Args:
         id: of the family.
         drawings: of its courses, as `Layouts` reads them.
-        split_layouts: split -> which of them it has; splits that share any declare the family `finite`.
+        split_layouts: split -> which of them it has; splits that share any declare the family
+            `finite`.
         sparse: reward 1 in the goal's square and 0 elsewhere, rather than progress.
         side: of a square, in m.
         stand_every: after so many steps of an episode the ant stands anew; 0 for never.
@@ -84,18 +86,28 @@ class AntCourse(MujocoFamily):
         arguments: Mapping[str, Any],
     ):
         if stand_every < 0:
-            raise ValueError(f"{id}: stand_every is a number of steps, or 0 for an ant that never stands anew, not {stand_every}.")
+            raise ValueError(
+                f"{id}: stand_every is a number of steps, or 0 for an ant that never stands anew,"
+                f" not {stand_every}."
+            )
         super().__init__(id, ANT_WITHOUT_COSTS, horizon, terminates=False, shows_place=True)
         self.layouts = Layouts(drawings, side)
         self.split_layouts = {split: list(numbers) for split, numbers in split_layouts.items()}
         self.finite = not set(self.split_layouts["train"]).isdisjoint(self.split_layouts["test"])
-        self.sparse, self.stand_every, self._arguments = sparse, stand_every, dict(arguments)
+        self.sparse = sparse
+        self.stand_every = stand_every
+        self._arguments = dict(arguments)
         self._walled = walled_models(self.robot.xml, self.layouts.walls)
         self._simulator = Simulator(self._walled[0], self.robot.frame_skip)
         self.sight = 1.1 * float((self.layouts.high - self.layouts.low).max()) + 5.0
 
     def config(self) -> dict[str, Any]:
-        return {**self._arguments, "side": self.layouts.side, "stand_every": self.stand_every, "horizon": self.horizon}
+        return {
+            **self._arguments,
+            "side": self.layouts.side,
+            "stand_every": self.stand_every,
+            "horizon": self.horizon,
+        }
 
     def sample(self, n: int, split: str, seed: int) -> CourseTasks:
         """n courses of the split; each comes once before any comes twice."""
@@ -103,7 +115,10 @@ class AntCourse(MujocoFamily):
         own, rng = np.array(self.split_layouts[split]), numpy_generator(seed, self.id, split)
         order = [rng.permutation(own) for _ in range(-(-n // len(own)))]
         layout = np.concatenate([np.zeros(0, dtype=np.int64), *order])[:n]
-        return CourseTasks(torch.from_numpy(self.layouts.goals[layout].astype(np.float64)), torch.from_numpy(layout))
+        return CourseTasks(
+            torch.from_numpy(self.layouts.goals[layout].astype(np.float64)),
+            torch.from_numpy(layout),
+        )
 
     def task_count(self, split: str) -> int:
         check_split(self, split)
@@ -115,27 +130,58 @@ class AntCourse(MujocoFamily):
     def rewards(self, tasks: CourseTasks, motion: Motion) -> np.ndarray:
         if self.sparse:
             return self.layouts.in_goal(tasks.layout.cpu().numpy(), motion.torso).astype(np.float64)
-        return self._progress(tasks, motion.torso - motion.velocity * self.step_seconds, motion.torso)
+        return self._progress(
+            tasks, motion.torso - motion.velocity * self.step_seconds, motion.torso
+        )
 
     def reset(self, tasks: CourseTasks, rng: Generator) -> tuple[CourseState, Tensor]:  # type: ignore[override]
         state, observation = super().reset(tasks, rng)
-        return CourseState(*state, torch.zeros(len(tasks), dtype=torch.int64, device=state.position.device)), observation
+        return (
+            CourseState(
+                *state, torch.zeros(len(tasks), dtype=torch.int64, device=state.position.device)
+            ),
+            observation,
+        )
 
-    def step(self, tasks: CourseTasks, state: CourseState, action: Tensor, rng: Generator) -> Transition:  # type: ignore[override]
+    def step(  # type: ignore[override]
+        self, tasks: CourseTasks, state: CourseState, action: Tensor, rng: Generator
+    ) -> Transition:
         moved = super().step(tasks, MujocoState(*state[:3]), action, rng)
         position, velocity, torso = moved.state
-        fresh = super().reset(tasks, rng)[0]  # drawn at each step: how much noise is drawn mustn't depend on clocks
-        clock, layout = state.clock + 1, tasks.layout.cpu().numpy()
-        stands = (clock % self.stand_every == 0 if self.stand_every else torch.zeros_like(moved.terminated)) & ~moved.terminated
-        place = torch.where(stands[:, None], torch.from_numpy(self.layouts.with_room(layout, torso.cpu().numpy())).to(torso.device), torso)
+        # Drawn at each step: how much noise is drawn mustn't depend on clocks
+        fresh = super().reset(tasks, rng)[0]
+        clock = state.clock + 1
+        layout = tasks.layout.cpu().numpy()
+        stands = (
+            clock % self.stand_every == 0
+            if self.stand_every
+            else torch.zeros_like(moved.terminated)
+        ) & ~moved.terminated
+        place = torch.where(
+            stands[:, None],
+            torch.from_numpy(self.layouts.with_room(layout, torso.cpu().numpy())).to(torso.device),
+            torso,
+        )
         reward = moved.reward
-        if not self.sparse:  # a step aside counts like any other, so that rewards add up to the way made
-            reward = reward + torch.from_numpy(self._progress(tasks, torso.cpu().numpy(), place.cpu().numpy())).to(reward)
-        position = torch.where(stands[:, None], torch.cat([place, fresh.position[:, 2:]], 1), position)
+        # A step aside counts like any other, so that rewards add up to the way made
+        if not self.sparse:
+            reward = reward + torch.from_numpy(
+                self._progress(tasks, torso.cpu().numpy(), place.cpu().numpy())
+            ).to(reward)
+        position = torch.where(
+            stands[:, None], torch.cat([place, fresh.position[:, 2:]], 1), position
+        )
         velocity = torch.where(stands[:, None], fresh.velocity, velocity)
-        success = torch.from_numpy(self.layouts.in_goal(layout, place.cpu().numpy())).to(place.device)
+        success = torch.from_numpy(self.layouts.in_goal(layout, place.cpu().numpy())).to(
+            place.device
+        )
         reached = CourseState(position, velocity, place, clock)
-        return moved._replace(state=reached, observation=self._observe(tasks, position, velocity), reward=reward, success=success)
+        return moved._replace(
+            state=reached,
+            observation=self._observe(tasks, position, velocity),
+            reward=reward,
+            success=success,
+        )
 
     def upper_bound(self, tasks: CourseTasks, episodes: int) -> Tensor:
         if self.sparse:
@@ -151,19 +197,33 @@ class AntCourse(MujocoFamily):
         return [self.layouts.walls[i] for i in tasks.layout.tolist()]
 
     def render_path(self, tasks: CourseTasks, states: CourseState, moment: int) -> Tensor:
-        """The walk from above, x to the right and y upwards, between the walls; the ant, and the goal in green."""
-        low, high = self.layouts.low - 1, self.layouts.high + 1
-        return draw_walk(self.models.base, states.position, moment, self.goals_of(tasks)[0], low, high, self.walls_of(tasks)[0])
+        """Return the walk from above, x to the right and y upwards, between the walls.
+
+        The ant, and the goal in green.
+        """
+        low = self.layouts.low - 1
+        high = self.layouts.high + 1
+        return draw_walk(
+            self.models.base,
+            states.position,
+            moment,
+            self.goals_of(tasks)[0],
+            low,
+            high,
+            self.walls_of(tasks)[0],
+        )
 
     def _progress(self, tasks: CourseTasks, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """By how much `after` [n, 2] is nearer to the goal than `before`, along x and along y, for each second of a step: m/s."""
+        """By how much `after` [n, 2] is nearer to the goal than `before`, along x and along y, for
+        each second of a step: m/s.
+        """
         goal = tasks.goal.cpu().numpy()
         nearer: np.ndarray = (np.abs(before - goal) - np.abs(after - goal)).sum(1)
         return nearer / self.step_seconds
 
 
 def ant_obstacle(side: float = 6.0, stand_every: int = 200, horizon: int = 2000) -> AntCourse:
-    """An ant that is paid only at the end of a course of walls, up and right in turn.
+    """Return an ant that is paid only at the end of a course of walls, up and right in turn.
 
     | part | value |
     |---|---|
@@ -181,26 +241,41 @@ def ant_obstacle(side: float = 6.0, stand_every: int = 200, horizon: int = 2000)
     | bound | the horizon, loose: the ant has to get there first |
     | versions | v0 |
 
-    Walls are 50 m high, since ants jump, and stop the ant as the floor does. From the third number on, observations are those of
-    AntTwoWalk-v0, so that what it taught can be used here.
+    Walls are 50 m high, since ants jump, and stop the ant as the floor does. From the third number
+    on, observations are those of AntTwoWalk-v0, so that what it taught can be used here.
 
-    Source: Ant Obstacle of Frans et al. 2017 (MLSH, arXiv 1710.09767): a sparse reward, 2,000 steps, a master that chooses every 200 among
-    the sub-policies of Ant Twowalk; MLSH reached 193, a single policy 0. The paper gives no measures of its course; this one is ours, and
-    so are scores not comparable with the paper's. The released code's (AntObstacles, AntObstaclesBig) are larger, open halls with two to
-    five walls, in steps of 0.025 s, with a ball that runs after the ant, which ours leaves out; they too stand the ant up every
-    200 or 300 steps, at a step's beginning (ours at its end, so that the agent sees it), and without a look at walls.
+    Source: Ant Obstacle of Frans et al. 2017 (MLSH, arXiv 1710.09767): a sparse reward, 2,000
+        steps, a master that chooses every 200 among
+    the sub-policies of Ant Twowalk; MLSH reached 193, a single policy 0. The paper gives no
+    measures of its course; this one is ours, and so are scores not comparable with the paper's. The
+    released code's (AntObstacles, AntObstaclesBig) are larger, open halls with two to five walls,
+    in steps of 0.025 s, with a ball that runs after the ant, which ours leaves out; they too stand
+    the ant up every 200 or 300 steps, at a step's beginning (ours at its end, so that the agent
+    sees it), and without a look at walls.
 
     Args:
-        side: of a square, in m, more than 2.2. stand_every: steps, or 0 for never. horizon: steps an episode, of 0.05 s each.
+        side: of a square, in m, more than 2.2. stand_every: steps, or 0 for never. horizon: steps
+            an episode, of 0.05 s each.
 
     Raises:
         ValueError: squares too small for an ant, a negative `stand_every`, a horizon below 1.
     """
-    return AntCourse("AntObstacle-v0", [COURSE], {"train": [0], "test": [0]}, True, side, stand_every, horizon, {})
+    return AntCourse(
+        "AntObstacle-v0",
+        [COURSE],
+        {"train": [0], "test": [0]},
+        True,
+        side,
+        stand_every,
+        horizon,
+        {},
+    )
 
 
-def ant_maze(all_nine: bool = False, side: float = 6.0, stand_every: int = 200, horizon: int = 1000) -> AntCourse:
-    """An ant in one of nine mazes, with a goal that it isn't told.
+def ant_maze(
+    all_nine: bool = False, side: float = 6.0, stand_every: int = 200, horizon: int = 1000
+) -> AntCourse:
+    """Return an ant in one of nine mazes, with a goal that it isn't told.
 
     | part | value |
     |---|---|
@@ -219,15 +294,19 @@ def ant_maze(all_nine: bool = False, side: float = 6.0, stand_every: int = 200, 
     | bound | the way from the start to the goal's middle, for each task, loose: the ant has to get there within the horizon |
     | versions | v0 |
 
-    A return × 0.05 s is by how much nearer the ant came, in m. No maze leads away from its goal. Nothing shows a wall, but where the
-    ant gets to tells of the maze. Walls are as in AntObstacle-v0. From the third number on, observations are those of AntTwoWalk-v0.
+    A return × 0.05 s is by how much nearer the ant came, in m. No maze leads away from its goal.
+    Nothing shows a wall, but where the ant gets to tells of the maze. Walls are as in
+    AntObstacle-v0. From the third number on, observations are those of AntTwoWalk-v0.
 
-    Source: the nine mazes of Frans et al. 2017 (MLSH, arXiv 1710.09767), all of which it trains on: 1,000 steps, a master that chooses
-    every 200. Corridors are those of the released code (AntObstaclesGen); its squares have 16 m, its steps 0.025 s, its reward a cost
-    of 0.1 × squared action (ours none), and its goals lie at the far sides of their squares. How the nine are split is ours.
+    Source: the nine mazes of Frans et al. 2017 (MLSH, arXiv 1710.09767), all of which it trains on:
+        1,000 steps, a master that chooses
+    every 200. Corridors are those of the released code (AntObstaclesGen); its squares have 16 m,
+    its steps 0.025 s, its reward a cost of 0.1 × squared action (ours none), and its goals lie at
+    the far sides of their squares. How the nine are split is ours.
 
     Args:
-        all_nine: train and test on all nine (finite). side: of a square, in m, more than 2.2. stand_every: steps, or 0 for never.
+        all_nine: train and test on all nine (finite). side: of a square, in m, more than 2.2.
+            stand_every: steps, or 0 for never.
         horizon: steps an episode, of 0.05 s each.
 
     Raises:
@@ -236,4 +315,13 @@ def ant_maze(all_nine: bool = False, side: float = 6.0, stand_every: int = 200, 
     numbers = {name: i for i, name in enumerate(MAZES)}
     train = [i for name, i in numbers.items() if all_nine or name not in FOR_TESTS]
     splits = {"train": train, "test": train if all_nine else [numbers[name] for name in FOR_TESTS]}
-    return AntCourse("AntMaze-v0", list(MAZES.values()), splits, False, side, stand_every, horizon, {"all_nine": all_nine})
+    return AntCourse(
+        "AntMaze-v0",
+        list(MAZES.values()),
+        splits,
+        False,
+        side,
+        stand_every,
+        horizon,
+        {"all_nine": all_nine},
+    )

@@ -1,4 +1,7 @@
-"""Courses for ants, drawn as squares: where their walls stand, and where there is room to stand up beside them."""
+"""Courses for ants, drawn as squares.
+
+Where their walls stand, and where there is room to stand up beside them.
+"""
 
 from collections.abc import Sequence
 
@@ -15,13 +18,14 @@ CORNERS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
 class Layouts:
-    """Several courses of one size and start: squares that are open or not, with walls where the two meet.
+    """Several courses of one size and start: squares that are open or not, with walls where the two
+    meet.
 
     The middle of the start is x = y = 0; x grows to the right and y upwards, as drawn.
 
     Args:
-        drawings: texts of lines of squares, all alike in size: "S" is the start, "G" the goal, "#" closed, anything else open. What
-            lies outside of a drawing is closed.
+        drawings: texts of lines of squares, all alike in size: "S" is the start, "G" the goal, "#"
+            closed, anything else open. What lies outside of a drawing is closed.
         side: of a square, in m.
 
     Attributes:
@@ -30,48 +34,75 @@ class Layouts:
         low, high: [2] m, corners of a rectangle that holds every open square of every course.
 
     Raises:
-        ValueError: drawings that differ in size or start or lack a goal, or a side that leaves an ant no room to stand.
+        ValueError: drawings that differ in size or start or lack a goal, or a side that leaves an
+            ant no room to stand.
     """
 
     def __init__(self, drawings: Sequence[str], side: float):
         if not 2 * CLEARANCE < side < np.inf:
-            raise ValueError(f"Squares need a side of more than {2 * CLEARANCE:g} m, so that an ant can stand in them, not {side:g}.")
+            raise ValueError(
+                f"Squares need a side of more than {2 * CLEARANCE:g} m, so that an ant can stand in"
+                f" them, not {side:g}."
+            )
         squares = [np.array([list(line) for line in reversed(text.split())]) for text in drawings]
         marked = [[np.argwhere(each == letter)[:, ::-1] for letter in "SG"] for each in squares]
-        if len({each.shape for each in squares}) != 1 or any(len(places) != 1 for each in marked for places in each):
-            raise ValueError("Draw courses alike in size, each with one S for the start and one G for the goal.")
+        if len({each.shape for each in squares}) != 1 or any(
+            len(places) != 1 for each in marked for places in each
+        ):
+            raise ValueError(
+                "Draw courses alike in size, each with one S for the start and one G for the goal."
+            )
         if len({tuple(start[0]) for start, _ in marked}) != 1:
             raise ValueError("Draw courses that all have the start in the same square.")
         self.side = float(side)
         self._start: np.ndarray = marked[0][0][0] + 1
-        self._open = np.stack([np.pad(each != "#", 1) for each in squares]).transpose(0, 2, 1)  # [layouts, columns + 2, rows + 2]
-        self.goals: np.ndarray = np.stack([goal[0] + 1 - self._start for _, goal in marked]) * self.side
+        # [layouts, columns + 2, rows + 2]
+        self._open = np.stack([np.pad(each != "#", 1) for each in squares]).transpose(0, 2, 1)
+        self.goals: np.ndarray = (
+            np.stack([goal[0] + 1 - self._start for _, goal in marked]) * self.side
+        )
         used = np.argwhere(self._open.any(0)) - self._start
-        self.low, self.high = (used.min(0) - 0.5) * self.side, (used.max(0) + 0.5) * self.side
+        self.low = (used.min(0) - 0.5) * self.side
+        self.high = (used.max(0) + 0.5) * self.side
         self.walls: list[list[Wall]] = [self._walls_of(each) for each in self._open]
 
     def in_goal(self, layout: np.ndarray, place: np.ndarray) -> np.ndarray:
-        """Whether places [n, 2] lie in the goal's square of courses `layout` [n]: [n] bool."""
+        """Return whether places [n, 2] lie in the goal's square of courses `layout` [n].
+
+        [n] bool.
+        """
         return (np.abs(place - self.goals[layout]) <= self.side / 2).all(1)
 
     def with_room(self, layout: np.ndarray, place: np.ndarray) -> np.ndarray:
-        """The places [n, 2] moved within their squares of courses `layout` [n] to where `CLEARANCE` is kept from all walls."""
-        square = (np.rint(place / self.side).astype(int) + self._start).clip(0, np.array(self._open.shape[1:]) - 1)
+        """Return the places [n, 2] moved within their squares of courses `layout` [n] to where
+        `CLEARANCE` is kept from all walls.
+        """
+        square = (np.rint(place / self.side).astype(int) + self._start).clip(
+            0, np.array(self._open.shape[1:]) - 1
+        )
         offset = place - (square - self._start) * self.side
-        room, moved = self.side / 2 - CLEARANCE, offset.copy()
+        room = self.side / 2 - CLEARANCE
+        moved = offset.copy()
         for x, y in SIDES:
             axis, sign = (0, x) if x else (1, y)
             over = ~self._at(layout, square + (x, y)) & (sign * moved[:, axis] > room)
             moved[over, axis] = sign * room
-        for x, y in CORNERS:  # where the squares beside are open and the one between them isn't, its corner stands out
-            over = self._at(layout, square + (x, 0)) & self._at(layout, square + (0, y)) & ~self._at(layout, square + (x, y))
+        # Where the squares beside are open and the one between them isn't, its corner stands out
+        for x, y in CORNERS:
+            over = (
+                self._at(layout, square + (x, 0))
+                & self._at(layout, square + (0, y))
+                & ~self._at(layout, square + (x, y))
+            )
             over &= ((x, y) * moved > room).all(1)
-            nearer = np.abs(moved[:, 0]) <= np.abs(moved[:, 1])  # clear of the corner by a move along x than along y
-            moved[over & nearer, 0], moved[over & ~nearer, 1] = x * room, y * room
+            # Clear of the corner by a move along x than along y
+            nearer = np.abs(moved[:, 0]) <= np.abs(moved[:, 1])
+            moved[over & nearer, 0] = x * room
+            moved[over & ~nearer, 1] = y * room
         return np.where(self._at(layout, square)[:, None], place - offset + moved, place)
 
     def _at(self, layout: np.ndarray, square: np.ndarray) -> np.ndarray:
-        """Whether `square` [n, 2] of courses `layout` [n] is open: [n] bool."""
+        """Return whether `square` [n, 2] of courses `layout` [n] is open: [n] bool."""
         column, row = square.clip(0, np.array(self._open.shape[1:]) - 1).T
         found: np.ndarray = self._open[layout, column, row]
         return found
@@ -87,10 +118,16 @@ class Layouts:
                     ends = np.flatnonzero(np.diff(edge[:, line].astype(int))) + 1
                     for first, after in zip(ends[::2], ends[1::2], strict=True):
                         behind = grid[:, line + 1 + beyond]
-                        reach = [0.0 if behind[end] else THICKNESS for end in (first - 1, after)]  # over the corner, unless there's a way
+                        # Over the corner, unless there's a way
+                        reach = [0.0 if behind[end] else THICKNESS for end in (first - 1, after)]
                         low = (first - 0.5 - start[0]) * self.side - reach[0]
                         high = (after - 0.5 - start[0]) * self.side + reach[1]
-                        across = (line + 1 + beyond / 2 - start[1]) * self.side + beyond * THICKNESS / 2
-                        middle, half = ((low + high) / 2, across), ((high - low) / 2, THICKNESS / 2)
-                        walls.append(Wall(*middle, *half) if along == 0 else Wall(*middle[::-1], *half[::-1]))
+                        across = (
+                            line + 1 + beyond / 2 - start[1]
+                        ) * self.side + beyond * THICKNESS / 2
+                        middle = ((low + high) / 2, across)
+                        half = ((high - low) / 2, THICKNESS / 2)
+                        walls.append(
+                            Wall(*middle, *half) if along == 0 else Wall(*middle[::-1], *half[::-1])
+                        )
         return walls

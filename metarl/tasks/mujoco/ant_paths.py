@@ -27,7 +27,8 @@ def draw_walk(
     high: np.ndarray,
     walls: Sequence[Wall] = (),
 ) -> Tensor:
-    """A walk up to `moment`, blue where it is early in the episode to vermillion where it is late: [240, 240, 3] uint8.
+    """Return a walk up to `moment`, blue where it is early in the episode to vermillion where it is
+    late: [240, 240, 3] uint8.
 
     Args:
         model: the ant's.
@@ -41,10 +42,18 @@ def draw_walk(
     data = mujoco.MjData(model)
     data.qpos[:] = positions[moment].cpu().numpy()
     mujoco.mj_kinematics(model, data)
-    span, middle = float((high - low).max()), (low + high) / 2
-    canvas, pixel = Canvas(PIXELS, PIXELS, PIXELS / span, (float(middle[0]), float(middle[1]))), span / PIXELS
+    span = float((high - low).max())
+    middle = (low + high) / 2
+    canvas = Canvas(PIXELS, PIXELS, PIXELS / span, (float(middle[0]), float(middle[1])))
+    pixel = span / PIXELS
     for wall in walls:
-        canvas.polygon([(wall.x + x * wall.half_x, wall.y + y * wall.half_y) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))], GREY)
+        canvas.polygon(
+            [
+                (wall.x + x * wall.half_x, wall.y + y * wall.half_y)
+                for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+            ],
+            GREY,
+        )
     canvas.disc(goal, max(0.4, 4 * pixel), GREEN)
     episode = len(positions) - 1
     shown = np.unique(np.linspace(0, moment, min(moment, PIECES) + 1).round().astype(int))

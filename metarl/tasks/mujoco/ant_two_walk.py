@@ -40,13 +40,16 @@ class AntTwoWalk(MujocoFamily):
 
     A return of "walking" × 0.05 s is how far the ant came in its task's direction, in m.
 
-    Source: Ant Twowalk of Frans et al. 2017 (MLSH, arXiv 1710.09767): 1,000 steps, a master that chooses every 200, two sub-policies. The
-    paper rewards walking in the task's direction, right or up; the released code (AntBandits) has the goals and "distance", ends no
-    episode either, shows the place, and measures distance in space, down to the floor. Without its place an ant can't tell when to stop,
-    so "distance" wants `shows_place`. Its velocities at the start lie within ± 0.005; ours are Ant-v5's.
+    Source: Ant Twowalk of Frans et al. 2017 (MLSH, arXiv 1710.09767): 1,000 steps, a master that
+        chooses every 200, two sub-policies. The
+    paper rewards walking in the task's direction, right or up; the released code (AntBandits) has
+    the goals and "distance", ends no episode either, shows the place, and measures distance in
+    space, down to the floor. Without its place an ant can't tell when to stop, so "distance" wants
+    `shows_place`. Its velocities at the start lie within ± 0.005; ours are Ant-v5's.
 
     Args:
-        reward: "walking" or "distance". shows_place: observations begin with x and y. horizon: steps an episode, of 0.05 s each.
+        reward: "walking" or "distance". shows_place: observations begin with x and y. horizon:
+            steps an episode, of 0.05 s each.
 
     Raises:
         ValueError: another reward, or a horizon below 1.
@@ -57,16 +60,25 @@ class AntTwoWalk(MujocoFamily):
 
     def __init__(self, reward: str = "walking", shows_place: bool = False, horizon: int = 1000):
         if reward not in REWARDS:
-            raise ValueError(f"AntTwoWalk-v0: there is no reward {reward!r}; choose {' or '.join(REWARDS)}.")
-        super().__init__("AntTwoWalk-v0", ANT_WITHOUT_COSTS, horizon, terminates=False, shows_place=shows_place)
-        self.reward, self.shows_place = reward, shows_place
+            raise ValueError(
+                f"AntTwoWalk-v0: there is no reward {reward!r}; choose {' or '.join(REWARDS)}."
+            )
+        super().__init__(
+            "AntTwoWalk-v0", ANT_WITHOUT_COSTS, horizon, terminates=False, shows_place=shows_place
+        )
+        self.reward = reward
+        self.shows_place = shows_place
 
     def config(self) -> dict[str, Any]:
         return {"reward": self.reward, "shows_place": self.shows_place, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> GoalTasks:
         check_draw(self, n, split, seed)
-        return GoalTasks(torch.tensor(GOALS, dtype=torch.float64)[numpy_generator(seed, self.id, split).integers(len(GOALS), size=n)])
+        return GoalTasks(
+            torch.tensor(GOALS, dtype=torch.float64)[
+                numpy_generator(seed, self.id, split).integers(len(GOALS), size=n)
+            ]
+        )
 
     def task_count(self, split: str) -> int:
         return len(GOALS)
@@ -87,7 +99,16 @@ class AntTwoWalk(MujocoFamily):
         return torch.zeros_like(tasks.goal[:, 0]) if self.reward == "distance" else None
 
     def render_path(self, tasks: GoalTasks, states: MujocoState, moment: int) -> Tensor:
-        """The walk from above, x to the right and y upwards, in a square that holds all of it; the ant, and the goal in green."""
+        """Return the walk from above, x to the right and y upwards, in a square that holds all of
+        it; the ant, and the goal in green.
+        """
         goal = (float(tasks.goal[0, 0]), float(tasks.goal[0, 1]))
         places = np.concatenate([states.position[:, :2].cpu().numpy(), [(0.0, 0.0), goal]])
-        return draw_walk(self.models.base, states.position, moment, goal, places.min(0) - 1.5, places.max(0) + 1.5)
+        return draw_walk(
+            self.models.base,
+            states.position,
+            moment,
+            goal,
+            places.min(0) - 1.5,
+            places.max(0) + 1.5,
+        )

@@ -1,7 +1,8 @@
-"""The goal families of the meta-learning papers: half-cheetahs and ants with a direction, a velocity or a place to go to.
+"""The goal families of the meta-learning papers: half-cheetahs and ants with a direction, a
+velocity or a place to go to.
 
-Papers differ in range, horizon and costs under one name, so each id names its range and horizon. Other arguments than an id's own
-make another family, whose id names them.
+Papers differ in range, horizon and costs under one name, so each id names its range and horizon.
+Other arguments than an id's own make another family, whose id names them.
 """
 
 import math
@@ -72,7 +73,8 @@ class HalfCheetahDirection(MujocoFamily):
     Args:
         horizon: steps an episode, of 0.05 s each.
 
-    Source: Finn et al. 2017 (MAML, arXiv 1703.03400), section 5.3; costs as in Rothfuss et al. 2019 (ProMP, arXiv 1810.06784) and
+    Source: Finn et al. 2017 (MAML, arXiv 1703.03400), section 5.3; costs as in Rothfuss et al. 2019
+        (ProMP, arXiv 1810.06784) and
     Rakelly et al. 2019 (PEARL, arXiv 1903.08254).
     """
 
@@ -80,7 +82,9 @@ class HalfCheetahDirection(MujocoFamily):
     hides = ("direction",)
 
     def __init__(self, horizon: int = 200):
-        super().__init__(f"HalfCheetahDirection-2way-h{horizon}-v0", HALF_CHEETAH, horizon, terminates=False)
+        super().__init__(
+            f"HalfCheetahDirection-2way-h{horizon}-v0", HALF_CHEETAH, horizon, terminates=False
+        )
 
     def config(self) -> dict[str, Any]:
         return {"horizon": self.horizon}
@@ -98,7 +102,10 @@ class HalfCheetahDirection(MujocoFamily):
         return DirectionTasks(torch.tensor([[1.0], [-1.0]], dtype=torch.float64))
 
     def rewards(self, tasks: DirectionTasks, motion: Motion) -> np.ndarray:
-        return tasks.direction.cpu().numpy()[:, 0] * motion.velocity[:, 0] - CHEETAH_CONTROL_COST * motion.control
+        return (
+            tasks.direction.cpu().numpy()[:, 0] * motion.velocity[:, 0]
+            - CHEETAH_CONTROL_COST * motion.control
+        )
 
 
 class HalfCheetahVelocity(MujocoFamily):
@@ -117,8 +124,10 @@ class HalfCheetahVelocity(MujocoFamily):
     | bound | no reward exceeds 0, which is loose: the cheetah starts at rest |
     | versions | v0 |
 
-    `HalfCheetahVelocity-0to3-h200-v0` has the range of Rothfuss et al. 2019 (ProMP, arXiv 1810.06784) and Rakelly et al. 2019
-    (PEARL, arXiv 1903.08254), `HalfCheetahVelocity-0to2-h200-v0` that of Finn et al. 2017 (MAML, arXiv 1703.03400, section 5.3).
+    `HalfCheetahVelocity-0to3-h200-v0` has the range of Rothfuss et al. 2019 (ProMP, arXiv
+    1810.06784) and Rakelly et al. 2019 (PEARL, arXiv 1903.08254),
+    `HalfCheetahVelocity-0to2-h200-v0` that of Finn et al. 2017 (MAML, arXiv 1703.03400, section
+    5.3).
 
     Args:
         low, high: range of the velocity, in m/s. horizon: steps an episode, of 0.05 s each.
@@ -133,26 +142,40 @@ class HalfCheetahVelocity(MujocoFamily):
     def __init__(self, low: float = 0.0, high: float = 3.0, horizon: int = 200):
         id = f"HalfCheetahVelocity-{low:g}to{high:g}-h{horizon}-v0"
         if not (-math.inf < low <= high < math.inf):
-            raise ValueError(f"{id}: the velocity's range needs low <= high, both finite, not low = {low} and high = {high}.")
+            raise ValueError(
+                f"{id}: the velocity's range needs low <= high, both finite, not low = {low} and"
+                f" high = {high}."
+            )
         super().__init__(id, HALF_CHEETAH, horizon, terminates=False)
-        self.low, self.high = float(low), float(high)
+        self.low = float(low)
+        self.high = float(high)
 
     def config(self) -> dict[str, Any]:
         return {"low": self.low, "high": self.high, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> VelocityTasks:
         check_draw(self, n, split, seed)
-        return VelocityTasks(torch.from_numpy(numpy_generator(seed, self.id, split).uniform(self.low, self.high, n)))
+        return VelocityTasks(
+            torch.from_numpy(numpy_generator(seed, self.id, split).uniform(self.low, self.high, n))
+        )
 
     def rewards(self, tasks: VelocityTasks, motion: Motion) -> np.ndarray:
-        return -np.abs(motion.velocity[:, 0] - tasks.velocity.cpu().numpy()) - CHEETAH_CONTROL_COST * motion.control
+        return (
+            -np.abs(motion.velocity[:, 0] - tasks.velocity.cpu().numpy())
+            - CHEETAH_CONTROL_COST * motion.control
+        )
 
     def upper_bound(self, tasks: VelocityTasks, episodes: int) -> Tensor:
         return torch.zeros_like(tasks.velocity)
 
 
-def half_cheetah_velocity_0to2(low: float = 0.0, high: float = 2.0, horizon: int = 200) -> HalfCheetahVelocity:
-    """A half-cheetah that should run at a velocity from MAML's range, 0 to 2 m/s; see `HalfCheetahVelocity`."""
+def half_cheetah_velocity_0to2(
+    low: float = 0.0, high: float = 2.0, horizon: int = 200
+) -> HalfCheetahVelocity:
+    """Return a half-cheetah that should run at a velocity from MAML's range, 0 to 2 m/s.
+
+    See `HalfCheetahVelocity`.
+    """
     return HalfCheetahVelocity(low, high, horizon)
 
 
@@ -171,9 +194,10 @@ class AntDirection(MujocoFamily):
     | optimum, bound | not computable |
     | versions | v0 |
 
-    `AntDirection-2way-h200-v0` has two directions, as in Finn et al. 2017 (MAML, arXiv 1703.03400) and Rothfuss et al. 2019 (ProMP,
-    arXiv 1810.06784); `AntDirection-0to360-h200-v0` any, as in Rakelly et al. 2019 (PEARL, arXiv 1903.08254). Costs, the reward for
-    each step and the end are PEARL's; ours leave contact forces out of the observation.
+    `AntDirection-2way-h200-v0` has two directions, as in Finn et al. 2017 (MAML, arXiv 1703.03400)
+    and Rothfuss et al. 2019 (ProMP, arXiv 1810.06784); `AntDirection-0to360-h200-v0` any, as in
+    Rakelly et al. 2019 (PEARL, arXiv 1903.08254). Costs, the reward for each step and the end are
+    PEARL's; ours leave contact forces out of the observation.
 
     Args:
         all_around: any direction rather than two. horizon: steps an episode, of 0.05 s each.
@@ -182,8 +206,14 @@ class AntDirection(MujocoFamily):
     hides = ("direction",)
 
     def __init__(self, all_around: bool = False, horizon: int = 200):
-        super().__init__(f"AntDirection-{'0to360' if all_around else '2way'}-h{horizon}-v0", ANT, horizon, terminates=True)
-        self.all_around, self.finite = all_around, not all_around
+        super().__init__(
+            f"AntDirection-{'0to360' if all_around else '2way'}-h{horizon}-v0",
+            ANT,
+            horizon,
+            terminates=True,
+        )
+        self.all_around = all_around
+        self.finite = not all_around
         self.splits = STREAMS if all_around else STREAMS[:2]
 
     def config(self) -> dict[str, Any]:
@@ -193,8 +223,14 @@ class AntDirection(MujocoFamily):
         check_draw(self, n, split, seed)
         uniform = numpy_generator(seed, self.id, split).random(n)
         if not self.all_around:
-            return DirectionTasks(torch.from_numpy(np.stack([np.where(uniform < 0.5, 1.0, -1.0), np.zeros(n)], 1)))
-        return DirectionTasks(torch.from_numpy(np.stack([np.cos(2 * np.pi * uniform), np.sin(2 * np.pi * uniform)], 1)))
+            return DirectionTasks(
+                torch.from_numpy(np.stack([np.where(uniform < 0.5, 1.0, -1.0), np.zeros(n)], 1))
+            )
+        return DirectionTasks(
+            torch.from_numpy(
+                np.stack([np.cos(2 * np.pi * uniform), np.sin(2 * np.pi * uniform)], 1)
+            )
+        )
 
     def task_count(self, split: str) -> int | None:
         return None if self.all_around else 2
@@ -205,11 +241,19 @@ class AntDirection(MujocoFamily):
 
     def rewards(self, tasks: DirectionTasks, motion: Motion) -> np.ndarray:
         along = (tasks.direction.cpu().numpy() * motion.velocity).sum(-1)
-        return along + self.robot.healthy_reward - self.robot.control_cost * motion.control - self.robot.contact_cost * motion.contact
+        return (
+            along
+            + self.robot.healthy_reward
+            - self.robot.control_cost * motion.control
+            - self.robot.contact_cost * motion.contact
+        )
 
 
 def ant_any_direction(all_around: bool = True, horizon: int = 200) -> AntDirection:
-    """An ant that should walk in a direction from the whole circle, as in PEARL; see `AntDirection`."""
+    """Return an ant that should walk in a direction from the whole circle, as in PEARL.
+
+    See `AntDirection`.
+    """
     return AntDirection(all_around, horizon)
 
 
@@ -229,8 +273,9 @@ class AntGoal(MujocoFamily):
     | bound | no reward exceeds 0, which is loose: the ant has to get there first |
     | versions | v0 |
 
-    `AntGoal-radius3-h200-v0` has the range and costs of Rothfuss et al. 2019 (ProMP, arXiv 1810.06784) and Rakelly et al. 2019
-    (PEARL, arXiv 1903.08254), without contact forces in the observation. Finn et al. 2017 (MAML, arXiv 1703.03400) has no such task.
+    `AntGoal-radius3-h200-v0` has the range and costs of Rothfuss et al. 2019 (ProMP, arXiv
+    1810.06784) and Rakelly et al. 2019 (PEARL, arXiv 1903.08254), without contact forces in the
+    observation. Finn et al. 2017 (MAML, arXiv 1703.03400) has no such task.
 
     Args:
         radius: of the disc, in m. horizon: steps an episode, of 0.05 s each.
@@ -256,12 +301,19 @@ class AntGoal(MujocoFamily):
     def sample(self, n: int, split: str, seed: int) -> GoalTasks:
         check_draw(self, n, split, seed)
         uniform = numpy_generator(seed, self.id, split).random((n, 2))
-        angle, distance = 2 * np.pi * uniform[:, 0], self.radius * np.sqrt(uniform[:, 1])
-        return GoalTasks(torch.from_numpy(np.stack([distance * np.cos(angle), distance * np.sin(angle)], 1)))
+        angle = 2 * np.pi * uniform[:, 0]
+        distance = self.radius * np.sqrt(uniform[:, 1])
+        return GoalTasks(
+            torch.from_numpy(np.stack([distance * np.cos(angle), distance * np.sin(angle)], 1))
+        )
 
     def rewards(self, tasks: GoalTasks, motion: Motion) -> np.ndarray:
         distance = np.abs(motion.torso - tasks.goal.cpu().numpy()).sum(-1)
-        return -distance - GOAL_CONTROL_COST * motion.control - self.robot.contact_cost * motion.contact
+        return (
+            -distance
+            - GOAL_CONTROL_COST * motion.control
+            - self.robot.contact_cost * motion.contact
+        )
 
     def goals_of(self, tasks: GoalTasks) -> list[tuple[float, float]]:
         return [(float(x), float(y)) for x, y in tasks.goal]

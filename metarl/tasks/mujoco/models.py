@@ -1,4 +1,8 @@
-"""MuJoCo models of tasks: Gymnasium's own XML files, their masses, inertias, damping, friction and gears scaled, or walls put up."""
+"""MuJoCo models of tasks.
+
+Gymnasium's own XML files, their masses, inertias, damping, friction and gears scaled, or walls put
+up.
+"""
 
 import copy
 import importlib
@@ -40,7 +44,7 @@ class Wall(NamedTuple):
 
 
 def import_mujoco(who: str = "This family") -> Any:
-    """The module `mujoco`, with its `rollout`.
+    """Return the module `mujoco`, with its `rollout`.
 
     Raises:
         ValueError: it isn't installed.
@@ -50,21 +54,25 @@ def import_mujoco(who: str = "This family") -> Any:
         return importlib.import_module("mujoco")
     except ImportError as error:
         raise ValueError(
-            f"{who} needs MuJoCo, which isn't installed: `pip install -e '.[mujoco]'` in metarl's folder brings it; see `metarl info`."
+            f"{who} needs MuJoCo, which isn't installed: `pip install -e '.[mujoco]'` in metarl's"
+            " folder brings it; see `metarl info`."
         ) from error
 
 
 def asset(xml: str) -> Path:
-    """Where Gymnasium keeps the model file `xml`; an absolute path stays as it is."""
+    """Return where Gymnasium keeps the model file `xml`; an absolute path stays as it is."""
     return Path(gym.__file__).parent / "envs" / "mujoco" / "assets" / xml
 
 
-def load_model(xml: str, textures: bool = False, walls: Sequence[Wall] = (), buried: int = 0) -> Any:
-    """The model in the file `xml` of Gymnasium's, or at an absolute path.
+def load_model(
+    xml: str, textures: bool = False, walls: Sequence[Wall] = (), buried: int = 0
+) -> Any:
+    """Return the model in the file `xml` of Gymnasium's, or at an absolute path.
 
     Args:
         xml: the file's name.
-        textures: keep materials and textures, which only drawings need and which are 96 % of a model's memory.
+        textures: keep materials and textures, which only drawings need and which are 96 % of a
+            model's memory.
         walls: to put up on the floor. buried: how many more to put where nothing meets them.
 
     Raises:
@@ -78,31 +86,42 @@ def load_model(xml: str, textures: bool = False, walls: Sequence[Wall] = (), bur
                 geom.material = ""
             for item in [*specification.materials, *specification.textures]:
                 item.delete()
-        for wall, foot in [*((wall, 0.0) for wall in walls), *[(Wall(0.0, 0.0, 0.1, 0.1), BURIED)] * buried]:
+        for wall, foot in [
+            *((wall, 0.0) for wall in walls),
+            *[(Wall(0.0, 0.0, 0.1, 0.1), BURIED)] * buried,
+        ]:
             specification.worldbody.add_geom(
                 type=mujoco.mjtGeom.mjGEOM_BOX,
                 pos=[wall.x, wall.y, foot + WALL_HEIGHT / 2],
                 size=[wall.half_x, wall.half_y, WALL_HEIGHT / 2],
                 contype=1,
-                conaffinity=1,  # as the floor's: it meets the robot, whose own parts don't meet each other
+                # As the floor's: it meets the robot, whose own parts don't meet each other
+                conaffinity=1,
             )
         return specification.compile()
     except (ValueError, OSError) as error:
-        raise ValueError(f"MuJoCo refuses the model {xml}: {' '.join(str(error).split())}") from error
+        raise ValueError(
+            f"MuJoCo refuses the model {xml}: {' '.join(str(error).split())}"
+        ) from error
 
 
 def walled_models(xml: str, courses: Sequence[Sequence[Wall]]) -> list[Any]:
-    """A model of the robot in `xml` for each of `courses`, a list of walls; all are alike in size, so that one simulator steps them."""
+    """Return a model of the robot in `xml` for each of `courses`, a list of walls.
+
+    All are alike in size, so that one simulator steps them.
+    """
     most = max(map(len, courses))
     return [load_model(xml, walls=walls, buried=most - len(walls)) for walls in courses]
 
 
 def scaled_model(base: Any, data: Any, factors: np.ndarray) -> Any:
-    """A copy of the model `base` with its physics scaled, and what MuJoCo derives from them computed anew.
+    """Return a copy of the model `base` with its physics scaled, and what MuJoCo derives from them
+    computed anew.
 
     Args:
         base: the unscaled model. data: an MjData of it, as a place to work in.
-        factors: [5] of every body's mass and inertia, every joint's damping, every geom's friction, every actuator's gear.
+        factors: [5] of every body's mass and inertia, every joint's damping, every geom's friction,
+            every actuator's gear.
     """
     model = copy.copy(base)
     mass, inertia, damping, friction, gear = (float(factor) for factor in factors)
@@ -116,10 +135,14 @@ def scaled_model(base: Any, data: Any, factors: np.ndarray) -> Any:
 
 
 class ModelStore:
-    """The scaled models in use, each built once; asking again for the same factors gives the same model."""
+    """The scaled models in use, each built once.
+
+    Asking again for the same factors gives the same model.
+    """
 
     def __init__(self, xml: str):
-        self.xml, self.base = xml, load_model(xml)
+        self.xml = xml
+        self.base = load_model(xml)
         self._data = import_mujoco().MjData(self.base)
         self._models: dict[bytes, Any] = {}
 
@@ -149,17 +172,24 @@ def check_factors(who: str, xml: str, low: float, high: float) -> None:
     moving = base.body_mass[1:] > 0
     for factors in itertools.product((low, high), repeat=len(FACTORS)):
         model = scaled_model(base, data, np.asarray(factors))
-        named = ", ".join(f"{name} × {factor:g}" for name, factor in zip(FACTORS, factors, strict=True))
+        named = ", ".join(
+            f"{name} × {factor:g}" for name, factor in zip(FACTORS, factors, strict=True)
+        )
         remedy = "choose low and high nearer to 1."
         if not (model.body_mass[1:][moving] > mujoco.mjMINVAL).all():
-            raise ValueError(f"{who}: with {named} a moving body weighs less than MuJoCo takes ({mujoco.mjMINVAL:g} kg); {remedy}")
+            raise ValueError(
+                f"{who}: with {named} a moving body weighs less than MuJoCo takes"
+                f" ({mujoco.mjMINVAL:g} kg); {remedy}"
+            )
         mujoco.mj_resetData(model, data)
         with _warnings(mujoco) as said:
             for step in range(TRIAL_STEPS):
                 data.ctrl[:] = 1 if step % 20 < 10 else -1
                 mujoco.mj_step(model, data)
         if said:
-            raise ValueError(f"{who}: MuJoCo can't simulate {named} ({' '.join(said[0].split())}); {remedy}")
+            raise ValueError(
+                f"{who}: MuJoCo can't simulate {named} ({' '.join(said[0].split())}); {remedy}"
+            )
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Robots whose physics differ from task to task: the same rewards and observations, other masses, inertias, damping, friction, gears."""
+"""Robots whose physics differ from task to task.
+
+The same rewards and observations, other masses, inertias, damping, friction, gears.
+"""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +17,14 @@ from metarl.tasks.mujoco.family import Motion, MujocoFamily
 from metarl.tasks.mujoco.models import FACTORS, check_factors
 from metarl.tasks.mujoco.robots import ANT, HALF_CHEETAH, HOPPER, WALKER2D, Robot
 
-__all__ = ["PhysicsTasks", "RandomisedPhysics", "ant_physics", "half_cheetah_physics", "hopper_physics", "walker2d_physics"]
+__all__ = [
+    "PhysicsTasks",
+    "RandomisedPhysics",
+    "ant_physics",
+    "half_cheetah_physics",
+    "hopper_physics",
+    "walker2d_physics",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +39,8 @@ class PhysicsTasks(Tasks):
 
 
 class RandomisedPhysics(MujocoFamily):
-    """A robot with Gymnasium's rewards and five factors a task; the functions below hold each robot's data sheet.
+    """A robot with Gymnasium's rewards and five factors a task; the functions below hold each
+    robot's data sheet.
 
     Args:
         id: of the family.
@@ -41,18 +52,24 @@ class RandomisedPhysics(MujocoFamily):
         margin: in `extrapolate`, factors lie in [low / margin, low) or (high, high * margin].
 
     Raises:
-        ValueError: a range that isn't positive and growing, or models that MuJoCo can't simulate, in its own words.
+        ValueError: a range that isn't positive and growing, or models that MuJoCo can't simulate,
+            in its own words.
     """
 
     splits: tuple[str, ...] = ("train", "test", "extrapolate", "validation")
 
     def __init__(self, id: str, robot: Robot, low: float, high: float, horizon: int):
         if not (0 < low <= high < math.inf):
-            raise ValueError(f"{id}: the factors' range needs 0 < low <= high, both finite, not low = {low} and high = {high}.")
+            raise ValueError(
+                f"{id}: the factors' range needs 0 < low <= high, both finite, not low = {low} and"
+                f" high = {high}."
+            )
         super().__init__(id, robot, horizon, terminates=robot.healthy_reward > 0)
-        self.low, self.high = float(low), float(high)
+        self.low = float(low)
+        self.high = float(high)
         if low == high:  # one robot, and nothing outside of it
-            self.splits, self.finite = ("train", "test"), True
+            self.splits = ("train", "test")
+            self.finite = True
         self.margin = (self.high / self.low) ** 0.25
         check_factors(id, robot.xml, self.low / self.margin, self.high * self.margin)
         self._latest: tuple[Any, list[Any]] = (None, [])
@@ -61,13 +78,18 @@ class RandomisedPhysics(MujocoFamily):
         return {"low": self.low, "high": self.high, "horizon": self.horizon}
 
     def sample(self, n: int, split: str, seed: int) -> PhysicsTasks:
-        """Draw factors: log-uniform in [low, high], or, in `extrapolate`, all of them in the quarter of its width below or above it."""
+        """Draw factors.
+
+        Log-uniform in [low, high], or, in `extrapolate`, all of them in the quarter of its width
+        below or above it.
+        """
         check_draw(self, n, split, seed)
         rng = numpy_generator(seed, self.id, split)
         uniform = rng.random((n, len(FACTORS)))
         if split == "extrapolate":
             above = rng.random((n, len(FACTORS))) < 0.5
-            outside = self.margin ** (1 - uniform)  # never 1, so that no factor lies on the range's edge
+            # Never 1, so that no factor lies on the range's edge
+            outside = self.margin ** (1 - uniform)
             factors = np.where(above, self.high * outside, self.low / outside)
         else:
             factors = self.low * (self.high / self.low) ** uniform
@@ -85,7 +107,9 @@ class RandomisedPhysics(MujocoFamily):
         return motion.velocity[:, 0] + robot.healthy_reward * motion.healthy - costs
 
 
-def half_cheetah_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200) -> RandomisedPhysics:
+def half_cheetah_physics(
+    low: float = 0.5, high: float = 2.0, horizon: int = 200
+) -> RandomisedPhysics:
     """HalfCheetah-v5 with physics drawn per task.
 
     | part | value |
@@ -104,10 +128,12 @@ def half_cheetah_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200
     One step of 0.05 s is 5 of MuJoCo's. At factors of 1 a step equals HalfCheetah-v5's.
 
     Args:
-        low, high: range of the factors. horizon: steps an episode. The id names neither: they are part of what is scored, so give
-            them beside a score; they are in every run's and every result's `config`.
+        low, high: range of the factors. horizon: steps an episode. The id names neither: they are
+            part of what is scored, so give them beside a score; they are in every run's and every
+            result's `config`.
 
-    Source: HalfCheetah-v5 of Gymnasium (Towers et al. 2024, arXiv 2407.17032); randomised dynamics as in Rakelly et al. 2019
+    Source: HalfCheetah-v5 of Gymnasium (Towers et al. 2024, arXiv 2407.17032); randomised dynamics
+        as in Rakelly et al. 2019
     (arXiv 1903.08254), there with a factor for each body and joint rather than one for each kind.
     """
     return RandomisedPhysics("HalfCheetahPhysics-v0", HALF_CHEETAH, low, high, horizon)
@@ -132,8 +158,9 @@ def hopper_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200) -> R
     One step of 0.008 s is 4 of MuJoCo's. At factors of 1 a step equals Hopper-v5's.
 
     Args:
-        low, high: range of the factors. horizon: steps an episode. The id names neither: they are part of what is scored, so give
-            them beside a score; they are in every run's and every result's `config`.
+        low, high: range of the factors. horizon: steps an episode. The id names neither: they are
+            part of what is scored, so give them beside a score; they are in every run's and every
+            result's `config`.
 
     Source: Hopper-v5 of Gymnasium (Towers et al. 2024, arXiv 2407.17032).
     """
@@ -159,8 +186,9 @@ def walker2d_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200) ->
     One step of 0.008 s is 4 of MuJoCo's. At factors of 1 a step equals Walker2d-v5's.
 
     Args:
-        low, high: range of the factors. horizon: steps an episode. The id names neither: they are part of what is scored, so give
-            them beside a score; they are in every run's and every result's `config`.
+        low, high: range of the factors. horizon: steps an episode. The id names neither: they are
+            part of what is scored, so give them beside a score; they are in every run's and every
+            result's `config`.
 
     Source: Walker2d-v5 of Gymnasium (Towers et al. 2024, arXiv 2407.17032).
     """
@@ -183,11 +211,13 @@ def ant_physics(low: float = 0.5, high: float = 2.0, horizon: int = 200) -> Rand
     | optimum, bound | not computable |
     | versions | v0 |
 
-    One step of 0.05 s is 5 of MuJoCo's. At factors of 1 a step equals Ant-v5's with `include_cfrc_ext_in_observation=False`.
+    One step of 0.05 s is 5 of MuJoCo's. At factors of 1 a step equals Ant-v5's with
+    `include_cfrc_ext_in_observation=False`.
 
     Args:
-        low, high: range of the factors. horizon: steps an episode. The id names neither: they are part of what is scored, so give
-            them beside a score; they are in every run's and every result's `config`.
+        low, high: range of the factors. horizon: steps an episode. The id names neither: they are
+            part of what is scored, so give them beside a score; they are in every run's and every
+            result's `config`.
 
     Source: Ant-v5 of Gymnasium (Towers et al. 2024, arXiv 2407.17032).
     """

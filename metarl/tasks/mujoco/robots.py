@@ -1,6 +1,8 @@
-"""Four robots of Gymnasium's MuJoCo environments, version 5: their models, what they show, their starts, and when they are healthy.
+"""Four robots of Gymnasium's MuJoCo environments, version 5: their models, what they show, their
+starts, and when they are healthy.
 
-Numbers as in Gymnasium's HalfCheetah-v5, Hopper-v5, Walker2d-v5 and Ant-v5 (Towers et al. 2024, arXiv 2407.17032).
+Numbers as in Gymnasium's HalfCheetah-v5, Hopper-v5, Walker2d-v5 and Ant-v5 (Towers et al. 2024,
+arXiv 2407.17032).
 """
 
 from dataclasses import dataclass, replace
@@ -18,15 +20,18 @@ class Robot:
     Attributes:
         xml: the model's file among Gymnasium's.
         frame_skip: MuJoCo's steps in one step.
-        places: leading positions that say where the robot is in the world (x, or x and y); not shown.
+        places: leading positions that say where the robot is in the world (x, or x and y); not
+            shown.
         velocity_limit: observed velocities are clipped to ± this.
         position_noise: a start's positions are the model's plus uniform noise of ± this.
         velocity_noise: a start's velocities are noise of this size,
         normal_velocities: normal if true, uniform if false.
-        control_cost: of the squared action. contact_cost: of the squared contact forces, each clipped to [-1, 1].
+        control_cost: of the squared action. contact_cost: of the squared contact forces, each
+            clipped to [-1, 1].
         healthy_reward: for each step that ends healthy.
         height: m, open range in which the torso (position number `places`) must stay.
-        angle: rad, open range for the torso's pitch (the position after it); infinite for the ant, whose pose is a quaternion.
+        angle: rad, open range for the torso's pitch (the position after it); infinite for the ant,
+            whose pose is a quaternion.
         limit: all other positions and all velocities must stay within ± this.
     """
 
@@ -45,12 +50,20 @@ class Robot:
     limit: float = inf
 
     def healthy(self, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-        """Whether each of n robots is healthy [n], by positions [n, nq] and velocities [n, nv]; always, where health brings no reward."""
+        """Return whether each of n robots is healthy [n], by positions [n, nq] and velocities [n,
+        nv]; always, where health brings no reward.
+        """
         if self.healthy_reward == 0:
             return np.ones(len(position), dtype=bool)
-        height, angle = position[:, self.places], position[:, self.places + 1]
+        height = position[:, self.places]
+        angle = position[:, self.places + 1]
         rest = np.concatenate([position[:, 2:], velocity], 1)
-        upright = (self.height[0] < height) & (height < self.height[1]) & (self.angle[0] < angle) & (angle < self.angle[1])
+        upright = (
+            (self.height[0] < height)
+            & (height < self.height[1])
+            & (self.angle[0] < angle)
+            & (angle < self.angle[1])
+        )
         return upright & (np.abs(rest) < self.limit).all(1)
 
 
@@ -104,4 +117,5 @@ ANT = Robot(
     healthy_reward=1.0,
     height=(0.2, 1.0),
 )
-ANT_WITHOUT_COSTS = replace(ANT, control_cost=0.0, contact_cost=0.0, healthy_reward=0.0)  # where only the way counts
+# Where only the way counts
+ANT_WITHOUT_COSTS = replace(ANT, control_cost=0.0, contact_cost=0.0, healthy_reward=0.0)

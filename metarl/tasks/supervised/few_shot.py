@@ -1,6 +1,8 @@
-"""N-way K-shot classification: tell N classes apart after K images of each (Lake et al. 2015; as in Nichol et al. 2018, section 6.1).
+"""N-way K-shot classification: tell N classes apart after K images of each (Lake et al. 2015; as in
+Nichol et al. 2018, section 6.1).
 
-`FewShotClassification` makes tasks of any labelled images; the families differ in where their images come from.
+`FewShotClassification` makes tasks of any labelled images; the families differ in where their
+images come from.
 """
 
 from dataclasses import dataclass
@@ -29,7 +31,11 @@ class LabelledImages(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class FewShotTasks(Tasks):
-    """n tasks; label j of a task stands for its j-th class, so that the same class has another label in another task."""
+    """n tasks.
+
+    Label j of a task stands for its j-th class, so that the same class has another label in another
+    task.
+    """
 
     classes: Tensor  # [n, ways] int64
     support: Tensor  # [n, ways, shots] int64: which of a class's images
@@ -38,10 +44,12 @@ class FewShotTasks(Tasks):
 
 
 class FewShotClassification(SupervisedDistribution):
-    """Tasks of `ways` classes, drawn without repetition from the split's, with `shots` + `queries` different images of each.
+    """Tasks of `ways` classes, drawn without repetition from the split's, with `shots` + `queries`
+    different images of each.
 
-    Inputs are images [C, H, W] in [0, 1], targets are labels from 0 to ways - 1 (int64), outputs one logit a label, and the loss is
-    cross-entropy in nats. Examples come class by class. The same arguments of `sample` give the same classes, whatever shots and queries.
+    Inputs are images [C, H, W] in [0, 1], targets are labels from 0 to ways - 1 (int64), outputs
+    one logit a label, and the loss is cross-entropy in nats. Examples come class by class. The same
+    arguments of `sample` give the same classes, whatever shots and queries.
 
     Args:
         images: what tasks are made of.
@@ -51,7 +59,8 @@ class FewShotClassification(SupervisedDistribution):
         train_shots, train_queries: the same for the split `train`; as for `test` where None.
 
     Raises:
-        ValueError: fewer than two ways, no shots or queries, a split with fewer classes than ways, or a class with too few images, by name.
+        ValueError: fewer than two ways, no shots or queries, a split with fewer classes than ways,
+            or a class with too few images, by name.
     """
 
     def __init__(
@@ -63,30 +72,51 @@ class FewShotClassification(SupervisedDistribution):
         train_shots: int | None = None,
         train_queries: int | None = None,
     ):
-        self.settings = {"ways": ways, "shots": shots, "queries": queries, "train_shots": train_shots, "train_queries": train_queries}
+        self.settings = {
+            "ways": ways,
+            "shots": shots,
+            "queries": queries,
+            "train_shots": train_shots,
+            "train_queries": train_queries,
+        }
         for name, value in self.settings.items():
             least = 2 if name == "ways" else 1
             if value is not None and (not isinstance(value, int) or value < least):
-                raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}.")
-        self.images, self.ways = images, ways
-        self.sizes = {"train": (train_shots or shots, train_queries or queries), "test": (shots, queries)}  # of a class in a task
-        self.ranges = {"train": (0, images.train), "test": (images.train, len(images.names))}  # classes of a split
+                raise ValueError(
+                    f"{name} must be a whole number of at least {least}, not {value!r}."
+                )
+        self.images = images
+        self.ways = ways
+        # Of a class in a task
+        self.sizes = {
+            "train": (train_shots or shots, train_queries or queries),
+            "test": (shots, queries),
+        }
+        # Classes of a split
+        self.ranges = {"train": (0, images.train), "test": (images.train, len(images.names))}
         for split in self.splits:
             self._check(split)
-        self.input_shape, self.outputs = tuple(images.images.shape[1:]), ways
+        self.input_shape = tuple(images.images.shape[1:])
+        self.outputs = ways
         self.starts = images.counts.cumsum(0) - images.counts
         self._pixels = {torch.device("cpu"): images.images}
 
     def _check(self, split: str) -> None:
         first, end = self.ranges[split]
         if end - first < self.ways:
-            raise ValueError(f"{self.id}: the split {split} has {end - first} classes, too few for tasks of {self.ways} ways.")
+            raise ValueError(
+                f"{self.id}: the split {split} has {end - first} classes, too few for tasks of"
+                f" {self.ways} ways."
+            )
         shots, queries = self.sizes[split]
-        for name, count in zip(self.images.names[first:end], self.images.counts[first:end].tolist(), strict=True):
+        for name, count in zip(
+            self.images.names[first:end], self.images.counts[first:end].tolist(), strict=True
+        ):
             if count < shots + queries:
                 raise ValueError(
-                    f"{self.id}: the class {name!r} has {count} images, too few for tasks of the split {split}, which take {shots} to "
-                    f"learn from and {queries} to be scored on. Ask for fewer, or take the class away."
+                    f"{self.id}: the class {name!r} has {count} images, too few for tasks of the"
+                    f" split {split}, which take {shots} to learn from and {queries} to be scored"
+                    " on. Ask for fewer, or take the class away."
                 )
 
     def config(self) -> dict[str, Any]:
@@ -94,13 +124,21 @@ class FewShotClassification(SupervisedDistribution):
 
     def sample(self, n: int, split: str, seed: int) -> FewShotTasks:
         check_draw(self, n, split, seed)
-        (first, end), (shots, queries) = self.ranges[split], self.sizes[split]
+        first, end = self.ranges[split]
+        shots, queries = self.sizes[split]
         uniform = numpy_generator(seed, self.id, split, "classes").random((n, self.ways))
         classes = first + draw_distinct(uniform, np.asarray(end - first))
-        uniform = numpy_generator(seed, self.id, split, "images").random((n, self.ways, shots + queries))
+        uniform = numpy_generator(seed, self.id, split, "images").random(
+            (n, self.ways, shots + queries)
+        )
         chosen = torch.from_numpy(draw_distinct(uniform, self.images.counts.numpy()[classes]))
         white = torch.ones(n, dtype=torch.float64)
-        return FewShotTasks(torch.from_numpy(classes), chosen[..., :shots].contiguous(), chosen[..., shots:].contiguous(), white)
+        return FewShotTasks(
+            torch.from_numpy(classes),
+            chosen[..., :shots].contiguous(),
+            chosen[..., shots:].contiguous(),
+            white,
+        )
 
     def task_keys(self, tasks: FewShotTasks) -> np.ndarray:
         """Tasks are the same if their classes are, in whatever order and with whichever images."""
@@ -113,26 +151,35 @@ class FewShotClassification(SupervisedDistribution):
         return self._examples(tasks, tasks.query)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape)
+        return cross_entropy(outputs.flatten(0, -2), targets.flatten(), reduction="none").view(
+            targets.shape
+        )
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return outputs.argmax(-1) == targets
 
     def _examples(self, tasks: FewShotTasks, chosen: Tensor) -> Examples:
-        """The images [n, ways, m] of each class, class by class."""
+        """Return the images [n, ways, m] of each class, class by class."""
         n, ways, m = chosen.shape
         device = chosen.device
         if device not in self._pixels:  # copied once, gathered from ever after
             self._pixels[device] = self.images.images.to(device)
         index = self.starts.to(device)[tasks.classes][..., None] + chosen
-        inputs = self._pixels[device][index.flatten(1)].to(tasks.white.dtype) * (tasks.white / 255)[:, None, None, None, None]
-        return Examples(inputs, torch.arange(ways, device=device).repeat_interleave(m).expand(n, -1))
+        inputs = (
+            self._pixels[device][index.flatten(1)].to(tasks.white.dtype)
+            * (tasks.white / 255)[:, None, None, None, None]
+        )
+        return Examples(
+            inputs, torch.arange(ways, device=device).repeat_interleave(m).expand(n, -1)
+        )
 
 
 def draw_distinct(uniform: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """k different whole numbers below `size` [...], in random order, from `uniform` [..., k] in [0, 1).
+    """k different whole numbers below `size` [...], in random order, from `uniform` [..., k] in [0,
+    1).
 
-    The i-th is drawn among the size - i that are left; the first few are the same whatever k is, for the same first numbers.
+    The i-th is drawn among the size - i that are left; the first few are the same whatever k is,
+    for the same first numbers.
     """
     chosen = np.empty(uniform.shape, np.int64)
     for i in range(uniform.shape[-1]):
@@ -145,14 +192,22 @@ def draw_distinct(uniform: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 
 def rotated(labelled: LabelledImages) -> LabelledImages:
-    """The same with each training class four times, turned by 0, 90, 180 and 270 degrees: classes of their own."""
+    """Return the same with each training class four times, turned by 0, 90, 180 and 270 degrees.
+
+    Classes of their own.
+    """
     end = int(labelled.counts[: labelled.train].sum())
-    own, rest = labelled.images[:end], labelled.images[end:]
+    own = labelled.images[:end]
+    rest = labelled.images[end:]
     images = torch.cat([*(own.rot90(turns, (2, 3)) for turns in range(4)), rest])
-    counts = torch.cat([labelled.counts[: labelled.train].repeat(4), labelled.counts[labelled.train :]])
+    counts = torch.cat(
+        [labelled.counts[: labelled.train].repeat(4), labelled.counts[labelled.train :]]
+    )
     names = [
         f"{name}, turned by {degrees} degrees" if degrees else name
         for degrees in (0, 90, 180, 270)
         for name in labelled.names[: labelled.train]
     ]
-    return LabelledImages(images, counts, (*names, *labelled.names[labelled.train :]), 4 * labelled.train)
+    return LabelledImages(
+        images, counts, (*names, *labelled.names[labelled.train :]), 4 * labelled.train
+    )

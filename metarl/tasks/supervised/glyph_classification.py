@@ -1,4 +1,7 @@
-"""Few-shot classification of characters, drawn from typefaces: a real image set that needs no download."""
+"""Few-shot classification of characters, drawn from typefaces.
+
+A real image set that needs no download.
+"""
 
 from typing import Any
 
@@ -26,8 +29,9 @@ class GlyphClassification(FewShotClassification):
     | bound | loss 0 and accuracy 1 are not quite in reach: some characters, such as o and ɵ, are hard to tell apart in 28 x 28 pixels |
     | versions | v0 |
 
-    The faces are four styles each of four designs, so examples of a class are more alike than twenty people's drawings: accuracies say
-    nothing of Omniglot's, whose tasks have the same form. Pixels may differ in a shade between versions of FreeType.
+    The faces are four styles each of four designs, so examples of a class are more alike than
+    twenty people's drawings: accuracies say nothing of Omniglot's, whose tasks have the same form.
+    Pixels may differ in a shade between versions of FreeType.
 
     Args:
         ways: N, classes of a task.
@@ -54,7 +58,14 @@ class GlyphClassification(FewShotClassification):
         least_faces: int = 8,
     ):
         self.source = {"fonts": None if fonts is None else str(fonts), "least_faces": least_faces}
-        super().__init__(glyph_images(self.source["fonts"], least_faces), ways, shots, queries, train_shots, train_queries)
+        super().__init__(
+            glyph_images(self.source["fonts"], least_faces),
+            ways,
+            shots,
+            queries,
+            train_shots,
+            train_queries,
+        )
 
     def config(self) -> dict[str, Any]:
         return {**super().config(), **self.source}

@@ -23,9 +23,11 @@ class ImageClassification(FewShotClassification):
     | bound | loss 0 and accuracy 1 |
     | versions | v0 |
 
-    Where the folder has subfolders train and test (miniImageNet), they are the splits; others beside them, such as val, are left out.
-    Otherwise the classes are ordered by a hash of their names, and `train_classes` of them, or three quarters, are for training: Nichol et
-    al. 2018 take 1,200 of Omniglot's 1,623 characters, of images_background and images_evaluation together, and turn them by quarters.
+    Where the folder has subfolders train and test (miniImageNet), they are the splits; others
+    beside them, such as val, are left out. Otherwise the classes are ordered by a hash of their
+    names, and `train_classes` of them, or three quarters, are for training: Nichol et al. 2018 take
+    1,200 of Omniglot's 1,623 characters, of images_background and images_evaluation together, and
+    turn them by quarters.
 
     Args:
         folder: where the images are; nothing is downloaded.
@@ -36,10 +38,12 @@ class ImageClassification(FewShotClassification):
         size: of the images' sides, in pixels.
         channels: 1 or 3.
         rotations: have each training class four times, turned by 0, 90, 180 and 270 degrees.
-        train_classes: classes for training, where the folder has no train and test; turned ones aren't counted.
+        train_classes: classes for training, where the folder has no train and test; turned ones
+            aren't counted.
 
     Raises:
-        ValueError: a folder without images, too few classes, a class with too few images, or an image that can't be read, each by name.
+        ValueError: a folder without images, too few classes, a class with too few images, or an
+            image that can't be read, each by name.
     """
 
     id = "ImageClassification-v0"
@@ -57,7 +61,13 @@ class ImageClassification(FewShotClassification):
         rotations: bool = False,
         train_classes: int | None = None,
     ):
-        self.source = {"folder": str(folder), "size": size, "channels": channels, "rotations": rotations, "train_classes": train_classes}
+        self.source = {
+            "folder": str(folder),
+            "size": size,
+            "channels": channels,
+            "rotations": rotations,
+            "train_classes": train_classes,
+        }
         images = read_folder(folder, size, channels, rotations, train_classes)
         super().__init__(images, ways, shots, queries, train_shots, train_queries)
 

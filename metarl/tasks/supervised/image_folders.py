@@ -1,4 +1,7 @@
-"""Labelled images from folders: which files are of which class, which classes are for training, and all of them in one tensor."""
+"""Labelled images from folders.
+
+Which files are of which class, which classes are for training, and all of them in one tensor.
+"""
 
 import hashlib
 from collections import Counter
@@ -30,8 +33,14 @@ class Classes(NamedTuple):
     test: dict[str, tuple[Path, ...]]
 
 
-def read_folder(folder: str | Path, size: int, channels: int, rotations: bool = False, train_classes: int | None = None) -> LabelledImages:
-    """All images below `folder`, stretched to `size` x `size` pixels.
+def read_folder(
+    folder: str | Path,
+    size: int,
+    channels: int,
+    rotations: bool = False,
+    train_classes: int | None = None,
+) -> LabelledImages:
+    """Return all images below `folder`, stretched to `size` x `size` pixels.
 
     Args:
         channels: 1 for grey, 3 for red, green and blue.
@@ -39,58 +48,86 @@ def read_folder(folder: str | Path, size: int, channels: int, rotations: bool = 
         train_classes: how many classes are for training, where the folder doesn't say.
 
     Raises:
-        ValueError: no such folder, no images in it, nothing left for a split, a class in both splits or two that are the same, a link
-            that leads nowhere or in a circle, or an image that can't be read, by name.
+        ValueError: no such folder, no images in it, nothing left for a split, a class in both
+            splits or two that are the same, a link that leads nowhere or in a circle, or an image
+            that can't be read, by name.
     """
     if size < 1 or channels not in MODES:
-        raise ValueError(f"Images have a size of at least 1 pixel and 1 or 3 channels, not {size} and {channels}.")
+        raise ValueError(
+            f"Images have a size of at least 1 pixel and 1 or 3 channels, not {size} and"
+            f" {channels}."
+        )
     classes = find_classes(as_path(folder), train_classes)
     named = {**classes.train, **classes.test}
-    stamped = tuple((str(file), file.stat().st_mtime_ns) for files in named.values() for file in files)
+    stamped = tuple(
+        (str(file), file.stat().st_mtime_ns) for files in named.values() for file in files
+    )
     counts = torch.tensor([len(files) for files in named.values()])
-    labelled = LabelledImages(_read(stamped, size, channels), counts, tuple(named), len(classes.train))
+    labelled = LabelledImages(
+        _read(stamped, size, channels), counts, tuple(named), len(classes.train)
+    )
     return rotated(labelled) if rotations else labelled
 
 
 def find_classes(folder: Path, train_classes: int | None = None) -> Classes:
-    """A class is a folder that holds images, at any depth, named by its path: Omniglot's characters lie within alphabets.
+    """Return a class is a folder that holds images, at any depth, named by its path: Omniglot's
+    characters lie within alphabets.
 
     Links to folders and files count as what they lead to.
 
-    Where `folder` has the subfolders train and test, as miniImageNet has, they are the splits, and anything beside them, such as val, is
-    left out. Otherwise classes are ordered by a hash of their names, and the first are for training: `train_classes`, or three quarters.
+    Where `folder` has the subfolders train and test, as miniImageNet has, they are the splits, and
+    anything beside them, such as val, is left out. Otherwise classes are ordered by a hash of their
+    names, and the first are for training: `train_classes`, or three quarters.
     """
     if not folder.is_dir():
-        raise ValueError(f"There is no folder {str(folder)!r}; name one that holds a folder of images for each class.")
+        raise ValueError(
+            f"There is no folder {str(folder)!r}; name one that holds a folder of images for each"
+            " class."
+        )
     splits = [folder / name for name in ("train", "test")]
     if all(split.is_dir() for split in splits):
         if train_classes is not None:
-            raise ValueError(f"{folder} has the folders train and test already; leave train_classes out.")
+            raise ValueError(
+                f"{folder} has the folders train and test already; leave train_classes out."
+            )
         found = [_classes_below(split) for split in splits]
         if shared := sorted(found[0].keys() & found[1].keys()):
-            few = ", ".join(map(repr, shared[:3])) + (f" and {len(shared) - 3} more" if len(shared) > 3 else "")
+            few = ", ".join(map(repr, shared[:3])) + (
+                f" and {len(shared) - 3} more" if len(shared) > 3 else ""
+            )
             raise ValueError(
-                f"{folder} has classes of the same name in train and in test: {few}. A test task's classes must be new: take each out of "
-                "one of the two, or, where one name stands for two different classes, rename one."
+                f"{folder} has classes of the same name in train and in test: {few}. A test task's"
+                " classes must be new: take each out of one of the two, or, where one name stands"
+                " for two different classes, rename one."
             )
     else:
         classes = _classes_below(folder)
-        train = split_by_name(list(classes), round(TRAIN_SHARE * len(classes)) if train_classes is None else train_classes)
-        found = [{name: files for name, files in classes.items() if (name in train) == first} for first in (True, False)]
+        train = split_by_name(
+            list(classes),
+            round(TRAIN_SHARE * len(classes)) if train_classes is None else train_classes,
+        )
+        found = [
+            {name: files for name, files in classes.items() if (name in train) == first}
+            for first in (True, False)
+        ]
     for name, part in zip(("train", "test"), found, strict=True):
         if not part:
             raise ValueError(
-                f"{folder} leaves no class for the split {name}; each class needs a folder with images, and each split a class."
+                f"{folder} leaves no class for the split {name}; each class needs a folder with"
+                " images, and each split a class."
             )
     _check_apart({**found[0], **found[1]})
     return Classes(*found)
 
 
 def split_by_name(names: list[str], count: int) -> set[str]:
-    """The `count` names that come first in the order of a hash, which no other name has a say in."""
+    """Return the `count` names that come first in the order of a hash, which no other name has a
+    say in.
+    """
     if not 0 <= count <= len(names):
         raise ValueError(
-            f"train_classes must lie between 1 and {len(names) - 1}, since there are {len(names)} classes; it can't be {count}."
+            f"train_classes must lie between 1 and {len(names) - 1}, since there are {len(names)}"
+            f" classes; it can't be {count}."
         )
     return set(sorted(names, key=lambda name: derive_seed(0, "split of classes", name))[:count])
 
@@ -101,34 +138,50 @@ def _classes_below(folder: Path) -> dict[str, tuple[Path, ...]]:
         if file.suffix.lower() in SUFFIXES and file.parent != folder:
             classes.setdefault(file.parent.relative_to(folder).as_posix(), []).append(file)
     if not classes:
-        raise ValueError(f"{folder} holds no images in folders of their own; put each class's images ({', '.join(SUFFIXES)}) into one.")
+        raise ValueError(
+            f"{folder} holds no images in folders of their own; put each class's images"
+            f" ({', '.join(SUFFIXES)}) into one."
+        )
     return {name: tuple(files) for name, files in classes.items()}
 
 
 def _files_below(folder: Path, within: tuple[Path, ...]) -> Iterator[Path]:
-    """Every file below `folder` that isn't hidden; links count as what they lead to. `within`: the real folders down to this one."""
+    """Every file below `folder` that isn't hidden.
+
+    Links count as what they lead to. `within`: the real folders down to this one.
+    """
     entries = sorted(folder.iterdir())
     if not entries:
-        raise ValueError(f"The folder {folder} is empty; put a class's images into it, or take it away.")
+        raise ValueError(
+            f"The folder {folder} is empty; put a class's images into it, or take it away."
+        )
     for entry in entries:
         if entry.name.startswith("."):
             continue
         try:
             real = entry.resolve(strict=True)
         except (OSError, RuntimeError) as error:
-            raise ValueError(f"The link {entry} leads nowhere; restore what it leads to, or take it away.") from error
+            raise ValueError(
+                f"The link {entry} leads nowhere; restore what it leads to, or take it away."
+            ) from error
         if not real.is_dir():
             yield entry
         elif real in within:
-            raise ValueError(f"The link {entry} leads back to {real}, which it lies in; take it away.")
+            raise ValueError(
+                f"The link {entry} leads back to {real}, which it lies in; take it away."
+            )
         else:
             yield from _files_below(entry, (*within, real))
 
 
 def _check_apart(classes: dict[str, tuple[Path, ...]]) -> None:
-    """Raise ValueError where two classes, by other names or through links, show mostly the same images."""
+    """Raise ValueError where two classes, by other names or through links, show mostly the same
+    images.
+    """
     files = [file for own in classes.values() for file in own]
-    stamped = tuple((str(file), stat.st_size, stat.st_mtime_ns) for file in files for stat in (file.stat(),))
+    stamped = tuple(
+        (str(file), stat.st_size, stat.st_mtime_ns) for file in files for stat in (file.stat(),)
+    )
     contents = iter(_contents(stamped))
     seen: dict[bytes, dict[str, None]] = {}  # content -> the classes that have it
     distinct = {name: {next(contents) for _ in own} for name, own in classes.items()}
@@ -138,8 +191,9 @@ def _check_apart(classes: dict[str, tuple[Path, ...]]) -> None:
             if 2 * count >= min(len(own), len(distinct[other])):
                 places = f"{classes[other][0].parent} and {classes[name][0].parent}"
                 raise ValueError(
-                    f"The classes {other!r} and {name!r} share {count} of their images, by links or as copies: {places}. Each class, and "
-                    "above all each test class, must be another one: take one of the two away."
+                    f"The classes {other!r} and {name!r} share {count} of their images, by links or"
+                    f" as copies: {places}. Each class, and above all each test class, must be"
+                    " another one: take one of the two away."
                 )
         for content in own:
             seen.setdefault(content, {})[name] = None
@@ -147,7 +201,10 @@ def _check_apart(classes: dict[str, tuple[Path, ...]]) -> None:
 
 @lru_cache(maxsize=2)
 def _contents(stamped: tuple[tuple[str, int, int], ...]) -> tuple[bytes, ...]:
-    """A hash of what each file holds, given (path, size, time of its last change); a size that no other file has says enough."""
+    """Return a hash of what each file holds, given (path, size, time of its last change).
+
+    A size that no other file has says enough.
+    """
     sizes = Counter(size for _, size, _ in stamped)
     contents = []
     for path, size, _ in stamped:
@@ -161,14 +218,23 @@ def _contents(stamped: tuple[tuple[str, int, int], ...]) -> tuple[bytes, ...]:
 
 @lru_cache(maxsize=2)
 def _read(stamped: tuple[tuple[str, int], ...], size: int, channels: int) -> Tensor:
-    """The images of files, with the times at which they changed last; kept, since decoding takes a while."""
+    """Return the images of files, with the times at which they changed last.
+
+    Kept, since decoding takes a while.
+    """
     images = np.empty((len(stamped), size, size, channels), np.uint8)
     for i, (file, _) in enumerate(stamped):
         try:
             with Image.open(file) as image:
-                image.draft(MODES[channels], (size, size))  # large JPEGs are decoded at a fraction of their size
-                small = image.convert(MODES[channels]).resize((size, size), Image.Resampling.BILINEAR)
+                # Large JPEGs are decoded at a fraction of their size
+                image.draft(MODES[channels], (size, size))
+                small = image.convert(MODES[channels]).resize(
+                    (size, size), Image.Resampling.BILINEAR
+                )
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"{file} can't be read as an image ({error}). Restore it from a copy, or take it away.") from error
+            raise ValueError(
+                f"{file} can't be read as an image ({error}). Restore it from a copy, or take it"
+                " away."
+            ) from error
         images[i] = np.asarray(small).reshape(size, size, channels)
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()

@@ -45,7 +45,8 @@ class SineRegression(SupervisedDistribution):
     | bound | 0, since nothing is noisy; predicting 0 everywhere costs 4.25 on average |
     | versions | v0 |
 
-    The same arguments of `sample` give the same waves whatever `points` is, so that a learner may train on 50 points and be scored on 10.
+    The same arguments of `sample` give the same waves whatever `points` is, so that a learner may
+    train on 50 points and be scored on 10.
 
     Args:
         points: how many the support shows, from 1 to 50; 10 is what the paper scores.
@@ -58,7 +59,10 @@ class SineRegression(SupervisedDistribution):
 
     def __init__(self, points: int = 10):
         if not 1 <= points <= GRID:
-            raise ValueError(f"points must lie between 1 and {GRID}, the places at which a wave is known, not {points}.")
+            raise ValueError(
+                f"points must lie between 1 and {GRID}, the places at which a wave is known, not"
+                f" {points}."
+            )
         self.points = points
 
     def config(self) -> dict[str, Any]:
@@ -68,10 +72,16 @@ class SineRegression(SupervisedDistribution):
         check_draw(self, n, split, seed)
         uniform = numpy_generator(seed, self.id, split).random((n, 2))
         low, high = AMPLITUDES
-        return SineRegressionTasks(torch.from_numpy(low + (high - low) * uniform[:, 0]), torch.from_numpy(2 * math.pi * uniform[:, 1]))
+        return SineRegressionTasks(
+            torch.from_numpy(low + (high - low) * uniform[:, 0]),
+            torch.from_numpy(2 * math.pi * uniform[:, 1]),
+        )
 
     def support(self, tasks: SineRegressionTasks, rng: Generator) -> Examples:
-        chosen = torch.rand(len(tasks), GRID, generator=rng, device=rng.device).argsort(1)[:, : self.points]  # [n, points]
+        # [n, points]
+        chosen = torch.rand(len(tasks), GRID, generator=rng, device=rng.device).argsort(1)[
+            :, : self.points
+        ]
         return self._waves(tasks, self.places(tasks.amplitude)[chosen.to(tasks.amplitude.device)])
 
     def query(self, tasks: SineRegressionTasks, rng: Generator) -> Examples:
@@ -85,9 +95,12 @@ class SineRegression(SupervisedDistribution):
         return away.square().squeeze(-1), 2 * away
 
     def places(self, like: Tensor) -> Tensor:
-        """The 50 inputs, on the device and in the floating type of `like`."""
+        """Return the 50 inputs, on the device and in the floating type of `like`."""
         return torch.linspace(-EDGE, EDGE, GRID, dtype=like.dtype, device=like.device)
 
     def _waves(self, tasks: SineRegressionTasks, x: Tensor) -> Examples:
         """Examples at x [n, m]."""
-        return Examples(x[..., None], (tasks.amplitude[:, None] * torch.sin(x + tasks.phase[:, None]))[..., None])
+        return Examples(
+            x[..., None],
+            (tasks.amplitude[:, None] * torch.sin(x + tasks.phase[:, None]))[..., None],
+        )

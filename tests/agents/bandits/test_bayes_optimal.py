@@ -13,14 +13,19 @@ from metarl.tasks.bandits.gaussian_bandit import GaussianBandit
 from tests.agents.bandit_steps import answer, exact_total
 
 
-@pytest.mark.parametrize(("arms", "pulls"), [(1, 3), (2, 2), (3, 6), (2, 10), (5, 10), (10, 10), (50, 10), (4, 3)])
+@pytest.mark.parametrize(
+    ("arms", "pulls"), [(1, 3), (2, 2), (3, 6), (2, 10), (5, 10), (10, 10), (50, 10), (4, 3)]
+)
 def test_its_expected_total_is_the_optimum(arms, pulls):
     bandit = BernoulliBandit(arms)
-    assert exact_total(BayesOptimal(bandit, Episodes(pulls, 0)), arms, pulls) == pytest.approx(bandit.optimum(pulls), abs=1e-9)
+    assert exact_total(BayesOptimal(bandit, Episodes(pulls, 0)), arms, pulls) == pytest.approx(
+        bandit.optimum(pulls), abs=1e-9
+    )
 
 
 def test_its_simulated_total_agrees_with_the_optimum():
-    bandit, budget = BernoulliBandit(5), Episodes(10, 0)
+    bandit = BernoulliBandit(5)
+    budget = Episodes(10, 0)
     scores = evaluate(BayesOptimal(bandit, budget), bandit, "test", 40_000, 3, budget).scores()
     assert abs(scores.mean() - bandit.optimum(10)) < 4 * scores.std() / 40_000**0.5
 
@@ -43,9 +48,17 @@ def test_ties_go_to_the_first_arm_and_the_order_of_arms_changes_nothing():
 
 def test_rows_may_be_at_different_pulls():
     agent = BayesOptimal(BernoulliBandit(3), Episodes(6, 0))
-    counts = ArmCounts(torch.tensor([[0.0, 0, 0], [3, 1, 1], [1, 0, 0]]), torch.tensor([[0.0, 0, 0], [1, 1, 0], [1, 0, 0]]))
+    counts = ArmCounts(
+        torch.tensor([[0.0, 0, 0], [3, 1, 1], [1, 0, 0]]),
+        torch.tensor([[0.0, 0, 0], [1, 1, 0], [1, 0, 0]]),
+    )
     together = agent.action_values(counts)
-    alone = torch.cat([agent.action_values(ArmCounts(counts.pulls[i : i + 1], counts.sums[i : i + 1])) for i in range(3)])
+    alone = torch.cat(
+        [
+            agent.action_values(ArmCounts(counts.pulls[i : i + 1], counts.sums[i : i + 1]))
+            for i in range(3)
+        ]
+    )
     assert torch.equal(together, alone)
     assert together[0, 0] == pytest.approx(BernoulliBandit(3).optimum(6))
 
@@ -53,7 +66,9 @@ def test_rows_may_be_at_different_pulls():
 def test_a_budget_of_steps_is_a_budget_of_pulls():
     bandit = BernoulliBandit(3)
     pair = [
-        evaluate(BayesOptimal(bandit, budget), bandit, "test", 200, 0, budget, record_actions=True).actions
+        evaluate(
+            BayesOptimal(bandit, budget), bandit, "test", 200, 0, budget, record_actions=True
+        ).actions
         for budget in (Episodes(6, 0), Episodes(3, 3), Steps(6))
     ]
     assert np.array_equal(pair[0], pair[1])

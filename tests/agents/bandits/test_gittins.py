@@ -22,12 +22,18 @@ TEN = Episodes(10, 0)
 @pytest.mark.parametrize("arms", [2, 5, 10])
 def test_its_expected_total_is_just_below_the_optimum(arms):
     optimum = BernoulliBandit(arms).optimum(10)
-    assert optimum - 2e-3 < exact_total(Gittins(BernoulliBandit(arms), TEN), arms, 10) <= optimum + 1e-9
+    assert (
+        optimum - 2e-3
+        < exact_total(Gittins(BernoulliBandit(arms), TEN), arms, 10)
+        <= optimum + 1e-9
+    )
 
 
 def test_a_discounted_index_is_a_little_worse_on_a_budget():
     bandit = BernoulliBandit(5)
-    discounted = [exact_total(Gittins(bandit, TEN, discount=discount), 5, 10) for discount in (0.5, 0.8, 0.9)]
+    discounted = [
+        exact_total(Gittins(bandit, TEN, discount=discount), 5, 10) for discount in (0.5, 0.8, 0.9)
+    ]
     finite = exact_total(Gittins(bandit, TEN), 5, 10)
     greedy = exact_total(BanditGreedy(bandit, TEN), 5, 10)
     assert all(value < finite for value in discounted)
@@ -35,13 +41,18 @@ def test_a_discounted_index_is_a_little_worse_on_a_budget():
 
 
 def counts_of(pulls, successes):
-    return ArmCounts(torch.tensor([pulls], dtype=torch.float32), torch.tensor([successes], dtype=torch.float32))
+    return ArmCounts(
+        torch.tensor([pulls], dtype=torch.float32), torch.tensor([successes], dtype=torch.float32)
+    )
 
 
 def test_indices_are_those_of_each_arms_own_end():
     agent = Gittins(BernoulliBandit(3), Episodes(20, 0))
     found = agent.indices(counts_of([0, 3, 4], [0, 2, 1]))  # 13 pulls left
-    wanted = [gittins.finite_bernoulli_indices(made + 13)[made][failures] for made, failures in ((0, 0), (3, 1), (4, 3))]
+    wanted = [
+        gittins.finite_bernoulli_indices(made + 13)[made][failures]
+        for made, failures in ((0, 0), (3, 1), (4, 3))
+    ]
     assert found[0].tolist() == pytest.approx(wanted, abs=1e-5)
 
 
@@ -53,7 +64,9 @@ def test_interpolated_ends_are_close_to_programs_of_their_own():
         left = 120 - made - other
         assert made + left not in ends
         found = float(agent.indices(counts_of([made, other], [successes, 0]))[0, 0])
-        errors.append(abs(found - gittins.finite_bernoulli_indices(made + left)[made][made - successes]))
+        errors.append(
+            abs(found - gittins.finite_bernoulli_indices(made + left)[made][made - successes])
+        )
     assert max(errors) < 5e-4
 
 
@@ -70,9 +83,11 @@ def test_uncertain_arms_are_tried_first_while_pulls_are_left():
 
 
 def test_a_hundred_pulls_beat_thompson_and_stay_below_the_bound():
-    bandit, budget = BernoulliBandit(5), Episodes(100, 0)
+    bandit = BernoulliBandit(5)
+    budget = Episodes(100, 0)
     index, thompson = (
-        evaluate(agent, bandit, "test", 4096, 0, budget).scores() for agent in (Gittins(bandit, budget), Thompson(bandit, budget))
+        evaluate(agent, bandit, "test", 4096, 0, budget).scores()
+        for agent in (Gittins(bandit, budget), Thompson(bandit, budget))
     )
     assert (index - thompson).mean() > 2.5
     bound = bandit.upper_bound(bandit.sample(4096, "test", 0), 100).numpy()
@@ -80,9 +95,13 @@ def test_a_hundred_pulls_beat_thompson_and_stay_below_the_bound():
 
 
 def test_paired_with_the_bayes_optimal_agent_it_wins_nothing():
-    bandit, budget = BernoulliBandit(3), Episodes(15, 0)
+    bandit = BernoulliBandit(3)
+    budget = Episodes(15, 0)
     difference = np.subtract(
-        *(evaluate(agent, bandit, "test", 20_000, 0, budget).scores() for agent in (Gittins(bandit, budget), BayesOptimal(bandit, budget)))
+        *(
+            evaluate(agent, bandit, "test", 20_000, 0, budget).scores()
+            for agent in (Gittins(bandit, budget), BayesOptimal(bandit, budget))
+        )
     )
     assert difference.mean() < 4 * difference.std() / 20_000**0.5 + 1e-12
     assert difference.mean() > -0.02
@@ -91,7 +110,8 @@ def test_paired_with_the_bayes_optimal_agent_it_wins_nothing():
 @pytest.mark.parametrize("scale", [1.0, 5.0])
 def test_gaussian_arms(scale):
     """Scaling prior and noise scales scores, and the index earns more than Greedy and Thompson do."""
-    bandit, budget = GaussianBandit(5, 0.0, scale, scale), Episodes(30, 0)
+    bandit = GaussianBandit(5, 0.0, scale, scale)
+    budget = Episodes(30, 0)
     index, greedy, thompson = (
         evaluate(kind(bandit, budget), bandit, "test", 4096, 0, budget).scores().mean() / scale
         for kind in (Gittins, BanditGreedy, Thompson)

@@ -1,27 +1,40 @@
-"""Gittins indices, against published ones, closed forms, and formulations that share nothing with calibration."""
+"""Gittins indices, against published ones, closed forms, and formulations that share nothing with
+calibration.
+"""
 
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
 from metarl.agents.bandits import gittins_index as gittins
-from metarl.agents.bandits.gittins_index import bernoulli_index_table, bernoulli_indices, finite_bernoulli_indices, gaussian_index_table
+from metarl.agents.bandits.gittins_index import (
+    bernoulli_index_table,
+    bernoulli_indices,
+    finite_bernoulli_indices,
+    gaussian_index_table,
+)
 
 
-@pytest.mark.parametrize(("discount", "published"), [(0.5, 0.5590), (0.9, 0.7029), (0.95, 0.7614), (0.99, 0.8699)])
+@pytest.mark.parametrize(
+    ("discount", "published"), [(0.5, 0.5590), (0.9, 0.7029), (0.95, 0.7614), (0.99, 0.8699)]
+)
 def test_the_published_index_of_a_fresh_arm(discount, published):
     """Gittins 1989, tables of Beta(1, 1)."""
-    assert bernoulli_indices(1, discount, 1024 if discount < 0.99 else 256)[0][0] == pytest.approx(published, abs=5e-5)
+    assert bernoulli_indices(1, discount, 1024 if discount < 0.99 else 256)[0][0] == pytest.approx(
+        published, abs=5e-5
+    )
 
 
 def restart_index(a, b, discount, depth):
-    """The index of a Beta(a, b) arm as the value of a problem in which one may restart there at any time (Katehakis and Veinott 1987).
+    """Return the index of a Beta(a, b) arm as the value of a problem in which one may restart there
+    at any time (Katehakis and Veinott 1987).
 
     Value iteration; `depth` pulls after a restart the arm is taken to pay its mean for ever.
     """
     wins = [a + np.arange(m + 1.0) for m in range(depth + 1)]
     mean = [wins[m] / (a + b + m) for m in range(depth + 1)]
-    restart, before = 0.0, -1.0
+    restart = 0.0
+    before = -1.0
     while abs(restart - before) > 1e-10:
         before = restart
         value = np.maximum(mean[depth] / (1 - discount), restart)
@@ -33,14 +46,18 @@ def restart_index(a, b, discount, depth):
 
 
 @pytest.mark.parametrize("discount", [0.6, 0.9])
-@pytest.mark.parametrize(("successes", "failures"), [(0, 0), (1, 0), (0, 1), (3, 1), (2, 4), (9, 9)])
+@pytest.mark.parametrize(
+    ("successes", "failures"), [(0, 0), (1, 0), (0, 1), (3, 1), (2, 4), (9, 9)]
+)
 def test_restarting_in_a_state_gives_the_same_index(successes, failures, discount):
     index = bernoulli_indices(successes + failures + 1, discount)[successes + failures][failures]
-    assert index == pytest.approx(restart_index(successes + 1, failures + 1, discount, 120), abs=2e-5)
+    assert index == pytest.approx(
+        restart_index(successes + 1, failures + 1, discount, 120), abs=2e-5
+    )
 
 
 def finite_index(a, b, left):
-    """The finite-horizon index of a Beta(a, b) arm by root finding, one price at a time."""
+    """Return the finite-horizon index of a Beta(a, b) arm by root finding, one price at a time."""
 
     def worth(price):
         value = np.zeros(left + 1)
@@ -53,7 +70,10 @@ def finite_index(a, b, left):
     return optimize.brentq(worth, 0, 1, xtol=1e-10)
 
 
-@pytest.mark.parametrize(("successes", "failures", "left"), [(0, 0, 2), (0, 0, 10), (3, 1, 6), (0, 5, 20), (8, 2, 50), (20, 15, 25)])
+@pytest.mark.parametrize(
+    ("successes", "failures", "left"),
+    [(0, 0, 2), (0, 0, 10), (3, 1, 6), (0, 5, 20), (8, 2, 50), (20, 15, 25)],
+)
 def test_finite_horizon_indices_of_single_states(successes, failures, left):
     made = successes + failures
     index = finite_bernoulli_indices(made + left)[made][failures]
@@ -71,7 +91,8 @@ def test_with_one_pull_left_an_arm_is_worth_its_mean():
 
 
 def test_indices_grow_with_the_horizon_and_fall_with_failures():
-    near, far = finite_bernoulli_indices(12), finite_bernoulli_indices(40)
+    near = finite_bernoulli_indices(12)
+    far = finite_bernoulli_indices(40)
     for m in range(12):
         mean = (m - np.arange(m + 1) + 1) / (m + 2)
         assert (far[m] >= near[m] - 1e-6).all()
@@ -80,7 +101,8 @@ def test_indices_grow_with_the_horizon_and_fall_with_failures():
 
 
 def test_undiscounted_indices_bound_discounted_ones_of_the_same_depth():
-    discounted, undiscounted = bernoulli_indices(3, 0.5), finite_bernoulli_indices(60)
+    discounted = bernoulli_indices(3, 0.5)
+    undiscounted = finite_bernoulli_indices(60)
     assert all((a < b).all() for a, b in zip(discounted, undiscounted[:3], strict=True))
 
 
@@ -92,7 +114,9 @@ def test_the_table_holds_the_programs_of_its_ends():
     for e in (0, 9, len(table.ends) - 1):
         end = int(table.ends[e])
         part = table.values[table.offsets[e] : table.offsets[e] + end * (end + 1) // 2]
-        assert part.tolist() == pytest.approx(np.concatenate(finite_bernoulli_indices(end)).tolist(), abs=1e-6)
+        assert part.tolist() == pytest.approx(
+            np.concatenate(finite_bernoulli_indices(end)).tolist(), abs=1e-6
+        )
 
 
 @pytest.mark.parametrize("pulls", [1, 2, 64, 65, 500, 1000])
@@ -105,7 +129,7 @@ def test_spaced_ends_rise_to_the_budget(pulls):
 
 
 def gaussian_excess(pulls, made, ratio):
-    """The excess of the index with `pulls - made` pulls left, table look-up."""
+    """Return the excess of the index with `pulls - made` pulls left, table look-up."""
     table = gaussian_index_table(pulls, ratio)
     return float(table.values[table.offsets[-1] + made])
 
@@ -113,7 +137,10 @@ def gaussian_excess(pulls, made, ratio):
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 4.0])
 @pytest.mark.parametrize("made", [0, 3])
 def test_the_gaussian_index_with_two_pulls_left_has_a_closed_form(made, ratio):
-    """x + E max(0, x + s z) = 0, s the standard deviation of the change of the posterior mean; the excess is -x."""
+    """x + E max(0, x + s z) = 0, s the standard deviation of the change of the posterior mean.
+
+    The excess is -x.
+    """
     variance = [ratio**2 / (ratio**2 + m) for m in (made, made + 1)]
     s = (variance[0] - variance[1]) ** 0.5
     x = optimize.brentq(lambda x: x + x * stats.norm.cdf(x / s) + s * stats.norm.pdf(x / s), -5, 0)

@@ -17,8 +17,10 @@ BUDGET = Episodes(10, 0)
 def test_it_pulls_the_first_arm_of_the_highest_posterior_mean():
     agent = BanditGreedy(BernoulliBandit(3), BUDGET)
     assert answer(agent, []).tolist() == [0]
-    assert answer(agent, [([0, 0], [1, 0])]).tolist() == [0, 1]  # a win keeps it there, a loss sends it to the next arm
-    assert answer(agent, [([0], [0]), ([1], [0]), ([2], [1]), ([2], [0])]).tolist() == [2]  # 1/2 beats 1/3
+    # A win keeps it there, a loss sends it to the next arm
+    assert answer(agent, [([0, 0], [1, 0])]).tolist() == [0, 1]
+    # 1/2 beats 1/3
+    assert answer(agent, [([0], [0]), ([1], [0]), ([2], [1]), ([2], [0])]).tolist() == [2]
     assert answer(agent, [([1], [1]), ([1], [1]), ([2], [1])]).tolist() == [1]  # 3/4 beats 2/3
 
 
@@ -29,8 +31,14 @@ def test_gaussian_arms_are_judged_by_their_posterior_mean():
 
 
 def test_its_exact_score_on_two_arms():
-    """Two pulls: win and repeat (2/3), or lose and try the other (1/2): 1/2 + 1/2 · 2/3 + 1/2 · 1/2 = 13/12, the optimum."""
-    assert exact_total(BanditGreedy(BernoulliBandit(2), Episodes(2, 0)), 2, 2) == pytest.approx(13 / 12)
+    """Two pulls.
+
+    Win and repeat (2/3), or lose and try the other (1/2): 1/2 + 1/2 · 2/3 + 1/2 · 1/2 = 13/12, the
+    optimum.
+    """
+    assert exact_total(BanditGreedy(BernoulliBandit(2), Episodes(2, 0)), 2, 2) == pytest.approx(
+        13 / 12
+    )
 
 
 @pytest.mark.parametrize(("arms", "score"), [(5, 6.568649), (10, 6.612992)])
@@ -59,10 +67,21 @@ def test_without_epsilon_it_is_greedy_and_with_epsilon_1_random():
     bandit = BernoulliBandit(4)
     actions = [
         evaluate(agent, bandit, "test", 500, 0, BUDGET, record_actions=True).actions
-        for agent in (BanditGreedy(bandit, BUDGET), BanditEpsilonGreedy(bandit, BUDGET, epsilon=0.0))
+        for agent in (
+            BanditGreedy(bandit, BUDGET),
+            BanditEpsilonGreedy(bandit, BUDGET, epsilon=0.0),
+        )
     ]
     assert (actions[0] == actions[1]).all()
-    pulls = evaluate(BanditEpsilonGreedy(bandit, BUDGET, epsilon=1.0), bandit, "test", 2000, 0, BUDGET, record_actions=True).actions
+    pulls = evaluate(
+        BanditEpsilonGreedy(bandit, BUDGET, epsilon=1.0),
+        bandit,
+        "test",
+        2000,
+        0,
+        BUDGET,
+        record_actions=True,
+    ).actions
     assert torch.from_numpy(pulls).flatten().bincount().sub(5000).abs().max() < 5 * 62
 
 

@@ -14,10 +14,13 @@ from metarl.tasks.mdps.random_mdp import RandomMDP
 
 @pytest.mark.parametrize("bandit", [BernoulliBandit(5), GaussianBandit(3, noise=0.5)], ids=repr)
 def test_it_always_pulls_the_best_arm_and_scores_the_bound(bandit):
-    told, budget = reveal(bandit), Episodes(10, 0)
+    told = reveal(bandit)
+    budget = Episodes(10, 0)
     result = evaluate(KnownArm(told, budget), told, "test", 2000, 0, budget, record_actions=True)
     tasks = bandit.sample(2000, "test", 0)
-    assert torch.equal(torch.from_numpy(result.actions), tasks.means.argmax(1)[:, None].expand(-1, 10))
+    assert torch.equal(
+        torch.from_numpy(result.actions), tasks.means.argmax(1)[:, None].expand(-1, 10)
+    )
     difference = result.scores() - bandit.upper_bound(tasks, 10).numpy()
     assert abs(difference.mean()) < 4 * difference.std() / 2000**0.5
 

@@ -5,7 +5,14 @@ import pytest
 import torch
 from scipy import stats
 
-from metarl.agents.bandits.posterior import ArmCounts, best_arm, is_bandit, no_counts, posterior_of, take_in
+from metarl.agents.bandits.posterior import (
+    ArmCounts,
+    best_arm,
+    is_bandit,
+    no_counts,
+    posterior_of,
+    take_in,
+)
 from metarl.core.budget import Episodes
 from metarl.core.seeding import torch_generator
 from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
@@ -22,8 +29,17 @@ def test_pulls_are_counted_by_row_and_forgotten_at_a_new_task():
     counts = take_in(counts, pulled(torch.tensor([1, 1, 1]), torch.tensor([9.0, 9.0, 9.0]), start))
     assert (counts.pulls == 0).all()
     assert (counts.sums == 0).all()
-    counts = take_in(counts, pulled(torch.tensor([0, 1, 1]), torch.tensor([1.0, 0.5, -2.0]), ~start))
-    counts = take_in(counts, pulled(torch.tensor([0, 0, 1]), torch.tensor([1.0, 0.25, 1.0]), torch.tensor([False, False, True])))
+    counts = take_in(
+        counts, pulled(torch.tensor([0, 1, 1]), torch.tensor([1.0, 0.5, -2.0]), ~start)
+    )
+    counts = take_in(
+        counts,
+        pulled(
+            torch.tensor([0, 0, 1]),
+            torch.tensor([1.0, 0.25, 1.0]),
+            torch.tensor([False, False, True]),
+        ),
+    )
     assert counts.pulls.tolist() == [[2, 0], [1, 1], [0, 0]]
     assert counts.sums.tolist() == [[2, 0], [0.25, 0.5], [0, 0]]
 
@@ -41,7 +57,9 @@ def test_bernoulli_posterior(successes, pulls):
     weight = p**successes * (1 - p) ** (pulls - successes)
     assert float(posterior.mean(counts)) == pytest.approx(np.average(p, weights=weight), abs=1e-5)
     inner = torch.linspace(0.05, 0.95, 7, dtype=torch.float64)[:, None]
-    density = posterior.log_density(ArmCounts(*(part.double().expand(7, 1) for part in counts)), inner)
+    density = posterior.log_density(
+        ArmCounts(*(part.double().expand(7, 1) for part in counts)), inner
+    )
     exact = stats.beta(1 + successes, 1 + pulls - successes).logpdf(inner[:, 0].numpy())
     assert (density - density[0]).tolist() == pytest.approx((exact - exact[0]).tolist(), abs=1e-9)
     assert float(posterior.width(counts)) == pytest.approx((pulls + 2) ** -0.5)
@@ -53,7 +71,10 @@ def test_gaussian_posterior(total, pulls, prior_mean, prior_std, noise):
     posterior, _ = posterior_of(GaussianBandit(2, prior_mean, prior_std, noise), BUDGET)
     counts = counted(pulls, total)
     means = np.linspace(-20, 20, 400_001)
-    log = -0.5 * ((means - prior_mean) / prior_std) ** 2 - 0.5 * pulls * (means**2 - 2 * means * total / max(pulls, 1)) / noise**2
+    log = (
+        -0.5 * ((means - prior_mean) / prior_std) ** 2
+        - 0.5 * pulls * (means**2 - 2 * means * total / max(pulls, 1)) / noise**2
+    )
     weight = np.exp(log - log.max())
     mean = np.average(means, weights=weight)
     std = np.average((means - mean) ** 2, weights=weight) ** 0.5
@@ -73,19 +94,28 @@ def test_log_density_adds_up_over_arms():
         counts = ArmCounts(torch.tensor([[3.0, 5.0]]), torch.tensor([[1.0, 4.0]]))
         means = torch.tensor([[0.3, 0.6]])
         parts = [
-            posterior.log_density(ArmCounts(counts.pulls[:, i : i + 1], counts.sums[:, i : i + 1]), means[:, i : i + 1]) for i in (0, 1)
+            posterior.log_density(
+                ArmCounts(counts.pulls[:, i : i + 1], counts.sums[:, i : i + 1]),
+                means[:, i : i + 1],
+            )
+            for i in (0, 1)
         ]
-        assert float(posterior.log_density(counts, means)) == pytest.approx(float(sum(parts)), rel=1e-5)
+        assert float(posterior.log_density(counts, means)) == pytest.approx(
+            float(sum(parts)), rel=1e-5
+        )
 
 
 @pytest.mark.parametrize(("prior_std", "noise"), [(0.0, 1.0), (1.0, 0.0), (0.0, 0.0)])
 def test_arms_without_spread_or_noise_are_no_trouble(prior_std, noise):
     posterior, _ = posterior_of(GaussianBandit(2, 1.0, prior_std, noise), BUDGET)
     counts = ArmCounts(torch.tensor([[0.0, 2.0]]), torch.tensor([[0.0, 3.0]]))
-    mean, width = posterior.mean(counts)[0], posterior.width(counts)[0]
+    mean = posterior.mean(counts)[0]
+    width = posterior.width(counts)[0]
     assert mean.tolist() == pytest.approx([1.0, 1.5 if prior_std else 1.0])
     assert width.tolist() == pytest.approx([prior_std, 0.0], abs=1e-6)
-    assert torch.isfinite(posterior.log_density(counts, posterior.draw(counts, torch_generator(0)))).all()
+    assert torch.isfinite(
+        posterior.log_density(counts, posterior.draw(counts, torch_generator(0)))
+    ).all()
 
 
 def test_ties_go_to_the_first_arm_or_to_any():
@@ -100,5 +130,7 @@ def test_only_bandits_have_these_posteriors():
     assert is_bandit(BernoulliBandit(2))
     assert is_bandit(GaussianBandit(2))
     assert not is_bandit(RandomMDP())
-    with pytest.raises(ValueError, match=r"play BernoulliBandit-v0 and GaussianBandit-v0, not RandomMDP-v0"):
+    with pytest.raises(
+        ValueError, match=r"play BernoulliBandit-v0 and GaussianBandit-v0, not RandomMDP-v0"
+    ):
         posterior_of(RandomMDP(), BUDGET)

@@ -17,9 +17,14 @@ BUDGET = Episodes(10, 0)
 
 @pytest.mark.parametrize(("c", "arm"), [(0.6, 0), (0.7, 1)])
 def test_the_bound_by_hand(c, arm):
-    """After a win on arm 0: 2/3 + c sqrt(2 ln 7 / 3) against 1/2 + c sqrt(2 ln 7 / 2): equal at c = 0.651."""
+    """After a win on arm 0.
+
+    2/3 + c sqrt(2 ln 7 / 3) against 1/2 + c sqrt(2 ln 7 / 2): equal at c = 0.651.
+    """
     total = 2 * 3 + 1
-    equal = (2 / 3 - 1 / 2) / (math.sqrt(2 * math.log(total) / 2) - math.sqrt(2 * math.log(total) / 3))
+    equal = (2 / 3 - 1 / 2) / (
+        math.sqrt(2 * math.log(total) / 2) - math.sqrt(2 * math.log(total) / 3)
+    )
     assert equal == pytest.approx(0.651, abs=1e-3)
     assert answer(UCB1(BernoulliBandit(3), BUDGET, c=c), [([0], [1])]).tolist() == [arm]
 
@@ -35,12 +40,17 @@ def test_gaussian_arms_have_a_width_in_units_of_noise():
 
 def test_without_a_bound_it_is_greedy():
     bandit = BernoulliBandit(5)
-    assert exact_total(UCB1(bandit, BUDGET, c=0.0), 5, 10) == pytest.approx(exact_total(BanditGreedy(bandit, BUDGET), 5, 10))
+    assert exact_total(UCB1(bandit, BUDGET, c=0.0), 5, 10) == pytest.approx(
+        exact_total(BanditGreedy(bandit, BUDGET), 5, 10)
+    )
 
 
 def test_with_a_wide_bound_it_tries_all_arms():
-    budget, bandit = Episodes(50, 0), BernoulliBandit(5)
-    actions = evaluate(UCB1(bandit, budget, c=100.0), bandit, "test", 50, 0, budget, record_actions=True).actions
+    budget = Episodes(50, 0)
+    bandit = BernoulliBandit(5)
+    actions = evaluate(
+        UCB1(bandit, budget, c=100.0), bandit, "test", 50, 0, budget, record_actions=True
+    ).actions
     assert all((actions == arm).sum(1).tolist() == [10] * 50 for arm in range(5))
 
 
@@ -53,8 +63,11 @@ def test_its_exact_score_is_close_below_the_optimum():
 @pytest.mark.parametrize("random_ties", [False, True])
 def test_the_published_score_at_100_pulls(random_ties):
     """Duan et al. 2016 have 78.0 with standard error 0.5."""
-    budget, bandit = Episodes(100, 0), BernoulliBandit(5)
-    scores = evaluate(UCB1(bandit, budget, c=0.2, random_ties=random_ties), bandit, "test", 4000, 0, budget).scores()
+    budget = Episodes(100, 0)
+    bandit = BernoulliBandit(5)
+    scores = evaluate(
+        UCB1(bandit, budget, c=0.2, random_ties=random_ties), bandit, "test", 4000, 0, budget
+    ).scores()
     assert abs(scores.mean() - 78.2) < 1.0
 
 

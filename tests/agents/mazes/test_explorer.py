@@ -1,4 +1,7 @@
-"""The explorer with a map: it finds every goal, walks each corridor as depth-first search does, and then goes straight."""
+"""The explorer with a map.
+
+It finds every goal, walks each corridor as depth-first search does, and then goes straight.
+"""
 
 import pytest
 import torch
@@ -33,7 +36,8 @@ def test_in_perfect_mazes_the_second_episode_is_the_shortest_path(algorithm):
     assert success.all()
     assert (length[:, 1] == shortest(distribution, 200)).all()
     assert (length[:, 0] >= length[:, 1]).all()
-    assert (length[:, 0] <= 2 * 24).all()  # depth-first search crosses each of 24 passages at most twice
+    # depth-first search crosses each of 24 passages at most twice
+    assert (length[:, 0] <= 2 * 24).all()
     assert (length[:, 0] > length[:, 1]).mean() > 0.4
 
 
@@ -54,16 +58,22 @@ def test_what_it_sees_further_away_shortens_later_walks():
 @pytest.mark.parametrize("window", [1, 2, 3, 4])
 def test_its_map_holds_what_the_window_shows_and_no_more(window):
     distribution = GridMaze(window=window, loops=0.2)
-    tasks, rng, budget = distribution.sample(100, "test", 0), torch_generator(0), Episodes(1, 0)
+    tasks = distribution.sample(100, "test", 0)
+    rng = torch_generator(0)
+    budget = Episodes(1, 0)
     agent = MazeExplorer(distribution, budget)
     env = MetaEpisodeEnv(distribution, budget, 100, rng, refill=False)
     _, state = agent.act(env.reset(lambda rows, counts: tasks[rows]), agent.initial_state(100), rng)
-    truth, side = passages(tasks.walls), 2 * distribution.size - 1
+    truth = passages(tasks.walls)
+    side = 2 * distribution.size - 1
     for i in range(100):
         down, right = divmod(int(tasks.start[i]), distribution.size)
         for cell in range(distribution.size**2):
-            rows, columns = cell // distribution.size - down, cell % distribution.size - right
-            drawn = state.is_open[i, (rows + distribution.size - 1) * side + columns + distribution.size - 1]
+            rows = cell // distribution.size - down
+            columns = cell % distribution.size - right
+            drawn = state.is_open[
+                i, (rows + distribution.size - 1) * side + columns + distribution.size - 1
+            ]
             for direction, (south, east) in enumerate(DIRECTIONS):
                 shown = max(abs(2 * rows + south), abs(2 * columns + east)) <= window
                 assert drawn[direction] == (truth[i, cell, direction] if shown else False)
@@ -77,7 +87,11 @@ def test_an_episode_that_was_cut_is_gone_on_with_in_the_next():
     cut = success.any(1) & (found > 0)
     assert cut.any()
     assert success[reachable].any(1).mean() > 0.9
-    later = [success[i, found[i] :].all() and length[i, -1] == shortest(distribution, 200)[i] for i in range(200) if cut[i]]
+    later = [
+        success[i, found[i] :].all() and length[i, -1] == shortest(distribution, 200)[i]
+        for i in range(200)
+        if cut[i]
+    ]
     assert all(later)
 
 
@@ -88,10 +102,14 @@ def test_it_goes_back_only_from_dead_ends():
         def sample(self, n, split, seed):
             return parse_drawings([drawing] * n)
 
-    distribution, budget = Drawn(3), Episodes(1, 0)
-    agent, rng = MazeExplorer(distribution, budget), torch_generator(0)
+    distribution = Drawn(3)
+    budget = Episodes(1, 0)
+    agent = MazeExplorer(distribution, budget)
+    rng = torch_generator(0)
     env = MetaEpisodeEnv(distribution, budget, 4, rng, refill=False)
-    step, state, taken = env.reset(lambda rows, counts: distribution.sample(len(rows), "test", 0)), agent.initial_state(4), []
+    step = env.reset(lambda rows, counts: distribution.sample(len(rows), "test", 0))
+    state = agent.initial_state(4)
+    taken = []
     for _ in range(6):
         action, state = agent.act(step, state, rng)
         step, _ = env.step(action)

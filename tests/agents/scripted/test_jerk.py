@@ -43,14 +43,17 @@ def test_an_episode_is_kept_up_to_its_best_moment_and_scored_by_it():
     assert row.solutions == [Solution([2, 2], [3.0])]
     row.begin(True)
     assert row.repeated is row.solutions[0]
-    assert explore(row, 4, reward=lambda t: [1.0, -1.0, 0.0, 0.0][t]) == [2, 2, 0, 0]  # then it stands still
+    # Then it stands still
+    assert explore(row, 4, reward=lambda t: [1.0, -1.0, 0.0, 0.0][t]) == [2, 2, 0, 0]
     row.end()
     assert row.solutions == [Solution([2, 2], [3.0, 0.0])]
     assert row.solutions[0].mean == 1.5
 
 
 def test_the_solution_of_the_best_mean_is_repeated():
-    row = Row(solutions=[Solution([1], [5.0, 0.0]), Solution([2], [3.0]), Solution([4], [2.0, 3.9])])
+    row = Row(
+        solutions=[Solution([1], [5.0, 0.0]), Solution([2], [3.0]), Solution([4], [2.0, 3.9])]
+    )
     row.begin(True)
     assert row.repeated.actions == [2]
     row.begin(False)
@@ -79,7 +82,8 @@ def test_a_new_task_is_begun_with_an_empty_memory():
     agent = JERK(CoinRun(levels=1), Steps(100))
     state = agent.initial_state(1)
     state[0].solutions.append(Solution([1], [9.0]))
-    yes, no = torch.tensor([True]), torch.tensor([False])
+    yes = torch.tensor([True])
+    no = torch.tensor([False])
     zero = torch.zeros(1)
     _, state = agent.act(Step(zero, zero, zero, no, no, zero, yes), state, torch.Generator())
     assert state[0].solutions == []

@@ -16,14 +16,20 @@ from metarl.tasks.mazes.grid_navi import GridNavi
 
 @pytest.mark.parametrize("size", [5, 7])
 def test_it_scores_its_upper_bound_in_every_task(size):
-    told, budget = reveal(GridNavi(size)), Episodes(4, 0)
+    told = reveal(GridNavi(size))
+    budget = Episodes(4, 0)
     scores = evaluate(KnownGoal(told, budget), told, "test", 100, 0, budget).scores()
-    assert scores == pytest.approx(told.upper_bound(told.sample(100, "test", 0), 4).numpy(), abs=1e-4)
+    assert scores == pytest.approx(
+        told.upper_bound(told.sample(100, "test", 0), 4).numpy(), abs=1e-4
+    )
 
 
-@pytest.mark.parametrize("distribution", [MovingBandits(), FourRooms(), FourRooms("four", 30)], ids=repr)
+@pytest.mark.parametrize(
+    "distribution", [MovingBandits(), FourRooms(), FourRooms("four", 30)], ids=repr
+)
 def test_where_chance_decides_it_scores_its_upper_bound_on_average(distribution):
-    told, budget = reveal(distribution), Episodes(2, 0)
+    told = reveal(distribution)
+    budget = Episodes(2, 0)
     scores = evaluate(KnownGoal(told, budget), told, "test", 1000, 0, budget).scores()
     above = scores - told.upper_bound(told.sample(1000, "test", 0), 2).numpy()
     assert above.mean() == pytest.approx(0, abs=4 * above.std() / math.sqrt(1000))

@@ -14,7 +14,8 @@ BUDGET = Episodes(1, 0)
 
 @pytest.mark.parametrize(("task", "horizon"), [("reach-v3", 500), ("door-open-v3", 200)])
 def test_the_expert_is_above_doing_nothing_on_both_scores(task, horizon):
-    shown, hidden = MetaWorldML1(task, horizon, goal_visible=True), MetaWorldML1(task, horizon)
+    shown = MetaWorldML1(task, horizon, goal_visible=True)
+    hidden = MetaWorldML1(task, horizon)
     expert = evaluate(ScriptedExpert(shown, BUDGET), shown, "test", 6, 0, BUDGET)
     nothing = evaluate(DoNothing(hidden, BUDGET), hidden, "test", 6, 0, BUDGET)
     assert expert.fingerprint == nothing.fingerprint
@@ -25,7 +26,11 @@ def test_the_expert_is_above_doing_nothing_on_both_scores(task, horizon):
     assert (nothing.scores("success") == 0).all()
 
 
-@pytest.mark.parametrize("make", [MetaWorldML1, lambda: MetaWorldML10(goal_visible=True)], ids=["goal hidden", "many kinds of task"])
+@pytest.mark.parametrize(
+    "make",
+    [MetaWorldML1, lambda: MetaWorldML10(goal_visible=True)],
+    ids=["goal hidden", "many kinds of task"],
+)
 def test_it_plays_one_task_whose_goal_is_shown(make):
     distribution = make()
     assert not ScriptedExpert.supports(distribution)

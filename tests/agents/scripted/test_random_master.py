@@ -19,15 +19,22 @@ BUDGET = Episodes(2, 0)
 
 def test_its_return_with_ten_steps_a_choice():
     distribution = MovingBandits()
-    scores = evaluate(RandomMaster(distribution, BUDGET), distribution, "test", 8000, 0, BUDGET).scores() / 2
+    scores = (
+        evaluate(RandomMaster(distribution, BUDGET), distribution, "test", 8000, 0, BUDGET).scores()
+        / 2
+    )
     assert scores.mean() == pytest.approx(17.5, abs=0.05 + 4 * scores.std() / math.sqrt(8000))
 
 
 def test_a_choice_stands_for_its_steps_and_each_episode_has_new_ones():
-    distribution, rows = MovingBandits(horizon=7), 500
-    agent, tasks = RandomMaster(distribution, BUDGET, option_length=3), distribution.sample(500, "train", 0)
+    distribution = MovingBandits(horizon=7)
+    rows = 500
+    agent = RandomMaster(distribution, BUDGET, option_length=3)
+    tasks = distribution.sample(500, "train", 0)
     env = MetaEpisodeEnv(distribution, BUDGET, rows, torch_generator(0, "noise"))
-    step, state, rng = env.reset(lambda row, count: tasks), agent.initial_state(rows), torch_generator(0, "agent")
+    step = env.reset(lambda row, count: tasks)
+    state = agent.initial_state(rows)
+    rng = torch_generator(0, "agent")
     options = []
     for _ in range(14):
         action, state = agent.act(step, state, rng)
@@ -37,7 +44,9 @@ def test_a_choice_stands_for_its_steps_and_each_episode_has_new_ones():
     changed = (torch.stack(options)[1:] != torch.stack(options)[:-1]).double().mean(1)
     for t, share in enumerate(changed, 1):
         drawn = t % 7 in (0, 3, 6)
-        assert share.item() == (pytest.approx(0.5, abs=4 * 0.5 / math.sqrt(rows)) if drawn else 0), t
+        assert share.item() == (
+            pytest.approx(0.5, abs=4 * 0.5 / math.sqrt(rows)) if drawn else 0
+        ), t
 
 
 def test_it_plays_moving_bandits_only():

@@ -19,10 +19,13 @@ BUDGET = Episodes(4, 0)
 def test_it_is_right_in_half_of_the_tasks(goal):
     distribution = MovingBandits()
     played = evaluate(SharedGoal(distribution, BUDGET, goal), distribution, "test", 4000, 0, BUDGET)
-    scores, correct = played.scores() / 4, distribution.sample(4000, "test", 0).correct.numpy()
+    scores = played.scores() / 4
+    correct = distribution.sample(4000, "test", 0).correct.numpy()
     bound = distribution.upper_bound(distribution.sample(1, "test", 0), 1).item()
     for chosen, known in ((scores[correct == goal], bound), (scores, 23.1)):
-        assert chosen.mean() == pytest.approx(known, abs=0.05 + 4 * chosen.std() / math.sqrt(len(chosen)))
+        assert chosen.mean() == pytest.approx(
+            known, abs=0.05 + 4 * chosen.std() / math.sqrt(len(chosen))
+        )
 
 
 def test_it_plays_moving_bandits_only():

@@ -19,21 +19,29 @@ def test_without_data_every_action_ties_and_the_first_is_taken():
 
 
 def test_it_returns_to_what_paid():
-    """Two states: action 1 in state 1 paid 9; action 1 in state 0 led there. The next episode goes for it at once."""
+    """Two states.
+
+    Action 1 in state 1 paid 9; action 1 in state 0 led there. The next episode goes for it at once.
+    """
     distribution = RandomMDP(2, 2, 2)
     steps = told(0, [(1, 0.0, 1, None), (1, 9.0, 1, "truncated")] * 3)
     for estimate in ("posterior", "mode", "maximum-likelihood"):
         agent = MDPGreedy(distribution, Episodes(10, 0), estimate)
-        state, rng = agent.initial_state(1), torch_generator(0)
+        state = agent.initial_state(1)
+        rng = torch_generator(0)
         for step in steps:
             _, state = agent.act(step, state, rng)
         assert state.plan[0].tolist() == [[1, 1], [0, 1]], estimate
 
 
 def test_action_values_after_one_step_have_their_closed_form():
-    """One pull of action 0 in state 0 paid 3 and led to state 1: posterior mean 2, next state 1 with probability 2/3."""
+    """One pull of action 0 in state 0 paid 3 and led to state 1.
+
+    Posterior mean 2, next state 1 with probability 2/3.
+    """
     agent = MDPGreedy(RandomMDP(2, 2, 2), Episodes(2, 0))
-    state, rng = agent.initial_state(1), torch_generator(0)
+    state = agent.initial_state(1)
+    rng = torch_generator(0)
     for step in told(0, [(0, 3.0, 1, "terminated")]):
         _, state = agent.act(step, state, rng)
     values = agent.plan(state.history, rng)[0]  # [H, S, A]
@@ -43,7 +51,8 @@ def test_action_values_after_one_step_have_their_closed_form():
 
 
 def test_epsilon_0_is_greedy_and_epsilon_1_is_random():
-    distribution, steps = RandomMDP(4, 3, 4), invented(4, 3, 40, 200, 0)
+    distribution = RandomMDP(4, 3, 4)
+    steps = invented(4, 3, 40, 200, 0)
     actions = {}
     for name, agent in {
         "greedy": MDPGreedy(distribution, Episodes(20, 0)),
@@ -51,13 +60,17 @@ def test_epsilon_0_is_greedy_and_epsilon_1_is_random():
         "0.3": MDPEpsilonGreedy(distribution, Episodes(20, 0), 0.3),
         "1": MDPEpsilonGreedy(distribution, Episodes(20, 0), 1.0),
     }.items():
-        state, rng, chosen = agent.initial_state(200), torch_generator(0, "agent"), []
+        state = agent.initial_state(200)
+        rng = torch_generator(0, "agent")
+        chosen = []
         for step in steps:
             action, state = agent.act(step, state, rng)
             chosen.append(action)
         actions[name] = torch.stack(chosen)
     assert torch.equal(actions["0"], actions["greedy"])
-    assert (actions["0.3"] != actions["greedy"]).float().mean().item() == pytest.approx(0.3 * 2 / 3, abs=0.03)
+    assert (actions["0.3"] != actions["greedy"]).float().mean().item() == pytest.approx(
+        0.3 * 2 / 3, abs=0.03
+    )
     shares = torch.bincount(actions["1"].flatten(), minlength=3) / actions["1"].numel()
     assert (shares - 1 / 3).abs().max().item() < 5 * 0.5 / 8000**0.5
 

@@ -1,4 +1,7 @@
-"""What agents remember of tabular MDPs: no transition is lost or invented, least of all at an episode's end."""
+"""What agents remember of tabular MDPs.
+
+No transition is lost or invented, least of all at an episode's end.
+"""
 
 import itertools
 
@@ -10,24 +13,36 @@ from tests.agents.tabular_steps import invented, side_by_side, told
 
 
 def after(steps, states, actions, capacity=50):
-    """The history once `steps` have been seen."""
-    history, state = (
-        no_history(len(steps[0].observation), capacity, states, actions),
-        torch.zeros(len(steps[0].observation), dtype=torch.int64),
-    )
+    """Return the history once `steps` have been seen."""
+    history = no_history(len(steps[0].observation), capacity, states, actions)
+    state = torch.zeros(len(steps[0].observation), dtype=torch.int64)
     for step in steps:
-        history, state = remember(history, step, state, states, actions), step.observation
+        history = remember(history, step, state, states, actions)
+        state = step.observation
     return history
 
 
 def counts_of(history, states, actions):
     """[B, s, a, s']"""
-    return transition_sums(history, states, actions).view(-1, states, states, actions).permute(0, 2, 3, 1)
+    return (
+        transition_sums(history, states, actions)
+        .view(-1, states, states, actions)
+        .permute(0, 2, 3, 1)
+    )
 
 
 @pytest.mark.parametrize("end", ["terminated", "truncated"])
 def test_the_last_transition_of_an_episode_leads_to_what_it_showed_last(end):
-    steps = told(0, [(1, 2.0, 2, None), (0, 3.0, 1, end), (1, -1.0, 2, None), (0, 4.0, 1, end), (1, 7.0, 0, None)])
+    steps = told(
+        0,
+        [
+            (1, 2.0, 2, None),
+            (0, 3.0, 1, end),
+            (1, -1.0, 2, None),
+            (0, 4.0, 1, end),
+            (1, 7.0, 0, None),
+        ],
+    )
     history = after(steps, 3, 2)
     wanted = torch.zeros(3, 2, 3)
     wanted[0, 1, 2] = 2
@@ -41,7 +56,8 @@ def test_the_last_transition_of_an_episode_leads_to_what_it_showed_last(end):
 
 def test_rows_keep_their_own_history_and_forget_on_their_own():
     one = told(0, [(1, 1.0, 1, None), (0, 2.0, 0, "truncated"), (1, 3.0, 1, None)])
-    two = told(0, [(0, 5.0, 1, None)]) + told(1, [(1, 6.0, 1, "terminated")])  # its task changes in the middle
+    # Its task changes in the middle
+    two = told(0, [(0, 5.0, 1, None)]) + told(1, [(1, 6.0, 1, "terminated")])
     history = after(side_by_side([one, two]), 2, 2)
     assert history.length.tolist() == [3, 1]
     assert history.visits.tolist() == [[0, 2, 1, 0], [0, 0, 0, 1]]
@@ -54,7 +70,9 @@ def test_rows_keep_their_own_history_and_forget_on_their_own():
 
 
 def test_sums_agree_with_a_loop_over_several_blocks():
-    states, actions, length = 4, 3, 2 * BLOCK + 7
+    states = 4
+    actions = 3
+    length = 2 * BLOCK + 7
     steps = invented(states, actions, length, 3, 0)
     history = after(steps, states, actions, capacity=length)
     wanted = torch.zeros(3, states, actions, states)

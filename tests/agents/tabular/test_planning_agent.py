@@ -1,4 +1,7 @@
-"""What every agent for tabular MDPs must hold to beside the contract of agents: plans that last an episode, the known model as ceiling."""
+"""What every agent for tabular MDPs must hold to beside the contract of agents.
+
+Plans that last an episode, the known model as ceiling.
+"""
 
 import numpy as np
 import pytest
@@ -28,20 +31,30 @@ SMALL = RandomMDP(4, 3, 4)
 
 @pytest.mark.parametrize("check", ACTING_CHECKS, ids=lambda check: check.__name__)
 def test_the_contract_of_agents_holds_with_random_ties_too(check):
-    check(lambda distribution, budget: BEB(distribution, budget, ties="random", prior_visits=4.0), SMALL, Steps(10))
+    check(
+        lambda distribution, budget: BEB(distribution, budget, ties="random", prior_visits=4.0),
+        SMALL,
+        Steps(10),
+    )
 
 
 @pytest.mark.parametrize("kind", AGENTS, ids=lambda kind: kind.id)
 def test_invented_meta_episodes_with_unequal_episodes_are_played(kind):
     agent = kind(SMALL, Episodes(20, 0))
-    state, rng = agent.initial_state(5), torch_generator(0, "agent")
-    starts, steps = 0, invented(4, 3, 60, 5, 1)
+    state = agent.initial_state(5)
+    rng = torch_generator(0, "agent")
+    starts = 0
+    steps = invented(4, 3, 60, 5, 1)
     for step in steps:
-        plan_before, clock_before = state.plan.clone(), state.clock.clone()
+        plan_before = state.plan.clone()
+        clock_before = state.clock.clone()
         action, state = agent.act(step, state, rng)
-        assert torch.equal(state.clock, torch.where(step.episode_start, 0, clock_before + 1).clamp_max(3))
+        assert torch.equal(
+            state.clock, torch.where(step.episode_start, 0, clock_before + 1).clamp_max(3)
+        )
         goes_on = ~step.episode_start
-        assert torch.equal(state.plan[goes_on], plan_before[goes_on])  # a plan lasts for its episode
+        # A plan lasts for its episode
+        assert torch.equal(state.plan[goes_on], plan_before[goes_on])
         if kind is not MDPEpsilonGreedy:
             assert torch.equal(action, state.plan[torch.arange(5), state.clock, step.observation])
         starts += int(step.episode_start.sum())
@@ -52,7 +65,8 @@ def test_invented_meta_episodes_with_unequal_episodes_are_played(kind):
 
 @pytest.mark.parametrize("kind", AGENTS, ids=lambda kind: kind.id)
 def test_nothing_beats_the_known_model(kind):
-    distribution, budget = RandomMDP(5, 3, 5), Episodes(15, 0)
+    distribution = RandomMDP(5, 3, 5)
+    budget = Episodes(15, 0)
     scores = evaluate(kind(distribution, budget), distribution, "test", 400, 3, budget).scores()
     told = reveal(distribution)
     known = evaluate(KnownModel(told, budget), told, "test", 400, 3, budget).scores()
@@ -72,7 +86,9 @@ def test_the_registry_knows_it(kind):
     assert kind.id not in agent_names(reveal(RandomMDP()))
     for name, values in kind.grid.items():
         for value in values:
-            assert getattr(make_agent(kind.id, SMALL, Episodes(2, 0), **{name: value}), name) == value
+            assert (
+                getattr(make_agent(kind.id, SMALL, Episodes(2, 0), **{name: value}), name) == value
+            )
     with pytest.raises(ValueError, match="plays random MDPs"):
         kind(BernoulliBandit(3), Episodes(2))
 
@@ -82,12 +98,15 @@ def test_another_prior_mean_is_believed_without_touching_the_distribution():
     assert agent.prior.reward_prior_mean == -3.0
     assert agent.distribution.reward_prior_mean == 1.0
     history = agent.initial_state(1).history
-    assert torch.allclose(agent.plan(history, torch_generator(0))[0, :, 0, 0], torch.tensor([-12.0, -9.0, -6.0, -3.0]))
+    assert torch.allclose(
+        agent.plan(history, torch_generator(0))[0, :, 0, 0], torch.tensor([-12.0, -9.0, -6.0, -3.0])
+    )
 
 
 def test_random_ties_are_fair_and_spare_the_others():
     class Tied(TabularAgent):
-        id, label = "tied", "Tied"
+        id = "tied"
+        label = "Tied"
 
         def plan(self, history, rng):
             return torch.tensor([1.0, 3.0, 3.0]).expand(len(history.length), 4, 4, 3)
@@ -113,8 +132,11 @@ def test_an_unknown_rule_for_ties_gets_a_sentence():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("kind", AGENTS, ids=lambda kind: kind.id)
 def test_it_plays_on_a_gpu(kind):
-    distribution, budget = RandomMDP(), Episodes(10, 0)
-    there = evaluate(kind(distribution, budget), distribution, "test", 4000, 0, budget, device="cuda").scores()
+    distribution = RandomMDP()
+    budget = Episodes(10, 0)
+    there = evaluate(
+        kind(distribution, budget), distribution, "test", 4000, 0, budget, device="cuda"
+    ).scores()
     here = evaluate(kind(distribution, budget), distribution, "test", 4000, 0, budget).scores()
     spread = (here.std() ** 2 / 4000 + there.std() ** 2 / 4000) ** 0.5
     assert abs(here.mean() - there.mean()) < 4 * spread

@@ -15,12 +15,19 @@ from benchmarks.coin_run import runs as coin_run_runs
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
     monkeypatch.setitem(coin_run_runs.SIZES, "cpu", coin_run_runs.SIZES["smoke"])
-    monkeypatch.setattr(coin_run_runs, "COIN_RUN", replace(coin_run_runs.COIN_RUN, ppo=replace(coin_run_runs.COIN_RUN.ppo, minibatches=2)))
+    monkeypatch.setattr(
+        coin_run_runs,
+        "COIN_RUN",
+        replace(coin_run_runs.COIN_RUN, ppo=replace(coin_run_runs.COIN_RUN.ppo, minibatches=2)),
+    )
 
 
 def run(tmp_path, publish=False, **more):
     options = coin_run.Options(
-        publish=publish, runs=tmp_path / "runs", results=tmp_path / "results", **{"num_tasks": 6, "levels": (2, 3), "horizon": 20, **more}
+        publish=publish,
+        runs=tmp_path / "runs",
+        results=tmp_path / "results",
+        **{"num_tasks": 6, "levels": (2, 3), "horizon": 20, **more},
     )
     stream = io.StringIO()
     coin_run.main(options, Console(file=stream, width=200))
@@ -52,7 +59,9 @@ def test_what_is_not_trained_is_missing(tmp_path):
     assert len(figures) == 7
 
 
-@pytest.mark.parametrize("settings", [{"preset": "smoke", "publish": True}, {"levels": ()}, {"levels": (0,)}])
+@pytest.mark.parametrize(
+    "settings", [{"preset": "smoke", "publish": True}, {"levels": ()}, {"levels": (0,)}]
+)
 def test_bad_options(settings):
     with pytest.raises(ValueError, match="nothing to publish|numbers of training levels"):
         coin_run.Options(**settings)

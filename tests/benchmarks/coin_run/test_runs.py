@@ -14,4 +14,8 @@ def test_runs_on_coin_run_take_two_million_steps_or_what_the_paper_took(levels):
     assert steps("cpu") >= 2_000_000
     assert steps("paper") == 256_000_000
     assert steps("smoke") < 1000
-    assert coin_run_run(levels).arguments == {"levels": levels, "difficulty": "easy", "horizon": 250}
+    assert coin_run_run(levels).arguments == {
+        "levels": levels,
+        "difficulty": "easy",
+        "horizon": 250,
+    }

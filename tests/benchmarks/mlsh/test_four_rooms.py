@@ -1,4 +1,7 @@
-"""The benchmark of hierarchies in four rooms, with trainings of a moment: curves, figures, what is missing."""
+"""The benchmark of hierarchies in four rooms, with trainings of a moment.
+
+Curves, figures, what is missing.
+"""
 
 import io
 from dataclasses import replace
@@ -15,13 +18,19 @@ AGENTS = ("MLSH", "MLSH, fine-tuned", "one policy, fine-tuned", "PPO from scratc
 
 
 def brief(config):
-    """The same with one pass over the samples of an update."""
-    return replace(config, master=replace(config.master, epochs=1), sub_policy=replace(config.sub_policy, epochs=1))
+    """Return the same with one pass over the samples of an update."""
+    return replace(
+        config,
+        master=replace(config.master, epochs=1),
+        sub_policy=replace(config.sub_policy, epochs=1),
+    )
 
 
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
-    monkeypatch.setattr(mlsh_runs, "FOUR_ROOMS", replace(brief(mlsh_runs.FOUR_ROOMS), tasks=2, steps=100))
+    monkeypatch.setattr(
+        mlsh_runs, "FOUR_ROOMS", replace(brief(mlsh_runs.FOUR_ROOMS), tasks=2, steps=100)
+    )
     monkeypatch.setattr(mlsh_runs, "FOUR_ROOMS_QUICK", brief(mlsh_runs.FOUR_ROOMS_QUICK))
     monkeypatch.setattr(mlsh_runs, "FOUR_ROOMS_ITERATIONS", {"room": 1, "upper-room": 1, "any": 1})
 
@@ -40,12 +49,21 @@ def test_all_learn_in_the_same_tasks(tmp_path):
             returns = {name: arrays[f"{name}/return"] for name in AGENTS}
             cells = arrays["goal"]
         assert all(own.shape == (2, 3, 12) for own in returns.values())
-        by_goal = {name: [own[:, cells == cell].mean() for cell in set(cells.tolist())] for name, own in returns.items()}
+        by_goal = {
+            name: [own[:, cells == cell].mean() for cell in set(cells.tolist())]
+            for name, own in returns.items()
+        }
         for name, own in by_goal.items():
-            title = f"FourRooms-v0, goals {where}, {name}: mean return of the episodes of 1,200 steps on held-out goals"
+            title = (
+                f"FourRooms-v0, goals {where}, {name}: mean return of the episodes of 1,200 steps"
+                " on held-out goals"
+            )
             assert figures.loc[title, "value"] == pytest.approx(np.mean(own), abs=1e-3)
             assert figures.loc[title, "n"] == len(set(cells.tolist()))
-        row = figures.loc[f"FourRooms-v0, goals {where}: MLSH, fine-tuned minus PPO from scratch on held-out goals, paired"]
+        row = figures.loc[
+            f"FourRooms-v0, goals {where}: MLSH, fine-tuned minus PPO from scratch on held-out"
+            " goals, paired"
+        ]
         lead = np.subtract(by_goal["MLSH, fine-tuned"], by_goal["PPO from scratch"]).mean()
         assert row["value"] == pytest.approx(lead, abs=1e-3)
         assert (str(row["reached"]) == "True") == (row["ci_low"] > 0)
@@ -57,7 +75,10 @@ def test_all_learn_in_the_same_tasks(tmp_path):
 def test_what_isnt_trained_is_missing(tmp_path):
     _, figures = run(tmp_path, train=False, goals=("room",))
     missing = figures["value"].isna()
-    scratch = "FourRooms-v0, goals in one room, PPO from scratch: mean return of the episodes of 1,200 steps on held-out goals"
+    scratch = (
+        "FourRooms-v0, goals in one room, PPO from scratch: mean return of the episodes of 1,200"
+        " steps on held-out goals"
+    )
     assert set(missing.index[~missing]) == {scratch}
 
 

@@ -16,7 +16,8 @@ CONFIG = MLSHConfig(option_length=5, steps=20, sub_policies=3, network=Perceptro
 def learner():
     made = MLSH(CONFIG, MovingBandits(horizon=10), 1)
     for k in range(3):
-        made.sub_policies.weights[-1][k, k + 1] = 50.0  # the first always goes right, the second left, the third up
+        # The first always goes right, the second left, the third up
+        made.sub_policies.weights[-1][k, k + 1] = 50.0
     return made
 
 
@@ -25,9 +26,14 @@ def test_information_is_known_for_hand_made_options():
     told = np.array([[0, 0, 1, 1], [0, 0, 1, 1]])
     assert option_information(told, tasks) == pytest.approx(1.0)
     assert option_information(np.array([[0, 1, 0, 1]]), tasks) == pytest.approx(0.0, abs=1e-12)
-    often = np.array([[0, 0, 0, 1], [0, 0, 1, 1]])  # the second task takes the second option three times of four
+    # The second task takes the second option three times of four
+    often = np.array([[0, 0, 0, 1], [0, 0, 1, 1]])
     p = np.array([[0.5, 0.125], [0.0, 0.375]])
-    wanted = 0.5 * np.log2(0.5 / (0.625 * 0.5)) + 0.125 * np.log2(0.125 / (0.625 * 0.5)) + 0.375 * np.log2(0.375 / (0.375 * 0.5))
+    wanted = (
+        0.5 * np.log2(0.5 / (0.625 * 0.5))
+        + 0.125 * np.log2(0.125 / (0.625 * 0.5))
+        + 0.375 * np.log2(0.375 / (0.375 * 0.5))
+    )
     assert p.sum() == 1.0
     assert option_information(often, tasks) == pytest.approx(wanted)
 
@@ -45,5 +51,8 @@ def test_every_column_names_its_sub_policy():
     figure = option_maps(learner(), "one training, seed 0")
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["sub-policy 1", "sub-policy 2", "sub-policy 3", "", "", ""]
-    assert [axes.get_ylabel() for axes in figure.axes[::3]] == ["goals, pair 1 of 2", "goals, pair 2 of 2"]
+    assert [axes.get_ylabel() for axes in figure.axes[::3]] == [
+        "goals, pair 1 of 2",
+        "goals, pair 2 of 2",
+    ]
     assert "one training, seed 0" in figure.get_suptitle()

@@ -1,4 +1,7 @@
-"""Where sub-policies walk: paths from an environment whose answer is known, and angles worked out by hand."""
+"""Where sub-policies walk.
+
+Paths from an environment whose answer is known, and angles worked out by hand.
+"""
 
 import numpy as np
 import pytest
@@ -12,7 +15,9 @@ from metarl.tasks.mujoco.ant_two_walk import AntTwoWalk
 
 
 def test_each_sub_policy_walks_by_itself():
-    config = MLSHConfig(sub_policies=3, option_length=5, master_only_features=2, network=PerceptronConfig((8,)))
+    config = MLSHConfig(
+        sub_policies=3, option_length=5, master_only_features=2, network=PerceptronConfig((8,))
+    )
     learner = MLSH(config, AntTwoWalk(shows_place=True, horizon=20), 1)
     for k in range(3):
         learner.sub_policies.weights[-1][k] += 3.0 * (k - 1)  # torques of all joints
@@ -28,9 +33,13 @@ def test_angles_are_to_each_ones_own_axis():
     axes = np.array([[5.0, 0.0], [0.0, 5.0]])
     assert own_axes(np.array([[0.0, 2.0], [1.0, 0.0]]), axes).tolist() == [[0, 5], [5, 0]]
     assert own_axes(np.array([[1.0, 1.0], [1.0, 0.0]]), axes).tolist() == [[0, 5], [5, 0]]
-    assert angles(np.array([[1.0, 1.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 0.0]]), axes[0]) == pytest.approx([45, 0, 180, 90])
+    assert angles(
+        np.array([[1.0, 1.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 0.0]]), axes[0]
+    ) == pytest.approx([45, 0, 180, 90])
     alike = np.array([[3.0, 0.1], [3.0, 0.0]])
-    assert angles(alike, own_axes(alike, axes)) == pytest.approx([90 - np.degrees(np.arctan2(0.1, 3)), 0])
+    assert angles(alike, own_axes(alike, axes)) == pytest.approx(
+        [90 - np.degrees(np.arctan2(0.1, 3)), 0]
+    )
     with pytest.raises(ValueError, match="an axis each"):
         own_axes(np.ones((3, 2)), axes)
 

@@ -1,4 +1,7 @@
-"""Trainings of shared hierarchies: each ablation is made, and the policy for all tasks plays as many steps."""
+"""Trainings of shared hierarchies.
+
+Each ablation is made, and the policy for all tasks plays as many steps.
+"""
 
 import pytest
 
@@ -37,19 +40,33 @@ def test_settings_are_the_papers_and_seeds_five():
 
 
 def test_the_policy_for_all_tasks_plays_as_many_steps():
-    shared, own = shared_run().config, MOVING_BANDITS
-    assert shared.num_envs * shared.steps * shared.iterations == own.iterations * own.tasks * own.steps
+    shared = shared_run().config
+    own = MOVING_BANDITS
+    assert (
+        shared.num_envs * shared.steps * shared.iterations == own.iterations * own.tasks * own.steps
+    )
     assert shared.fine_tuning_steps == own.steps
 
 
 def test_a_single_policy_has_the_settings_of_sub_policies():
     single = alone(TWO_WALK, 2000)
-    assert (single.sub_policies, single.option_length, single.master_only_features, single.fine_tune_after) == (1, 2000, 0, 0)
-    assert (single.sub_policy, single.steps, single.network) == (TWO_WALK.sub_policy, TWO_WALK.steps, TWO_WALK.network)
+    assert (
+        single.sub_policies,
+        single.option_length,
+        single.master_only_features,
+        single.fine_tune_after,
+    ) == (1, 2000, 0, 0)
+    assert (single.sub_policy, single.steps, single.network) == (
+        TWO_WALK.sub_policy,
+        TWO_WALK.steps,
+        TWO_WALK.network,
+    )
 
 
 @pytest.mark.parametrize(
-    "run", [two_walk_run(2), four_rooms_run("any", 2), *(other_run(name) for name in OTHERS)], ids=lambda run: run.distribution
+    "run",
+    [two_walk_run(2), four_rooms_run("any", 2), *(other_run(name) for name in OTHERS)],
+    ids=lambda run: run.distribution,
 )
 def test_other_trainings_can_be_made(run):
     learner = run.make_learner(run.make_distribution())

@@ -17,7 +17,8 @@ def changed(run, other):
         else:
             yield ".".join(path), value
 
-    one, two = dict(leaves(asdict(run.config))), dict(leaves(asdict(other.config)))
+    one = dict(leaves(asdict(run.config)))
+    two = dict(leaves(asdict(other.config)))
     return {path for path in one if one[path] != two[path]}
 
 

@@ -13,12 +13,23 @@ def test_equal_cost(family):
     assert len(budgets) == 1
     iterations = {policy: run.config.iterations for policy, run in runs.items()}
     assert iterations["told"] == iterations["recurrent"]
-    assert iterations["memoryless"] == (FAMILIES[family].memoryless_iterations or iterations["recurrent"]) >= iterations["recurrent"]
-    assert [runs[policy].config.network.core == "none" for policy in POLICIES] == [False, True, False]
+    assert (
+        iterations["memoryless"]
+        == (FAMILIES[family].memoryless_iterations or iterations["recurrent"])
+        >= iterations["recurrent"]
+    )
+    assert [runs[policy].config.network.core == "none" for policy in POLICIES] == [
+        False,
+        True,
+        False,
+    ]
     told = runs["told"].make_distribution()
     assert isinstance(told, Revealed)
     plain = runs["memoryless"].make_distribution()
-    assert told.sample(5, "extrapolate", 0).fingerprint == plain.sample(5, "extrapolate", 0).fingerprint
+    assert (
+        told.sample(5, "extrapolate", 0).fingerprint
+        == plain.sample(5, "extrapolate", 0).fingerprint
+    )
 
 
 def test_unknown_names_get_a_sentence():

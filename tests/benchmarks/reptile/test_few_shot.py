@@ -1,4 +1,7 @@
-"""The benchmark of few-shot classification: every learner, both ways of scoring, tables and figures, with trainings of a moment."""
+"""The benchmark of few-shot classification.
+
+Every learner, both ways of scoring, tables and figures, with trainings of a moment.
+"""
 
 import io
 from dataclasses import replace
@@ -16,16 +19,25 @@ from tests.tasks.made_folders import flat
 
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
-    monkeypatch.setattr(few_shot_runs, "NETWORKS", dict.fromkeys(few_shot_runs.DATA, ImageNetworkConfig(4)))
+    monkeypatch.setattr(
+        few_shot_runs, "NETWORKS", dict.fromkeys(few_shot_runs.DATA, ImageNetworkConfig(4))
+    )
     monkeypatch.setattr(few_shot_runs, "MAML_STEPS", 2)
     for name in ("REPTILE", "MAMLS"):
         short = {"iterations": 1} | ({"eval_steps": 3} if name == "REPTILE" else {})
-        commands = {key: replace(command, **short) for key, command in getattr(few_shot_runs, name).items()}
+        commands = {
+            key: replace(command, **short) for key, command in getattr(few_shot_runs, name).items()
+        }
         monkeypatch.setattr(few_shot_runs, name, commands)
 
 
 def run(tmp_path, publish=False, **more):
-    options = few_shot.Options(publish=publish, runs=tmp_path / "runs", results=tmp_path / "results", **{"num_tasks": 12, **more})
+    options = few_shot.Options(
+        publish=publish,
+        runs=tmp_path / "runs",
+        results=tmp_path / "results",
+        **{"num_tasks": 12, **more},
+    )
     stream = io.StringIO()
     few_shot.main(options, Console(file=stream, width=160))
     return options, stream.getvalue()
@@ -36,7 +48,9 @@ def test_table_figures_accuracies_and_weights(tmp_path):
     table = pd.read_csv(options.folder / "table.csv")
     assert len(table) == 2 * 4 * 2  # settings, learners, transductive or not
     assert table["accuracy"].between(0, 1).all()
-    assert set(table["fingerprint"].groupby(table["shots"]).nunique()) == {1}, "all on the same tasks"
+    assert set(table["fingerprint"].groupby(table["shots"]).nunique()) == {1}, (
+        "all on the same tasks"
+    )
     cell = table[(table["shots"] == 1) & (table["algorithm"] == "Reptile") & table["transductive"]]
     assert cell["paper_accuracy"].item() == 97.68
     assert table[table["algorithm"] == "Joint training"]["paper_accuracy"].isna().all()
@@ -45,16 +59,31 @@ def test_table_figures_accuracies_and_weights(tmp_path):
     value = figures.loc["glyphs, 1-shot 5-way, Reptile, transductive: accuracy", "value"]
     assert float(value) == pytest.approx(cell["accuracy"].item(), abs=1e-3)
     with np.load(options.folder / "glyphs-1-shot-5-way.npz") as kept:
-        assert kept["reptile-transductive"].mean() / 5 == pytest.approx(cell["accuracy"].item(), abs=1e-3)
-        assert {f"{learner}-{how}" for learner in few_shot_runs.LABELS for how in ("transductive", "alone")} <= set(kept)
+        assert kept["reptile-transductive"].mean() / 5 == pytest.approx(
+            cell["accuracy"].item(), abs=1e-3
+        )
+        assert {
+            f"{learner}-{how}"
+            for learner in few_shot_runs.LABELS
+            for how in ("transductive", "alone")
+        } <= set(kept)
     for setting in ("1-shot-5-way", "5-shot-5-way"):
         assert (options.folder / f"glyphs-{setting}.png").stat().st_size > 0
-    for name in ("glyphs-5way-reptile", "glyphs-5way-joint", "glyphs-5way-1shot-maml", "glyphs-5way-5shot-fomaml"):
+    for name in (
+        "glyphs-5way-reptile",
+        "glyphs-5way-joint",
+        "glyphs-5way-1shot-maml",
+        "glyphs-5way-5shot-fomaml",
+    ):
         assert (tmp_path / "results/few_shot/weights" / name / "weights.safetensors").exists()
     before = table.set_index(["shots", "algorithm", "transductive"])["accuracy"]
     run(tmp_path, publish=True, learners=("maml",), train=False)
-    after = pd.read_csv(options.folder / "table.csv").set_index(["shots", "algorithm", "transductive"])["accuracy"]
-    assert after.sort_index().equals(before.sort_index()), "one learner's lines take the place of its old ones"
+    after = pd.read_csv(options.folder / "table.csv").set_index(
+        ["shots", "algorithm", "transductive"]
+    )["accuracy"]
+    assert after.sort_index().equals(before.sort_index()), (
+        "one learner's lines take the place of its old ones"
+    )
 
 
 def test_what_is_not_trained_is_missing(tmp_path):
@@ -67,7 +96,14 @@ def test_what_is_not_trained_is_missing(tmp_path):
 def test_images_of_the_users_own(tmp_path):
     folder = flat(tmp_path / "images" / "train", 8, images=20).parent
     flat(folder / "test", 6, images=8, first=8)
-    options, _ = run(tmp_path, preset="paper", data="miniimagenet", images=folder, learners=("reptile",), num_tasks=3)
+    options, _ = run(
+        tmp_path,
+        preset="paper",
+        data="miniimagenet",
+        images=folder,
+        learners=("reptile",),
+        num_tasks=3,
+    )
     table = pd.read_csv(options.folder / "table.csv")
     assert set(table["data"]) == {"miniimagenet"}
     assert table[(table["shots"] == 5) & table["transductive"]]["paper_accuracy"].item() == 65.99

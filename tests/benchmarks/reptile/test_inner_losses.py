@@ -1,4 +1,7 @@
-"""Losses inside an inner loop: of the examples learned from and of those asked, before the first step and after each."""
+"""Losses inside an inner loop.
+
+Of the examples learned from and of those asked, before the first step and after each.
+"""
 
 import numpy as np
 import pytest
@@ -17,12 +20,15 @@ def adapter():
 
 
 def test_losses_are_those_of_the_fits(adapter):
-    losses, fits = inner_losses(adapter, WAVES, 2, 5, steps=6), fit_wave(adapter, WAVES, 2, 5, steps=(0, 3, 6))
+    losses = inner_losses(adapter, WAVES, 2, 5, steps=6)
+    fits = fit_wave(adapter, WAVES, 2, 5, steps=(0, 3, 6))
     assert losses.support.shape == losses.query.shape == (7,)
     for step, predicted in fits.after.items():
         assert losses.query[step] == pytest.approx(np.mean((predicted - fits.wave) ** 2), rel=1e-5)
         shown = np.interp(fits.shown[:, 0], fits.x, predicted)
-        assert losses.support[step] == pytest.approx(np.mean((shown - fits.shown[:, 1]) ** 2), rel=1e-4)
+        assert losses.support[step] == pytest.approx(
+            np.mean((shown - fits.shown[:, 1]) ** 2), rel=1e-4
+        )
 
 
 def test_small_steps_go_down_on_the_examples_shown(adapter):

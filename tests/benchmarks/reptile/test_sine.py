@@ -1,4 +1,7 @@
-"""The benchmark of sine regression, small: a row for every figure; published weights are used as they are; the missing is missing."""
+"""The benchmark of sine regression, small.
+
+A row for every figure; published weights are used as they are; the missing is missing.
+"""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +18,9 @@ def figures_of(options):
 
 
 def test_it_trains_scores_publishes_and_reads_back(tmp_path):
-    options = Options("smoke", seeds=(0,), publish=True, runs=tmp_path / "runs", results=tmp_path / "results")
+    options = Options(
+        "smoke", seeds=(0,), publish=True, runs=tmp_path / "runs", results=tmp_path / "results"
+    )
     figures = figures_of(options)
     assert len(figures) == len(SINE_TRAININGS)
     assert figures.wanted.tolist() == ["shown", *["<= 0.1"] * 3]
@@ -36,6 +41,8 @@ def test_it_trains_scores_publishes_and_reads_back(tmp_path):
 
 
 def test_what_is_not_trained_is_missing(tmp_path):
-    figures = figures_of(Options("smoke", train=False, runs=tmp_path / "runs", results=tmp_path / "results"))
+    figures = figures_of(
+        Options("smoke", train=False, runs=tmp_path / "runs", results=tmp_path / "results")
+    )
     assert figures.value.isna().all()
     assert figures.reached.isna().all()

@@ -26,9 +26,15 @@ class Remembering:
 
 def test_predictions_are_those_after_the_steps_asked_for():
     fits = fit_wave(Remembering(), SineRegression(), 2, 5, steps=(0, 3, 7))
-    assert {step: set(values) for step, values in fits.after.items()} == {0: {0.0}, 3: {3.0}, 7: {7.0}}
+    assert {step: set(values) for step, values in fits.after.items()} == {
+        0: {0.0},
+        3: {3.0},
+        7: {7.0},
+    }
     wave = SineRegression().sample(3, "test", 5)[2]
-    assert np.allclose(fits.wave, float(wave.amplitude) * np.sin(fits.x + float(wave.phase)), atol=1e-5)
+    assert np.allclose(
+        fits.wave, float(wave.amplitude) * np.sin(fits.x + float(wave.phase)), atol=1e-5
+    )
     for x, y in fits.shown:
         assert np.isclose(fits.wave[np.abs(fits.x - x).argmin()], y, atol=1e-5)
 
@@ -40,7 +46,12 @@ def test_a_panel_for_each_label():
     looks = [(line.get_linestyle(), line.get_marker()) for line in figure.axes[0].lines]
     assert len(set(looks)) == len(looks), "series can be told apart in grey"
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["one", "other"]
-    assert [line.get_label() for line in figure.axes[0].lines][-4:] == ["before", "after 1 step", "after 8 steps", "after 32 steps"]
+    assert [line.get_label() for line in figure.axes[0].lines][-4:] == [
+        "before",
+        "after 1 step",
+        "after 8 steps",
+        "after 32 steps",
+    ]
     single = fits_figure({"one": fit_wave(Remembering(1), SineRegression(1), 0, 0)})
     assert [line.get_label() for line in single.axes[0].lines][1] == "1 point shown"
     assert [line.get_label() for line in figure.axes[0].lines][1] == "10 points shown"

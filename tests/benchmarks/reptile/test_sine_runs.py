@@ -1,4 +1,7 @@
-"""The trainings of sine regression: joint training takes as many gradients as Reptile, one at a time."""
+"""The trainings of sine regression.
+
+Joint training takes as many gradients as Reptile, one at a time.
+"""
 
 import pytest
 
@@ -8,8 +11,15 @@ from benchmarks.reptile.runs import JOINT, SINE_TRAININGS, sine_run
 def test_joint_training_is_reptile_with_one_step_and_as_many_gradients():
     joint, reptile = (sine_run(label, 0).config for label in (JOINT, "Reptile"))
     assert joint.inner_steps == 1
-    assert joint.iterations * joint.tasks == reptile.iterations * reptile.tasks * reptile.inner_steps
-    assert (joint.inner, joint.outer, joint.batch, joint.network) == (reptile.inner, reptile.outer, reptile.batch, reptile.network)
+    assert (
+        joint.iterations * joint.tasks == reptile.iterations * reptile.tasks * reptile.inner_steps
+    )
+    assert (joint.inner, joint.outer, joint.batch, joint.network) == (
+        reptile.inner,
+        reptile.outer,
+        reptile.batch,
+        reptile.network,
+    )
 
 
 @pytest.mark.parametrize("label", SINE_TRAININGS)

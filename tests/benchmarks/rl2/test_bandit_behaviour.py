@@ -1,4 +1,7 @@
-"""What agents do in bandits: known answers for scripted agents, and the lemma that ties lost value to lost score."""
+"""What agents do in bandits.
+
+Known answers for scripted agents, and the lemma that ties lost value to lost score.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +11,8 @@ import metarl
 from benchmarks.rl2.bandit_behaviour import arm_ranks, arms_tried, rank_shares, stayed, value_lost
 from metarl.evaluation.statistics import mean
 
-BANDIT, BUDGET = metarl.make("BernoulliBandit-v0", arms=3), metarl.Episodes(6)
+BANDIT = metarl.make("BernoulliBandit-v0", arms=3)
+BUDGET = metarl.Episodes(6)
 
 
 class Script:
@@ -36,7 +40,9 @@ class WinStayLoseShift:
 
 
 def play(agent, num_tasks=2000, distribution=BANDIT, budget=BUDGET, **settings):
-    return metarl.evaluate(agent, distribution, "test", num_tasks, 3, budget, **{"record_actions": True, **settings})
+    return metarl.evaluate(
+        agent, distribution, "test", num_tasks, 3, budget, **{"record_actions": True, **settings}
+    )
 
 
 def test_ranks_follow_the_means_of_each_bandit():
@@ -69,7 +75,8 @@ def test_different_arms_are_counted_up_to_each_pull():
 
 def test_win_stay_lose_shift_is_found_in_the_agent_that_does_it():
     evaluation = play(WinStayLoseShift())
-    wins, losses = stayed(evaluation, "win"), stayed(evaluation, "loss")
+    wins = stayed(evaluation, "win")
+    losses = stayed(evaluation, "loss")
     assert np.isnan(wins[:, 0]).all()
     assert np.isnan(losses[:, 0]).all()
     won = evaluation.matrix()[:, :-1] == 1
@@ -108,7 +115,13 @@ def test_the_last_pull_costs_the_difference_of_posterior_means():
 
 
 @pytest.mark.parametrize(
-    "function", [lambda e: arm_ranks(e, BANDIT), arms_tried, lambda e: stayed(e, "win"), lambda e: value_lost(e, BANDIT)]
+    "function",
+    [
+        lambda e: arm_ranks(e, BANDIT),
+        arms_tried,
+        lambda e: stayed(e, "win"),
+        lambda e: value_lost(e, BANDIT),
+    ],
 )
 def test_unrecorded_pulls_are_refused(function):
     evaluation = play(Script(0, 0, 0, 0, 0, 0), 4, record_actions=False)
@@ -121,7 +134,8 @@ def test_other_families_are_refused():
     episodes = play(metarl.make_agent("random", mdp, BUDGET), 4, mdp)
     with pytest.raises(ValueError, match="isn't a bandit"):
         arms_tried(episodes)
-    four, pulls = metarl.make("BernoulliBandit-v0", arms=4), play(Script(0, 0, 0, 0, 0, 0), 4)
+    four = metarl.make("BernoulliBandit-v0", arms=4)
+    pulls = play(Script(0, 0, 0, 0, 0, 0), 4)
     with pytest.raises(ValueError, match="doesn't draw the bandits"):
         arm_ranks(pulls, four)
     with pytest.raises(ValueError, match="isn't what this evaluation played"):

@@ -1,4 +1,7 @@
-"""Tables beside a paper's: lines that stay and lines that go, when a note is due, and what it says."""
+"""Tables beside a paper's.
+
+Lines that stay and lines that go, when a note is due, and what it says.
+"""
 
 import io
 
@@ -7,7 +10,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from benchmarks.rl2.beside_paper import differs_from_paper, merge_lines, paper_note, render_beside_paper
+from benchmarks.rl2.beside_paper import (
+    differs_from_paper,
+    merge_lines,
+    paper_note,
+    render_beside_paper,
+)
 from metarl.evaluation.statistics import Estimate
 
 ORDER = ["Random", "UCB1", "RL²"]
@@ -23,10 +31,25 @@ RL2_UNTRAINED = (10, 5, "RL²", None, None, None, 6.7, None, None)
 
 def test_lines_of_other_rows_and_agents_stay_and_the_same_ones_are_replaced(tmp_path):
     file = tmp_path / "results" / "bandits.csv"
-    merge_lines(file, lines((100, 5, "UCB1", 78.0, 77.9, 78.1, 78.0, 50, 1), (10, 5, "UCB1", 6.5, 6.4, 6.6, 6.7, 50, 1)), ["n", "k"], ORDER)
-    merge_lines(file, lines((10, 5, "Random", 5.0, 4.9, 5.1, 5.0, 50, 1), RL2_UNTRAINED), ["n", "k"], ORDER)
+    merge_lines(
+        file,
+        lines(
+            (100, 5, "UCB1", 78.0, 77.9, 78.1, 78.0, 50, 1),
+            (10, 5, "UCB1", 6.5, 6.4, 6.6, 6.7, 50, 1),
+        ),
+        ["n", "k"],
+        ORDER,
+    )
+    merge_lines(
+        file, lines((10, 5, "Random", 5.0, 4.9, 5.1, 5.0, 50, 1), RL2_UNTRAINED), ["n", "k"], ORDER
+    )
     whole = merge_lines(file, lines((10, 5, "UCB1", 6.6, 6.5, 6.7, 6.7, 99, 1)), ["n", "k"], ORDER)
-    assert whole[["n", "agent"]].apply(tuple, axis=1).tolist() == [(10, "Random"), (10, "UCB1"), (10, "RL²"), (100, "UCB1")]
+    assert whole[["n", "agent"]].apply(tuple, axis=1).tolist() == [
+        (10, "Random"),
+        (10, "UCB1"),
+        (10, "RL²"),
+        (100, "UCB1"),
+    ]
     assert whole["mean"].tolist()[1] == 6.6
     text = file.read_text().splitlines()
     assert text[1:] == [
@@ -81,12 +104,26 @@ def test_a_note_says_how_far_how_noisy_how_possible_and_why():
 
 
 def test_the_printed_row_has_the_papers_figure_beside_ours_and_numbered_notes():
-    part = lines((10, 5, "Random", 5.0, 4.9, 5.1, 5.0, 50, 1), (10, 5, "UCB1", 6.5, 6.49, 6.51, 6.7, 2000, 1), RL2_UNTRAINED)
+    part = lines(
+        (10, 5, "Random", 5.0, 4.9, 5.1, 5.0, 50, 1),
+        (10, 5, "UCB1", 6.5, 6.49, 6.51, 6.7, 2000, 1),
+        RL2_UNTRAINED,
+    )
     stream = io.StringIO()
-    Console(file=stream, width=120).print(render_beside_paper(part, {"UCB1": "c is searched."}, "5 arms"))
+    Console(file=stream, width=120).print(
+        render_beside_paper(part, {"UCB1": "c is searched."}, "5 arms")
+    )
     text = stream.getvalue()
     ucb1 = next(line for line in text.splitlines() if "UCB1" in line)
-    assert [word.strip() for word in ucb1.split("│")[1:-1]] == ["UCB1", "6.500", "6.490 to 6.510", "6.7", "-3.0% (1)", "2,000", "1"]
+    assert [word.strip() for word in ucb1.split("│")[1:-1]] == [
+        "UCB1",
+        "6.500",
+        "6.490 to 6.510",
+        "6.7",
+        "-3.0% (1)",
+        "2,000",
+        "1",
+    ]
     assert "1 UCB1: c is searched." in text
     learned = next(line for line in text.splitlines() if "RL²" in line)
     assert "not trained" in learned

@@ -22,10 +22,16 @@ from metarl.runs.training import train
 )
 def test_memory_more_episodes_and_regret_of_published_weights(tmp_path, name, core):
     row = named_row(name)
-    config = RL2Config(row.n, num_envs=32, iterations=2, network=NetworkConfig(core, hidden_size=8, heads=2, layers=1))
+    config = RL2Config(
+        row.n,
+        num_envs=32,
+        iterations=2,
+        network=NetworkConfig(core, hidden_size=8, heads=2, layers=1),
+    )
     train(RunConfig("rl2", config, row.id, row.arguments), tmp_path / "seed0", show=False)
     publish(tmp_path / "seed0", tmp_path / "results" / "rl2_tables" / "weights" / name)
-    stream, options = io.StringIO(), rl2_diagnostics.Options(tasks=20, publish=True, results=tmp_path / "results")
+    stream = io.StringIO()
+    options = rl2_diagnostics.Options(tasks=20, publish=True, results=tmp_path / "results")
     rl2_diagnostics.main(options, Console(file=stream, width=160))
     rl2_diagnostics.main(options, Console(file=stream, width=160))  # takes the place of the first
     lines = pd.read_csv(options.folder / "diagnostics.csv")
@@ -36,7 +42,9 @@ def test_memory_more_episodes_and_regret_of_published_weights(tmp_path, name, co
         "fed with another task's rewards until episode 5",
         "random actions",
     ]
-    assert lines["figure"].tolist()[5:] == [f"return per episode, episodes {first} to {first + 4}" for first in (1, 6, 11, 16)]
+    assert lines["figure"].tolist()[5:] == [
+        f"return per episode, episodes {first} to {first + 4}" for first in (1, 6, 11, 16)
+    ]
     assert (lines["ci_low"] <= lines["value"]).all()
     assert (lines["value"] <= lines["ci_high"]).all()
     assert (options.folder / f"regret-{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -49,6 +57,10 @@ def test_memory_more_episodes_and_regret_of_published_weights(tmp_path, name, co
 
 def test_a_row_without_weights_gets_a_sentence(tmp_path):
     with pytest.raises(ValueError, match="train that row first"):
-        rl2_diagnostics.main(rl2_diagnostics.Options(("mdps-n25",), results=tmp_path), Console(quiet=True))
+        rl2_diagnostics.main(
+            rl2_diagnostics.Options(("mdps-n25",), results=tmp_path), Console(quiet=True)
+        )
     with pytest.raises(ValueError, match="Rows are named like"):
-        rl2_diagnostics.main(rl2_diagnostics.Options(("mdps-25",), results=tmp_path), Console(quiet=True))
+        rl2_diagnostics.main(
+            rl2_diagnostics.Options(("mdps-25",), results=tmp_path), Console(quiet=True)
+        )

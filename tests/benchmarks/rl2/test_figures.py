@@ -43,19 +43,27 @@ def test_shares_of_the_way_to_the_ceiling():
     assert table["rival_agent"].tolist() == ["Gittins", "", "PSRL"]
     assert table["rival"].tolist() == pytest.approx([1 / 1.5, float("nan"), 0.3], nan_ok=True)
     assert table.loc["bandit n = 100, k = 5", "paper"] == pytest.approx(0.75)
-    assert table.loc["MDP n = 10", ["learned_low", "learned_high"]].tolist() == pytest.approx([0.49, 0.51])
+    assert table.loc["MDP n = 10", ["learned_low", "learned_high"]].tolist() == pytest.approx(
+        [0.49, 0.51]
+    )
 
 
 def test_every_row_is_drawn():
     axes = all_rows_figure(tables()).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["bandit n = 10, k = 5", "bandit n = 100, k = 5", "MDP n = 10"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "bandit n = 10, k = 5",
+        "bandit n = 100, k = 5",
+        "MDP n = 10",
+    ]
     own, other, ours = (line.get_ydata()[0] for line in axes.lines[:3])
     assert own > ours > other, "no mark covers another"
     paper, rival = (line.get_xdata().tolist() for line in axes.lines[:2])
     assert paper[2] == pytest.approx(0.562)
     assert rival[2] == pytest.approx(0.3)
     low, high = axes.get_xlim()
-    assert all(low < value < high for value in [*paper, rival[0], rival[2], 1.0]), "no mark is cut off, though the paper has one above 1"
+    assert all(low < value < high for value in [*paper, rival[0], rival[2], 1.0]), (
+        "no mark is cut off, though the paper has one above 1"
+    )
 
 
 def test_without_random_play_there_is_nothing_to_draw():

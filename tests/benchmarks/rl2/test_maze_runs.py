@@ -1,4 +1,7 @@
-"""Trainings in mazes: every one can be made, and trains on training tasks of what it is scored in."""
+"""Trainings in mazes.
+
+Every one can be made, and trains on training tasks of what it is scored in.
+"""
 
 import pytest
 
@@ -17,7 +20,10 @@ def test_every_training_can_be_made(name):
 def test_mazes_in_training_and_in_tests_are_told_apart():
     few = maze_run("grid-maze-10", 0).make_distribution()
     assert few.config()["train_mazes"] == 10
-    assert few.sample(50, "test", 0).fingerprint == maze_run("grid-maze-1000", 0).make_distribution().sample(50, "test", 0).fingerprint
+    assert (
+        few.sample(50, "test", 0).fingerprint
+        == maze_run("grid-maze-1000", 0).make_distribution().sample(50, "test", 0).fingerprint
+    )
 
 
 def test_an_unknown_training_gets_a_sentence():

@@ -6,7 +6,8 @@ import pytest
 import metarl
 from benchmarks.rl2.published import MAZE_IMPROVED, rl2_mazes, rl2_reproductions, rl2_table
 
-BANDITS, MDPS = rl2_table("bandits"), rl2_table("mdps")
+BANDITS = rl2_table("bandits")
+MDPS = rl2_table("mdps")
 
 
 def figure(table, agent, **row):
@@ -20,9 +21,13 @@ def test_every_cell_of_both_tables_is_there_once():
     assert MDPS.columns.tolist() == ["n", "agent", "paper", "source", "trust"]
     settings = {(n, k) for n in (10, 100, 500) for k in (5, 10, 50)}
     agents = {"Random", "Gittins", "TS", "OTS", "UCB1", "eps-Greedy", "Greedy", "RL2"}
-    assert sorted(zip(BANDITS["n"], BANDITS["k"], BANDITS["agent"], strict=True)) == sorted((n, k, a) for n, k in settings for a in agents)
+    assert sorted(zip(BANDITS["n"], BANDITS["k"], BANDITS["agent"], strict=True)) == sorted(
+        (n, k, a) for n, k in settings for a in agents
+    )
     agents = {"Random", "PSRL", "OPSRL", "UCRL2", "BEB", "eps-Greedy", "Greedy", "RL2"}
-    assert sorted(zip(MDPS["n"], MDPS["agent"], strict=True)) == sorted((n, a) for n in (10, 25, 50, 75, 100) for a in agents)
+    assert sorted(zip(MDPS["n"], MDPS["agent"], strict=True)) == sorted(
+        (n, a) for n in (10, 25, 50, 75, 100) for a in agents
+    )
 
 
 def test_figures_stand_in_the_right_cells():
@@ -63,7 +68,12 @@ def test_sources_and_trust_are_named():
     assert set(others["trust"]) == {"reproduction", "quoted"}
     assert others["source"].notna().all()
     assert others[others["table"] == "mdps"]["k"].isna().all()
-    assert others[(others["agent"] == "SNAIL") & (others["n"] == 500) & (others["k"] == 50)]["figure"].item() == 442.6
+    assert (
+        others[(others["agent"] == "SNAIL") & (others["n"] == 500) & (others["k"] == 50)][
+            "figure"
+        ].item()
+        == 442.6
+    )
 
 
 def test_an_unknown_table_is_refused():
@@ -73,8 +83,19 @@ def test_an_unknown_table_is_refused():
 
 def test_table_3_has_two_mazes_of_five_episodes():
     mazes = rl2_mazes()
-    assert mazes.columns.tolist() == ["maze", "episode", "length", "length_error", "success", "source", "trust"]
-    assert mazes.groupby("maze")["episode"].apply(list).to_dict() == {"small": [1, 2, 3, 4, 5], "large": [1, 2, 3, 4, 5]}
+    assert mazes.columns.tolist() == [
+        "maze",
+        "episode",
+        "length",
+        "length_error",
+        "success",
+        "source",
+        "trust",
+    ]
+    assert mazes.groupby("maze")["episode"].apply(list).to_dict() == {
+        "small": [1, 2, 3, 4, 5],
+        "large": [1, 2, 3, 4, 5],
+    }
     second = mazes[mazes["episode"] == 2].set_index("maze")
     assert second["length"].to_dict() == {"small": 39.1, "large": 151.8}
     assert second["success"].to_dict() == {"small": 0.996, "large": 0.967}

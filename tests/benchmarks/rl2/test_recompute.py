@@ -23,7 +23,13 @@ def trained(tmp_path_factory):
         made_small(patch)
         for table, row in (("bandits", "10,5"), ("mdps", "10")):
             options = rl2_tables.Options(
-                table, (row,), "paper", ("random", "rl2"), publish=True, runs=folder / "runs", results=folder / "results"
+                table,
+                (row,),
+                "paper",
+                ("random", "rl2"),
+                publish=True,
+                runs=folder / "runs",
+                results=folder / "results",
             )
             rl2_tables.main(options, Console(quiet=True))
     return folder / "results"
@@ -33,7 +39,11 @@ def made_small(patch):
     """Have tables train for a moment."""
     full = rl2_runs.rl2_config
     patch.setitem(rl2_rows.PRESETS, "paper", Preset(200, 20, 30, 20, seeds=(0, 1)))
-    patch.setattr(rl2_runs, "rl2_config", lambda row, preset: replace(full(row, preset), iterations=2, num_envs=64))
+    patch.setattr(
+        rl2_runs,
+        "rl2_config",
+        lambda row, preset: replace(full(row, preset), iterations=2, num_envs=64),
+    )
 
 
 @pytest.fixture
@@ -45,7 +55,8 @@ def published(trained, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("full", [False, True], ids=["learned column", "every cell"])
 def test_published_cells_come_out_again_and_wrong_ones_are_found(published, full):
-    options, stream = rl2_recompute.Options(full, tasks=50, results=published), io.StringIO()
+    options = rl2_recompute.Options(full, tasks=50, results=published)
+    stream = io.StringIO()
     assert rl2_recompute.main(options, Console(file=stream, width=120))
     assert ("Random" in stream.getvalue()) == full
     assert stream.getvalue().count("yes") == (4 if full else 2)
@@ -59,11 +70,18 @@ def test_published_cells_come_out_again_and_wrong_ones_are_found(published, full
 
 def test_rows_can_be_chosen(published):
     stream = io.StringIO()
-    assert rl2_recompute.main(rl2_recompute.Options(rows=("mdps-n10",), tasks=50, results=published), Console(file=stream, width=120))
+    assert rl2_recompute.main(
+        rl2_recompute.Options(rows=("mdps-n10",), tasks=50, results=published),
+        Console(file=stream, width=120),
+    )
     assert stream.getvalue().count("yes") == 1
     assert "mdps-n10" in stream.getvalue()
 
 
 def test_an_unknown_row_gets_a_sentence(published):
-    with pytest.raises(ValueError, match="No row 'mdps-n11' was published; choose of bandits-n10-k5, mdps-n10"):
-        rl2_recompute.main(rl2_recompute.Options(rows=("mdps-n11",), results=published), Console(quiet=True))
+    with pytest.raises(
+        ValueError, match="No row 'mdps-n11' was published; choose of bandits-n10-k5, mdps-n10"
+    ):
+        rl2_recompute.main(
+            rl2_recompute.Options(rows=("mdps-n11",), results=published), Console(quiet=True)
+        )

@@ -18,7 +18,9 @@ def test_every_column_of_the_paper_stands_for_one_agent(table):
     headings = {column.paper: column.agent for column in COLUMNS[table] if column.paper}
     assert sorted(headings) == sorted(rl2_table(table)["agent"].unique())
     assert all(headings[column.paper] == column.agent for column in COLUMNS[table] if column.paper)
-    assert [column.paper for column in COLUMNS[table] if column.paper and not column.variant] == list(headings)
+    assert [
+        column.paper for column in COLUMNS[table] if column.paper and not column.variant
+    ] == list(headings)
     assert all(column.agent in AGENTS or column.agent == RL2_ID for column in COLUMNS[table])
     keys = [column.key for column in COLUMNS[table]]
     assert len(set(keys)) == len(keys)
@@ -34,7 +36,11 @@ def test_labels_are_the_agents_own_and_tell_columns_apart(table):
 def test_a_row_is_a_distribution_and_a_number_of_episodes():
     row = parse_row("bandits", "10,50")
     assert row == Row("bandits", 10, 50)
-    assert (row.name, row.budget, row.distribution().action_space.n) == ("bandits-n10-k50", Episodes(10), 50)
+    assert (row.name, row.budget, row.distribution().action_space.n) == (
+        "bandits-n10-k50",
+        Episodes(10),
+        50,
+    )
     row = parse_row("mdps", "25")
     assert (row.name, row.budget, row.distribution().horizon) == ("mdps-n25", Episodes(25), 10)
 
@@ -46,7 +52,10 @@ def test_the_papers_figures_stand_beside_their_columns():
     assert parse_row("mdps", "10").paper(Column("known-model")) is None
 
 
-@pytest.mark.parametrize(("table", "text"), [("bandits", "10"), ("bandits", "10,7"), ("mdps", "10,5"), ("mdps", "ten"), ("bandits", "")])
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [("bandits", "10"), ("bandits", "10,7"), ("mdps", "10,5"), ("mdps", "ten"), ("bandits", "")],
+)
 def test_rows_that_the_paper_does_not_have_are_refused_with_those_it_has(table, text):
     with pytest.raises(ValueError, match=r"it has 10"):
         parse_row(table, text)
@@ -57,9 +66,18 @@ def test_rows_that_the_paper_does_not_have_are_refused_with_those_it_has(table, 
 def test_variants_have_fixed_parameters_that_their_agents_take_and_keys_for_files():
     mdps = parse_row("mdps", "10")
     believers = [column for column in COLUMNS["mdps"] if column.variant == "prior mean 0"]
-    assert [column.paper for column in believers] == ["PSRL", "OPSRL", "UCRL2", "BEB", "eps-Greedy", "Greedy"]
+    assert [column.paper for column in believers] == [
+        "PSRL",
+        "OPSRL",
+        "UCRL2",
+        "BEB",
+        "eps-Greedy",
+        "Greedy",
+    ]
     for column in believers:
-        agent = make_agent(column.agent, mdps.distribution(), mdps.budget, **dict(column.parameters))
+        agent = make_agent(
+            column.agent, mdps.distribution(), mdps.budget, **dict(column.parameters)
+        )
         assert agent.prior.reward_prior_mean == 0
         assert set(agent.grid) <= set(dict(column.parameters))
     for column in COLUMNS["mdps"]:
@@ -67,11 +85,15 @@ def test_variants_have_fixed_parameters_that_their_agents_take_and_keys_for_file
         assert re.fullmatch(r"[a-z0-9.-]+", column.key)
     ties = [column for column in COLUMNS["mdps"] if column.variant == "random ties"]
     assert {column.agent for column in ties} == {"ucrl2", "beb", "mdp-greedy"}
-    assert all(column.paper is None and dict(column.parameters)["ties"] == "random" for column in ties)
+    assert all(
+        column.paper is None and dict(column.parameters)["ties"] == "random" for column in ties
+    )
 
 
 def test_presets_play_as_many_tasks_as_they_should():
-    short, long, mdp = parse_row("bandits", "10,5"), parse_row("bandits", "100,5"), parse_row("mdps", "10")
+    short = parse_row("bandits", "10,5")
+    long = parse_row("bandits", "100,5")
+    mdp = parse_row("mdps", "10")
     paper = PRESETS["paper"]
     assert short.num_tasks(paper) >= 200_000
     assert long.num_tasks(paper) >= 20_000
@@ -118,7 +140,14 @@ def test_rows_start_with_a_shorter_row_of_the_same_family():
 def test_a_start_from_before_a_setting_was_added_is_the_same_run():
     run = rl2_run(parse_row("mdps", "50"), "smoke", 3)
     stored = json.loads(json.dumps(run.identity()))
-    del stored["config"]["processes"], stored["start"]["config"]["processes"], stored["start"]["start"]["config"]["ppo"]["discount"]
-    assert RunConfig.from_identity(stored).identity() != run.identity()  # a discount that isn't the default is missed
-    stored["start"]["start"]["config"]["ppo"]["discount"] = run.identity()["start"]["start"]["config"]["ppo"]["discount"]
+    del (
+        stored["config"]["processes"],
+        stored["start"]["config"]["processes"],
+        stored["start"]["start"]["config"]["ppo"]["discount"],
+    )
+    # A discount that isn't the default is missed
+    assert RunConfig.from_identity(stored).identity() != run.identity()
+    stored["start"]["start"]["config"]["ppo"]["discount"] = run.identity()["start"]["start"][
+        "config"
+    ]["ppo"]["discount"]
     assert RunConfig.from_identity(stored).identity() == run.identity()

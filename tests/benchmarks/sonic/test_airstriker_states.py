@@ -1,4 +1,7 @@
-"""How the states of Airstriker-v0 are made: the way through the menu, the look ahead, and what is left out of a state."""
+"""How the states of Airstriker-v0 are made.
+
+The way through the menu, the look ahead, and what is left out of a state.
+"""
 
 import gzip
 from itertools import islice
@@ -20,7 +23,7 @@ def player():
 
 
 def screens(player, state):
-    """A second of play from a state."""
+    """Return a second of play from a state."""
     player.env.em.set_state(state)
     held = [("LEFT",), ("B",), (), ("RIGHT", "B"), ()] * 2
     return [(player.press(*buttons, frames=6), player.env.get_screen().copy()) for buttons in held]
@@ -28,10 +31,13 @@ def screens(player, state):
 
 def test_a_state_without_what_the_core_left_over_plays_the_same(player):
     assert airstriker_states.choose(player, mode=2)["lives"] == 3
-    whole, packed = player.env.em.get_state(), gzip.decompress(player.state())
+    whole = player.env.em.get_state()
+    packed = gzip.decompress(player.state())
     assert len(packed) == len(whole)
     assert not any(packed[airstriker_states.USED :])
-    for (now, screen), (wanted, shown) in zip(screens(player, packed), screens(player, whole), strict=True):
+    for (now, screen), (wanted, shown) in zip(
+        screens(player, packed), screens(player, whole), strict=True
+    ):
         assert now == wanted
         assert np.array_equal(screen, shown)
 

@@ -1,4 +1,7 @@
-"""A budget of steps in a figure: marks at episodes' ends, and a score so far that ends as the score."""
+"""A budget of steps in a figure.
+
+Marks at episodes' ends, and a score so far that ends as the score.
+"""
 
 import numpy as np
 import pytest
@@ -24,8 +27,16 @@ class Ramp(DrawsItself):
 
 
 def play(steps, num_tasks=1):
-    distribution, budget = GymnasiumDistribution("Ramp-v0", Ramp, {"test": [0]}, 20), metarl.Steps(steps)
-    return metarl.evaluate(metarl.make_agent("random", distribution, budget), distribution, "test", num_tasks, 0, budget)
+    distribution = GymnasiumDistribution("Ramp-v0", Ramp, {"test": [0]}, 20)
+    budget = metarl.Steps(steps)
+    return metarl.evaluate(
+        metarl.make_agent("random", distribution, budget),
+        distribution,
+        "test",
+        num_tasks,
+        0,
+        budget,
+    )
 
 
 def test_the_score_so_far_ends_as_the_score():
@@ -46,7 +57,9 @@ def test_marks_stand_at_ends_and_lines_reach_the_end_of_the_budget():
     first, second = above.lines
     assert first.get_xdata().tolist() == [2, 5, 9]
     assert first.get_ydata() == pytest.approx([2, 3, 4], abs=0.1)
-    assert (np.asarray(second.get_ydata()) > first.get_ydata()).all(), "marks of equal returns both show"
+    assert (np.asarray(second.get_ydata()) > first.get_ydata()).all(), (
+        "marks of equal returns both show"
+    )
     assert list(below.lines[0].get_xdata()) == [2, 5, 9, 11]
     assert list(below.lines[0].get_ydata()) == [2.0, 2.5, 3.0, 3.0]
     assert [line.get_label() for line in above.lines] == ["one", "other"]

@@ -1,4 +1,8 @@
-"""Scores level by level: means over seeds, bars from the lowest to the highest, hollow marks where only notes vouch for a figure."""
+"""Scores level by level.
+
+Means over seeds, bars from the lowest to the highest, hollow marks where only notes vouch for a
+figure.
+"""
 
 import pandas as pd
 import pytest
@@ -13,7 +17,11 @@ SCORES = pd.DataFrame(
 
 def marks(axes):
     """Marks as {(agent, x): filling}, bars as a set of pairs."""
-    dots = {(line.get_label(), line.get_xdata()[0]): line.get_markerfacecolor() for line in axes.lines if line.get_marker() != "None"}
+    dots = {
+        (line.get_label(), line.get_xdata()[0]): line.get_markerfacecolor()
+        for line in axes.lines
+        if line.get_marker() != "None"
+    }
     return dots, {tuple(line.get_xdata()) for line in axes.lines if line.get_marker() == "None"}
 
 
@@ -36,7 +44,9 @@ def test_agents_look_alike_in_all_panels():
 
 def test_agents_look_as_their_order_says():
     one, two = (level_dots({"game": SCORES}, agents=order) for order in (["JERK", "Human"], []))
-    assert marks(one.axes[0])[0]["JERK", 5.0] == marks(two.axes[0])[0]["PPO", 4.0], "the first colour"
+    assert marks(one.axes[0])[0]["JERK", 5.0] == marks(two.axes[0])[0]["PPO", 4.0], (
+        "the first colour"
+    )
     assert [text.get_text() for text in one.legends[0].get_texts()] == ["JERK", "PPO"]
 
 

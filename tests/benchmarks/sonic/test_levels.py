@@ -1,4 +1,7 @@
-"""The benchmark of transfer: scores of levels, tables, figures, with trainings of a moment; the paper's scores beside Sonic's."""
+"""The benchmark of transfer.
+
+Scores of levels, tables, figures, with trainings of a moment; the paper's scores beside Sonic's.
+"""
 
 import io
 from dataclasses import replace
@@ -22,7 +25,13 @@ from metarl.tasks.games.sonic_levels import sonic_levels
 @pytest.fixture(autouse=True)
 def moments(monkeypatch):
     ppo = PPOConfig(minibatches=2, epochs=1)
-    small = replace(coin_run_runs.COIN_RUN, **coin_run_runs.SMALL, ppo=ppo, fine_tuning_steps=32, fine_tuning=ppo)
+    small = replace(
+        coin_run_runs.COIN_RUN,
+        **coin_run_runs.SMALL,
+        ppo=ppo,
+        fine_tuning_steps=32,
+        fine_tuning=ppo,
+    )
     game = replace(sonic_runs.GAMES["coin-run"], learners={"joint-ppo": small})
     game.arguments["horizon"] = 30
     monkeypatch.setitem(sonic_runs.GAMES, "coin-run", game)
@@ -33,8 +42,16 @@ def moments(monkeypatch):
 
 
 def run(tmp_path, publish=False, **more):
-    settings = {"seeds": (0, 1), "levels": (0, 2), "steps": 80, "agents": ("PPO", "Joint PPO", "JERK"), **more}
-    options = sonic.Options(publish=publish, runs=tmp_path / "runs", results=tmp_path / "results", **settings)
+    settings = {
+        "seeds": (0, 1),
+        "levels": (0, 2),
+        "steps": 80,
+        "agents": ("PPO", "Joint PPO", "JERK"),
+        **more,
+    }
+    options = sonic.Options(
+        publish=publish, runs=tmp_path / "runs", results=tmp_path / "results", **settings
+    )
     stream = io.StringIO()
     sonic.main(options, Console(file=stream, width=200))
     return options, stream.getvalue()
@@ -48,13 +65,19 @@ def test_scores_tables_figures_and_weights(tmp_path):
     assert scores.groupby(["agent", "seed"])["level"].apply(list).map(len).eq(2).all()
     assert "mean over levels" in printed
     figures = pd.read_csv(options.folder / "figures.csv").set_index("figure")
-    mean = figures.loc["coin-run, JERK: mean return of all episodes in 80 steps, test levels", "value"]
+    mean = figures.loc[
+        "coin-run, JERK: mean return of all episodes in 80 steps, test levels", "value"
+    ]
     assert float(mean) == pytest.approx(scores[scores["agent"] == "JERK"]["score"].mean(), abs=1e-3)
-    lead = figures.loc["coin-run, Joint PPO minus PPO from scratch, 80 steps, paired by level and seed"]
+    lead = figures.loc[
+        "coin-run, Joint PPO minus PPO from scratch, 80 steps, paired by level and seed"
+    ]
     sides = [scores[scores["agent"] == label]["score"].mean() for label in ("Joint PPO", "PPO")]
     assert float(lead["value"]) == pytest.approx(sides[0] - sides[1], abs=1e-3)
     assert lead["n"] == 4
-    lead = figures.loc["coin-run, Joint PPO minus PPO from scratch, 80 steps, paired by seed, mean over levels"]
+    lead = figures.loc[
+        "coin-run, Joint PPO minus PPO from scratch, 80 steps, paired by seed, mean over levels"
+    ]
     assert float(lead["value"]) == pytest.approx(sides[0] - sides[1], abs=1e-3)
     assert lead["n"] == 2
     with np.load(options.folder / "episodes.npz") as kept:
@@ -81,7 +104,13 @@ def test_joint_weights_are_where_fine_tuning_begins(tmp_path):
 @pytest.mark.parametrize("game", ["airstriker", "freeway"])
 def test_emulators_are_trained_on_and_played_with_the_smoke_preset(tmp_path, game):
     options, _ = run(
-        tmp_path, game=game, preset="smoke", agents=("Joint PPO", "Joint Rainbow", "Random"), levels=(1,), seeds=(0,), steps=40
+        tmp_path,
+        game=game,
+        preset="smoke",
+        agents=("Joint PPO", "Joint Rainbow", "Random"),
+        levels=(1,),
+        seeds=(0,),
+        steps=40,
     )
     scores = pd.read_csv(options.folder / "scores.csv")
     assert scores["agent"].tolist() == ["Joint PPO", "Joint Rainbow", "Random"]
@@ -102,9 +131,20 @@ def test_what_was_not_played_is_missing(tmp_path):
 
 
 def test_sonics_table_has_the_papers_and_the_contests_scores_beside():
-    names = [f"{each.level.game} {each.level.state}" for each in sonic_levels() if each.split == "test"]
+    names = [
+        f"{each.level.game} {each.level.state}" for each in sonic_levels() if each.split == "test"
+    ]
     lines = [
-        {"game": "sonic", "split": "test", "agent": "Random", "level": name, "seed": 0, "steps": 200_000, "score": 100.0, "episodes": 1}
+        {
+            "game": "sonic",
+            "split": "test",
+            "agent": "Random",
+            "level": name,
+            "seed": 0,
+            "steps": 200_000,
+            "score": 100.0,
+            "episodes": 1,
+        }
         for name in names
     ]
     scores = pd.DataFrame(lines).assign(success=0.0, fingerprint="", command="")

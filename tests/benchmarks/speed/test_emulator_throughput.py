@@ -13,7 +13,11 @@ from benchmarks.speed.throughput import measure
 SIDES = ["metarl", *RIVALS, *IN_STEP]
 
 
-@pytest.mark.parametrize(("name", "id"), [(name, "Airstriker-v0") for name in SIDES] + [(name, "AtariFlavours-v0") for name in SIDES[:2]])
+@pytest.mark.parametrize(
+    ("name", "id"),
+    [(name, "Airstriker-v0") for name in SIDES]
+    + [(name, "AtariFlavours-v0") for name in SIDES[:2]],
+)
 def test_processes_report_their_rate(name, id):
     assert measure(subject(name, id, 2), Options(preset="smoke").timing) > 0
 
@@ -25,22 +29,28 @@ class Counting:
         self.steps = self.resets = self.since = 0
 
     def reset(self, seed=None):
-        self.resets, self.since = self.resets + 1, 0
+        self.resets = self.resets + 1
+        self.since = 0
 
     def step(self, action):
-        self.steps, self.since = self.steps + 1, self.since + 1
+        self.steps = self.steps + 1
+        self.since = self.since + 1
         return None, 0.0, self.since == 3, False, {}
 
 
 @pytest.mark.parametrize(("kind", "frames", "ends"), [("raw", 3, 5), ("wrapped", 1, 1)])
-def test_a_process_in_step_steps_once_a_byte_until_its_pipe_is_closed(monkeypatch, kind, frames, ends):
-    env, (parent, child) = Counting(), Pipe()
+def test_a_process_in_step_steps_once_a_byte_until_its_pipe_is_closed(
+    monkeypatch, kind, frames, ends
+):
+    env = Counting()
+    parent, child = Pipe()
     monkeypatch.setitem(bare_games.GAMES, "counting", lambda kind, number: (env, [0]))
     process = Thread(target=bare_games.play_in_step, args=(child, "counting", kind, 0))
     process.start()
     assert parent.poll(10), "ready"
     parent.recv_bytes()
-    steps, resets = env.steps, env.resets
+    steps = env.steps
+    resets = env.resets
     for _ in range(5):
         assert not parent.poll(0.02), "it waits for the next byte"
         parent.send_bytes(b".")
@@ -55,13 +65,22 @@ def test_a_process_in_step_steps_once_a_byte_until_its_pipe_is_closed(monkeypatc
 def test_all_wait_while_the_parent_computes(monkeypatch):
     monkeypatch.setitem(IN_STEP, "slow", ("--in-step", "50"))
     rate = measure(subject("slow", "Airstriker-v0", 2), Options(preset="smoke").timing)
-    assert rate <= 2 * bare_games.SKIP / 0.05, "two processes, a step of four frames in 50 ms at most"
+    assert rate <= 2 * bare_games.SKIP / 0.05, (
+        "two processes, a step of four frames in 50 ms at most"
+    )
 
 
 def test_every_figure_is_recorded_with_its_measurements(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    measured = {"metarl": 90.0, "raw": 120.0, "wrapped": 100.0, **dict(zip(IN_STEP, (114.0, 75.0, 72.0), strict=True))}
-    monkeypatch.setattr("benchmarks.speed.emulator_throughput.measure", lambda each, timing: measured[each.name])
+    measured = {
+        "metarl": 90.0,
+        "raw": 120.0,
+        "wrapped": 100.0,
+        **dict(zip(IN_STEP, (114.0, 75.0, 72.0), strict=True)),
+    }
+    monkeypatch.setattr(
+        "benchmarks.speed.emulator_throughput.measure", lambda each, timing: measured[each.name]
+    )
     main(Options(preset="smoke", repeats=2, processes=(2, 4)))
     folder = tmp_path / "runs" / "emulator_throughput" / "tables"
     figures = pd.read_csv(folder / "figures.csv").set_index("figure")
@@ -70,9 +89,14 @@ def test_every_figure_is_recorded_with_its_measurements(tmp_path, monkeypatch):
     assert (raw.value, raw.wanted, str(raw.reached)) == (0.75, ">= 0.8", "False")
     wrapped = figures.loc["Airstriker-v0 in 2 processes: part of the rate of wrapped loops"]
     assert (wrapped.value, wrapped.wanted) == (0.9, "measured")
-    waiting = figures.loc["Airstriker-v0 in 2 processes: raw loops in step, part of the rate of raw loops"]
+    waiting = figures.loc[
+        "Airstriker-v0 in 2 processes: raw loops in step, part of the rate of raw loops"
+    ]
     assert (waiting.value, waiting.wanted) == (0.95, "measured")
-    computing = figures.loc["Airstriker-v0 in 2 processes: wrapped loops in step, 0.3 ms between steps, part of the rate of raw loops"]
+    computing = figures.loc[
+        "Airstriker-v0 in 2 processes: wrapped loops in step, 0.3 ms between steps, part of the"
+        " rate of raw loops"
+    ]
     assert computing.value == 0.6
     assert len(pd.read_csv(folder / "throughput.csv")) == 2 * 6 * 2 * len(GAMES)
 
@@ -80,7 +104,10 @@ def test_every_figure_is_recorded_with_its_measurements(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"families": ("CartPole-v0",)}, "no bare loops for CartPole-v0; choose among Airstriker-v0, AtariFlavours-v0"),
+        (
+            {"families": ("CartPole-v0",)},
+            "no bare loops for CartPole-v0; choose among Airstriker-v0, AtariFlavours-v0",
+        ),
         ({"processes": (0,)}, "processes and repeats must be at least 1"),
     ],
 )

@@ -1,4 +1,7 @@
-"""The benchmark of meta-updates: both sides run, and compute the same; speed itself is never asserted."""
+"""The benchmark of meta-updates.
+
+Both sides run, and compute the same; speed itself is never asserted.
+"""
 
 import sys
 from pathlib import Path
@@ -25,9 +28,13 @@ def test_both_sides_report_and_figures_are_saved(order, tmp_path, monkeypatch):
 def test_what_is_timed_is_a_meta_gradient():
     for problem, support, query in (sine(3), images(3, 4)):
         weights = problem.network.weights()
-        first, second = (meta_gradient(order, problem, weights, support, query) for order in ("first", "second"))
+        first, second = (
+            meta_gradient(order, problem, weights, support, query) for order in ("first", "second")
+        )
         assert torch.allclose(first.losses, second.losses, atol=1e-6)
-        assert any(not torch.allclose(a, b) for a, b in zip(first.gradients, second.gradients, strict=True))
+        assert any(
+            not torch.allclose(a, b) for a, b in zip(first.gradients, second.gradients, strict=True)
+        )
 
 
 def test_without_learn2learn_one_sentence_says_how(tmp_path):
@@ -35,5 +42,7 @@ def test_without_learn2learn_one_sentence_says_how(tmp_path):
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    with pytest.raises(RuntimeError, match="Run `make learn2learn`, or name an interpreter that has it"):
+    with pytest.raises(
+        RuntimeError, match="Run `make learn2learn`, or name an interpreter that has it"
+    ):
         measure(Path(python), "learn2learn_maml.py", (), 0.1)

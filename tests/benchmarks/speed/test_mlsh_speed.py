@@ -1,4 +1,7 @@
-"""The benchmark of tasks side by side: it measures both sides and keeps others' figures; speed itself is never asserted."""
+"""The benchmark of tasks side by side.
+
+It measures both sides and keeps others' figures; speed itself is never asserted.
+"""
 
 import numpy as np
 import pandas as pd
@@ -13,12 +16,21 @@ from metarl.suites.figures_csv import record_figure
 def test_both_sides_are_measured_and_one_figure_is_added(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     threads = torch.get_num_threads()
-    record_figure(tmp_path / "results/mlsh", "an older figure", "shown", Estimate(1.0, 0.5, 1.5, 3), None, "a command")
+    record_figure(
+        tmp_path / "results/mlsh",
+        "an older figure",
+        "shown",
+        Estimate(1.0, 0.5, 1.5, 3),
+        None,
+        "a command",
+    )
     mlsh_speed.main(mlsh_speed.Options("smoke", tasks=4, repeats=2, publish=True))
     assert torch.get_num_threads() == threads
     speed = pd.read_csv(tmp_path / "results/mlsh/speed.csv")
     ways = speed.groupby(["tasks", "processes", "threads"])
-    assert ways.size().to_dict() == dict.fromkeys([(1, 1, 1), (1, 1, 2), (4, 1, 1), (4, 1, 2), (4, 2, 1)], 2)
+    assert ways.size().to_dict() == dict.fromkeys(
+        [(1, 1, 1), (1, 1, 2), (4, 1, 1), (4, 1, 2), (4, 2, 1)], 2
+    )
     figures = pd.read_csv(tmp_path / "results/mlsh/figures.csv")
     title = "MovingBandits-v0: 4 tasks in parallel, updates a second over one after another"
     assert figures.figure.tolist() == ["an older figure", title, f"{title}, in one process"]

@@ -15,7 +15,8 @@ def test_a_process_reports_its_rate(name):
 def test_every_figure_is_recorded_with_its_measurements(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "benchmarks.speed.mujoco_throughput.measure", lambda each, timing: {"metarl": 300.0, "sync": 100.0, "async": 400.0}[each.name]
+        "benchmarks.speed.mujoco_throughput.measure",
+        lambda each, timing: {"metarl": 300.0, "sync": 100.0, "async": 400.0}[each.name],
     )
     main(Options(preset="smoke", repeats=2))
     folder = tmp_path / "runs" / "mujoco_throughput" / "tables"
@@ -29,5 +30,7 @@ def test_every_figure_is_recorded_with_its_measurements(tmp_path, monkeypatch):
 
 
 def test_a_family_without_an_opponent_is_refused():
-    with pytest.raises(ValueError, match="no opponent for BernoulliBandit-v0; choose among HalfCheetahPhysics-v0"):
+    with pytest.raises(
+        ValueError, match="no opponent for BernoulliBandit-v0; choose among HalfCheetahPhysics-v0"
+    ):
         Options(families=("BernoulliBandit-v0",))

@@ -1,4 +1,7 @@
-"""The benchmark of throughput: its arithmetic, and that its own side runs; speed itself is never asserted."""
+"""The benchmark of throughput.
+
+Its arithmetic, and that its own side runs; speed itself is never asserted.
+"""
 
 import numpy as np
 import pytest
@@ -6,7 +9,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import metarl
 from benchmarks.speed.opponents.own import plain_policy
-from benchmarks.speed.throughput import Options, measure, operations_per_step, own, ratio, ratio_interval
+from benchmarks.speed.throughput import (
+    Options,
+    measure,
+    operations_per_step,
+    own,
+    ratio,
+    ratio_interval,
+)
 from metarl.learners.memory.rl2 import RL2, RL2Config
 from metarl.networks.kernels.matmul_precision import fast_matmul
 from metarl.networks.policies.policy import NetworkConfig
@@ -18,14 +28,23 @@ def test_a_process_reports_its_rate(subject):
 
 
 def test_operations_of_one_pass_are_counted():
-    hidden_size, tasks, pulls = 16, 32, 4
-    config = RL2Config(episodes=pulls, num_envs=tasks, iterations=1, network=NetworkConfig(hidden_size=hidden_size))
-    learner = RL2(config, metarl.make("BernoulliBandit-v0", arms=5), make_policy=plain_policy(hidden_size))  # its products are all counted
+    hidden_size = 16
+    tasks = 32
+    pulls = 4
+    config = RL2Config(
+        episodes=pulls, num_envs=tasks, iterations=1, network=NetworkConfig(hidden_size=hidden_size)
+    )
+    # Its products are all counted
+    learner = RL2(
+        config, metarl.make("BernoulliBandit-v0", arms=5), make_policy=plain_policy(hidden_size)
+    )
     with fast_matmul():  # its trial, once a process, has products of its own
         pass
     with FlopCounterMode(display=False) as counter:
         learner.update()
-    assert counter.get_total_flops() / (tasks * pulls) == pytest.approx(operations_per_step(hidden_size, 7, 6, 4), rel=0.3)
+    assert counter.get_total_flops() / (tasks * pulls) == pytest.approx(
+        operations_per_step(hidden_size, 7, 6, 4), rel=0.3
+    )
 
 
 def test_ratios_pair_neighbours():

@@ -1,4 +1,7 @@
-"""The benchmark of VisualMaze: its arithmetic, and that its own side runs; speed itself is never asserted."""
+"""The benchmark of VisualMaze.
+
+Its arithmetic, and that its own side runs; speed itself is never asserted.
+"""
 
 import numpy as np
 import pytest

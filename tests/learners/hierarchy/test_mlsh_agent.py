@@ -1,4 +1,8 @@
-"""MLSH's agent: options hold N steps, the master learns after D steps as in training, and stops learning when scores are taken."""
+"""MLSH's agent.
+
+Options hold N steps, the master learns after D steps as in training, and stops learning when scores
+are taken.
+"""
 
 from dataclasses import replace
 
@@ -17,14 +21,17 @@ from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.moving_bandits import MovingBandits
 
 TASKS = MovingBandits(horizon=6)
-CONFIG = MLSHConfig(option_length=3, steps=12, network=PerceptronConfig((8,)))  # two episodes, two choices each
+# Two episodes, two choices each
+CONFIG = MLSHConfig(option_length=3, steps=12, network=PerceptronConfig((8,)))
 
 
 def played(budget, steps, rows=3, draws=0):
-    """The agent's states after each step."""
+    """Return the agent's states after each step."""
     agent = MLSH(CONFIG, TASKS, 2).agent(budget)
     env = MetaEpisodeEnv(TASKS, budget, rows, torch_generator(0))
-    step, state, states = env.reset(fresh_tasks(TASKS, "test", rows, 0)), agent.initial_state(rows), []
+    step = env.reset(fresh_tasks(TASKS, "test", rows, 0))
+    state = agent.initial_state(rows)
+    states = []
     for _ in range(steps):
         action, state = agent.act(step, state, torch_generator(len(states), "agent", draws))
         step, _ = env.step(action)
@@ -36,7 +43,9 @@ def played(budget, steps, rows=3, draws=0):
 
 def test_options_hold_for_n_steps_and_begin_with_episodes():
     _, states, _ = played(Episodes(6, 0), 24)
-    options = torch.stack([state.option for state in states]).unflatten(0, (-1, 3))  # [choices, N, B]
+    options = torch.stack([state.option for state in states]).unflatten(
+        0, (-1, 3)
+    )  # [choices, N, B]
     assert bool((options == options[:, :1]).all())
     assert len(options.flatten().unique()) == 2
 
@@ -49,10 +58,17 @@ def test_a_master_learns_after_d_steps_as_in_training():
     choices = before.episodes.columns(torch.arange(3))
     assert bool(choices.valid.all())
     assert choices.reward.shape == (2, 3, 2)
-    batch = estimate_advantages(choices, agent.settings.discount, agent.settings.gae_lambda, by_time_alone=True)
+    batch = estimate_advantages(
+        choices, agent.settings.discount, agent.settings.gae_lambda, by_time_alone=True
+    )
     hierarchy = agent.hierarchy
     wanted = improved(
-        hierarchy.master, hierarchy.options, before.masters, batch, agent.settings, torch_generator(0, "master's minibatches")
+        hierarchy.master,
+        hierarchy.options,
+        before.masters,
+        batch,
+        agent.settings,
+        torch_generator(0, "master's minibatches"),
     )
     after = agent.improve(before)
     assert after.masters.taken.tolist() == [30, 30, 30]  # ten passes of three minibatches
@@ -75,9 +91,14 @@ def test_nothing_is_learned_from_scored_episodes():
 
 def test_scored_episodes_are_played_without_a_draw():
     budget = Episodes(0, after=3)
-    plays = [[state.option.tolist() for state in played(budget, 18, draws=draws)[1]] for draws in (0, 1)]
+    plays = [
+        [state.option.tolist() for state in played(budget, 18, draws=draws)[1]] for draws in (0, 1)
+    ]
     assert plays[0] == plays[1]
-    learning = [[state.option.tolist() for state in played(Episodes(3, 0), 18, draws=draws)[1]] for draws in (0, 1)]
+    learning = [
+        [state.option.tolist() for state in played(Episodes(3, 0), 18, draws=draws)[1]]
+        for draws in (0, 1)
+    ]
     assert learning[0] != learning[1]
 
 
@@ -93,25 +114,34 @@ def test_too_few_episodes_to_learn_from_get_a_sentence():
 
 
 def tuned(budget, steps, warmup_updates=1):
-    """Every state of an agent whose sub-policies learn on."""
+    """Return every state of an agent whose sub-policies learn on."""
     moved = StackedPPO(entropy_coef=0.1)  # even by episodes without a reward
     learner = MLSH(replace(CONFIG, fine_tune_after=warmup_updates, sub_policy=moved), TASKS, 2)
-    agent, rows = learner.agent(budget), 3
+    agent = learner.agent(budget)
+    rows = 3
     env = MetaEpisodeEnv(TASKS, budget, rows, torch_generator(0, "environment"))
-    step, state, kept = env.reset(fresh_tasks(TASKS, "test", rows, 0)), agent.initial_state(rows), []
+    step = env.reset(fresh_tasks(TASKS, "test", rows, 0))
+    state = agent.initial_state(rows)
+    kept = []
     for i in range(steps):
         action, state = agent.act(step, state, torch_generator(i, "agent"))
-        kept.append((state.own.stack.of_rows(torch.arange(6)), state.masters.of_rows(torch.arange(rows))))
+        kept.append(
+            (state.own.stack.of_rows(torch.arange(6)), state.masters.of_rows(torch.arange(rows)))
+        )
         step, _ = env.step(action)
     return learner, agent, kept, state, step
 
 
 def test_own_sub_policies_learn_after_the_masters_warm_up_only():
     learner, agent, kept, _, _ = tuned(Episodes(8, 0), 30)
-    copies = [weight.repeat(3, *(1,) * (weight.dim() - 1)) for weight in learner.sub_policies.weights]
+    copies = [
+        weight.repeat(3, *(1,) * (weight.dim() - 1)) for weight in learner.sub_policies.weights
+    ]
     for moment, changed in ((0, False), (12, False), (23, False), (24, True)):
         own = kept[moment][0].weights
-        assert all(torch.equal(one, other) for one, other in zip(own, copies, strict=True)) != changed
+        assert (
+            all(torch.equal(one, other) for one, other in zip(own, copies, strict=True)) != changed
+        )
     assert kept[24][1].taken.tolist() == [60, 60, 60]
     for own, trained in zip(agent.sub_policies, learner.sub_policies.weights, strict=True):
         assert torch.equal(own, trained)  # those that a new task begins with
@@ -120,17 +150,28 @@ def test_own_sub_policies_learn_after_the_masters_warm_up_only():
 def test_own_sub_policies_learn_as_in_training():
     learner, agent, kept, state, step = tuned(Episodes(8, 0), 24)
     before = agent.note(step, state)
-    hierarchy, settings = agent.hierarchy, learner.config.sub_policy
+    hierarchy = agent.hierarchy
+    settings = learner.config.sub_policy
     stack = kept[-1][0]
     after = agent.improve(before).own.stack
     for row in range(3):
-        own = before.own.steps.columns(torch.tensor([row]))._replace(valid=torch.ones(6, 1, 2, dtype=torch.bool))
+        own = before.own.steps.columns(torch.tensor([row]))._replace(
+            valid=torch.ones(6, 1, 2, dtype=torch.bool)
+        )
         batch = estimate_advantages(own, settings.discount, settings.gae_lambda)
         option = before.episodes.action[:, row].repeat_interleave(3, 0).flatten()[None]
         examples, share = by_sub_policy(batch, option, hierarchy)
         pair = torch.tensor([2 * row, 2 * row + 1])
         cuts = torch_generator(0, "sub-policies' minibatches")
-        wanted = improved(hierarchy.sub_policy, hierarchy.actions, stack.of_rows(pair), examples, settings, cuts, share)
+        wanted = improved(
+            hierarchy.sub_policy,
+            hierarchy.actions,
+            stack.of_rows(pair),
+            examples,
+            settings,
+            cuts,
+            share,
+        )
         for one, other in zip(wanted.weights, after.of_rows(pair).weights, strict=True):
             assert torch.allclose(one, other, atol=1e-6)
     assert not torch.equal(after.weights[0][0], after.weights[0][2])  # another task's
@@ -148,12 +189,15 @@ def test_own_sub_policies_steps_are_weighed_by_use_as_in_training():
     moves = []
     for weigh in (True, False):
         moved = StackedPPO(lr=1e-3, epochs=1, minibatches=1, entropy_coef=0.1)
-        config = replace(CONFIG, fine_tune_after=0, warmup_updates=0, weigh_by_use=weigh, sub_policy=moved)
+        config = replace(
+            CONFIG, fine_tune_after=0, warmup_updates=0, weigh_by_use=weigh, sub_policy=moved
+        )
         learner = MLSH(config, TASKS, 2)
         agent = learner.agent(Episodes(8, 0))
         assert agent.fine_tuning == (moved, 0, weigh, True)
         env = MetaEpisodeEnv(TASKS, Episodes(8, 0), 1, torch_generator(0, "environment"))
-        step, state = env.reset(fresh_tasks(TASKS, "test", 1, 0)), agent.initial_state(1)
+        step = env.reset(fresh_tasks(TASKS, "test", 1, 0))
+        state = agent.initial_state(1)
         for i in range(13):
             action, state = agent.act(step, state, torch_generator(i, "agent"))
             step, _ = env.step(action)
@@ -170,11 +214,17 @@ def test_own_sub_policies_steps_are_weighed_by_use_as_in_training():
 @pytest.mark.parametrize("on", ["own", "all"])
 def test_a_sub_policy_that_never_acts_learns_from_all_steps_only(on):
     moved = StackedPPO(lr=1e-3, epochs=1, minibatches=1, entropy_coef=0.1)
-    learner = MLSH(replace(CONFIG, fine_tune_after=0, warmup_updates=0, fine_tune_on=on, sub_policy=moved), TASKS, 2)
+    learner = MLSH(
+        replace(CONFIG, fine_tune_after=0, warmup_updates=0, fine_tune_on=on, sub_policy=moved),
+        TASKS,
+        2,
+    )
     learner.first_master[-1][:] = torch.tensor([0.0, -60.0])  # nobody chooses the second
-    agent, first = learner.agent(Episodes(8, 0)), learner.sub_policies.weights[-1]
+    agent = learner.agent(Episodes(8, 0))
+    first = learner.sub_policies.weights[-1]
     env = MetaEpisodeEnv(TASKS, Episodes(8, 0), 1, torch_generator(0, "environment"))
-    step, state = env.reset(fresh_tasks(TASKS, "test", 1, 0)), agent.initial_state(1)
+    step = env.reset(fresh_tasks(TASKS, "test", 1, 0))
+    state = agent.initial_state(1)
     for i in range(13):
         action, state = agent.act(step, state, torch_generator(i, "agent"))
         step, _ = env.step(action)

@@ -1,4 +1,7 @@
-"""MLSH in several ranks: each plays its part of the tasks and improves some sub-policies, and all go on with the same ones."""
+"""MLSH in several ranks.
+
+Each plays its part of the tasks and improves some sub-policies, and all go on with the same ones.
+"""
 
 import os
 import signal
@@ -23,13 +26,20 @@ from tests.learners.small_rl2 import same, updates
 
 FAST = StackedPPO(epochs=2, minibatches=2)
 SMALL = MLSHConfig(
-    option_length=2, warmup_updates=2, steps=24, tasks=6, processes=2, network=PerceptronConfig((8,)), master=FAST, sub_policy=FAST
+    option_length=2,
+    warmup_updates=2,
+    steps=24,
+    tasks=6,
+    processes=2,
+    network=PerceptronConfig((8,)),
+    master=FAST,
+    sub_policy=FAST,
 )
 TASKS = Identity(4, 8)
 
 
 def what_two_get(function, first, second):
-    """What `function(group, ...)` gives in two ranks, which give `first` and `second`."""
+    """Return what `function(group, ...)` gives in two ranks, which give `first` and `second`."""
     return in_ranks(2, lambda group: function(group, *(first, second)[group.rank()]))
 
 
@@ -48,7 +58,8 @@ def some_episodes(length, tasks):
 
 
 def test_episodes_of_all_ranks_are_joined_and_shorter_ones_filled_up():
-    long, short = some_episodes(4, 1), some_episodes(3, 2)
+    long = some_episodes(4, 1)
+    short = some_episodes(3, 2)
     for joined in what_two_get(all_gather_trajectory, (long,), (short,)):
         assert joined.reward.shape == (4, 3, 2)
         first = joined.columns(torch.tensor([0]))
@@ -88,22 +99,44 @@ def test_all_ranks_have_the_same_sub_policies_and_masters_of_their_own(processes
     (metrics, here), *others = in_ranks(processes, run)
     assert metrics[-1]["steps"] == 4 * 6 * 24
     for _, there in others:
-        for name in ("sub_policies", "sub_policies_and_adam", "updates", "tasks_before", "iteration", "steps", "latest"):
+        for name in (
+            "sub_policies",
+            "sub_policies_and_adam",
+            "updates",
+            "tasks_before",
+            "iteration",
+            "steps",
+            "latest",
+        ):
             assert same({name: here[name]}, {name: there[name]})
         assert not same(here["masters"], there["masters"])
         assert not same(here["streams"]["actions"], there["streams"]["actions"])
         assert same(here["streams"]["minibatches"], there["streams"]["minibatches"])
-    changed = [(weight[k] != before[name][k]).any() for name, weight in here["sub_policies"].items() for k in range(sub_policies)]
+    changed = [
+        (weight[k] != before[name][k]).any()
+        for name, weight in here["sub_policies"].items()
+        for k in range(sub_policies)
+    ]
     assert all(changed), "every sub-policy is some rank's to improve"
-    assert [len(own["masters"]["weights"][0]) for own in (here, *here["ranks"].values())] == [6 // processes] * processes
+    assert [len(own["masters"]["weights"][0]) for own in (here, *here["ranks"].values())] == [
+        6 // processes
+    ] * processes
 
 
 @pytest.mark.parametrize(("processes", "sub_policies"), [(2, 2), (3, 2), (2, 1)])
 def test_given_the_same_episodes_ranks_give_the_update_of_one(processes, sub_policies, monkeypatch):
     # to numbers this small, rounding is within 1e-6
     small = replace(FAST, lr=1e-3)
-    config = replace(SMALL, sub_policies=sub_policies, warmup_updates=1, option_length=10, master=small, sub_policy=small)
-    collect, played = mlsh_module.collect, []
+    config = replace(
+        SMALL,
+        sub_policies=sub_policies,
+        warmup_updates=1,
+        option_length=10,
+        master=small,
+        sub_policy=small,
+    )
+    collect = mlsh_module.collect
+    played = []
 
     def noted(env, player, *rest):
         rollout = collect(env, player, *rest)
@@ -117,7 +150,9 @@ def test_given_the_same_episodes_ranks_give_the_update_of_one(processes, sub_pol
     def given(env, player, *rest):
         learner = next(each for each in learners if each.env is env)
         rollout, chosen, log_prob = played[learner.iteration]
-        columns = slice(int(learner.mine[0]) * learner.episodes, (int(learner.mine[-1]) + 1) * learner.episodes)
+        columns = slice(
+            int(learner.mine[0]) * learner.episodes, (int(learner.mine[-1]) + 1) * learner.episodes
+        )
         player.chosen = [part[columns] for part in chosen]
         player.log_prob = [part[columns] for part in log_prob]
         steps = type(rollout.steps)(*(part[:, columns] for part in rollout.steps))
@@ -134,9 +169,15 @@ def test_given_the_same_episodes_ranks_give_the_update_of_one(processes, sub_pol
 
     ranks = in_ranks(processes, run)
     for learner in ranks:
-        for one, other in zip(learner.sub_policies.weights, alone.sub_policies.weights, strict=True):
+        for one, other in zip(
+            learner.sub_policies.weights, alone.sub_policies.weights, strict=True
+        ):
             torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
-    for masters, wanted in zip(zip(*(learner.masters.weights for learner in ranks), strict=True), alone.masters.weights, strict=True):
+    for masters, wanted in zip(
+        zip(*(learner.masters.weights for learner in ranks), strict=True),
+        alone.masters.weights,
+        strict=True,
+    ):
         torch.testing.assert_close(torch.cat(masters), wanted, rtol=0, atol=1e-6)
     assert ranks[0].latest == pytest.approx(alone.latest)
 
@@ -144,7 +185,8 @@ def test_given_the_same_episodes_ranks_give_the_update_of_one(processes, sub_pol
 def test_ranks_play_the_tasks_that_one_would():
     whole = MLSH(replace(SMALL, processes=1), TASKS).play()[0].features
     here, there = in_ranks(2, lambda group: MLSH(SMALL, TASKS, group=group).play()[0].features)
-    assert torch.equal(torch.cat([here, there], 1), whole)  # a task shows the same numbers to any policy
+    # A task shows the same numbers to any policy
+    assert torch.equal(torch.cat([here, there], 1), whole)
 
 
 def test_moments_are_those_of_all_that_was_seen():
@@ -180,7 +222,9 @@ def test_a_warning_names_the_line_that_called_update(processes):
     learner.close()
 
 
-@pytest.mark.parametrize("reopened", [False, True], ids=["into open processes", "into a new learner"])
+@pytest.mark.parametrize(
+    "reopened", [False, True], ids=["into open processes", "into a new learner"]
+)
 @pytest.mark.parametrize("before", [1, 2])  # all are warming up, or the first is about to join
 def test_training_resumes_bit_for_bit(reopened, before):
     learner = MLSH(SMALL, TASKS)
@@ -243,7 +287,8 @@ def test_closing_is_quiet_even_if_a_worker_died():
 
 
 def test_weights_that_are_taken_over_reach_all_processes():
-    learner, other = MLSH(SMALL, TASKS), MLSH(replace(SMALL, processes=1), TASKS, 3)
+    learner = MLSH(SMALL, TASKS)
+    other = MLSH(replace(SMALL, processes=1), TASKS, 3)
     updates(learner, 1)
     learner.load_weights(other.weights())
     assert same(learner.weights(), other.weights())
@@ -258,7 +303,8 @@ def test_weights_that_are_taken_over_reach_all_processes():
 class Numbered(TaskDistribution):
     """Shows numbers that aren't floats."""
 
-    id, horizon = "Numbered", 4
+    id = "Numbered"
+    horizon = 4
     observation_space = gym.spaces.Box(0, 9, (2,), np.uint8)
     action_space = gym.spaces.Discrete(2)
 
@@ -282,7 +328,9 @@ def test_observations_may_be_whole_numbers():
 
 
 def test_three_ranks_learn():
-    config = replace(SMALL, processes=3, sub_policies=2, warmup_updates=1, sub_policy=replace(FAST, lr=1e-2))
+    config = replace(
+        SMALL, processes=3, sub_policies=2, warmup_updates=1, sub_policy=replace(FAST, lr=1e-2)
+    )
     metrics = in_ranks(3, lambda group: updates(MLSH(config, TASKS, group=group), 60))[0]
     last = [each["return"] for each in metrics[-10:]]
     assert sum(last) / 10 > 5  # 2 by chance, 8 at most

@@ -1,4 +1,7 @@
-"""Adapters: inner steps one at a time are the inner loop, and a state never shares what it learned."""
+"""Adapters.
+
+Inner steps one at a time are the inner loop, and a state never shares what it learned.
+"""
 
 import torch
 from torch import nn
@@ -22,7 +25,8 @@ def support(n=3):
 
 
 def test_steps_are_those_of_the_inner_loop():
-    learner, examples = MAML(CONFIG, SineRegression(), 0), support()
+    learner = MAML(CONFIG, SineRegression(), 0)
+    examples = support()
     adapter = learner.adapter(Adam(0.01))
     state = adapter.begin(examples, 4, torch_generator(0))
     for _ in range(4):
@@ -41,7 +45,8 @@ def test_minibatches_are_dealt_out_over_the_steps():
 
 
 def test_an_adapter_keeps_its_weights_while_the_learner_goes_on():
-    learner, examples = MAML(CONFIG, SineRegression(), 0), support()
+    learner = MAML(CONFIG, SineRegression(), 0)
+    examples = support()
     adapter = learner.adapter()
     assert isinstance(adapter, GradientAdapter)
 
@@ -56,20 +61,27 @@ def test_an_adapter_keeps_its_weights_while_the_learner_goes_on():
 def test_what_a_task_takes_grows_with_weights_and_with_what_gradients_remember():
     def size(hidden, examples, batch=None):
         family = SineRegression(points=examples)
-        learner, rng = MAML(MAMLConfig(network=PerceptronConfig(hidden)), family), torch_generator(0)
+        learner = MAML(MAMLConfig(network=PerceptronConfig(hidden)), family)
+        rng = torch_generator(0)
         tasks = family.sample(3, "test", 0).to("cpu", torch.float32)
-        return learner.adapter(batch=batch).task_bytes(family.support(tasks, rng), family.support(tasks, rng))
+        return learner.adapter(batch=batch).task_bytes(
+            family.support(tasks, rng), family.support(tasks, rng)
+        )
 
     weights = 4 * (8 * 2 + 9)  # bytes of a perceptron with one hidden layer of 8 units
-    few, many = size((8,), 10), size((8,), 50)
+    few = size((8,), 10)
+    many = size((8,), 50)
     assert few > 6 * weights
-    assert 2 * 8 * 4 * 40 <= many - few <= 8 * (2 * 8 * 4 * 40), "8 units are remembered of each example, in a few forms"
+    assert 2 * 8 * 4 * 40 <= many - few <= 8 * (2 * 8 * 4 * 40), (
+        "8 units are remembered of each example, in a few forms"
+    )
     assert size((64, 64), 10) > 6 * 4 * 64 * 64
     assert size((8,), 50, batch=10) == many, "queries are computed at once"
 
 
 def test_a_network_through_vmap_tells_what_it_takes():
-    family, rng = SineRegression(), torch_generator(0)
+    family = SineRegression()
+    rng = torch_generator(0)
     tasks = family.sample(3, "test", 0).to("cpu", torch.float32)
     make = lambda distribution, rng: nn.Sequential(nn.Linear(1, 100), nn.Tanh(), nn.Linear(100, 1))  # noqa: E731
     learner = MAML(CONFIG, family, 0, make_network=make)
@@ -83,21 +95,39 @@ class Noise(FewShotClassification):
     id = "Noise-v0"
 
     def __init__(self):
-        pixels = torch.randint(0, 256, (40, 1, 8, 8), generator=torch_generator(0), dtype=torch.uint8)
-        super().__init__(LabelledImages(pixels, torch.full((10,), 4), tuple("abcdefghij"), 5), ways=3, shots=2, queries=2)
+        pixels = torch.randint(
+            0, 256, (40, 1, 8, 8), generator=torch_generator(0), dtype=torch.uint8
+        )
+        super().__init__(
+            LabelledImages(pixels, torch.full((10,), 4), tuple("abcdefghij"), 5),
+            ways=3,
+            shots=2,
+            queries=2,
+        )
 
 
 def outputs(network, make_network=None):
-    """Of the same queries in the same adapted networks: transductive, alone, and alone with the other queries changed."""
+    """Of the same queries in the same adapted networks.
+
+    Transductive, alone, and alone with the other queries changed.
+    """
     family = Noise()
     tasks = family.sample(3, "test", 0).to("cpu", torch.float32)
-    support, query = family.support(tasks, torch_generator(0)), family.query(tasks, torch_generator(0)).inputs
+    support = family.support(tasks, torch_generator(0))
+    query = family.query(tasks, torch_generator(0)).inputs
     config = MAMLConfig(iterations=2, tasks=2, network=network)
     adapter = MAML(config, family, 0, make_network=make_network).adapter(SGD(0.1))
     state = adapter.step(adapter.begin(support, 1, torch_generator(0)))
     changed = torch.cat([query[:, :1], 1 - query[:, 1:]], 1)
-    said = adapter.predict(state, query), adapter.predict(state, query, False), adapter.predict(state, changed, False)
-    return *said, adapter.problem.network(state.weights, torch.cat([support.inputs, query[:, :1]], 1))[:, -1]
+    said = (
+        adapter.predict(state, query),
+        adapter.predict(state, query, False),
+        adapter.predict(state, changed, False),
+    )
+    return (
+        *said,
+        adapter.problem.network(state.weights, torch.cat([support.inputs, query[:, :1]], 1))[:, -1],
+    )
 
 
 def test_alone_a_query_is_computed_beside_the_support_and_no_other_query():
@@ -110,7 +140,9 @@ def test_alone_a_query_is_computed_beside_the_support_and_no_other_query():
 
 def test_without_batch_normalisation_company_makes_no_difference():
     def plain(distribution, rng):
-        return torch.nn.Sequential(torch.nn.Flatten(), Perceptron(64, 3, PerceptronConfig((8,)), rng))
+        return torch.nn.Sequential(
+            torch.nn.Flatten(), Perceptron(64, 3, PerceptronConfig((8,)), rng)
+        )
 
     transductive, alone, _, _ = outputs(PerceptronConfig(), plain)
     torch.testing.assert_close(transductive, alone)

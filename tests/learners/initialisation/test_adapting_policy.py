@@ -1,4 +1,8 @@
-"""The agent that adapts: its gradient steps are those of the episodes it played, at the right moments, and of its own row alone."""
+"""The agent that adapts.
+
+Its gradient steps are those of the episodes it played, at the right moments, and of its own row
+alone.
+"""
 
 from itertools import pairwise
 
@@ -17,25 +21,37 @@ from metarl.learners.policy_gradient.trajectory_buffer import empty_episodes
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.point_navigation import PointNavigation
 
-EACH, ROWS = 3, 5
+EACH = 3
+ROWS = 5
 PLANE = PointNavigation(horizon=7)
 
 
 def made(act="sample", **settings):
-    adaptation = Adaptation(episodes=EACH, inner_lr=0.5, discount=0.9, gae_lambda=0.8, log_std=-2.0, act=act)
-    return MAMLRL(MAMLRL.Config(tasks=2, adaptation=adaptation, network=PerceptronConfig((8,)), **settings), PLANE)
+    adaptation = Adaptation(
+        episodes=EACH, inner_lr=0.5, discount=0.9, gae_lambda=0.8, log_std=-2.0, act=act
+    )
+    return MAMLRL(
+        MAMLRL.Config(tasks=2, adaptation=adaptation, network=PerceptronConfig((8,)), **settings),
+        PLANE,
+    )
 
 
 def play(agent, budget):
-    """Every step's (step, action, outcome, state after acting), with the agent's weights as they were then."""
+    """Return every step's (step, action, outcome, state after acting), with the agent's weights as
+    they were then.
+    """
     env = MetaEpisodeEnv(PLANE, budget, ROWS, torch_generator(0), refill=False)
     goals = PLANE.sample(10 * ROWS, "train", 0)
     # whoever begins at its goal has nothing to learn from
     goals = goals[torch.nonzero(goals.goal.norm(dim=1) > 0.2)[:ROWS, 0]]
-    step, state, rng, history = env.reset(lambda rows, counts: goals[rows]), agent.initial_state(ROWS), torch_generator(1), []
+    step = env.reset(lambda rows, counts: goals[rows])
+    state = agent.initial_state(ROWS)
+    rng = torch_generator(1)
+    history = []
     for _ in range(env.max_steps):
         action, state = agent.act(step, state, rng)
-        seen, weights = step, [weight.clone() for weight in state.weights]
+        seen = step
+        weights = [weight.clone() for weight in state.weights]
         step, outcome = env.step(action)
         history.append((seen, action, outcome, weights))
     return history
@@ -59,16 +75,23 @@ def test_it_takes_the_gradient_step_of_its_own_episodes():
             place = t, row, e
             episodes.observation[place] = learner.inputs.encode(step.observation[row])
             episodes.action[place] = action[row]  # kept within the box by deviations this small
-            episodes.reward[place], episodes.valid[place] = outcome.reward[row], True
+            episodes.reward[place] = outcome.reward[row]
+            episodes.valid[place] = True
             ended = outcome.terminated[row] or outcome.truncated[row]
             clock[row] = 0 if ended else t + 1
             if ended:
                 episodes.terminated[place] = outcome.terminated[row]
-                episodes.final_observation[row, e] = learner.inputs.encode(outcome.final_observation[row])
+                episodes.final_observation[row, e] = learner.inputs.encode(
+                    outcome.final_observation[row]
+                )
     start = [weight.expand(ROWS, *weight.shape) for weight in learner.initial]
     with torch.no_grad():
-        parameters = learner.network(start, episodes.observation.transpose(0, 1).flatten(1, 2)).unflatten(1, (PLANE.horizon, EACH))
-        episodes = episodes._replace(log_prob=learner.actions.log_prob(parameters.transpose(0, 1), episodes.action))
+        parameters = learner.network(
+            start, episodes.observation.transpose(0, 1).flatten(1, 2)
+        ).unflatten(1, (PLANE.horizon, EACH))
+        episodes = episodes._replace(
+            log_prob=learner.actions.log_prob(parameters.transpose(0, 1), episodes.action)
+        )
     found = task_gradients(learner.problem, start, estimate_advantages(episodes, 0.9, 0.8))
     for weight, gradient, after in zip(start, found.gradients, adapted, strict=True):
         assert torch.allclose(weight - 0.5 * gradient, after, atol=1e-5)
@@ -86,7 +109,8 @@ def changes(history):
 def test_it_adapts_after_every_e_episodes_and_not_in_between():
     history = play(made().agent(Episodes(3 * EACH, 0)), Episodes(3 * EACH, 0))
     for i, changed in enumerate(changes(history)):
-        before, after = history[i][2], history[i + 1][2]
+        before = history[i][2]
+        after = history[i + 1][2]
         due = (after.episode != before.episode) & (after.episode % EACH == 0) & after.valid
         assert torch.equal(changed & after.valid, due)
 
@@ -99,7 +123,9 @@ def test_after_the_episodes_of_learning_it_acts_by_the_mode_and_changes_no_more(
         later = history[i + 1][2]
         assert not (changed & (later.episode > EACH)).any()
     step, action, _, weights = history[-1]
-    mode = learner.actions.mode(learner.network(weights, learner.inputs.encode(step.observation)[:, None])[:, 0])
+    mode = learner.actions.mode(
+        learner.network(weights, learner.inputs.encode(step.observation)[:, None])[:, 0]
+    )
     assert torch.allclose(action, learner.actions.to_environment(mode))
     drawn = play(made("sample").agent(budget), budget)[-1]
     assert not torch.allclose(drawn[1], mode)
@@ -111,7 +137,9 @@ def test_steps_may_have_another_size():
     moves = []
     for each in (agent, agent.with_inner_lr(0.25)):
         history = play(each, budget)
-        moves.append([after - before for before, after in zip(history[0][3], history[-1][3], strict=True)])
+        moves.append(
+            [after - before for before, after in zip(history[0][3], history[-1][3], strict=True)]
+        )
     for whole, half in zip(*moves, strict=True):
         assert torch.allclose(whole, 2 * half, atol=1e-5)
     assert agent.adaptation.inner_lr == 0.5
@@ -119,19 +147,27 @@ def test_steps_may_have_another_size():
 
 def test_a_new_task_finds_the_shared_weights():
     learner = made()
-    agent, budget = learner.agent(Steps(40)), Steps(40)
+    agent = learner.agent(Steps(40))
+    budget = Steps(40)
     env = MetaEpisodeEnv(PLANE, budget, ROWS, torch_generator(0))
-    step, state, rng = env.reset(lambda rows, counts: PLANE.sample(len(rows), "train", 0)), agent.initial_state(ROWS), torch_generator(1)
+    step = env.reset(lambda rows, counts: PLANE.sample(len(rows), "train", 0))
+    state = agent.initial_state(ROWS)
+    rng = torch_generator(1)
     for t in range(45):
         action, state = agent.act(step, state, rng)
         if t in (0, 40):  # the first steps of the first two tasks
-            assert all(torch.equal(own, shared.expand_as(own)) for own, shared in zip(state.weights, learner.initial, strict=True))
+            assert all(
+                torch.equal(own, shared.expand_as(own))
+                for own, shared in zip(state.weights, learner.initial, strict=True)
+            )
             assert (state.collected == 0).all()
             assert state.episodes.valid.sum() == ROWS
         step, _ = env.step(action)
 
 
-@pytest.mark.parametrize("settings", [{"episodes": 0}, {"inner_lr": 0}, {"discount": 1.5}, {"act": "guess"}])
+@pytest.mark.parametrize(
+    "settings", [{"episodes": 0}, {"inner_lr": 0}, {"discount": 1.5}, {"act": "guess"}]
+)
 def test_bad_settings_get_a_sentence(settings):
     with pytest.raises(ValueError, match="must"):
         Adaptation(**settings)
@@ -141,12 +177,17 @@ def test_a_diverging_adaptation_is_named_by_row_and_update():
     budget = Episodes(3 * EACH, 0)
     agent = made().agent(budget).with_inner_lr(1e38)
     agent.initial = [1e3 * weight for weight in agent.initial]
-    with pytest.raises(ValueError, match=r"Adaptation diverged: update 1 of row \d leaves weights that aren't finite"):
+    with pytest.raises(
+        ValueError,
+        match=r"Adaptation diverged: update 1 of row \d leaves weights that aren't finite",
+    ):
         play(agent, budget)
 
 
 def test_too_few_episodes_to_learn_from_get_a_sentence():
-    with pytest.raises(ValueError, match=r"adapts every 3 episodes, so it wouldn't in 2: .*Episodes\(3, after=1\)"):
+    with pytest.raises(
+        ValueError, match=r"adapts every 3 episodes, so it wouldn't in 2: .*Episodes\(3, after=1\)"
+    ):
         made().agent(Episodes(2, after=1))
 
 

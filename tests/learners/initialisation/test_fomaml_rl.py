@@ -25,9 +25,13 @@ def test_the_fisher_product_is_that_of_adapted_policies(family):
         old = learner.network(adapted, query.inputs)
 
     def slope(weights):
-        """The gradient of the mean divergence, all tasks' weights moved alike."""
+        """Return the gradient of the mean divergence, all tasks' weights moved alike."""
         leaves = [weight.clone().requires_grad_() for weight in weights]
-        kl = (query.targets.weight * learner.actions.kl(old, learner.network(leaves, query.inputs))).mean(1).sum()
+        kl = (
+            (query.targets.weight * learner.actions.kl(old, learner.network(leaves, query.inputs)))
+            .mean(1)
+            .sum()
+        )
         return [gradient.mean(0) for gradient in torch.autograd.grad(kl, leaves)]
 
     direction = drawn(learner.initial)

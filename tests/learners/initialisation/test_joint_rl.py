@@ -21,8 +21,11 @@ def test_the_gradient_is_the_mean_over_tasks():
 
 
 def test_it_plays_each_task_once_an_iteration_and_its_agent_fine_tunes():
-    distribution, adaptation = PointNavigation(horizon=10), Adaptation(episodes=8, inner_lr=1.0)
-    learner = JointRL(JointRLConfig(tasks=5, adaptation=adaptation, network=PerceptronConfig((16,))), distribution)
+    distribution = PointNavigation(horizon=10)
+    adaptation = Adaptation(episodes=8, inner_lr=1.0)
+    learner = JointRL(
+        JointRLConfig(tasks=5, adaptation=adaptation, network=PerceptronConfig((16,))), distribution
+    )
     assert learner.update()["steps"] <= 5 * 8 * 10
     budget = Episodes(24, after=8)
     returns = evaluate(learner.agent(budget), distribution, "train", 60, 0, budget).matrix()

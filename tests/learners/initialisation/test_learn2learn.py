@@ -1,6 +1,8 @@
-"""Meta-gradients are learn2learn's (Arnold et al. 2020, arXiv 2008.12284) on the same model, loss and data, in float64.
+"""Meta-gradients are learn2learn's (Arnold et al. 2020, arXiv 2008.12284) on the same model, loss
+and data, in float64.
 
-And as a guest its algorithms learn as they do at home: the same curves as our own learners from the same seed, the same scores.
+And as a guest its algorithms learn as they do at home: the same curves as our own learners from the
+same seed, the same scores.
 """
 
 import sys
@@ -32,7 +34,9 @@ from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.supervised.sine_regression import SineRegression
 from tests.learners.recurrent import Recurrent
 
-TASKS, STEPS, LR = 3, 3, 0.1
+TASKS = 3
+STEPS = 3
+LR = 0.1
 
 
 class Case(NamedTuple):
@@ -51,25 +55,39 @@ def algorithms():
         try:
             import learn2learn
         except ImportError:
-            pytest.fail("learn2learn isn't installed, which these tests compare with: run `make learn2learn`.")
+            pytest.fail(
+                "learn2learn isn't installed, which these tests compare with: run `make"
+                " learn2learn`."
+            )
     return learn2learn.algorithms
 
 
 def classes(outputs: Tensor, targets: Tensor) -> Tensor:
-    return cross_entropy(outputs.flatten(0, -2), targets.flatten(), reduction="none").view(targets.shape)
+    return cross_entropy(outputs.flatten(0, -2), targets.flatten(), reduction="none").view(
+        targets.shape
+    )
 
 
 def case(kind: str) -> Case:
     rng = torch_generator(0, kind)
     network, shape = {
         "perceptron, tanh": lambda: (Perceptron(3, 5, PerceptronConfig((16, 16)), rng), (3,)),
-        "perceptron, one input": lambda: (Perceptron(1, 5, PerceptronConfig((16,), "relu"), rng), (1,)),
-        "convolutional": lambda: (ImageNetwork((2, 12, 9), 5, ImageNetworkConfig(4, layers=2), rng), (2, 12, 9)),
+        "perceptron, one input": lambda: (
+            Perceptron(1, 5, PerceptronConfig((16,), "relu"), rng),
+            (1,),
+        ),
+        "convolutional": lambda: (
+            ImageNetwork((2, 12, 9), 5, ImageNetworkConfig(4, layers=2), rng),
+            (2, 12, 9),
+        ),
         "convolutional, through vmap": lambda: (Convolutional(rng), (2, 8, 8)),
         "recurrent": lambda: (Recurrent(2, 8, 5, rng), (4, 2)),
     }[kind]()
     parts = [
-        Examples(torch.randn(TASKS, m, *shape, generator=rng, dtype=torch.float64), torch.randint(5, (TASKS, m), generator=rng))
+        Examples(
+            torch.randn(TASKS, m, *shape, generator=rng, dtype=torch.float64),
+            torch.randint(5, (TASKS, m), generator=rng),
+        )
         for m in (6, 7)
     ]
     return Case(network.double(), *parts)
@@ -82,8 +100,11 @@ class Convolutional(nn.Module):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(1000, (1,), generator=rng)))
-            first, second = nn.Conv2d(2, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1)
-            self.layers = nn.Sequential(first, nn.ReLU(), second, nn.Tanh(), nn.Flatten(), nn.Linear(16, 5))
+            first = nn.Conv2d(2, 4, 3, 2, 1)
+            second = nn.Conv2d(4, 4, 3, 2, 1)
+            self.layers = nn.Sequential(
+                first, nn.ReLU(), second, nn.Tanh(), nn.Flatten(), nn.Linear(16, 5)
+            )
 
     def forward(self, images):
         return self.layers(images)
@@ -99,7 +120,14 @@ def theirs(learner, network: nn.Module, data: Case) -> None:
 
 
 every_kind = pytest.mark.parametrize(
-    "kind", ["perceptron, tanh", "perceptron, one input", "convolutional", "convolutional, through vmap", "recurrent"]
+    "kind",
+    [
+        "perceptron, tanh",
+        "perceptron, one input",
+        "convolutional",
+        "convolutional, through vmap",
+        "recurrent",
+    ],
 )
 
 
@@ -115,7 +143,8 @@ def close(ours, wanted) -> None:
 def test_maml(algorithms, kind, order):
     data = case(kind)
     problem = Problem(PerTask(data.network), classes)
-    initial, batches = problem.network.weights(), [data.support] * STEPS
+    initial = problem.network.weights()
+    batches = [data.support] * STEPS
     if order == "first":
         ours = fomaml_gradient(problem, initial, batches, data.query, SGD(LR)).gradients
     else:
@@ -133,7 +162,13 @@ def test_meta_sgd(algorithms, kind):
     ours = meta_sgd_gradient(problem, initial, rates, [data.support] * STEPS, data.query).gradients
     learner = algorithms.MetaSGD(data.network, lr=LR)
     theirs(learner, data.network, data)
-    close(ours, [*(parameter.grad for parameter in data.network.parameters()), *(rate.grad for rate in learner.lrs)])
+    close(
+        ours,
+        [
+            *(parameter.grad for parameter in data.network.parameters()),
+            *(rate.grad for rate in learner.lrs),
+        ],
+    )
 
 
 SINES = SineRegression()
@@ -147,27 +182,34 @@ ALGORITHMS = {
     "GBML, first order": Learn2LearnConfig("gbml", first_order=True, **SMALL),
     "GBML, adapted": Learn2LearnConfig("gbml", adapt_transform=True, **SMALL),
     "GBML, Kronecker": Learn2LearnConfig("gbml", transform="kronecker", **SMALL),
-    "GBML, Kronecker, adapted": Learn2LearnConfig("gbml", transform="kronecker", adapt_transform=True, **SMALL),
+    "GBML, Kronecker, adapted": Learn2LearnConfig(
+        "gbml", transform="kronecker", adapt_transform=True, **SMALL
+    ),
 }
 every_algorithm = pytest.mark.parametrize("config", ALGORITHMS.values(), ids=ALGORITHMS)
 
 
 def losses_in_float64(learner, iterations: int) -> list[float]:
-    """The training curve of one of our learners, outer step for outer step as `update` takes them."""
+    """Return the training curve of one of our learners, outer step for outer step as `update` takes
+    them.
+    """
     learner.trained = [weight.double() for weight in learner.trained]
-    config, found = learner.config, []
+    config = learner.config
+    found = []
     state = config.outer.start(learner.trained)
     for i in range(iterations):
         tasks = SINES.sample(config.tasks, "train", derive_seed(learner.task_seed, i))
         support = SINES.support(tasks, learner.rng)
         gradient = learner.meta_gradient(support, SINES.query(tasks, learner.rng))
-        learner.trained, state = config.outer.step(learner.trained, gradient.gradients, state, 1 - i / config.iterations)
+        learner.trained, state = config.outer.step(
+            learner.trained, gradient.gradients, state, 1 - i / config.iterations
+        )
         found.append(float(gradient.losses[-1].mean()))
     return found
 
 
 def guest_in_float64(config) -> Learn2Learn:
-    """A guest whose weights are float64: so are then its examples."""
+    """Return a guest whose weights are float64: so are then its examples."""
     guest = Learn2Learn(config, SINES, 3)
     guest.algorithm.double()
     guest.outer_state = config.outer.start(guest.trained)
@@ -178,8 +220,12 @@ def guest_in_float64(config) -> Learn2Learn:
 @pytest.mark.parametrize("algorithm", ["maml", "meta-sgd"])
 def test_a_guests_training_curve_is_our_own_learners(algorithm, batch):
     settings = {**SMALL, "batch": batch, "outer": Adam(0.01)}
-    own = {"maml": lambda: MAML(MAMLConfig(**settings), SINES, 3), "meta-sgd": lambda: MetaSGD(MetaSGDConfig(**settings), SINES, 3)}
-    learner, guest = own[algorithm](), guest_in_float64(Learn2LearnConfig(algorithm, **settings))
+    own = {
+        "maml": lambda: MAML(MAMLConfig(**settings), SINES, 3),
+        "meta-sgd": lambda: MetaSGD(MetaSGDConfig(**settings), SINES, 3),
+    }
+    learner = own[algorithm]()
+    guest = guest_in_float64(Learn2LearnConfig(algorithm, **settings))
     wanted = losses_in_float64(learner, 8)
     assert len(set(wanted)) == 8
     assert [guest.update()["loss_last"] for _ in range(8)] == pytest.approx(wanted, rel=1e-9)
@@ -188,15 +234,22 @@ def test_a_guests_training_curve_is_our_own_learners(algorithm, batch):
 
 
 def test_in_float32_the_curves_agree_too():
-    own, guest = MAML(MAMLConfig(**SMALL), SINES, 3), Learn2Learn(Learn2LearnConfig(**SMALL), SINES, 3)
+    own = MAML(MAMLConfig(**SMALL), SINES, 3)
+    guest = Learn2Learn(Learn2LearnConfig(**SMALL), SINES, 3)
     for _ in range(8):
-        wanted, found = own.update(), guest.update()
+        wanted = own.update()
+        found = guest.update()
         assert found == pytest.approx(wanted, rel=1e-4)
 
 
 def test_gbml_with_a_factor_for_each_entry_is_meta_sgd():
-    """Its step sizes are inner_lr times the factors, so that factors have inner_lr times their gradients."""
-    gbml, other = (guest_in_float64(Learn2LearnConfig(name, inner_lr=LR, **SMALL)) for name in ("gbml", "meta-sgd"))
+    """Its step sizes are inner_lr times the factors, so that factors have inner_lr times their
+    gradients.
+    """
+    gbml, other = (
+        guest_in_float64(Learn2LearnConfig(name, inner_lr=LR, **SMALL))
+        for name in ("gbml", "meta-sgd")
+    )
     tasks = SINES.sample(4, "train", 0)
     examples = SINES.support(tasks, torch_generator(0)), SINES.query(tasks, torch_generator(0))
     found, wanted = (learner.meta_gradient(*examples).gradients for learner in (gbml, other))
@@ -206,11 +259,14 @@ def test_gbml_with_a_factor_for_each_entry_is_meta_sgd():
 
 @every_algorithm
 def test_adapters_take_the_steps_that_training_takes(config):
-    """Losses of the support before each step, and of the query after the last, in training and in evaluation."""
+    """Losses of the support before each step, and of the query after the last, in training and in
+    evaluation.
+    """
     guest = Learn2Learn(config, SINES)
     guest.update()
     tasks = SINES.sample(5, "test", 0).to("cpu", torch.float32)
-    support, query = SINES.support(tasks, torch_generator(0)), SINES.query(tasks, torch_generator(0))
+    support = SINES.support(tasks, torch_generator(0))
+    query = SINES.query(tasks, torch_generator(0))
     stream = guest.rng.get_state()
     wanted = guest.meta_gradient(support, query).losses
     guest.rng.set_state(stream)
@@ -218,9 +274,13 @@ def test_adapters_take_the_steps_that_training_takes(config):
     state = adapter.begin(support, 3, guest.rng)
     for step in range(3):
         shown = state.waiting[0]
-        torch.testing.assert_close(SINES.loss(adapter.predict(state, shown.inputs), shown.targets).mean(1), wanted[step])
+        torch.testing.assert_close(
+            SINES.loss(adapter.predict(state, shown.inputs), shown.targets).mean(1), wanted[step]
+        )
         state = adapter.step(state)
-    torch.testing.assert_close(SINES.loss(adapter.predict(state, query.inputs), query.targets).mean(1), wanted[3])
+    torch.testing.assert_close(
+        SINES.loss(adapter.predict(state, query.inputs), query.targets).mean(1), wanted[3]
+    )
     assert not torch.allclose(wanted[0], wanted[2], rtol=1e-3)
 
 
@@ -243,12 +303,15 @@ def test_scores_are_those_of_our_own_steps(name):
 @every_algorithm
 def test_a_guest_goes_on_bit_for_bit_and_touches_no_global_generator(config, tmp_path):
     with global_generators_untouched("Learn2Learn"):
-        undisturbed, stopped, fresh = Learn2Learn(config, SINES, 1), Learn2Learn(config, SINES, 1), Learn2Learn(config, SINES, 1)
+        undisturbed = Learn2Learn(config, SINES, 1)
+        stopped = Learn2Learn(config, SINES, 1)
+        fresh = Learn2Learn(config, SINES, 1)
         for _ in range(2):
             undisturbed.update(), stopped.update()
         save_state(tmp_path / "state.safetensors", stopped.state_dict(), {})
         fresh.load_state_dict(load_state(tmp_path / "state.safetensors")[1])
-        metarl.evaluate_supervised(fresh.adapter(), SINES, "test", 3, 0, 2)  # leaves the learner alone
+        # Leaves the learner alone
+        metarl.evaluate_supervised(fresh.adapter(), SINES, "test", 3, 0, 2)
     assert [undisturbed.update() for _ in range(3)] == [fresh.update() for _ in range(3)]
     before = [parameter.detach().clone() for parameter in undisturbed.trained]
     assert all(torch.equal(*pair) for pair in zip(before, fresh.trained, strict=True))
@@ -266,13 +329,23 @@ def test_an_adapter_keeps_what_it_was_made_with(config):
     before = metarl.evaluate_supervised(adapter, SINES, "test", 3, 0, 2).losses
     guest.update()
     assert (metarl.evaluate_supervised(adapter, SINES, "test", 3, 0, 2).losses == before).all()
-    assert (metarl.evaluate_supervised(guest.adapter(), SINES, "test", 3, 0, 2).losses != before).any()
+    assert (
+        metarl.evaluate_supervised(guest.adapter(), SINES, "test", 3, 0, 2).losses != before
+    ).any()
 
 
 @pytest.mark.parametrize("name", ["MAML", "GBML, Kronecker"])
 def test_a_guest_learns_sines(name):
-    settings = {**SMALL, "iterations": 60, "tasks": 8, "outer": Adam(0.01), "network": PerceptronConfig((32, 32))}
-    config = Learn2LearnConfig(ALGORITHMS[name].algorithm, transform=ALGORITHMS[name].transform, **settings)
+    settings = {
+        **SMALL,
+        "iterations": 60,
+        "tasks": 8,
+        "outer": Adam(0.01),
+        "network": PerceptronConfig((32, 32)),
+    }
+    config = Learn2LearnConfig(
+        ALGORITHMS[name].algorithm, transform=ALGORITHMS[name].transform, **settings
+    )
     guest = Learn2Learn(config, SINES)
     before = metarl.evaluate_supervised(guest.adapter(), SINES, "test", 100, 0, 5).scores()
     while not guest.finished:
@@ -283,13 +356,15 @@ def test_a_guest_learns_sines(name):
 
 
 def sequential(*extra) -> nn.Sequential:
-    """A user's model."""
+    """Return a user's model."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return nn.Sequential(nn.Linear(1, 16), *extra, nn.ReLU(), nn.Linear(16, 1))
 
 
-@pytest.mark.parametrize("kind", ["MAML", "running statistics", "float64", "a part is frozen", "Meta-Curvature"])
+@pytest.mark.parametrize(
+    "kind", ["MAML", "running statistics", "float64", "a part is frozen", "Meta-Curvature"]
+)
 def test_a_users_own_algorithm_is_trained_in_place(algorithms, kind):
     if kind == "Meta-Curvature":
         from learn2learn.optim import MetaCurvatureTransform
@@ -303,12 +378,18 @@ def test_a_users_own_algorithm_is_trained_in_place(algorithms, kind):
         model = sequential(*[nn.BatchNorm1d(16)] if kind == "running statistics" else [])
         algorithm = algorithms.MAML(model.double() if kind == "float64" else model, lr=0.02)
     before = {name: tensor.clone() for name, tensor in algorithm.state_dict().items()}
-    learner = Learn2Learn(Learn2LearnConfig(iterations=2, tasks=3, inner_steps=2), SINES, algorithm=algorithm)
+    learner = Learn2Learn(
+        Learn2LearnConfig(iterations=2, tasks=3, inner_steps=2), SINES, algorithm=algorithm
+    )
     while not learner.finished:
         learner.update()
     scored = metarl.evaluate_supervised(learner.adapter(), SINES, "test", 5, 0, 3)
     assert learner.algorithm is algorithm
-    moved = [name for name, tensor in algorithm.state_dict().items() if not torch.equal(tensor, before[name])]
+    moved = [
+        name
+        for name, tensor in algorithm.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    ]
     still = {"module.0.weight", "module.0.bias"} if kind == "a part is frozen" else set()
     assert set(moved) == set(before) - still
     again = metarl.evaluate_supervised(learner.adapter(), SINES, "test", 5, 0, 3)
@@ -320,13 +401,19 @@ def test_on_glyphs_a_guest_is_our_own_learner():
     """Images, accuracies, and queries beside the support alone as well as in one batch."""
     glyphs = metarl.make("GlyphClassification-v0")
     settings = {**SMALL, "tasks": 2, "inner_lr": 0.2, "network": ImageNetworkConfig(4, layers=3)}
-    learners = MAML(MAMLConfig(**settings), glyphs, 1), Learn2Learn(Learn2LearnConfig(**settings), glyphs, 1)
+    learners = (
+        MAML(MAMLConfig(**settings), glyphs, 1),
+        Learn2Learn(Learn2LearnConfig(**settings), glyphs, 1),
+    )
     for _ in range(5):
         wanted, found = (learner.update() for learner in learners)
         assert found == pytest.approx(wanted, rel=1e-3)
     for transductive in (True, False):
         wanted, found = (
-            metarl.evaluate_supervised(learner.adapter(), glyphs, "test", 10, 0, 3, transductive=transductive) for learner in learners
+            metarl.evaluate_supervised(
+                learner.adapter(), glyphs, "test", 10, 0, 3, transductive=transductive
+            )
+            for learner in learners
         )
         assert found.losses == pytest.approx(wanted.losses, rel=1e-3)
         assert (found.accuracies == wanted.accuracies).mean() > 0.9
@@ -341,19 +428,36 @@ def test_what_does_not_fit_gets_a_sentence(algorithms, monkeypatch):
         Learn2Learn(config, BernoulliBandit())
     with pytest.raises(ValueError, match="trains one seed at a time"):
         Learn2Learn(config, SINES, (0, 1))
-    with pytest.raises(ValueError, match=r"one of learn2learn's, such as MAML\(model, lr=0.02\), not a Sequential"):
+    with pytest.raises(
+        ValueError, match=r"one of learn2learn's, such as MAML\(model, lr=0.02\), not a Sequential"
+    ):
         Learn2Learn(config, SINES, algorithm=sequential())
     with pytest.raises(ValueError, match="no parameters that are trained"):
         Learn2Learn(config, SINES, algorithm=algorithms.MAML(nn.Flatten(), lr=0.1))
-    with pytest.raises(ValueError, match=r"Linear gives \(50, 3\) for inputs \(50, 1\), not \(50, 1\); change its last layer"):
+    with pytest.raises(
+        ValueError,
+        match=r"Linear gives \(50, 3\) for inputs \(50, 1\), not \(50, 1\); change its last layer",
+    ):
         Learn2Learn(config, SINES, algorithm=algorithms.MAML(nn.Linear(1, 3), lr=0.1))
     with pytest.raises(ValueError, match="Linear can't compute inputs"):
         Learn2Learn(config, SINES, algorithm=algorithms.MAML(nn.Linear(2, 1), lr=0.1))
     with pytest.raises(ValueError, match="of another network or algorithm"):
-        Learn2Learn(config, SINES).load_weights(Learn2Learn(ALGORITHMS["Meta-SGD"], SINES).weights())
-    with pytest.raises(ValueError, match=r"The inner loop diverged in iteration 1: after \d+ steps in task [0-3]"):
+        Learn2Learn(config, SINES).load_weights(
+            Learn2Learn(ALGORITHMS["Meta-SGD"], SINES).weights()
+        )
+    with pytest.raises(
+        ValueError, match=r"The inner loop diverged in iteration 1: after \d+ steps in task [0-3]"
+    ):
         Learn2Learn(
-            Learn2LearnConfig(**{**SMALL, "inner_lr": 1e6, "inner_steps": 40, "network": PerceptronConfig((8,), "relu")}), SINES
+            Learn2LearnConfig(
+                **{
+                    **SMALL,
+                    "inner_lr": 1e6,
+                    "inner_steps": 40,
+                    "network": PerceptronConfig((8,), "relu"),
+                }
+            ),
+            SINES,
         ).update()
     for settings, sentence in (
         ({"algorithm": "mamll"}, "algorithm must be one of maml, meta-sgd, gbml, not 'mamll'"),
@@ -365,5 +469,8 @@ def test_what_does_not_fit_gets_a_sentence(algorithms, monkeypatch):
         with pytest.raises(ValueError, match=sentence):
             Learn2LearnConfig(**settings)
     monkeypatch.setitem(sys.modules, "learn2learn", None)
-    with pytest.raises(ValueError, match="Learn2Learn needs learn2learn, which can't be imported .*: run `make learn2learn`"):
+    with pytest.raises(
+        ValueError,
+        match="Learn2Learn needs learn2learn, which can't be imported .*: run `make learn2learn`",
+    ):
         Learn2Learn(config, SINES)

@@ -22,19 +22,30 @@ from tests.checks.line import Line
 FAMILIES = {
     "boxes": lambda: PointNavigation(horizon=6),
     "discrete": lambda: RandomMDP(states=3, actions=2, horizon=5),
-    "Gymnasium": lambda: GymnasiumDistribution("Line-v0", Line, {"train": [-2.0, 3.0], "test": [2.0]}, horizon=6),
+    "Gymnasium": lambda: GymnasiumDistribution(
+        "Line-v0", Line, {"train": [-2.0, 3.0], "test": [2.0]}, horizon=6
+    ),
 }
 every_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 
 
 def pair(family, outer=TRPO(), inner_steps=2):
     adaptation = Adaptation(episodes=4, inner_lr=0.3)
-    config = MAMLRL.Config(tasks=3, inner_steps=inner_steps, adaptation=adaptation, outer=outer, network=PerceptronConfig((8,)))
+    config = MAMLRL.Config(
+        tasks=3,
+        inner_steps=inner_steps,
+        adaptation=adaptation,
+        outer=outer,
+        network=PerceptronConfig((8,)),
+    )
     return [kind(config, family(), 5) for kind in (MAMLRL, Learn2LearnRL)]
 
 
 def in_float64(batch: Examples) -> Examples:
-    targets = [part.double() if torch.is_tensor(part) and part.is_floating_point() else part for part in batch.targets]
+    targets = [
+        part.double() if torch.is_tensor(part) and part.is_floating_point() else part
+        for part in batch.targets
+    ]
     return Examples(batch.inputs.double(), type(batch.targets)(*targets))
 
 
@@ -42,10 +53,16 @@ def in_float64(batch: Examples) -> Examples:
 def test_meta_gradients_of_policies_are_learn2learns(family):
     """Second order, through two inner updates, in float64 to 1e-5."""
     own, guest = pair(family)
-    tasks, weights = own.distribution.sample(3, "train", 0), [weight.expand(3, *weight.shape) for weight in own.initial]
-    batches = [in_float64(estimate_advantages(own.play(tasks, weights)[0], 0.99, 1.0)) for _ in range(3)]
+    tasks = own.distribution.sample(3, "train", 0)
+    weights = [weight.expand(3, *weight.shape) for weight in own.initial]
+    batches = [
+        in_float64(estimate_advantages(own.play(tasks, weights)[0], 0.99, 1.0)) for _ in range(3)
+    ]
     initial = [weight.double() for weight in own.initial]
-    wanted, found = (learner.meta_gradient(own.problem, initial, batches[:2], batches[2]) for learner in (own, guest))
+    wanted, found = (
+        learner.meta_gradient(own.problem, initial, batches[:2], batches[2])
+        for learner in (own, guest)
+    )
     assert max(float(gradient.abs().max()) for gradient in wanted.gradients) > 1e-3
     for one, other in zip(found.gradients, wanted.gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-10)
@@ -53,7 +70,9 @@ def test_meta_gradients_of_policies_are_learn2learns(family):
 
 
 @every_family
-@pytest.mark.parametrize("outer", [TRPO(cg_iterations=3, damping=0.1), ClippedPPO(epochs=3)], ids=["trpo", "ppo"])
+@pytest.mark.parametrize(
+    "outer", [TRPO(cg_iterations=3, damping=0.1), ClippedPPO(epochs=3)], ids=["trpo", "ppo"]
+)
 def test_it_trains_as_our_own_maml_does(family, outer):
     """In float32; many conjugate gradients would magnify what rounding does."""
     own, guest = pair(family, outer, inner_steps=1)
@@ -73,5 +92,8 @@ def test_its_agent_is_scored_like_any_other():
 
 def test_without_learn2learn_one_sentence_says_how(monkeypatch):
     monkeypatch.setitem(sys.modules, "learn2learn", None)
-    with pytest.raises(ValueError, match="Learn2LearnRL needs learn2learn, which can't be imported .*: run `make learn2learn`"):
+    with pytest.raises(
+        ValueError,
+        match="Learn2LearnRL needs learn2learn, which can't be imported .*: run `make learn2learn`",
+    ):
         Learn2LearnRL(MAMLRL.Config(), PointNavigation())

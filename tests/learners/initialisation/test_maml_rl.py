@@ -1,4 +1,7 @@
-"""MAML for policies: derivatives through the inner updates against finite differences, and TRPO's bound, measured."""
+"""MAML for policies.
+
+Derivatives through the inner updates against finite differences, and TRPO's bound, measured.
+"""
 
 import math
 from dataclasses import replace
@@ -19,27 +22,45 @@ from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.point_navigation import PointNavigation
 from metarl.tasks.mdps.random_mdp import RandomMDP
 
-TASKS, STEPS, LR = 3, 2, 0.3
-FAMILIES = {"box": PointNavigation(horizon=8), "discrete": RandomMDP(states=3, actions=2, horizon=6)}
+TASKS = 3
+STEPS = 2
+LR = 0.3
+FAMILIES = {
+    "box": PointNavigation(horizon=8),
+    "discrete": RandomMDP(states=3, actions=2, horizon=6),
+}
 
 
 def doubled(examples):
     return Examples(
-        examples.inputs.double(), PolicyGradientBatch(*(p.double() if p.is_floating_point() else p for p in examples.targets[:-1]))
+        examples.inputs.double(),
+        PolicyGradientBatch(
+            *(p.double() if p.is_floating_point() else p for p in examples.targets[:-1])
+        ),
     )
 
 
 def made(family, learner=MAMLRL):
-    """A learner in float64, with the steps that two inner updates learned from, and those after them."""
+    """Return a learner in float64, with the steps that two inner updates learned from, and those
+    after them.
+    """
     adaptation = Adaptation(episodes=4, inner_lr=LR, gae_lambda=0.9)
     settings = {} if learner.__name__ == "JointRL" else {"inner_steps": STEPS}
     learner = learner(
-        learner.Config(tasks=TASKS, adaptation=adaptation, network=PerceptronConfig((6,)), **settings), FAMILIES[family], seed=1
+        learner.Config(
+            tasks=TASKS, adaptation=adaptation, network=PerceptronConfig((6,)), **settings
+        ),
+        FAMILIES[family],
+        seed=1,
     )
-    tasks, weights, batches = learner.distribution.sample(TASKS, "train", 0), broadcast(learner.initial, TASKS), []
+    tasks = learner.distribution.sample(TASKS, "train", 0)
+    weights = broadcast(learner.initial, TASKS)
+    batches = []
     for _ in range(STEPS + 1):
         batches.append(estimate_advantages(learner.play(tasks, weights)[0], 0.99, 0.9))
-        weights = SGD(LR).step(weights, task_gradients(learner.problem, weights, batches[-1]).gradients, {})[0]
+        weights = SGD(LR).step(
+            weights, task_gradients(learner.problem, weights, batches[-1]).gradients, {}
+        )[0]
     learner.network.network.double()
     learner.initial = [weight.double() for weight in learner.initial]
     *support, query = map(doubled, batches)
@@ -47,8 +68,11 @@ def made(family, learner=MAMLRL):
 
 
 def directional(function, initial, direction, size=1e-5):
-    """The derivative of `function`, a list of tensors or a number, along `direction`."""
-    values = [function([w + sign * size * d for w, d in zip(initial, direction, strict=True)]) for sign in (1, -1)]
+    """Return the derivative of `function`, a list of tensors or a number, along `direction`."""
+    values = [
+        function([w + sign * size * d for w, d in zip(initial, direction, strict=True)])
+        for sign in (1, -1)
+    ]
     if isinstance(values[0], list):
         return [(a - b) / (2 * size) for a, b in zip(*values, strict=True)]
     return (values[0] - values[1]) / (2 * size)
@@ -63,7 +87,8 @@ def drawn(initial):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_meta_gradient_is_that_of_the_loss_after_adaptation(family, clip):
     learner, support, query = made(family)
-    problem, query = learner.problem, Examples(query.inputs, query.targets._replace(clip=clip))
+    problem = learner.problem
+    query = Examples(query.inputs, query.targets._replace(clip=clip))
 
     def loss(initial):
         weights = adapt(problem, initial, support, SGD(LR)).weights
@@ -82,14 +107,22 @@ def test_the_fisher_product_is_a_finite_difference_of_the_divergences_gradient(f
         old = learner.network(learner.adapted(learner.initial, support), query.inputs)
 
     def slope(initial):
-        """The gradient of the mean divergence after adaptation, by backpropagation through every inner step."""
+        """Return the gradient of the mean divergence after adaptation, by backpropagation through
+        every inner step.
+        """
         leaves = [weight.clone().requires_grad_() for weight in initial]
         weights = [leaf.expand(TASKS, *leaf.shape) for leaf in leaves]
         for batch in support:
-            losses = learner.problem.loss(learner.network(weights, batch.inputs), batch.targets).mean(-1)
+            losses = learner.problem.loss(
+                learner.network(weights, batch.inputs), batch.targets
+            ).mean(-1)
             gradients = torch.autograd.grad(losses.sum(), weights, create_graph=True)
-            weights = [weight - LR * gradient for weight, gradient in zip(weights, gradients, strict=True)]
-        kl = (query.targets.weight * learner.actions.kl(old, learner.network(weights, query.inputs))).mean()
+            weights = [
+                weight - LR * gradient for weight, gradient in zip(weights, gradients, strict=True)
+            ]
+        kl = (
+            query.targets.weight * learner.actions.kl(old, learner.network(weights, query.inputs))
+        ).mean()
         return list(torch.autograd.grad(kl, leaves))
 
     direction = drawn(learner.initial)
@@ -100,13 +133,18 @@ def test_the_fisher_product_is_a_finite_difference_of_the_divergences_gradient(f
 
 def test_the_measured_divergence_stays_within_the_bound_and_the_returns_grow():
     adaptation = Adaptation(episodes=10, inner_lr=0.2, gae_lambda=1.0)
-    config = MAMLRL.Config(tasks=10, adaptation=adaptation, outer=TRPO(max_kl=0.02), network=PerceptronConfig((32,)))
-    learner, history = MAMLRL(config, PointNavigation(horizon=20)), []
+    config = MAMLRL.Config(
+        tasks=10, adaptation=adaptation, outer=TRPO(max_kl=0.02), network=PerceptronConfig((32,))
+    )
+    learner = MAMLRL(config, PointNavigation(horizon=20))
+    history = []
     for _ in range(25):
         history.append(learner.update())
         assert history[-1]["kl"] <= 0.02
     assert sum(metrics["share"] > 0 for metrics in history) >= 20
-    early, late = (sum(metrics["return"] for metrics in part) / 5 for part in (history[:5], history[-5:]))
+    early, late = (
+        sum(metrics["return"] for metrics in part) / 5 for part in (history[:5], history[-5:])
+    )
     assert late > early + 1
     before = sum(metrics["return_before"] for metrics in history[-5:]) / 5
     assert late > before + 1  # it is adaptation that does it
@@ -114,7 +152,9 @@ def test_the_measured_divergence_stays_within_the_bound_and_the_returns_grow():
 
 def test_ppo_as_outer_step_learns_too():
     adaptation = Adaptation(episodes=10, inner_lr=0.2, gae_lambda=1.0)
-    config = MAMLRL.Config(tasks=10, adaptation=adaptation, outer=ClippedPPO(), network=PerceptronConfig((32,)))
+    config = MAMLRL.Config(
+        tasks=10, adaptation=adaptation, outer=ClippedPPO(), network=PerceptronConfig((32,))
+    )
     config = replace(config, outer=replace(config.outer, adam=replace(config.outer.adam, lr=5e-3)))
     learner = MAMLRL(config, PointNavigation(horizon=20))
     history = [learner.update() for _ in range(25)]

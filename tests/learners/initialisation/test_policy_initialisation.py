@@ -1,4 +1,7 @@
-"""What learners of a policy's initialisation share: what they play, what they refuse, what they save."""
+"""What learners of a policy's initialisation share.
+
+What they play, what they refuse, what they save.
+"""
 
 import pytest
 import torch
@@ -18,7 +21,9 @@ PLANE = PointNavigation(horizon=6)
 
 
 def made(hidden=(8,), seed=0, **settings):
-    config = MAMLRL.Config(tasks=3, adaptation=Adaptation(episodes=4, **settings), network=PerceptronConfig(hidden))
+    config = MAMLRL.Config(
+        tasks=3, adaptation=Adaptation(episodes=4, **settings), network=PerceptronConfig(hidden)
+    )
     return MAMLRL(config, PLANE, seed)
 
 
@@ -49,7 +54,9 @@ def test_moments_of_observations_are_learned_between_updates():
 
 
 def test_ppos_steps_go_on_from_their_moments():
-    config = MAMLRL.Config(tasks=3, adaptation=Adaptation(episodes=4), outer=ClippedPPO(epochs=3, adam=Adam(1e-2)))
+    config = MAMLRL.Config(
+        tasks=3, adaptation=Adaptation(episodes=4), outer=ClippedPPO(epochs=3, adam=Adam(1e-2))
+    )
     learner = MAMLRL(config, PLANE)
     learner.update()
     learner.update()
@@ -70,7 +77,9 @@ def test_there_is_one_seed():
 
 
 def test_a_diverging_inner_loop_is_named_by_task_and_step():
-    with pytest.raises(ValueError, match=r"The inner loop diverged in iteration 1: after 1 steps in task 0"):
+    with pytest.raises(
+        ValueError, match=r"The inner loop diverged in iteration 1: after 1 steps in task 0"
+    ):
         made(inner_lr=1e38).update()
 
 
@@ -82,7 +91,9 @@ def test_bad_settings_get_a_sentence(settings):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_it_learns_and_acts_there():
-    config = MAMLRL.Config(tasks=3, adaptation=Adaptation(episodes=4), network=PerceptronConfig((8,)))
+    config = MAMLRL.Config(
+        tasks=3, adaptation=Adaptation(episodes=4), network=PerceptronConfig((8,))
+    )
     learner = MAMLRL(config, PLANE, device="cuda")
     metrics = [learner.update() for _ in range(2)]
     assert metrics[-1]["kl"] <= config.outer.max_kl

@@ -22,7 +22,11 @@ def test_the_meta_gradient_leads_to_where_inner_updates_end(family):
 
 def test_trpos_bound_holds_after_every_step():
     config = ReptileRLConfig(
-        tasks=6, adaptation=Adaptation(episodes=6), outer=TRPO(max_kl=0.01), network=PerceptronConfig((16,)), inner_steps=2
+        tasks=6,
+        adaptation=Adaptation(episodes=6),
+        outer=TRPO(max_kl=0.01),
+        network=PerceptronConfig((16,)),
+        inner_steps=2,
     )
     learner = ReptileRL(config, PointNavigation(horizon=10))
     for _ in range(6):

@@ -1,4 +1,7 @@
-"""What the learners of an initialisation share: they learn, resume bit for bit, take a user's network, and refuse what doesn't fit."""
+"""What the learners of an initialisation share.
+
+They learn, resume bit for bit, take a user's network, and refuse what doesn't fit.
+"""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -34,7 +37,13 @@ SMALL = {
     "maml": MAMLConfig(iterations=6, tasks=4, inner_steps=2, network=NETWORK),
     "meta-sgd": MetaSGDConfig(iterations=6, tasks=4, inner_steps=2, network=NETWORK),
     "reptile": ReptileConfig(
-        iterations=6, tasks=4, inner_steps=2, batch=3, inner=Adam(0.01, beta1=0.0), outer=SGD(0.5, 0.5), network=NETWORK
+        iterations=6,
+        tasks=4,
+        inner_steps=2,
+        batch=3,
+        inner=Adam(0.01, beta1=0.0),
+        outer=SGD(0.5, 0.5),
+        network=NETWORK,
     ),
 }
 every_learner = pytest.mark.parametrize("name", SUPERVISED_LEARNERS)
@@ -50,7 +59,9 @@ def same(one, other):
 
 @every_learner
 def test_it_is_a_learner_whose_seed_decides(name):
-    one, again, other = built(name), built(name), built(name, 1)
+    one = built(name)
+    again = built(name)
+    other = built(name, 1)
     assert isinstance(one, Learner)
     metrics = [learner.update() for learner in (one, again, other)]
     assert metrics[0] == metrics[1] != metrics[2]
@@ -64,7 +75,9 @@ def test_it_is_a_learner_whose_seed_decides(name):
 
 @every_learner
 def test_it_goes_on_bit_for_bit_from_a_file(name, tmp_path):
-    undisturbed, stopped, fresh = built(name), built(name), built(name, 5)
+    undisturbed = built(name)
+    stopped = built(name)
+    fresh = built(name, 5)
     for _ in range(3):
         undisturbed.update(), stopped.update()
     state = stopped.state_dict()
@@ -114,7 +127,9 @@ class Twice(nn.Module):
 
 
 def test_a_network_of_the_users_own():
-    learner = MAML(SMALL["maml"], SineRegression(), 0, make_network=lambda distribution, rng: Twice(rng))
+    learner = MAML(
+        SMALL["maml"], SineRegression(), 0, make_network=lambda distribution, rng: Twice(rng)
+    )
     losses = [learner.update()["loss_last"] for _ in range(3)]
     assert all(a != b for a, b in pairwise(losses))
     wrong = Perceptron(1, 3, NETWORK, torch.Generator())
@@ -127,7 +142,9 @@ def test_the_seed_decides_a_users_network_that_draws_from_the_global_generator()
     make = lambda distribution, rng: nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))  # noqa: E731
     one = MAML(SMALL["maml"], SineRegression(), 0, make_network=make)
     torch.rand(3)
-    again, other = (MAML(SMALL["maml"], SineRegression(), seed, make_network=make) for seed in (0, 1))
+    again, other = (
+        MAML(SMALL["maml"], SineRegression(), seed, make_network=make) for seed in (0, 1)
+    )
     assert same(one, again)
     assert not same(one, other)
     torch.set_rng_state(before)
@@ -162,7 +179,10 @@ def test_a_users_frozen_layers_are_not_trained():
         (lambda: Adaptation(inner_lr=float("nan")), "inner_lr must be a number, not nan"),
         (lambda: Adaptation(episodes=1.5), "episodes must be a whole number, not 1.5"),
         (lambda: MAMLRL.Config(inner_steps=2.5), "inner_steps must be a whole number, not 2.5"),
-        (lambda: FOMAMLConfig(tail="shared"), "give batch, fewer examples than a task's support has, or take tail='query'"),
+        (
+            lambda: FOMAMLConfig(tail="shared"),
+            "give batch, fewer examples than a task's support has, or take tail='query'",
+        ),
     ],
 )
 def test_bad_settings_get_a_sentence(make, sentence):
@@ -177,28 +197,53 @@ def test_images_are_learned_by_an_image_network_that_the_config_names(name, tmp_
     run = RunConfig(name, config, "ImageClassification-v0", arguments)
     assert RunConfig.from_identity(run.identity()).config == config
     learner = train(run, tmp_path / "run", show=False)
-    scored = metarl.evaluate_supervised(learner.adapter(), run.make_distribution(), "test", 4, 0, 2, transductive=False)
+    scored = metarl.evaluate_supervised(
+        learner.adapter(), run.make_distribution(), "test", 4, 0, 2, transductive=False
+    )
     assert scored.scores(score="accuracy").shape == (4,)
 
 
 def test_a_network_of_another_kind_is_refused(tmp_path):
     images = metarl.make("ImageClassification-v0", folder=str(flat(tmp_path, 12)), ways=2)
-    with pytest.raises(ValueError, match=r"A perceptron reads vectors; .* have shape \(1, 28, 28\). Give network=ImageNetworkConfig"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            r"A perceptron reads vectors; .* have shape \(1, 28, 28\). Give"
+            r" network=ImageNetworkConfig"
+        ),
+    ):
         MAML(SMALL["maml"], images)
-    with pytest.raises(ValueError, match=r"An image network reads images; the inputs of SineRegression-v0 have shape \(1,\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"An image network reads images; the inputs of SineRegression-v0 have shape \(1,\)",
+    ):
         MAML(replace(SMALL["maml"], network=ImageNetworkConfig()), SineRegression())
 
 
 def test_a_diverging_inner_loop_is_named_by_task_and_step():
-    learner = MAML(MAMLConfig(inner_steps=40, inner_lr=1e6, tasks=2, network=PerceptronConfig((8,), "relu")), SineRegression(), 0)
-    with pytest.raises(ValueError, match=r"The inner loop diverged in iteration 1: after \d+ steps in task [01]"):
+    learner = MAML(
+        MAMLConfig(inner_steps=40, inner_lr=1e6, tasks=2, network=PerceptronConfig((8,), "relu")),
+        SineRegression(),
+        0,
+    )
+    with pytest.raises(
+        ValueError, match=r"The inner loop diverged in iteration 1: after \d+ steps in task [01]"
+    ):
         learner.update()
 
 
 def test_what_does_not_fit_gets_a_sentence():
-    with pytest.raises(ValueError, match="'maml' learns from examples; BernoulliBandit-v0 has episodes"):
+    with pytest.raises(
+        ValueError, match="'maml' learns from examples; BernoulliBandit-v0 has episodes"
+    ):
         make_learner("maml", BernoulliBandit())
-    with pytest.raises(ValueError, match="'rl2' plays episodes; SineRegression-v0 has none. Choose one of fomaml, learn2learn, maml"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            "'rl2' plays episodes; SineRegression-v0 has none. Choose one of fomaml, learn2learn,"
+            " maml"
+        ),
+    ):
         make_learner("rl2", SineRegression())
     with pytest.raises(ValueError, match="MAML learns supervised tasks"):
         MAML(MAMLConfig(), BernoulliBandit())
@@ -225,5 +270,8 @@ def test_an_update_never_leaves_weights_that_are_not_finite(name, config):
             learner.update()
             assert all(torch.isfinite(weight).all() for weight in learner.trained)
 
-    with pytest.raises(ValueError, match=r"diverged in iteration \d+: (after \d+ steps in task \d|the meta-gradient)"):
+    with pytest.raises(
+        ValueError,
+        match=r"diverged in iteration \d+: (after \d+ steps in task \d|the meta-gradient)",
+    ):
         go_on()

@@ -1,4 +1,7 @@
-"""Advantages are what loops make of episodes and linear functions that are found; the surrogate's gradient is the policy gradient."""
+"""Advantages are what loops make of episodes and linear functions that are found.
+
+The surrogate's gradient is the policy gradient.
+"""
 
 import math
 
@@ -17,8 +20,12 @@ from metarl.learners.policy_gradient.trajectory import Trajectory
 from metarl.networks.actions import action_distribution
 from metarl.tasks.control.point_navigation import PointNavigation
 
-STEPS, TASKS, EPISODES, FEATURES = 6, 3, 4, 2
-DISCOUNT, LAMBDA = 0.9, 0.8
+STEPS = 6
+TASKS = 3
+EPISODES = 4
+FEATURES = 2
+DISCOUNT = 0.9
+LAMBDA = 0.8
 ACTIONS = action_distribution(PointNavigation().action_space)
 
 
@@ -44,23 +51,38 @@ def test_advantages_are_those_of_a_loop_over_single_episodes():
     lengths, episodes = made_episodes()
     batch = estimate_advantages(episodes, DISCOUNT, LAMBDA).targets
     for task in range(TASKS):
-        features, returns = [], []
+        features = []
+        returns = []
         for e in range(EPISODES):
             n = int(lengths[task, e])
             rewards = episodes.reward[:n, task, e]
             features.append(baseline_features(episodes.observation[:n, task, e], torch.arange(n)))
-            returns.append(torch.stack([sum(DISCOUNT ** (k - t) * rewards[k] for k in range(t, n)) for t in range(n)]))
-        all_features, all_returns = torch.cat(features), torch.cat(returns)
-        fitted = fit_baseline(all_features[None], all_returns[None], torch.ones(1, len(all_returns), dtype=torch.bool))[0].float()
+            returns.append(
+                torch.stack(
+                    [sum(DISCOUNT ** (k - t) * rewards[k] for k in range(t, n)) for t in range(n)]
+                )
+            )
+        all_features = torch.cat(features)
+        all_returns = torch.cat(returns)
+        fitted = fit_baseline(
+            all_features[None], all_returns[None], torch.ones(1, len(all_returns), dtype=torch.bool)
+        )[0].float()
         advantages = torch.full((STEPS, EPISODES), float("nan"))
         for e in range(EPISODES):
             n = int(lengths[task, e])
             values = [float(v) for v in features[e] @ fitted]
-            last = float(baseline_features(episodes.final_observation[task, e], torch.tensor(n)) @ fitted)
+            last = float(
+                baseline_features(episodes.final_observation[task, e], torch.tensor(n)) @ fitted
+            )
             values.append(0.0 if episodes.terminated[n - 1, task, e] else last)
             running = 0.0
             for t in reversed(range(n)):
-                running = float(episodes.reward[t, task, e]) + DISCOUNT * values[t + 1] - values[t] + DISCOUNT * LAMBDA * running
+                running = (
+                    float(episodes.reward[t, task, e])
+                    + DISCOUNT * values[t + 1]
+                    - values[t]
+                    + DISCOUNT * LAMBDA * running
+                )
                 advantages[t, e] = running
         counted = advantages[~advantages.isnan()]
         wanted = ((advantages - counted.mean()) / counted.std(correction=0)).nan_to_num(0).flatten()
@@ -79,27 +101,41 @@ def test_what_lies_after_an_episodes_end_changes_nothing():
         terminated=episodes.terminated | after,
     )
     assert torch.equal(
-        estimate_advantages(episodes, DISCOUNT, LAMBDA).targets.advantage, estimate_advantages(other, DISCOUNT, LAMBDA).targets.advantage
+        estimate_advantages(episodes, DISCOUNT, LAMBDA).targets.advantage,
+        estimate_advantages(other, DISCOUNT, LAMBDA).targets.advantage,
     )
 
 
 def test_each_tasks_linear_function_is_found():
     rng = torch_generator(0)
-    features, coefficients = torch.randn(3, 200, 5, generator=rng), torch.randn(3, 5, generator=rng)
+    features = torch.randn(3, 200, 5, generator=rng)
+    coefficients = torch.randn(3, 5, generator=rng)
     returns = torch.einsum("nmd,nd->nm", features, coefficients)
-    assert torch.allclose(fit_baseline(features, returns, torch.ones(3, 200, dtype=torch.bool)).float(), coefficients, atol=1e-3)
+    assert torch.allclose(
+        fit_baseline(features, returns, torch.ones(3, 200, dtype=torch.bool)).float(),
+        coefficients,
+        atol=1e-3,
+    )
 
 
 def test_steps_that_do_not_count_change_nothing():
     rng = torch_generator(0)
-    features, returns = torch.randn(2, 50, 4, generator=rng), torch.randn(2, 50, generator=rng)
+    features = torch.randn(2, 50, 4, generator=rng)
+    returns = torch.randn(2, 50, generator=rng)
     valid = torch.rand(2, 50, generator=rng) < 0.6
-    other = returns.where(valid, torch.tensor(float("nan"))), features.where(valid[..., None], torch.tensor(1e9))
-    assert torch.allclose(fit_baseline(features, returns, valid), fit_baseline(other[1], other[0], valid))
+    other = (
+        returns.where(valid, torch.tensor(float("nan"))),
+        features.where(valid[..., None], torch.tensor(1e9)),
+    )
+    assert torch.allclose(
+        fit_baseline(features, returns, valid), fit_baseline(other[1], other[0], valid)
+    )
 
 
 def test_one_step_is_enough_for_a_baseline():
-    found = fit_baseline(torch.ones(1, 1, 6), torch.full((1, 1), 3.0), torch.ones(1, 1, dtype=torch.bool))
+    found = fit_baseline(
+        torch.ones(1, 1, 6), torch.full((1, 1), 3.0), torch.ones(1, 1, dtype=torch.bool)
+    )
     assert torch.isfinite(found).all()
     assert abs(float(found.sum()) - 3) < 1e-3
 
@@ -113,26 +149,43 @@ def played_steps(parameters):
     rng = torch_generator(1)
     action = ACTIONS.sample(parameters, rng)
     gain = torch.randn(action.shape[:2], generator=rng)
-    return PolicyGradientBatch(action, ACTIONS.log_prob(parameters, action), gain, torch.ones_like(gain))
+    return PolicyGradientBatch(
+        action, ACTIONS.log_prob(parameters, action), gain, torch.ones_like(gain)
+    )
 
 
 @pytest.mark.parametrize("clip", [math.inf, 0.2])
 def test_the_surrogates_gradient_is_the_policy_gradient_where_actions_were_drawn(clip):
     parameters = torch.randn(2, 5, 4, generator=torch_generator(0)).requires_grad_()
     batch = played_steps(parameters.detach())
-    (found,) = torch.autograd.grad(surrogate(ACTIONS)(parameters, batch._replace(clip=clip)).sum(), parameters)
-    (wanted,) = torch.autograd.grad(-(ACTIONS.log_prob(parameters, batch.action) * batch.advantage).sum(), parameters)
+    (found,) = torch.autograd.grad(
+        surrogate(ACTIONS)(parameters, batch._replace(clip=clip)).sum(), parameters
+    )
+    (wanted,) = torch.autograd.grad(
+        -(ACTIONS.log_prob(parameters, batch.action) * batch.advantage).sum(), parameters
+    )
     assert torch.allclose(found, wanted, atol=1e-5)
 
 
 def test_the_clipped_surrogate_stops_where_a_ratio_has_gone_far_enough():
-    batch = PolicyGradientBatch(torch.zeros(1, 4, 2), torch.zeros(1, 4), torch.tensor([[1.0, 1.0, -1.0, -1.0]]), torch.ones(1, 4))
+    batch = PolicyGradientBatch(
+        torch.zeros(1, 4, 2),
+        torch.zeros(1, 4),
+        torch.tensor([[1.0, 1.0, -1.0, -1.0]]),
+        torch.ones(1, 4),
+    )
     parameters = torch.zeros(1, 4, 4)
-    likely, unlikely = ACTIONS.log_prob(parameters, batch.action) - 0.5, ACTIONS.log_prob(parameters, batch.action) + 0.5
-    batch = batch._replace(log_prob=torch.where(torch.tensor([[True, False, True, False]]), likely, unlikely))
+    likely = ACTIONS.log_prob(parameters, batch.action) - 0.5
+    unlikely = ACTIONS.log_prob(parameters, batch.action) + 0.5
+    batch = batch._replace(
+        log_prob=torch.where(torch.tensor([[True, False, True, False]]), likely, unlikely)
+    )
     loss = surrogate(ACTIONS)(parameters, batch._replace(clip=0.2))[0]
-    more, less = torch.tensor(0.5).exp(), torch.tensor(-0.5).exp()
-    assert torch.allclose(loss, torch.stack([-torch.tensor(1.2), -less, more, torch.tensor(0.8)]), atol=1e-5)
+    more = torch.tensor(0.5).exp()
+    less = torch.tensor(-0.5).exp()
+    assert torch.allclose(
+        loss, torch.stack([-torch.tensor(1.2), -less, more, torch.tensor(0.8)]), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("clip", [math.inf, 0.2])
@@ -152,6 +205,7 @@ def test_the_surrogates_slope_is_its_gradient(clip):
 def test_baselines_of_many_features_are_fitted(size):
     rng = torch.Generator().manual_seed(0)
     features = size * torch.randn(3, 40, 212, generator=rng)
-    returns, valid = torch.randn(3, 40, generator=rng), torch.ones(3, 40, dtype=torch.bool)
+    returns = torch.randn(3, 40, generator=rng)
+    valid = torch.ones(3, 40, dtype=torch.bool)
     fitted = (features.double() @ fit_baseline(features, returns, valid)[..., None])[..., 0]
     assert torch.allclose(fitted, returns.double(), atol=1e-2)

@@ -1,4 +1,7 @@
-"""PPO on single episodes: what it makes of ends, that acting equals training, that it resumes, that it learns."""
+"""PPO on single episodes.
+
+What it makes of ends, that acting equals training, that it resumes, that it learns.
+"""
 
 import pytest
 import torch
@@ -20,19 +23,35 @@ TASKS = Identity(3, 4)
 
 def learner(rows=1, tasks=TASKS, seed=0, **settings):
     return OnlinePPO(
-        OnlinePPOConfig(**{"rollout_steps": 4, "ppo": PPO} | settings), tasks.observation_space, tasks.action_space, rows, seed
+        OnlinePPOConfig(**{"rollout_steps": 4, "ppo": PPO} | settings),
+        tasks.observation_space,
+        tasks.action_space,
+        rows,
+        seed,
     )
 
 
 def a_step(observation=0, reward=0.0, terminated=False, truncated=False, final=0):
     no = torch.tensor([False])
     flags = [torch.tensor([terminated]), torch.tensor([truncated])]
-    return Step(torch.tensor([observation]), torch.tensor([0]), torch.tensor([reward]), *flags, torch.tensor([final]), no)
+    return Step(
+        torch.tensor([observation]),
+        torch.tensor([0]),
+        torch.tensor([reward]),
+        *flags,
+        torch.tensor([final]),
+        no,
+    )
 
 
 def test_targets_stop_at_ends_and_count_what_a_truncated_episode_promises(monkeypatch):
-    ppo, seen = learner(tasks=Identity(5, 4)), []
-    monkeypatch.setattr(online_ppo, "ppo_update", lambda *arguments: seen.append(arguments[3]) or ppo_update(*arguments))
+    ppo = learner(tasks=Identity(5, 4))
+    seen = []
+    monkeypatch.setattr(
+        online_ppo,
+        "ppo_update",
+        lambda *arguments: seen.append(arguments[3]) or ppo_update(*arguments),
+    )
     monkeypatch.setattr(ppo, "policy", values := Values(ppo.policy))
     ends = [{}, {"terminated": True}, {"truncated": True, "final": 3}, {}]
     ppo.choose(a_step(0))
@@ -52,14 +71,17 @@ class Values(torch.nn.Module):
 
     def __init__(self, policy):
         super().__init__()
-        self.policy, self.inputs = policy, policy.inputs
+        self.policy = policy
+        self.inputs = policy.inputs
 
     @staticmethod
     def of(observation):
         return observation * 10.0 + 1
 
     def sequence(self, observations):
-        return self.policy(observations)._replace(value=self.of(observations.to(torch.float32)) + 0 * self.policy(observations).value)
+        return self.policy(observations)._replace(
+            value=self.of(observations.to(torch.float32)) + 0 * self.policy(observations).value
+        )
 
     forward = sequence
 
@@ -67,9 +89,12 @@ class Values(torch.nn.Module):
 def test_rewards_and_ends_come_from_the_outcome_where_a_row_has_begun_another_task():
     ppo = learner(reward_scale=0.5)
     ppo.choose(a_step())
-    yes, no = torch.tensor([True]), torch.tensor([False])
+    yes = torch.tensor([True])
+    no = torch.tensor([False])
     reward = torch.tensor([3.0])
-    outcome = Outcome(reward, yes, no, torch.tensor([0]), no, *[torch.tensor([0])] * 2, yes, yes, reward)
+    outcome = Outcome(
+        reward, yes, no, torch.tensor([0]), no, *[torch.tensor([0])] * 2, yes, yes, reward
+    )
     ppo.learn(a_step()._replace(meta_episode_start=yes), outcome)
     assert ppo._trajectory.reward[0].tolist() == [1.5]
     assert ppo._trajectory.terminated[0].tolist() == [True]
@@ -79,7 +104,9 @@ def test_rewards_and_ends_come_from_the_outcome_where_a_row_has_begun_another_ta
 
 def played(ppo, tasks, rows, steps, seed=3):
     env = MetaEpisodeEnv(tasks, Episodes(1, 0), rows, torch_generator(seed))
-    step, returns, running = env.reset(fresh_tasks(tasks, "train", rows, seed)), [], torch.zeros(rows)
+    step = env.reset(fresh_tasks(tasks, "train", rows, seed))
+    returns = []
+    running = torch.zeros(rows)
     for _ in range(steps):
         step, outcome = env.step(ppo.choose(step))
         ppo.learn(step, outcome)
@@ -90,11 +117,14 @@ def played(ppo, tasks, rows, steps, seed=3):
 
 
 def test_what_is_trained_on_is_what_was_acted_on(monkeypatch):
-    ppo, errors = learner(rows=3, tasks=CartPole()), []
+    ppo = learner(rows=3, tasks=CartPole())
+    errors = []
 
     def check(policy, optimizer, actions, batch, *rest):
         output = policy.sequence(batch.steps)
-        errors.append((actions.log_prob(output.parameters, batch.action) - batch.log_prob).abs().max().item())
+        errors.append(
+            (actions.log_prob(output.parameters, batch.action) - batch.log_prob).abs().max().item()
+        )
         return ppo_update(policy, optimizer, actions, batch, *rest)
 
     monkeypatch.setattr(online_ppo, "ppo_update", check)
@@ -104,12 +134,17 @@ def test_what_is_trained_on_is_what_was_acted_on(monkeypatch):
 
 
 def test_a_rollout_goes_on_where_it_stood():
-    one, two = learner(rows=2, seed=1), learner(rows=2, seed=2)
+    one = learner(rows=2, seed=1)
+    two = learner(rows=2, seed=2)
     played(one, TASKS, 2, 6)  # one update, and half a rollout
     two.load_state_dict(one.state_dict())
     for ppo in (one, two):
         played(ppo, TASKS, 2, 6, seed=4)
-    assert one.metrics().keys() == two.metrics().keys() == {"policy_loss", "value_loss", "entropy", "kl", "clip_fraction", "grad_norm"}
+    assert (
+        one.metrics().keys()
+        == two.metrics().keys()
+        == {"policy_loss", "value_loss", "entropy", "kl", "clip_fraction", "grad_norm"}
+    )
     for name, weight in one.weights()["policy"].items():
         assert torch.equal(weight, two.weights()["policy"][name]), name
 
@@ -134,7 +169,11 @@ def test_it_learns_to_balance_a_pole():
 
 @pytest.mark.parametrize(
     ("settings", "problem"),
-    [({"rollout_steps": 0}, "rollout_steps"), ({"reward_scale": 0.0}, "reward_scale"), ({"act": "dream"}, "'sample' or 'mode'")],
+    [
+        ({"rollout_steps": 0}, "rollout_steps"),
+        ({"reward_scale": 0.0}, "reward_scale"),
+        ({"act": "dream"}, "'sample' or 'mode'"),
+    ],
 )
 def test_bad_settings(settings, problem):
     with pytest.raises(ValueError, match=problem):

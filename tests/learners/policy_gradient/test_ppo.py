@@ -1,4 +1,7 @@
-"""PPO's parts against their definitions: advantages, the clipped loss, schedules, minibatches, clipped gradients, several seeds."""
+"""PPO's parts against their definitions.
+
+Advantages, the clipped loss, schedules, minibatches, clipped gradients, several seeds.
+"""
 
 import math
 
@@ -9,15 +12,25 @@ from torch import nn
 
 from metarl.learners.policy_gradient import ppo
 from metarl.learners.policy_gradient.advantages import gae
-from metarl.learners.policy_gradient.ppo import Batch, PPOConfig, annealed, clip_gradients, minibatches, ppo_loss, ppo_update
+from metarl.learners.policy_gradient.ppo import (
+    Batch,
+    PPOConfig,
+    annealed,
+    clip_gradients,
+    minibatches,
+    ppo_loss,
+    ppo_update,
+)
 from metarl.networks.actions import action_distribution
 from metarl.networks.policies.policy import NetworkConfig, Policy, PolicyOutput
 from metarl.networks.policies.stacked import StackedPolicy
 from tests.networks.made_steps import random_steps
 
-OBSERVATION, ACTION = gym.spaces.Discrete(3), gym.spaces.Discrete(2)
+OBSERVATION = gym.spaces.Discrete(3)
+ACTION = gym.spaces.Discrete(2)
 ACTIONS = action_distribution(ACTION)
-LENGTH, ROWS = 5, 8
+LENGTH = 5
+ROWS = 8
 
 
 def generator(seed=0):
@@ -26,12 +39,17 @@ def generator(seed=0):
 
 def trajectory(shape, seed=0):
     rng = generator(seed)
-    reward, value, next_value = (torch.randn(shape, generator=rng, dtype=torch.float64) for _ in range(3))
+    reward, value, next_value = (
+        torch.randn(shape, generator=rng, dtype=torch.float64) for _ in range(3)
+    )
     return reward, value, next_value, torch.rand(shape, generator=rng) < 0.7
 
 
 def by_definition(reward, value, next_value, carry, discount, gae_lambda):
-    """Schulman et al. 2016, equation 16, term by term: sums of TD errors up to the first step that doesn't carry on."""
+    """Schulman et al.
+
+    2016, equation 16, term by term: sums of TD errors up to the first step that doesn't carry on.
+    """
     delta = reward + discount * next_value - value
     advantage = torch.zeros_like(delta)
     for start in range(len(delta)):
@@ -43,10 +61,14 @@ def by_definition(reward, value, next_value, carry, discount, gae_lambda):
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (9, 4), (7, 2, 3)])
-@pytest.mark.parametrize(("discount", "gae_lambda"), [(0.99, 0.9), (1.0, 1.0), (0.5, 0.0), (0.0, 0.9)])
+@pytest.mark.parametrize(
+    ("discount", "gae_lambda"), [(0.99, 0.9), (1.0, 1.0), (0.5, 0.0), (0.0, 0.9)]
+)
 def test_advantages_equal_their_definition(shape, discount, gae_lambda):
     parts = trajectory(shape)
-    torch.testing.assert_close(gae(*parts, discount, gae_lambda), by_definition(*parts, discount, gae_lambda))
+    torch.testing.assert_close(
+        gae(*parts, discount, gae_lambda), by_definition(*parts, discount, gae_lambda)
+    )
 
 
 def test_lambda_one_is_the_discounted_return_less_the_value():
@@ -62,20 +84,38 @@ def test_lambda_one_is_the_discounted_return_less_the_value():
 
 def test_lambda_zero_is_the_td_error():
     reward, value, next_value, carry = trajectory((6, 4))
-    torch.testing.assert_close(gae(reward, value, next_value, carry, 0.9, 0.0), reward + 0.9 * next_value - value)
+    torch.testing.assert_close(
+        gae(reward, value, next_value, carry, 0.9, 0.0), reward + 0.9 * next_value - value
+    )
 
 
 def test_termination_truncation_and_the_end_of_an_episode_within_a_meta_episode():
-    reward, value = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([10.0, 20.0, 30.0])
+    reward = torch.tensor([1.0, 2.0, 4.0])
+    value = torch.tensor([10.0, 20.0, 30.0])
 
     def advantage(next_value, carry):
         return gae(reward, value, torch.tensor(next_value), torch.tensor(carry), 0.5, 0.5).tolist()
 
     # the second step ends an episode; the third is the meta-episode's last
-    assert advantage([20.0, 0.0, 0.0], [True, False, False]) == [1 + 10 - 10 + 0.25 * (2 - 20), 2 - 20, 4 - 30]  # terminated
-    assert advantage([20.0, 8.0, 0.0], [True, False, False]) == [1 + 10 - 10 + 0.25 * (2 + 4 - 20), 2 + 4 - 20, 4 - 30]  # V(final) = 8
+    # terminated
+    assert advantage([20.0, 0.0, 0.0], [True, False, False]) == [
+        1 + 10 - 10 + 0.25 * (2 - 20),
+        2 - 20,
+        4 - 30,
+    ]
+    # V(final) = 8
+    assert advantage([20.0, 8.0, 0.0], [True, False, False]) == [
+        1 + 10 - 10 + 0.25 * (2 + 4 - 20),
+        2 + 4 - 20,
+        4 - 30,
+    ]
     across = 2 + 15 - 20 + 0.25 * (4 - 30)
-    assert advantage([20.0, 30.0, 0.0], [True, True, False]) == [1 + 10 - 10 + 0.25 * across, across, 4 - 30]  # RL² goes on
+    # RL² goes on
+    assert advantage([20.0, 30.0, 0.0], [True, True, False]) == [
+        1 + 10 - 10 + 0.25 * across,
+        across,
+        4 - 30,
+    ]
 
 
 class Says(nn.Module):
@@ -83,7 +123,8 @@ class Says(nn.Module):
 
     def __init__(self, parameters, value):
         super().__init__()
-        self.parameters_said, self.value_said = nn.Parameter(parameters), nn.Parameter(value)
+        self.parameters_said = nn.Parameter(parameters)
+        self.value_said = nn.Parameter(value)
 
     def sequence(self, steps):
         return PolicyOutput(self.parameters_said, self.value_said)
@@ -94,11 +135,15 @@ def logits_of(probabilities):
 
 
 def test_the_clipped_loss_equals_numbers_worked_out_by_hand():
-    policy = Says(logits_of([[0.6, 0.6, 0.3, 0.3, 0.54, 0.9]]), torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0, 99.0]]))
+    policy = Says(
+        logits_of([[0.6, 0.6, 0.3, 0.3, 0.54, 0.9]]),
+        torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0, 99.0]]),
+    )
     batch = Batch(
         random_steps(OBSERVATION, ACTION, 1, 6),
         action=torch.zeros(1, 6, dtype=torch.int64),
-        log_prob=torch.full((1, 6), math.log(0.5)),  # so the ratios are 1.2, 1.2, 0.6, 0.6, 1.08, and one that isn't valid
+        # So the ratios are 1.2, 1.2, 0.6, 0.6, 1.08, and one that isn't valid
+        log_prob=torch.full((1, 6), math.log(0.5)),
         advantage=torch.tensor([[2.0, -2.0, 2.0, -2.0, 1.0, 99.0]]),
         target=torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]),
         valid=torch.tensor([[True, True, True, True, True, False]]),
@@ -107,14 +152,18 @@ def test_the_clipped_loss_equals_numbers_worked_out_by_hand():
     loss, metrics = ppo_loss(policy, ACTIONS, batch, config, entropy_weight=0.2, num_seeds=1)
     surrogate = (1.1 * 2 + 1.2 * -2 + 0.6 * 2 + 0.9 * -2 + 1.08 * 1) / 5
     value_loss = (1 + 4 + 9 + 16 + 25) / 5
-    entropy = -sum(p * math.log(p) + (1 - p) * math.log(1 - p) for p in (0.6, 0.6, 0.3, 0.3, 0.54)) / 5
+    entropy = (
+        -sum(p * math.log(p) + (1 - p) * math.log(1 - p) for p in (0.6, 0.6, 0.3, 0.3, 0.54)) / 5
+    )
     kl = sum(ratio - 1 - math.log(ratio) for ratio in (1.2, 1.2, 0.6, 0.6, 1.08)) / 5
     assert float(metrics.policy_loss) == pytest.approx(-surrogate, abs=1e-6)
     assert float(metrics.value_loss) == pytest.approx(value_loss, abs=1e-5)
     assert float(metrics.entropy) == pytest.approx(entropy, abs=1e-6)
     assert float(metrics.kl) == pytest.approx(kl, abs=1e-6)
     assert float(metrics.clip_fraction) == pytest.approx(4 / 5)
-    assert float(loss.detach()) == pytest.approx(-surrogate + 0.5 * value_loss - 0.2 * entropy, abs=1e-5)
+    assert float(loss.detach()) == pytest.approx(
+        -surrogate + 0.5 * value_loss - 0.2 * entropy, abs=1e-5
+    )
     loss.backward()
     assert policy.value_said.grad[0].tolist() == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 0.0])
     assert float(policy.parameters_said.grad[0, 5].abs().sum()) == 0
@@ -132,9 +181,11 @@ def test_what_clipping_decided_gives_no_gradient():
     )
     loss, _ = ppo_loss(policy, ACTIONS, batch, PPOConfig(clip=0.1), 0.0, 1)
     loss.backward()
-    # a ratio that has gone far enough in the direction the advantage asks for stays; one that went the wrong way is pulled back:
-    # d(-ratio A / 4)/d logit = -ratio A (1 - p) / 4
-    assert policy.parameters_said.grad[0, :, 0].tolist() == pytest.approx([0, 1.2 * 2 * 0.4 / 4, -0.6 * 2 * 0.7 / 4, 0], abs=1e-6)
+    # a ratio that has gone far enough in the direction the advantage asks for stays; one that went
+    # the wrong way is pulled back: d(-ratio A / 4)/d logit = -ratio A (1 - p) / 4
+    assert policy.parameters_said.grad[0, :, 0].tolist() == pytest.approx(
+        [0, 1.2 * 2 * 0.4 / 4, -0.6 * 2 * 0.7 / 4, 0], abs=1e-6
+    )
 
 
 def made_policy(seed, core="gru"):
@@ -149,10 +200,20 @@ def made_batch(num_seeds=1, rows=ROWS, seed=0):
     rng = generator(seed)
     shape = (LENGTH, num_seeds * rows)
     action = torch.randint(2, shape, generator=rng)
-    log_prob, advantage, target = torch.rand(shape, generator=rng) - 1.2, *(torch.randn(shape, generator=rng) for _ in range(2))
+    log_prob, advantage, target = (
+        torch.rand(shape, generator=rng) - 1.2,
+        *(torch.randn(shape, generator=rng) for _ in range(2)),
+    )
     lengths = torch.randint(1, LENGTH + 1, shape[1:], generator=rng)
     valid = torch.arange(LENGTH)[:, None] < lengths
-    return Batch(random_steps(OBSERVATION, ACTION, *shape, seed=seed), action, log_prob, advantage, target, valid)
+    return Batch(
+        random_steps(OBSERVATION, ACTION, *shape, seed=seed),
+        action,
+        log_prob,
+        advantage,
+        target,
+        valid,
+    )
 
 
 def of_seed(batch, seed_index, rows=ROWS):
@@ -161,11 +222,16 @@ def of_seed(batch, seed_index, rows=ROWS):
 
 @pytest.mark.parametrize("core", ["gru", "attention"])
 def test_seeds_together_have_the_losses_and_gradients_they_have_apart(core):
-    apart, batch, config = [made_policy(seed, core) for seed in range(3)], made_batch(3), PPOConfig(clip=0.1, value_coef=0.7)
+    apart = [made_policy(seed, core) for seed in range(3)]
+    batch = made_batch(3)
+    config = PPOConfig(clip=0.1, value_coef=0.7)
     stacked = StackedPolicy(apart)
     loss, metrics = ppo_loss(stacked, ACTIONS, batch, config, 0.3, num_seeds=3)
     loss.backward()
-    gradients = {name.replace("/", ".").removeprefix("policy."): parameter.grad for name, parameter in stacked.named_parameters()}
+    gradients = {
+        name.replace("/", ".").removeprefix("policy."): parameter.grad
+        for name, parameter in stacked.named_parameters()
+    }
     losses = []
     for i, policy in enumerate(apart):
         own, own_metrics = ppo_loss(policy, ACTIONS, of_seed(batch, i), config, 0.3, num_seeds=1)
@@ -173,15 +239,20 @@ def test_seeds_together_have_the_losses_and_gradients_they_have_apart(core):
         losses.append((own.detach(), *own_metrics))
         for name, parameter in policy.named_parameters():
             torch.testing.assert_close(gradients[name][i], parameter.grad, rtol=1e-4, atol=1e-6)
-    assert len({batch.valid.unflatten(1, (3, -1)).sum((0, 2))[i].item() for i in range(3)}) > 1  # or the weights weren't tested
+    # Or the weights weren't tested
+    assert len({batch.valid.unflatten(1, (3, -1)).sum((0, 2))[i].item() for i in range(3)}) > 1
     torch.testing.assert_close(loss, sum(each[0] for each in losses))
     for i, name in enumerate(metrics._fields):
-        torch.testing.assert_close(getattr(metrics, name), sum(each[i + 1] for each in losses) / 3, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(
+            getattr(metrics, name), sum(each[i + 1] for each in losses) / 3, rtol=1e-4, atol=1e-6
+        )
 
 
 def test_seeds_updated_together_become_what_they_become_apart():
-    apart, batch = [made_policy(seed) for seed in range(3)], made_batch(3)
-    config = PPOConfig(epochs=4, minibatches=1, max_grad_norm=0.05, lr=0.01, weight_decay=0.1)  # one minibatch: nothing is drawn
+    apart = [made_policy(seed) for seed in range(3)]
+    batch = made_batch(3)
+    # One minibatch: nothing is drawn
+    config = PPOConfig(epochs=4, minibatches=1, max_grad_norm=0.05, lr=0.01, weight_decay=0.1)
     stacked = StackedPolicy(apart)
     optimizer = torch.optim.AdamW(stacked.parameters(), weight_decay=0.1, eps=1e-5)
     ppo_update(stacked, optimizer, ACTIONS, batch, config, 0.2, 3, generator())
@@ -193,23 +264,30 @@ def test_seeds_updated_together_become_what_they_become_apart():
 
 
 def test_columns_that_are_not_valid_do_not_matter():
-    policy, batch, config = made_policy(0), made_batch(), PPOConfig()
+    policy = made_policy(0)
+    batch = made_batch()
+    config = PPOConfig()
     spoilt = batch._replace(
         advantage=torch.where(batch.valid, batch.advantage, 1e6),
         target=torch.where(batch.valid, batch.target, -1e6),
         log_prob=torch.where(batch.valid, batch.log_prob, -1.0),
     )
-    wanted, measured = (ppo_loss(policy, ACTIONS, each, config, 0.1, 1)[0] for each in (batch, spoilt))
+    wanted, measured = (
+        ppo_loss(policy, ACTIONS, each, config, 0.1, 1)[0] for each in (batch, spoilt)
+    )
     torch.testing.assert_close(measured, wanted)
 
 
-@pytest.mark.parametrize(("columns", "num_seeds", "parts"), [(8, 1, 4), (8, 3, 4), (7, 2, 3), (5, 2, 5), (4, 1, 1)])
+@pytest.mark.parametrize(
+    ("columns", "num_seeds", "parts"), [(8, 1, 4), (8, 3, 4), (7, 2, 3), (5, 2, 5), (4, 1, 1)]
+)
 def test_minibatches_partition_each_seeds_columns(columns, num_seeds, parts):
     drawn = minibatches(columns, num_seeds, parts, generator())
     assert len(drawn) == parts
     assert sorted(torch.cat(drawn).tolist()) == list(range(columns * num_seeds))
     for part in drawn:
-        owners = part.div(columns, rounding_mode="floor").unflatten(0, (num_seeds, -1))  # seed by seed, as the loss reads them
+        # Seed by seed, as the loss reads them
+        owners = part.div(columns, rounding_mode="floor").unflatten(0, (num_seeds, -1))
         assert torch.equal(owners, torch.arange(num_seeds)[:, None].expand_as(owners))
 
 
@@ -236,7 +314,10 @@ def test_annealing(share, wanted):
     assert annealed(5, 1, share) == wanted
 
 
-@pytest.mark.parametrize(("progress", "lr", "weight"), [(0.0, 0.01, 0.4), (0.25, 0.0075, 0.3), (0.5, 0.005, 0.2), (0.9, 0.001, 0.2)])
+@pytest.mark.parametrize(
+    ("progress", "lr", "weight"),
+    [(0.0, 0.01, 0.4), (0.25, 0.0075, 0.3), (0.5, 0.005, 0.2), (0.9, 0.001, 0.2)],
+)
 def test_schedules_reach_the_optimizer_and_the_loss(monkeypatch, progress, lr, weight):
     weights = []
 
@@ -245,7 +326,15 @@ def test_schedules_reach_the_optimizer_and_the_loss(monkeypatch, progress, lr, w
         return ppo_loss(policy, actions, batch, config, entropy_weight, *rest)
 
     monkeypatch.setattr(ppo, "ppo_loss", watching)
-    config = PPOConfig(lr=0.01, lr_end=0.0, entropy_coef=0.4, entropy_end=0.2, entropy_until=0.5, epochs=2, minibatches=3)
+    config = PPOConfig(
+        lr=0.01,
+        lr_end=0.0,
+        entropy_coef=0.4,
+        entropy_end=0.2,
+        entropy_until=0.5,
+        epochs=2,
+        minibatches=3,
+    )
     policy = made_policy(0)
     optimizer = torch.optim.AdamW(policy.parameters(), 1.0)
     ppo_update(policy, optimizer, ACTIONS, made_batch(), config, progress, 1, generator())
@@ -256,7 +345,11 @@ def test_schedules_reach_the_optimizer_and_the_loss(monkeypatch, progress, lr, w
 def test_gradients_are_clipped_member_by_seed_as_they_would_be_apart():
     rng = generator(2)
     shapes = [(4,), (3, 2), (1,)]
-    raw = [torch.randn(3, *shape, generator=rng) * torch.tensor([0.01, 1.0, 100.0]).reshape(3, *(1 for _ in shape)) for shape in shapes]
+    raw = [
+        torch.randn(3, *shape, generator=rng)
+        * torch.tensor([0.01, 1.0, 100.0]).reshape(3, *(1 for _ in shape))
+        for shape in shapes
+    ]
     stacked = [nn.Parameter(torch.zeros_like(grad)) for grad in raw]
     for parameter, grad in zip(stacked, raw, strict=True):
         parameter.grad = grad.clone()
@@ -282,12 +375,15 @@ def test_one_seeds_gradient_is_clipped():
 
 
 def test_an_update_makes_good_actions_likelier_and_values_right():
-    policy, batch = made_policy(0), made_batch(rows=64)
+    policy = made_policy(0)
+    batch = made_batch(rows=64)
     with torch.no_grad():
         output = policy.sequence(batch.steps)
         log_prob = ACTIONS.log_prob(output.parameters, batch.action)
     advantage = torch.where(batch.action == 1, 1.0, -1.0)
-    batch = batch._replace(log_prob=log_prob, advantage=advantage, target=torch.full_like(advantage, 0.5))
+    batch = batch._replace(
+        log_prob=log_prob, advantage=advantage, target=torch.full_like(advantage, 0.5)
+    )
     optimizer = torch.optim.AdamW(policy.parameters(), eps=1e-5)
     config = PPOConfig(lr=3e-3, epochs=4, minibatches=4, entropy_coef=0.0)
     for _ in range(10):
@@ -299,20 +395,29 @@ def test_an_update_makes_good_actions_likelier_and_values_right():
     bad = batch.valid & (batch.action == 0)
     assert float(change[good].mean()) > 0.05
     assert float(change[bad].mean()) < -0.05
-    assert float((after.value[batch.valid] - 0.5).abs().mean()) < 0.5 * float((output.value[batch.valid] - 0.5).abs().mean())
+    assert float((after.value[batch.valid] - 0.5).abs().mean()) < 0.5 * float(
+        (output.value[batch.valid] - 0.5).abs().mean()
+    )
     assert float(metrics.kl) > 0
     assert float(metrics.grad_norm) > 0
 
 
 def test_the_first_pass_sees_the_policy_that_played():
-    policy, batch = made_policy(0), made_batch()
+    policy = made_policy(0)
+    batch = made_batch()
     with torch.no_grad():
-        batch = batch._replace(log_prob=ACTIONS.log_prob(policy.sequence(batch.steps).parameters, batch.action))
+        batch = batch._replace(
+            log_prob=ACTIONS.log_prob(policy.sequence(batch.steps).parameters, batch.action)
+        )
     config = PPOConfig(epochs=1, minibatches=1)
-    metrics = ppo_update(policy, torch.optim.AdamW(policy.parameters()), ACTIONS, batch, config, 0.0, 1, generator())
+    metrics = ppo_update(
+        policy, torch.optim.AdamW(policy.parameters()), ACTIONS, batch, config, 0.0, 1, generator()
+    )
     assert float(metrics.kl) == pytest.approx(0, abs=1e-6)
     assert float(metrics.clip_fraction) == 0
-    assert float(metrics.policy_loss) == pytest.approx(-float(batch.advantage[batch.valid].mean()), abs=1e-5)
+    assert float(metrics.policy_loss) == pytest.approx(
+        -float(batch.advantage[batch.valid].mean()), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize(

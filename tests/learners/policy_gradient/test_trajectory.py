@@ -14,14 +14,20 @@ from metarl.networks.actions import action_distribution
 from metarl.networks.policies.policy import NetworkConfig, Policy, PolicyOutput
 from tests.learners.made_tasks import Matching, Ragged
 
-ROWS, EPISODES = 40, 3
+ROWS = 40
+EPISODES = 3
 
 
 class Watching:
-    """A policy that keeps every step it was shown and counts its calls in its memory; it draws all actions alike."""
+    """A policy that keeps every step it was shown and counts its calls in its memory.
+
+    It draws all actions alike.
+    """
 
     def __init__(self, num_parameters):
-        self.num_parameters, self.shown, self.states = num_parameters, [], []
+        self.num_parameters = num_parameters
+        self.shown = []
+        self.states = []
 
     def initial_state(self, batch_size):
         return torch.zeros(batch_size, dtype=torch.int64)
@@ -30,12 +36,17 @@ class Watching:
         self.shown.append(step)
         self.states.append(state)
         rows = len(step.prev_reward)
-        return PolicyOutput(torch.zeros(rows, self.num_parameters), state.to(torch.float32)), state + 1
+        return (
+            PolicyOutput(torch.zeros(rows, self.num_parameters), state.to(torch.float32)),
+            state + 1,
+        )
 
 
 def rollout_of(distribution, policy=None, budget=Episodes(EPISODES), rows=ROWS, seed=0):
     actions = action_distribution(distribution.action_space)
-    env = MetaEpisodeEnv(distribution, budget, rows, torch.Generator().manual_seed(seed), refill=False)
+    env = MetaEpisodeEnv(
+        distribution, budget, rows, torch.Generator().manual_seed(seed), refill=False
+    )
     policy = Watching(actions.num_parameters) if policy is None else policy
     source = fresh_tasks(distribution, "train", rows, seed)
     return collect(env, policy, actions, source, torch.Generator().manual_seed(seed + 1)), policy
@@ -45,7 +56,14 @@ def test_the_policy_saw_what_is_stored_and_its_state_went_round():
     rollout, policy = rollout_of(Ragged())
     assert len(policy.shown) == len(rollout.reward)
     for t, step in enumerate(policy.shown):
-        for name in ("observation", "prev_action", "prev_reward", "prev_terminated", "prev_truncated", "meta_episode_start"):
+        for name in (
+            "observation",
+            "prev_action",
+            "prev_reward",
+            "prev_terminated",
+            "prev_truncated",
+            "meta_episode_start",
+        ):
             assert torch.equal(getattr(rollout.steps, name)[t], getattr(step, name)), name
     assert [int(state[0]) for state in policy.states] == list(range(len(policy.shown)))
     assert torch.equal(rollout.value[:, 0], torch.arange(len(policy.shown)).float())
@@ -53,7 +71,8 @@ def test_the_policy_saw_what_is_stored_and_its_state_went_round():
 
 def test_every_step_shows_what_the_one_before_brought():
     rollout, _ = rollout_of(Ragged())
-    steps, played = rollout.steps, rollout.valid[1:]
+    steps = rollout.steps
+    played = rollout.valid[1:]
     for shown, brought in (
         (steps.prev_action, rollout.action),
         (steps.prev_reward, rollout.reward),
@@ -65,7 +84,8 @@ def test_every_step_shows_what_the_one_before_brought():
     assert steps.meta_episode_start[0].all()
     assert not steps.meta_episode_start[1:].any()
     ended = (steps.prev_terminated | steps.prev_truncated) & rollout.valid
-    assert steps.observation[ended].eq(0).all()  # a new episode's first observation, not the last one's end
+    # A new episode's first observation, not the last one's end
+    assert steps.observation[ended].eq(0).all()
     inside = rollout.valid & ~steps.episode_start
     assert steps.observation[inside].gt(0).all()
 
@@ -89,7 +109,9 @@ def test_every_row_plays_its_episodes_and_no_more():
 def test_rewards_are_those_of_the_actions():
     distribution = Ragged()
     rollout, _ = rollout_of(distribution)
-    tasks = fresh_tasks(distribution, "train", ROWS, 0)(torch.arange(ROWS), torch.zeros(ROWS, dtype=torch.int64))
+    tasks = fresh_tasks(distribution, "train", ROWS, 0)(
+        torch.arange(ROWS), torch.zeros(ROWS, dtype=torch.int64)
+    )
     torch.testing.assert_close(rollout.reward, (rollout.action * tasks.pay.float() * rollout.valid))
 
 
@@ -97,7 +119,11 @@ def test_log_probabilities_are_of_the_actions_drawn():
     distribution = Ragged()
     actions = action_distribution(distribution.action_space)
     policy = Policy(
-        distribution.observation_space, distribution.action_space, NetworkConfig(hidden_size=8), 15, torch.Generator().manual_seed(3)
+        distribution.observation_space,
+        distribution.action_space,
+        NetworkConfig(hidden_size=8),
+        15,
+        torch.Generator().manual_seed(3),
     )
     rollout, _ = rollout_of(distribution, policy)
     said = policy.sequence(rollout.steps)
@@ -106,7 +132,8 @@ def test_log_probabilities_are_of_the_actions_drawn():
 
 
 def test_actions_are_stored_as_drawn_and_clipped_on_the_way_out():
-    distribution = Matching(gym.spaces.Box(np.float32([0, -1]), np.float32([4, 1])))  # it checks that actions lie in the box
+    # It checks that actions lie in the box
+    distribution = Matching(gym.spaces.Box(np.float32([0, -1]), np.float32([4, 1])))
     rollout, policy = rollout_of(distribution)
     outside = (rollout.action - torch.tensor([2.0, 0.0])).abs() > torch.tensor([2.0, 1.0])
     assert 0.2 < float(outside.float().mean()) < 0.45  # |N(0, 1)| > 1: 0.317
@@ -138,7 +165,8 @@ def test_a_step_budget_cuts_the_last_episode():
 
 def test_the_same_generators_give_the_same_rollout():
     first, again, other = (rollout_of(Ragged(), seed=seed)[0] for seed in (1, 1, 2))
-    for ours, theirs in zip(first[1:-1], again[1:-1], strict=True):  # what wasn't asked for comes last
+    # What wasn't asked for comes last
+    for ours, theirs in zip(first[1:-1], again[1:-1], strict=True):
         assert torch.equal(ours, theirs)
     assert first.action.shape != other.action.shape or not torch.equal(first.action, other.action)
 
@@ -147,7 +175,9 @@ def test_a_reward_that_is_not_a_number_is_named():
     class Broken(Ragged):
         def step(self, tasks, state, action, rng):
             transition = super().step(tasks, state, action, rng)
-            return transition._replace(reward=torch.where(state == 3, float("nan"), transition.reward))
+            return transition._replace(
+                reward=torch.where(state == 3, float("nan"), transition.reward)
+            )
 
     with pytest.raises(PlugInError, match="not finite"):
         rollout_of(Broken(chance=0.0))
@@ -160,7 +190,13 @@ def test_on_a_gpu_rollouts_keep_the_same_rules():
     actions = action_distribution(distribution.action_space)
     rng = torch.Generator("cuda").manual_seed(0)
     env = MetaEpisodeEnv(distribution, Episodes(EPISODES), ROWS, rng, refill=False)
-    policy = Policy(distribution.observation_space, distribution.action_space, NetworkConfig(hidden_size=8), 15, torch.Generator()).cuda()
+    policy = Policy(
+        distribution.observation_space,
+        distribution.action_space,
+        NetworkConfig(hidden_size=8),
+        15,
+        torch.Generator(),
+    ).cuda()
     rollout = collect(env, policy, actions, fresh_tasks(distribution, "train", ROWS, 0), rng)
     assert rollout.reward.device.type == "cuda"
     assert (rollout.terminated | rollout.truncated).sum(0).eq(EPISODES).all()
@@ -170,11 +206,17 @@ def test_on_a_gpu_rollouts_keep_the_same_rules():
 
 def test_what_each_rows_last_step_showed_is_kept_where_it_is_asked_for():
     distribution = Ragged()
-    actions, budget = action_distribution(distribution.action_space), Episodes(1)
+    actions = action_distribution(distribution.action_space)
+    budget = Episodes(1)
     env = MetaEpisodeEnv(distribution, budget, ROWS, torch.Generator().manual_seed(0), refill=False)
-    policy, source = Watching(actions.num_parameters), fresh_tasks(distribution, "train", ROWS, 0)
-    rollout = collect(env, policy, actions, source, torch.Generator().manual_seed(1), final_observations=True)
-    again = MetaEpisodeEnv(distribution, budget, ROWS, torch.Generator().manual_seed(0), refill=False)
+    policy = Watching(actions.num_parameters)
+    source = fresh_tasks(distribution, "train", ROWS, 0)
+    rollout = collect(
+        env, policy, actions, source, torch.Generator().manual_seed(1), final_observations=True
+    )
+    again = MetaEpisodeEnv(
+        distribution, budget, ROWS, torch.Generator().manual_seed(0), refill=False
+    )
     again.reset(source)
     for t in range(len(rollout.action)):
         _, outcome = again.step(actions.to_environment(rollout.action[t]))

@@ -1,4 +1,7 @@
-"""Joint training: which tasks rows play, what is shown of them, and how it goes on after a break."""
+"""Joint training.
+
+Which tasks rows play, what is shown of them, and how it goes on after a break.
+"""
 
 from collections import Counter
 from functools import partial
@@ -18,15 +21,25 @@ from metarl.tasks.mdps.identity import Identity
 from tests.checks.line import Line
 
 PPO = PPOConfig(minibatches=2, epochs=2, lr=1e-2, lr_end=1e-2)
-CONFIG = JointPPOConfig(num_envs=6, steps=8, iterations=4, ppo=PPO, fine_tuning_steps=8, fine_tuning=PPO)
-LINES = partial(GymnasiumDistribution, "Line-v0", Line, {"train": [-3.0, 2.0, 3.0], "test": [-2.5, 2.5]}, horizon=4)
+CONFIG = JointPPOConfig(
+    num_envs=6, steps=8, iterations=4, ppo=PPO, fine_tuning_steps=8, fine_tuning=PPO
+)
+LINES = partial(
+    GymnasiumDistribution,
+    "Line-v0",
+    Line,
+    {"train": [-3.0, 2.0, 3.0], "test": [-2.5, 2.5]},
+    horizon=4,
+)
 
 
 def outcome(reward, terminated, truncated, success):
     flags = [torch.tensor(each) for each in (terminated, truncated)]
     rest = torch.zeros(2, dtype=torch.int64)
     rewards = torch.tensor(reward)
-    return Outcome(rewards, *flags, rest, torch.tensor(success), rest, rest, rest == 1, rest == 0, rewards)
+    return Outcome(
+        rewards, *flags, rest, torch.tensor(success), rest, rest, rest == 1, rest == 0, rewards
+    )
 
 
 def test_scores_are_those_of_whole_episodes():
@@ -52,7 +65,8 @@ def test_rows_play_all_training_tasks_alike(assignment):
     else:
         assert len({tuple(each) for each in drawn}) > 1
         assert all(set(each) == {0, 1, 2} for each in drawn)
-    assert set(source(rows, torch.zeros(6, dtype=torch.int64)).split.tolist()) == {0}  # of training, never another split
+    # Of training, never another split
+    assert set(source(rows, torch.zeros(6, dtype=torch.int64)).split.tolist()) == {0}
 
 
 def test_environments_go_on_with_tasks_that_were_not_begun_before():
@@ -73,7 +87,8 @@ def test_environments_go_on_with_tasks_that_were_not_begun_before():
 
 def test_episodes_that_a_break_cuts_are_in_no_score():
     config = JointPPOConfig(num_envs=6, steps=3, iterations=9, ppo=PPO)
-    learner, other = JointPPO(config, LINES(), 0), JointPPO(config, LINES(), 7)
+    learner = JointPPO(config, LINES(), 0)
+    other = JointPPO(config, LINES(), 7)
     for each in (learner, other):  # the other has scores of its own, which go
         each.update()
     other.load_state_dict(learner.state_dict())
@@ -82,11 +97,16 @@ def test_episodes_that_a_break_cuts_are_in_no_score():
         for _ in range(3):
             each.update()
         assert each.scores.episodes == len(each.scores.returns) > 6
-        assert min(each.scores.returns) > -0.41, "an episode has four steps at most, which cost 0.1 each"
+        assert min(each.scores.returns) > -0.41, (
+            "an episode has four steps at most, which cost 0.1 each"
+        )
 
 
 def test_tensor_families_go_on_where_they_stood_also_after_closing():
-    one, two = (JointPPO(JointPPOConfig(num_envs=6, steps=3, iterations=9, ppo=PPO), Identity(3, 4), 0) for _ in range(2))
+    one, two = (
+        JointPPO(JointPPOConfig(num_envs=6, steps=3, iterations=9, ppo=PPO), Identity(3, 4), 0)
+        for _ in range(2)
+    )
     for i in range(5):
         assert one.update() == two.update()
         if i == 2:
@@ -97,24 +117,34 @@ def test_given_steps_it_learns_on_and_given_episodes_it_does_not():
     learner = JointPPO(CONFIG, Identity(3, 4), 0)
     learner.update()
     before = learner.weights()["policy"]
-    fixed, tuned = learner.agent(Episodes(1, 0)), learner.agent(Steps(20))
+    fixed = learner.agent(Episodes(1, 0))
+    tuned = learner.agent(Steps(20))
     assert isinstance(fixed, FrozenAgent)
     assert isinstance(tuned, OnlineAgent)
     states = tuned.initial_state(2)
     evaluate(fixed, learner.distribution, "test", 3, 0, Episodes(1, 0))
     alone = tuned.make(5)
-    assert all(torch.equal(weight, before[name]) for name, weight in alone.weights()["policy"].items())
+    assert all(
+        torch.equal(weight, before[name]) for name, weight in alone.weights()["policy"].items()
+    )
     rows = evaluate(tuned, learner.distribution, "test", 3, 0, Steps(20)).rows()
     assert rows.groupby("task")["length"].sum().tolist() == [20] * 3
-    assert all(torch.equal(weight, before[name]) for name, weight in learner.weights()["policy"].items())
+    assert all(
+        torch.equal(weight, before[name]) for name, weight in learner.weights()["policy"].items()
+    )
     assert states == [None, None]
 
 
 def fine_tuned_returns(seed, lr=2e-2):
-    """Mean returns of the first and of the last thirty episodes in three tasks; 4 at most, 4/3 by chance."""
+    """Mean returns of the first and of the last thirty episodes in three tasks.
+
+    4 at most, 4/3 by chance.
+    """
     tasks = Identity(3, 4)
     quick = PPOConfig(minibatches=4, epochs=4, lr=lr, lr_end=lr, entropy_coef=0.05)
-    agent = JointPPO(JointPPOConfig(fine_tuning_steps=64, fine_tuning=quick), tasks, seed).agent(Steps(2000))
+    agent = JointPPO(JointPPOConfig(fine_tuning_steps=64, fine_tuning=quick), tasks, seed).agent(
+        Steps(2000)
+    )
     returns = evaluate(agent, tasks, "test", 3, seed, Steps(2000)).rows().groupby("task")["return"]
     return returns.head(30).mean(), returns.tail(30).mean()
 

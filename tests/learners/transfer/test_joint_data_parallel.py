@@ -1,4 +1,7 @@
-"""Joint PPO in several ranks: each plays its rows, keeps what it played to itself, and takes the steps that all take."""
+"""Joint PPO in several ranks.
+
+Each plays its rows, keeps what it played to itself, and takes the steps that all take.
+"""
 
 from dataclasses import replace
 
@@ -14,15 +17,20 @@ from tests.learners.ranks import in_ranks
 from tests.learners.small_rl2 import same, updates
 
 PPO = PPOConfig(minibatches=3, epochs=2, lr=1e-3, lr_end=1e-3)
-CONFIG = JointPPOConfig(num_envs=6, steps=8, iterations=20, processes=2, ppo=PPO, fine_tuning_steps=8, fine_tuning=PPO)
+CONFIG = JointPPOConfig(
+    num_envs=6, steps=8, iterations=20, processes=2, ppo=PPO, fine_tuning_steps=8, fine_tuning=PPO
+)
 
 
 @pytest.mark.parametrize("size", [2, 3])
 def test_given_the_same_rollout_ranks_give_the_update_of_one(size, monkeypatch):
-    rollouts, improve = [], OnlinePPO.improve
+    rollouts = []
+    improve = OnlinePPO.improve
 
     def noted(self, observation):
-        rollouts.append(({name: part.clone() for name, part in vars(self._played).items()}, observation.clone()))
+        rollouts.append(
+            ({name: part.clone() for name, part in vars(self._played).items()}, observation.clone())
+        )
         improve(self, observation)
 
     distribution = MovingBandits(horizon=5)
@@ -33,7 +41,8 @@ def test_given_the_same_rollout_ranks_give_the_update_of_one(size, monkeypatch):
 
     def run(group):
         online = JointPPO(replace(CONFIG, processes=size), distribution, group=group).online
-        online.group, rows = group, slice(group.rank() * 6 // size, (group.rank() + 1) * 6 // size)
+        online.group = group
+        rows = slice(group.rank() * 6 // size, (group.rank() + 1) * 6 // size)
         for iteration, (played, observation) in enumerate(rollouts):
             online.progress = iteration / CONFIG.iterations
             for name, part in played.items():
@@ -82,7 +91,9 @@ def test_what_is_shown_is_of_all_ranks():
     assert (here[-1]["steps"], here[-1]["episodes"]) == (2 * 6 * 8, 2 * 6 * 2)
 
 
-@pytest.mark.parametrize("reopened", [False, True], ids=["into open processes", "into a new learner"])
+@pytest.mark.parametrize(
+    "reopened", [False, True], ids=["into open processes", "into a new learner"]
+)
 def test_training_resumes_bit_for_bit(reopened):
     config = replace(CONFIG, steps=6)  # episodes of 4 steps are under way when it is saved
     learner = JointPPO(config, Identity(3, 4))

@@ -1,4 +1,7 @@
-"""Joint Rainbow learns what it plays: to balance a pole, and to find its way in a maze by what it sees."""
+"""Joint Rainbow learns what it plays.
+
+To balance a pole, and to find its way in a maze by what it sees.
+"""
 
 from dataclasses import replace
 
@@ -38,7 +41,11 @@ MAZE = RainbowConfig(
 
 
 def trained(distribution, config, iterations, steps=64, seed=0):
-    learner = JointRainbow(JointRainbowConfig(16, steps, iterations, rainbow=config, fine_tuning=config), distribution, seed)
+    learner = JointRainbow(
+        JointRainbowConfig(16, steps, iterations, rainbow=config, fine_tuning=config),
+        distribution,
+        seed,
+    )
     while not learner.finished:
         metrics = learner.update()
     learner.close()
@@ -73,7 +80,8 @@ def test_its_agent_goes_on_from_the_joint_weights_in_each_task():
     evaluation = evaluate(agent, pole, "test", 2, 0, Steps(50))
     assert evaluation.num_tasks == 2
     first = agent.make(3)
-    mine, joint = first.weights()["network"], learner.weights()["network"]
+    mine = first.weights()["network"]
+    joint = learner.weights()["network"]
     assert all((mine[name] == joint[name]).all() for name in joint)
     assert first.rows == 1
 

@@ -16,7 +16,9 @@ class Recorder:
     """Chooses action 0 and notes all that it is told."""
 
     def __init__(self, seed):
-        self.seed, self.told, self.chosen = seed, [], 0
+        self.seed = seed
+        self.told = []
+        self.chosen = 0
 
     def choose(self, step):
         self.chosen += 1
@@ -25,7 +27,9 @@ class Recorder:
     def learn(self, step, outcome=None):
         assert torch.is_grad_enabled()
         assert outcome is None
-        self.told.append((float(step.prev_reward), bool(step.prev_truncated | step.prev_terminated)))
+        self.told.append(
+            (float(step.prev_reward), bool(step.prev_truncated | step.prev_terminated))
+        )
 
     def play(self, step, rng):
         return torch.full((len(step.prev_reward),), 2)
@@ -41,7 +45,9 @@ def test_every_row_has_a_learner_of_its_own_that_hears_of_every_step():
     agent = OnlineAgent(make, MadeFor(TASKS, Steps(10), "spaces", "kind"))
     env = MetaEpisodeEnv(TASKS, Steps(9), 3, torch_generator(0), refill=False)
     tasks = TASKS.sample(3, "test", 0)
-    step, state, rng = env.reset(lambda rows, counts: tasks), agent.initial_state(3), torch_generator(1)
+    step = env.reset(lambda rows, counts: tasks)
+    state = agent.initial_state(3)
+    rng = torch_generator(1)
     rewards = []
     with torch.no_grad():
         for _ in range(9):
@@ -53,15 +59,21 @@ def test_every_row_has_a_learner_of_its_own_that_hears_of_every_step():
     for row, learner in enumerate(made):
         assert learner.chosen == 9
         assert [reward for reward, _ in learner.told] == torch.stack(rewards)[:8, row].tolist()
-        assert [ended for _, ended in learner.told] == [False, False, False, True] * 2  # the episode's ends, of four steps each
+        # The episode's ends, of four steps each
+        assert [ended for _, ended in learner.told] == [False, False, False, True] * 2
 
 
 def test_a_new_task_gets_a_new_learner():
     made = []
-    agent = OnlineAgent(lambda seed: made.append(Recorder(seed)) or made[-1], MadeFor(TASKS, Steps(10), "spaces", "kind"))
+    agent = OnlineAgent(
+        lambda seed: made.append(Recorder(seed)) or made[-1],
+        MadeFor(TASKS, Steps(10), "spaces", "kind"),
+    )
     env = MetaEpisodeEnv(TASKS, Steps(2), 1, torch_generator(0))
     tasks = TASKS.sample(1, "test", 0)
-    step, state, rng = env.reset(lambda rows, counts: tasks), agent.initial_state(1), torch_generator(1)
+    step = env.reset(lambda rows, counts: tasks)
+    state = agent.initial_state(1)
+    rng = torch_generator(1)
     for _ in range(5):
         action, state = agent.act(step, state, rng)
         step, _ = env.step(action)
@@ -74,7 +86,9 @@ def test_an_agent_that_is_fixed_plays_and_learns_nothing():
     agent = FrozenAgent(learner, MadeFor(TASKS, Steps(10), "spaces", "kind"))
     env = MetaEpisodeEnv(TASKS, Steps(2), 4, torch_generator(0), refill=False)
     tasks = TASKS.sample(4, "test", 0)
-    action, state = agent.act(env.reset(lambda rows, counts: tasks), agent.initial_state(4), torch_generator(1))
+    action, state = agent.act(
+        env.reset(lambda rows, counts: tasks), agent.initial_state(4), torch_generator(1)
+    )
     assert action.tolist() == [2] * 4
     assert state == ()
     assert learner.told == []

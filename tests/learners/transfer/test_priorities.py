@@ -21,9 +21,14 @@ def with_numbers(numbers):
 @pytest.mark.parametrize("size", [1, 2, 7, 16, 50])
 def test_frequencies_are_the_numbers_shares(size):
     numbers = np.random.default_rng(size).uniform(0.2, 3.0, size)
-    made, draws = with_numbers(numbers), 20_000
-    one_at_a_time = np.concatenate([made.draw(1, stream) for stream in [rng(1)] for _ in range(draws // 10)])
-    together = np.concatenate([made.draw(20, stream) for stream in [rng(2)] for _ in range(draws // 20)])
+    made = with_numbers(numbers)
+    draws = 20_000
+    one_at_a_time = np.concatenate(
+        [made.draw(1, stream) for stream in [rng(1)] for _ in range(draws // 10)]
+    )
+    together = np.concatenate(
+        [made.draw(20, stream) for stream in [rng(2)] for _ in range(draws // 20)]
+    )
     for drawn in (one_at_a_time, together):
         found = np.bincount(drawn, minlength=size)
         assert len(found) == size
@@ -49,9 +54,12 @@ def test_zeros_are_never_drawn():
 
 
 def test_sums_stay_exact_through_many_changes():
-    made, numbers, draws = Priorities(60), np.zeros(60), np.random.default_rng(0)
+    made = Priorities(60)
+    numbers = np.zeros(60)
+    draws = np.random.default_rng(0)
     for _ in range(2_000):
-        index, value = draws.integers(60, size=5), draws.uniform(0, 1e6, 5) * draws.integers(2, size=5)
+        index = draws.integers(60, size=5)
+        value = draws.uniform(0, 1e6, 5) * draws.integers(2, size=5)
         made.set(index, value)
         numbers[index] = value  # NumPy, too, lets the last of a repeated index count
         assert made.positive == (numbers > 0).sum()

@@ -1,4 +1,7 @@
-"""Rainbow's parts against their definitions: projection, targets, losses, what is noted, what is due when, and what a checkpoint holds."""
+"""Rainbow's parts against their definitions.
+
+Projection, targets, losses, what is noted, what is due when, and what a checkpoint holds.
+"""
 
 import math
 from dataclasses import replace
@@ -23,13 +26,19 @@ def rng(seed=0):
 
 
 def algorithm_1(probabilities, reward, discount, support):
-    """The categorical projection, literally as in Bellemare et al. 2017; where an atom is hit, all mass goes there."""
-    size, (low, high) = len(support), (float(support[0]), float(support[-1]))
-    spacing, mass = (high - low) / (size - 1), [0.0] * size
+    """Return the categorical projection, literally as in Bellemare et al.
+
+    2017; where an atom is hit, all mass goes there.
+    """
+    size = len(support)
+    low, high = (float(support[0]), float(support[-1]))
+    spacing = (high - low) / (size - 1)
+    mass = [0.0] * size
     for j in range(size):
         moved = min(high, max(low, reward + discount * float(support[j])))
         place = (moved - low) / spacing
-        lower, upper = math.floor(place + 1e-12), math.ceil(place - 1e-12)
+        lower = math.floor(place + 1e-12)
+        upper = math.ceil(place - 1e-12)
         if lower == upper:
             mass[lower] += float(probabilities[j])
         else:
@@ -39,7 +48,9 @@ def algorithm_1(probabilities, reward, discount, support):
 
 
 def projected(probabilities, returns, discount):
-    return project(torch.tensor([probabilities]), torch.tensor([returns]), torch.tensor([discount]), SUPPORT)[0]
+    return project(
+        torch.tensor([probabilities]), torch.tensor([returns]), torch.tensor([discount]), SUPPORT
+    )[0]
 
 
 @pytest.mark.parametrize(
@@ -55,11 +66,14 @@ def projected(probabilities, returns, discount):
     ],
 )
 def test_projection_by_hand(returns, discount, wanted):
-    assert projected([0.1, 0.2, 0.3, 0.3, 0.1], returns, discount).tolist() == pytest.approx(wanted, abs=1e-6)
+    assert projected([0.1, 0.2, 0.3, 0.3, 0.1], returns, discount).tolist() == pytest.approx(
+        wanted, abs=1e-6
+    )
 
 
 def test_projection_is_that_of_the_papers_algorithm():
-    support, draws = torch.linspace(-10, 10, 51, dtype=torch.float64), 200
+    support = torch.linspace(-10, 10, 51, dtype=torch.float64)
+    draws = 200
     probabilities = torch.rand(draws, 51, generator=rng(), dtype=torch.float64).softmax(1)
     returns = 8 * torch.randn(draws, generator=rng(1), dtype=torch.float64)
     returns[::5] = returns[::5].round()
@@ -68,13 +82,19 @@ def test_projection_is_that_of_the_papers_algorithm():
     discount[1::3] = 1.0
     found = project(probabilities, returns, discount, support)
     for i in range(draws):
-        assert torch.allclose(found[i], algorithm_1(probabilities[i], float(returns[i]), float(discount[i]), support), atol=1e-10)
+        assert torch.allclose(
+            found[i],
+            algorithm_1(probabilities[i], float(returns[i]), float(discount[i]), support),
+            atol=1e-10,
+        )
 
 
 def test_projection_keeps_mass_and_inside_the_support_the_mean():
     probabilities = torch.rand(300, 5, generator=rng(), dtype=torch.float64).softmax(1)
     support = SUPPORT.double()
-    returns, discount = (torch.rand(300, generator=rng(seed), dtype=torch.float64) for seed in (1, 2))
+    returns, discount = (
+        torch.rand(300, generator=rng(seed), dtype=torch.float64) for seed in (1, 2)
+    )
     inside = returns * (1 - discount)  # the largest moved atom is below 2
     found = project(probabilities, inside, discount, support)
     assert torch.allclose(found.sum(1), torch.ones(300, dtype=torch.float64))
@@ -99,22 +119,43 @@ class Table:
 
 def some_batch(n=2, **changed):
     ones = torch.ones(n)
-    return ReplayBatch(torch.zeros(n, 4), torch.zeros(n, dtype=torch.int64), ones, ones, torch.zeros(n, 4), ones, None)._replace(**changed)
+    return ReplayBatch(
+        torch.zeros(n, 4),
+        torch.zeros(n, dtype=torch.int64),
+        ones,
+        ones,
+        torch.zeros(n, 4),
+        ones,
+        None,
+    )._replace(**changed)
 
 
 def test_double_lets_the_online_network_choose_and_the_target_network_value():
-    online, target = Table([1.0, 5.0, 2.0], [9.0, 0.0, 0.0]), Table([7.0, 3.0, 4.0], [1.0, 2.0, 8.0])
-    assert next_outputs(online, target, some_batch(), True, iter([None] * 2)).tolist() == [[3.0], [1.0]]
-    assert next_outputs(online, target, some_batch(), False, iter([None] * 2)).tolist() == [[7.0], [8.0]]
+    online = Table([1.0, 5.0, 2.0], [9.0, 0.0, 0.0])
+    target = Table([7.0, 3.0, 4.0], [1.0, 2.0, 8.0])
+    assert next_outputs(online, target, some_batch(), True, iter([None] * 2)).tolist() == [
+        [3.0],
+        [1.0],
+    ]
+    assert next_outputs(online, target, some_batch(), False, iter([None] * 2)).tolist() == [
+        [7.0],
+        [8.0],
+    ]
 
 
 def network(**changed):
-    return RainbowNetwork(CART_POLE.observation_space, CART_POLE.action_space, replace(NETWORK, **changed), rng())
+    return RainbowNetwork(
+        CART_POLE.observation_space, CART_POLE.action_space, replace(NETWORK, **changed), rng()
+    )
 
 
 def test_the_loss_of_means_is_hubers():
     made = network(distributional=False, noisy=False)
-    batch = some_batch(action=torch.tensor([0, 1]), returns=torch.tensor([10.0, 0.3]), discount=torch.tensor([0.5, 0.0]))
+    batch = some_batch(
+        action=torch.tensor([0, 1]),
+        returns=torch.tensor([10.0, 0.3]),
+        discount=torch.tensor([0.5, 0.0]),
+    )
     values = made(batch.observation)[..., 0][torch.arange(2), batch.action].tolist()
     loss, surprise, value = losses(made, batch, torch.tensor([[4.0], [100.0]]), None)
     errors = [abs(12.0 - values[0]), abs(0.3 - values[1])]
@@ -124,7 +165,8 @@ def test_the_loss_of_means_is_hubers():
 
 
 def test_the_loss_of_distributions_is_the_cross_entropy_and_their_surprise_the_divergence():
-    made, following = network(noisy=False), torch.randn(2, 11, generator=rng(1))
+    made = network(noisy=False)
+    following = torch.randn(2, 11, generator=rng(1))
     batch = some_batch(action=torch.tensor([0, 1]), discount=torch.tensor([0.9, 0.0]))
     with torch.no_grad():
         loss, surprise, value = losses(made, batch, following, None)
@@ -139,12 +181,17 @@ def test_the_loss_of_distributions_is_the_cross_entropy_and_their_surprise_the_d
     same = losses(made, batch._replace(returns=torch.zeros(2), discount=torch.ones(2)), own, None)
     assert torch.all(same[1] < 1e-5)  # nothing surprises where all is as predicted
     same[0].sum().backward()
-    assert all(parameter.grad.abs().max() < 1e-4 for parameter in made.parameters() if parameter.grad is not None)
+    assert all(
+        parameter.grad.abs().max() < 1e-4
+        for parameter in made.parameters()
+        if parameter.grad is not None
+    )
 
 
 def test_updates_and_copies_to_the_target_come_on_time():
     learner = rainbow(CART_POLE, rows=2)
-    counts, copied = [], []
+    counts = []
+    copied = []
 
     def watch():
         counts.append(learner.updates)
@@ -155,7 +202,9 @@ def test_updates_and_copies_to_the_target_come_on_time():
     first = next(t for t, count in enumerate(counts) if count)
     assert 2 * (first + 1) >= SMALL.start
     assert counts[first:] == list(range(1, 41 - first))  # two rows a step, one update for two steps
-    assert [t for t in range(first, 40) if copied[t]] == [t for t in range(first, 40) if 2 * (t + 1) % SMALL.target_every == 0]
+    assert [t for t in range(first, 40) if copied[t]] == [
+        t for t in range(first, 40) if 2 * (t + 1) % SMALL.target_every == 0
+    ]
 
 
 def test_several_updates_are_made_where_many_rows_play():
@@ -168,7 +217,9 @@ def test_several_updates_are_made_where_many_rows_play():
 
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_each_part_can_be_switched_off(switch):
-    whole, part = (drive(rainbow(CART_POLE, config), CART_POLE, 60) for config in (SMALL, SWITCHES[switch]))
+    whole, part = (
+        drive(rainbow(CART_POLE, config), CART_POLE, 60) for config in (SMALL, SWITCHES[switch])
+    )
     assert part.updates > 10
     assert all(math.isfinite(value) for value in part.metrics().values())
     assert any(
@@ -178,7 +229,13 @@ def test_each_part_can_be_switched_off(switch):
 
 
 def test_epsilon_falls_and_is_the_share_of_random_actions():
-    config = replace(SWITCHES["noisy"], start=1000, replay=ReplayConfig(capacity=20_000), epsilon=0.8, epsilon_end=0.2)
+    config = replace(
+        SWITCHES["noisy"],
+        start=1000,
+        replay=ReplayConfig(capacity=20_000),
+        epsilon=0.8,
+        epsilon_end=0.2,
+    )
     learner = rainbow(CART_POLE, config, rows=1)
     learner.steps = 50
     assert learner.epsilon == pytest.approx(0.5)
@@ -192,11 +249,18 @@ def test_epsilon_falls_and_is_the_share_of_random_actions():
 
 
 def seen(value, reward=0.0, terminated=False, truncated=False, start=False, final=None):
-    """A Step of one row."""
+    """Return a Step of one row."""
     observation = torch.full((1, 4), float(value))
     flags = [torch.tensor([flag]) for flag in (terminated, truncated)]
     final = observation if final is None else torch.full((1, 4), float(final))
-    return Step(observation, torch.zeros(1, dtype=torch.int64), torch.tensor([reward]), *flags, final, torch.tensor([start]))
+    return Step(
+        observation,
+        torch.zeros(1, dtype=torch.int64),
+        torch.tensor([reward]),
+        *flags,
+        final,
+        torch.tensor([start]),
+    )
 
 
 def noted(learner):
@@ -204,7 +268,13 @@ def noted(learner):
     found = set()
     for seed in range(20):
         batch = learner.replay.draw(16, 0.0, rng(seed))
-        rows = zip(batch.observation[:, 0], batch.returns, batch.discount, batch.next_observation[:, 0], strict=True)
+        rows = zip(
+            batch.observation[:, 0],
+            batch.returns,
+            batch.discount,
+            batch.next_observation[:, 0],
+            strict=True,
+        )
         found |= {tuple(round(float(x), 4) for x in row) for row in rows}
     return found
 
@@ -242,7 +312,8 @@ def test_an_outcome_tells_the_end_of_the_task_before():
     learner.choose(seen(1, start=True))
     learner.learn(seen(8, start=True), ends)
     learner.choose(seen(8, start=True))
-    learner.learn(seen(8), ends._replace(valid=torch.tensor([False])))  # a row that is over brings nothing
+    # A row that is over brings nothing
+    learner.learn(seen(8), ends._replace(valid=torch.tensor([False])))
     assert noted(learner) == {(1, 3, 0, 4)}
 
 
@@ -268,7 +339,10 @@ def test_playing_notes_nothing_and_repeats():
     step = seen(0.3)
     wide = Step(*(part.expand(64, *part.shape[1:]) for part in step))
     assert torch.equal(learner.play(wide, rng(1)), learner.play(wide, rng(1)))
-    assert all(torch.equal(before[name], stream) for name, stream in learner.state_dict()["streams"].items())
+    assert all(
+        torch.equal(before[name], stream)
+        for name, stream in learner.state_dict()["streams"].items()
+    )
     learner.config = replace(SMALL, act="mode")
     assert len(set(learner.play(wide, rng(2)).tolist())) == 1
 
@@ -282,7 +356,10 @@ def test_it_resumes_where_it_stood(switch):
     resumed.load_state_dict(state)
     wanted, found = (drive(each, CART_POLE, 30, seed=5) for each in (learner, resumed))
     assert wanted.metrics() == found.metrics()
-    assert all(torch.equal(one, found.weights()["network"][name]) for name, one in wanted.weights()["network"].items())
+    assert all(
+        torch.equal(one, found.weights()["network"][name])
+        for name, one in wanted.weights()["network"].items()
+    )
 
 
 def test_without_its_replay_it_waits_until_there_is_one_again(monkeypatch):
@@ -301,16 +378,35 @@ def test_weights_start_another_with_the_same_network_also_as_target():
     learner = drive(rainbow(CART_POLE), CART_POLE, 50)
     other = rainbow(CART_POLE, seed=1)
     other.load_weights(learner.weights())
-    for mine, theirs, target in zip(*(each.parameters() for each in (learner.network, other.network, other.target)), strict=True):
+    for mine, theirs, target in zip(
+        *(each.parameters() for each in (learner.network, other.network, other.target)), strict=True
+    ):
         assert torch.equal(mine, theirs)
         assert torch.equal(mine, target)
-    assert float(other.network.inputs.observation_moments.count) > 0  # so that they aren't learned anew
+    # So that they aren't learned anew
+    assert float(other.network.inputs.observation_moments.count) > 0
 
 
 def test_sonics_settings():
-    assert (SONIC.n_step, SONIC.network.atoms, SONIC.network.v_min, SONIC.network.v_max) == (3, 51, -200, 200)
-    assert (SONIC.replay.capacity, SONIC.replay.alpha, SONIC.replay.beta, SONIC.replay.offset) == (500_000, 0.5, 0.4, 0.1)
-    assert (SONIC.lr, SONIC.adam_epsilon, SONIC.target_every, SONIC.start, SONIC.batch) == (1e-4, 1.5e-4, 8192, 20_000, 32)
+    assert (SONIC.n_step, SONIC.network.atoms, SONIC.network.v_min, SONIC.network.v_max) == (
+        3,
+        51,
+        -200,
+        200,
+    )
+    assert (SONIC.replay.capacity, SONIC.replay.alpha, SONIC.replay.beta, SONIC.replay.offset) == (
+        500_000,
+        0.5,
+        0.4,
+        0.1,
+    )
+    assert (SONIC.lr, SONIC.adam_epsilon, SONIC.target_every, SONIC.start, SONIC.batch) == (
+        1e-4,
+        1.5e-4,
+        8192,
+        20_000,
+        32,
+    )
     assert (SONIC.update_every, SONIC.discount, SONIC.network.sigma) == (1, 0.99, 0.5)
 
 

@@ -1,4 +1,8 @@
-"""Replay: n-step returns by hand and by brute force, stacks of frames, draws and weights by priority, and what a checkpoint holds."""
+"""Replay.
+
+N-step returns by hand and by brute force, stacks of frames, draws and weights by priority, and what
+a checkpoint holds.
+"""
 
 import gymnasium as gym
 import numpy as np
@@ -18,13 +22,25 @@ def rng(seed=0):
 
 
 def play(replay, rewards, ends=(), row=0, first=0):
-    """One row: steps with these rewards; observations count from `first`, actions are 0, 1, ...; `ends` maps a step to how it ends."""
-    rows, ends, clock = np.array([row]), dict(ends), first
+    """Return one row.
+
+    Steps with these rewards; observations count from `first`, actions are 0, 1, ...; `ends` maps a
+    step to how it ends.
+    """
+    rows = np.array([row])
+    ends = dict(ends)
+    clock = first
     replay.start(rows, torch.tensor([[float(clock)]]))
     for t, reward in enumerate(rewards):
         clock += 1
         terminated = torch.tensor([ends.get(t) == "terminated"])
-        replay.add(rows, torch.tensor([t]), torch.tensor([float(reward)]), terminated, torch.tensor([[float(clock)]]))
+        replay.add(
+            rows,
+            torch.tensor([t]),
+            torch.tensor([float(reward)]),
+            terminated,
+            torch.tensor([[float(clock)]]),
+        )
         if t in ends and t + 1 < len(rewards):
             clock += 1
             replay.start(rows, torch.tensor([[float(clock)]]))
@@ -38,7 +54,8 @@ def contents(replay, beta=0.0):
         batch = replay.draw(64, beta, rng(seed))
         for i in range(64):
             found[int(batch.observation[i, 0])] = tuple(
-                round(float(x), 6) for x in (batch.returns[i], batch.discount[i], batch.next_observation[i, 0])
+                round(float(x), 6)
+                for x in (batch.returns[i], batch.discount[i], batch.next_observation[i, 0])
             )
     assert len(found) == len(replay)
     return found
@@ -47,7 +64,8 @@ def contents(replay, beta=0.0):
 def test_n_step_returns_by_hand():
     replay = Replay(ReplayConfig(capacity=100), NUMBERS, 1, 3, DISCOUNT)
     play(replay, [1, 2, 4, 8, 16, 32, 64, 128], {3: "terminated", 6: "truncated"})
-    # places show 0 1 2 3 [4 last] 5 6 7 [8 last] 9 [10 newest]; the step of 9 waits for two more rewards
+    # places show 0 1 2 3 [4 last] 5 6 7 [8 last] 9 [10 newest]; the step of 9 waits for two more
+    # rewards
     assert contents(replay) == {
         0: (1 + 2 / 2 + 4 / 4, 1 / 8, 3),
         1: (2 + 4 / 2 + 8 / 4, 0, 4),  # terminated: nothing follows
@@ -75,16 +93,26 @@ def test_an_episode_that_nobody_saw_the_end_of_counts_as_truncated_where_it_was_
 
 @pytest.mark.parametrize("stack", [1, 3])
 def test_rows_and_laps_against_brute_force(stack):
-    """Rows with episodes of their own lengths, several times round the ring: every draw is a step that was taken, with what followed."""
+    """Rows with episodes of their own lengths, several times round the ring.
+
+    Every draw is a step that was taken, with what followed.
+    """
     shape = (2, 1, 2 * stack) if stack > 1 else (2, 1, 2)
-    space, n_step, rows = gym.spaces.Box(0, 255, shape, np.uint8), 3, 4
+    space = gym.spaces.Box(0, 255, shape, np.uint8)
+    n_step = 3
+    rows = 4
     replay = Replay(ReplayConfig(capacity=4 * 40, stack=stack), space, rows, n_step, DISCOUNT)
     draws = np.random.default_rng(0)
 
     def frame(row, number):
-        return torch.tensor([row, number % 250, number // 250, 7], dtype=torch.uint8).reshape(2, 1, 2)
+        return torch.tensor([row, number % 250, number // 250, 7], dtype=torch.uint8).reshape(
+            2, 1, 2
+        )
 
-    numbers, stacks, episodes = [0] * rows, [None] * rows, [[] for _ in range(rows)]  # episodes of [observation, action, reward, end]
+    # episodes of [observation, action, reward, end]
+    numbers = [0] * rows
+    stacks = [None] * rows
+    episodes = [[] for _ in range(rows)]
 
     def begin(row):
         stacks[row] = [frame(row, numbers[row])] * (stack - 1) + [frame(row, numbers[row])]
@@ -97,16 +125,26 @@ def test_rows_and_laps_against_brute_force(stack):
     for row in range(rows):
         begin(row)
     replay.start(np.arange(rows), torch.stack([seen(row) for row in range(rows)]))
-    wanted, steps_so_far = {}, 0
+    wanted = {}
+    steps_so_far = 0
     for t in range(300):
         before = [seen(row) for row in range(rows)]
-        action, reward = torch.from_numpy(draws.integers(5, size=rows)), torch.from_numpy(draws.normal(size=rows)).float()
+        action = torch.from_numpy(draws.integers(5, size=rows))
+        reward = torch.from_numpy(draws.normal(size=rows)).float()
         ends = draws.choice(["no", "terminated", "truncated"], size=rows, p=[0.8, 0.1, 0.1])
         for row in range(rows):
             stacks[row] = [*stacks[row], frame(row, numbers[row])][-stack:]
             numbers[row] += 1
-            episodes[row][-1].append((before[row], int(action[row]), float(reward[row]), ends[row], seen(row)))
-        replay.add(np.arange(rows), action, reward, torch.from_numpy(ends == "terminated"), torch.stack([seen(row) for row in range(rows)]))
+            episodes[row][-1].append(
+                (before[row], int(action[row]), float(reward[row]), ends[row], seen(row))
+            )
+        replay.add(
+            np.arange(rows),
+            action,
+            reward,
+            torch.from_numpy(ends == "terminated"),
+            torch.stack([seen(row) for row in range(rows)]),
+        )
         over = np.flatnonzero(ends != "no")
         for row in over:
             begin(row)
@@ -123,7 +161,12 @@ def test_rows_and_laps_against_brute_force(stack):
                     ended = window[-1][3]
                     if len(window) == n_step or ended != "no":
                         discount = 0.0 if ended == "terminated" else DISCOUNT ** len(window)
-                        wanted[observation.numpy().tobytes()] = (chosen, returns, discount, window[-1][4])
+                        wanted[observation.numpy().tobytes()] = (
+                            chosen,
+                            returns,
+                            discount,
+                            window[-1][4],
+                        )
         batch = replay.draw(256, 0.0, rng(t))
         for i in range(256):
             chosen, returns, discount, following = wanted[batch.observation[i].numpy().tobytes()]
@@ -136,18 +179,25 @@ def test_rows_and_laps_against_brute_force(stack):
 
 def test_stacks_take_the_memory_of_single_frames():
     space = gym.spaces.Box(0, 255, (84, 84, 4), np.uint8)
-    whole, single = (Replay(ReplayConfig(capacity=1000, stack=stack), space, 1, 3, 0.99).frames.numel() for stack in (1, 4))
+    whole, single = (
+        Replay(ReplayConfig(capacity=1000, stack=stack), space, 1, 3, 0.99).frames.numel()
+        for stack in (1, 4)
+    )
     assert whole == 4 * single == 4 * 1000 * 84 * 84
 
 
 def test_frequencies_and_weights_follow_priorities():
-    alpha, beta, offset = 0.6, 0.7, 0.05
+    alpha = 0.6
+    beta = 0.7
+    offset = 0.05
     replay = Replay(ReplayConfig(capacity=40, alpha=alpha, offset=offset), NUMBERS, 1, 1, DISCOUNT)
     play(replay, [0] * 10)
     losses = np.linspace(0.0, 3.0, 10)
     replay.rate(np.arange(10), losses)
     shares = (losses + offset) ** alpha / ((losses + offset) ** alpha).sum()
-    drawn = np.concatenate([replay.draw(20, beta, stream).place for stream in [rng(1)] for _ in range(1000)])
+    drawn = np.concatenate(
+        [replay.draw(20, beta, stream).place for stream in [rng(1)] for _ in range(1000)]
+    )
     assert chisquare(np.bincount(drawn, minlength=10), shares * len(drawn)).pvalue > 1e-3
     batch = replay.draw(32, beta, rng(2))
     weights = (10 * shares[batch.place]) ** -beta
@@ -159,7 +209,9 @@ def test_weights_make_means_over_draws_those_over_all_steps():
     play(replay, range(10))
     replay.rate(np.arange(10), np.linspace(0.5, 3.0, 10))
     batch = replay.draw(20_000, 1.0, rng(1))
-    assert float((batch.weight * batch.returns).sum() / batch.weight.sum()) == pytest.approx(4.5, abs=0.1)
+    assert float((batch.weight * batch.returns).sum() / batch.weight.sum()) == pytest.approx(
+        4.5, abs=0.1
+    )
     assert float(batch.returns.mean()) > 5.5
 
 
@@ -183,7 +235,9 @@ def test_without_priorities_all_steps_are_drawn_alike():
 
 def test_beta_rises_to_one():
     config = ReplayConfig(beta=0.4, beta_steps=1000)
-    assert [config.beta_after(steps) for steps in (0, 500, 1000, 5000)] == pytest.approx([0.4, 0.7, 1.0, 1.0])
+    assert [config.beta_after(steps) for steps in (0, 500, 1000, 5000)] == pytest.approx(
+        [0.4, 0.7, 1.0, 1.0]
+    )
     assert ReplayConfig(beta=0.4, beta_steps=0).beta_after(10**9) == 0.4
 
 
@@ -192,7 +246,8 @@ def test_a_checkpoint_holds_all_of_it(steps):
     def filled():
         return Replay(ReplayConfig(capacity=40), NUMBERS, 1, 3, DISCOUNT)
 
-    replay, other = filled(), filled()
+    replay = filled()
+    other = filled()
     play(replay, [1] * steps, {3: "terminated", 50: "truncated"})
     replay.rate(replay.draw(4, 0.4, rng()).place, np.arange(4.0))
     play(other, [5] * 7)
@@ -220,15 +275,21 @@ def test_what_is_no_stack_is_noticed():
     replay = Replay(ReplayConfig(capacity=40, stack=4), space, 1, 1, DISCOUNT)
     first = torch.arange(16, dtype=torch.uint8).reshape(1, 2, 2, 4)
     replay.start(np.array([0]), first)
-    replay.add(np.array([0]), torch.tensor([0]), torch.zeros(1), torch.tensor([True]), first + 50)  # nobody asks what follows an end
+    # Nobody asks what follows an end
+    replay.add(np.array([0]), torch.tensor([0]), torch.zeros(1), torch.tensor([True]), first + 50)
     replay.start(np.array([0]), first)
     with pytest.raises(ValueError, match="set the replay's stack=1"):
-        replay.add(np.array([0]), torch.tensor([0]), torch.zeros(1), torch.tensor([False]), first + 50)
+        replay.add(
+            np.array([0]), torch.tensor([0]), torch.zeros(1), torch.tensor([False]), first + 50
+        )
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
-    [({"capacity": 40, "stack": 3}, "set stack=1"), ({"capacity": 40, "stack": 1}, "give 64 or more")],
+    [
+        ({"capacity": 40, "stack": 3}, "set stack=1"),
+        ({"capacity": 40, "stack": 1}, "give 64 or more"),
+    ],
 )
 def test_what_does_not_fit(config, message):
     with pytest.raises(ValueError, match=message):
@@ -237,7 +298,12 @@ def test_what_does_not_fit(config, message):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"capacity": 0}, "at least 1"), ({"stack": 0}, "at least 1"), ({"alpha": 1.5}, "in \\[0, 1\\]"), ({"offset": 0.0}, "positive")],
+    [
+        ({"capacity": 0}, "at least 1"),
+        ({"stack": 0}, "at least 1"),
+        ({"alpha": 1.5}, "in \\[0, 1\\]"),
+        ({"offset": 0.0}, "positive"),
+    ],
 )
 def test_bad_settings(settings, message):
     with pytest.raises(ValueError, match=message):

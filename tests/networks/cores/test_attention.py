@@ -1,4 +1,7 @@
-"""The attention core: its cache against parallel training, causality, rows on clocks of their own, forgetting, its length."""
+"""The attention core.
+
+Its cache against parallel training, causality, rows on clocks of their own, forgetting, its length.
+"""
 
 import pytest
 import torch
@@ -8,7 +11,10 @@ from torch.nn.functional import layer_norm
 from metarl.networks.cores.attention import Attention
 from metarl.networks.policies.policy import forget
 
-T, B, F, W = 9, 4, 3, 8
+T = 9
+B = 4
+F = 3
+W = 8
 
 
 def generator(seed=0):
@@ -53,11 +59,20 @@ def test_step_by_step_with_the_cache_equals_parallel(layers, heads, length, stat
 
 
 def test_equals_pytorchs_transformer_layers():
-    core, given = attention(), features()
+    core = attention()
+    given = features()
     hidden = core.embed(given.transpose(0, 1)) + core.positions
     mask = nn.Transformer.generate_square_subsequent_mask(T, dtype=torch.float64)
     for block in core.blocks:
-        layer = nn.TransformerEncoderLayer(W, 2, block.expand.out_features, 0.0, batch_first=True, norm_first=True, dtype=torch.float64)
+        layer = nn.TransformerEncoderLayer(
+            W,
+            2,
+            block.expand.out_features,
+            0.0,
+            batch_first=True,
+            norm_first=True,
+            dtype=torch.float64,
+        )
         with torch.no_grad():
             for ours, theirs in (
                 (block.project.weight, layer.self_attn.in_proj_weight),
@@ -75,7 +90,8 @@ def test_equals_pytorchs_transformer_layers():
 
 
 def test_no_output_reads_a_later_step():
-    core, given = attention(), features()
+    core = attention()
+    given = features()
     before = core.sequence(given)
     for t in range(T):
         changed = given.clone()
@@ -86,42 +102,52 @@ def test_no_output_reads_a_later_step():
 
 
 def test_every_output_reads_the_first_step():
-    core, given = attention(), features()
+    core = attention()
+    given = features()
     changed = given.clone()
     changed[0] += 1
     assert ((core.sequence(changed) - core.sequence(given)).abs().amax((1, 2)) > 1e-6).all()
 
 
 def test_the_order_of_steps_matters():
-    core, given = attention(), features()
+    core = attention()
+    given = features()
     swapped = given[[1, 0, *range(2, T)]]
     assert not torch.allclose(core.sequence(given)[-1], core.sequence(swapped)[-1])
 
 
 def test_rows_do_not_read_their_neighbours():
-    core, given = attention(), features()
+    core = attention()
+    given = features()
     changed = given.clone()
     changed[:, 2] += 1
     exactly(core.sequence(given)[:, [0, 1, 3]], core.sequence(changed)[:, [0, 1, 3]])
-    exactly(step_by_step(core, given)[0][:, [0, 1, 3]], step_by_step(core, changed)[0][:, [0, 1, 3]])
+    exactly(
+        step_by_step(core, given)[0][:, [0, 1, 3]], step_by_step(core, changed)[0][:, [0, 1, 3]]
+    )
 
 
 @pytest.mark.parametrize("static", [False, True])
 def test_rows_that_forgot_at_different_times_keep_clocks_of_their_own(static):
-    core, given = attention(), features()
+    core = attention()
+    given = features()
     core.static_shapes = static
     starts = [0, 2, 5, 8]  # when each row starts its second meta-episode
-    state, outputs = core.initial_state(B), []
+    state = core.initial_state(B)
+    outputs = []
     for t in range(T):
         output, state = core(given[t], forget(state, torch.tensor(starts) == t))
         outputs.append(output)
     assert state.clock.tolist() == [T - start for start in starts]
     for row, start in enumerate(starts):
-        exactly(torch.stack(outputs)[start:, row], core.sequence(given[start:, row : row + 1])[:, 0])
+        exactly(
+            torch.stack(outputs)[start:, row], core.sequence(given[start:, row : row + 1])[:, 0]
+        )
 
 
 def test_forgetting_equals_an_empty_memory():
-    core, given = attention(), features()
+    core = attention()
+    given = features()
     _, state = step_by_step(core, features(seed=4))
     again, _ = step_by_step(core, given, forget(state, torch.ones(B, dtype=torch.bool)))
     exactly(again, core.sequence(given))
@@ -163,7 +189,8 @@ def test_weights_come_from_the_generator_alone():
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_a_gpu_both_ways_equal_the_cpus():
-    core, given = attention(), features()
+    core = attention()
+    given = features()
     wanted = core.sequence(given)
     core = core.cuda()
     exactly(core.sequence(given.cuda()).cpu(), wanted)

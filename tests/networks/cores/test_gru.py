@@ -1,4 +1,7 @@
-"""The GRU against `torch.nn.GRU`: outputs and every gradient, step by step and whole, alone and stacked through vmap."""
+"""The GRU against `torch.nn.GRU`.
+
+Outputs and every gradient, step by step and whole, alone and stacked through vmap.
+"""
 
 import pytest
 import torch
@@ -7,7 +10,10 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from metarl.networks.cores.gru import GRU
 
-T, B, F, H = 7, 5, 3, 4
+T = 7
+B = 5
+F = 3
+H = 4
 
 
 def generator(seed=0):
@@ -15,7 +21,7 @@ def generator(seed=0):
 
 
 def random_gru(inputs=F, hidden_size=H, seed=0):
-    """A GRU in float64 with biases that aren't zero."""
+    """Return a GRU in float64 with biases that aren't zero."""
     core = GRU(inputs, hidden_size, generator(seed)).double()
     with torch.no_grad():
         for name, parameter in core.named_parameters():
@@ -25,13 +31,18 @@ def random_gru(inputs=F, hidden_size=H, seed=0):
 
 
 def pytorchs(core):
-    """`torch.nn.GRU` with the same weights; its second hidden bias exists for the candidate only in ours."""
+    """`torch.nn.GRU` with the same weights.
+
+    Its second hidden bias exists for the candidate only in ours.
+    """
     theirs = nn.GRU(core.weight_input.shape[1], core.size).double()
     with torch.no_grad():
         theirs.weight_ih_l0.copy_(core.weight_input.transpose(1, 2).flatten(0, 1))
         theirs.weight_hh_l0.copy_(core.weight_hidden.transpose(1, 2).flatten(0, 1))
         theirs.bias_ih_l0.copy_(core.bias.flatten())
-        theirs.bias_hh_l0.copy_(torch.cat([torch.zeros(2 * core.size, dtype=torch.float64), core.bias_hidden]))
+        theirs.bias_hh_l0.copy_(
+            torch.cat([torch.zeros(2 * core.size, dtype=torch.float64), core.bias_hidden])
+        )
     return theirs
 
 
@@ -49,14 +60,20 @@ def exactly(ours, theirs):
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(("length", "rows", "inputs", "hidden_size"), [(T, B, F, H), (1, 2, 3, 4), (2, 1, 1, 1), (30, 3, 2, 16)])
+@pytest.mark.parametrize(
+    ("length", "rows", "inputs", "hidden_size"),
+    [(T, B, F, H), (1, 2, 3, 4), (2, 1, 1, 1), (30, 3, 2, 16)],
+)
 def test_outputs_and_gradients_equal_pytorchs(length, rows, inputs, hidden_size):
     core = random_gru(inputs, hidden_size)
     theirs = pytorchs(core)
     features = torch.randn(length, rows, inputs, generator=generator(3), dtype=torch.float64)
-    weight = torch.randn(length, rows, hidden_size, generator=generator(4), dtype=torch.float64)  # a different gradient for each output
-    ours_in, theirs_in = features.clone().requires_grad_(), features.clone().requires_grad_()
-    output, wanted = core.sequence(ours_in), theirs(theirs_in)[0]
+    # A different gradient for each output
+    weight = torch.randn(length, rows, hidden_size, generator=generator(4), dtype=torch.float64)
+    ours_in = features.clone().requires_grad_()
+    theirs_in = features.clone().requires_grad_()
+    output = core.sequence(ours_in)
+    wanted = theirs(theirs_in)[0]
     exactly(output, wanted)
     (weight * output.square()).sum().backward()
     (weight * wanted.square()).sum().backward()
@@ -72,7 +89,9 @@ def test_gradients_equal_numerical_ones():
 
     def sequence(features, *parameters):
         return functional_call(
-            SequenceOf(core), {f"core.{name}": value for name, value in zip(names, parameters, strict=True)}, (features,)
+            SequenceOf(core),
+            {f"core.{name}": value for name, value in zip(names, parameters, strict=True)},
+            (features,),
         )
 
     assert torch.autograd.gradcheck(sequence, (features, *parameters))
@@ -92,7 +111,8 @@ def test_backward_leaves_the_outputs_and_their_gradient_alone():
     core = random_gru()
     output = core.sequence(torch.randn(T, B, F, generator=generator(7), dtype=torch.float64))
     weight = torch.randn(T, B, H, generator=generator(8), dtype=torch.float64)
-    before, kept = output.detach().clone(), weight.clone()
+    before = output.detach().clone()
+    kept = weight.clone()
     output.backward(weight)
     assert torch.equal(output.detach(), before)
     assert torch.equal(weight, kept)
@@ -108,7 +128,8 @@ def test_second_derivatives_are_refused_rather_than_wrong():
 def test_step_by_step_equals_the_sequence():
     core = random_gru()
     features = torch.randn(T, B, F, generator=generator(9), dtype=torch.float64)
-    state, outputs = core.initial_state(B), []
+    state = core.initial_state(B)
+    outputs = []
     for t in range(T):
         output, state = core(features[t], state)
         outputs.append(output)
@@ -116,9 +137,11 @@ def test_step_by_step_equals_the_sequence():
 
 
 def test_gradients_flow_through_single_steps_too():
-    core, whole = random_gru(), random_gru()
+    core = random_gru()
+    whole = random_gru()
     features = torch.randn(T, B, F, generator=generator(10), dtype=torch.float64)
-    state, total = core.initial_state(B), 0
+    state = core.initial_state(B)
+    total = 0
     for t in range(T):
         output, state = core(features[t], state)
         total = total + output.square().sum()
@@ -150,9 +173,11 @@ def test_stacked_weights_equal_separate_networks(shared_features):
     template = SequenceOf(random_gru(seed=99))
     parameters, _ = stack_module_state([SequenceOf(core) for core in cores])
     parameters = {name: value.detach().requires_grad_() for name, value in parameters.items()}
-    output = vmap(lambda own, rows: functional_call(template, own, (rows,)), in_dims=(0, None if shared_features else 1), out_dims=1)(
-        parameters, stacked_in[:, 0] if shared_features else stacked_in
-    )
+    output = vmap(
+        lambda own, rows: functional_call(template, own, (rows,)),
+        in_dims=(0, None if shared_features else 1),
+        out_dims=1,
+    )(parameters, stacked_in[:, 0] if shared_features else stacked_in)
     (weight * output.square()).sum().backward()
     total = torch.zeros_like(features)
     for i, core in enumerate(cores):
@@ -171,7 +196,8 @@ def test_rows_do_not_read_their_neighbours():
     features = torch.randn(T, B, F, generator=generator(13), dtype=torch.float64)
     changed = features.clone()
     changed[:, 2] += 1
-    before, after = core.sequence(features), core.sequence(changed)
+    before = core.sequence(features)
+    after = core.sequence(changed)
     others = [0, 1, 3, 4]
     exactly(before[:, others], after[:, others])
     assert not torch.allclose(before[:, 2], after[:, 2])
@@ -181,7 +207,9 @@ def test_float32_stays_close_to_float64():
     core = random_gru(F, 32)
     features = torch.randn(50, B, F, generator=generator(14), dtype=torch.float64)
     wanted = core.sequence(features)
-    torch.testing.assert_close(core.float().sequence(features.float()).double(), wanted, rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        core.float().sequence(features.float()).double(), wanted, rtol=0, atol=1e-5
+    )
 
 
 def test_saturated_gates_stay_finite():
@@ -210,9 +238,11 @@ def test_features_of_size_zero_are_read():
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_a_gpu_outputs_and_gradients_equal_the_cpus():
-    core, other = random_gru(), random_gru().cuda()
+    core = random_gru()
+    other = random_gru().cuda()
     features = torch.randn(T, B, F, generator=generator(16), dtype=torch.float64)
-    output, there = core.sequence(features), other.sequence(features.cuda())
+    output = core.sequence(features)
+    there = other.sequence(features.cuda())
     exactly(there.cpu(), output)
     output.square().sum().backward()
     there.square().sum().backward()

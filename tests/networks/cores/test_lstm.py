@@ -6,7 +6,10 @@ from torch import nn
 
 from metarl.networks.cores.lstm import LSTM
 
-T, B, F, H = 7, 5, 3, 4
+T = 7
+B = 5
+F = 3
+H = 4
 
 
 def generator(seed=0):
@@ -23,7 +26,11 @@ def random_lstm(seed=0):
 def in_pytorchs_order(gates):
     """Columns input, forget, output, candidate as PyTorch's rows input, forget, candidate, output."""
     enter, forget, leave, candidate = gates.chunk(4, -1)
-    return torch.cat([enter, forget, candidate, leave], -1).mT if gates.dim() > 1 else torch.cat([enter, forget, candidate, leave])
+    return (
+        torch.cat([enter, forget, candidate, leave], -1).mT
+        if gates.dim() > 1
+        else torch.cat([enter, forget, candidate, leave])
+    )
 
 
 def pytorchs(core):
@@ -45,8 +52,10 @@ def test_outputs_and_gradients_equal_pytorchs():
     theirs = pytorchs(core)
     features = torch.randn(T, B, F, generator=generator(3), dtype=torch.float64)
     weight = torch.randn(T, B, H, generator=generator(4), dtype=torch.float64)
-    ours_in, theirs_in = features.clone().requires_grad_(), features.clone().requires_grad_()
-    output, wanted = core.sequence(ours_in), theirs(theirs_in)[0]
+    ours_in = features.clone().requires_grad_()
+    theirs_in = features.clone().requires_grad_()
+    output = core.sequence(ours_in)
+    wanted = theirs(theirs_in)[0]
     exactly(output, wanted)
     (weight * output.square()).sum().backward()
     (weight * wanted.square()).sum().backward()
@@ -59,7 +68,8 @@ def test_outputs_and_gradients_equal_pytorchs():
 def test_step_by_step_equals_the_sequence_and_pytorchs_last_state():
     core = random_lstm()
     features = torch.randn(T, B, F, generator=generator(5), dtype=torch.float64)
-    state, outputs = core.initial_state(B), []
+    state = core.initial_state(B)
+    outputs = []
     for t in range(T):
         output, state = core(features[t], state)
         outputs.append(output)

@@ -10,16 +10,23 @@ from metarl.networks.kernels.causal_attention import CHUNK, causal_attention
 
 def parts(length: int, dtype: torch.dtype = torch.float64, rows: int = 3) -> list[torch.Tensor]:
     rng = torch_generator(0, "causal attention", length)
-    return [torch.randn(rows, 2, length, 4, generator=rng, dtype=dtype).requires_grad_() for _ in range(3)]
+    return [
+        torch.randn(rows, 2, length, 4, generator=rng, dtype=dtype).requires_grad_()
+        for _ in range(3)
+    ]
 
 
 @pytest.mark.parametrize("length", [1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 5])
 def test_equals_pytorchs(length):
-    inputs, weight = parts(length), torch.randn(3, 2, length, 4, generator=torch_generator(1), dtype=torch.float64)
-    ours, theirs = causal_attention(*inputs), scaled_dot_product_attention(*inputs, is_causal=True)
+    inputs = parts(length)
+    weight = torch.randn(3, 2, length, 4, generator=torch_generator(1), dtype=torch.float64)
+    ours = causal_attention(*inputs)
+    theirs = scaled_dot_product_attention(*inputs, is_causal=True)
     torch.testing.assert_close(ours, theirs)
     for one, other in zip(
-        torch.autograd.grad((ours * weight).sum(), inputs), torch.autograd.grad((theirs * weight).sum(), inputs), strict=True
+        torch.autograd.grad((ours * weight).sum(), inputs),
+        torch.autograd.grad((theirs * weight).sum(), inputs),
+        strict=True,
     ):
         torch.testing.assert_close(one, other)
 

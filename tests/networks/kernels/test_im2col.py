@@ -7,7 +7,9 @@ from torch.nn.functional import conv2d
 from metarl.core.seeding import torch_generator
 from metarl.networks.kernels.im2col import convolve, fold, places, windows
 
-shapes = pytest.mark.parametrize(("height", "width", "stride"), [(6, 6, 2), (7, 4, 2), (5, 3, 1), (8, 9, 3), (1, 1, 2)])
+shapes = pytest.mark.parametrize(
+    ("height", "width", "stride"), [(6, 6, 2), (7, 4, 2), (5, 3, 1), (8, 9, 3), (1, 1, 2)]
+)
 
 
 def random(*shape, name="x"):
@@ -16,7 +18,9 @@ def random(*shape, name="x"):
 
 @shapes
 def test_it_is_pytorchs_convolution_for_each_task(height, width, stride):
-    images, weight, bias = random(2, 3, 4, height, width), random(2, 5, 3, 3, 3, name="w"), random(2, 5, name="b")
+    images = random(2, 3, 4, height, width)
+    weight = random(2, 5, 3, 3, 3, name="w")
+    bias = random(2, 5, name="b")
     out = convolve(images, weight, bias, stride)
     for i in range(2):
         wanted = conv2d(images[i].transpose(0, 1), weight[i], bias[i], stride, 1).transpose(0, 1)
@@ -29,10 +33,15 @@ def test_fold_is_the_adjoint_of_windows(height, width, stride):
     images = random(2, 3, 2, height, width)
     columns = windows(images, stride)
     other = random(*columns.shape, name="y")
-    torch.testing.assert_close((columns * other).sum(), (images * fold(other, tuple(images.shape), stride)).sum())
+    torch.testing.assert_close(
+        (columns * other).sum(), (images * fold(other, tuple(images.shape), stride)).sum()
+    )
 
 
 def test_first_and_second_derivatives():
-    images, weight, bias = (x.requires_grad_() for x in (random(1, 2, 1, 4, 3), random(1, 2, 2, 3, 3, name="w"), random(1, 2, name="b")))
+    images, weight, bias = (
+        x.requires_grad_()
+        for x in (random(1, 2, 1, 4, 3), random(1, 2, 2, 3, 3, name="w"), random(1, 2, name="b"))
+    )
     torch.autograd.gradcheck(lambda *a: convolve(*a, 2), (images, weight, bias))
     torch.autograd.gradgradcheck(lambda *a: convolve(*a, 2), (images, weight, bias))

@@ -12,10 +12,15 @@ from metarl.networks.kernels.matmul_precision import fast_matmul
 
 @pytest.fixture
 def matmul(monkeypatch):
-    """PyTorch's own setting, or where it has none (before 2.9) one that stands in for it; products are exact either way."""
+    """PyTorch's own setting, or where it has none (before 2.9) one that stands in for it.
+
+    Products are exact either way.
+    """
     monkeypatch.setattr(products, "exact", lambda: True)
     if not hasattr(torch.backends.mkldnn, "matmul"):
-        monkeypatch.setattr(torch.backends.mkldnn, "matmul", SimpleNamespace(fp32_precision="none"), raising=False)
+        monkeypatch.setattr(
+            torch.backends.mkldnn, "matmul", SimpleNamespace(fp32_precision="none"), raising=False
+        )
     return torch.backends.mkldnn.matmul
 
 
@@ -45,10 +50,16 @@ def test_nothing_is_allowed_where_products_lose_precision(matmul, monkeypatch):
 
 def test_the_trial_notices_lost_precision(monkeypatch):
     if not hasattr(torch.backends.mkldnn, "matmul"):
-        monkeypatch.setattr(torch.backends.mkldnn, "matmul", SimpleNamespace(fp32_precision="none"), raising=False)
+        monkeypatch.setattr(
+            torch.backends.mkldnn, "matmul", SimpleNamespace(fp32_precision="none"), raising=False
+        )
 
     def rounded(self: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        product = torch.mm(self.to(torch.bfloat16).to(self.dtype), other) if self.dtype == torch.float32 else torch.mm(self, other)
+        product = (
+            torch.mm(self.to(torch.bfloat16).to(self.dtype), other)
+            if self.dtype == torch.float32
+            else torch.mm(self, other)
+        )
         return product
 
     monkeypatch.setattr(torch.Tensor, "__matmul__", rounded)
@@ -60,4 +71,6 @@ def test_products_inside_are_exact_to_float32():
     left, right = (torch.randn(300, 70, generator=rng) for _ in range(2))
     with fast_matmul():
         product = left @ right.t()
-    torch.testing.assert_close(product.double(), left.double() @ right.double().t(), rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(
+        product.double(), left.double() @ right.double().t(), rtol=1e-5, atol=1e-4
+    )

@@ -16,6 +16,8 @@ def test_it_is_the_hyperbolic_tangent(dtype, error):
 
 
 def test_ends_and_what_is_no_number():
-    found = tanh_in_place(torch.tensor([float("-inf"), -1e30, 0.0, 1e30, float("inf"), float("nan")]))
+    found = tanh_in_place(
+        torch.tensor([float("-inf"), -1e30, 0.0, 1e30, float("inf"), float("nan")])
+    )
     assert found[:-1].tolist() == [-1, -1, 0, 1, 1]
     assert bool(found[-1].isnan())

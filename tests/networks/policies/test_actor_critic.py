@@ -47,7 +47,10 @@ def test_numbers_are_read_by_hidden_layers():
 @pytest.mark.parametrize("encoder", ["nature", "impala"])
 def test_half_precision_differs_by_rounding_only_and_keeps_weights_in_float32(encoder):
     seen = torch.randint(256, (16, 40, 40, 3), generator=torch_generator(1), dtype=torch.uint8)
-    exact, rounded = (network(images(40), encoder=encoder, precision=precision) for precision in ("float32", "bfloat16"))
+    exact, rounded = (
+        network(images(40), encoder=encoder, precision=precision)
+        for precision in ("float32", "bfloat16")
+    )
     assert isinstance(exact.encoder, Impala if encoder == "impala" else Plain)
     values = [policy(seen).value for policy in (exact, rounded)]
     assert values[1].dtype == torch.float32
@@ -55,7 +58,10 @@ def test_half_precision_differs_by_rounding_only_and_keeps_weights_in_float32(en
     for policy, value in zip((exact, rounded), values, strict=True):
         value.square().sum().backward()
         assert all(weight.grad.dtype == torch.float32 for weight in policy.encoder.parameters())
-    pairs = [(a.grad.flatten(), b.grad.flatten()) for a, b in zip(exact.encoder.parameters(), rounded.encoder.parameters(), strict=True)]
+    pairs = [
+        (a.grad.flatten(), b.grad.flatten())
+        for a, b in zip(exact.encoder.parameters(), rounded.encoder.parameters(), strict=True)
+    ]
     one, other = (torch.cat(each) for each in zip(*pairs, strict=True))
     assert torch.nn.functional.cosine_similarity(one, other, 0) > 0.99
 
@@ -65,7 +71,11 @@ def test_all_actions_start_about_equally_likely():
     assert network(images(40))(seen).parameters.abs().max() < 0.1
 
 
-@pytest.mark.parametrize("settings", [{"encoder": "large"}, {"hidden_size": 0}, {"precision": "float8"}])
+@pytest.mark.parametrize(
+    "settings", [{"encoder": "large"}, {"hidden_size": 0}, {"precision": "float8"}]
+)
 def test_bad_settings(settings):
-    with pytest.raises(ValueError, match="no encoder 'large'|hidden_size must be|no precision 'float8'"):
+    with pytest.raises(
+        ValueError, match="no encoder 'large'|hidden_size must be|no precision 'float8'"
+    ):
         ActorCriticConfig(**settings)

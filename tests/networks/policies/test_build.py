@@ -17,7 +17,10 @@ from metarl.tasks.mazes.grid_maze import GridMaze
 BANDIT = BernoulliBandit(3)
 
 
-@pytest.mark.parametrize(("core", "kind"), [("gru", GRU), ("lstm", LSTM), ("attention", Attention), ("none", FeedForward)])
+@pytest.mark.parametrize(
+    ("core", "kind"),
+    [("gru", GRU), ("lstm", LSTM), ("attention", Attention), ("none", FeedForward)],
+)
 def test_cores_of_the_general_policy(core, kind):
     policy = build_policy(BANDIT, NetworkConfig(core, hidden_size=8), 10, torch_generator(0))
     assert isinstance(policy, Policy)
@@ -26,12 +29,16 @@ def test_cores_of_the_general_policy(core, kind):
 
 
 def test_memories_for_each_pair():
-    policy = build_policy(BANDIT, NetworkConfig("per_pair_memory", hidden_size=8), 10, torch_generator(0))
+    policy = build_policy(
+        BANDIT, NetworkConfig("per_pair_memory", hidden_size=8), 10, torch_generator(0)
+    )
     assert isinstance(policy, PerPairMemoryPolicy)
     assert (policy.gru.size, policy.num_actions, policy.max_steps) == (8, 3, 10)
 
 
 def test_memories_for_each_place():
-    policy = build_policy(GridMaze(), NetworkConfig("spatial_memory", hidden_size=8), 10, torch_generator(0))
+    policy = build_policy(
+        GridMaze(), NetworkConfig("spatial_memory", hidden_size=8), 10, torch_generator(0)
+    )
     assert isinstance(policy, SpatialMemoryPolicy)
     assert (policy.core.size, policy.places.size) == (8, 4)

@@ -1,4 +1,7 @@
-"""Policies with memory: step by step = whole meta-episodes, forgetting, every kind of space, a user's own module."""
+"""Policies with memory.
+
+Step by step = whole meta-episodes, forgetting, every kind of space, a user's own module.
+"""
 
 import gymnasium as gym
 import numpy as np
@@ -8,7 +11,14 @@ from torch import nn
 
 from metarl.networks.actions import action_distribution
 from metarl.networks.policies.own_policy import OwnPolicy
-from metarl.networks.policies.policy import CORES, MemoryPolicy, NetworkConfig, Policy, PolicyOutput, forget
+from metarl.networks.policies.policy import (
+    CORES,
+    MemoryPolicy,
+    NetworkConfig,
+    Policy,
+    PolicyOutput,
+    forget,
+)
 from metarl.networks.policies.stacked import StackedPolicy
 from tests.networks.made_steps import at, random_steps
 
@@ -29,16 +39,26 @@ ACTIONS = {
     "scalar": gym.spaces.Box(-1, 1, ()),
 }
 DISCRETE = OBSERVATIONS["discrete"], ACTIONS["discrete"]
-LENGTH, ROWS = 6, 5
+LENGTH = 6
+ROWS = 5
 
 
-def make_policy(core="gru", previous=False, observation_space=DISCRETE[0], action_space=DISCRETE[1], seed=0):
-    """A small policy whose heads say something from the start, with moments that aren't those of nothing seen."""
+def make_policy(
+    core="gru", previous=False, observation_space=DISCRETE[0], action_space=DISCRETE[1], seed=0
+):
+    """Return a small policy whose heads say something from the start, with moments that aren't
+    those of nothing seen.
+    """
     config = NetworkConfig(core=core, hidden_size=8, heads=2, previous_observation=previous)
-    policy = Policy(observation_space, action_space, config, LENGTH, torch.Generator().manual_seed(seed))
+    policy = Policy(
+        observation_space, action_space, config, LENGTH, torch.Generator().manual_seed(seed)
+    )
     with torch.no_grad():
         policy.heads.weight[:-1] *= 100
-    policy.inputs.learn_moments(random_steps(observation_space, action_space, seed=9), torch.ones(LENGTH, ROWS, dtype=torch.bool))
+    policy.inputs.learn_moments(
+        random_steps(observation_space, action_space, seed=9),
+        torch.ones(LENGTH, ROWS, dtype=torch.bool),
+    )
     return policy
 
 
@@ -49,7 +69,13 @@ def step_by_step(policy, steps, state=None, start=0):
     for t in range(start, len(steps.prev_reward)):
         output, state = policy(at(steps, t), state)
         outputs.append(output)
-    return PolicyOutput(torch.stack([each.parameters for each in outputs]), torch.stack([each.value for each in outputs])), state
+    return (
+        PolicyOutput(
+            torch.stack([each.parameters for each in outputs]),
+            torch.stack([each.value for each in outputs]),
+        ),
+        state,
+    )
 
 
 def close(ours, theirs):
@@ -62,7 +88,8 @@ def close(ours, theirs):
 @pytest.mark.parametrize("core", CORES)
 def test_step_by_step_equals_whole_meta_episodes(core, observation, previous):
     space = OBSERVATIONS[observation]
-    policy, steps = make_policy(core, previous, space), random_steps(space, DISCRETE[1])
+    policy = make_policy(core, previous, space)
+    steps = random_steps(space, DISCRETE[1])
     whole = policy.sequence(steps)
     assert whole.parameters.shape == (LENGTH, ROWS, 3)
     assert whole.value.shape == (LENGTH, ROWS)
@@ -72,7 +99,8 @@ def test_step_by_step_equals_whole_meta_episodes(core, observation, previous):
 @pytest.mark.parametrize("previous", [False, True], ids=["", "previous observation"])
 @pytest.mark.parametrize("observation", OBSERVATIONS)
 def test_inputs_read_beforehand_are_as_good_as_steps(observation, previous):
-    policy, steps = make_policy("gru", previous, OBSERVATIONS[observation]), random_steps(OBSERVATIONS[observation], DISCRETE[1])
+    policy = make_policy("gru", previous, OBSERVATIONS[observation])
+    steps = random_steps(OBSERVATIONS[observation], DISCRETE[1])
     read = policy.preprocess(steps)
     assert not read.requires_grad, "no weights are involved"
     for one, other in zip(policy.sequence(read), policy.sequence(steps), strict=True):
@@ -83,7 +111,8 @@ def test_inputs_read_beforehand_are_as_good_as_steps(observation, previous):
 @pytest.mark.parametrize("core", CORES)
 def test_every_kind_of_action(core, action):
     space = ACTIONS[action]
-    policy, steps = make_policy(core, action_space=space), random_steps(DISCRETE[0], space)
+    policy = make_policy(core, action_space=space)
+    steps = random_steps(DISCRETE[0], space)
     whole = policy.sequence(steps)
     assert whole.parameters.shape[-1] == action_distribution(space).num_parameters
     close(step_by_step(policy, steps)[0], whole)
@@ -92,31 +121,41 @@ def test_every_kind_of_action(core, action):
 @pytest.mark.parametrize("previous", [False, True], ids=["", "previous observation"])
 @pytest.mark.parametrize("core", CORES)
 def test_rows_that_start_a_meta_episode_forget(core, previous):
-    policy, before, after = make_policy(core, previous), random_steps(*DISCRETE, seed=1), random_steps(*DISCRETE, seed=2)
+    policy = make_policy(core, previous)
+    before = random_steps(*DISCRETE, seed=1)
+    after = random_steps(*DISCRETE, seed=2)
     _, state = step_by_step(policy, before)
     close(step_by_step(policy, after, state)[0], policy.sequence(after))
 
 
 @pytest.mark.parametrize("core", CORES)
 def test_only_the_rows_that_start_forget(core):
-    policy, steps = make_policy(core), random_steps(*DISCRETE, length=LENGTH)
+    policy = make_policy(core)
+    steps = random_steps(*DISCRETE, length=LENGTH)
     _, state = step_by_step(policy, type(steps)(*(field[: LENGTH - 1] for field in steps)))
     last = at(steps, LENGTH - 1)
     flagged = last._replace(meta_episode_start=torch.tensor([False, True, False, False, True]))
     output = policy(flagged, state)[0].parameters
-    torch.testing.assert_close(output[[0, 2, 3]], policy.sequence(steps).parameters[-1, [0, 2, 3]], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        output[[0, 2, 3]], policy.sequence(steps).parameters[-1, [0, 2, 3]], rtol=1e-5, atol=1e-5
+    )
     fresh = policy(flagged, policy.initial_state(ROWS))[0].parameters
     torch.testing.assert_close(output[[1, 4]], fresh[[1, 4]], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("core", CORES)
 def test_an_episodes_end_does_not_clear_the_memory(core):
-    policy, steps = make_policy(core), random_steps(*DISCRETE)
+    policy = make_policy(core)
+    steps = random_steps(*DISCRETE)
     steps.prev_terminated[1:] = True
     changed = steps._replace(prev_reward=steps.prev_reward.clone())
     changed.prev_reward[1] += 3
     with torch.no_grad():
-        difference = (policy.sequence(steps).parameters - policy.sequence(changed).parameters).abs().amax((1, 2))
+        difference = (
+            (policy.sequence(steps).parameters - policy.sequence(changed).parameters)
+            .abs()
+            .amax((1, 2))
+        )
     assert float(difference[0]) == 0
     assert (difference[1:] > 1e-7).all()
 
@@ -133,9 +172,13 @@ def test_the_previous_observation_reaches_the_policy():
 
 
 def test_a_new_policy_is_nearly_uniform():
-    policy = Policy(*DISCRETE, NetworkConfig(hidden_size=32), LENGTH, torch.Generator().manual_seed(0))
+    policy = Policy(
+        *DISCRETE, NetworkConfig(hidden_size=32), LENGTH, torch.Generator().manual_seed(0)
+    )
     probabilities = policy.sequence(random_steps(*DISCRETE)).parameters.softmax(-1)
-    torch.testing.assert_close(probabilities, torch.full_like(probabilities, 1 / 3), rtol=0, atol=0.02)
+    torch.testing.assert_close(
+        probabilities, torch.full_like(probabilities, 1 / 3), rtol=0, atol=0.02
+    )
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -150,7 +193,8 @@ def test_the_generator_decides_the_weights(core):
 @pytest.mark.parametrize("core", CORES)
 def test_state_dict_holds_all_that_acting_needs(core):
     space = OBSERVATIONS["box"]
-    policy, other = make_policy(core, observation_space=space, seed=1), make_policy(core, observation_space=space, seed=2)
+    policy = make_policy(core, observation_space=space, seed=1)
+    other = make_policy(core, observation_space=space, seed=2)
     other.load_state_dict(policy.state_dict())
     steps = random_steps(space, DISCRETE[1])
     assert torch.equal(policy.sequence(steps).parameters, other.sequence(steps).parameters)
@@ -182,7 +226,8 @@ class CountsRewards(nn.Module):
 
 
 def test_a_users_module_is_unrolled_step_by_step():
-    policy, steps = OwnPolicy(CountsRewards()), random_steps(*DISCRETE)
+    policy = OwnPolicy(CountsRewards())
+    steps = random_steps(*DISCRETE)
     output = policy.sequence(steps)
     close(output, step_by_step(policy, steps)[0])
     output.parameters.sum().backward()
@@ -213,13 +258,17 @@ def test_a_users_module_is_saved_under_its_own_names():
     }
 
 
-@pytest.mark.parametrize("policy", [make_policy("gru"), make_policy("attention"), OwnPolicy(CountsRewards())])
+@pytest.mark.parametrize(
+    "policy", [make_policy("gru"), make_policy("attention"), OwnPolicy(CountsRewards())]
+)
 def test_learners_find_all_that_they_ask_for(policy):
     assert isinstance(policy, MemoryPolicy)
     assert not isinstance(CountsRewards(), MemoryPolicy)
 
 
-@pytest.mark.parametrize("space", [gym.spaces.Text(3), gym.spaces.Dict({"a": gym.spaces.Discrete(2)})])
+@pytest.mark.parametrize(
+    "space", [gym.spaces.Text(3), gym.spaces.Dict({"a": gym.spaces.Discrete(2)})]
+)
 def test_spaces_that_do_not_fit_get_a_sentence(space):
     with pytest.raises(ValueError, match=r"Observations of .* aren't supported; flatten them"):
         make_policy(observation_space=space)
@@ -235,7 +284,10 @@ def test_spaces_that_do_not_fit_get_a_sentence(space):
         ({"layers": 0}, "must be at least 1"),
         ({"heads": -1}, "must be at least 1"),
         ({"core": "attention", "hidden_size": 10, "heads": 4}, "multiple of its heads"),
-        ({"core": "none", "previous_observation": True}, "without memory can't read the previous observation"),
+        (
+            {"core": "none", "previous_observation": True},
+            "without memory can't read the previous observation",
+        ),
     ],
 )
 def test_bad_settings_get_a_sentence(settings, sentence):
@@ -248,8 +300,10 @@ def test_bad_settings_get_a_sentence(settings, sentence):
 @pytest.mark.parametrize("core", CORES)
 def test_on_a_gpu_policies_say_the_same(core):
     space = OBSERVATIONS["box"]
-    policy, steps = make_policy(core, True, space), random_steps(space, DISCRETE[1])
+    policy = make_policy(core, True, space)
+    steps = random_steps(space, DISCRETE[1])
     wanted = policy.sequence(steps)
-    policy, there = policy.cuda(), type(steps)(*(field.cuda() for field in steps))
+    policy = policy.cuda()
+    there = type(steps)(*(field.cuda() for field in steps))
     for output in (policy.sequence(there), step_by_step(policy, there)[0]):
         torch.testing.assert_close(output.parameters.cpu(), wanted.parameters, rtol=1e-4, atol=1e-4)

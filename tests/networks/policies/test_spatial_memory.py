@@ -1,4 +1,7 @@
-"""The policy with a memory for each place: both ways of running it agree, it knows where it is, and places stay apart."""
+"""The policy with a memory for each place.
+
+Both ways of running it agree, it knows where it is, and places stay apart.
+"""
 
 import gymnasium as gym
 import pytest
@@ -23,21 +26,31 @@ MAZE = GridMaze(4, horizon=12)
 
 
 def policy_of(seed=0, maze=MAZE):
-    policy = build_policy(maze, NetworkConfig("spatial_memory", hidden_size=8), 36, torch_generator(seed))
+    policy = build_policy(
+        maze, NetworkConfig("spatial_memory", hidden_size=8), 36, torch_generator(seed)
+    )
     with torch.no_grad():
         for parameter in policy.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=torch_generator(seed, "noise")))
+            parameter.add_(
+                0.3 * torch.randn(parameter.shape, generator=torch_generator(seed, "noise"))
+            )
     return policy
 
 
 def played(policy, rows=16, seed=0, maze=MAZE):
     env = MetaEpisodeEnv(maze, Episodes(3, 0), rows, torch_generator(seed), refill=False)
     return collect(
-        env, policy, action_distribution(maze.action_space), fresh_tasks(maze, "train", rows, seed), torch_generator(seed, "actions")
+        env,
+        policy,
+        action_distribution(maze.action_space),
+        fresh_tasks(maze, "train", rows, seed),
+        torch_generator(seed, "actions"),
     )
 
 
-@pytest.mark.parametrize("maze", [MAZE, VisualMaze(3, horizon=8)], ids=["from above", "in first person"])
+@pytest.mark.parametrize(
+    "maze", [MAZE, VisualMaze(3, horizon=8)], ids=["from above", "in first person"]
+)
 def test_step_by_step_equals_the_whole_sequence(maze):
     policy = policy_of(maze=maze)
     rollout = played(policy, maze=maze)
@@ -46,8 +59,12 @@ def test_step_by_step_equals_the_whole_sequence(maze):
         read = policy.sequence(policy.preprocess(rollout.steps, rollout.valid))
     torch.testing.assert_close(read.value[rollout.valid], output.value[rollout.valid])
     log_prob = action_distribution(maze.action_space).log_prob(output.parameters, rollout.action)
-    torch.testing.assert_close(log_prob[rollout.valid], rollout.log_prob[rollout.valid], rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(output.value[rollout.valid], rollout.value[rollout.valid], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        log_prob[rollout.valid], rollout.log_prob[rollout.valid], rtol=1e-4, atol=1e-5
+    )
+    torch.testing.assert_close(
+        output.value[rollout.valid], rollout.value[rollout.valid], rtol=1e-4, atol=1e-5
+    )
     assert output.value.std() > 0.05  # not equal for want of anything to differ in
 
 
@@ -60,19 +77,24 @@ def test_gradients_equal_those_of_the_steps():
         if whole:
             values = policy.sequence(steps).value
         else:
-            state, outputs = policy.initial_state(16), []
+            state = policy.initial_state(16)
+            outputs = []
             for t in range(len(steps.prev_reward)):
                 output, state = policy(at(steps, t), state)
                 outputs.append(output.value)
             values = torch.stack(outputs)
-        grads.append(torch.autograd.grad(values.square().sum(), list(policy.parameters()), allow_unused=True))
+        grads.append(
+            torch.autograd.grad(values.square().sum(), list(policy.parameters()), allow_unused=True)
+        )
     for one, other in zip(*grads, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
 
 
 def test_rows_that_start_a_meta_episode_forget():
     policy = policy_of()
-    steps, state, first = played(policy).steps, policy.initial_state(16), []
+    steps = played(policy).steps
+    state = policy.initial_state(16)
+    first = []
     with torch.no_grad():
         for _ in range(2):
             output, state = policy(at(steps, 0), state)
@@ -82,15 +104,24 @@ def test_rows_that_start_a_meta_episode_forget():
 
 
 def test_positions_are_those_in_the_maze():
-    policy, tasks = policy_of(), MAZE.sample(16, "train", 3)
+    policy = policy_of()
+    tasks = MAZE.sample(16, "train", 3)
     env = MetaEpisodeEnv(MAZE, Episodes(3, 0), 16, torch_generator(0), refill=False)
-    step, state, rng = env.reset(lambda rows, counts: tasks), policy.initial_state(16), torch_generator(5)
-    steps, cells, valid = [], [], []
+    step = env.reset(lambda rows, counts: tasks)
+    state = policy.initial_state(16)
+    rng = torch_generator(5)
+    steps = []
+    cells = []
+    valid = []
     for _ in range(30):
         with torch.no_grad():
             _, state = policy(step, state)
         valid.append(env._valid)
-        cells.append(torch.stack([env._rows.state // 4 - tasks.start // 4, env._rows.state % 4 - tasks.start % 4], 1))
+        cells.append(
+            torch.stack(
+                [env._rows.state // 4 - tasks.start // 4, env._rows.state % 4 - tasks.start % 4], 1
+            )
+        )
         steps.append(step)
         assert torch.equal(state.pose[env._valid, :2], cells[-1][env._valid])
         step, _ = env.step(torch.randint(4, (16,), generator=rng))
@@ -101,7 +132,10 @@ def test_positions_are_those_in_the_maze():
 
 
 def test_what_was_seen_far_away_is_not_read():
-    """A place keeps its memory: after a walk there and back it holds what it held, whatever the far end showed."""
+    """A place keeps its memory.
+
+    After a walk there and back it holds what it held, whatever the far end showed.
+    """
     policy = policy_of()
     state = policy.initial_state(1)
     with torch.no_grad():
@@ -109,8 +143,13 @@ def test_what_was_seen_far_away_is_not_read():
         near = policy.nearby(state.pose)[0]
         far = torch.ones(policy.SIDE**2, dtype=torch.bool)
         far[near] = False
-        changed = state._replace(memory=torch.where(far[None, :, None], 0.0, state.memory).clone(), hidden=state.hidden.clone())
-        step = at(played(policy, rows=1).steps, 0)._replace(meta_episode_start=torch.zeros(1, dtype=torch.bool))
+        changed = state._replace(
+            memory=torch.where(far[None, :, None], 0.0, state.memory).clone(),
+            hidden=state.hidden.clone(),
+        )
+        step = at(played(policy, rows=1).steps, 0)._replace(
+            meta_episode_start=torch.zeros(1, dtype=torch.bool)
+        )
         step = step._replace(prev_terminated=torch.ones(1, dtype=torch.bool))
         one, _ = policy(step, state)
         other, _ = policy(step, changed)
@@ -122,15 +161,22 @@ def test_distributions_that_do_not_say_how_agents_move_get_a_sentence():
         build_policy(BernoulliBandit(3), NetworkConfig("spatial_memory"), 10, torch_generator(0))
     with pytest.raises(ValueError, match="how actions move the agent"):
         SpatialMemoryPolicy(
-            gym.spaces.MultiBinary(9), gym.spaces.Box(-1, 1, (2,)), MAZE.odometry, 1, NetworkConfig("spatial_memory"), torch_generator(0)
+            gym.spaces.MultiBinary(9),
+            gym.spaces.Box(-1, 1, (2,)),
+            MAZE.odometry,
+            1,
+            NetworkConfig("spatial_memory"),
+            torch_generator(0),
         )
 
 
 def test_what_is_around_turns_with_the_agent():
     offsets = nearby_offsets()
     assert offsets.shape == (4, 5, 2)
-    assert offsets[0].tolist() == [[0, 0], [-1, 0], [0, 1], [1, 0], [0, -1]]  # facing north: ahead is north, right is east
-    assert offsets[1].tolist() == [[0, 0], [0, 1], [1, 0], [0, -1], [-1, 0]]  # facing east: ahead is east, right is south
+    # Facing north: ahead is north, right is east
+    assert offsets[0].tolist() == [[0, 0], [-1, 0], [0, 1], [1, 0], [0, -1]]
+    # Facing east: ahead is east, right is south
+    assert offsets[1].tolist() == [[0, 0], [0, 1], [1, 0], [0, -1], [-1, 0]]
 
 
 def test_turns_and_strides_that_cannot_be_reckoned_get_a_sentence():
@@ -140,7 +186,9 @@ def test_turns_and_strides_that_cannot_be_reckoned_get_a_sentence():
 
 @pytest.mark.parametrize("size", [2, 10, 11, 15])
 def test_no_two_places_of_a_maze_are_one_to_it(size):
-    policy = build_policy(GridMaze(size), NetworkConfig("spatial_memory", hidden_size=8), 10, torch_generator(0))
+    policy = build_policy(
+        GridMaze(size), NetworkConfig("spatial_memory", hidden_size=8), 10, torch_generator(0)
+    )
     apart = torch.arange(-(size - 1), size)
     poses = torch.cartesian_prod(apart, apart, torch.zeros(1, dtype=torch.int64))
     assert len(policy.place(poses).unique()) == len(poses)

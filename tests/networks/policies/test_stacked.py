@@ -12,21 +12,33 @@ from metarl.networks.policies.policy import CORES, NetworkConfig, Policy, Policy
 from metarl.networks.policies.stacked import StackedPolicy
 from tests.networks.made_steps import at, random_steps
 
-OBSERVATION, ACTION = gym.spaces.Box(-np.inf, np.inf, (2,)), gym.spaces.Discrete(3)
-LENGTH, ROWS, MEMBERS = 6, 5, 3
+OBSERVATION = gym.spaces.Box(-np.inf, np.inf, (2,))
+ACTION = gym.spaces.Discrete(3)
+LENGTH = 6
+ROWS = 5
+MEMBERS = 3
 
 
 def policies(core="gru", previous=False):
     config = NetworkConfig(core=core, hidden_size=8, heads=2, previous_observation=previous)
-    made = [Policy(OBSERVATION, ACTION, config, LENGTH, torch.Generator().manual_seed(seed)) for seed in range(MEMBERS)]
+    made = [
+        Policy(OBSERVATION, ACTION, config, LENGTH, torch.Generator().manual_seed(seed))
+        for seed in range(MEMBERS)
+    ]
     for seed, policy in enumerate(made):
         nn.init.orthogonal_(policy.heads.weight, generator=torch.Generator().manual_seed(seed))
-        policy.inputs.learn_moments(random_steps(OBSERVATION, ACTION, seed=10 + seed), torch.ones(LENGTH, ROWS, dtype=torch.bool))
+        policy.inputs.learn_moments(
+            random_steps(OBSERVATION, ACTION, seed=10 + seed),
+            torch.ones(LENGTH, ROWS, dtype=torch.bool),
+        )
     return made
 
 
 class Learnt(nn.Module):
-    """A user's policy whose first memory is learnt; it sums rewards in it. The scale is a buffer that isn't saved."""
+    """A user's policy whose first memory is learnt.
+
+    It sums rewards in it. The scale is a buffer that isn't saved.
+    """
 
     def __init__(self):
         super().__init__()
@@ -38,7 +50,10 @@ class Learnt(nn.Module):
         return self.first.expand(batch_size, 2)
 
     def forward(self, step, state):
-        state = torch.where(step.meta_episode_start[:, None], self.first, state) + step.prev_reward[:, None] * self.scale
+        state = (
+            torch.where(step.meta_episode_start[:, None], self.first, state)
+            + step.prev_reward[:, None] * self.scale
+        )
         parameters, value = self.body(state).split([3, 1], -1)
         return PolicyOutput(parameters, value[..., 0]), state
 
@@ -61,7 +76,8 @@ def columns(steps, seed_index):
 
 
 def step_by_step(policy, steps):
-    state, outputs = policy.initial_state(steps.prev_reward.shape[1]), []
+    state = policy.initial_state(steps.prev_reward.shape[1])
+    outputs = []
     for t in range(LENGTH):
         output, state = policy(at(steps, t), state)
         outputs.append(output)
@@ -76,14 +92,19 @@ def close(ours, theirs):
 @pytest.mark.parametrize("kind", KINDS)
 def test_outputs_and_gradients_equal_those_apart(kind):
     apart = KINDS[kind]()
-    stacked, steps = StackedPolicy(apart), random_steps(OBSERVATION, ACTION, rows=MEMBERS * ROWS)
+    stacked = StackedPolicy(apart)
+    steps = random_steps(OBSERVATION, ACTION, rows=MEMBERS * ROWS)
     output = stacked.sequence(steps)
     weight = torch.randn(output.parameters.shape, generator=torch.Generator().manual_seed(1))
     ((weight * output.parameters).sum() + output.value.square().sum()).backward()
-    gradients = {name.replace("/", ".").removeprefix("policy."): parameter.grad for name, parameter in stacked.named_parameters()}
+    gradients = {
+        name.replace("/", ".").removeprefix("policy."): parameter.grad
+        for name, parameter in stacked.named_parameters()
+    }
     assert len(gradients) == len(list(apart[0].named_parameters()))
     for i, policy in enumerate(apart):
-        own, part = policy.sequence(columns(steps, i)), slice(i * ROWS, (i + 1) * ROWS)
+        own = policy.sequence(columns(steps, i))
+        part = slice(i * ROWS, (i + 1) * ROWS)
         close(output.parameters[:, part], own.parameters)
         close(output.value[:, part], own.value)
         ((weight[:, part] * own.parameters).sum() + own.value.square().sum()).backward()
@@ -96,7 +117,8 @@ def test_outputs_and_gradients_equal_those_apart(kind):
 @torch.no_grad()
 def test_step_by_step_equals_the_policies_apart(kind):
     apart = KINDS[kind]()
-    stacked, steps = StackedPolicy(apart), random_steps(OBSERVATION, ACTION, rows=MEMBERS * ROWS)
+    stacked = StackedPolicy(apart)
+    steps = random_steps(OBSERVATION, ACTION, rows=MEMBERS * ROWS)
     parameters, _ = step_by_step(stacked, steps)
     close(parameters, stacked.sequence(steps).parameters)
     for i, policy in enumerate(apart):
@@ -114,7 +136,8 @@ def test_every_seed_starts_from_its_own_first_memory():
 @torch.no_grad()
 def test_rows_of_any_seed_forget_alone(core):
     apart = policies(core)
-    stacked, steps = StackedPolicy(apart), random_steps(OBSERVATION, ACTION, rows=MEMBERS * ROWS)
+    stacked = StackedPolicy(apart)
+    steps = random_steps(OBSERVATION, ACTION, rows=MEMBERS * ROWS)
     _, state = step_by_step(stacked, steps)
     again, _ = step_by_step(stacked, steps)
     for t in range(LENGTH):
@@ -126,7 +149,8 @@ def test_rows_of_any_seed_forget_alone(core):
 @torch.no_grad()
 def test_a_seed_is_a_policy_of_its_own(kind):
     apart = KINDS[kind]()
-    stacked, steps = StackedPolicy(apart), random_steps(OBSERVATION, ACTION)
+    stacked = StackedPolicy(apart)
+    steps = random_steps(OBSERVATION, ACTION)
     for i, policy in enumerate(apart):
         seed_index = stacked.select(i)
         assert type(seed_index) is type(policy)
@@ -143,7 +167,8 @@ def test_a_seed_is_a_policy_of_its_own(kind):
 @torch.no_grad()
 def test_writing_a_seed_changes_that_one_alone(kind):
     apart = KINDS[kind]()
-    stacked, steps = StackedPolicy(apart), random_steps(OBSERVATION, ACTION, rows=MEMBERS * ROWS)
+    stacked = StackedPolicy(apart)
+    steps = random_steps(OBSERVATION, ACTION, rows=MEMBERS * ROWS)
     before = stacked.sequence(steps).parameters.unflatten(1, (MEMBERS, ROWS))
     stacked.write(1, apart[2])
     after = stacked.sequence(steps).parameters.unflatten(1, (MEMBERS, ROWS))
@@ -163,7 +188,8 @@ def test_the_given_policies_stay_as_they_are():
 
 
 def test_state_dict_goes_into_another_stack():
-    stacked, other = StackedPolicy(policies()), StackedPolicy(list(reversed(policies())))
+    stacked = StackedPolicy(policies())
+    other = StackedPolicy(list(reversed(policies())))
     steps = random_steps(OBSERVATION, ACTION, rows=MEMBERS * ROWS)
     assert not torch.equal(stacked.sequence(steps).value, other.sequence(steps).value)
     other.load_state_dict(stacked.state_dict())

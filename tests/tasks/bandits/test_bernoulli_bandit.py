@@ -59,7 +59,9 @@ def test_upper_bound_is_the_best_arm_every_time():
     assert BernoulliBandit(2).upper_bound(tasks, 10).tolist() == pytest.approx([9.0, 4.0])
 
 
-@pytest.mark.parametrize(("pulls", "arms", "relaxation"), [(100, 5, 84.87), (100, 50, 86.85), (500, 10, 462.22)])
+@pytest.mark.parametrize(
+    ("pulls", "arms", "relaxation"), [(100, 5, 84.87), (100, 50, 86.85), (500, 10, 462.22)]
+)
 def test_relaxation_is_the_known_one(pulls, arms, relaxation):
     assert BernoulliBandit(arms).relaxation(pulls) == pytest.approx(relaxation, abs=0.006)
 

@@ -16,7 +16,9 @@ from metarl.tasks.bandits.bounds import (
 
 
 def recursed(arms, pulls):
-    """The optimum by a recursion over counts in order, arm by arm, with nothing shared between equal arms."""
+    """Return the optimum by a recursion over counts in order, arm by arm, with nothing shared
+    between equal arms.
+    """
 
     @cache
     def value(counts, left):
@@ -25,7 +27,10 @@ def recursed(arms, pulls):
         best = 0.0
         for arm, (wins, losses) in enumerate(counts):
             mean = (wins + 1) / (wins + losses + 2)
-            won, lost = ((*counts[:arm], after, *counts[arm + 1 :]) for after in ((wins + 1, losses), (wins, losses + 1)))
+            won, lost = (
+                (*counts[:arm], after, *counts[arm + 1 :])
+                for after in ((wins + 1, losses), (wins, losses + 1))
+            )
             best = max(best, mean * (1 + value(won, left - 1)) + (1 - mean) * value(lost, left - 1))
         return best
 
@@ -53,7 +58,9 @@ def test_the_optimum_of_25_pulls_of_5_arms():
     assert bernoulli_optimum(5, 25) == pytest.approx(18.193, abs=5e-4)
 
 
-@pytest.mark.parametrize(("pulls", "arms"), [(3, 1), (3, 2), (5, 2), (4, 3), (3, 4), (2, 5), (8, 2)])
+@pytest.mark.parametrize(
+    ("pulls", "arms"), [(3, 1), (3, 2), (5, 2), (4, 3), (3, 4), (2, 5), (8, 2)]
+)
 def test_a_plain_recursion_agrees(pulls, arms):
     assert bernoulli_optimum(arms, pulls) == pytest.approx(recursed(arms, pulls), abs=1e-12)
 
@@ -64,7 +71,14 @@ def test_one_arm_earns_half_a_pull():
 
 @pytest.mark.parametrize(
     ("pulls", "arms", "relaxation"),
-    [(100, 5, 84.87), (100, 10, 86.85), (100, 50, 86.85), (500, 5, 440.43), (500, 10, 462.22), (500, 50, 467.80)],
+    [
+        (100, 5, 84.87),
+        (100, 10, 86.85),
+        (100, 50, 86.85),
+        (500, 5, 440.43),
+        (500, 10, 462.22),
+        (500, 50, 467.80),
+    ],
 )
 def test_known_relaxations(pulls, arms, relaxation):
     assert bernoulli_relaxation(arms, pulls) == pytest.approx(relaxation, abs=0.006)
@@ -98,7 +112,10 @@ def test_a_states_key_is_the_sum_of_its_arms_words_in_any_order():
     table = bernoulli_table(3, 4)
     codes = pair_code(np.array([1, 0, 0]), np.array([0, 1, 0]))
     with np.errstate(over="ignore"):
-        keys = {int(table.words[codes[list(order)]].sum()) for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0))}
+        keys = {
+            int(table.words[codes[list(order)]].sum())
+            for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0))
+        }
     assert len(keys) == 1
     assert keys.pop() in table.keys[2].tolist()
 

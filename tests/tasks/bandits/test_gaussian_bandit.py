@@ -30,7 +30,9 @@ def test_without_noise_the_reward_is_the_mean():
     tasks = bandit.sample(5, "test", 0)
     rng = torch_generator(0)
     state, _ = bandit.reset(tasks, rng)
-    assert torch.equal(bandit.step(tasks, state, torch.ones(5, dtype=torch.int64), rng).reward, tasks.means[:, 1])
+    assert torch.equal(
+        bandit.step(tasks, state, torch.ones(5, dtype=torch.int64), rng).reward, tasks.means[:, 1]
+    )
 
 
 def test_upper_bound_is_the_best_arm_every_time():

@@ -14,29 +14,48 @@ from tests.tasks.gymnasium_steps import as_gymnasium, from_states, met_under_ran
 
 USUAL = Acrobot(low=1, high=1, friction=0, reversals=False)
 RISING = torch.tensor([0.5, 1.0, 2.0])
-RIGHT, NONE, LEFT = 2, 1, 0
+RIGHT = 2
+NONE = 1
+LEFT = 0
 
 
 def tasks_with(n=1, **parameters):
     """n tasks of usual physics but for `parameters` (numbers or tensors [n])."""
     names = ("gravity", "upper_mass", "lower_mass", "upper_length", "lower_length", "torque")
     values = {**dict.fromkeys(names, 1.0), "friction": 0.0, **parameters}
-    return AcrobotTasks(**{name: torch.as_tensor(value, dtype=torch.float64).expand(n).clone() for name, value in values.items()})
+    return AcrobotTasks(
+        **{
+            name: torch.as_tensor(value, dtype=torch.float64).expand(n).clone()
+            for name, value in values.items()
+        }
+    )
 
 
 def step(tasks, state, action):
     state = torch.as_tensor(state, dtype=torch.float64).expand(len(tasks), 4)
-    return USUAL.step(tasks, state, torch.as_tensor(action).expand(len(tasks)), torch_generator(0, "noise"))
+    return USUAL.step(
+        tasks, state, torch.as_tensor(action).expand(len(tasks)), torch_generator(0, "noise")
+    )
 
 
 def energy(tasks, state):
-    """Kinetic and potential energy [n] in J, link by link: each turns about its centre of mass, which moves in the plane."""
+    """Kinetic and potential energy [n] in J, link by link.
+
+    Each turns about its centre of mass, which moves in the plane.
+    """
     upper, lower, upper_speed, lower_speed = state.unbind(1)
-    centre, spin, angle = tasks.lower_length / 2, upper_speed + lower_speed, upper + lower
+    centre = tasks.lower_length / 2
+    spin = upper_speed + lower_speed
+    angle = upper + lower
     across = tasks.upper_length * upper.cos() * upper_speed + centre * angle.cos() * spin
     up = tasks.upper_length * upper.sin() * upper_speed + centre * angle.sin() * spin
-    turning = tasks.upper_mass * tasks.upper_length**2 * upper_speed**2 + tasks.lower_mass * tasks.lower_length**2 * spin**2
-    moving = tasks.upper_mass * (tasks.upper_length / 2 * upper_speed) ** 2 + tasks.lower_mass * (across**2 + up**2)
+    turning = (
+        tasks.upper_mass * tasks.upper_length**2 * upper_speed**2
+        + tasks.lower_mass * tasks.lower_length**2 * spin**2
+    )
+    moving = tasks.upper_mass * (tasks.upper_length / 2 * upper_speed) ** 2 + tasks.lower_mass * (
+        across**2 + up**2
+    )
     height = -tasks.upper_mass * tasks.upper_length / 2 * upper.cos()
     height -= tasks.lower_mass * (tasks.upper_length * upper.cos() + centre * angle.cos())
     return (turning + moving) / 2 + 9.8 * tasks.gravity * height
@@ -46,8 +65,15 @@ def energy(tasks, state):
 def test_usual_physics_steps_as_gymnasium(dtype, tolerance):
     steps = met_under_random_actions("Acrobot-v1", 1000)
     transition = as_gymnasium(USUAL, steps, dtype)
-    assert torch.allclose(transition.state.double(), steps.following, atol=tolerance, rtol=tolerance)
-    assert torch.allclose(transition.observation.double(), steps.observation, atol=max(tolerance, 1e-6), rtol=tolerance)
+    assert torch.allclose(
+        transition.state.double(), steps.following, atol=tolerance, rtol=tolerance
+    )
+    assert torch.allclose(
+        transition.observation.double(),
+        steps.observation,
+        atol=max(tolerance, 1e-6),
+        rtol=tolerance,
+    )
     assert torch.equal(transition.reward.double(), steps.reward)
     assert torch.equal(transition.terminated, steps.terminated)
 
@@ -72,36 +98,59 @@ def test_spaces_and_start_are_gymnasiums():
     state, observation = Acrobot().reset(tasks_with(10_000), torch_generator(0, "noise"))
     assert state.shape == (10_000, 4)
     assert state.abs().max().item() <= 0.1
-    assert torch.allclose(state.mean(0), torch.zeros(4, dtype=torch.float64), atol=5 * 0.2 / (12 * 10_000) ** 0.5)
+    assert torch.allclose(
+        state.mean(0), torch.zeros(4, dtype=torch.float64), atol=5 * 0.2 / (12 * 10_000) ** 0.5
+    )
     assert torch.allclose(state.var(0), torch.full((4,), 0.04 / 12, dtype=torch.float64), rtol=0.06)
-    wanted = [state[:, 0].cos(), state[:, 0].sin(), state[:, 1].cos(), state[:, 1].sin(), state[:, 2], state[:, 3]]
+    wanted = [
+        state[:, 0].cos(),
+        state[:, 0].sin(),
+        state[:, 1].cos(),
+        state[:, 1].sin(),
+        state[:, 2],
+        state[:, 3],
+    ]
     assert torch.equal(observation, torch.stack(wanted, 1))
 
 
 def moving(n, seed):
     """States [n, 4] that swing slowly, for which one integration step of 0.2 s is accurate."""
     rng = torch_generator(seed, "states")
-    return (2 * torch.rand((n, 4), generator=rng, dtype=torch.float64) - 1) * torch.tensor([1.0, 1.0, 0.5, 0.5])
+    return (2 * torch.rand((n, 4), generator=rng, dtype=torch.float64) - 1) * torch.tensor(
+        [1.0, 1.0, 0.5, 0.5]
+    )
 
 
 @pytest.mark.parametrize("action", [LEFT, NONE, RIGHT])
 def test_energy_changes_by_the_motors_work_whatever_the_physics(action):
-    tasks, state = Acrobot(friction=0).sample(500, "extrapolate", 0), moving(500, 1)
+    tasks = Acrobot(friction=0).sample(500, "extrapolate", 0)
+    state = moving(500, 1)
     after = step(tasks, state, action).state
     work = tasks.torque * (action - 1) * (after[:, 1] - state[:, 1])
     gained = energy(tasks, after) - energy(tasks, state)
-    scale = 9.8 * tasks.gravity * (tasks.upper_mass + tasks.lower_mass) * (tasks.upper_length + tasks.lower_length)
+    scale = (
+        9.8
+        * tasks.gravity
+        * (tasks.upper_mass + tasks.lower_mass)
+        * (tasks.upper_length + tasks.lower_length)
+    )
     assert ((gained - work).abs() / scale).max().item() < 0.02
     assert ((gained - work).abs() / scale).mean().item() < 0.001
 
 
 def test_friction_takes_energy_by_the_speed_of_both_joints():
-    """The loss is friction times the square of the speeds, which change about linearly in a step of 0.2 s."""
-    tasks, state = Acrobot(friction=0).sample(500, "train", 0), moving(500, 2)
+    """The loss is friction times the square of the speeds, which change about linearly in a step of
+    0.2 s.
+    """
+    tasks = Acrobot(friction=0).sample(500, "train", 0)
+    state = moving(500, 2)
     free = step(tasks, state, NONE).state
-    slowed = step(replace(tasks, friction=torch.full((500,), 0.1, dtype=torch.float64)), state, NONE).state
+    slowed = step(
+        replace(tasks, friction=torch.full((500,), 0.1, dtype=torch.float64)), state, NONE
+    ).state
     lost = energy(tasks, free) - energy(tasks, slowed)
-    first, last = state[:, 2:], free[:, 2:]
+    first = state[:, 2:]
+    last = free[:, 2:]
     squares = ((first**2 + first * last + last**2) / 3).sum(1)  # the mean over the step
     assert bool((lost > 0).all())
     assert (lost.sum() / (0.05 * 0.1 * 0.2 * squares).sum()).item() == pytest.approx(1, abs=0.05)
@@ -128,23 +177,34 @@ def test_the_upper_link_recoils_less_when_long():
 def test_friction_slows_both_joints():
     for column, state in ((2, (0.0, 0.0, 1.0, 0.0)), (3, (0.0, 0.0, 0.0, 1.0))):
         weightless = {"gravity": 1e-9}
-        speeds = step(tasks_with(3, friction=torch.tensor([0.0, 1.0, 2.0]), **weightless), state, NONE).state[:, column]
+        speeds = step(
+            tasks_with(3, friction=torch.tensor([0.0, 1.0, 2.0]), **weightless), state, NONE
+        ).state[:, column]
         assert speeds[0] > speeds[1] > speeds[2] > 0
 
 
 def test_a_reversed_motor_is_the_opposite_action():
     state = (0.4, -0.2, 0.3, 0.9)
-    assert torch.equal(step(tasks_with(torque=-1.3), state, LEFT).state, step(tasks_with(torque=1.3), state, RIGHT).state)
-    assert torch.equal(step(tasks_with(torque=-1.3), state, NONE).state, step(tasks_with(torque=1.3), state, NONE).state)
+    assert torch.equal(
+        step(tasks_with(torque=-1.3), state, LEFT).state,
+        step(tasks_with(torque=1.3), state, RIGHT).state,
+    )
+    assert torch.equal(
+        step(tasks_with(torque=-1.3), state, NONE).state,
+        step(tasks_with(torque=1.3), state, NONE).state,
+    )
 
 
 def test_pumping_along_the_motion_reaches_the_goal_below_the_bound():
     tasks = tasks_with(100)
     state, _ = USUAL.reset(tasks, torch_generator(0, "noise"))
-    playing, total = torch.ones(100, dtype=torch.bool), torch.zeros(100, dtype=torch.float64)
+    playing = torch.ones(100, dtype=torch.bool)
+    total = torch.zeros(100, dtype=torch.float64)
     for _ in range(USUAL.horizon):
         action = torch.where(state[:, 3] >= 0, RIGHT, LEFT)
-        state, _, reward, terminated, success, _ = USUAL.step(tasks, state, action, torch_generator(0, "noise"))
+        state, _, reward, terminated, success, _ = USUAL.step(
+            tasks, state, action, torch_generator(0, "noise")
+        )
         total += reward * playing
         assert torch.equal(success, terminated)
         assert torch.equal(reward, -(~terminated).to(torch.float64))

@@ -51,17 +51,27 @@ def test_goals_fill_the_square_and_observations_do_not_tell_them():
 
 
 def test_the_bound_is_the_straight_way():
-    task = PointNavigationTasks(torch.tensor([[0.25, -0.1], [0.0, 0.0], [0.005, 0.105]], dtype=torch.float64))
+    task = PointNavigationTasks(
+        torch.tensor([[0.25, -0.1], [0.0, 0.0], [0.005, 0.105]], dtype=torch.float64)
+    )
     first = math.hypot(0.15, 0.0) + 0.05  # then at the goal
-    assert PointNavigation().upper_bound(task, 2).tolist() == pytest.approx([-2 * first, 0, -2 * 0.005])
-    assert PointNavigation(horizon=1).upper_bound(task, 1).tolist() == pytest.approx([-0.15, 0, -0.005])
-    assert PointNavigation(squared=True).upper_bound(task, 1)[0].item() == pytest.approx(-(0.15**2) - 0.05**2)
+    assert PointNavigation().upper_bound(task, 2).tolist() == pytest.approx(
+        [-2 * first, 0, -2 * 0.005]
+    )
+    assert PointNavigation(horizon=1).upper_bound(task, 1).tolist() == pytest.approx(
+        [-0.15, 0, -0.005]
+    )
+    assert PointNavigation(squared=True).upper_bound(task, 1)[0].item() == pytest.approx(
+        -(0.15**2) - 0.05**2
+    )
 
 
 def test_a_path_is_drawn_to_the_goal():
     task = PointNavigationTasks(torch.tensor([[0.4, 0.4]], dtype=torch.float64))
     states = torch.tensor([[0.0, 0.0], [0.1, 0.1], [0.2, 0.2]])
-    start, end = (PointNavigation().render_path(task, states, moment).numpy().astype(int) for moment in (0, 2))
+    start, end = (
+        PointNavigation().render_path(task, states, moment).numpy().astype(int) for moment in (0, 2)
+    )
     rows, columns = ((start - end) != 0).any(-1).nonzero()
     assert rows.max() <= 90  # the walk goes up
     assert columns.min() >= 70  # and right

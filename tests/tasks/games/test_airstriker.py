@@ -56,7 +56,9 @@ def test_the_starts_look_different_and_every_ship_lives():
 
 def test_random_play_scores_and_dies(distribution):
     budget = Episodes(1, 0)
-    evaluation = evaluate(make_agent("random", distribution, budget), distribution, "test", 2, 0, budget)
+    evaluation = evaluate(
+        make_agent("random", distribution, budget), distribution, "test", 2, 0, budget
+    )
     rows = evaluation.rows()
     assert rows["terminated"].all()
     assert rows["length"].between(80, 999).all()
@@ -75,9 +77,15 @@ def test_each_row_has_a_worker_of_its_own(distribution):
 
 
 def test_watch_shows_the_emulators_screen(tmp_path):
-    sheet, animation = watch(None, WatchOptions("random", "Airstriker-v0", ("horizon=40",), num_tasks=2, episodes=1, out=tmp_path))
+    sheet, animation = watch(
+        None,
+        WatchOptions(
+            "random", "Airstriker-v0", ("horizon=40",), num_tasks=2, episodes=1, out=tmp_path
+        ),
+    )
     picture = np.asarray(Image.open(sheet))
-    assert ((picture[..., 0] > 150) & (picture[..., 1] < 80)).sum() > 20  # red ships: colours, though agents see grey
+    # Red ships: colours, though agents see grey
+    assert ((picture[..., 0] > 150) & (picture[..., 1] < 80)).sum() > 20
     assert Image.open(animation).n_frames > 10
 
 

@@ -1,4 +1,7 @@
-"""The splits of Atari's flavours: apart, complete, alike in their actions, and different in play."""
+"""The splits of Atari's flavours.
+
+Apart, complete, alike in their actions, and different in play.
+"""
 
 import numpy as np
 import pytest
@@ -18,7 +21,8 @@ def pairs(distribution, split):
 
 @pytest.mark.parametrize("game", FLAVOURS)
 def test_test_flavours_are_held_out_and_combine_what_training_shows_apart(game):
-    train, test = FLAVOURS[game]["train"], FLAVOURS[game]["test"]
+    train = FLAVOURS[game]["train"]
+    test = FLAVOURS[game]["test"]
     assert len({*train, *test}) == len(train) + len(test)
     assert len(test) >= 2
     assert {difficulty for _, difficulty in test} <= {difficulty for _, difficulty in train}
@@ -29,14 +33,17 @@ def test_test_flavours_are_held_out_and_combine_what_training_shows_apart(game):
 
 @pytest.mark.parametrize("game", FLAVOURS)
 def test_all_flavours_share_their_actions_and_no_two_play_alike(game):
-    names, memories = set(), set()
+    names = set()
+    memories = set()
     for mode, difficulty in (*FLAVOURS[game]["train"], *FLAVOURS[game]["test"]):
-        env, moves = AtariGame(Flavour(game, mode, difficulty), stickiness=0.0), np.random.default_rng(0)
+        env = AtariGame(Flavour(game, mode, difficulty), stickiness=0.0)
+        moves = np.random.default_rng(0)
         names.add(tuple(env.action_names))
         env.reset(seed=0)
         memory = []
         for _ in range(100):
-            action = 1 if moves.random() < 0.7 else moves.integers(env.action_space.n)  # most often up, or FIRE
+            # Most often up, or FIRE
+            action = 1 if moves.random() < 0.7 else moves.integers(env.action_space.n)
             memory += [env.step(action)[0].tobytes(), env._console.getRAM().tobytes()]
         memories.add(tuple(memory))
     assert len(names) == 1
@@ -60,7 +67,9 @@ def test_switches_do_what_the_data_sheet_says():
     assert plain > small > 0
     green = [(picture("pong", 0, d, 120)[36:190, 140:144] == 147).sum() for d in (0, 1, 2, 3)]
     assert green[0] == green[1] > green[2] == green[3] > 0
-    invaders, cannon = 122, 98  # shades
+    # shades
+    invaders = 122
+    cannon = 98
     assert (picture("space_invaders", 0, 0, 1) == invaders).any()
     assert not (picture("space_invaders", 8, 0, 1) == invaders).any()
     wide, narrow = ((picture("space_invaders", 0, d, 1) == cannon).sum() for d in (1, 0))
@@ -73,7 +82,11 @@ def test_switches_do_what_the_data_sheet_says():
 def test_what_a_distribution_says_of_itself():
     distribution = metarl.make("AtariFlavours-v0", game="pong", reward_scale=0.1, horizon=30)
     assert pairs(distribution, "test") == [(0, 3), (1, 2)]
-    assert (distribution.id, distribution.horizon, distribution.action_space.n) == ("AtariFlavours-v0", 30, 6)
+    assert (distribution.id, distribution.horizon, distribution.action_space.n) == (
+        "AtariFlavours-v0",
+        30,
+        6,
+    )
     assert repr(distribution.task_lists["test"][0]) == "pong mode 0 difficulty 3"
     assert AtariFlavours(**distribution.config()).config() == distribution.config()
 
@@ -96,7 +109,9 @@ def test_it_is_played_in_worker_processes_as_in_this_one():
         seen.append([env.step(torch.randint(4, (3,), generator=actions)) for _ in range(35)])
         env.close()
     for one, two in zip(*seen, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip((*one[0], *one[1]), (*two[0], *two[1]), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip((*one[0], *one[1]), (*two[0], *two[1]), strict=True)
+        )
     assert seen[0][11][1].truncated.all()
     assert seen[0][0][0].observation.dtype == torch.uint8
 
@@ -104,10 +119,19 @@ def test_it_is_played_in_worker_processes_as_in_this_one():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"game": "hero"}, "no flavours of hero are named; choose breakout, freeway, pong, space_invaders, or say which"),
+        (
+            {"game": "hero"},
+            (
+                "no flavours of hero are named; choose breakout, freeway, pong, space_invaders, or"
+                " say which"
+            ),
+        ),
         ({"game": "froggy"}, "ale-py has no game 'froggy'"),
         ({"test": "9/0"}, r"freeway has no mode 9; choose one of 0, 1, 2, 3, 4, 5, 6, 7\."),
-        ({"train": "1-0"}, "flavours are MODE/DIFFICULTY with commas between, such as 0/0,1/0, not '1-0'"),
+        (
+            {"train": "1-0"},
+            "flavours are MODE/DIFFICULTY with commas between, such as 0/0,1/0, not '1-0'",
+        ),
         ({"train": "2/0"}, "train task 0 and test task 0 are the same"),
         ({"horizon": 0}, "horizon must be at least 1"),
     ],

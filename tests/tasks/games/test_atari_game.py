@@ -1,4 +1,7 @@
-"""An Atari game in a flavour: frames, stickiness, ends and pictures, against a console driven by hand."""
+"""An Atari game in a flavour.
+
+Frames, stickiness, ends and pictures, against a console driven by hand.
+"""
 
 import subprocess
 import sys
@@ -11,7 +14,8 @@ from ale_py import roms
 
 from metarl.tasks.games.atari_game import AtariGame, Flavour, MakeAtari, check_flavours
 
-PONG, BREAKOUT = Flavour("pong", 0, 0), Flavour("breakout", 0, 0)
+PONG = Flavour("pong", 0, 0)
+BREAKOUT = Flavour("breakout", 0, 0)
 
 
 def console(flavour: Flavour):
@@ -32,15 +36,18 @@ class Draws:
         self.numbers = list(numbers)
 
     def random(self, n):
-        given, self.numbers = self.numbers[:n], self.numbers[n:]
+        given = self.numbers[:n]
+        self.numbers = self.numbers[n:]
         return np.array(given)
 
 
 def test_a_step_is_four_frames_of_the_console_and_shows_the_brighter_of_the_last_two():
-    env, own = AtariGame(Flavour("space_invaders", 2, 1), stickiness=0.0), console(Flavour("space_invaders", 2, 1))
+    env = AtariGame(Flavour("space_invaders", 2, 1), stickiness=0.0)
+    own = console(Flavour("space_invaders", 2, 1))
     first, _ = env.reset(seed=0)
     assert (first[:, :, 0] == own.getScreenGrayscale()).all()
-    moves, differ = np.random.default_rng(0), 0
+    moves = np.random.default_rng(0)
+    differ = 0
     for _ in range(150):
         action = int(moves.integers(6))
         observation, reward, terminated, truncated, info = env.step(action)
@@ -50,15 +57,22 @@ def test_a_step_is_four_frames_of_the_console_and_shows_the_brighter_of_the_last
         brighter = np.maximum(screen, own.getScreenGrayscale())
         differ += bool((brighter != own.getScreenGrayscale()).any())
         assert (observation[:, :, 0] == brighter).all()
-        assert (reward, terminated, truncated, info) == (sum(expected), own.game_over(), False, {"lives": own.lives()})
+        assert (reward, terminated, truncated, info) == (
+            sum(expected),
+            own.game_over(),
+            False,
+            {"lives": own.lives()},
+        )
     assert differ > 5, "there was something to see in the frame before only"
 
 
 def test_the_action_of_the_frame_before_goes_on_while_draws_are_below_the_stickiness():
-    env, own = AtariGame(PONG, stickiness=0.25), console(PONG)
+    env = AtariGame(PONG, stickiness=0.25)
+    own = console(PONG)
     env.reset(seed=0)
     env._draws = Draws(0.1, 0.24, 0.25, 0.9, 0.2, 0.2, 0.2, 0.2, 0.2, 0.5, 0.2, 0.2)
-    up, down = env.action_names.index("RIGHT"), env.action_names.index("LEFT")
+    up = env.action_names.index("RIGHT")
+    down = env.action_names.index("LEFT")
     nothing, upwards, downwards = (own.getMinimalActionSet()[i] for i in (0, up, down))
     for action, frames in (
         (up, [nothing, nothing, upwards, upwards]),  # a game starts with no button pressed
@@ -77,14 +91,20 @@ def play(env, steps=100, seed=3):
     return seen + [env.step(int(moves.integers(env.action_space.n)))[0] for _ in range(steps)]
 
 
-@pytest.mark.parametrize("flavour", [Flavour("freeway", 0, 0), Flavour("freeway", 6, 1), Flavour("space_invaders", 9, 1)])
+@pytest.mark.parametrize(
+    "flavour", [Flavour("freeway", 0, 0), Flavour("freeway", 6, 1), Flavour("space_invaders", 9, 1)]
+)
 def test_episodes_repeat_whatever_was_played_before(flavour):
     env = MakeAtari()(flavour)
     one = play(env)
     play(env, steps=150, seed=4)
-    again, fresh, other = play(env), play(MakeAtari()(flavour)), play(env, seed=5)
+    again = play(env)
+    fresh = play(MakeAtari()(flavour))
+    other = play(env, seed=5)
     assert all((a == b).all() and (a == c).all() for a, b, c in zip(one, again, fresh, strict=True))
-    assert any((a != b).any() for a, b in zip(one, other, strict=True)), "another seed holds actions elsewhere"
+    assert any((a != b).any() for a, b in zip(one, other, strict=True)), (
+        "another seed holds actions elsewhere"
+    )
 
 
 def test_a_life_or_a_whole_game():
@@ -92,7 +112,9 @@ def test_a_life_or_a_whole_game():
     for one_life in (False, True):
         env = AtariGame(BREAKOUT, one_life=one_life)
         env.reset(seed=0)
-        lives, steps, terminated = [], 0, False
+        lives = []
+        steps = 0
+        terminated = False
         while not terminated:
             _, _, terminated, truncated, info = env.step(1 if steps % 4 == 0 else 2)
             lives.append(info["lives"])
@@ -123,9 +145,15 @@ def test_what_players_see_and_what_watchers_see():
     [
         (Flavour("pong", 5, 0), r"pong has no mode 5; choose one of 0, 1\."),
         (Flavour("pong", 0, 9), r"pong has no difficulty 9; choose one of 0, 1, 2, 3\."),
-        (Flavour("freewy", 0, 0), r"ale-py has no game 'freewy' for one player; did you mean freeway"),
+        (
+            Flavour("freewy", 0, 0),
+            r"ale-py has no game 'freewy' for one player; did you mean freeway",
+        ),
         (Flavour("combat", 0, 0), r"ale-py has no game 'combat' for one player"),
-        (Flavour("", 0, 0), r"ale-py has no game '' for one player; choose one of adventure, air_raid, "),
+        (
+            Flavour("", 0, 0),
+            r"ale-py has no game '' for one player; choose one of adventure, air_raid, ",
+        ),
     ],
 )
 def test_what_ale_does_not_have_gets_a_sentence(flavour, message):
@@ -137,7 +165,9 @@ def test_what_ale_does_not_have_gets_a_sentence(flavour, message):
 
 @pytest.mark.parametrize("numbers", [{"frame_skip": 0}, {"stickiness": -0.1}])
 def test_numbers_beyond_their_bounds_get_a_sentence(numbers):
-    with pytest.raises(ValueError, match="frame_skip must be at least 1 and stickiness between 0 and 1"):
+    with pytest.raises(
+        ValueError, match="frame_skip must be at least 1 and stickiness between 0 and 1"
+    ):
         AtariGame(PONG, **numbers)
 
 
@@ -148,5 +178,8 @@ def test_a_missing_package_gets_a_sentence(monkeypatch):
 
 
 def test_it_needs_no_pytorch():
-    code = "import sys; from metarl.tasks.games.atari_game import *; MakeAtari()(Flavour('pong', 0, 0)); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from metarl.tasks.games.atari_game import *; MakeAtari()(Flavour('pong', 0,"
+        " 0)); assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

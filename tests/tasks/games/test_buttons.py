@@ -4,7 +4,14 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from metarl.tasks.games.buttons import BUTTON_TABLES, SONIC_5, SONIC_7, SONIC_8, Buttons, button_table
+from metarl.tasks.games.buttons import (
+    BUTTON_TABLES,
+    SONIC_5,
+    SONIC_7,
+    SONIC_8,
+    Buttons,
+    button_table,
+)
 
 GENESIS = ["B", "A", "MODE", "START", "UP", "DOWN", "LEFT", "RIGHT", "C", "Y", "X", "Z"]
 SONIC = "SonicTheHedgehog-Genesis-v0"
@@ -14,7 +21,8 @@ AIRSTRIKER = "Airstriker-Genesis-v0"
 class Controller(gym.Env):
     """Notes what is held."""
 
-    observation_space, action_space = gym.spaces.Discrete(1), gym.spaces.MultiBinary(12)
+    observation_space = gym.spaces.Discrete(1)
+    action_space = gym.spaces.MultiBinary(12)
 
     def step(self, action):
         assert self.action_space.contains(action)
@@ -23,7 +31,9 @@ class Controller(gym.Env):
 
 
 def held(table):
-    """The buttons of each action, in the controller's order, as one string of zeros and ones."""
+    """Return the buttons of each action, in the controller's order, as one string of zeros and
+    ones.
+    """
     env = Buttons(Controller(), table, GENESIS)
     strings = []
     for action in range(env.action_space.n):
@@ -49,7 +59,13 @@ def test_the_eighth_holds_nothing():
 
 
 def test_jerk_runs_and_jumps_as_it_runs():
-    assert held(SONIC_5) == ["000000000000", "000000100000", "000000010000", "100000100000", "100000010000"]
+    assert held(SONIC_5) == [
+        "000000000000",
+        "000000100000",
+        "000000010000",
+        "100000100000",
+        "100000010000",
+    ]
 
 
 def test_any_table_will_do():
@@ -68,7 +84,11 @@ def test_games_have_tables():
 @pytest.mark.parametrize(
     ("game", "actions", "words"),
     [
-        ("StreetsOfRage-Genesis-v0", 8, "There is no button table for StreetsOfRage-Genesis-v0; pass one as buttons="),
+        (
+            "StreetsOfRage-Genesis-v0",
+            8,
+            "There is no button table for StreetsOfRage-Genesis-v0; pass one as buttons=",
+        ),
         (SONIC, 9, "has no button table of 9 actions; choose 5, 7 or 8, or pass a table"),
     ],
 )
@@ -77,7 +97,10 @@ def test_a_game_without_a_table_gets_a_sentence(game, actions, words):
         button_table(game, actions)
 
 
-@pytest.mark.parametrize(("table", "words"), [([("JUMP",), ("B", "FIRE")], "names FIRE, JUMP; list"), ([], "is empty; list")])
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [([("JUMP",), ("B", "FIRE")], "names FIRE, JUMP; list"), ([], "is empty; list")],
+)
 def test_a_table_of_other_buttons_gets_a_sentence(table, words):
     with pytest.raises(ValueError, match=words):
         Buttons(Controller(), table, GENESIS)

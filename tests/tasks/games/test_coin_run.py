@@ -14,7 +14,9 @@ from metarl.tasks.games.coin_run import FIRST_TEST_LEVEL, CoinRun
 def test_levels_of_training_are_the_first_ones_and_those_of_test_are_others():
     distribution = CoinRun(levels=10, test_levels=20)
     assert list(distribution.task_lists["train"]) == list(range(10))
-    assert list(distribution.task_lists["test"]) == list(range(FIRST_TEST_LEVEL, FIRST_TEST_LEVEL + 20))
+    assert list(distribution.task_lists["test"]) == list(
+        range(FIRST_TEST_LEVEL, FIRST_TEST_LEVEL + 20)
+    )
     assert sorted(distribution.values(distribution.sample(10, "train", 0))) == list(range(10))
 
 
@@ -31,7 +33,9 @@ def test_a_row_plays_the_level_of_its_task():
 
 
 def test_settings_make_it_again():
-    distribution = CoinRun(levels=3, difficulty="easy", backgrounds=False, paint_velocity=False, horizon=50)
+    distribution = CoinRun(
+        levels=3, difficulty="easy", backgrounds=False, paint_velocity=False, horizon=50
+    )
     other = make("CoinRun-v0", **distribution.config())
     assert other.config() == distribution.config()
     assert other.maker == distribution.maker
@@ -43,7 +47,10 @@ def test_settings_make_it_again():
     [
         ({"levels": 0}, "levels must lie between 1 and 10000000, not 0"),
         ({"test_levels": 0}, "test_levels must lie between"),
-        ({"difficulty": "extreme"}, "There is no difficulty 'extreme'|there is no difficulty 'extreme'"),
+        (
+            {"difficulty": "extreme"},
+            "There is no difficulty 'extreme'|there is no difficulty 'extreme'",
+        ),
         ({"horizon": 1001}, "horizon must lie between 1 and 1000"),
     ],
 )

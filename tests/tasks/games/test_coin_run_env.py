@@ -9,7 +9,8 @@ import pytest
 from metarl.tasks.games import coin_run_env
 from metarl.tasks.games.coin_run_env import LONGEST, MakeLevel
 
-JUMP_RIGHT, STILL = 5, 0
+JUMP_RIGHT = 5
+STILL = 0
 
 
 def play(env, actions):
@@ -24,7 +25,9 @@ def play(env, actions):
 
 def test_a_level_is_the_same_in_every_episode_and_environment():
     actions = np.random.default_rng(0).choice([2, 5], 60)
-    one, two, other = MakeLevel()(3), MakeLevel()(3), MakeLevel()(4)
+    one = MakeLevel()(3)
+    two = MakeLevel()(3)
+    other = MakeLevel()(4)
     first = play(one, actions)
     for again in (play(one, actions), play(two, actions)):
         assert len(again) == len(first)
@@ -102,7 +105,9 @@ def test_after_an_end_the_picture_is_of_the_end():
 
 
 def test_without_procgen_one_sentence_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(coin_run_env.__builtins__, "__import__", refuse(coin_run_env.__builtins__["__import__"]))
+    monkeypatch.setitem(
+        coin_run_env.__builtins__, "__import__", refuse(coin_run_env.__builtins__["__import__"])
+    )
     with pytest.raises(ValueError, match="run `make procgen`"):
         MakeLevel()(0)
 
@@ -112,7 +117,9 @@ def test_a_missing_system_library_is_named(monkeypatch):
         raise OSError("libGL.so.1: cannot open shared object file: No such file or directory")
 
     monkeypatch.setattr(coin_run_env.import_procgen(), "ProcgenGym3Env", broken)
-    with pytest.raises(ValueError, match="libGL.so.1: cannot open shared object file.*Debian's package libgl1"):
+    with pytest.raises(
+        ValueError, match="libGL.so.1: cannot open shared object file.*Debian's package libgl1"
+    ):
         MakeLevel()(0)
 
 
@@ -126,7 +133,10 @@ def refuse(imports):
 
 
 def test_levels_that_the_garbage_collector_closes_stop_nothing():
-    """Each in a cycle, so that it is closed while others are made: the functions of Procgen's library are behind a lock."""
+    """Each in a cycle, so that it is closed while others are made.
+
+    The functions of Procgen's library are behind a lock.
+    """
     script = """
 import gc
 from metarl.tasks.games.coin_run_env import MakeLevel
@@ -141,5 +151,7 @@ for after in range(20, 420, 4):
     make(1).close()
 print("done")
 """
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
+    )
     assert ended.stdout.strip() == "done"

@@ -1,4 +1,7 @@
-"""The real emulator, on the game whose ROM is shipped: levels, wrappers in their order, one emulator a process."""
+"""The real emulator, on the game whose ROM is shipped.
+
+Levels, wrappers in their order, one emulator a process.
+"""
 
 from pathlib import Path
 
@@ -19,8 +22,9 @@ SHOOT = [3, 3, 0, 4, 4, 3, 0, 5, 5, 3] * 12
 
 
 def frames(env, actions, seed=0):
-    """What an episode shows and pays."""
-    shown, paid = [env.reset(seed=seed)[0]], []
+    """Return what an episode shows and pays."""
+    shown = [env.reset(seed=seed)[0]]
+    paid = []
     for action in actions:
         observation, reward, *_ = env.step(action)
         shown.append(observation)
@@ -44,7 +48,8 @@ def test_a_frame_is_what_stable_retro_plays():
 
 
 def test_frames_that_nobody_looks_at_are_played_all_the_same():
-    game, other = ({}, {})
+    game = {}
+    other = {}
     for seen, hidden in ((game, False), (other, True)):
         env = RetroGame(LEVEL_1)
         env.reset()
@@ -53,7 +58,9 @@ def test_frames_that_nobody_looks_at_are_played_all_the_same():
             seen[t] = env.step(buttons)
         env.close()
     assert all(np.array_equal(game[t][0], other[t][0]) for t in range(3, 200, 4))
-    assert any(not np.array_equal(game[t][0], other[t][0]) for t in range(200)), "an older picture where none was needed"
+    assert any(not np.array_equal(game[t][0], other[t][0]) for t in range(200)), (
+        "an older picture where none was needed"
+    )
     assert [game[t][1:] for t in game] == [other[t][1:] for t in other]
 
 
@@ -89,7 +96,15 @@ def test_an_observation_is_four_small_grey_pictures_and_late_actions_depend_on_t
 
 
 def test_every_argument_reaches_its_wrapper():
-    env = MakeRetro(buttons=(("LEFT",), ("RIGHT", "B")), frame_skip=2, stickiness=0.0, size=42, grey=False, stack=2, states=STATES)(ENDLESS)
+    env = MakeRetro(
+        buttons=(("LEFT",), ("RIGHT", "B")),
+        frame_skip=2,
+        stickiness=0.0,
+        size=42,
+        grey=False,
+        stack=2,
+        states=STATES,
+    )(ENDLESS)
     assert env.observation_space.shape == (42, 42, 6)
     assert env.action_space.n == 2
     env.close()
@@ -132,11 +147,31 @@ def test_someone_elses_emulator_gets_a_sentence():
 @pytest.mark.parametrize(
     ("level", "scenario", "states", "words"),
     [
-        (RetroLevel(GAME, "Level9"), "scenario", None, "has no level 'Level9'; choose one of Level1"),
-        (RetroLevel(GAME, "endurance-9"), "scenario", STATES, "has no level 'endurance-9'; choose one of endurance-1, endurance-2"),
-        (RetroLevel("Tetris-Genesis-v0", "A"), "scenario", None, "has no level 'A'; choose one of none"),
+        (
+            RetroLevel(GAME, "Level9"),
+            "scenario",
+            None,
+            "has no level 'Level9'; choose one of Level1",
+        ),
+        (
+            RetroLevel(GAME, "endurance-9"),
+            "scenario",
+            STATES,
+            "has no level 'endurance-9'; choose one of endurance-1, endurance-2",
+        ),
+        (
+            RetroLevel("Tetris-Genesis-v0", "A"),
+            "scenario",
+            None,
+            "has no level 'A'; choose one of none",
+        ),
         (LEVEL_1, "contest", None, "has no scenario 'contest'; choose scenario"),
-        (RetroLevel("SonicTheHedgehog2-Genesis-v0", "WingFortressZone"), "contest", None, "metarl retro import FOLDER brings in those"),
+        (
+            RetroLevel("SonicTheHedgehog2-Genesis-v0", "WingFortressZone"),
+            "contest",
+            None,
+            "metarl retro import FOLDER brings in those",
+        ),
     ],
 )
 def test_what_isnt_there_gets_a_sentence(level, scenario, states, words, monkeypatch):
@@ -154,7 +189,10 @@ def test_a_game_without_a_button_table_gets_a_sentence_before_it_is_opened():
         MakeRetro(buttons=6)(RetroLevel("Vectorman-Genesis-v0", "Level1"))
 
 
-@pytest.mark.parametrize("arguments", [{"buttons": (("JUMP",),)}, {"buttons": 6, "stickiness": 2.0}, {"buttons": 6, "stack": 0}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"buttons": (("JUMP",),)}, {"buttons": 6, "stickiness": 2.0}, {"buttons": 6, "stack": 0}],
+)
 def test_a_bad_argument_leaves_the_emulator_free(arguments):
     with pytest.raises(ValueError, match="JUMP|stickiness|count"):
         MakeRetro(**arguments, states=STATES)(ENDLESS)

@@ -1,4 +1,7 @@
-"""ROMs brought in from a folder and its archives, by their hashes; the contest's made from the game's."""
+"""ROMs brought in from a folder and its archives, by their hashes.
+
+The contest's made from the game's.
+"""
 
 import io
 import zipfile
@@ -47,19 +50,25 @@ def test_the_contests_rom_is_made_from_the_games(tree, folder):
     (folder / "sonic.md").write_bytes(rom(S1))
     assert import_roms(folder).made == [CUSTOM]
     assert game_status(CUSTOM).right
-    assert (tree / "contrib" / CUSTOM / "rom.md").read_bytes() == delta(rom(S1), b"the contest's level")[1]
+    assert (tree / "contrib" / CUSTOM / "rom.md").read_bytes() == delta(
+        rom(S1), b"the contest's level"
+    )[1]
     assert import_roms(folder).made == []  # it is there
 
 
 def test_a_delta_of_another_version_makes_nothing(tree, folder):
-    (tree / "contrib" / CUSTOM / "rom.delta").write_bytes(delta(rom(S2)[:-1] + b"!", b"the contest's level")[0])
+    (tree / "contrib" / CUSTOM / "rom.delta").write_bytes(
+        delta(rom(S2)[:-1] + b"!", b"the contest's level")[0]
+    )
     (folder / "sonic.md").write_bytes(rom(S1))
     result = import_roms(folder)
     assert (len(result.recognised), result.made) == (1, [])
 
 
 def test_archives_are_looked_into_and_archives_in_them(tree, folder):
-    (folder / "all.zip").write_bytes(archive(**{"a.md": rom(S1), "inner.zip": archive(**{"b.md": rom(S3K)}), "c.md": b"unknown"}))
+    (folder / "all.zip").write_bytes(
+        archive(**{"a.md": rom(S1), "inner.zip": archive(**{"b.md": rom(S3K)}), "c.md": b"unknown"})
+    )
     result = import_roms(folder)
     name = str(folder / "all.zip")
     assert result.recognised == [(f"{name}:a.md", S1), (f"{name}:inner.zip:b.md", S3K)]

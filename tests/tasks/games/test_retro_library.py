@@ -36,7 +36,8 @@ def test_a_game_that_nobody_knows_is_wanted_by_nobody(tree):
 
 
 def test_levels_without_a_state(tree):
-    here, gone = RetroLevel(S1, "GreenHillZone.Act1"), RetroLevel(S1, "ScrapBrainZone.Act3")
+    here = RetroLevel(S1, "GreenHillZone.Act1")
+    gone = RetroLevel(S1, "ScrapBrainZone.Act3")
     assert missing_levels([here, gone]) == [gone]
 
 
@@ -45,9 +46,18 @@ def test_missing_and_wrong_roms_get_one_sentence_that_says_what_to_do(tree):
     with pytest.raises(ValueError) as caught:
         metarl.make("Sonic-v0")
     said = str(caught.value)
-    assert f"Sonic-v0 can't be played: the ROM of {S1}, {S3K}, which can't be shipped, isn't here" in said
-    assert f"the ROM of {S2} is another version (SHA-1 {sha1(b'another')}, not {sha1(rom(S2))})" in said
-    assert said.endswith("metarl retro import FOLDER brings in those that you own, and metarl retro status says what is missing.")
+    assert (
+        f"Sonic-v0 can't be played: the ROM of {S1}, {S3K}, which can't be shipped, isn't here"
+        in said
+    )
+    assert (
+        f"the ROM of {S2} is another version (SHA-1 {sha1(b'another')}, not {sha1(rom(S2))})"
+        in said
+    )
+    assert said.endswith(
+        "metarl retro import FOLDER brings in those that you own, and metarl retro status says what"
+        " is missing."
+    )
     with pytest.raises(ValueError, match=f"the ROM of {S1}, which") as caught:
         metarl.make("Sonic-v0", game=S1)
     assert S2 not in str(caught.value)
@@ -60,5 +70,7 @@ def test_nothing_is_said_where_nothing_is_missing(tree):
 @pytest.mark.parametrize("id", ["Sonic-v0", "Airstriker-v0"])
 def test_without_stable_retro_one_sentence_says_how_to_install_it(id, monkeypatch):
     monkeypatch.setitem(sys.modules, "stable_retro", None)
-    with pytest.raises(ValueError, match=r"stable-retro isn't installed; `pip install -e '\.\[retro\]'`"):
+    with pytest.raises(
+        ValueError, match=r"stable-retro isn't installed; `pip install -e '\.\[retro\]'`"
+    ):
         metarl.make(id)

@@ -1,4 +1,6 @@
-"""Which variables a scenario looks at, and that an emulator which watches them plays as stable-retro does, to the end of episodes."""
+"""Which variables a scenario looks at, and that an emulator which watches them plays as
+stable-retro does, to the end of episodes.
+"""
 
 import gzip
 import json
@@ -13,8 +15,16 @@ from metarl.tasks.games.retro_emulator import CONSOLE, RetroGame, RetroLevel
 from metarl.tasks.games.retro_scenario import watched
 
 GAME = "Airstriker-Genesis-v0"
-DATA = {"info": {"score": {"address": 10, "type": ">u4"}, "lives": {"address": 20, "type": "|u1"}, "x": {"address": 30, "type": "<d2"}}}
-SCORE, LIVES, X = (10, ">u4"), (20, "|u1"), (30, "<d2")
+DATA = {
+    "info": {
+        "score": {"address": 10, "type": ">u4"},
+        "lives": {"address": 20, "type": "|u1"},
+        "x": {"address": 30, "type": "<d2"},
+    }
+}
+SCORE = (10, ">u4")
+LIVES = (20, "|u1")
+X = (30, "<d2")
 PAID = {"variables": {"score": {"reward": 1.0, "penalty": 2.0}}}
 ENDED = {
     "condition": "all",
@@ -39,7 +49,11 @@ def test_variables_of_reward_and_end_are_watched():
         {"reward": {"variables": {"score": {"reward": 1, "op": "zero"}}}},
         {"reward": {"variables": {"x": {"reward": 1, "measurement": "absolute"}}}},
         {"done": {"variables": {"x": {"op": "positive", "measurement": "delta"}}}},
-        {"done": {"nodes": {"a": {"variables": {"x": {"op": "positive", "measurement": "delta"}}}}}},
+        {
+            "done": {
+                "nodes": {"a": {"variables": {"x": {"op": "positive", "measurement": "delta"}}}}
+            }
+        },
         {"rewards": [PAID, PAID]},
         {"reward": {"variables": {"coins": {"reward": 1}}}},
         {"done": None},
@@ -59,13 +73,19 @@ def test_of_a_game_without_variables_nothing_is_watched():
 
 def test_of_the_contests_scenario_everything_is_looked_at():
     every = stable_retro.data.Integrations.ALL
-    files = [stable_retro.data.get_file_path("SonicTheHedgehog-Genesis-v0", f"{name}.json", every) for name in ("contest", "data")]
+    files = [
+        stable_retro.data.get_file_path("SonicTheHedgehog-Genesis-v0", f"{name}.json", every)
+        for name in ("contest", "data")
+    ]
     assert watched(*(json.loads(Path(file).read_text()) for file in files)) is None
 
 
-@pytest.mark.parametrize("name", ["Level1", "endurance-5"])  # a state of stable-retro and one of ours
+# A state of stable-retro and one of ours
+@pytest.mark.parametrize("name", ["Level1", "endurance-5"])
 def test_episodes_are_those_of_stable_retro(name):
-    """Rewards, ends and variables of every frame, of three episodes each, the first of them to its end."""
+    """Rewards, ends and variables of every frame, of three episodes each, the first of them to its
+    end.
+    """
     buttons = np.random.default_rng(len(name)).integers(0, 2, (12_000, 12))
     pauses = (12_000, 400, 400)
     CONSOLE.eject()
@@ -83,7 +103,9 @@ def test_episodes_are_those_of_stable_retro(name):
     game.close()
     assert played == plain
     frames = sum(map(len, plain))
-    assert sum(bool(reward) for own in plain for reward, *_ in own) <= data.updates < frames / 2, "most frames change no variable"
+    assert sum(bool(reward) for own in plain for reward, *_ in own) <= data.updates < frames / 2, (
+        "most frames change no variable"
+    )
     rewards, ends, _ = zip(*plain[0], strict=True)
     assert sum(map(bool, rewards)) > 3
     assert ends[-1]
@@ -94,7 +116,8 @@ class Counted:
     """stable-retro's look at a game, and how often it copied all memory."""
 
     def __init__(self, data):
-        self.data, self.updates = data, 0
+        self.data = data
+        self.updates = 0
 
     def __getattr__(self, name):
         return getattr(self.data, name)

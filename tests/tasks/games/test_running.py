@@ -6,10 +6,14 @@ import pytest
 from metarl.tasks.games.coin_run import CoinRun
 
 
-@pytest.mark.parametrize("distribution", [CoinRun(levels=2)], ids=lambda distribution: distribution.id)
+@pytest.mark.parametrize(
+    "distribution", [CoinRun(levels=2)], ids=lambda distribution: distribution.id
+)
 def test_running_moves_the_view_and_standing_still_does_not(distribution):
     assert len(set(distribution.running)) == 5
-    assert all(distribution.action_space.contains(np.int64(action)) for action in distribution.running)
+    assert all(
+        distribution.action_space.contains(np.int64(action)) for action in distribution.running
+    )
     env = distribution.make_env(distribution.task_lists["train"][0])
     moved = {}
     for name, action in distribution.running._asdict().items():

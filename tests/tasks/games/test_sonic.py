@@ -1,4 +1,8 @@
-"""Sonic-v0: what it says without ROMs, and, with Airstriker's ROM in their place, how it is played by the contest's rules."""
+"""Sonic-v0.
+
+What it says without ROMs, and, with Airstriker's ROM in their place, how it is played by the
+contest's rules.
+"""
 
 import json
 import shutil
@@ -18,17 +22,28 @@ from metarl.tasks.games.sonic import Sonic
 from tests.tasks.lua_scripts import game_file
 from tests.tasks.retro_tree import AIRSTRIKER, S1, make_tree, rom, sha1
 
-FRAMES, SHIPS, ZERO = 0xFF0294, 0xFF025B, 0xFFFE10  # in Airstriker's memory: a counter of frames, ships left, and nothing
+# in Airstriker's memory: a counter of frames, ships left, and nothing
+FRAMES = 0xFF0294
+SHIPS = 0xFF025B
+ZERO = 0xFFFE10
 
 
 @pytest.fixture
 def stand_in(tmp_path, monkeypatch):
-    """The first game's levels and rules with Airstriker's ROM and states: "Sonic" runs a pixel a frame, and lives while the ship does."""
+    """The first game's levels and rules with Airstriker's ROM and states.
+
+    "Sonic" runs a pixel a frame, and lives while the ship does.
+    """
     tree = make_tree(tmp_path, monkeypatch)
     folder = tree / "stable" / S1
     (folder / "rom.md").write_bytes(rom(AIRSTRIKER))
     (folder / "rom.sha").write_text(sha1(rom(AIRSTRIKER)))
-    places = {"x": (FRAMES, ">u2"), "lives": (SHIPS, "|u1"), "zone": (ZERO, "|u1"), "act": (ZERO, "|u1")}
+    places = {
+        "x": (FRAMES, ">u2"),
+        "lives": (SHIPS, "|u1"),
+        "zone": (ZERO, "|u1"),
+        "act": (ZERO, "|u1"),
+    }
     info = {name: {"address": address, "type": kind} for name, (address, kind) in places.items()}
     (folder / "data.json").write_text(json.dumps({"info": info}))
     state = game_file(AIRSTRIKER, "Level1.state")
@@ -39,7 +54,10 @@ def stand_in(tmp_path, monkeypatch):
 
 def test_no_rom_no_game(tmp_path, monkeypatch):
     make_tree(tmp_path, monkeypatch)
-    with pytest.raises(ValueError, match="Sonic-v0 can't be played: .*isn't here; metarl retro import FOLDER brings in those"):
+    with pytest.raises(
+        ValueError,
+        match="Sonic-v0 can't be played: .*isn't here; metarl retro import FOLDER brings in those",
+    ):
         Sonic()
 
 
@@ -61,8 +79,14 @@ def test_the_papers_settings_are_the_defaults(stand_in):
         "reward_scale": 1.0,
         "horizon": 4500,
     }
-    assert [len(distribution.task_lists[split]) for split in ("train", "test", "extrapolate")] == [13, 4, 8]
-    assert metarl.make("Sonic-v0", game=S1, actions=7, grey=False, size=64, stack=2).observation_space.shape == (64, 64, 6)
+    assert [len(distribution.task_lists[split]) for split in ("train", "test", "extrapolate")] == [
+        13,
+        4,
+        8,
+    ]
+    assert metarl.make(
+        "Sonic-v0", game=S1, actions=7, grey=False, size=64, stack=2
+    ).observation_space.shape == (64, 64, 6)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +104,12 @@ def test_bad_arguments_get_a_sentence(stand_in, arguments, words):
 def test_the_contests_levels_need_roms_of_their_own(stand_in):
     distribution = Sonic(game=S1)
     assert len(distribution.sample(4, "test", 0)) == 4
-    with pytest.raises(ValueError, match="the ROM of SonicTheHedgehogCustomCathy-Genesis, .*, which can't be shipped, isn't here"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            "the ROM of SonicTheHedgehogCustomCathy-Genesis, .*, which can't be shipped, isn't here"
+        ),
+    ):
         distribution.sample(1, "extrapolate", 0)
 
 
@@ -94,7 +123,8 @@ def test_the_contests_rules_pay_for_progress_and_end_with_a_life(stand_in):
     env = MetaEpisodeEnv(distribution, Steps(200), 1, torch_generator(0))
     try:
         env.reset(fresh_tasks(distribution, "train", 1, 0))
-        paid, terminated = [], False
+        paid = []
+        terminated = False
         while not terminated:
             _, outcome = env.step(torch.tensor([0]))
             paid.append(float(outcome.reward))
@@ -111,7 +141,9 @@ def test_jerk_plays_with_five_actions(stand_in):
     distribution = Sonic(game=S1, actions=5, stickiness=0.0, horizon=30)
     distribution.workers = 0  # in this process, whose ROMs are stand-ins
     try:
-        rows = evaluate(JERK(distribution, Steps(60)), distribution, "train", 1, 0, Steps(60)).rows()
+        rows = evaluate(
+            JERK(distribution, Steps(60)), distribution, "train", 1, 0, Steps(60)
+        ).rows()
     finally:
         CONSOLE.eject()
     assert rows["length"].sum() == 60

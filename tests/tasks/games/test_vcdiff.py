@@ -1,4 +1,7 @@
-"""Deltas written by hand, byte by byte, as RFC 3284 lays them out; and those that stable-retro ships."""
+"""Deltas written by hand, byte by byte, as RFC 3284 lays them out.
+
+And those that stable-retro ships.
+"""
 
 import zlib
 from unittest.mock import ANY
@@ -14,10 +17,18 @@ SOURCE = b"abcdefghijklmnop"
 
 
 def window(size, data=b"", codes=b"", addresses=b"", segment=b"\x01\x10\x00", checksum=None):
-    """One window; `segment` says that it draws on the 16 letters of SOURCE, from the first."""
+    """Return one window.
+
+    `segment` says that it draws on the 16 letters of SOURCE, from the first.
+    """
     lengths = bytes([size, 0, len(data), len(codes), len(addresses)])
     body = lengths + (b"" if checksum is None else checksum.to_bytes(4)) + data + codes + addresses
-    return bytes([segment[0] | (4 if checksum is not None else 0)]) + segment[1:] + bytes([len(body)]) + body
+    return (
+        bytes([segment[0] | (4 if checksum is not None else 0)])
+        + segment[1:]
+        + bytes([len(body)])
+        + body
+    )
 
 
 # The RFC's own example (section 3): abcdefghijklmnop becomes abcdwxyzefghefghefghefghzzzz.
@@ -41,7 +52,9 @@ def test_the_table_of_codes_is_the_default_one():
         (("copy", 4, 0),),
         (("copy", 18, 8),),
     ]
-    assert [tuple(map(tuple, CODE_TABLE[code])) for code in (163, 174, 234, 235, 246, 247, 255)] == [
+    assert [
+        tuple(map(tuple, CODE_TABLE[code])) for code in (163, 174, 234, 235, 246, 247, 255)
+    ] == [
         (("add", 1, 0), ("copy", 4, 0)),
         (("add", 4, 0), ("copy", 6, 0)),
         (("add", 4, 0), ("copy", 6, 5)),
@@ -57,16 +70,23 @@ def test_numbers_have_seven_bits_a_byte():
 
 
 def test_addresses_told_by_earlier_ones():
-    # mode 1: 2 back from here, 16; mode 2: 1 after the first address, into what it writes itself; mode 6: the address kept under 14
+    # mode 1: 2 back from here, 16; mode 2: 1 after the first address, into what it writes itself;
+    # mode 6: the address kept under 14
     codes = bytes([19 + 16, 2, 19 + 32, 4, 19 + 16 * 6, 2])
-    assert apply_delta(SOURCE, HEAD + window(8, b"", codes, bytes([2, 1, 14]))) == b"op" + b"popp" + b"op"
+    assert (
+        apply_delta(SOURCE, HEAD + window(8, b"", codes, bytes([2, 1, 14])))
+        == b"op" + b"popp" + b"op"
+    )
 
 
 def test_several_windows_a_note_and_a_segment_of_the_target():
     first = window(3, b"xyz", bytes([4]), segment=b"\x00")
     second = window(4, b"", bytes([20]), b"\x00", segment=b"\x01\x04\x02")
     third = window(4, b"", bytes([20]), b"\x00", segment=b"\x02\x04\x01")
-    assert apply_delta(SOURCE, b"\xd6\xc3\xc4\x00\x04\x03abc" + first + second + third) == b"xyzcdefyzcd"
+    assert (
+        apply_delta(SOURCE, b"\xd6\xc3\xc4\x00\x04\x03abc" + first + second + third)
+        == b"xyzcdefyzcd"
+    )
 
 
 def test_checksums():
@@ -103,7 +123,10 @@ def test_a_bad_delta_gets_a_sentence(delta, words):
     ],
 )
 def test_the_contests_deltas_are_read_to_their_end(game, size, monkeypatch):
-    """Without their ROMs only the checksums are wrong: a ROM of zeros gives a file of a ROM's length."""
+    """Without their ROMs only the checksums are wrong.
+
+    A ROM of zeros gives a file of a ROM's length.
+    """
     path = stable_retro.data.get_file_path(game, "rom.delta", stable_retro.data.Integrations.ALL)
     with open(path, "rb") as stream:
         delta = stream.read()

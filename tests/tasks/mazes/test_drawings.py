@@ -16,11 +16,13 @@ CORNER = """
 #  G#
 #####
 """
-PITCH, THICK = 75, 9  # of a drawing with two cells a side
+# of a drawing with two cells a side
+PITCH = 75
+THICK = 9
 
 
 def middle(row: float, column: float) -> tuple[int, int]:
-    """The pixel in the middle of a cell."""
+    """Return the pixel in the middle of a cell."""
     return tuple(round(THICK + PITCH * place + (PITCH - THICK) / 2) for place in (row, column))
 
 
@@ -43,9 +45,13 @@ def test_walls_start_and_goal_are_where_the_drawing_has_them():
 
 def test_only_what_was_walked_by_then_is_drawn():
     path = [[0, 0], [0, 1], [1, 1]]
-    right_of_the_middle = (middle(0, 0)[0] + round(0.13 * PITCH), middle(0, 0.5)[1])  # going east, south of it
+    # Going east, south of it
+    right_of_the_middle = (middle(0, 0)[0] + round(0.13 * PITCH), middle(0, 0.5)[1])
     down = (middle(0.5, 0)[0], middle(0, 1)[1] - round(0.13 * PITCH))  # going south, west of it
-    colours = [[tuple(draw(path, moment)[place]) for place in (right_of_the_middle, down)] for moment in range(3)]
+    colours = [
+        [tuple(draw(path, moment)[place]) for place in (right_of_the_middle, down)]
+        for moment in range(3)
+    ]
     white = (255, 255, 255)
     assert colours[0] == [white, white]
     assert colours[1][1] == white
@@ -56,8 +62,11 @@ def test_only_what_was_walked_by_then_is_drawn():
 def test_a_wedge_points_where_the_agent_faces():
     east, west = (draw([[0, 1]], heading=heading) for heading in (1, 3))
     row, column = middle(0, 1)
-    tip, tail = column + round(0.25 * PITCH), column - round(0.25 * PITCH)
-    assert (east[row - 8 : row + 9, tip] == BLACK).all(1).sum() < (west[row - 8 : row + 9, column + 10] == BLACK).all(1).sum()
+    tip = column + round(0.25 * PITCH)
+    tail = column - round(0.25 * PITCH)
+    assert (east[row - 8 : row + 9, tip] == BLACK).all(1).sum() < (
+        west[row - 8 : row + 9, column + 10] == BLACK
+    ).all(1).sum()
     assert tuple(east[row, tip]) == BLACK == tuple(west[row, tail])
     assert tuple(east[row, tail]) != BLACK
 
@@ -69,7 +78,11 @@ def test_cells_are_numbered_row_by_row():
 def test_there_and_back_lie_side_by_side():
     there_and_back = np.array([[0, 0], [0, 1], [0, 0]])
     pieces = [piece for _, piece in walked_line(there_and_back, aside=0.25)]
-    assert pieces == [((0.25, 0.0), (0.25, 1.0)), ((0.25, 1.0), (-0.25, 1.0)), ((-0.25, 1.0), (-0.25, 0.0))]
+    assert pieces == [
+        ((0.25, 0.0), (0.25, 1.0)),
+        ((0.25, 1.0), (-0.25, 1.0)),
+        ((-0.25, 1.0), (-0.25, 0.0)),
+    ]
 
 
 @pytest.mark.parametrize(("turn", "corner"), [([1, 1], (0.25, 0.75)), ([-1, 1], (0.25, 1.25))])
@@ -86,7 +99,10 @@ def test_steps_into_walls_draw_nothing_but_take_their_time():
 
 def test_paths_off_the_grid_join_their_places():
     path = np.array([[0.0, 0.0], [0.5, 0.25], [0.5, 1.5]])
-    assert [piece for _, piece in walked_line(path)] == [((0.0, 0.0), (0.5, 0.25)), ((0.5, 0.25), (0.5, 1.5))]
+    assert [piece for _, piece in walked_line(path)] == [
+        ((0.0, 0.0), (0.5, 0.25)),
+        ((0.5, 0.25), (0.5, 1.5)),
+    ]
 
 
 def test_a_path_starts_in_blue():

@@ -15,12 +15,15 @@ def test_twenty_one_goals_none_next_to_the_start():
 
 
 def test_moves_stay_on_the_grid_and_the_goal_pays_as_long_as_one_stays():
-    distribution, rng = GridNavi(), torch_generator(0)
+    distribution = GridNavi()
+    rng = torch_generator(0)
     task = GridNaviTasks(torch.tensor([[2, 1]]))
     state, observation = distribution.reset(task, rng)
     assert observation.tolist() == [[0, 0]]
-    places, rewards = [], []
-    for action in (3, 4, 1, 2, 2, 0, 2, 2, 2):  # down and left at the corner, up, right, right, stay, on beyond the border
+    places = []
+    rewards = []
+    # Down and left at the corner, up, right, right, stay, on beyond the border
+    for action in (3, 4, 1, 2, 2, 0, 2, 2, 2):
         transition = distribution.step(task, state, torch.tensor([action]), rng)
         state = transition.state
         places.append(tuple(transition.observation[0].tolist()))
@@ -49,7 +52,9 @@ def test_a_path_is_drawn_with_y_upwards():
     distribution = GridNavi(3)
     task = GridNaviTasks(torch.tensor([[2, 2]]))
     states = torch.tensor([[0, 0], [0, 1], [0, 2]])
-    start, end = (distribution.render_path(task, states, moment).numpy().astype(int) for moment in (0, 2))
+    start, end = (
+        distribution.render_path(task, states, moment).numpy().astype(int) for moment in (0, 2)
+    )
     rows, columns = ((start - end) != 0).any(-1).nonzero()
     side = len(start)
     assert columns.max() < side / 3  # the walk stays in the left column

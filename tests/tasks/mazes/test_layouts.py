@@ -1,4 +1,7 @@
-"""Mazes: perfect ones are trees, loops only add passages, paths are the shortest, drawings are read as drawn."""
+"""Mazes.
+
+Perfect ones are trees, loops only add passages, paths are the shortest, drawings are read as drawn.
+"""
 
 import numpy as np
 import pytest
@@ -38,7 +41,8 @@ def drawn(n=200, size=5, algorithm="depth-first", loops=0.0, seed=0):
 def test_perfect_mazes_are_spanning_trees(algorithm, size):
     mazes = drawn(100, size, algorithm)
     assert mazes.size == size
-    assert (passages(mazes.walls).sum((1, 2)) == 2 * (size**2 - 1)).all()  # as many passages as a tree has, each seen from both sides
+    # As many passages as a tree has, each seen from both sides
+    assert (passages(mazes.walls).sum((1, 2)) == 2 * (size**2 - 1)).all()
     assert torch.isfinite(distances(mazes.walls, mazes.goal)).all()  # and all cells are joined
 
 
@@ -54,7 +58,9 @@ def test_start_and_goal_differ_and_are_uniform():
     mazes = drawn(20_000, 3)
     assert (mazes.start != mazes.goal).all()
     for cells in (mazes.start, mazes.goal):
-        assert (torch.bincount(cells, minlength=9) / 20_000 - 1 / 9).abs().max() < 5 * (1 / 9 * 8 / 9 / 20_000) ** 0.5
+        assert (torch.bincount(cells, minlength=9) / 20_000 - 1 / 9).abs().max() < 5 * (
+            1 / 9 * 8 / 9 / 20_000
+        ) ** 0.5
     assert torch.bincount(mazes.heading, minlength=4).min() > 4_600
 
 
@@ -85,15 +91,18 @@ def test_paths_in_a_maze_drawn_by_hand():
     maze = parse_drawings([SMALL])
     assert (maze.start.item(), maze.goal.item()) == (0, 8)
     assert distances(maze.walls, maze.goal)[0].tolist() == [6, 5, 2, 3, 4, 1, 2, 1, 0]
-    assert passages(maze.walls)[0, 0].tolist() == [False, True, False, False]  # north, east, south, west
+    # north, east, south, west
+    assert passages(maze.walls)[0, 0].tolist() == [False, True, False, False]
     assert passages(maze.walls)[0, 3].tolist() == [False, True, True, False]
 
 
 def test_shortest_paths_equal_a_plain_search():
     mazes = drawn(20, 6, loops=0.2)
-    is_open, found = passages(mazes.walls), distances(mazes.walls, mazes.goal)
+    is_open = passages(mazes.walls)
+    found = distances(mazes.walls, mazes.goal)
     for row in range(20):
-        lengths, queue = {int(mazes.goal[row]): 0}, [int(mazes.goal[row])]
+        lengths = {int(mazes.goal[row]): 0}
+        queue = [int(mazes.goal[row])]
         for cell in queue:
             for way, (down, right) in enumerate(DIRECTIONS):
                 following = cell + 6 * down + right
@@ -105,7 +114,9 @@ def test_shortest_paths_equal_a_plain_search():
 
 def test_places_without_a_path_are_infinitely_far():
     closed = torch.zeros(1, 9, 4, dtype=torch.bool)
-    assert path_lengths(closed, torch.tensor([4])).tolist() == [[torch.inf] * 4 + [0.0] + [torch.inf] * 4]
+    assert path_lengths(closed, torch.tensor([4])).tolist() == [
+        [torch.inf] * 4 + [0.0] + [torch.inf] * 4
+    ]
 
 
 def test_moves_cross_the_square_between_two_cells():

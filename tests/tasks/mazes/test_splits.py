@@ -15,14 +15,18 @@ from metarl.tasks.mazes.visual_maze import VisualMaze
 @pytest.mark.parametrize("size", [3, 5])
 def test_no_maze_is_in_both_splits(frozen, size):
     distribution = GridMaze(size, train_mazes=frozen, test_mazes=frozen)
-    train, test = (set(maze_bits(distribution.sample(1000, split, seed)).tolist()) for split, seed in (("train", 0), ("test", 1)))
+    train, test = (
+        set(maze_bits(distribution.sample(1000, split, seed)).tolist())
+        for split, seed in (("train", 0), ("test", 1))
+    )
     assert not train & test
 
 
 def test_a_thousand_frozen_mazes_come_once_each():
     distribution = GridMaze()
     for split in ("train", "test"):
-        first, again = distribution.sample(1000, split, 0), distribution.sample(2500, split, 7)
+        first = distribution.sample(1000, split, 0)
+        again = distribution.sample(2500, split, 7)
         assert len(np.unique(maze_bits(first))) == 1000
         counts = np.unique(maze_bits(again), return_counts=True)
         assert set(counts[0].tolist()) == set(maze_bits(first).tolist())
@@ -32,13 +36,19 @@ def test_a_thousand_frozen_mazes_come_once_each():
 def test_few_training_mazes_are_the_first_of_many():
     few, many = (GridMaze(train_mazes=count).mazes.frozen_set("train") for count in (10, 1000))
     assert few.fingerprint == many[:10].fingerprint
-    assert GridMaze(train_mazes=10).sample(1000, "test", 3).fingerprint == GridMaze().sample(1000, "test", 3).fingerprint
+    assert (
+        GridMaze(train_mazes=10).sample(1000, "test", 3).fingerprint
+        == GridMaze().sample(1000, "test", 3).fingerprint
+    )
 
 
 def test_without_a_number_mazes_are_new_at_every_seed():
     distribution = GridMaze(train_mazes=0)
-    drawn = torch.cat([distribution.sample(500, "train", seed).walls.flatten(1) for seed in range(3)])
-    assert len(np.unique(drawn.numpy(), axis=0)) > 1480  # of half a thousand million; some are drawn far more often than others
+    drawn = torch.cat(
+        [distribution.sample(500, "train", seed).walls.flatten(1) for seed in range(3)]
+    )
+    # Of half a thousand million; some are drawn far more often than others
+    assert len(np.unique(drawn.numpy(), axis=0)) > 1480
 
 
 def test_one_maze_in_four_is_for_tests():
@@ -73,7 +83,10 @@ def test_mazes_of_ones_own_are_played(family):
     distribution = family(drawings=[HOOK, STRAIGHT], test_drawings=[BACK])
     assert (distribution.size, distribution.horizon, distribution.finite) == (2, 250, False)
     drawn = distribution.sample(5, "train", 0)
-    assert sorted(drawn.goal.tolist()) in ([1, 1, 2, 2, 2], [1, 1, 1, 2, 2]), "each once before any twice"
+    assert sorted(drawn.goal.tolist()) in (
+        [1, 1, 2, 2, 2],
+        [1, 1, 1, 2, 2],
+    ), "each once before any twice"
     assert distribution.sample(2, "test", 3).fingerprint == parse_drawings([BACK, BACK]).fingerprint
     again = metarl.make(distribution.id, **distribution.config())
     assert again.sample(5, "train", 0).fingerprint == drawn.fingerprint
@@ -83,21 +96,32 @@ def test_mazes_of_ones_own_are_played(family):
 def test_without_tests_of_their_own_mazes_drawn_by_hand_are_few_by_nature():
     distribution = GridMaze(drawings=[HOOK, STRAIGHT])
     assert distribution.finite
-    assert set(maze_bits(distribution.sample(2, "test", 0)).tolist()) == set(maze_bits(parse_drawings([HOOK, STRAIGHT])).tolist())
+    assert set(maze_bits(distribution.sample(2, "test", 0)).tolist()) == set(
+        maze_bits(parse_drawings([HOOK, STRAIGHT])).tolist()
+    )
     assert not GridMaze().finite
 
 
 def test_on_the_command_line_drawings_are_json():
     arguments = parse_arguments(('drawings=["#####\\n#S..#\\n###.#\\n#G..#\\n#####"]',))
-    assert metarl.make("GridMaze-v0", **arguments).sample(1, "train", 0).fingerprint == parse_drawings([HOOK]).fingerprint
+    assert (
+        metarl.make("GridMaze-v0", **arguments).sample(1, "train", 0).fingerprint
+        == parse_drawings([HOOK]).fingerprint
+    )
 
 
 @pytest.mark.parametrize("id", ["GridMaze-v0", "VisualMaze-v0"])
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"drawings": [HOOK, CLOSED]}, "drawings: In maze 1 no path leads from the start to the goal"),
-        ({"drawings": [HOOK], "test_drawings": [STRAIGHT, HOOK]}, "test_drawings: maze 1 is among drawings too"),
+        (
+            {"drawings": [HOOK, CLOSED]},
+            "drawings: In maze 1 no path leads from the start to the goal",
+        ),
+        (
+            {"drawings": [HOOK], "test_drawings": [STRAIGHT, HOOK]},
+            "test_drawings: maze 1 is among drawings too",
+        ),
         ({"test_drawings": [HOOK]}, "give drawings too"),
         ({"drawings": HOOK}, "drawings must be a list of texts"),
         ({"drawings": [3]}, "drawings must be a list of texts"),
@@ -111,7 +135,13 @@ def test_drawings_that_are_no_mazes_get_a_sentence(id, arguments, sentence):
 
 
 def test_the_frozen_test_mazes_are_the_ones_that_published_scores_are_of():
-    """Weights and scores in results/ are of these; should this fail, mazes have changed, and the id needs a new version."""
+    """Weights and scores in results/ are of these.
+
+    Should this fail, mazes have changed, and the id needs a new version.
+    """
     assert GridMaze().sample(1000, "test", 1611).fingerprint == "90188e225d54db96"
     assert GridMaze().mazes.frozen_set("train").fingerprint == "d8ed8a1cf774c05a"
-    assert draw_mazes(50, 5, "kruskal", 0.2, np.random.default_rng(0)).fingerprint == "67978400f63c89a6"
+    assert (
+        draw_mazes(50, 5, "kruskal", 0.2, np.random.default_rng(0)).fingerprint
+        == "67978400f63c89a6"
+    )

@@ -11,7 +11,14 @@ from metarl.core.task_distribution import TensorRows, fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
 from metarl.tasks.mazes.grid_maze import GridMaze
 from metarl.tasks.mazes.layouts import parse_drawings
-from metarl.tasks.mazes.visual_maze import FORWARD, LEFT, RIGHT, VisualMaze, cheapest_ways, exact_costs
+from metarl.tasks.mazes.visual_maze import (
+    FORWARD,
+    LEFT,
+    RIGHT,
+    VisualMaze,
+    cheapest_ways,
+    exact_costs,
+)
 
 HOOK = """
 #####
@@ -36,16 +43,23 @@ def play(maze, tasks, actions):
     return rewards, transition
 
 
-@pytest.mark.parametrize("arguments", [{}, {"size": 3, "algorithm": "kruskal", "loops": 0.2, "train_mazes": 10}, {"test_mazes": 0}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"size": 3, "algorithm": "kruskal", "loops": 0.2, "train_mazes": 10}, {"test_mazes": 0}],
+)
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_tasks_are_those_of_grid_maze(arguments, split):
     wanted = GridMaze(**arguments).sample(20, split, 7)
     for turning in ({}, {"turns": 12, "strides": 3, "landmarks": False}):
-        assert VisualMaze(**arguments, **turning).sample(20, split, 7).fingerprint == wanted.fingerprint
+        assert (
+            VisualMaze(**arguments, **turning).sample(20, split, 7).fingerprint
+            == wanted.fingerprint
+        )
 
 
 def test_a_walk_by_hand():
-    tasks, maze = parse_drawings([HOOK]), VisualMaze(size=2)
+    tasks = parse_drawings([HOOK])
+    maze = VisualMaze(size=2)
     rewards, last = play(maze, tasks, [FORWARD, RIGHT, FORWARD, RIGHT, FORWARD, RIGHT, FORWARD])
     assert rewards == [-0.041, *[-0.04] * 5, 0.96]
     assert last.terminated.all()
@@ -55,7 +69,8 @@ def test_a_walk_by_hand():
 
 
 def test_left_undoes_right():
-    tasks, maze = parse_drawings([HOOK]), VisualMaze(size=2)
+    tasks = parse_drawings([HOOK])
+    maze = VisualMaze(size=2)
     _, first = maze.reset(tasks, torch_generator(0))
     _, last = play(maze, tasks, [LEFT, LEFT, RIGHT, RIGHT])
     assert torch.equal(last.observation, first)
@@ -63,7 +78,8 @@ def test_left_undoes_right():
 
 @pytest.mark.parametrize(("strides", "steps"), [(1, 1), (2, 2), (3, 3), (5, 5), (10, 10)])
 def test_strides_share_a_cell(strides, steps):
-    tasks, maze = parse_drawings([HOOK]), VisualMaze(size=2, strides=strides)
+    tasks = parse_drawings([HOOK])
+    maze = VisualMaze(size=2, strides=strides)
     _, last = play(maze, tasks, [RIGHT] + [FORWARD] * steps)
     assert last.state.position[0].tolist() == pytest.approx([0.5, 1.5], abs=1e-5)
     rewards, last = play(maze, tasks, [RIGHT] + [FORWARD] * (2 * steps))
@@ -81,7 +97,8 @@ def test_the_goal_is_reached_half_a_cell_before_its_middle():
 
 def test_no_walk_ends_in_a_wall():
     maze = VisualMaze(turns=12, strides=3)
-    tasks, rng = maze.sample(64, "train", 0), torch_generator(0)
+    tasks = maze.sample(64, "train", 0)
+    rng = torch_generator(0)
     state, _ = maze.reset(tasks, rng)
     actions = torch.randint(3, (150, 64), generator=torch_generator(1)).clamp_min(0)
     for action in actions:
@@ -94,7 +111,8 @@ def test_no_walk_ends_in_a_wall():
 def test_shortest_ways_by_hand():
     tasks = parse_drawings([HOOK])
     ways = cheapest_ways(tasks.walls, tasks.goal, exact_costs())[0]
-    assert ways[0].tolist() == [6.0, 5.0, 6.0, 7.0]  # from the start, facing north, east, south, west
+    # From the start, facing north, east, south, west
+    assert ways[0].tolist() == [6.0, 5.0, 6.0, 7.0]
     assert ways[3].tolist() == [2.0, 3.0, 2.0, 1.0]
     assert ways[2].tolist() == [0.0] * 4
     assert VisualMaze(size=2).upper_bound(tasks, 2).tolist() == pytest.approx([2 * (1 - 6 * 0.04)])
@@ -122,7 +140,8 @@ def steps_by_search(maze, task):
     """Fewest steps to the goal, by playing every action from every pose that can be reached."""
     rng = torch_generator(0)
     state, _ = maze.reset(task, rng)
-    seen, depth = {(*state.position[0].mul(1000).round().tolist(), state.heading.item())}, 0
+    seen = {(*state.position[0].mul(1000).round().tolist(), state.heading.item())}
+    depth = 0
     while len(state.heading):
         depth += 1
         n = len(state.heading)
@@ -132,7 +151,10 @@ def steps_by_search(maze, task):
         if transition.terminated.any():
             return depth
         points = transition.state.position.mul(1000).round().tolist()
-        keys = [(*point, heading) for point, heading in zip(points, transition.state.heading.tolist(), strict=True)]
+        keys = [
+            (*point, heading)
+            for point, heading in zip(points, transition.state.heading.tolist(), strict=True)
+        ]
         fresh = []
         for i, key in enumerate(keys):
             if key not in seen:
@@ -143,7 +165,9 @@ def steps_by_search(maze, task):
 
 
 def test_rows_that_draw_only_restarts_play_the_same(monkeypatch):
-    maze, budget, n = VisualMaze(size=2, horizon=7), Episodes(2, 0), 24
+    maze = VisualMaze(size=2, horizon=7)
+    budget = Episodes(2, 0)
+    n = 24
     actions = torch.randint(3, (40, n), generator=torch_generator(3))
 
     def seen():
@@ -155,7 +179,9 @@ def test_rows_that_draw_only_restarts_play_the_same(monkeypatch):
         return torch.stack(steps)
 
     quick = seen()
-    monkeypatch.setattr(VisualMaze, "open", lambda self, num_rows, rng: TensorRows(self, num_rows, rng))
+    monkeypatch.setattr(
+        VisualMaze, "open", lambda self, num_rows, rng: TensorRows(self, num_rows, rng)
+    )
     assert torch.equal(quick, seen())
 
 
@@ -201,7 +227,8 @@ def test_the_path_is_drawn_from_above():
 
 @pytest.mark.parametrize(("loops", "landmarks"), [(0.0, True), (0.3, False)])
 def test_what_an_agent_can_tell_of_its_moves_is_right(loops, landmarks):
-    maze, rng = VisualMaze(4, loops=loops, landmarks=landmarks, train_mazes=0), torch.Generator().manual_seed(0)
+    maze = VisualMaze(4, loops=loops, landmarks=landmarks, train_mazes=0)
+    rng = torch.Generator().manual_seed(0)
     tasks = maze.sample(300, "train", 0)
     pose, view = maze.reset(tasks, rng)
     reckoned = torch.zeros(300, 3, dtype=torch.int64)
@@ -210,7 +237,8 @@ def test_what_an_agent_can_tell_of_its_moves_is_right(loops, landmarks):
         action = torch.randint(3, (300,), generator=rng)
         reckoned = maze.odometry(reckoned, view, action)
         transition = maze.step(tasks, pose, action, rng)
-        pose, view = transition.state, transition.observation
+        pose = transition.state
+        view = transition.observation
         apart = pose.position - maze.first_pose(tasks).position
         turns = tasks.heading  # poses count from the first heading
         north = torch.stack([reckoned_rows(reckoned, turns), reckoned_columns(reckoned, turns)], 1)
@@ -221,12 +249,18 @@ def test_what_an_agent_can_tell_of_its_moves_is_right(loops, landmarks):
 
 
 def reckoned_rows(pose, turns):
-    """Rows downwards of poses that count from an agent which faced `turns` times clockwise from north."""
-    return torch.stack([pose[:, 0], pose[:, 1], -pose[:, 0], -pose[:, 1]], 1).gather(1, turns[:, None])[:, 0]
+    """Rows downwards of poses that count from an agent which faced `turns` times clockwise from
+    north.
+    """
+    return torch.stack([pose[:, 0], pose[:, 1], -pose[:, 0], -pose[:, 1]], 1).gather(
+        1, turns[:, None]
+    )[:, 0]
 
 
 def reckoned_columns(pose, turns):
-    return torch.stack([pose[:, 1], -pose[:, 0], -pose[:, 1], pose[:, 0]], 1).gather(1, turns[:, None])[:, 0]
+    return torch.stack([pose[:, 1], -pose[:, 0], -pose[:, 1], pose[:, 0]], 1).gather(
+        1, turns[:, None]
+    )[:, 0]
 
 
 def test_other_turns_and_strides_cannot_be_reckoned():

@@ -10,16 +10,22 @@ from metarl.tasks.mdps.identity import Identity
 @pytest.mark.parametrize("terminates", [False, True])
 def test_naming_what_is_shown_pays_every_step(terminates):
     identity = Identity(numbers=3, horizon=4, terminates=terminates)
-    tasks, rng = identity.sample(6, "train", 0), torch_generator(0)
+    tasks = identity.sample(6, "train", 0)
+    rng = torch_generator(0)
     state, observation = identity.reset(tasks, rng)
     total = torch.zeros(6)
     for t in range(4):
         assert torch.equal(observation, tasks.numbers[:, t])
         transition = identity.step(tasks, state, observation, rng)
-        assert bool(transition.terminated.all()) == bool(transition.terminated.any()) == (terminates and t == 3)
+        assert (
+            bool(transition.terminated.all())
+            == bool(transition.terminated.any())
+            == (terminates and t == 3)
+        )
         assert transition.success.all()
         total += transition.reward
-        state, observation = transition.state, transition.observation
+        state = transition.state
+        observation = transition.observation
     assert total.tolist() == [4.0] * 6
     assert identity.optimum(2) == 8.0
     assert identity.upper_bound(tasks, 2).tolist() == [8.0] * 6
@@ -27,7 +33,8 @@ def test_naming_what_is_shown_pays_every_step(terminates):
 
 def test_naming_something_else_pays_nothing():
     identity = Identity(numbers=3, horizon=2)
-    tasks, rng = identity.sample(6, "train", 0), torch_generator(0)
+    tasks = identity.sample(6, "train", 0)
+    rng = torch_generator(0)
     state, observation = identity.reset(tasks, rng)
     transition = identity.step(tasks, state, (observation + 1) % 3, rng)
     assert not transition.reward.any()
@@ -37,7 +44,9 @@ def test_naming_something_else_pays_nothing():
 def test_numbers_are_uniform_and_stay_the_same_from_version_to_version():
     identity = Identity()
     numbers = identity.sample(20_000, "train", 0).numbers
-    assert torch.bincount(numbers.flatten()).div(100_000).tolist() == pytest.approx([0.25] * 4, abs=0.006)
+    assert torch.bincount(numbers.flatten()).div(100_000).tolist() == pytest.approx(
+        [0.25] * 4, abs=0.006
+    )
     assert identity.sample(4, "test", 0).fingerprint == "dcd18288ec8397d1"
 
 

@@ -1,4 +1,7 @@
-"""Random tabular MDPs: the priors they are drawn from, the steps they take, and the known-model optimum."""
+"""Random tabular MDPs.
+
+The priors they are drawn from, the steps they take, and the known-model optimum.
+"""
 
 import itertools
 
@@ -15,27 +18,38 @@ from metarl.tasks.mdps.random_mdp import RandomMDP, RandomMDPTasks, optimal_valu
 
 @pytest.mark.parametrize("concentration", [0.5, 1.0, 3.0])
 def test_transition_rows_have_the_moments_of_a_dirichlet(concentration):
-    rows = RandomMDP(states=4, transition_concentration=concentration).sample(4000, "train", 0).transitions[:, 0, 0]  # independent rows
+    # Independent rows
+    rows = (
+        RandomMDP(states=4, transition_concentration=concentration)
+        .sample(4000, "train", 0)
+        .transitions[:, 0, 0]
+    )
     total = 4 * concentration
     assert torch.allclose(rows.sum(1), torch.ones(4000, dtype=torch.float64))
     variance = 0.25 * 0.75 / (total + 1)
-    assert torch.allclose(rows.mean(0), torch.full((4,), 0.25, dtype=torch.float64), atol=5 * (variance / 4000) ** 0.5)
+    assert torch.allclose(
+        rows.mean(0), torch.full((4,), 0.25, dtype=torch.float64), atol=5 * (variance / 4000) ** 0.5
+    )
     assert rows.var(0).mean().item() == pytest.approx(variance, rel=0.1)
     covariance = np.cov(rows.numpy().T)[0, 1]
     assert covariance == pytest.approx(-0.25 * 0.25 / (total + 1), abs=5 * variance / 4000**0.5)
 
 
 def test_reward_means_have_the_moments_of_their_prior():
-    means = RandomMDP(reward_prior_mean=-2.0, reward_prior_std=3.0).sample(1000, "test", 1).reward_means
+    means = (
+        RandomMDP(reward_prior_mean=-2.0, reward_prior_std=3.0).sample(1000, "test", 1).reward_means
+    )
     assert means.shape == (1000, 10, 5)
     assert means.mean().item() == pytest.approx(-2, abs=5 * 3 / 50_000**0.5)
     assert means.std().item() == pytest.approx(3, rel=0.02)
 
 
 def test_steps_follow_the_probabilities_and_pay_noisy_means():
-    distribution, count = RandomMDP(states=5, actions=3, reward_noise=0.5), 40_000
+    distribution = RandomMDP(states=5, actions=3, reward_noise=0.5)
+    count = 40_000
     task = distribution.sample(1, "train", 2)
-    state, action = torch.full((count,), 3), torch.full((count,), 1)
+    state = torch.full((count,), 3)
+    action = torch.full((count,), 1)
     transition = distribution.step(task[[0] * count], state, action, torch_generator(0, "noise"))
     expected = task.transitions[0, 3, 1]
     seen = torch.bincount(transition.observation, minlength=5) / count
@@ -117,12 +131,19 @@ def test_optimal_values_are_the_best_of_all_policies():
     tasks = distribution.sample(6, "train", 3)
     values, action_values = optimal_values(tasks.reward_means, tasks.transitions, 3)
     for i in range(6):
-        rewards, transitions = tasks.reward_means[i].numpy(), tasks.transitions[i].numpy()
+        rewards = tasks.reward_means[i].numpy()
+        transitions = tasks.transitions[i].numpy()
         best = np.full(2, -np.inf)
-        for policy in itertools.product(range(2), repeat=6):  # an action for each of 3 times and 2 states
+        # An action for each of 3 times and 2 states
+        for policy in itertools.product(range(2), repeat=6):
             value = np.zeros(2)
             for t in reversed(range(3)):
-                value = np.array([rewards[s, a] + transitions[s, a] @ value for s, a in enumerate(policy[2 * t : 2 * t + 2])])
+                value = np.array(
+                    [
+                        rewards[s, a] + transitions[s, a] @ value
+                        for s, a in enumerate(policy[2 * t : 2 * t + 2])
+                    ]
+                )
             best = np.maximum(best, value)
         assert np.allclose(values[i, 0].numpy(), best)
     assert torch.equal(action_values.amax(-1), values[:, :3])
@@ -132,17 +153,22 @@ def test_optimal_values_are_the_best_of_all_policies():
 def test_the_upper_bound_of_the_default_mdps_is_as_known():
     distribution = RandomMDP()
     bounds = distribution.upper_bound(distribution.sample(5000, "test", 0), 10)
-    assert bounds.mean().item() == pytest.approx(218.37, abs=4 * 10 * 0.036)  # 21.837 an episode, from 20,000 MDPs
+    # 21.837 an episode, from 20,000 MDPs
+    assert bounds.mean().item() == pytest.approx(218.37, abs=4 * 10 * 0.036)
 
 
 def test_a_hand_made_mdp_has_its_value():
-    rewards = torch.tensor([[[1.0, 0.0], [0.0, 5.0]]])  # action 1 leads from state 0 to state 1, where action 1 pays and leads back
+    # Action 1 leads from state 0 to state 1, where action 1 pays and leads back
+    rewards = torch.tensor([[[1.0, 0.0], [0.0, 5.0]]])
     transitions = torch.tensor([[[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]])
     distribution = RandomMDP(2, 2, 4)
-    assert distribution.upper_bound(RandomMDPTasks(rewards, transitions), 3).tolist() == [30.0]  # 0 + 5 + 0 + 5 an episode
+    # 0 + 5 + 0 + 5 an episode
+    assert distribution.upper_bound(RandomMDPTasks(rewards, transitions), 3).tolist() == [30.0]
 
 
-@pytest.mark.parametrize("name", ["reward_prior_mean", "reward_prior_std", "reward_noise", "transition_concentration"])
+@pytest.mark.parametrize(
+    "name", ["reward_prior_mean", "reward_prior_std", "reward_noise", "transition_concentration"]
+)
 def test_settings_that_are_not_numbers_are_refused(name):
     with pytest.raises(ValueError, match="finite"):
         metarl.make("RandomMDP-v0", **{name: float("nan")})

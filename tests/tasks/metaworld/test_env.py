@@ -1,4 +1,7 @@
-"""One environment of Meta-World: its own numbers, its end, what shows of the goal, and its use for one variation after another."""
+"""One environment of Meta-World.
+
+Its own numbers, its end, what shows of the goal, and its use for one variation after another.
+"""
 
 import pickle
 import subprocess
@@ -28,7 +31,7 @@ def play(env, actions=ACTIONS):
 
 
 def theirs(variation, actions=ACTIONS, **arguments):
-    """The same of Meta-World's environment, untouched."""
+    """Return the same of Meta-World's environment, untouched."""
     env = metaworld.ALL_V3_ENVIRONMENTS[variation.name](**arguments)
     env.set_task(metaworld.Task(variation.name, variation.data))
     seen, rest = play(env, actions)
@@ -48,11 +51,15 @@ def test_observations_and_rewards_are_meta_worlds_own(version):
 
 
 def test_reward_versions_differ():
-    assert not np.array_equal(play(MakeEnvironment(reward="v1")(REACH[0]))[1], play(MakeEnvironment(reward="v2")(REACH[0]))[1])
+    assert not np.array_equal(
+        play(MakeEnvironment(reward="v1")(REACH[0]))[1],
+        play(MakeEnvironment(reward="v2")(REACH[0]))[1],
+    )
 
 
 def test_a_used_environment_plays_as_a_new_one():
-    maker, push = MakeEnvironment(), benchmark_tasks("ML1", 0, "push-v3")["train"]
+    maker = MakeEnvironment()
+    push = benchmark_tasks("ML1", 0, "push-v3")["train"]
     for variations in (REACH, push):
         first = maker(variations[0])
         model = first.env
@@ -66,9 +73,12 @@ def test_a_used_environment_plays_as_a_new_one():
 
 
 def test_the_goal_shows_only_where_wanted():
-    variation, maker = REACH[2], MakeEnvironment(goal_visible=True)
-    hidden, shown = MakeEnvironment()(variation), maker(variation)
-    (dark, first), (light, second) = play(hidden), play(shown)
+    variation = REACH[2]
+    maker = MakeEnvironment(goal_visible=True)
+    hidden = MakeEnvironment()(variation)
+    shown = maker(variation)
+    dark, first = play(hidden)
+    light, second = play(shown)
     assert (dark[:, 36:] == 0).all()
     goal = shown.env._target_pos
     assert np.allclose(light[:, 36:], goal)
@@ -83,10 +93,15 @@ def test_the_goal_shows_only_where_wanted():
 def test_success_ends_nothing_and_meta_worlds_limit_truncates():
     from metaworld.policies import ENV_POLICY_MAP
 
-    env, script = MakeEnvironment(goal_visible=True)(REACH[0]), ENV_POLICY_MAP["reach-v3"]()
-    observation, ends, successes = env.reset(seed=1)[0], [], []
+    env = MakeEnvironment(goal_visible=True)(REACH[0])
+    script = ENV_POLICY_MAP["reach-v3"]()
+    observation = env.reset(seed=1)[0]
+    ends = []
+    successes = []
     for _ in range(500):
-        observation, _, terminated, truncated, info = env.step(np.clip(script.get_action(observation), -1, 1))
+        observation, _, terminated, truncated, info = env.step(
+            np.clip(script.get_action(observation), -1, 1)
+        )
         ends.append((terminated, truncated))
         successes.append(info["success"])
     assert ends == [(False, False)] * 499 + [(False, True)]
@@ -95,7 +110,8 @@ def test_success_ends_nothing_and_meta_worlds_limit_truncates():
 
 
 def test_too_many_idle_environments_are_closed():
-    maker, closed = MakeEnvironment(), []
+    maker = MakeEnvironment()
+    closed = []
 
     class Idle:
         def close(self):
@@ -120,14 +136,19 @@ def test_a_variation_says_its_task_and_its_number():
 
 
 def test_workers_need_no_pytorch():
-    source = "import sys, metarl.tasks.metaworld.env; assert 'torch' not in sys.modules and 'metaworld' not in sys.modules"
+    source = (
+        "import sys, metarl.tasks.metaworld.env; assert 'torch' not in sys.modules and 'metaworld'"
+        " not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", source], check=True)
 
 
 def test_it_draws_itself_and_plays_on_as_if_it_had_not():
     env = MakeEnvironment()(REACH[4])
-    seen, rest = [env.reset(seed=0)[0]], []
-    pictures, said = [], []
+    seen = [env.reset(seed=0)[0]]
+    rest = []
+    pictures = []
+    said = []
     for action in ACTIONS:
         try:
             pictures.append(env.render())
@@ -142,7 +163,9 @@ def test_it_draws_itself_and_plays_on_as_if_it_had_not():
         assert len(said) == len(ACTIONS)
         assert all(NO_EGL.fullmatch(each) for each in said)
         return
-    assert {(picture.shape, picture.dtype) for picture in pictures} == {((150, 200, 3), np.dtype(np.uint8))}
+    assert {(picture.shape, picture.dtype) for picture in pictures} == {
+        ((150, 200, 3), np.dtype(np.uint8))
+    }
     assert all(picture.std() > 20 for picture in pictures)
     assert not np.array_equal(pictures[0], pictures[-1]), "the arm moves"
 

@@ -1,4 +1,7 @@
-"""ML1, ML10 and ML45 as task distributions: splits, horizon, success apart from return, the boundary."""
+"""ML1, ML10 and ML45 as task distributions.
+
+Splits, horizon, success apart from return, the boundary.
+"""
 
 import metaworld
 import pytest
@@ -21,7 +24,10 @@ def names(distribution, split):
 @pytest.mark.parametrize("id", ["MetaWorldML10-v0", "MetaWorldML45-v0"])
 def test_the_kinds_of_task_of_the_splits_are_the_benchmarks_and_disjoint(id):
     distribution = metarl.make(id, horizon=10)
-    official = {"MetaWorldML10-v0": metaworld.env_dict.ML10_V3, "MetaWorldML45-v0": metaworld.env_dict.ML45_V3}[id]
+    official = {
+        "MetaWorldML10-v0": metaworld.env_dict.ML10_V3,
+        "MetaWorldML45-v0": metaworld.env_dict.ML45_V3,
+    }[id]
     for split in ("train", "test"):
         tasks = distribution.task_lists[split]
         assert list(dict.fromkeys(each.name for each in tasks)) == list(official[split])
@@ -31,20 +37,30 @@ def test_the_kinds_of_task_of_the_splits_are_the_benchmarks_and_disjoint(id):
 
 def test_ml10s_kinds_of_task_are_among_ml45s():
     """So that tests which play every family play ML45 for both (tests/playable.py)."""
-    ten, more = ({*each["train"], *each["test"]} for each in (metaworld.env_dict.ML10_V3, metaworld.env_dict.ML45_V3))
+    ten, more = (
+        {*each["train"], *each["test"]}
+        for each in (metaworld.env_dict.ML10_V3, metaworld.env_dict.ML45_V3)
+    )
     assert ten < more
 
 
 def test_goals_of_ml1_are_disjoint():
     distribution = MetaWorldML1("push-v3")
-    goals = {split: {task.data for task in distribution.task_lists[split]} for split in ("train", "test")}
+    goals = {
+        split: {task.data for task in distribution.task_lists[split]} for split in ("train", "test")
+    }
     assert len(goals["train"]) == len(goals["test"]) == 50
     assert not goals["train"] & goals["test"]
 
 
 def test_the_same_arguments_give_the_same_tasks():
-    one, two, other = MetaWorldML1(), MetaWorldML1(horizon=7), MetaWorldML1(goal_seed=1)
-    drawn = [distribution.values(distribution.sample(60, "train", 4)) for distribution in (one, two, other)]
+    one = MetaWorldML1()
+    two = MetaWorldML1(horizon=7)
+    other = MetaWorldML1(goal_seed=1)
+    drawn = [
+        distribution.values(distribution.sample(60, "train", 4))
+        for distribution in (one, two, other)
+    ]
     assert drawn[0] == drawn[1]
     assert drawn[0] != drawn[2]
     assert len(set(drawn[0][:50])) == 50
@@ -60,7 +76,9 @@ def test_the_horizon_is_fixed_and_the_boundary_reaches_the_agent():
         step, outcome = env.step(action)
         assert not outcome.terminated.any()
         assert outcome.truncated.all() == (t % 6 == 0)
-        if t == 6:  # the first episode's end: its last reward, its last frame and the second one's start, in one step
+        # The first episode's end: its last reward, its last frame and the second one's start, in
+        # one step
+        if t == 6:
             assert (outcome.reward > 0).all()
             assert torch.equal(step.prev_reward, outcome.reward)
             assert torch.equal(step.prev_action, action)
@@ -74,7 +92,8 @@ def test_the_horizon_is_fixed_and_the_boundary_reaches_the_agent():
 
 
 def test_changing_tasks_reuses_environments_and_changes_nothing():
-    distribution, budget = MetaWorldML10(horizon=5), Episodes(1, 0)
+    distribution = MetaWorldML10(horizon=5)
+    budget = Episodes(1, 0)
     agent = make_agent("random", distribution, budget)
     first, second = (evaluate(agent, distribution, "train", 12, 3, budget) for _ in range(2))
     assert first.rows().equals(second.rows())

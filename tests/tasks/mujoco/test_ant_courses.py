@@ -1,4 +1,7 @@
-"""Ants between walls: what walls stop, what a step is paid, when the ant stands anew, and which mazes are for tests."""
+"""Ants between walls.
+
+What walls stop, what a step is paid, when the ant stands anew, and which mazes are for tests.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +11,15 @@ import metarl
 from metarl.core.budget import Episodes
 from metarl.core.seeding import torch_generator
 from metarl.envs.meta_episode import MetaEpisodeEnv
-from metarl.tasks.mujoco.ant_courses import FOR_TESTS, MAZES, AntCourse, CourseState, CourseTasks, ant_maze, ant_obstacle
+from metarl.tasks.mujoco.ant_courses import (
+    FOR_TESTS,
+    MAZES,
+    AntCourse,
+    CourseState,
+    CourseTasks,
+    ant_maze,
+    ant_obstacle,
+)
 from metarl.tasks.mujoco.family import MujocoState
 from tests.tasks.mujoco.test_ant_layouts import inside
 
@@ -36,7 +47,8 @@ def still(n):
 
 
 def test_goals_and_splits():
-    family, whole = ant_maze(), ant_maze(all_nine=True)
+    family = ant_maze()
+    whole = ant_maze(all_nine=True)
     assert not family.finite
     assert whole.finite
     assert ant_obstacle().finite
@@ -52,14 +64,19 @@ def test_goals_and_splits():
 
 
 def test_far_from_walls_an_ant_moves_as_without():
-    hall, free = ant_in_hall(), metarl.make("AntTwoWalk-v0", shows_place=True)
-    tasks, rng = hall.sample(4, "train", 0), torch_generator(0)
+    hall = ant_in_hall()
+    free = metarl.make("AntTwoWalk-v0", shows_place=True)
+    tasks = hall.sample(4, "train", 0)
+    rng = torch_generator(0)
     state, first = hall.reset(tasks, rng)
-    plain, plain_tasks = MujocoState(*state[:3]), free.sample(4, "train", 0)
+    plain = MujocoState(*state[:3])
+    plain_tasks = free.sample(4, "train", 0)
     for _ in range(60):
         action = torch.rand(4, 8, generator=rng, dtype=torch.float64) * 2 - 1
-        moved, wanted = hall.step(tasks, state, action, rng), free.step(plain_tasks, plain, action, rng)
-        state, plain = moved.state, wanted.state
+        moved = hall.step(tasks, state, action, rng)
+        wanted = free.step(plain_tasks, plain, action, rng)
+        state = moved.state
+        plain = wanted.state
         assert torch.equal(moved.observation, wanted.observation)
     assert first.shape == (4, 29)
     assert state.clock.tolist() == [60] * 4
@@ -90,7 +107,8 @@ def test_walls_stop_an_ant_that_is_thrown_at_them(speed):
 
 
 def test_no_ant_gets_out_however_it_thrashes():
-    family, rng = ant_maze(all_nine=True), torch_generator(1)
+    family = ant_maze(all_nine=True)
+    rng = torch_generator(1)
     tasks = family.sample(18, "train", 0)
     state, _ = family.reset(tasks, rng)
     highest = 0.0
@@ -111,24 +129,30 @@ def test_progress_is_paid_by_the_metre():
     family = ant_maze(all_nine=True, stand_every=0)
     names = [RIGHT, "up", "down", "right, right, up", "right, right, down"]
     tasks = tasks_of(family, names)
-    transition = family.step(tasks, at(family, tasks, [(0.5, 0.5)] * 5, (2.0, 1.0)), still(5), torch_generator(0))
+    transition = family.step(
+        tasks, at(family, tasks, [(0.5, 0.5)] * 5, (2.0, 1.0)), still(5), torch_generator(0)
+    )
     x, y = (transition.state.torso - torch.tensor([0.5, 0.5])).T / 0.05
     assert (x > 1.5).all()
     assert (y > 0.7).all()
-    wanted = torch.stack([x[0] - y[0], -x[1] + y[1], -x[2] - y[2], x[3] + y[3], x[4] - y[4]])  # goals (12, 0) (0, 6) (0, -6) (12, ±6)
+    # Goals (12, 0) (0, 6) (0, -6) (12, ±6)
+    wanted = torch.stack([x[0] - y[0], -x[1] + y[1], -x[2] - y[2], x[3] + y[3], x[4] - y[4]])
     assert torch.allclose(transition.reward, wanted)
 
 
 def test_rewards_add_up_to_the_way_made_steps_aside_included():
-    family, rng = ant_maze(stand_every=7), torch_generator(2)
+    family = ant_maze(stand_every=7)
+    rng = torch_generator(2)
     tasks = family.sample(14, "train", 0)
     state = at(family, tasks, np.random.default_rng(0).uniform(-2.9, 2.9, (14, 2)), clock=6)
-    start, total = (state.torso - tasks.goal).abs().sum(1), torch.zeros(14, dtype=torch.float64)
+    start = (state.torso - tasks.goal).abs().sum(1)
+    total = torch.zeros(14, dtype=torch.float64)
     aside = 0
     for _ in range(50):
         before = state
         transition = family.step(tasks, state, torch.rand(14, 8, generator=rng) * 2 - 1, rng)
-        state, total = transition.state, total + transition.reward
+        state = transition.state
+        total = total + transition.reward
         aside += int(((state.torso - before.torso).norm(dim=1) > 0.3).sum())
     assert torch.allclose(total * 0.05, start - (state.torso - tasks.goal).abs().sum(1))
     assert aside > 5, "ants near walls are moved off them"
@@ -143,13 +167,27 @@ def test_the_obstacle_course_pays_in_the_goals_square_only():
     transition = family.step(tasks, state, still(8), torch_generator(0))
     assert transition.reward.tolist() == [0.0] * 7 + [1.0]
     assert transition.success.tolist() == [False] * 7 + [True]
-    blocked = np.array([(3.25, 0), (-3.25, 6), (0, 9.25), (6, 2.75), (9.25, 6), (6, 15.25), (12, 21.25), (15.25, 12)])
-    assert inside(family.layouts.walls[0], blocked).all(), "neither a second step right, nor a second one up"
+    blocked = np.array(
+        [
+            (3.25, 0),
+            (-3.25, 6),
+            (0, 9.25),
+            (6, 2.75),
+            (9.25, 6),
+            (6, 15.25),
+            (12, 21.25),
+            (15.25, 12),
+        ]
+    )
+    assert inside(family.layouts.walls[0], blocked).all(), (
+        "neither a second step right, nor a second one up"
+    )
 
 
 @pytest.mark.parametrize("family", [ant_obstacle(), ant_maze()], ids=["obstacle", "maze"])
 def test_the_ant_stands_anew_when_it_must_and_only_then(family):
-    tasks, rng = family.sample(6, "train", 0), torch_generator(3)
+    tasks = family.sample(6, "train", 0)
+    rng = torch_generator(3)
     state, _ = family.reset(tasks, rng)
     assert state.clock.tolist() == [0] * 6
     fallen = state._replace(clock=torch.tensor([198, 199, 199, 399, 400, 0]))
@@ -161,7 +199,9 @@ def test_the_ant_stands_anew_when_it_must_and_only_then(family):
     assert transition.state.clock.tolist() == [199, 200, 200, 400, 401, 1]
     stood = transition.state.position[up]
     assert ((stood[:, 2:] - torch.from_numpy(family.models.base.qpos0)[2:]).abs() <= 0.1).all()
-    assert (stood[:, :2] - fallen.position[up, :2]).abs().max() < 0.1, "in a square's middle nothing moves aside"
+    assert (stood[:, :2] - fallen.position[up, :2]).abs().max() < 0.1, (
+        "in a square's middle nothing moves aside"
+    )
     assert not torch.equal(stood[0, 2:], stood[1, 2:]), "each stands in its own way"
     shown = torch.cat([transition.state.position, transition.state.velocity], 1)
     assert torch.equal(transition.observation, shown), "the agent sees how it stands"
@@ -173,7 +213,9 @@ def test_stand_every_zero_is_never():
     tasks = family.sample(2, "train", 0)
     state = at(family, tasks, np.zeros((2, 2)), clock=399)
     state.position[:, 3:7] = torch.tensor([0.0, 1.0, 0.0, 0.0], dtype=torch.float64)
-    assert (family.step(tasks, state, still(2), torch_generator(0)).state.position[:, 3].abs() < 0.5).all()
+    assert (
+        family.step(tasks, state, still(2), torch_generator(0)).state.position[:, 3].abs() < 0.5
+    ).all()
 
 
 def test_an_ant_at_a_wall_stands_beside_it():
@@ -182,8 +224,11 @@ def test_an_ant_at_a_wall_stands_beside_it():
     rng = torch_generator(0)
     transition = family.step(tasks, at(family, tasks, [(2.5, 0.0)] * 64), still(64), rng)
     assert torch.allclose(transition.state.torso[:, 0], torch.tensor(1.9, dtype=torch.float64))
-    resting, fastest, away = ant_maze(all_nine=True, stand_every=0), 0.0, ant_in_hall()
-    state, free = transition.state, transition.state
+    resting = ant_maze(all_nine=True, stand_every=0)
+    fastest = 0.0
+    away = ant_in_hall()
+    state = transition.state
+    free = transition.state
     for _ in range(8):  # then legs have slipped outwards and may touch it
         state = resting.step(tasks, state, still(64), rng).state
         free = away.step(away.sample(64, "train", 0), free, still(64), rng).state
@@ -204,23 +249,35 @@ def test_episodes_last_until_the_horizon_and_are_truncated():
 
 
 def test_rows_of_different_mazes_play_as_alone():
-    family, rng = ant_maze(all_nine=True), torch_generator(4)
+    family = ant_maze(all_nine=True)
+    rng = torch_generator(4)
     tasks = family.sample(9, "train", 0)
     state = at(family, tasks, [(2.2, 0.0)] * 9, (4.0, 1.0))
     action = torch.rand(9, 8, generator=rng, dtype=torch.float64) * 2 - 1
     for _ in range(12):
-        before, state = state, family.step(tasks, state, action, torch_generator(0)).state
+        before = state
+        state = family.step(tasks, state, action, torch_generator(0)).state
         for i in (0, 4, 8):
-            alone = family.step(tasks[[i]], CourseState(*(part[[i]] for part in before)), action[[i]], torch_generator(0)).state
+            alone = family.step(
+                tasks[[i]],
+                CourseState(*(part[[i]] for part in before)),
+                action[[i]],
+                torch_generator(0),
+            ).state
             assert torch.equal(alone.position[0], state.position[i])
-    assert float(state.torso[:, 0].max()) > 3.5 > 2.8 > float(state.torso[:, 0].min()), "some have a wall there"
+    assert float(state.torso[:, 0].max()) > 3.5 > 2.8 > float(state.torso[:, 0].min()), (
+        "some have a wall there"
+    )
 
 
 def test_bounds():
-    obstacle, maze = ant_obstacle(horizon=30), ant_maze(all_nine=True, side=4.0)
+    obstacle = ant_obstacle(horizon=30)
+    maze = ant_maze(all_nine=True, side=4.0)
     assert obstacle.upper_bound(obstacle.sample(2, "test", 0), 3).tolist() == [90.0, 90.0]
     tasks = tasks_of(maze, ["up", "right, right, down"])
-    assert torch.allclose(maze.upper_bound(tasks, 2), 2 * torch.tensor([4.2, 12.2], dtype=torch.float64) / 0.05)
+    assert torch.allclose(
+        maze.upper_bound(tasks, 2), 2 * torch.tensor([4.2, 12.2], dtype=torch.float64) / 0.05
+    )
 
 
 @pytest.mark.parametrize(

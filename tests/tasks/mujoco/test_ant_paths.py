@@ -7,7 +7,9 @@ from metarl.tasks.mujoco.ant_paths import draw_walk
 from metarl.tasks.mujoco.models import Wall, load_model
 
 MODEL = load_model("ant.xml")
-LOW, HIGH = np.array([-6.0, -6.0]), np.array([6.0, 6.0])  # 20 pixels a metre
+# 20 pixels a metre
+LOW = np.array([-6.0, -6.0])
+HIGH = np.array([6.0, 6.0])
 
 
 def walk(*places):
@@ -30,21 +32,32 @@ def test_everything_is_where_it_is():
     assert colour(picture, 0.0, 1.0) == [30, 30, 30], "the torso"
     for x, y in ((0.5, 1.5), (-0.5, 1.5), (0.5, 0.5), (-0.5, 0.5)):
         assert colour(picture, x, y) == [30, 30, 30], "a leg"
-    early, late = colour(picture, -3.0, -3.0), colour(picture, 3.0, -3.0)
+    early = colour(picture, -3.0, -3.0)
+    late = colour(picture, 3.0, -3.0)
     assert early[2] > early[0]
     assert late[0] > early[0]
 
 
 def test_what_is_still_to_come_is_not_drawn():
     positions = walk((-5.0, -3.0), (0.0, -3.0), (5.0, -3.0))
-    halfway, start = draw_walk(MODEL, positions, 1, (4.0, 4.0), LOW, HIGH), draw_walk(MODEL, positions, 0, (4.0, 4.0), LOW, HIGH)
+    halfway = draw_walk(MODEL, positions, 1, (4.0, 4.0), LOW, HIGH)
+    start = draw_walk(MODEL, positions, 0, (4.0, 4.0), LOW, HIGH)
     assert colour(halfway, 3.0, -3.0) == [255, 255, 255] != colour(halfway, -2.5, -3.0)
     assert colour(start, -2.5, -3.0) == [255, 255, 255]
     assert colour(start, -5.0, -3.0) == colour(halfway, 0.0, -3.0) == [30, 30, 30]
 
 
 def test_long_walks_are_drawn_as_short_ones():
-    many = draw_walk(MODEL, walk(*((0.001 * i - 5, 0.0) for i in range(2001))), 2000, (4.0, 4.0), LOW, HIGH)
-    few = draw_walk(MODEL, walk(*((0.02 * i - 5, 0.0) for i in range(101))), 100, (4.0, 4.0), LOW, HIGH)
-    assert (many.float() - few.float()).abs().mean() < 0.2, "but for edges, which more lines make a little darker"
-    assert (draw_walk(MODEL, walk(*[(-5.0, 0.0)] * 101), 100, (4.0, 4.0), LOW, HIGH).float() - few.float()).abs().mean() > 1
+    many = draw_walk(
+        MODEL, walk(*((0.001 * i - 5, 0.0) for i in range(2001))), 2000, (4.0, 4.0), LOW, HIGH
+    )
+    few = draw_walk(
+        MODEL, walk(*((0.02 * i - 5, 0.0) for i in range(101))), 100, (4.0, 4.0), LOW, HIGH
+    )
+    assert (many.float() - few.float()).abs().mean() < 0.2, (
+        "but for edges, which more lines make a little darker"
+    )
+    assert (
+        draw_walk(MODEL, walk(*[(-5.0, 0.0)] * 101), 100, (4.0, 4.0), LOW, HIGH).float()
+        - few.float()
+    ).abs().mean() > 1

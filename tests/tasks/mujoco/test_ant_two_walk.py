@@ -1,4 +1,8 @@
-"""The two-way walk: rewards by hand on Gymnasium's own motion, hidden goals, episodes that falls don't end, walks from above."""
+"""The two-way walk.
+
+Rewards by hand on Gymnasium's own motion, hidden goals, episodes that falls don't end, walks from
+above.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +17,8 @@ from metarl.tasks.mujoco.family import MujocoState
 from metarl.tasks.mujoco.goals import GoalTasks
 from tests.tasks.mujoco.test_goals import played, step
 
-RIGHT, UP = ([[5.0, 0.0]], [[0.0, 5.0]])
+RIGHT = [[5.0, 0.0]]
+UP = [[0.0, 5.0]]
 
 
 def tasks_of(goal):
@@ -24,7 +29,8 @@ def tasks_of(goal):
 def test_walking_is_paid_by_velocity_along_the_goals_axis(goal, name):
     family = AntTwoWalk()
     for row in played("Ant-v5", include_cfrc_ext_in_observation=False):
-        # Gymnasium measures the body where MuJoCo last computed it, one stage of the integration before the step's end
+        # Gymnasium measures the body where MuJoCo last computed it, one stage of the integration
+        # before the step's end
         transition = step(family, tasks_of(goal), row)
         axis = 0 if goal is RIGHT else 1
         moved = float(transition.state.position[0, axis]) - row[0][2][axis]
@@ -35,28 +41,34 @@ def test_walking_is_paid_by_velocity_along_the_goals_axis(goal, name):
 
 
 def test_a_thrown_ant_is_paid_what_its_way_is_worth():
-    family, tasks = AntTwoWalk(), tasks_of(RIGHT + UP + RIGHT + UP)
+    family = AntTwoWalk()
+    tasks = tasks_of(RIGHT + UP + RIGHT + UP)
     position = torch.from_numpy(np.tile(family.models.base.qpos0, (4, 1)))
     velocity = torch.zeros(4, 14, dtype=torch.float64)
-    velocity[:2, 0], velocity[2:, 1] = 2.0, -1.0
+    velocity[:2, 0] = 2.0
+    velocity[2:, 1] = -1.0
     state = MujocoState(position, velocity, position[:, :2])
     transition = family.step(tasks, state, torch.zeros(4, 8), torch_generator(0))
     assert np.allclose(transition.reward, [2.0, 0.0, 0.0, -1.0], atol=0.05)
 
 
 def test_returns_add_up_to_metres():
-    family, rng = AntTwoWalk(), torch_generator(0)
+    family = AntTwoWalk()
+    rng = torch_generator(0)
     tasks = family.sample(6, "train", 0)
     state, _ = family.reset(tasks, rng)
-    start, total = state.torso, torch.zeros(6, dtype=torch.float64)
+    start = state.torso
+    total = torch.zeros(6, dtype=torch.float64)
     for _ in range(100):
         transition = family.step(tasks, state, torch.rand(6, 8, generator=rng) * 2 - 1, rng)
-        state, total = transition.state, total + transition.reward
+        state = transition.state
+        total = total + transition.reward
     assert torch.allclose(total * 0.05, ((state.torso - start) * tasks.goal / 5).sum(1))
 
 
 def test_distance_is_the_released_codes_reward():
-    family, tasks = AntTwoWalk(reward="distance", shows_place=True), tasks_of(RIGHT + UP + RIGHT)
+    family = AntTwoWalk(reward="distance", shows_place=True)
+    tasks = tasks_of(RIGHT + UP + RIGHT)
     position = torch.from_numpy(np.tile(family.models.base.qpos0, (3, 1)))
     position[:, :2] = torch.tensor([[1.0, 0.0], [1.0, 0.0], [5.0, 0.0]])
     state = MujocoState(position, torch.zeros(3, 14, dtype=torch.float64), position[:, :2])
@@ -89,7 +101,8 @@ def test_a_fall_ends_nothing_the_horizon_does():
     tasks = tasks_of(RIGHT)
     state, _ = family.reset(tasks, torch_generator(0))
     lying = state._replace(position=state.position.clone())
-    lying.position[:, 2], lying.position[:, 3:7] = 0.15, torch.tensor([0.0, 1.0, 0.0, 0.0])
+    lying.position[:, 2] = 0.15
+    lying.position[:, 3:7] = torch.tensor([0.0, 1.0, 0.0, 0.0])
     assert not bool(family.step(tasks, lying, torch.zeros(1, 8), torch_generator(0)).terminated)
     env = MetaEpisodeEnv(family, Episodes(1, after=1), 1, torch_generator(0))
     env.reset(lambda rows, counts: tasks[rows])

@@ -1,4 +1,7 @@
-"""What families of MuJoCo tasks share: pure steps, types, ends, and the way through MetaEpisodeEnv and `reveal`."""
+"""What families of MuJoCo tasks share.
+
+Pure steps, types, ends, and the way through MetaEpisodeEnv and `reveal`.
+"""
 
 import copy
 
@@ -19,7 +22,11 @@ from metarl.tasks.mujoco.robots import HALF_CHEETAH
 
 @pytest.mark.parametrize("horizon", [0, -3])
 def test_a_horizon_below_one_is_refused(horizon):
-    for id in ("HalfCheetahPhysics-v0", "HalfCheetahDirection-2way-h200-v0", "AntGoal-radius3-h200-v0"):
+    for id in (
+        "HalfCheetahPhysics-v0",
+        "HalfCheetahDirection-2way-h200-v0",
+        "AntGoal-radius3-h200-v0",
+    ):
         with pytest.raises(ValueError, match=rf"horizon must be at least 1, not {horizon}"):
             metarl.make(id, horizon=horizon)
 
@@ -43,7 +50,8 @@ def test_a_breakdown_ends_the_episode_without_motion(tmp_path, monkeypatch):
     state, _ = family.reset(tasks, torch_generator(0))
     action = torch.full((2, 6), 0.5, dtype=torch.float64)
     for _ in range(20):
-        before, transition = state, family.step(tasks, state, action, torch_generator(0))
+        before = state
+        transition = family.step(tasks, state, action, torch_generator(0))
         state = transition.state
         if bool(transition.terminated.any()):
             break
@@ -63,14 +71,21 @@ def test_an_unhealthy_hopper_ends_its_episode_and_the_next_one_starts_standing()
         step, outcome = env.step(action)
         fell = outcome.terminated
         ended += int(fell.sum())
-        unhealthy = (outcome.final_observation[:, 0] <= 0.7) | (outcome.final_observation[:, 1].abs() >= 0.2)
+        unhealthy = (outcome.final_observation[:, 0] <= 0.7) | (
+            outcome.final_observation[:, 1].abs() >= 0.2
+        )
         assert torch.equal(fell & unhealthy, fell)
         assert ((step.observation[fell, 0] - 1.25).abs() <= 0.0051).all()
     assert ended > 8
 
 
 @pytest.mark.parametrize(
-    ("id", "size"), [("HalfCheetahPhysics-v0", 17 + 5), ("AntGoal-radius3-h200-v0", 29 + 2), ("AntDirection-2way-h200-v0", 27 + 2)]
+    ("id", "size"),
+    [
+        ("HalfCheetahPhysics-v0", 17 + 5),
+        ("AntGoal-radius3-h200-v0", 29 + 2),
+        ("AntDirection-2way-h200-v0", 27 + 2),
+    ],
 )
 def test_tasks_can_be_revealed(id, size):
     family = metarl.make(id)
@@ -82,9 +97,13 @@ def test_tasks_can_be_revealed(id, size):
     transition = told.step(tasks, state, action, torch_generator(0))
     plain = family.step(tasks, state, action, torch_generator(0))
     assert torch.equal(transition.reward, plain.reward)
-    assert torch.equal(told.observation_of(transition.observation), plain.observation.to(torch.float32))
+    assert torch.equal(
+        told.observation_of(transition.observation), plain.observation.to(torch.float32)
+    )
     shown = told.parameters_of(transition.observation)
-    assert all(torch.equal(value, getattr(tasks, name).to(torch.float32)) for name, value in shown.items())
+    assert all(
+        torch.equal(value, getattr(tasks, name).to(torch.float32)) for name, value in shown.items()
+    )
 
 
 def test_rows_with_generators_of_their_own_play_as_alone():
@@ -108,7 +127,8 @@ def test_copies_play_alike():
     assert isinstance(copied, RandomisedPhysics)
     action = actions_for(family, 1, 2, 0)[0]
     assert torch.equal(
-        family.step(tasks, state, action, torch_generator(0)).observation, copied.step(tasks, state, action, torch_generator(0)).observation
+        family.step(tasks, state, action, torch_generator(0)).observation,
+        copied.step(tasks, state, action, torch_generator(0)).observation,
     )
 
 

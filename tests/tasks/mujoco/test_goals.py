@@ -1,4 +1,8 @@
-"""Goal families: rewards as the papers write them, on Gymnasium's own motion; ids, ranges and splits; goals that stay hidden."""
+"""Goal families.
+
+Rewards as the papers write them, on Gymnasium's own motion; ids, ranges and splits; goals that stay
+hidden.
+"""
 
 import gymnasium as gym
 import numpy as np
@@ -18,17 +22,23 @@ from metarl.tasks.mujoco.goals import (
     VelocityTasks,
 )
 
-GOAL_IDS = [id for id, where in metarl.core.registry.DISTRIBUTIONS.items() if "mujoco_goals" in where]
+GOAL_IDS = [
+    id for id, where in metarl.core.registry.DISTRIBUTIONS.items() if "mujoco_goals" in where
+]
 
 
 def played(id, steps=60, **arguments):
-    """(state, action, next observation, Gymnasium's info, terminated) of a random play of Gymnasium's environment, in float64."""
-    env, rng = gym.make(id, **arguments).unwrapped, np.random.default_rng(3)
+    """(state, action, next observation, Gymnasium's info, terminated) of a random play of
+    Gymnasium's environment, in float64.
+    """
+    env = gym.make(id, **arguments).unwrapped
+    rng = np.random.default_rng(3)
     env.reset(seed=0)
     rows = []
     for _ in range(steps):
         torso = env.data.xpos[1, :2].copy() if id.startswith("Ant") else env.data.qpos[:1].copy()
-        before, action = (env.data.qpos.copy(), env.data.qvel.copy(), torso), rng.uniform(-1, 1, env.model.nu)
+        before = (env.data.qpos.copy(), env.data.qvel.copy(), torso)
+        action = rng.uniform(-1, 1, env.model.nu)
         observation, _, terminated, _, info = env.step(action)
         rows.append((before, action, observation, info, terminated, env.data.xpos[1, :2].copy()))
     return rows
@@ -64,11 +74,13 @@ def test_half_cheetah_velocity_rewards_nearness_to_it(goal):
 
 
 def test_ant_direction_rewards_velocity_along_it_and_each_step():
-    family, angle = AntDirection(all_around=True), 2.2
+    family = AntDirection(all_around=True)
+    angle = 2.2
     direction = numbers(np.cos(angle), np.sin(angle))[None]
     ends = 0
     for row in played("Ant-v5", 300, include_cfrc_ext_in_observation=False):
-        transition, info = step(family, DirectionTasks(direction), row), row[3]
+        transition = step(family, DirectionTasks(direction), row)
+        info = row[3]
         along = np.cos(angle) * info["x_velocity"] + np.sin(angle) * info["y_velocity"]
         wanted = along + 1.0 - 0.5 * np.square(row[1]).sum() + info["reward_contact"]
         assert abs(float(transition.reward) - wanted) < 1e-8
@@ -78,10 +90,17 @@ def test_ant_direction_rewards_velocity_along_it_and_each_step():
 
 
 def test_ant_goal_rewards_nearness_to_it():
-    goal, family = np.array([1.5, -0.7]), AntGoal()
-    for row in played("Ant-v5", include_cfrc_ext_in_observation=False, exclude_current_positions_from_observation=False):
+    goal = np.array([1.5, -0.7])
+    family = AntGoal()
+    for row in played(
+        "Ant-v5",
+        include_cfrc_ext_in_observation=False,
+        exclude_current_positions_from_observation=False,
+    ):
         transition = step(family, GoalTasks(torch.from_numpy(goal)[None]), row)
-        wanted = -np.abs(row[5] - goal).sum() - 0.1 * np.square(row[1]).sum() + row[3]["reward_contact"]
+        wanted = (
+            -np.abs(row[5] - goal).sum() - 0.1 * np.square(row[1]).sum() + row[3]["reward_contact"]
+        )
         assert abs(float(transition.reward) - wanted) < 1e-8
         assert np.abs(transition.observation[0].numpy() - row[2]).max() < 1e-8
         assert not bool(transition.terminated)
@@ -97,18 +116,28 @@ def test_an_id_names_what_it_makes(id):
 
 def test_other_arguments_name_another_family():
     assert HalfCheetahVelocity(0.5, 2.5, 100).id == "HalfCheetahVelocity-0.5to2.5-h100-v0"
-    assert metarl.make("HalfCheetahVelocity-0to2-h200-v0", high=1.0).id == "HalfCheetahVelocity-0to1-h200-v0"
+    assert (
+        metarl.make("HalfCheetahVelocity-0to2-h200-v0", high=1.0).id
+        == "HalfCheetahVelocity-0to1-h200-v0"
+    )
     assert AntGoal(2.0, 50).id == "AntGoal-radius2-h50-v0"
     assert HalfCheetahDirection(100).id == "HalfCheetahDirection-2way-h100-v0"
 
 
 def test_goals_are_drawn_as_the_papers_say():
     velocity = HalfCheetahVelocity().sample(4000, "train", 0).velocity.numpy()
-    assert np.allclose(np.quantile(velocity, [0, 0.25, 0.5, 0.75, 1]), [0, 0.75, 1.5, 2.25, 3], atol=0.08)
-    assert metarl.make("HalfCheetahVelocity-0to2-h200-v0").sample(4000, "test", 0).velocity.max() == pytest.approx(2.0, abs=0.01)
+    assert np.allclose(
+        np.quantile(velocity, [0, 0.25, 0.5, 0.75, 1]), [0, 0.75, 1.5, 2.25, 3], atol=0.08
+    )
+    assert metarl.make("HalfCheetahVelocity-0to2-h200-v0").sample(
+        4000, "test", 0
+    ).velocity.max() == pytest.approx(2.0, abs=0.01)
     goal = AntGoal().sample(4000, "train", 0).goal.numpy()
     distance = np.hypot(*goal.T)
-    assert np.allclose(np.quantile(distance**2, [0.25, 0.5, 0.75, 1]), [9 / 4, 9 / 2, 27 / 4, 9], atol=0.3)  # uniform in the disc
+    # Uniform in the disc
+    assert np.allclose(
+        np.quantile(distance**2, [0.25, 0.5, 0.75, 1]), [9 / 4, 9 / 2, 27 / 4, 9], atol=0.3
+    )
     assert np.abs(goal.mean(0)).max() < 0.1
     two = AntDirection().sample(1000, "train", 0).direction.numpy()
     assert {tuple(row) for row in two} == {(1.0, 0.0), (-1.0, 0.0)}
@@ -148,10 +177,20 @@ def test_bad_ranges_get_a_sentence(make, sentence):
         make()
 
 
-@pytest.mark.parametrize("id", ["HalfCheetahVelocity-0to3-h200-v0", "HalfCheetahVelocity-0to2-h200-v0", "AntGoal-radius3-h200-v0"])
+@pytest.mark.parametrize(
+    "id",
+    [
+        "HalfCheetahVelocity-0to3-h200-v0",
+        "HalfCheetahVelocity-0to2-h200-v0",
+        "AntGoal-radius3-h200-v0",
+    ],
+)
 def test_where_rewards_are_costs_nothing_is_the_bound(id):
     family = metarl.make(id, horizon=20)
-    budget, tasks = metarl.Episodes(2), family.sample(16, "test", 0)
+    budget = metarl.Episodes(2)
+    tasks = family.sample(16, "test", 0)
     assert family.upper_bound(tasks, 2).tolist() == [0.0] * 16
-    played = metarl.evaluate(metarl.make_agent("random", family, budget), family, "test", 16, 0, budget)
+    played = metarl.evaluate(
+        metarl.make_agent("random", family, budget), family, "test", 16, 0, budget
+    )
     assert (played.scores() < 0).all()

@@ -1,4 +1,7 @@
-"""MuJoCo's renderer without a display: it looks where it is told to, and says what is missing where it can't draw."""
+"""MuJoCo's renderer without a display.
+
+It looks where it is told to, and says what is missing where it can't draw.
+"""
 
 import re
 import sys
@@ -20,11 +23,12 @@ NO_EGL = re.compile(  # all that may be said where there is none
 
 
 def picture(at, marks=()):
-    """What is drawn; nothing where there is no EGL, which is said in one sentence."""
+    """Return what is drawn; nothing where there is no EGL, which is said in one sentence."""
     model = mujoco.MjModel.from_xml_string(BALL)
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
-    renderer, said = None, ""
+    renderer = None
+    said = ""
     try:
         renderer = OffscreenRenderer(model, 64, 48, distance=3.0, elevation=0.0, azimuth=90.0)
     except ValueError as error:
@@ -59,7 +63,10 @@ def test_what_lies_higher_and_to_the_right_is_drawn_there():
 
 def test_marks_are_balls_and_boxes():
     blue = (0.0, 0.0, 1.0, 1.0)
-    ball, box = (picture((1.0, 2.0, 3.0), [Mark((1.7, 2.0, 3.0), size, blue)]) for size in (0.2, (0.2, 0.2, 0.6)))
+    ball, box = (
+        picture((1.0, 2.0, 3.0), [Mark((1.7, 2.0, 3.0), size, blue)])
+        for size in (0.2, (0.2, 0.2, 0.6))
+    )
     if ball is None or box is None:
         return
     heights = []
@@ -73,4 +80,6 @@ def test_marks_are_balls_and_boxes():
 def test_without_egl_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco.egl", None)
     with pytest.raises(ValueError, match=NO_EGL):
-        OffscreenRenderer(mujoco.MjModel.from_xml_string(BALL), 64, 48, distance=3.0, elevation=0.0, azimuth=90.0)
+        OffscreenRenderer(
+            mujoco.MjModel.from_xml_string(BALL), 64, 48, distance=3.0, elevation=0.0, azimuth=90.0
+        )

@@ -1,4 +1,7 @@
-"""Robots are Gymnasium's: starts, observations, rewards and ends of version 5, one step from the same state."""
+"""Robots are Gymnasium's.
+
+Starts, observations, rewards and ends of version 5, one step from the same state.
+"""
 
 import gymnasium as gym
 import numpy as np
@@ -27,21 +30,34 @@ def default_tasks(n):
 @pytest.mark.parametrize("id", PAIRS)
 def test_one_step_from_each_of_a_thousand_states_equals_gymnasiums(id):
     theirs, arguments = PAIRS[id]
-    env, rng = gym.make(theirs, **arguments).unwrapped, np.random.default_rng(0)
+    env = gym.make(theirs, **arguments).unwrapped
+    rng = np.random.default_rng(0)
     family = metarl.make(id)
     env.reset(seed=0)
-    positions, velocities, torsos, actions, answers = [], [], [], [], []
+    positions = []
+    velocities = []
+    torsos = []
+    actions = []
+    answers = []
     for t in range(STEPS):
         positions.append(env.data.qpos.copy())
         velocities.append(env.data.qvel.copy())
-        torsos.append(env.data.xpos[1, :2].copy() if family.robot is ANT else env.data.qpos[:1].copy())
+        torsos.append(
+            env.data.xpos[1, :2].copy() if family.robot is ANT else env.data.qpos[:1].copy()
+        )
         actions.append(rng.uniform(-1, 1, env.model.nu))
         answers.append(env.step(actions[-1])[:3])
         if answers[-1][2] or t % 100 == 99:
             env.reset(seed=t)
-    state = MujocoState(*(torch.from_numpy(np.stack(part)) for part in (positions, velocities, torsos)))
-    transition = family.step(default_tasks(STEPS), state, torch.from_numpy(np.stack(actions)), torch_generator(0))
-    observation, reward, terminated = (np.stack([answer[i] for answer in answers]) for i in range(3))
+    state = MujocoState(
+        *(torch.from_numpy(np.stack(part)) for part in (positions, velocities, torsos))
+    )
+    transition = family.step(
+        default_tasks(STEPS), state, torch.from_numpy(np.stack(actions)), torch_generator(0)
+    )
+    observation, reward, terminated = (
+        np.stack([answer[i] for answer in answers]) for i in range(3)
+    )
     assert transition.observation.dtype == torch.float64
     assert np.abs(transition.observation.numpy() - observation).max() < 1e-8
     assert np.abs(transition.reward.numpy() - reward).max() < 1e-8
@@ -52,7 +68,8 @@ def test_one_step_from_each_of_a_thousand_states_equals_gymnasiums(id):
 @pytest.mark.parametrize("id", PAIRS)
 def test_starts_are_spread_as_gymnasiums(id):
     theirs, arguments = PAIRS[id]
-    env, family = gym.make(theirs, **arguments).unwrapped, metarl.make(id)
+    env = gym.make(theirs, **arguments).unwrapped
+    family = metarl.make(id)
     state, observation = family.reset(default_tasks(2000), torch_generator(0))
     theirs_seen = np.stack([env.reset(seed=seed)[0] for seed in range(2000)])
     assert observation.shape[1:] == env.observation_space.shape
@@ -60,7 +77,9 @@ def test_starts_are_spread_as_gymnasiums(id):
     assert np.abs(observation.numpy().mean(0) - theirs_seen.mean(0)).max() < 0.15 * spread.max()
     assert np.allclose(observation.numpy().std(0), spread, rtol=0.1)
     reach = np.abs(theirs_seen - theirs_seen.mean(0)).max(0)  # bounded for uniform noise
-    assert np.allclose(np.abs(observation.numpy() - observation.numpy().mean(0)).max(0), reach, rtol=0.3)
+    assert np.allclose(
+        np.abs(observation.numpy() - observation.numpy().mean(0)).max(0), reach, rtol=0.3
+    )
     assert state.position.shape == (2000, env.model.nq)
 
 
@@ -71,9 +90,16 @@ def test_actions_are_gymnasiums(id):
 
 
 def test_health_is_lost_at_each_edge():
-    position, velocity = np.zeros((6, 6)), np.zeros((6, 6))
+    position = np.zeros((6, 6))
+    velocity = np.zeros((6, 6))
     position[:, 1] = 1.25
-    position[1, 1], position[2, 2], position[3, 4], velocity[4, 5], velocity[5, 0] = 0.69, 0.21, 101.0, -101.0, np.nan
+    position[1, 1] = 0.69
+    position[2, 2] = 0.21
+    position[3, 4] = 101.0
+    velocity[4, 5] = -101.0
+    velocity[5, 0] = np.nan
     assert HOPPER.healthy(position, velocity).tolist() == [True, False, False, False, False, False]
-    assert ANT_WITHOUT_COSTS.healthy(np.zeros((2, 15)), np.zeros((2, 14))).all(), "an ant may lie where nothing is paid for standing"
+    assert ANT_WITHOUT_COSTS.healthy(np.zeros((2, 15)), np.zeros((2, 14))).all(), (
+        "an ant may lie where nothing is paid for standing"
+    )
     assert HALF_CHEETAH.healthy(np.full((2, 9), 9.0), np.zeros((2, 9))).all()

@@ -1,4 +1,7 @@
-"""Rows stepped side by side: as MuJoCo steps each alone, by any number of threads, and what a breakdown leaves."""
+"""Rows stepped side by side.
+
+As MuJoCo steps each alone, by any number of threads, and what a breakdown leaves.
+"""
 
 import pickle
 from contextlib import contextmanager
@@ -16,12 +19,13 @@ ROWS = 7
 
 def made_rows(xml):
     """ROWS different models with a state and a control each."""
-    base, rng = load_model(xml), np.random.default_rng(0)
+    base = load_model(xml)
+    rng = np.random.default_rng(0)
     data = mujoco.MjData(base)
     models = [scaled_model(base, data, rng.uniform(0.7, 1.4, 5)) for _ in range(ROWS)]
-    state = np.concatenate([np.tile(base.qpos0, (ROWS, 1)), np.zeros((ROWS, base.nv))], 1) + rng.uniform(
-        -0.05, 0.05, (ROWS, base.nq + base.nv)
-    )
+    state = np.concatenate(
+        [np.tile(base.qpos0, (ROWS, 1)), np.zeros((ROWS, base.nv))], 1
+    ) + rng.uniform(-0.05, 0.05, (ROWS, base.nq + base.nv))
     return base, models, state, rng.uniform(-1, 1, (ROWS, base.nu))
 
 
@@ -42,7 +46,9 @@ def test_each_row_moves_as_its_own_model_does_alone(xml, contacts):
     moved = Simulator(base, 5).step(models, state, control, contacts)
     for i, model in enumerate(models):
         data = mujoco.MjData(model)
-        data.qpos[:], data.qvel[:], data.ctrl[:] = state[i, : model.nq], state[i, model.nq :], control[i]
+        data.qpos[:] = state[i, : model.nq]
+        data.qvel[:] = state[i, model.nq :]
+        data.ctrl[:] = control[i]
         mujoco.mj_step(model, data, nstep=5)
         assert np.array_equal(moved.state[i], np.concatenate([data.qpos, data.qvel]))
         if contacts:
@@ -73,7 +79,10 @@ def test_what_came_before_and_what_stands_beside_change_nothing():
     simulator.step(models[::-1], state + 0.3, -control)
     assert np.array_equal(simulator.step(models, state, control).state, wanted)
     assert np.array_equal(simulator.step(models[2:3], state[2:3], control[2:3]).state, wanted[2:3])
-    assert np.array_equal(simulator.step([models[2]] * ROWS, state[[2] * ROWS], control[[2] * ROWS]).state, wanted[[2] * ROWS])
+    assert np.array_equal(
+        simulator.step([models[2]] * ROWS, state[[2] * ROWS], control[[2] * ROWS]).state,
+        wanted[[2] * ROWS],
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -98,4 +107,6 @@ def test_it_can_be_sent_to_another_process():
     base, models, state, control = made_rows("hopper.xml")
     simulator = Simulator(base, 4)
     again = pickle.loads(pickle.dumps(simulator))
-    assert np.array_equal(again.step(models, state, control).state, simulator.step(models, state, control).state)
+    assert np.array_equal(
+        again.step(models, state, control).state, simulator.step(models, state, control).state
+    )

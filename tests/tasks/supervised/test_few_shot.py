@@ -1,4 +1,7 @@
-"""Few-shot tasks: distinct classes and images, labels drawn anew in each task, and sentences for what doesn't fit."""
+"""Few-shot tasks.
+
+Distinct classes and images, labels drawn anew in each task, and sentences for what doesn't fit.
+"""
 
 import math
 from collections import Counter
@@ -8,14 +11,28 @@ import pytest
 import torch
 
 from metarl.core.seeding import torch_generator
-from metarl.tasks.supervised.few_shot import FewShotClassification, LabelledImages, draw_distinct, rotated
+from metarl.tasks.supervised.few_shot import (
+    FewShotClassification,
+    LabelledImages,
+    draw_distinct,
+    rotated,
+)
 
 
 def labelled(counts=(6,) * 12, train=6, side=2):
     """Image j of class c is of grey 20 c + j throughout."""
-    pixels = torch.cat([torch.full((count, 1, side, side), 20 * c, dtype=torch.uint8) for c, count in enumerate(counts)])
-    pixels += torch.cat([torch.arange(count, dtype=torch.uint8) for count in counts])[:, None, None, None]
-    return LabelledImages(pixels, torch.tensor(counts), tuple(f"class {c}" for c in range(len(counts))), train)
+    pixels = torch.cat(
+        [
+            torch.full((count, 1, side, side), 20 * c, dtype=torch.uint8)
+            for c, count in enumerate(counts)
+        ]
+    )
+    pixels += torch.cat([torch.arange(count, dtype=torch.uint8) for count in counts])[
+        :, None, None, None
+    ]
+    return LabelledImages(
+        pixels, torch.tensor(counts), tuple(f"class {c}" for c in range(len(counts))), train
+    )
 
 
 class Greys(FewShotClassification):
@@ -41,7 +58,9 @@ def test_images_are_those_of_the_tasks_classes_under_its_labels():
         assert query_labels[i].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
         seen = [*support[i].tolist(), *query[i].tolist()]
         assert len(set(seen)) == 15, "no image comes twice, in the support or across"
-        for value, label in zip(seen, [*labels[i].tolist(), *query_labels[i].tolist()], strict=True):
+        for value, label in zip(
+            seen, [*labels[i].tolist(), *query_labels[i].tolist()], strict=True
+        ):
             assert value // 20 == tasks.classes[i, label]
 
 
@@ -62,9 +81,17 @@ def test_training_tasks_may_have_other_sizes():
         tasks = family.sample(5, split, 0)
         assert tasks.support.shape == (5, 3, shots)
         assert tasks.query.shape == (5, 3, queries)
-    assert family.config() == {"ways": 3, "shots": 1, "queries": 1, "train_shots": 4, "train_queries": 2}
+    assert family.config() == {
+        "ways": 3,
+        "shots": 1,
+        "queries": 1,
+        "train_shots": 4,
+        "train_queries": 2,
+    }
     same = Greys(labelled(), ways=3, shots=5).sample(7, "test", 3).classes
-    assert torch.equal(same, family.sample(7, "test", 3).classes), "the same classes whatever the shots"
+    assert torch.equal(same, family.sample(7, "test", 3).classes), (
+        "the same classes whatever the shots"
+    )
 
 
 def test_inputs_lie_between_0_and_1_in_the_tasks_type():
@@ -93,14 +120,21 @@ def test_distinct_numbers_come_in_every_order_alike():
     assert len(counts) == 24
     assert all(abs(count - 1000) < 5 * math.sqrt(1000) for count in counts.values())
     assert np.array_equal(draw_distinct(uniform[:, :2], np.asarray(4)), drawn[:, :2])
-    assert set(draw_distinct(uniform, np.full(24_000, 3)).sum(1)) == {3}, "all of them where there are no more"
+    assert set(draw_distinct(uniform, np.full(24_000, 3)).sum(1)) == {3}, (
+        "all of them where there are no more"
+    )
 
 
 def test_turned_classes_are_classes_of_the_training_split():
     pixels = torch.arange(3 * 4, dtype=torch.uint8).view(3, 1, 2, 2)
     turned = rotated(LabelledImages(pixels, torch.tensor([1, 1, 1]), ("a", "b", "c"), 2))
     assert turned.train == 8
-    assert turned.names[2:] == ("a, turned by 90 degrees", "b, turned by 90 degrees", *turned.names[4:8], "c")
+    assert turned.names[2:] == (
+        "a, turned by 90 degrees",
+        "b, turned by 90 degrees",
+        *turned.names[4:8],
+        "c",
+    )
     assert turned.counts.tolist() == [1] * 9
     assert torch.equal(turned.images[2], pixels[0].rot90(1, (1, 2)))
     assert torch.equal(turned.images[8], pixels[2])
@@ -116,7 +150,10 @@ def test_turned_classes_are_classes_of_the_training_split():
         ({"ways": 7}, "the split train has 6 classes, too few for tasks of 7 ways"),
         (
             {"ways": 3, "shots": 6},
-            "the class 'class 0' has 6 images, too few for tasks of the split train, which take 6 to learn from and 1",
+            (
+                "the class 'class 0' has 6 images, too few for tasks of the split train, which take"
+                " 6 to learn from and 1"
+            ),
         ),
     ],
 )
@@ -126,11 +163,16 @@ def test_what_does_not_fit_gets_a_sentence(arguments, sentence):
 
 
 def test_a_class_with_too_few_images_is_named():
-    with pytest.raises(ValueError, match="the class 'class 8' has 1 images, too few for tasks of the split test"):
+    with pytest.raises(
+        ValueError, match="the class 'class 8' has 1 images, too few for tasks of the split test"
+    ):
         Greys(labelled((6, 6, 6, 6, 6, 6, 6, 6, 1, 6)), ways=3)
 
 
 def test_generators_are_not_needed_but_taken():
     family = Greys(labelled(), ways=3)
     tasks = family.sample(2, "train", 0)
-    assert torch.equal(family.support(tasks, torch_generator(0)).inputs, family.support(tasks, torch_generator(1)).inputs)
+    assert torch.equal(
+        family.support(tasks, torch_generator(0)).inputs,
+        family.support(tasks, torch_generator(1)).inputs,
+    )

@@ -1,4 +1,8 @@
-"""Characters as images: which are classes, that a class's drawings are of one character, and sentences for typefaces that can't be used."""
+"""Characters as images.
+
+Which are classes, that a class's drawings are of one character, and sentences for typefaces that
+can't be used.
+"""
 
 import shutil
 import unicodedata
@@ -68,7 +72,8 @@ def test_an_upright_example_is_the_drawing_made_smaller(monkeypatch):
     example = moved(pixels, 65)[0, 0].float()
     assert float(example.mean()) == pytest.approx(float(pixels.float().mean()), rel=0.02)
     inked = (example > 128).nonzero()
-    assert inked.amin(0).tolist() == [7, 4]  # 16 / 64 and 8 / 64 of 28; half-covered columns are left out
+    # 16 / 64 and 8 / 64 of 28; half-covered columns are left out
+    assert inked.amin(0).tolist() == [7, 4]
     assert inked.amax(0).tolist() == [20, 23]
 
 
@@ -89,12 +94,19 @@ def test_any_folder_of_typefaces_will_do(tmp_path):
     labelled = glyph_images(str(tmp_path), least_faces=2)
     assert len(labelled.names) > 500
     shutil.copy(next(default_faces()[0].parent.glob("LastResort*")), tmp_path)
-    assert characters_in(next(tmp_path.glob("LastResort*"))) == set(), "it draws one box for many characters"
+    assert characters_in(next(tmp_path.glob("LastResort*"))) == set(), (
+        "it draws one box for many characters"
+    )
 
 
 def test_typefaces_that_cant_be_used_get_a_sentence(tmp_path):
-    with pytest.raises(ValueError, match="There is no typeface .* name a folder with some, or leave fonts out"):
+    with pytest.raises(
+        ValueError, match="There is no typeface .* name a folder with some, or leave fonts out"
+    ):
         glyph_images(str(tmp_path))
     (tmp_path / "bad.ttf").write_bytes(b"not a typeface")
-    with pytest.raises(ValueError, match=r"bad.ttf can't be read as a typeface .*Restore it from a copy, or take it away"):
+    with pytest.raises(
+        ValueError,
+        match=r"bad.ttf can't be read as a typeface .*Restore it from a copy, or take it away",
+    ):
         glyph_images(str(tmp_path), least_faces=1)

@@ -1,4 +1,8 @@
-"""Labelled images from folders: Omniglot's and miniImageNet's layouts, a fixed rule for splits, and sentences for what can't be read."""
+"""Labelled images from folders.
+
+Omniglot's and miniImageNet's layouts, a fixed rule for splits, and sentences for what can't be
+read.
+"""
 
 import shutil
 
@@ -26,18 +30,28 @@ def test_omniglots_characters_lie_within_alphabets(tmp_path):
 
 
 def test_train_and_test_folders_are_the_splits(tmp_path):
-    flat(tmp_path / "train", 3), flat(tmp_path / "val", 2, first=3), flat(tmp_path / "test", 2, first=5)
+    (
+        flat(tmp_path / "train", 3),
+        flat(tmp_path / "val", 2, first=3),
+        flat(tmp_path / "test", 2, first=5),
+    )
     labelled = read_folder(tmp_path, 6, 1)
     assert labelled.names == ("class00", "class01", "class02", "class05", "class06")
     assert labelled.train == 3
-    with pytest.raises(ValueError, match="has the folders train and test already; leave train_classes out"):
+    with pytest.raises(
+        ValueError, match="has the folders train and test already; leave train_classes out"
+    ):
         find_classes(tmp_path, 2)
 
 
 def test_a_class_name_in_both_splits_is_refused_by_name(tmp_path):
     flat(tmp_path / "train", 2), flat(tmp_path / "test", 2, first=1)
     with pytest.raises(
-        ValueError, match=r"same name in train and in test: 'class01'\. .* take each out of one of the two, or, .* rename one"
+        ValueError,
+        match=(
+            r"same name in train and in test: 'class01'\. .* take each out of one of the two, or,"
+            r" .* rename one"
+        ),
     ):
         read_folder(tmp_path, 6, 1)
     flat(tmp_path / "train", 8), flat(tmp_path / "test", 8)
@@ -72,12 +86,20 @@ def test_pixels_arrive_grey_or_coloured_and_stretched(tmp_path):
     red[..., 0] = 200
     Image.fromarray(red).save(tmp_path / "class00" / "0.png")
     coloured = read_folder(tmp_path, 4, 3)
-    at = [int(count) for count in coloured.counts.cumsum(0) - coloured.counts][coloured.names.index("class00")]
-    assert coloured.images[at].amax((1, 2)).tolist() == [200, 0, 0], "what changed on disk is read again"
+    at = [int(count) for count in coloured.counts.cumsum(0) - coloured.counts][
+        coloured.names.index("class00")
+    ]
+    assert coloured.images[at].amax((1, 2)).tolist() == [
+        200,
+        0,
+        0,
+    ], "what changed on disk is read again"
 
 
 def test_turned_classes_multiply_the_training_split(tmp_path):
-    plain, turned = (read_folder(flat(tmp_path, 4), 6, 1, rotations=rotations) for rotations in (False, True))
+    plain, turned = (
+        read_folder(flat(tmp_path, 4), 6, 1, rotations=rotations) for rotations in (False, True)
+    )
     assert (plain.train, len(plain.names)) == (3, 4)
     assert (turned.train, len(turned.names)) == (12, 13)
     assert torch.equal(turned.images[12], plain.images[0].rot90(1, (1, 2)))
@@ -90,7 +112,10 @@ def test_turned_classes_multiply_the_training_split(tmp_path):
         ({"channels": 2}, "1 or 3 channels, not 28 and 2"),
         ({"train_classes": 4}, "leaves no class for the split test"),
         ({"train_classes": 0}, "leaves no class for the split train"),
-        ({"train_classes": 9}, "train_classes must lie between 1 and 3, since there are 4 classes; it can't be 9"),
+        (
+            {"train_classes": 9},
+            "train_classes must lie between 1 and 3, since there are 4 classes; it can't be 9",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_get_a_sentence(tmp_path, arguments, sentence):
@@ -104,10 +129,14 @@ def test_folders_without_images_get_a_sentence(tmp_path):
     (tmp_path / "class").mkdir()
     (tmp_path / "class" / "notes.txt").write_text("none")
     write_image(tmp_path / "loose.png", 0)
-    with pytest.raises(ValueError, match="holds no images in folders of their own; put each class's images"):
+    with pytest.raises(
+        ValueError, match="holds no images in folders of their own; put each class's images"
+    ):
         read_folder(tmp_path, 28, 1)
     (flat(tmp_path) / "class99").mkdir()
-    with pytest.raises(ValueError, match="class99 is empty; put a class's images into it, or take it away"):
+    with pytest.raises(
+        ValueError, match="class99 is empty; put a class's images into it, or take it away"
+    ):
         read_folder(tmp_path, 28, 1)
 
 
@@ -115,12 +144,16 @@ def test_folders_without_images_get_a_sentence(tmp_path):
 def test_an_unreadable_image_is_named(tmp_path, content):
     bad = flat(tmp_path, 4) / "class02" / "1.png"
     bad.write_bytes(content)
-    with pytest.raises(ValueError, match=r"class02/1.png can't be read as an image .*Restore it from a copy, or take it away"):
+    with pytest.raises(
+        ValueError,
+        match=r"class02/1.png can't be read as an image .*Restore it from a copy, or take it away",
+    ):
         read_folder(tmp_path, 28, 1)
 
 
 def test_links_count_as_what_they_lead_to(tmp_path):
-    store, root = flat(tmp_path / "store", 8), tmp_path / "root"
+    store = flat(tmp_path / "store", 8)
+    root = tmp_path / "root"
     root.mkdir()
     for number, name in enumerate(sorted(path.name for path in store.iterdir())):
         if number < 6:
@@ -129,7 +162,8 @@ def test_links_count_as_what_they_lead_to(tmp_path):
             (root / name).mkdir()
             for file in (store / name).iterdir():
                 (root / name / file.name).symlink_to(file)
-    found, wanted = find_classes(root), find_classes(store)
+    found = find_classes(root)
+    wanted = find_classes(store)
     assert (list(found.train), list(found.test)) == (list(wanted.train), list(wanted.test))
     assert read_folder(root, 6, 1).counts.tolist() == [4] * 8
 
@@ -137,7 +171,10 @@ def test_links_count_as_what_they_lead_to(tmp_path):
 def test_links_that_lead_nowhere_or_in_a_circle_are_named(tmp_path):
     root = flat(tmp_path / "root", 4)
     (root / "lost").symlink_to(tmp_path / "nothing")
-    with pytest.raises(ValueError, match=r"The link .*lost leads nowhere; restore what it leads to, or take it away\."):
+    with pytest.raises(
+        ValueError,
+        match=r"The link .*lost leads nowhere; restore what it leads to, or take it away\.",
+    ):
         find_classes(root)
     (root / "lost").unlink()
     for target in (root, root / "circle"):
@@ -150,7 +187,8 @@ def test_links_that_lead_nowhere_or_in_a_circle_are_named(tmp_path):
 @pytest.mark.parametrize("how", ["linked folder", "linked files", "copied", "half copied"])
 @pytest.mark.parametrize("where", ["train", "test"])
 def test_a_class_under_a_second_name_is_refused(tmp_path, how, where):
-    first, again = flat(tmp_path / "train", 3) / "class00", tmp_path / where / "zebra"
+    first = flat(tmp_path / "train", 3) / "class00"
+    again = tmp_path / where / "zebra"
     flat(tmp_path / "test", 2, first=5)
     if how == "linked folder":
         again.symlink_to(first)
@@ -162,5 +200,7 @@ def test_a_class_under_a_second_name_is_refused(tmp_path, how, where):
         shutil.copytree(first, again)
     if how == "half copied":
         next(again.iterdir()).unlink()
-    with pytest.raises(ValueError, match="The classes 'class00' and 'zebra' share [34] of their images"):
+    with pytest.raises(
+        ValueError, match="The classes 'class00' and 'zebra' share [34] of their images"
+    ):
         find_classes(tmp_path)

@@ -11,7 +11,10 @@ from metarl.tasks.supervised.sine_regression import SineRegression, SineRegressi
 
 
 def test_targets_are_the_wave_at_fifty_places():
-    tasks = SineRegressionTasks(torch.tensor([2.0, 0.5], dtype=torch.float64), torch.tensor([0.0, math.pi / 2], dtype=torch.float64))
+    tasks = SineRegressionTasks(
+        torch.tensor([2.0, 0.5], dtype=torch.float64),
+        torch.tensor([0.0, math.pi / 2], dtype=torch.float64),
+    )
     query = SineRegression().query(tasks, torch_generator(0))
     x = torch.linspace(-5, 5, 50, dtype=torch.float64)
     assert torch.equal(query.inputs, x.expand(2, 50)[..., None])
@@ -23,11 +26,16 @@ def test_targets_are_the_wave_at_fifty_places():
 def test_the_support_is_some_of_them_once_each(points):
     sines = SineRegression(points)
     tasks = sines.sample(20, "train", 0)
-    support, query = sines.support(tasks, torch_generator(0)), sines.query(tasks, torch_generator(0))
+    support = sines.support(tasks, torch_generator(0))
+    query = sines.query(tasks, torch_generator(0))
     assert support.inputs.shape == support.targets.shape == (20, points, 1)
     for i in range(20):
-        whole = dict(zip(query.inputs[i, :, 0].tolist(), query.targets[i, :, 0].tolist(), strict=True))
-        shown = dict(zip(support.inputs[i, :, 0].tolist(), support.targets[i, :, 0].tolist(), strict=True))
+        whole = dict(
+            zip(query.inputs[i, :, 0].tolist(), query.targets[i, :, 0].tolist(), strict=True)
+        )
+        shown = dict(
+            zip(support.inputs[i, :, 0].tolist(), support.targets[i, :, 0].tolist(), strict=True)
+        )
         assert len(shown) == points
         assert all(whole[x] == pytest.approx(y, abs=1e-12) for x, y in shown.items())
 
@@ -51,7 +59,10 @@ def test_saying_nothing_costs_half_the_mean_square_amplitude():
 
 
 def test_the_same_waves_whatever_the_points():
-    assert SineRegression(10).sample(5, "test", 0).fingerprint == SineRegression(50).sample(5, "test", 0).fingerprint
+    assert (
+        SineRegression(10).sample(5, "test", 0).fingerprint
+        == SineRegression(50).sample(5, "test", 0).fingerprint
+    )
 
 
 @pytest.mark.parametrize("points", [0, 51])
@@ -61,10 +72,11 @@ def test_points_out_of_range_get_a_sentence(points):
 
 
 def test_the_losss_derivative_is_autograds():
-    outputs, targets = (torch.randn(3, 5, 1, dtype=torch.float64, generator=torch_generator(seed)) for seed in (0, 1))
-    found, wanted = (
-        SineRegression().loss_and_grad(outputs, targets),
-        SupervisedDistribution.loss_and_grad(SineRegression(), outputs, targets),
+    outputs, targets = (
+        torch.randn(3, 5, 1, dtype=torch.float64, generator=torch_generator(seed))
+        for seed in (0, 1)
     )
+    found = SineRegression().loss_and_grad(outputs, targets)
+    wanted = SupervisedDistribution.loss_and_grad(SineRegression(), outputs, targets)
     for one, other in zip(found, wanted, strict=True):
         assert torch.allclose(one, other)
