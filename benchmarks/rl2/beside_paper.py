@@ -124,7 +124,7 @@ def render_beside_paper(
     shown = Table(
         title=title, caption=caption or None, title_justify="left", caption_justify="left"
     )
-    shown.add_column("agent")
+    shown.add_column("agent", overflow="fold")
     for name in ("mean", "95 % interval", "paper", "difference", "tasks", "seeds"):
         shown.add_column(name, justify="right", no_wrap=True)
     for line in lines.to_dict("records"):

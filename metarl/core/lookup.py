@@ -166,6 +166,11 @@ def _imported(kind: str, name: str) -> Any:
         )
     try:
         found = importlib.import_module(module)
+    except SystemExit as error:
+        raise ValueError(
+            f"The module {module!r} ends the program when it is imported: put what it does as a"
+            ' script behind if __name__ == "__main__":.'
+        ) from error
     except Exception as error:
         if (
             isinstance(error, ModuleNotFoundError)

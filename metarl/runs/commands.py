@@ -19,15 +19,9 @@ from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
 from metarl.learners.process_groups import launched
 from metarl.learners.registry import learner_class, learner_names, learns_from_examples
 from metarl.runs.config import RunConfig, config_from_json, folder_name, parse_arguments
-from metarl.runs.load import default_budget, load_agent
+from metarl.runs.load import check_trained, default_budget, load_agent
 from metarl.runs.sinks import WandBSink
-from metarl.runs.store import (
-    RunFolder,
-    RunFolderError,
-    find_runs,
-    skipped_if_broken,
-    write_evaluation,
-)
+from metarl.runs.store import RunFolder, find_runs, skipped_if_broken, write_evaluation
 from metarl.runs.suggested import default_family, suggested_config, suggested_num_tasks
 from metarl.runs.training import iterations_done, train
 
@@ -390,8 +384,7 @@ def _ready(run: RunFolder) -> bool:
     """
     with skipped_if_broken(run.path):
         RunConfig.from_identity(run.identity)
-        if not (run.weights().exists() or run.checkpoint.exists()):
-            raise RunFolderError("it has neither weights nor a checkpoint yet")
+        check_trained(run.path)
         return True
     return False
 

@@ -210,9 +210,12 @@ def stored_scores(root: Path) -> pd.DataFrame:
                 tables.append(table)
     if not tables:
         if not root.is_dir():
-            raise ValueError(f"There is no folder {root}.")
+            raise ValueError(
+                f"There is no folder {root}; name one with scores of levels, as `python"
+                " benchmarks/sonic/levels.py` makes them."
+            )
         raise ValueError(
-            f"{root} holds no scores of levels; `metarl.runs.level_scores.play_levels` stores some."
+            f"{root} holds no scores of levels; `python benchmarks/sonic/levels.py` makes some."
         )
     return pd.concat(tables, ignore_index=True).drop_duplicates(KEY, keep="last")
 

@@ -15,7 +15,7 @@ from metarl.runs.config import RunConfig
 from metarl.runs.store import RunFolder, RunFolderError
 from metarl.runs.training import check_belongs, resume
 
-__all__ = ["default_budget", "load_agent", "load_learner"]
+__all__ = ["check_trained", "default_budget", "load_agent", "load_learner"]
 
 
 def load_agent(
@@ -106,6 +106,23 @@ def load_learner(
             " version of metarl that run.json names."
         ) from error
     return learner
+
+
+def check_trained(folder: str | Path) -> None:
+    """Raise ValueError where a run's trained state can't be read.
+
+    There is none, or a file is damaged or another run's.
+    """
+    place = RunFolder(folder)
+    for seed_index in range(len(place.identity["seeds"])):
+        kind, file = (
+            ("weights", place.weights(seed_index))
+            if place.weights(seed_index).exists()
+            else ("checkpoint", place.checkpoint)
+        )
+        if not file.exists():
+            raise RunFolderError("it has neither weights nor a checkpoint yet")
+        check_belongs(file, load_state(file)[0], kind, place)
 
 
 def _made(

@@ -60,7 +60,7 @@ class CSVSink:
                 table = pd.read_csv(
                     self._file, dtype=str, keep_default_na=False, on_bad_lines="skip"
                 )
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 raise RunFolderError(
                     f"{self._file} is damaged ({error}). Restore it from a copy, or start in"
                     " another folder."
