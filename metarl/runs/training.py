@@ -190,7 +190,7 @@ def _check_whole(learner: Learner, place: RunFolder) -> None:
 
     A damaged file mustn't cost a run its weights.
     """
-    MetricsLog(place, _go_on(learner, place))
+    CSVSink().open(place, _go_on(learner, place))
 
 
 def iterations_done(place: RunFolder) -> int:
