@@ -26,6 +26,7 @@ from rich.table import Table
 from benchmarks.coin_run.published import generalisation_table
 from benchmarks.coin_run.runs import COIN_RUN_LEVELS, Preset, coin_run_run
 from metarl.analysis.figures import intervals_figure, save
+from metarl.cli import plain_errors
 from metarl.core.budget import Episodes
 from metarl.core.registry import make
 from metarl.evaluation.episodes import episode_successes
@@ -254,10 +255,8 @@ def record(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(
             tyro.cli(Options, description=__doc__),
             Console(width=None if sys.stdout.isatty() else 140),
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -31,6 +31,7 @@ from benchmarks.maml_rl.runs import FAMILIES, RL2_NAME, adaptation_run
 from metarl.agents.registry import agent_names, make_agent
 from metarl.analysis.figures import curves_against_steps, save
 from metarl.analysis.task_labels import task_label
+from metarl.cli import plain_errors
 from metarl.core.budget import Episodes
 from metarl.core.registry import make
 from metarl.core.reveal import reveal
@@ -345,10 +346,8 @@ def record(family: str, labels: list[str], played: dict[str, Evaluation], option
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(
             tyro.cli(Options, description=__doc__),
             Console(width=None if sys.stdout.isatty() else 140),
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

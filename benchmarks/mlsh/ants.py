@@ -30,6 +30,7 @@ from benchmarks.mlsh.figures import angles, draw_walks, own_axes, walks
 from benchmarks.mlsh.runs import alone, two_walk_run
 from metarl.analysis import figures
 from metarl.analysis.figures import curves_against_steps, save
+from metarl.cli import plain_errors
 from metarl.core.agent import Agent
 from metarl.core.budget import Steps
 from metarl.core.registry import make
@@ -260,10 +261,8 @@ def learning_curve(evaluation: Evaluation, steps: int) -> dict[float, Estimate]:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(
             tyro.cli(Options, description=__doc__),
             Console(width=None if sys.stdout.isatty() else 140),
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -29,6 +29,7 @@ from rich.console import Console
 from benchmarks.mlsh import runs as mlsh_runs
 from benchmarks.mlsh.runs import alone, four_rooms_run
 from metarl.analysis.figures import curves_against_steps, save
+from metarl.cli import plain_errors
 from metarl.core.agent import Agent
 from metarl.core.budget import Steps
 from metarl.core.registry import make
@@ -217,10 +218,8 @@ def record(goals: str, scores: dict[str, np.ndarray], options: Options, console:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(
             tyro.cli(Options, description=__doc__),
             Console(width=None if sys.stdout.isatty() else 140),
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -40,6 +40,7 @@ from benchmarks.mlsh.runs import (
 )
 from metarl.agents.registry import make_agent
 from metarl.analysis.figures import curves_against_steps, save
+from metarl.cli import plain_errors
 from metarl.core.budget import Budget, Episodes, Steps
 from metarl.core.registry import make
 from metarl.core.reveal import reveal
@@ -461,10 +462,8 @@ def record(
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(
             tyro.cli(Options, description=__doc__),
             Console(width=None if sys.stdout.isatty() else 140),
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

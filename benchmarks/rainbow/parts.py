@@ -24,6 +24,7 @@ from rich.console import Console
 
 from benchmarks.rainbow.runs import GAMES, PARTS, rainbow_run
 from metarl.agents.registry import make_agent
+from metarl.cli import plain_errors
 from metarl.core.agent import Agent
 from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import evaluate
@@ -168,10 +169,8 @@ def score(
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(
             tyro.cli(Options, description=__doc__),
             Console(width=None if sys.stdout.isatty() else 140),
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -35,6 +35,7 @@ from benchmarks.randomised_physics.probe import (
 )
 from benchmarks.randomised_physics.runs import FAMILIES, POLICIES, physics_run
 from metarl.analysis.figures import mean_curves, named_curves, save
+from metarl.cli import plain_errors
 from metarl.core.budget import Episodes
 from metarl.evaluation.memory import ForgetfulAgent
 from metarl.evaluation.protocol import Evaluation, evaluate
@@ -326,10 +327,8 @@ def lines_of(
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(
             tyro.cli(Options, description=__doc__),
             Console(width=None if sys.stdout.isatty() else 140),
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -40,6 +40,7 @@ from benchmarks.reptile.runs import (
     settings_of,
 )
 from metarl.analysis.figures import mean_curves, save
+from metarl.cli import plain_errors
 from metarl.core.registry import make
 from metarl.evaluation.statistics import mean, paired_difference
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
@@ -331,10 +332,8 @@ def show(table: pd.DataFrame, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(
             tyro.cli(Options, description=__doc__),
             Console(width=None if sys.stdout.isatty() else 140),
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

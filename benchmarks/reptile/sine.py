@@ -26,6 +26,7 @@ from rich.console import Console
 from benchmarks.reptile.figures import Fits, fit_wave, fits_figure
 from benchmarks.reptile.runs import JOINT, SINE_TRAININGS, sine_run
 from metarl.analysis.figures import mean_curves, save
+from metarl.cli import plain_errors
 from metarl.evaluation.statistics import Estimate, mean, median_seed, ratio_of_means
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
 from metarl.learners.optimizers import SGD
@@ -211,10 +212,8 @@ def record(middle: dict[str, SupervisedEvaluation], options: Options) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(
             tyro.cli(Options, description=__doc__),
             Console(width=None if sys.stdout.isatty() else 140),
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

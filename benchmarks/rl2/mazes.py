@@ -34,6 +34,7 @@ from metarl.agents.random import RandomAgent
 from metarl.agents.registry import agent_class, make_agent
 from metarl.agents.scripted.known_goal import KnownGoal
 from metarl.analysis.figures import intervals_figure, mean_curves, save
+from metarl.cli import plain_errors
 from metarl.core.budget import Episodes
 from metarl.core.registry import make
 from metarl.core.reveal import reveal
@@ -545,10 +546,8 @@ def percent(share: float) -> str:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(
             tyro.cli(Options, description=__doc__),
             Console(width=None if sys.stdout.isatty() else 140),
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

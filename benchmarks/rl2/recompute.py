@@ -30,6 +30,7 @@ from benchmarks.rl2.rows import COLUMNS, RL2_LABEL, Row
 from benchmarks.rl2.tables import TEST_SEED
 from benchmarks.rl2.tables import Options as TableOptions
 from benchmarks.rl2.tables import main as compute
+from metarl.cli import plain_errors
 from metarl.core.seeding import numpy_generator
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import Estimate, median_over_seeds
@@ -183,7 +184,7 @@ def agrees(entry: Mapping[Any, Any], again: Estimate, options: Options) -> bool:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         sys.exit(
             0
             if main(
@@ -192,5 +193,3 @@ if __name__ == "__main__":
             )
             else 1
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -31,6 +31,7 @@ from benchmarks.rl2.rows import COLUMNS, PRESETS, RL2_ID, RL2_LABEL, WANTED, Col
 from benchmarks.rl2.runs import rl2_run, start_row
 from metarl.agents.registry import agent_class, make_agent
 from metarl.analysis.figures import learning_curve, save, scores_figure
+from metarl.cli import plain_errors
 from metarl.core.reveal import reveal
 from metarl.core.seeding import numpy_generator
 from metarl.core.task_distribution import TaskDistribution
@@ -533,10 +534,8 @@ def described(parameters: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(
             tyro.cli(Options, description=__doc__),
             Console(width=None if sys.stdout.isatty() else 120),
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import stable_retro as retro
 
+from metarl.cli import plain_errors
 from metarl.tasks.games.buttons import button_table
 
 GAME = "Airstriker-Genesis-v0"
@@ -181,4 +182,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

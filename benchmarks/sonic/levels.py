@@ -34,6 +34,7 @@ from benchmarks.sonic.published import sonic_table
 from benchmarks.sonic.runs import GAMES, STEPS, joint_run
 from metarl.agents.registry import agent_names, make_agent
 from metarl.analysis.figures import curves_against_steps, save
+from metarl.cli import plain_errors
 from metarl.core.agent import Agent
 from metarl.core.budget import Budget
 from metarl.core.registry import make
@@ -126,6 +127,11 @@ class Options(SuiteOptions):
             raise ValueError(
                 f"There is no agent {unknown[0]!r} here; choose of {', '.join(AGENTS)}."
             )
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(
+                f"A level is played for at least one step, not {self.steps}; without --steps the"
+                " preset says how many."
+            )
         if self.publish and (self.preset == "smoke" or self.split != "test"):
             raise ValueError(
                 "Only scores of test levels are published, and none of the preset smoke."
@@ -145,8 +151,12 @@ class Options(SuiteOptions):
     @property
     def budget(self) -> int:
         """Steps on each level."""
-        return self.steps or (
-            GAMES[self.game].steps if self.preset == "cpu" else STEPS[self.preset]
+        return (
+            self.steps
+            if self.steps is not None
+            else GAMES[self.game].steps
+            if self.preset == "cpu"
+            else STEPS[self.preset]
         )
 
 
@@ -457,10 +467,8 @@ def record(labels: list[str], scores: pd.DataFrame, options: Options) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(
             tyro.cli(Options, description=__doc__),
             Console(width=None if sys.stdout.isatty() else 160),
         )
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

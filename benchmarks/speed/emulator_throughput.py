@@ -29,6 +29,7 @@ from rich.console import Console
 
 from benchmarks.speed.throughput import OPPONENTS, Subject, machine, measure, note_median
 from benchmarks.speed.throughput import Options as Timing
+from metarl.cli import plain_errors
 from metarl.runs.store import write_csv
 from metarl.suites.options import BenchmarkOptions
 
@@ -154,4 +155,5 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    with plain_errors():
+        main(tyro.cli(Options))

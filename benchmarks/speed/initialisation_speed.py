@@ -28,6 +28,7 @@ import tyro
 from rich.console import Console
 
 from benchmarks.speed.throughput import OPPONENTS, ROOT
+from metarl.cli import plain_errors
 from metarl.evaluation.statistics import Estimate
 from metarl.runs.store import write_csv
 from metarl.suites.figures_csv import record_figure
@@ -167,4 +168,5 @@ def main(options: Options, questions: tuple[Question, ...] = QUESTIONS) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    with plain_errors():
+        main(tyro.cli(Options))

@@ -29,6 +29,7 @@ import tyro
 from rich.console import Console
 
 from benchmarks.speed.throughput import machine
+from metarl.cli import plain_errors
 from metarl.core.registry import make
 from metarl.evaluation.statistics import mean
 from metarl.learners.hierarchy.mlsh import MLSH, PAPER
@@ -163,4 +164,5 @@ def fastest(rates: dict[Way, list[float]], ways: list[Way], console: Console) ->
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    with plain_errors():
+        main(tyro.cli(Options))

@@ -34,6 +34,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from metarl.analysis.figures import save
+from metarl.cli import plain_errors
 from metarl.evaluation.statistics import Estimate
 from metarl.runs.store import write_csv
 from metarl.suites.figures_csv import record_figure
@@ -437,4 +438,5 @@ def cpu_model() -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    with plain_errors():
+        main(tyro.cli(Options))

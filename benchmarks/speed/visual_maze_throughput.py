@@ -34,6 +34,7 @@ from rich.console import Console
 from scipy.stats import binom
 
 from benchmarks.speed.throughput import OPPONENTS, ROOT, cpu_model, ratio
+from metarl.cli import plain_errors
 from metarl.evaluation.statistics import Estimate
 from metarl.runs.store import write_csv
 from metarl.suites.figures_csv import record_figure
@@ -217,4 +218,5 @@ def publish_ratio(options: Options, console: Console, name: str, ratios: np.ndar
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    with plain_errors():
+        main(tyro.cli(Options))

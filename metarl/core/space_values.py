@@ -89,6 +89,11 @@ class ObservationReader:
                 f"gave an observation of shape {observation.shape}; its space {self.space} has"
                 f" shape {self.shape}"
             )
+        if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+            return (
+                f"gave the observation {reprlib.repr(given)}, in which numbers are masked; fill"
+                " them"
+            )
         if self.plain and observation.dtype == self.dtype:
             row[...] = observation
             return None
@@ -213,6 +218,9 @@ def as_number(value: Any) -> float | None:
     """`value` as a float; None unless it is one number, or an array of one."""
     if type(value) is float:
         return value
+    # which NumPy would read as 0, or as what lies below the mask
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        return None
     if isinstance(value, np.ndarray | list | tuple):
         try:
             array = np.asarray(value)

@@ -1,0 +1,25 @@
+"""How scripts end: with a sentence, never with a traceback, whatever stops them."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import metarl
+
+FOLDER = Path(metarl.__file__).parents[1] / "benchmarks"
+SCRIPTS = sorted(
+    file
+    for file in FOLDER.rglob("*.py")
+    if "__main__" in file.read_text() and file.parent.name != "opponents"
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: str(script.relative_to(FOLDER)))
+def test_every_script_ends_with_plain_errors(script):
+    ending = ast.parse(script.read_text()).body[-1]
+    assert isinstance(ending, ast.If)
+    assert ast.unparse(ending.test) == "__name__ == '__main__'"
+    (whole,) = ending.body
+    assert isinstance(whole, ast.With)
+    assert [ast.unparse(item) for item in whole.items] == ["plain_errors()"]
