@@ -348,7 +348,10 @@ def plain_errors() -> Iterator[None]:
             raise
         if os.environ.get("METARL_TRACEBACK"):
             raise
-        print(f"metarl: {error}\n(METARL_TRACEBACK=1 shows where this comes from.)", file=sys.stderr)
+        short = isinstance(error, MemoryError | RuntimeError) and "--" not in str(error)
+        advice = "; there is too little memory: lower --num-tasks, --num-envs or --episodes" if short else ""
+        print(f"metarl: {str(error).rstrip('.') + advice + '.' if short else error}", file=sys.stderr)
+        print("(METARL_TRACEBACK=1 shows where this comes from.)", file=sys.stderr)
         sys.exit(1)
     except Exception:
         _say_whose_bug()
