@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -148,12 +150,17 @@ def evaluate(words: Sequence[str]) -> None:
             sys.exit(2)
         if all_learned_from_examples(folders):
             learned = score_supervised_runs(folders, options)
-            Console().print(render_inner_steps(supervised_table(by_label(learned)), scoring_note(options)))
-            files = [file for folder in runs_in(folders) for file in save_supervised_scores(folder, learned, options)]
+            table = render_inner_steps(supervised_table(by_label(learned)), scoring_note(options))
+            save: Callable[[Path], list[Path]] = partial(save_supervised_scores, scored=learned, options=options)
         else:
             scored = score_runs(folders, options)
-            Console().print(render(score_table(scored.entries, scored.distribution, score=scored.score)))
-            files = [file for folder in runs_in(folders) for file in save_scores(folder, scored, options)]
+            table = render(score_table(scored.entries, scored.distribution, score=scored.score))
+            save = partial(save_scores, scored=scored, options=options)
+        try:
+            Console().print(table)
+        finally:
+            # whatever becomes of the table, as where `head` reads it
+            files = [file for folder in runs_in(folders) for file in save(folder)]
         print(f"Scores of each task: {', '.join(map(str, files))}")
 
     _run(flags, "metarl evaluate", words)
@@ -281,9 +288,11 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command; bad input ends it with a sentence and status 1 or 2, a signal with 130."""
     words = sys.argv[1:] if words is None else words
-    if os.getcwd() not in sys.path:  # so that my_module:MyMaze is found where the command is given
-        sys.path.append(os.getcwd())
+    _print_anything()
     with plain_errors(), _terminated_as_by_ctrl_c():
+        # so that my_module:MyMaze is found where the command is given
+        if (here := _working_folder()) not in sys.path:
+            sys.path.append(here)
         if list(words[:1]) == ["--version"]:
             from metarl import __version__
 
@@ -294,6 +303,20 @@ def main(words: Sequence[str] | None = None) -> None:
         if not words or words[0] not in COMMANDS:
             _no_command(words)
         COMMANDS[words[0]](words[1:])
+
+
+def _print_anything() -> None:
+    """Have output written that its encoding lacks letters for: paths of any bytes as they are, other letters as question marks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape" if stream.encoding.lower().replace("-", "") == "utf8" else "replace")
+
+
+def _working_folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError as error:
+        raise ValueError("The folder that you are in is gone: change into another one.") from error
 
 
 def _no_command(words: Sequence[str]) -> NoReturn:
@@ -333,7 +356,9 @@ def plain_errors() -> Iterator[None]:
     warnings.showwarning = _show_warning
     try:
         yield
-        sys.stdout.flush()
+        # None where the shell closed it
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output, such as `head`, has had enough. What is left of it goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -348,7 +373,10 @@ def plain_errors() -> Iterator[None]:
             raise
         if os.environ.get("METARL_TRACEBACK"):
             raise
-        print(f"metarl: {error}\n(METARL_TRACEBACK=1 shows where this comes from.)", file=sys.stderr)
+        short = isinstance(error, MemoryError | RuntimeError) and "--" not in str(error)
+        advice = "; there is too little memory: lower --num-tasks, --num-envs or --episodes" if short else ""
+        print(f"metarl: {str(error).rstrip('.') + advice + '.' if short else error}", file=sys.stderr)
+        print("(METARL_TRACEBACK=1 shows where this comes from.)", file=sys.stderr)
         sys.exit(1)
     except Exception:
         _say_whose_bug()

@@ -99,7 +99,8 @@ class RunFolder:
         """
         file = self.path / "run.json"
         if not file.is_file():
-            raise RunFolderError(f"{self.path} holds no run: there is no run.json. Name the folder that `metarl train` wrote.")
+            missing = "there is no run.json" if self.path.is_dir() else "it is a file" if self.path.exists() else "there is no such folder"
+            raise RunFolderError(f"{self.path} holds no run: {missing}. Name the folder that `metarl train` wrote.")
         try:
             description = json.loads(file.read_text())
         except ValueError as error:
@@ -198,7 +199,11 @@ class RunFolder:
             raise
 
     def adopt(
-        self, identity: dict[str, Any], read_today: Callable[[dict[str, Any]], dict[str, Any]] = dict, done: int | None = None
+        self,
+        identity: dict[str, Any],
+        read_today: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+        done: int | None = None,
+        before_change: Callable[[], object] = lambda: None,
     ) -> tuple[int, int] | None:
         """Write run.json for a new run; for a folder that has one, make sure that it is the same run.
 
@@ -209,6 +214,8 @@ class RunFolder:
             identity: the run, in JSON values.
             read_today: gives a stored identity the fields that were added to configs since, with their defaults.
             done: the iterations behind the checkpoint; None where the number of iterations mustn't change.
+            before_change: raises where the run can't go on to another number of iterations, such as from a damaged checkpoint;
+                called before anything is moved.
 
         Returns:
             The old number of iterations and the new, where it changed.
@@ -230,7 +237,9 @@ class RunFolder:
             self._write_description(identity)
             return None
         if done is not None and [name for name, _, _ in differences] == ["config.iterations"]:
-            return self._change_length(identity["config"]["iterations"], done)
+            return self._change_length(identity["config"]["iterations"], done, before_change)
+        # the rest follows from these
+        differences = [each for each in differences if each[0] in ("learner", "distribution")] or differences
         raise RunFolderError(
             f"{self.path} holds another run: {'; '.join(_in_words(*each) for each in differences)}. "
             "Choose another folder, or the settings that it was started with to go on with it."
@@ -239,7 +248,7 @@ class RunFolder:
     def _write_description(self, identity: dict[str, Any]) -> None:
         write_file(self.path / "run.json", _json({"format": FORMAT, **identity, **provenance()}))
 
-    def _change_length(self, wanted: int, done: int) -> tuple[int, int]:
+    def _change_length(self, wanted: int, done: int, before_change: Callable[[], object]) -> tuple[int, int]:
         """Have the run train for `wanted` iterations in all; killed at any moment, the same call does the rest."""
         description = self.description
         old = description["config"]["iterations"]
@@ -252,6 +261,7 @@ class RunFolder:
                 f"{self.path} has {done} iterations behind it already, and {wanted} are wanted. "
                 f"Choose another folder, or at least {done} iterations."
             )
+        before_change()
         self._set_aside(done, old)
         entry = {**provenance(), "iterations": [old, wanted]}
         description["config"]["iterations"] = wanted

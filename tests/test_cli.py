@@ -1,5 +1,6 @@
 import configparser
 import importlib.util
+import os
 import runpy
 import shlex
 import signal
@@ -202,6 +203,11 @@ def config_flags(learner):
         (["train", "rl2", "--inner-steps", "3"], "maml-rl, meta-sgd, reptile and reptile-rl have it"),
         (["train", "rl2", "--iterations", "5", "--iterations", "6"], "--iterations is given twice"),
         (["train", "rl2", "--num_envs=5", "--num-envs", "6"], "--num-envs is given twice"),
+        (["train", "rl2", "--folder", ""], "nothing stands behind --folder"),
+        (["train", "rl2", "--folder="], "nothing stands behind --folder="),
+        (["evaluate", "runs", "--beside", "ucb1", ""], "nothing stands behind ucb1"),
+        (["evaluate", ""], "nothing stands behind metarl evaluate"),
+        (["leaderboard", ""], "nothing stands behind metarl leaderboard"),
         (["train", "rl2", "--seed", "0", "--seed", "1"], "with all its values behind it, such as --seed 0 1 2"),
         (["train", "rl2", "--tensorboard", "--no-tensorboard"], "--no-tensorboard is given twice"),
         (["train", "rl2", "--iterations", "five"], "--iterations"),
@@ -376,3 +382,31 @@ def test_warnings_are_sentences_without_code(capsys):
     with plain_errors():
         warnings.warn("the folder is odd", stacklevel=1)
     assert capsys.readouterr().err == "metarl: the folder is odd\n"
+
+
+def test_scores_are_saved_whatever_becomes_of_the_table(tmp_path, monkeypatch):
+    def closed(self, table):
+        raise BrokenPipeError
+
+    small_run(tmp_path)
+    monkeypatch.setattr("rich.console.Console.print", closed)
+    monkeypatch.setattr(os, "dup2", lambda *descriptors: None)
+    assert exits(["evaluate", str(tmp_path), "--num-tasks", "5"]) == 1
+    assert len(list(tmp_path.glob("evaluations/*5tasks*.csv"))) == 2
+
+
+def test_output_holds_any_letter_and_any_path(tmp_path):
+    words = [sys.executable, "-c", "from metarl.cli import main; main(['--version']); print('RL² \\udcff')"]
+    for encoding, printed in (("ascii", b"RL? ?"), ("utf-8", "RL² ".encode() + b"\xff")):
+        ended = subprocess.run(words, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding})
+        assert ended.stdout.splitlines()[-1] == printed
+
+
+def test_closed_output_and_a_folder_that_is_gone_end_without_a_traceback(tmp_path):
+    (tmp_path / "gone").mkdir()
+    command = f"{sys.executable} -m metarl"
+    path = {**os.environ, "PYTHONPATH": str(Path(metarl.__file__).parents[1])}
+    for line, said in ((f"cd gone; rmdir ../gone; {command} list", b"folder that you are in is gone"), (f"{command} --version >&-", b"")):
+        ended = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=path, capture_output=True)
+        assert b"Traceback" not in ended.stderr
+        assert said in ended.stderr

@@ -104,6 +104,19 @@ def test_a_run_of_module_and_attribute_is_loaded_by_them(tmp_path):
     assert metarl.evaluate(agent, f"{HERE}:MyBandit", "test", 3, 0, 2).num_tasks == 3
 
 
+NEEDY = """
+import gymnasium
+
+def needy(size, *, shape, colour=None): ...
+
+class Robot(gymnasium.Env):
+    def __init__(self, mass): ...
+
+def robot():
+    return Robot(1.0)
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
@@ -119,12 +132,18 @@ def test_a_run_of_module_and_attribute_is_loaded_by_them(tmp_path):
         ("broken_module:MyBandit", "The module 'broken_module' can't be imported: ZeroDivisionError: division by zero"),
         ("lacking_module:MyBandit", "The module 'lacking_module' can't be imported: ModuleNotFoundError: No module named 'absent'"),
         ("spelled_module:MyBandit", "The module 'spelled_module' can't be imported: SyntaxError"),
+        ("script_module:MyBandit", "The module 'script_module' ends the program when it is imported: .* __name__ =="),
+        ("needy_module:needy", "can't be made with {}: it needs size and shape, .* --distribution-args size=... shape=..."),
+        ("needy_module:Robot", "it needs mass, .* metarl.GymnasiumDistribution"),
+        ("needy_module:robot", "it made .* metarl.GymnasiumDistribution"),
     ],
 )
 def test_names_that_lead_nowhere_get_a_sentence(name, sentence, tmp_path, monkeypatch):
     (tmp_path / "broken_module.py").write_text("1 / 0\n")
     (tmp_path / "lacking_module.py").write_text("import absent\n")
     (tmp_path / "spelled_module.py").write_text("class\n")
+    (tmp_path / "script_module.py").write_text("import argparse\nargparse.ArgumentParser().parse_args(['--help'])\n")
+    (tmp_path / "needy_module.py").write_text(NEEDY)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=sentence):
         metarl.make(name)

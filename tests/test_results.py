@@ -99,6 +99,22 @@ def test_another_config_is_refused_by_the_fields_that_differ(run):
     assert "lr" not in str(caught.value)
 
 
+def test_of_another_learner_or_family_nothing_else_is_listed(run):
+    other = {**IDENTITY, "learner": "other", "config": {"width": 3}}
+    with pytest.raises(RunFolderError, match=r"another run: learner is \"\w+\" there, \"other\" here\. Choose"):
+        run.adopt(other)
+
+
+def test_what_holds_no_run_is_said_by_what_is_there(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+    for name, found in (("file", "it is a file"), ("empty", "there is no run.json"), ("none", "there is no such folder")):
+        with pytest.raises(RunFolderError, match=f"{name} holds no run: {found}"):
+            _ = RunFolder(tmp_path / name).description
+    with pytest.raises(ValueError, match="can't be empty; write . for the folder"):
+        RunFolder("")
+
+
 def test_going_on_with_other_versions_is_written_down(run, monkeypatch):
     run.note_continuation()
     assert "continued" not in run.description

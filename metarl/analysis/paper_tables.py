@@ -89,7 +89,7 @@ def render_beside_paper(lines: pd.DataFrame, notes: Mapping[str, str], title: st
     numbers = {agent: i for i, agent in enumerate((agent for agent in lines["agent"] if notes.get(agent)), 1)}
     caption = "\n".join(f"{i} {agent}: {notes[agent]}" for agent, i in numbers.items())
     shown = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
-    shown.add_column("agent")
+    shown.add_column("agent", overflow="fold")
     for name in ("mean", "95 % interval", "paper", "difference", "tasks", "seeds"):
         shown.add_column(name, justify="right", no_wrap=True)
     for line in lines.to_dict("records"):

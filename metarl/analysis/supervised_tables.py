@@ -57,6 +57,9 @@ def render_inner_steps(table: pd.DataFrame, note: str = "") -> Table:
     intervals = "without intervals, since one task says nothing of others" if distinct == 1 else f"with 95 % intervals {over}"
     caption = f"After so many inner steps; mean over {tasks}, {intervals}. {note}".rstrip()
     shown = Table("", "", *(str(step) for step in steps), caption=caption, caption_justify="left")
+    for column in shown.columns:
+        # nothing is cut, however narrow the terminal
+        column.overflow = "fold"
     for (label, score), part in table.groupby(["adapter", "score"], sort=False):
         cells = {int(row["inner_step"]): _cell(row) for _, row in part.iterrows()}
         shown.add_row(str(label), str(score), *(cells[step] for step in steps))

@@ -81,13 +81,14 @@ def render(table: pd.DataFrame, title: str = "", decimals: int = 3) -> Table:
     """The score table for a terminal: print it with `rich.print` or a `rich.console.Console`."""
     reference, ceiling = table.attrs.get("reference"), table.attrs.get("ceiling")
     shown = Table(title=title or None, caption=caption(table), caption_justify="left", title_justify="left")
-    shown.add_column("agent")
+    # names are never cut, however narrow the terminal
+    shown.add_column("agent", overflow="fold")
     for name in (
         table.attrs.get("score", "mean"),
         f"{100 * table.attrs.get('level', 0.95):g} % interval",
         f"normalised (1 = {reference})" if reference else "normalised",
     ):
-        shown.add_column(name, justify="right")
+        shown.add_column(name, justify="right", overflow="fold")
     for row in table.to_dict("records"):
         normalised = "" if pd.isna(row["normalised"]) else f"{row['normalised']:.3f}"
         interval = "" if pd.isna(row["ci_low"]) else f"{row['ci_low']:.{decimals}f} to {row['ci_high']:.{decimals}f}"
@@ -103,7 +104,8 @@ def render_leaderboard(board: pd.DataFrame) -> Table:
     """A leaderboard of `metarl.experiments.level_scores` for a terminal: agents by game and steps, the best first."""
     view = Table(title="Mean return of all episodes on each level, mean over levels; played: levels x seeds", title_justify="left")
     for name in ("game", "agent", "steps", "score", "95 % interval", "played"):
-        view.add_column(name, justify="left" if name in ("game", "agent") else "right", no_wrap=name != "game")
+        word = name in ("game", "agent")
+        view.add_column(name, justify="left" if word else "right", no_wrap=not word, overflow="fold")
     for _, own in board.groupby(["game", "split", "steps"], sort=False):
         for row in own.to_dict("records"):
             game = row["game"] if row["split"] == "test" else f"{row['game']} ({row['split']})"

@@ -12,12 +12,12 @@ from metarl.baselines.registry import agent_class, agent_names, make_agent
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget, Episodes, Steps, max_steps
 from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
-from metarl.experiments.load import default_budget, load_agent
+from metarl.experiments.load import check_trained, default_budget, load_agent
 from metarl.experiments.run import iterations_done, train
 from metarl.experiments.run_config import RunConfig, config_from_json, folder_name, parse_arguments
 from metarl.experiments.suggested import default_family, suggested_config, suggested_num_tasks
 from metarl.learners.registry import SUPERVISED_LEARNERS, learner_class, learner_names
-from metarl.results import RunFolder, RunFolderError, find_runs, skipped_if_broken, write_evaluation
+from metarl.results import RunFolder, find_runs, skipped_if_broken, write_evaluation
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.devices import check_device
 from metarl.tasks.paths import as_path
@@ -276,8 +276,7 @@ def _ready(run: RunFolder) -> bool:
     """Whether a run that was found below a folder can be scored; a warning names it otherwise."""
     with skipped_if_broken(run.path):
         RunConfig.from_identity(run.identity)
-        if not (run.weights().exists() or run.checkpoint.exists()):
-            raise RunFolderError("it has neither weights nor a checkpoint yet")
+        check_trained(run.path)
         return True
     return False
 

@@ -82,7 +82,7 @@ def check_flags(
     known: Sequence[Sequence[str]],
     elsewhere: Callable[[], Mapping[str, Sequence[str]]] = dict,
 ) -> None:
-    """Raise ValueError where a flag among `words` is given twice, or is none of `known`.
+    """Raise ValueError where a flag among `words` is given twice, or is none of `known`, or a word is empty.
 
     Args:
         prog: the command so far, such as "metarl train rl2".
@@ -92,7 +92,9 @@ def check_flags(
     """
     first = {name: names[0] for names in known for name in names}
     given: set[str] = set()
-    for word in words:
+    for before, word in zip([prog, *words], words, strict=False):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            raise ValueError(f"{prog}: nothing stands behind {word or before}, as where a shell's variable is empty; give a value.")
         if not word.startswith("--") or word == "--":
             continue
         flag = word.partition("=")[0].replace("_", "-")

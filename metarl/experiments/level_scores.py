@@ -140,7 +140,7 @@ def stored_scores(root: Path) -> pd.DataFrame:
                 tables.append(table)
     if not tables:
         if not root.is_dir():
-            raise ValueError(f"There is no folder {root}.")
+            raise ValueError(f"There is no folder {root}; name one with scores of levels, as `python benchmarks/sonic.py` makes them.")
         raise ValueError(f"{root} holds no scores of levels; `python benchmarks/sonic.py` makes some.")
     return pd.concat(tables, ignore_index=True).drop_duplicates(KEY, keep="last")
 

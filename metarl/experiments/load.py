@@ -14,7 +14,7 @@ from metarl.results import RunFolder, RunFolderError
 from metarl.tasks.contract import TaskDistribution
 from metarl.tasks.registry import as_distribution
 
-__all__ = ["default_budget", "load_agent", "load_learner"]
+__all__ = ["check_trained", "default_budget", "load_agent", "load_learner"]
 
 
 def load_agent(
@@ -89,6 +89,16 @@ def load_learner(
             f"{file} doesn't fit the learner {run.learner!r} as it is now ({error}). Use the version of metarl that run.json names."
         ) from error
     return learner
+
+
+def check_trained(folder: str | Path) -> None:
+    """Raise ValueError where a run's trained state can't be read: there is none, or a file is damaged or another run's."""
+    place = RunFolder(folder)
+    for member in range(len(place.identity["seeds"])):
+        kind, file = ("weights", place.weights(member)) if place.weights(member).exists() else ("checkpoint", place.checkpoint)
+        if not file.exists():
+            raise RunFolderError("it has neither weights nor a checkpoint yet")
+        check_belongs(file, load_state(file)[0], kind, place)
 
 
 def _made(run: RunConfig, distribution: TaskDistribution | str | None, learner: Learner | None) -> Learner:

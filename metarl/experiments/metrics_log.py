@@ -27,7 +27,7 @@ class MetricsLog:
         if self._file.exists():
             try:
                 table = pd.read_csv(self._file, dtype=str, keep_default_na=False, on_bad_lines="skip")
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 raise RunFolderError(f"{self._file} is damaged ({error}). Restore it from a copy, or start in another folder.") from error
             self._columns = list(table.columns)
             lines = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

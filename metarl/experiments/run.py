@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def train(
     with ExitStack() as stack:
         stack.enter_context(place.lock())
         stack.enter_context(place.removed_unless_begun())
-        changed = place.adopt(run.identity(), _read_today, iterations_done(place) if lengthen else None)
+        done = iterations_done(place) if lengthen else None
+        changed = place.adopt(run.identity(), _read_today, done, partial(_check_whole, learner, place))
         if changed is not None and show:
             print(_lengthened(*changed, place), file=sys.stderr)
         iteration = _go_on(learner, place)
@@ -142,6 +144,11 @@ def _iterate(
 def _read_today(stored: dict[str, Any]) -> dict[str, Any]:
     """A stored identity with the fields that were added to configs since."""
     return RunConfig.from_identity(stored).identity()
+
+
+def _check_whole(learner: Learner, place: RunFolder) -> None:
+    """Raise ValueError where `learner` can't go on from what lies in `place`: a damaged file mustn't cost a run its weights."""
+    MetricsLog(place, _go_on(learner, place))
 
 
 def iterations_done(place: RunFolder) -> int:

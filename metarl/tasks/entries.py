@@ -124,6 +124,10 @@ def _imported(kind: str, name: str) -> Any:
         raise ValueError(f"Name your own {kind} as module:attribute, such as my_module:MyThing, not as {name!r}.{advice}")
     try:
         found = importlib.import_module(module)
+    except SystemExit as error:
+        raise ValueError(
+            f'The module {module!r} ends the program when it is imported: put what it does as a script behind if __name__ == "__main__":.'
+        ) from error
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
             raise ValueError(

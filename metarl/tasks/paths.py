@@ -10,8 +10,10 @@ def as_path(path: str | Path) -> Path:
     """Return `path` with a leading ~ or ~user in its home folder's place, which shells leave alone in --folder=~/run.
 
     Raises:
-        ValueError: there is no such user.
+        ValueError: there is no such user, or nothing is named.
     """
+    if path == "":
+        raise ValueError("A path can't be empty; write . for the folder that you are in.")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

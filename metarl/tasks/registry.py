@@ -139,9 +139,11 @@ def make(id: str, **arguments: Any) -> Any:
     try:
         made = factory(**arguments)
     except TypeError as error:
-        raise ValueError(f"{id} can't be made with {arguments}: {error}") from error
+        needed = _needed(id, factory, arguments)
+        advice = "" if hasattr(factory, "config") else _advice(factory)
+        raise ValueError(f"{id} can't be made with {arguments}: {needed or f'{error}.'}{advice}") from error
     if not _is_distribution(made):
-        raise ValueError(f"{id} should make a TaskDistribution or a SupervisedDistribution; it made {shown(made)}.")
+        raise ValueError(f"{id} should make a TaskDistribution or a SupervisedDistribution; it made {shown(made)}.{_advice(made)}")
     return made
 
 
@@ -217,6 +219,20 @@ def _advice(value: Any) -> str:
     if callable(getattr(value, "update", None)):
         return " This is a learner; it trains on the distribution that it was built with."
     return ""
+
+
+def _needed(id: str, factory: Any, arguments: dict[str, Any]) -> str:
+    """Say which arguments `factory` can't do without and wasn't given; "" where there are none."""
+    try:
+        parameters = signature(factory).parameters.values()
+    except (TypeError, ValueError):  # it doesn't say what it takes
+        return ""
+    named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    lacking = [each.name for each in parameters if each.kind in named and each.default is Parameter.empty and each.name not in arguments]
+    if not lacking:
+        return ""
+    given = [f"{name}=..." for name in lacking]
+    return f"it needs {' and '.join(lacking)}, metarl.make({id!r}, {', '.join(given)}) or --distribution-args {' '.join(given)}."
 
 
 def check_arguments(what: str, factory: Any, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -127,3 +127,11 @@ def test_a_leaderboard_fits_a_terminal_and_names_other_splits():
     shown = stream.getvalue()
     for words in ("Joint Rainbow", "123.46", "[100.00, 140.00]", "8 x 3", "(train)", "one score"):
         assert words in shown, "nothing is cut short"
+
+
+@pytest.mark.parametrize("width", [30, 40, 80])
+def test_a_narrow_terminal_cuts_no_names_or_numbers(width):
+    table = score_table([("Optimistic Thompson", play()), ("Optimistic Bayes", play(0))], BANDIT)
+    console = Console(file=io.StringIO(), width=width)
+    console.print(render(table))
+    assert "…" not in console.file.getvalue()

@@ -412,6 +412,30 @@ def test_lengths_that_dont_fit_get_a_sentence(of_length, tmp_path):
     assert len(RunFolder(tmp_path).metrics) == 3
 
 
+@pytest.mark.parametrize("file", ["checkpoint.safetensors", "metrics.csv"])
+@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:50], lambda content: content[:-400] + bytes(400)])
+def test_a_run_that_cant_go_on_keeps_its_weights_and_scores(of_length, tmp_path, file, damage):
+    train(of_length(3), tmp_path, show=False)
+    (tmp_path / "evaluations").mkdir()
+    (tmp_path / "evaluations" / "test.csv").write_text("task,total\n0,1.0\n")
+    (tmp_path / file).write_bytes(damage((tmp_path / file).read_bytes()))
+    kept = ["run.json", "weights.safetensors", "evaluations/test.csv"]
+    before = {name: (tmp_path / name).read_bytes() for name in kept}
+    with pytest.raises(ValueError, match=file):
+        train(of_length(5), tmp_path, show=False)
+    assert {name: (tmp_path / name).read_bytes() for name in kept} == before
+    assert not (tmp_path / "earlier").exists()
+    load_agent(tmp_path)
+
+
+def test_a_folder_where_metrics_should_be_gets_a_sentence(of_length, tmp_path):
+    train(of_length(2), tmp_path, show=False)
+    RunFolder(tmp_path).metrics_file.unlink()
+    RunFolder(tmp_path).metrics_file.mkdir()
+    with pytest.raises(RunFolderError, match="metrics.csv is damaged"):
+        train(of_length(3), tmp_path, show=False)
+
+
 @pytest.mark.parametrize("learner", learner_names())
 def test_every_learner_goes_on_to_more_iterations(learner, tmp_path):
     distribution = "SineRegression-v0" if learner in SUPERVISED_LEARNERS else FAMILIES.get(learner, "PointNavigation-v0")

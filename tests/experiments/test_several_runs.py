@@ -1,5 +1,7 @@
 """`metarl evaluate` of several runs: one table, seeds together, learners told apart, sentences for what can't be compared."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from metarl.analysis.tables import score_table
 from metarl.cli import main
 from metarl.evaluation.statistics import mean_over_seeds
-from metarl.experiments.commands import EvaluateOptions, TrainOptions, save_scores, score_runs, train_run
+from metarl.experiments.commands import EvaluateOptions, TrainOptions, runs_in, save_scores, score_runs, train_run
 from metarl.learners.reptile import ReptileConfig
 from metarl.learners.rl2 import RL2Config
 from metarl.networks.policy import NetworkConfig
@@ -88,6 +90,17 @@ def test_a_folder_of_runs_stands_for_all_of_them(runs, tmp_path):
     }
     with pytest.raises(ValueError, match="trained on"):
         score_runs([runs], EvaluateOptions(num_tasks=10))
+
+
+@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-9], lambda content: content[:-9] + b"otherwise"])
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights-1.safetensors"])
+def test_a_run_with_damaged_weights_does_not_hide_the_others(runs, tmp_path, name, damage):
+    for copy in ("good", "spoilt"):
+        shutil.copytree(runs / "both", tmp_path / copy)
+    file = tmp_path / "spoilt" / name
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.warns(UserWarning, match="spoilt is left out: .* damaged"):
+        assert runs_in([tmp_path]) == [tmp_path / "good"]
 
 
 @pytest.mark.parametrize(
