@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import stable_retro as retro
 
+from metarl.cli import plain_errors
 from metarl.tasks.buttons import button_table
 
 GAME = "Airstriker-Genesis-v0"
@@ -156,4 +157,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

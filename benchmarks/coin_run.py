@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from metarl.analysis.figures import intervals_figure, save
+from metarl.cli import plain_errors
 from metarl.envs.budget import Episodes
 from metarl.evaluation.episodes import episode_successes
 from metarl.evaluation.protocol import Evaluation, evaluate
@@ -193,7 +194,5 @@ def record(scores: dict[int, dict[str, Evaluation]], options: Options) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

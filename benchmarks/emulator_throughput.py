@@ -23,6 +23,7 @@ from rich.console import Console
 from throughput import OPPONENTS, Subject, machine, measure, note_median
 from throughput import Options as Timing
 
+from metarl.cli import plain_errors
 from metarl.experiments.benchmark_folders import Storage, changed
 from metarl.results import write_csv
 
@@ -120,4 +121,5 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    with plain_errors():
+        main(tyro.cli(Options))

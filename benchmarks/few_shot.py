@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from metarl.analysis.figures import mean_curves, save
+from metarl.cli import plain_errors
 from metarl.evaluation.statistics import mean, paired_difference
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
 from metarl.experiments.benchmark_folders import Storage
@@ -225,7 +226,5 @@ def show(table: pd.DataFrame, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -23,6 +23,7 @@ from rich.console import Console
 from metarl.analysis.figures import curves_against_steps, save
 from metarl.analysis.task_labels import task_label
 from metarl.baselines.registry import agent_names, make_agent
+from metarl.cli import plain_errors
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
 from metarl.evaluation.statistics import Estimate, mean, paired_difference, ratio_of_means
@@ -251,7 +252,5 @@ def record(family: str, labels: list[str], played: dict[str, Evaluation], option
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

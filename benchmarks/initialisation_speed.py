@@ -21,6 +21,7 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
+from metarl.cli import plain_errors
 from metarl.results import record_figure, write_csv
 
 OPPONENTS = Path(__file__).resolve().parent / "opponents"
@@ -132,4 +133,5 @@ def main(options: Options, questions: tuple[Question, ...] = QUESTIONS) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    with plain_errors():
+        main(tyro.cli(Options))

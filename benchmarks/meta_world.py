@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from metarl.baselines.registry import agent_class, make_agent
+from metarl.cli import plain_errors
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import Evaluation, evaluate
@@ -170,7 +171,5 @@ def show(table: pd.DataFrame, options: Options, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 120))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -23,6 +23,7 @@ from rich.console import Console
 from metarl.analysis.figures import curves_against_steps, save
 from metarl.analysis.option_maps import option_information, option_maps
 from metarl.baselines.registry import make_agent
+from metarl.cli import plain_errors
 from metarl.envs.budget import Budget, Episodes, Steps
 from metarl.evaluation.protocol import CHUNK, Evaluation, evaluate
 from metarl.evaluation.recording import NotingOptions
@@ -305,7 +306,5 @@ def record(
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -22,6 +22,7 @@ from rich.console import Console
 from metarl.analysis import figures
 from metarl.analysis.figures import curves_against_steps, save
 from metarl.analysis.option_walks import angles, draw_walks, own_axes, walks
+from metarl.cli import plain_errors
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Steps
 from metarl.evaluation.bootstrap import bootstrap
@@ -219,7 +220,5 @@ def learning_curve(evaluation: Evaluation, steps: int) -> dict[float, Estimate]:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -20,6 +20,7 @@ import tyro
 from rich.console import Console
 
 from metarl.analysis.figures import curves_against_steps, save
+from metarl.cli import plain_errors
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Steps
 from metarl.evaluation.protocol import Evaluation, evaluate
@@ -166,7 +167,5 @@ def record(goals: str, scores: dict[str, np.ndarray], options: Options, console:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

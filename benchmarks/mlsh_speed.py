@@ -24,6 +24,7 @@ import tyro
 from rich.console import Console
 from throughput import machine
 
+from metarl.cli import plain_errors
 from metarl.evaluation.statistics import mean
 from metarl.experiments.merit import record_estimate
 from metarl.learners.mlsh import MLSH, PAPER
@@ -132,4 +133,5 @@ def fastest(rates: dict[Way, list[float]], ways: list[Way], console: Console) ->
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    with plain_errors():
+        main(tyro.cli(Options))

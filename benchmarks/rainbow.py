@@ -18,6 +18,7 @@ import tyro
 from rich.console import Console
 
 from metarl.baselines.registry import make_agent
+from metarl.cli import plain_errors
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Episodes
 from metarl.evaluation.protocol import evaluate
@@ -121,7 +122,5 @@ def score(game: str, label: str, agents: list[Agent], split: str, wanted: bool, 
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

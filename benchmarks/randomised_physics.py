@@ -22,6 +22,7 @@ from rich.console import Console
 
 from metarl.analysis.figures import mean_curves, named_curves, save
 from metarl.analysis.probe import hidden_states, parameters_of, played_steps, probe, signs_apart
+from metarl.cli import plain_errors
 from metarl.envs.budget import Episodes
 from metarl.evaluation.memory import ForgetfulAgent
 from metarl.evaluation.protocol import Evaluation, evaluate
@@ -228,7 +229,5 @@ def lines_of(label: str, step: int, known: np.ndarray, targets: dict[str, np.nda
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from metarl.analysis.figures import regret_figure, save
 from metarl.baselines.registry import agent_class, make_agent
+from metarl.cli import plain_errors
 from metarl.envs.budget import Episodes
 from metarl.evaluation.memory import DISTURBANCES, DisturbedAgent
 from metarl.evaluation.protocol import evaluate
@@ -171,7 +172,5 @@ def show(lines: pd.DataFrame, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 120))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -25,6 +25,7 @@ from metarl.baselines.known_maze import KnownMaze
 from metarl.baselines.maze_explorer import MazeExplorer
 from metarl.baselines.random import RandomAgent
 from metarl.baselines.registry import agent_class, make_agent
+from metarl.cli import plain_errors
 from metarl.envs.budget import Episodes
 from metarl.evaluation.episodes import episode_lengths, episode_successes, shortened
 from metarl.evaluation.protocol import Evaluation, evaluate
@@ -410,7 +411,5 @@ def percent(share: float) -> str:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -24,6 +24,7 @@ from rl2_tables import TEST_SEED
 from rl2_tables import Options as TableOptions
 from rl2_tables import main as compute
 
+from metarl.cli import plain_errors
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import Estimate, median_over_seeds
 from metarl.experiments.benchmark_folders import Storage
@@ -130,7 +131,5 @@ def agrees(entry: Mapping[Any, Any], again: Estimate, options: Options) -> bool:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         sys.exit(0 if main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 120)) else 1)
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

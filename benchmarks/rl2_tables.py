@@ -22,6 +22,7 @@ from metarl.analysis.all_rows import NOT_RIVALS, all_rows_figure, shares
 from metarl.analysis.figures import learning_curve, save, scores_figure
 from metarl.analysis.paper_tables import merge_lines, paper_note, render_beside_paper
 from metarl.baselines.registry import agent_class, make_agent
+from metarl.cli import plain_errors
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.search import search
 from metarl.evaluation.statistics import Estimate, beats, mean, median_member, median_over_seeds, paired_difference
@@ -382,7 +383,5 @@ def described(parameters: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 120))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

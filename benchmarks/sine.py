@@ -20,6 +20,7 @@ from rich.console import Console
 
 from metarl.analysis.figures import mean_curves, save
 from metarl.analysis.sine_fits import Fits, fit_wave, fits_figure
+from metarl.cli import plain_errors
 from metarl.evaluation.statistics import Estimate, mean, median_member, ratio_of_means
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
 from metarl.experiments.benchmark_folders import Storage
@@ -156,7 +157,5 @@ def record(middle: dict[str, SupervisedEvaluation], options: Options) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 140))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from metarl.analysis.figures import curves_against_steps, save
 from metarl.baselines.registry import agent_names, make_agent
+from metarl.cli import plain_errors
 from metarl.envs.agent import Agent
 from metarl.envs.budget import Budget
 from metarl.evaluation.statistics import Estimate, mean
@@ -104,6 +105,8 @@ class Options:
             raise ValueError(f"There is no game {self.game!r} here; choose one of {', '.join(GAMES)}.")
         if unknown := sorted(set(self.agents) - set(AGENTS)):
             raise ValueError(f"There is no agent {unknown[0]!r} here; choose of {', '.join(AGENTS)}.")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"A level is played for at least one step, not {self.steps}; without --steps the preset says how many.")
         if self.storage.publish and (self.preset == "smoke" or self.split != "test"):
             raise ValueError("Only scores of test levels are published, and none of the preset smoke.")
 
@@ -121,7 +124,7 @@ class Options:
     @property
     def budget(self) -> int:
         """Steps on each level."""
-        return self.steps or (GAMES[self.game].steps if self.preset == "cpu" else STEPS[self.preset])
+        return self.steps if self.steps is not None else GAMES[self.game].steps if self.preset == "cpu" else STEPS[self.preset]
 
     def command(self, agent: str) -> str:
         """What reruns an agent's scores."""
@@ -327,7 +330,5 @@ def record(labels: list[str], scores: pd.DataFrame, options: Options) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with plain_errors():
         main(tyro.cli(Options, description=__doc__), Console(width=None if sys.stdout.isatty() else 160))
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))

@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from metarl.analysis.figures import save
+from metarl.cli import plain_errors
 from metarl.results import record_figure, write_csv
 
 OPPONENTS = Path(__file__).resolve().parent / "opponents"
@@ -298,4 +299,5 @@ def cpu_model() -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    with plain_errors():
+        main(tyro.cli(Options))

@@ -27,6 +27,7 @@ from rich.console import Console
 from scipy.stats import binom
 from throughput import OPPONENTS, ROOT, cpu_model, ratio
 
+from metarl.cli import plain_errors
 from metarl.results import record_figure, write_csv
 
 WANTED = 10.0
@@ -188,4 +189,5 @@ def publish_ratio(options: Options, console: Console, name: str, ratios: np.ndar
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    with plain_errors():
+        main(tyro.cli(Options))

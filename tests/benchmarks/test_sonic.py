@@ -123,6 +123,8 @@ def test_sonics_table_has_the_papers_and_the_contests_scores_beside():
         ({"agents": ("DQN",)}, "no agent 'DQN' here"),
         ({"storage": Storage(publish=True), "split": "train"}, "Only scores of test levels"),
         ({"storage": Storage(publish=True), "preset": "smoke"}, "none of the preset smoke"),
+        ({"game": "coin-run", "steps": 0}, "at least one step, not 0"),
+        ({"game": "coin-run", "steps": -5}, "at least one step, not -5"),
     ],
 )
 def test_bad_options(settings, problem):
