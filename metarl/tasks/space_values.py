@@ -59,6 +59,8 @@ class ObservationReader:
             return f"gave the observation {reprlib.repr(given)}, which is no array of numbers"
         if observation.shape != self.shape:
             return f"gave an observation of shape {observation.shape}; its space {self.space} has shape {self.shape}"
+        if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+            return f"gave the observation {reprlib.repr(given)}, in which numbers are masked; fill them"
         if self.plain and observation.dtype == self.dtype:
             row[...] = observation
             return None
@@ -155,6 +157,9 @@ def as_number(value: Any) -> float | None:
     """`value` as a float; None unless it is one number, or an array of one."""
     if type(value) is float:
         return value
+    # which NumPy would read as 0, or as what lies below the mask
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        return None
     if isinstance(value, np.ndarray | list | tuple):
         try:
             array = np.asarray(value)
