@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 import tyro
 
+from metarl.cli import plain_errors
+
 ROOT = Path(__file__).resolve().parents[2]
 SUBJECTS = {
     "rl2": ("BernoulliBandit-v0", {"num_envs": 4096, "processes": 2}, 12),
@@ -115,4 +117,5 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    with plain_errors():
+        main(tyro.cli(Options))
