@@ -5,8 +5,7 @@ from metarl.checks import check_distribution
 
 
 class HiddenButton(gymnasium.Env):  # one of five buttons pays: which one, is the task
-    observation_space = gymnasium.spaces.Discrete(2)
-    action_space = gymnasium.spaces.Discrete(5)
+    observation_space, action_space = gymnasium.spaces.Discrete(2), gymnasium.spaces.Discrete(5)
 
     def __init__(self, button):
         self.button = button

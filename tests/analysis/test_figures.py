@@ -10,9 +10,9 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
-from metarl.analysis.level_dots import level_dots
 
 import metarl
+from benchmarks.sonic.figures import level_dots
 from metarl.analysis.figure_style import heading, new_axes
 from metarl.analysis.figures import (
     COLOURS,

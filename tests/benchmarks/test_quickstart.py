@@ -1,6 +1,6 @@
 import pandas as pd
-from quickstart import Quickstart, main
 
+from benchmarks.quickstart import Quickstart, main
 from metarl.runs.load import load_agent
 from metarl.runs.store import RunFolder
 

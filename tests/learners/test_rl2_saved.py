@@ -3,12 +3,13 @@
 Moments of its inputs, clipping of its actions, encoders of images.
 """
 
+from operator import itemgetter
+
 import numpy as np
 import pytest
 import torch
 
 from metarl.core.budget import Episodes
-from metarl.core.step import Step
 from metarl.learners.memory.rl2 import RL2
 from metarl.networks.encoders import ENCODERS
 from metarl.networks.policies.policy import NetworkConfig
@@ -32,7 +33,7 @@ def actions(learner, steps):
     state = agent.initial_state(steps.prev_reward.shape[1])
     taken = []
     for t in range(len(steps.prev_reward)):
-        action, state = agent.act(Step(*(field[t] for field in steps)), state, torch.Generator())
+        action, state = agent.act(steps.apply(itemgetter(t)), state, torch.Generator())
         taken.append(action)
     return torch.stack(taken)
 

@@ -1,5 +1,7 @@
 """Steps of invented meta-episodes over any spaces, for tests of what reads them."""
 
+from operator import itemgetter
+
 import numpy as np
 import torch
 
@@ -34,4 +36,4 @@ def random_steps(observation_space, action_space, length=6, rows=5, seed=0):
 
 def at(steps, t):
     """Step t of `steps` [T, B, ...]."""
-    return Step(*(field[t] for field in steps))
+    return steps.apply(itemgetter(t))

@@ -23,6 +23,7 @@ from metarl.learners.policy_gradient.trajectory_buffer import (
     empty_episodes,
     note_choice,
     note_outcome,
+    time_first,
 )
 from metarl.networks.finite import check_output
 
@@ -205,11 +206,11 @@ class MLSHAgent:
         """Rows that start a meta-episode begin with a new master and no episodes."""
         if not bool(start.any()):
             return state
-        state.episodes.valid[:, start] = False
+        state.episodes.valid[start] = False
         own = state.own
         rows = torch.nonzero(start).flatten()
         if own is not None:
-            own.steps.valid[:, start] = False
+            own.steps.valid[start] = False
             own.stack.put(
                 self.copies(rows),
                 Stack.of([repeated(weight, len(rows)) for weight in self.sub_policies]),
@@ -260,7 +261,7 @@ class MLSHAgent:
         chosen = torch.nonzero(learns).flatten()
         if len(chosen):
             batch = estimate_advantages(
-                state.episodes.columns(chosen),
+                time_first(state.episodes).columns(chosen),
                 self.settings.discount,
                 self.settings.gae_lambda,
                 by_time_alone=True,
@@ -277,9 +278,11 @@ class MLSHAgent:
         if self.fine_tuning is not None and state.own is not None:
             warm = chosen[state.played[chosen] > self.fine_tuning.after * self.episodes]
             if len(warm):
-                self.fine_tune(warm, state.episodes.action[:, warm], state.own, self.fine_tuning)
-            state.own.steps.valid[:, due] = False
-        state.episodes.valid[:, due] = False
+                self.fine_tune(
+                    warm, time_first(state.episodes).action[:, warm], state.own, self.fine_tuning
+                )
+            state.own.steps.valid[due] = False
+        state.episodes.valid[due] = False
         return state._replace(collected=torch.where(due, 0, state.collected))
 
     def fine_tune(
@@ -291,7 +294,9 @@ class MLSHAgent:
         hierarchy = self.hierarchy
         copies = self.copies(rows)
         settings = tuning.settings
-        batch = estimate_advantages(own.steps.columns(rows), settings.discount, settings.gae_lambda)
+        batch = estimate_advantages(
+            time_first(own.steps).columns(rows), settings.discount, settings.gae_lambda
+        )
         # [j, T E]
         option = (
             choices.repeat_interleave(hierarchy.option_length, 0)[: self.horizon]

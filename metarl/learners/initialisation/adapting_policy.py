@@ -23,6 +23,7 @@ from metarl.learners.policy_gradient.trajectory_buffer import (
     empty_episodes,
     note_choice,
     note_outcome,
+    time_first,
 )
 from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.networks.actions import action_distribution
@@ -181,7 +182,7 @@ class AdaptingPolicyAgent:
             where_rows(start, shared.expand_as(own), own)
             for shared, own in zip(self.initial, state.weights, strict=True)
         ]
-        state.episodes.valid[:, start] = False
+        state.episodes.valid[start] = False
         collected, clock, played = (torch.where(start, 0, count) for count in state[2:])
         return AdaptingState(weights, state.episodes, collected, clock, played)
 
@@ -211,7 +212,7 @@ class AdaptingPolicyAgent:
             return state
         learns = due if self.learning is None else due & (state.played <= self.learning)
         self.improve(torch.nonzero(learns).flatten(), state)
-        state.episodes.valid[:, due] = False
+        state.episodes.valid[due] = False
         return state._replace(collected=torch.where(due, 0, state.collected))
 
     def improve(self, chosen: Tensor, state: AdaptingState) -> None:
@@ -230,7 +231,7 @@ class AdaptingPolicyAgent:
         Raises:
             ValueError: the weights of a row aren't finite any more.
         """
-        episodes = state.episodes.columns(chosen)
+        episodes = time_first(state.episodes).columns(chosen)
         weights = [weight[chosen] for weight in state.weights]
         found = task_gradients(
             self.problem,

@@ -14,7 +14,7 @@ from metarl.core.spaces import action_dtype
 from metarl.core.step import Step
 from metarl.learners.policy_gradient.trajectory import Trajectory
 
-__all__ = ["empty_episodes", "empty_trajectory", "note_choice", "note_outcome"]
+__all__ = ["empty_episodes", "empty_trajectory", "note_choice", "note_outcome", "time_first"]
 
 
 def empty_trajectory(
@@ -45,10 +45,17 @@ def empty_episodes(
     rows: int, times: int, episodes: int, features: int, space: gym.Space, device: torch.device
 ) -> Trajectory:
     """Return room for E = `episodes` episodes of up to T = `times` choices from `space`, in `rows`
-    rows: [T, rows, E].
+    rows: [rows, T, E], rows first as in everything that an agent's state holds; see `time_first`.
     """
-    empty = empty_trajectory((times, rows, episodes), (features,), torch.float32, space, device)
+    empty = empty_trajectory((rows, times, episodes), (features,), torch.float32, space, device)
     return empty._replace(final_observation=torch.zeros(rows, episodes, features, device=device))
+
+
+def time_first(played: Trajectory) -> Trajectory:
+    """Return views [T, B, E] of an agent's episodes [B, T, E], as learners read them."""
+    final = played.final_observation
+    swapped = [None if part is None else part.transpose(0, 1) for part in played[:-2]]
+    return Trajectory._make([*swapped, final, None])
 
 
 def note_choice(
@@ -60,9 +67,10 @@ def note_choice(
     log_prob: Tensor,
     now: Tensor,
 ) -> None:
-    """Enter rows' choices into `played` [T, B, E], at places `time` of their episodes [B], where
+    """Enter rows' choices into `played` [B, T, E], at places `time` of their episodes [B], where
     `now` [B] is true.
     """
+    played = time_first(played)
     rows = torch.nonzero(now).flatten()
     place = (time[rows].clamp_max(len(played.reward) - 1), rows, episode[rows])
     played.observation[place] = features[rows]
@@ -85,10 +93,11 @@ def note_outcome(
     return which did [B] bool.
 
     Args:
-        played: [T, B, E]. step: what followed. time, episode: [B] places of the choices.
+        played: [B, T, E]. step: what followed. time, episode: [B] places of the choices.
         acted: [B] bool, whether a row has made one in this episode.
         encode: features of observations.
     """
+    played = time_first(played)
     assert played.final_observation is not None
     latest = time.clamp(0, len(played.reward) - 1)
     rows = torch.nonzero(acted).flatten()

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._pytree import tree_map_only
 
 from metarl.core.budget import Episodes
 from metarl.core.seeding import torch_generator
@@ -17,6 +18,7 @@ from metarl.learners.hierarchy.mlsh import MLSH, MLSHConfig
 from metarl.learners.hierarchy.options import by_sub_policy
 from metarl.learners.policy_gradient.advantages import estimate_advantages
 from metarl.learners.policy_gradient.stacked_ppo import StackedPPO, improved
+from metarl.learners.policy_gradient.trajectory_buffer import time_first
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.moving_bandits import MovingBandits
 
@@ -36,7 +38,7 @@ def played(budget, steps, rows=3, draws=0):
         action, state = agent.act(step, state, torch_generator(len(states), "agent", draws))
         step, _ = env.step(action)
         masters = state.masters.of_rows(torch.arange(rows))
-        episodes = type(state.episodes)(*(part.clone() for part in state.episodes))
+        episodes = tree_map_only(torch.Tensor, torch.clone, state.episodes)
         states.append(state._replace(masters=masters, episodes=episodes))
     return agent, states, step
 
@@ -55,7 +57,7 @@ def test_a_master_learns_after_d_steps_as_in_training():
     assert all(state.masters.taken.tolist() == [0, 0, 0] for state in states)
     before = agent.note(step, states[-1])
     assert before.collected.tolist() == [2, 2, 2]
-    choices = before.episodes.columns(torch.arange(3))
+    choices = time_first(before.episodes).columns(torch.arange(3))
     assert bool(choices.valid.all())
     assert choices.reward.shape == (2, 3, 2)
     batch = estimate_advantages(
@@ -155,11 +157,13 @@ def test_own_sub_policies_learn_as_in_training():
     stack = kept[-1][0]
     after = agent.improve(before).own.stack
     for row in range(3):
-        own = before.own.steps.columns(torch.tensor([row]))._replace(
-            valid=torch.ones(6, 1, 2, dtype=torch.bool)
+        own = (
+            time_first(before.own.steps)
+            .columns(torch.tensor([row]))
+            ._replace(valid=torch.ones(6, 1, 2, dtype=torch.bool))
         )
         batch = estimate_advantages(own, settings.discount, settings.gae_lambda)
-        option = before.episodes.action[:, row].repeat_interleave(3, 0).flatten()[None]
+        option = time_first(before.episodes).action[:, row].repeat_interleave(3, 0).flatten()[None]
         examples, share = by_sub_policy(batch, option, hierarchy)
         pair = torch.tensor([2 * row, 2 * row + 1])
         cuts = torch_generator(0, "sub-policies' minibatches")

@@ -155,8 +155,7 @@ def test_given_the_same_episodes_ranks_give_the_update_of_one(processes, sub_pol
         )
         player.chosen = [part[columns] for part in chosen]
         player.log_prob = [part[columns] for part in log_prob]
-        steps = type(rollout.steps)(*(part[:, columns] for part in rollout.steps))
-        return rollout._make([steps, *(part[:, columns] for part in rollout[1:])])
+        return rollout.columns(columns)
 
     monkeypatch.setattr(mlsh_module, "collect", given)
     learners = []
@@ -183,8 +182,8 @@ def test_given_the_same_episodes_ranks_give_the_update_of_one(processes, sub_pol
 
 
 def test_ranks_play_the_tasks_that_one_would():
-    whole = MLSH(replace(SMALL, processes=1), TASKS).play()[0].features
-    here, there = in_ranks(2, lambda group: MLSH(SMALL, TASKS, group=group).play()[0].features)
+    whole = MLSH(replace(SMALL, processes=1), TASKS).play()[0].observation
+    here, there = in_ranks(2, lambda group: MLSH(SMALL, TASKS, group=group).play()[0].observation)
     # A task shows the same numbers to any policy
     assert torch.equal(torch.cat([here, there], 1), whole)
 

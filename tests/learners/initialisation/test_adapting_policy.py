@@ -17,7 +17,7 @@ from metarl.learners.initialisation.adapting_policy import Adaptation
 from metarl.learners.initialisation.inner_loop import task_gradients
 from metarl.learners.initialisation.maml_rl import MAMLRL
 from metarl.learners.policy_gradient.advantages import estimate_advantages
-from metarl.learners.policy_gradient.trajectory_buffer import empty_episodes
+from metarl.learners.policy_gradient.trajectory_buffer import empty_episodes, time_first
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.tasks.control.point_navigation import PointNavigation
 
@@ -61,7 +61,9 @@ def test_it_takes_the_gradient_step_of_its_own_episodes():
     learner = made()
     agent = learner.agent(Episodes(2 * EACH, 0))
     history = play(agent, Episodes(2 * EACH, 0))
-    episodes = empty_episodes(ROWS, PLANE.horizon, EACH, 2, PLANE.action_space, torch.device("cpu"))
+    cpu = torch.device("cpu")
+    episodes = empty_episodes(ROWS, PLANE.horizon, EACH, 2, PLANE.action_space, cpu)
+    episodes = time_first(episodes)
     clock = torch.zeros(ROWS, dtype=torch.int64)
     adapted = [torch.zeros_like(weight) for weight in history[0][3]]
     for step, action, outcome, weights in history:

@@ -391,6 +391,6 @@ def test_pair_memories_know_how_long_they_play():
     updates(learner, 1)
     short, long = (learner.agent(Episodes(n)) for n in (3, 30))
     assert (short.policy.max_steps, long.policy.max_steps, learner.policy.max_steps) == (3, 30, 3)
-    step = Step(*(field[0] for field in play(learner).steps))
+    step = play(learner).steps.apply(itemgetter(0))
     said = [agent.policy(step, agent.initial_state(8))[0].value for agent in (short, long)]
     assert not torch.equal(*said)

@@ -8,6 +8,7 @@ from metarl.learners.policy_gradient.trajectory_buffer import (
     empty_episodes,
     note_choice,
     note_outcome,
+    time_first,
 )
 
 
@@ -64,6 +65,7 @@ def test_rewards_add_up_until_the_next_choice_and_ends_are_noted():
         lambda seen: 10 * seen,
     )
     assert over.tolist() == [True, False]
+    room = time_first(room)
     assert room.reward[:, 0, 0].tolist() == [3.0, 4.0]
     assert room.reward[:, 1, 2].tolist() == [10.0, 0.0]
     assert room.valid[:, 0, 0].tolist() == [True, True]
@@ -97,7 +99,8 @@ def test_some_rows_episodes_have_time_first():
         space=gym.spaces.Box(-1, 1, (2,)),
         device=torch.device("cpu"),
     )
-    episodes = room.columns(torch.tensor([2, 0]))
+    assert room.observation.shape == (3, 4, 2, 5)
+    episodes = time_first(room).columns(torch.tensor([2, 0]))
     assert episodes.observation.shape == (4, 2, 2, 5)
     assert episodes.action.shape == (4, 2, 2, 2)
     assert episodes.final_observation.shape == (2, 2, 5)

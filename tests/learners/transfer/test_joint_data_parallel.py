@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._pytree import tree_map_only
 
 from metarl.learners.policy_gradient.online_ppo import OnlinePPO
 from metarl.learners.policy_gradient.ppo import PPOConfig
@@ -29,7 +30,7 @@ def test_given_the_same_rollout_ranks_give_the_update_of_one(size, monkeypatch):
 
     def noted(self, observation):
         rollouts.append(
-            ({name: part.clone() for name, part in vars(self._played).items()}, observation.clone())
+            (tree_map_only(torch.Tensor, torch.clone, self._trajectory), observation.clone())
         )
         improve(self, observation)
 
@@ -45,8 +46,9 @@ def test_given_the_same_rollout_ranks_give_the_update_of_one(size, monkeypatch):
         rows = slice(group.rank() * 6 // size, (group.rank() + 1) * 6 // size)
         for iteration, (played, observation) in enumerate(rollouts):
             online.progress = iteration / CONFIG.iterations
-            for name, part in played.items():
-                getattr(online._played, name).copy_(part[:, rows])
+            for own, part in zip(online._trajectory, played, strict=True):
+                if own is not None:
+                    own.copy_(part[:, rows])
             online.improve(observation[rows])
         return online.policy.state_dict()
 
