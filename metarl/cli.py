@@ -1,6 +1,6 @@
 """The command `metarl`.
 
-Flags are the fields of dataclasses; what the commands do is in `metarl.runs.commands`.
+Flags are the fields of dataclasses; what the commands do is in `metarl.commands`.
 """
 
 import os
@@ -34,15 +34,11 @@ def train(words: Sequence[str]) -> None:
     """
     if not words or words[0].startswith("-"):
         _choose_learner(words)
+    from metarl.commands.evaluate import scoring_flags
+    from metarl.commands.list import first_sentence
+    from metarl.commands.train import TrainOptions, suggestion_for, train_run
     from metarl.learners.process_groups import launched
     from metarl.learners.registry import learner_class
-    from metarl.runs.commands import (
-        TrainOptions,
-        first_sentence,
-        scoring_flags,
-        suggestion_for,
-        train_run,
-    )
 
     kind = learner_class(words[0])
     suggested = suggestion_for(words[0], words[1:])
@@ -78,7 +74,7 @@ def train(words: Sequence[str]) -> None:
 
 def _choose_learner(words: Sequence[str]) -> NoReturn:
     """Show the learners, or say that one must be named first."""
-    from metarl.runs.commands import catalogue
+    from metarl.commands.list import catalogue
 
     if words and words[0] not in ("-h", "--help"):
         raise ValueError(
@@ -130,9 +126,9 @@ def _check_flags(
 ) -> None:
     """Refuse flags of `words` that are given twice, or that the command hasn't got.
 
-    See `metarl.runs.flags`.
+    See `metarl.commands.flags`.
     """
-    from metarl.runs.flags import check_flags
+    from metarl.commands.flags import check_flags
 
     try:
         check_flags(prog, words, _flag_names(command), elsewhere)
@@ -168,8 +164,8 @@ def evaluate(words: Sequence[str]) -> None:
 
     from metarl.analysis.supervised_tables import render_inner_steps, supervised_table
     from metarl.analysis.tables import render, score_table
-    from metarl.runs.commands import EvaluateOptions, runs_in, save_scores, score_runs
-    from metarl.runs.supervised_scores import (
+    from metarl.commands.evaluate import EvaluateOptions, runs_in, save_scores, score_runs
+    from metarl.commands.evaluate_supervised import (
         all_learned_from_examples,
         by_label,
         save_supervised_scores,
@@ -217,8 +213,8 @@ def evaluate(words: Sequence[str]) -> None:
 
 def watch(words: Sequence[str]) -> None:
     """Draw an agent at play: a contact sheet and an animation."""
-    from metarl.analysis.watching import WatchOptions
-    from metarl.analysis.watching import watch as write_pictures
+    from metarl.commands.watch import WatchOptions
+    from metarl.commands.watch import watch as write_pictures
 
     def flags(
         folder: tyro.conf.Positional[Path | None] = None,
@@ -250,7 +246,7 @@ def retro(words: Sequence[str]) -> None:
 
 def retro_status(words: Sequence[str]) -> None:
     """Show which games and levels can be played here, and what is missing."""
-    from metarl.runs.retro_commands import StatusOptions, status_report
+    from metarl.commands.retro import StatusOptions, status_report
 
     def flags(options: Annotated[StatusOptions, tyro.conf.arg(name="")] = StatusOptions()) -> None:
         """Show which games and levels can be played here, and what is missing."""
@@ -268,7 +264,7 @@ def retro_import(words: Sequence[str]) -> None:
         Args:
             folder: looked through with all that is below it, archives (.zip) too.
         """
-        from metarl.runs.retro_commands import import_report
+        from metarl.commands.retro import import_report
 
         print("\n".join(import_report(folder)))
 
@@ -302,7 +298,7 @@ def list_everything(words: Sequence[str]) -> None:
 
     def flags() -> None:
         """Show all task distributions, learners and agents, a line each."""
-        from metarl.runs.commands import catalogue
+        from metarl.commands.list import catalogue
 
         lines = catalogue()
         width = max(len(line.id) for line in lines)
@@ -317,7 +313,7 @@ def show_info(words: Sequence[str]) -> None:
 
     def flags() -> None:
         """Show versions, devices and which optional parts are here, and how to get the others."""
-        from metarl.runs.installation import report
+        from metarl.commands.info import report
 
         print("\n".join(report()))
 

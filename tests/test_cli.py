@@ -18,10 +18,10 @@ import tyro
 
 import metarl
 from metarl.cli import COMMANDS, _flag_names, main, plain_errors
+from metarl.commands.info import CHECKOUT, OPTIONAL_PARTS, _command
+from metarl.commands.list import catalogue, first_sentence
 from metarl.learners.registry import LEARNERS, learner_class, learner_names
 from metarl.runs.checkpoint import load_state
-from metarl.runs.commands import catalogue, first_sentence
-from metarl.runs.installation import CHECKOUT, OPTIONAL_PARTS, _command
 from metarl.runs.level_scores import COLUMNS
 from metarl.runs.store import RunFolder
 

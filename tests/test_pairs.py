@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import pytest
 
-import metarl.runs.commands
+import metarl.commands.train
 import metarl.runs.config
 from metarl.cli import main
 from metarl.core.registry import DISTRIBUTIONS, SUPERVISED, make
@@ -135,7 +135,7 @@ def check_refused(shown, learner, family):
 def test_it_trains_and_is_scored_or_says_why_not(
     learner, family, tmp_path, folders, monkeypatch, capsys
 ):
-    for module in (metarl.runs.commands, metarl.runs.config):
+    for module in (metarl.commands.train, metarl.runs.config):
         monkeypatch.setattr(module, "make", make_once)
     arguments = arguments_of(family, folders)
     words = words_of(learner, family, arguments, tmp_path / "run")

@@ -27,6 +27,7 @@ ORDER = (  # a row imports only from itself and from rows above
     "suites",
     "analysis",
     "checks",
+    "commands",
     "cli",
     "__main__",
 )

@@ -33,7 +33,7 @@ def import_procgen() -> Any:
     """
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            import procgen  # type: ignore[import-untyped]
+            import procgen
     except ImportError as error:
         raise ValueError(f"{MISSING} ({error})") from error
     return procgen

@@ -9,7 +9,7 @@ from PIL import Image
 
 import metarl
 from metarl.agents.registry import make_agent
-from metarl.analysis.watching import WatchOptions, watch
+from metarl.commands.watch import WatchOptions, watch
 from metarl.core.budget import Episodes
 from metarl.core.seeding import torch_generator
 from metarl.evaluation.protocol import evaluate

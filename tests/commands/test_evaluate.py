@@ -3,22 +3,15 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from metarl.commands import train as command
+from metarl.commands.evaluate import EvaluateOptions, save_scores, score_run, scoring_flags
+from metarl.commands.train import TrainOptions, suggestion_for, train_run
 from metarl.core.budget import Episodes
 from metarl.core.registry import make
 from metarl.learners.hierarchy.mlsh import MLSHConfig
 from metarl.learners.memory.rl2 import RL2Config
 from metarl.networks.perceptron import PerceptronConfig
 from metarl.networks.policies.policy import NetworkConfig
-from metarl.runs import commands
-from metarl.runs.commands import (
-    EvaluateOptions,
-    TrainOptions,
-    save_scores,
-    score_run,
-    scoring_flags,
-    suggestion_for,
-    train_run,
-)
 from metarl.runs.store import RunFolder
 from metarl.runs.suggested import suggested_config
 
@@ -128,9 +121,9 @@ def test_a_run_goes_on_as_it_was_begun_when_suggestions_change(tmp_path, monkeyp
     begun = RL2Config(episodes=2, num_envs=8, iterations=1, network=NetworkConfig(hidden_size=8))
     changed = replace(begun, num_envs=16, network=NetworkConfig(hidden_size=4), iterations=2)
     options = TrainOptions(distribution="Identity-v0", folder=tmp_path)
-    monkeypatch.setattr(commands, "suggested_config", lambda learner, distribution: begun)
+    monkeypatch.setattr(command, "suggested_config", lambda learner, distribution: begun)
     train_run("rl2", begun, options)
-    monkeypatch.setattr(commands, "suggested_config", lambda learner, distribution: changed)
+    monkeypatch.setattr(command, "suggested_config", lambda learner, distribution: changed)
     train_run("rl2", changed, options)  # nothing typed: the sizes of then, and on to the end of now
     assert RunFolder(tmp_path).identity["config"]["num_envs"] == 8
     assert RunFolder(tmp_path).identity["config"]["network"]["hidden_size"] == 8

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from metarl.commands.evaluate import EvaluateOptions, check_same_distribution, learners_of, runs_in
 from metarl.core.supervised import SupervisedDistribution
 from metarl.evaluation.protocol import MOST_TASKS
 from metarl.evaluation.scores import same_tasks
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
 from metarl.learners.registry import learns_from_examples
-from metarl.runs.commands import EvaluateOptions, check_same_distribution, learners_of, runs_in
 from metarl.runs.config import RunConfig
 from metarl.runs.load import load_learner
 from metarl.runs.store import RunFolder, write_csv

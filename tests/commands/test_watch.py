@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from metarl.analysis.animation import MOST_BYTES
-from metarl.analysis.watching import MOST_TASKS, WatchOptions, watch
+from metarl.commands.watch import MOST_TASKS, WatchOptions, watch
 from metarl.learners.memory.rl2 import RL2Config
 from metarl.networks.policies.policy import NetworkConfig
 from metarl.runs.config import RunConfig

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from metarl.cli import main
-from metarl.runs.retro_commands import StatusOptions, import_report, status_report
+from metarl.commands.retro import StatusOptions, import_report, status_report
 from tests.tasks.retro_tree import AIRSTRIKER, CUSTOM, S1, S2, S3K, make_tree, rom, sha1
 
 

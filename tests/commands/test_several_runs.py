@@ -11,18 +11,12 @@ import pytest
 
 from metarl.analysis.tables import score_table
 from metarl.cli import main
+from metarl.commands.evaluate import EvaluateOptions, runs_in, save_scores, score_runs
+from metarl.commands.train import TrainOptions, train_run
 from metarl.evaluation.statistics import mean_over_seeds
 from metarl.learners.initialisation.reptile import ReptileConfig
 from metarl.learners.memory.rl2 import RL2Config
 from metarl.networks.policies.policy import NetworkConfig
-from metarl.runs.commands import (
-    EvaluateOptions,
-    TrainOptions,
-    runs_in,
-    save_scores,
-    score_runs,
-    train_run,
-)
 from metarl.runs.store import RunFolder
 
 SMALL = RL2Config(episodes=3, num_envs=16, iterations=1, network=NetworkConfig(hidden_size=8))

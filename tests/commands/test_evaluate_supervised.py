@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 from metarl.cli import main
-from metarl.learners.initialisation.reptile import ReptileConfig
-from metarl.runs.commands import EvaluateOptions, TrainOptions, train_run
-from metarl.runs.supervised_scores import (
+from metarl.commands.evaluate import EvaluateOptions
+from metarl.commands.evaluate_supervised import (
     learned_from_examples,
     save_supervised_scores,
     score_supervised_run,
 )
+from metarl.commands.train import TrainOptions, train_run
+from metarl.learners.initialisation.reptile import ReptileConfig
 
 
 @pytest.fixture(scope="module")
