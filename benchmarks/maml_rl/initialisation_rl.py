@@ -1,9 +1,9 @@
 """Initialisation learners in reinforcement learning: how much of the way from an unadapted policy
 to a known goal a few updates go.
 
-    python benchmarks/maml_rl/initialisation_rl.py --publish python
-    benchmarks/maml_rl/initialisation_rl.py --families point-navigation --learners "MAML, TRPO"
-    "FOMAML, TRPO"
+    python benchmarks/maml_rl/initialisation_rl.py --publish
+    python benchmarks/maml_rl/initialisation_rl.py --families point-navigation \\
+        --learners "MAML, TRPO" "FOMAML, TRPO"
 
 Every learner plays the same test tasks as an agent: E episodes before each of three updates, and E
 more, which are scored. The size of its updates is that of seven which is best on training tasks. It

@@ -1,8 +1,8 @@
 """Randomised physics: does a policy with memory find out what it is dealing with?
 
-    python benchmarks/randomised_physics/memory.py                        # every family; finished
-    runs and published weights are used python benchmarks/randomised_physics/memory.py --families
-    cart-pole --publish
+    # Every family; finished runs and published weights are used
+    python benchmarks/randomised_physics/memory.py
+    python benchmarks/randomised_physics/memory.py --families cart-pole --publish
 
 Three policies are trained for as many steps: recurrent (RL²), memoryless, and recurrent but told
 the physics. They are scored on test tasks, whose physics lie in the range of training, and on tasks

@@ -1,9 +1,10 @@
 """Few-shot classification: Reptile, first-order MAML, MAML and joint training, transductive and
 not, beside the paper's table.
 
-    python benchmarks/reptile/few_shot.py                                   # glyphs, 5-way, 1-shot
-    and 5-shot; finished runs are used as they are python benchmarks/reptile/few_shot.py --preset
-    paper --data omniglot --images data/omniglot --device cuda
+    # Glyphs, 5-way, 1-shot and 5-shot; finished runs are used as they are
+    python benchmarks/reptile/few_shot.py
+    python benchmarks/reptile/few_shot.py --preset paper --data omniglot \\
+        --images data/omniglot --device cuda
 
 Every learner is scored on the same test tasks, of characters that no training task holds, after as
 many inner steps as its authors take. Glyphs aren't Omniglot: the paper's Omniglot columns stand

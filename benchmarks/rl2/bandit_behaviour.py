@@ -18,8 +18,9 @@ __all__ = ["arm_ranks", "arms_tried", "rank_shares", "stayed", "value_lost"]
 
 
 def arm_ranks(evaluation: Evaluation, distribution: TaskDistribution) -> np.ndarray:
-    """Return how good the pulled arm is among its bandit's [tasks, pulls]: 0 is the best one, arms
-    - 1 the worst.
+    """Return how good the pulled arm is among its bandit's [tasks, pulls].
+
+    0 is the best one, and the number of arms less 1 the worst.
 
     Raises:
         ValueError: no recorded pulls, or a distribution that doesn't draw the tasks that were

@@ -1,8 +1,9 @@
 """RL² in mazes and grids: does it explore in the first episode and go straight in the second, in
 mazes that it has never seen?
 
-    python benchmarks/rl2/mazes.py                       # everything; finished runs and published
-    weights are used as they are python benchmarks/rl2/mazes.py --parts grid-maze gap --publish
+    # Everything; finished runs and published weights are used as they are
+    python benchmarks/rl2/mazes.py
+    python benchmarks/rl2/mazes.py --parts grid-maze gap --publish
 
 The part "visual-maze" fills Table 3 of Duan et al. 2016. RL² is trained, or gone on with, in
 runs/rl2_mazes. With --publish, tables, figures and weights go to results/rl2_mazes; otherwise all

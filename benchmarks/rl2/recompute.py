@@ -1,8 +1,10 @@
 """Recompute published cells of RL²'s Tables 1 and 2 and hold them against the published figures.
 
-    python benchmarks/rl2/recompute.py           # the RL² column, from the committed weights, on
-    2,000 tasks a row python benchmarks/rl2/recompute.py --full    # every cell, on as many tasks as
-    were published python benchmarks/rl2/recompute.py --full --rows bandits-n10-k5
+    # The RL² column, from the committed weights, on 2,000 tasks a row
+    python benchmarks/rl2/recompute.py
+    # Every cell, on as many tasks as were published
+    python benchmarks/rl2/recompute.py --full
+    python benchmarks/rl2/recompute.py --full --rows bandits-n10-k5
 
 The first takes minutes; it plays other numbers of tasks than were published, so it asks whether the
 intervals fit. The second plays the very same tasks, so that every figure must come out as it was

@@ -1,9 +1,10 @@
 """Transfer by the protocol of Nichol et al. 2018: on each test level by itself, an agent plays a
 budget of steps and learns while it plays.
 
-    python benchmarks/sonic/levels.py --game coin-run --publish                       # 200,000
-    steps on each level; of airstriker 50,000 python benchmarks/sonic/levels.py --game sonic
-    --preset paper --device cuda       # a million; needs your ROMs: `metarl retro import`
+    # 200,000 steps on each level; of airstriker 50,000
+    python benchmarks/sonic/levels.py --game coin-run --publish
+    # A million; needs your ROMs: `metarl retro import`
+    python benchmarks/sonic/levels.py --game sonic --preset paper --device cuda
 
 Games are coin-run, airstriker, freeway, space-invaders and sonic. A level's score is the mean
 return of all episodes in the budget, an agent's score the mean over levels. Joint PPO and Joint

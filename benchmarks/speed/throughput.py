@@ -5,8 +5,8 @@ Each measurement is a process of its own, started as a user would start it; subj
 that a noisy machine is noisy for all. Opponents live in virtual environments of their own, named by
 flags; without one, its figures stay missing.
 
-    python benchmarks/speed/throughput.py --jax-python JAXENV/bin/python --sb3-python
-    SB3ENV/bin/python --publish
+    python benchmarks/speed/throughput.py --jax-python JAXENV/bin/python \\
+        --sb3-python SB3ENV/bin/python --publish
 
 JAXENV holds jax and optax, SB3ENV holds sb3-contrib. Results: throughput.csv (every measurement),
 figures.csv, growth.png.

@@ -3,15 +3,17 @@ DataFrames.
 
 A run's folder, under `runs/` or, published, under `results/`:
 
-    run.json                  what ran: learner, config, distribution, seeds, device, versions,
-    commit metrics.csv               one line an iteration checkpoint.safetensors    all that is
-    needed to go on, bit for bit (not published once the run is finished) weights.safetensors
-    what the trained agent needs; weights-1.safetensors and so on for further seeds
+    run.json                  learner, config, distribution, seeds, device, versions, commit
+    metrics.csv               one line an iteration
+    checkpoint.safetensors    all that is needed to go on, bit for bit (not published once the run
+                              is finished)
+    weights.safetensors       what the trained agent needs; weights-1.safetensors and so on for
+                              further seeds
     evaluations/NAME.csv      one line a task; NAME.json says what was played
-    evaluations/NAME-episodes.csv   one line an episode (not published) lock
-    held by the process that trains here; a kill releases it earlier/N-iterations/     what a
-    training of N iterations left, once it goes on to more: a finished run's folder, but for the
-    checkpoint
+    evaluations/NAME-episodes.csv   one line an episode (not published)
+    lock                      held by the process that trains here; a kill releases it
+    earlier/N-iterations/     what a training of N iterations left, once it goes on to more: a
+                              finished run's folder, but for the checkpoint
 
 Every file is written under a temporary name in the same folder, synced, then renamed, so that a
 kill or a full disk never costs what was there before. Only metrics.csv grows in place; what a kill

@@ -6,9 +6,10 @@ which of them acts; it is paid the sum of the rewards until its next choice. The
 
     begin with sub-policies
     repeat
-        begin a master anew, draw a task W times (warm-up): play D steps; improve the master, which
-        takes N steps for one U times (joint):   play D steps; improve the master; improve the
-        sub-policies, which take its choices for a part of the task
+        begin a master anew, draw a task
+        W times (warm-up): play D steps; improve the master, which takes N steps for one
+        U times (joint):   play D steps; improve the master; improve the sub-policies, which take
+                           its choices for a part of the task
 
 Tasks are staggered, so that at any moment some are in the joint phase while others warm up. Masters
 and sub-policies learn by PPO.
