@@ -27,7 +27,7 @@ from metarl.core.step import Outcome, Step
 from metarl.learners.optimizer_state import load_optimizer_state, optimizer_state
 from metarl.learners.settings import check_counts, check_step_sizes
 from metarl.learners.transfer.online import ShapedRewards
-from metarl.learners.transfer.replay import Replay, ReplayBatch, ReplayConfig
+from metarl.learners.transfer.replay import ReplayBatch, ReplayBuffer, ReplayConfig
 from metarl.networks.finite import check_output, check_weights
 from metarl.networks.kernels.matmul_precision import fast_matmul
 from metarl.networks.rainbow_network import RainbowNetwork, RainbowNetworkConfig
@@ -249,7 +249,9 @@ class Rainbow:
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), config.lr, eps=config.adam_epsilon, fused=True
         )
-        self.replay = Replay(config.replay, observation_space, rows, config.n_step, config.discount)
+        self.replay = ReplayBuffer(
+            config.replay, observation_space, rows, config.n_step, config.discount
+        )
         self.shaped = ShapedRewards(rows, config.reward_scale, config.new_progress_only)
         self.action_rng = torch_generator(seed, "rainbow", "actions", device=self.device)
         self.noise_rng = torch_generator(seed, "rainbow", "noise", device=self.device)

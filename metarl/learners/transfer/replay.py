@@ -18,7 +18,7 @@ from metarl.core.spaces import observation_dtype
 from metarl.learners.settings import check_counts
 from metarl.learners.transfer.priorities import Priorities
 
-__all__ = ["Replay", "ReplayBatch", "ReplayConfig"]
+__all__ = ["ReplayBuffer", "ReplayBatch", "ReplayConfig"]
 
 MOST_SAVED = 2**26  # bytes of observations that a checkpoint holds; what is larger is played anew
 
@@ -84,7 +84,7 @@ class ReplayBatch(NamedTuple):
         return self._replace(**{name: getattr(self, name).to(device) for name in self._fields[:-1]})
 
 
-class Replay:
+class ReplayBuffer:
     """A ring of places for each row: an episode of L steps takes L + 1 of them, and stack - 1 more
     for its first frames.
 

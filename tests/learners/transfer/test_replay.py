@@ -1,4 +1,4 @@
-"""Replay.
+"""ReplayBuffer.
 
 N-step returns by hand and by brute force, stacks of frames, draws and weights by priority, and what
 a checkpoint holds.
@@ -11,7 +11,7 @@ import torch
 from scipy.stats import chisquare
 
 from metarl.learners.transfer import replay as module
-from metarl.learners.transfer.replay import Replay, ReplayConfig
+from metarl.learners.transfer.replay import ReplayBuffer, ReplayConfig
 
 NUMBERS = gym.spaces.Box(-np.inf, np.inf, (1,))
 DISCOUNT = 0.5
@@ -62,7 +62,7 @@ def contents(replay, beta=0.0):
 
 
 def test_n_step_returns_by_hand():
-    replay = Replay(ReplayConfig(capacity=100), NUMBERS, 1, 3, DISCOUNT)
+    replay = ReplayBuffer(ReplayConfig(capacity=100), NUMBERS, 1, 3, DISCOUNT)
     play(replay, [1, 2, 4, 8, 16, 32, 64, 128], {3: "terminated", 6: "truncated"})
     # places show 0 1 2 3 [4 last] 5 6 7 [8 last] 9 [10 newest]; the step of 9 waits for two more
     # rewards
@@ -79,13 +79,13 @@ def test_n_step_returns_by_hand():
 
 def test_a_step_can_be_drawn_once_its_rewards_are_known():
     for n_step in (1, 2, 4):
-        replay = Replay(ReplayConfig(capacity=100), NUMBERS, 1, n_step, DISCOUNT)
+        replay = ReplayBuffer(ReplayConfig(capacity=100), NUMBERS, 1, n_step, DISCOUNT)
         play(replay, [1] * 6)
         assert len(replay) == 6 - (n_step - 1)
 
 
 def test_an_episode_that_nobody_saw_the_end_of_counts_as_truncated_where_it_was_left():
-    replay = Replay(ReplayConfig(capacity=100), NUMBERS, 1, 3, DISCOUNT)
+    replay = ReplayBuffer(ReplayConfig(capacity=100), NUMBERS, 1, 3, DISCOUNT)
     last = play(replay, [1, 2, 4])
     replay.start(np.array([0]), torch.tensor([[99.0]]))
     assert contents(replay) == {0: (3, 1 / 8, last), 1: (4, 1 / 4, last), 2: (4, 1 / 2, last)}
@@ -101,7 +101,7 @@ def test_rows_and_laps_against_brute_force(stack):
     space = gym.spaces.Box(0, 255, shape, np.uint8)
     n_step = 3
     rows = 4
-    replay = Replay(ReplayConfig(capacity=4 * 40, stack=stack), space, rows, n_step, DISCOUNT)
+    replay = ReplayBuffer(ReplayConfig(capacity=4 * 40, stack=stack), space, rows, n_step, DISCOUNT)
     draws = np.random.default_rng(0)
 
     def frame(row, number):
@@ -180,7 +180,7 @@ def test_rows_and_laps_against_brute_force(stack):
 def test_stacks_take_the_memory_of_single_frames():
     space = gym.spaces.Box(0, 255, (84, 84, 4), np.uint8)
     whole, single = (
-        Replay(ReplayConfig(capacity=1000, stack=stack), space, 1, 3, 0.99).frames.numel()
+        ReplayBuffer(ReplayConfig(capacity=1000, stack=stack), space, 1, 3, 0.99).frames.numel()
         for stack in (1, 4)
     )
     assert whole == 4 * single == 4 * 1000 * 84 * 84
@@ -190,7 +190,9 @@ def test_frequencies_and_weights_follow_priorities():
     alpha = 0.6
     beta = 0.7
     offset = 0.05
-    replay = Replay(ReplayConfig(capacity=40, alpha=alpha, offset=offset), NUMBERS, 1, 1, DISCOUNT)
+    replay = ReplayBuffer(
+        ReplayConfig(capacity=40, alpha=alpha, offset=offset), NUMBERS, 1, 1, DISCOUNT
+    )
     play(replay, [0] * 10)
     losses = np.linspace(0.0, 3.0, 10)
     replay.rate(np.arange(10), losses)
@@ -205,7 +207,7 @@ def test_frequencies_and_weights_follow_priorities():
 
 
 def test_weights_make_means_over_draws_those_over_all_steps():
-    replay = Replay(ReplayConfig(capacity=40, alpha=1.0), NUMBERS, 1, 1, DISCOUNT)
+    replay = ReplayBuffer(ReplayConfig(capacity=40, alpha=1.0), NUMBERS, 1, 1, DISCOUNT)
     play(replay, range(10))
     replay.rate(np.arange(10), np.linspace(0.5, 3.0, 10))
     batch = replay.draw(20_000, 1.0, rng(1))
@@ -216,7 +218,9 @@ def test_weights_make_means_over_draws_those_over_all_steps():
 
 
 def test_new_steps_get_the_highest_priority_so_far():
-    replay = Replay(ReplayConfig(capacity=100, alpha=1.0, offset=1e-6), NUMBERS, 1, 1, DISCOUNT)
+    replay = ReplayBuffer(
+        ReplayConfig(capacity=100, alpha=1.0, offset=1e-6), NUMBERS, 1, 1, DISCOUNT
+    )
     play(replay, [0] * 3)
     replay.rate(np.array([1]), np.array([5.0]))
     replay.rate(np.array([1]), np.array([2.0]))
@@ -225,7 +229,7 @@ def test_new_steps_get_the_highest_priority_so_far():
 
 
 def test_without_priorities_all_steps_are_drawn_alike():
-    replay = Replay(ReplayConfig(capacity=100, prioritised=False), NUMBERS, 1, 1, DISCOUNT)
+    replay = ReplayBuffer(ReplayConfig(capacity=100, prioritised=False), NUMBERS, 1, 1, DISCOUNT)
     play(replay, [0] * 8)
     replay.rate(np.array([1]), np.array([50.0]))
     batch = replay.draw(800, 0.4, rng(1))
@@ -244,7 +248,7 @@ def test_beta_rises_to_one():
 @pytest.mark.parametrize("steps", [5, 70])
 def test_a_checkpoint_holds_all_of_it(steps):
     def filled():
-        return Replay(ReplayConfig(capacity=40), NUMBERS, 1, 3, DISCOUNT)
+        return ReplayBuffer(ReplayConfig(capacity=40), NUMBERS, 1, 3, DISCOUNT)
 
     replay = filled()
     other = filled()
@@ -261,7 +265,7 @@ def test_a_checkpoint_holds_all_of_it(steps):
 
 def test_a_large_one_is_left_out_and_begins_anew(monkeypatch):
     monkeypatch.setattr(module, "MOST_SAVED", 4 * 10)
-    replay = Replay(ReplayConfig(capacity=40), NUMBERS, 1, 1, DISCOUNT)
+    replay = ReplayBuffer(ReplayConfig(capacity=40), NUMBERS, 1, 1, DISCOUNT)
     play(replay, [0] * 9)
     assert replay.state_dict() is not None
     play(replay, [0] * 2)
@@ -272,7 +276,7 @@ def test_a_large_one_is_left_out_and_begins_anew(monkeypatch):
 
 def test_what_is_no_stack_is_noticed():
     space = gym.spaces.Box(0, 255, (2, 2, 4), np.uint8)
-    replay = Replay(ReplayConfig(capacity=40, stack=4), space, 1, 1, DISCOUNT)
+    replay = ReplayBuffer(ReplayConfig(capacity=40, stack=4), space, 1, 1, DISCOUNT)
     first = torch.arange(16, dtype=torch.uint8).reshape(1, 2, 2, 4)
     replay.start(np.array([0]), first)
     # Nobody asks what follows an end
@@ -293,7 +297,9 @@ def test_what_is_no_stack_is_noticed():
 )
 def test_what_does_not_fit(config, message):
     with pytest.raises(ValueError, match=message):
-        Replay(ReplayConfig(**config), gym.spaces.Box(0, 255, (4, 4, 4), np.uint8), 8, 3, DISCOUNT)
+        ReplayBuffer(
+            ReplayConfig(**config), gym.spaces.Box(0, 255, (4, 4, 4), np.uint8), 8, 3, DISCOUNT
+        )
 
 
 @pytest.mark.parametrize(
