@@ -481,8 +481,13 @@ def test_ctrl_c_ends_two_processes_within_seconds_saved_and_says_how_to_go_on(tm
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_every_command_with_status_130(number, monkeypatch, capsys):
+    # A shell's background jobs, and their tests, ignore Ctrl-C
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setitem(COMMANDS, "evaluate", lambda words: signal.raise_signal(number))
-    assert exits(["evaluate", "run"]) == 130
+    try:
+        assert exits(["evaluate", "run"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err == "Stopped.\n"
 
 

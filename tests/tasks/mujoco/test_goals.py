@@ -23,7 +23,7 @@ from metarl.tasks.mujoco.goals import (
 )
 
 GOAL_IDS = [
-    id for id, where in metarl.core.registry.DISTRIBUTIONS.items() if "mujoco_goals" in where
+    id for id, where in metarl.core.registry.DISTRIBUTIONS.items() if "mujoco.goals" in where
 ]
 
 
