@@ -150,6 +150,8 @@ def _played_name(scoring: Scoring) -> str:
 
 
 def _agent_name(agent: Reference) -> str:
+    if agent.label:
+        return re.sub(r"[^A-Za-z0-9._=+-]", "_", agent.label)
     told = "-told" if agent.revealed else ""
     parameters = "".join(f"-{name}={value}" for name, value in agent.parameters.items())
     return re.sub(r"[^A-Za-z0-9._=+-]", "_", f"{agent.id}{told}{parameters}")

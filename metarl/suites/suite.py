@@ -17,7 +17,7 @@ A file like this is run by `metarl suite run FILE`.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +55,16 @@ class Reference:
     """An agent that isn't trained, beside those that are.
 
     Attributes:
-        id: its own, such as "ucb1".
-        parameters: that it is made with.
+        id: its own, such as "ucb1"; or a learner's name, whose agent then begins with new weights.
+        parameters: that it is made with; settings of a learner, as of `Training.settings`.
         revealed: whether it is told each task.
+        label: as tables print it, and its folder is called; its own if left out.
     """
 
     id: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     revealed: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class Training:
         steps: environment steps of the training (gradients of tasks, of learners from examples),
             in place of the settings' number of iterations; at least one iteration is made.
         iterations: in place of the settings' number.
-        settings: fields of the config that are otherwise than suggested, such as {"num_envs": 64}.
+        settings: fields of the config that are otherwise than suggested, such as {"num_envs": 64}
+            or, of configs inside it, {"ppo.lr": 1e-3}.
         name: of the run's folder, with "{seed}" where the seed stands; made from the settings if
             left out.
         start: the training whose weights this one begins with, of the same seed.
@@ -162,13 +165,7 @@ class Training:
         distribution = self._made()
         if config is None:
             config = suggested_config(self.learner, distribution)
-        known = {each.name for each in fields(config)}
-        if unknown := sorted(set(self.settings) - known):
-            raise SuiteError(
-                f"The learner {self.learner} has no setting {unknown[0]}; it has"
-                f" {', '.join(sorted(known))}."
-            )
-        config = replace(config, **self.settings)
+        config = _with_settings(config, self.settings, self.learner)
         if self.iterations is not None:
             return replace(config, iterations=self.iterations)
         if self.steps is None:
@@ -365,9 +362,13 @@ def planned_runs(preset: Preset, seeds: tuple[int, ...] = ()) -> list[PlannedRun
     """
     planned: dict[str, PlannedRun] = {}
     wanted: set[str] = set()
-    for training in preset.trainings:
-        for seed in seeds or training.seeds or preset.seeds:
-            one = _planned(training, seed, preset, planned)
+    own_seeds = [seeds or training.seeds or preset.seeds for training in preset.trainings]
+    # All first seeds come before any second one, so that tables fill evenly
+    for index in range(max(map(len, own_seeds), default=0)):
+        for training, chosen in zip(preset.trainings, own_seeds, strict=True):
+            if index >= len(chosen):
+                continue
+            one = _planned(training, chosen[index], preset, planned)
             if one.folder in wanted:
                 raise SuiteError(
                     f"The suite has two runs that are called {one.folder}: they are equal, or need"
@@ -394,6 +395,32 @@ def _planned(
             " own, with {seed} in it where it has several seeds."
         )
     return known
+
+
+def _with_settings(config: Any, settings: Mapping[str, Any], learner: str) -> Any:
+    """Return a config with fields otherwise, all at once; dots lead into configs inside it.
+
+    Raises:
+        SuiteError: there is no such field. ValueError: values that don't fit each other.
+    """
+    known = [each.name for each in fields(config)] if is_dataclass(config) else []
+    instead: dict[str, Any] = {}
+    inside: dict[str, dict[str, Any]] = {}
+    for name, value in settings.items():
+        first, _, rest = name.partition(".")
+        if first not in known:
+            raise SuiteError(
+                f"The learner {learner} has no setting {name}; there are"
+                f" {', '.join(known) or 'none'}."
+            )
+        if rest:
+            inside.setdefault(first, {})[rest] = value
+        else:
+            instead[first] = value
+    for first, own in inside.items():
+        base = instead.get(first, getattr(config, first))
+        instead[first] = _with_settings(base, own, learner)
+    return replace(config, **instead) if instead else config
 
 
 def _same_tasks(scoring: Scoring, training: Training) -> bool:

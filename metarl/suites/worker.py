@@ -17,17 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from metarl.agents.registry import make_agent
+from metarl.core.agent import Agent
 from metarl.core.registry import make
 from metarl.core.reveal import reveal
 from metarl.evaluation.protocol import MOST_TASKS, evaluate
 from metarl.evaluation.supervised import evaluate_supervised
-from metarl.learners.registry import learns_from_examples
+from metarl.learners.registry import learner_names, learns_from_examples
 from metarl.runs.checkpoint import in_half_precision
 from metarl.runs.load import load_agent, load_learner
 from metarl.runs.store import RunFolder, publish, write_csv, write_evaluation, write_file
 from metarl.runs.training import train
 from metarl.suites.job import Job, JobLocked, evaluation_name, read_job
-from metarl.suites.suite import Scoring, SuiteError
+from metarl.suites.suite import Reference, Scoring, SuiteError, Training
 
 __all__ = ["BUSY", "FAILED", "STOPPED", "end_with_standard_input", "work"]
 
@@ -176,13 +177,23 @@ def _score_reference(job: Job, scoring: Scoring, split: str) -> None:
     distribution: Any = make(scoring.distribution, **scoring.arguments)
     if job.agent.revealed:
         distribution = reveal(distribution)
-    agent = make_agent(job.agent.id, distribution, scoring.budget, **job.agent.parameters)
+    agent = _reference_agent(job.agent, distribution, scoring)
     played = evaluate(agent, distribution, split, scoring.num_tasks, scoring.seed, scoring.budget)
     if job.agent.revealed:  # the same tasks
         played = replace(played, distribution=scoring.distribution)
     name = evaluation_name(scoring, split)
     write_evaluation(job.folder / "evaluations", name, played)
     _note_seconds(job, name, time.monotonic() - began)
+
+
+def _reference_agent(told: Reference, distribution: Any, scoring: Scoring) -> Agent:
+    """Return an agent of the registry, or that of a learner with new weights."""
+    assert scoring.budget is not None, "plans say for how long"
+    if told.id not in learner_names():
+        return make_agent(told.id, distribution, scoring.budget, **told.parameters)
+    training = Training(told.id, scoring.distribution, scoring.arguments, settings=told.parameters)
+    agent: Agent = training.run(scoring.seed).make_learner(distribution).agent(scoring.budget)
+    return agent
 
 
 def _note_seconds(job: Job, name: str, seconds: float) -> None:
