@@ -25,7 +25,14 @@ from metarl.evaluation.supervised import evaluate_supervised
 from metarl.learners.registry import learner_names, learns_from_examples
 from metarl.runs.checkpoint import in_half_precision
 from metarl.runs.load import load_agent, load_learner
-from metarl.runs.store import RunFolder, publish, write_csv, write_evaluation, write_file
+from metarl.runs.store import (
+    RunFolder,
+    StorageError,
+    publish,
+    write_csv,
+    write_evaluation,
+    write_file,
+)
 from metarl.runs.training import train
 from metarl.suites.job import Job, JobLocked, evaluation_name, read_job
 from metarl.suites.suite import Reference, Scoring, SuiteError, Training
@@ -62,8 +69,11 @@ def work(folder: Path, *, publishes: bool = False) -> int:
         print(f"metarl: {stopped or 'Stopped.'}", file=sys.stderr)
         return STOPPED
     except Exception as error:
-        failure = job.note_failure(f"{type(error).__name__}: {error}", traceback.format_exc())
-        print(failure.traceback, file=sys.stderr)
+        traceback.print_exc()
+        try:
+            job.note_failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+        except StorageError as full:
+            print(f"metarl: {full}", file=sys.stderr)
         return FAILED
     return 0
 
