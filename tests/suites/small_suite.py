@@ -37,6 +37,8 @@ def write_suite(folder, trainings, agents=("random",), seeds=(0,)):
 def suite_words(command, file, *words):
     """Return the command line of `metarl suite`."""
     place = [f"--runs={file.parent / 'runs'}", f"--results={file.parent / 'results'}"]
+    if any(word.startswith("--runs=") for word in words):
+        place = []
     return [sys.executable, "-m", "metarl", "suite", command, str(file), *place, *words]
 
 
