@@ -16,8 +16,9 @@ from metarl.core.budget import Budget, Episodes, Steps, max_steps
 from metarl.core.paths import as_path
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
-from metarl.learners.registry import learner_class, learns_from_examples
+from metarl.learners.registry import learns_from_examples
 from metarl.runs.config import RunConfig
+from metarl.runs.evaluations import label_of_agent, label_of_learner
 from metarl.runs.load import check_trained, default_budget, load_agent
 from metarl.runs.store import RunFolder, find_runs, skipped_if_broken, write_evaluation
 from metarl.runs.suggested import suggested_num_tasks
@@ -82,6 +83,8 @@ class Played(NamedTuple):
     folder: Path | None  # of its run; None of an agent that isn't trained
     name: str  # what tells its file from others: its seed, or its id as `metarl list` shows it
     evaluation: Evaluation
+    agent: str  # a learner's name, or an agent's id
+    training_seed: int | None = None  # of a learner's agent
 
 
 class Scored(NamedTuple):
@@ -149,6 +152,8 @@ def score_runs(folders: Sequence[Path], options: EvaluateOptions) -> Scored:
                 each.folder,
                 each.name,
                 play(load_agent(each.folder, budget, each.seed_index, options.device)),
+                each.run.learner,
+                each.run.seeds[each.seed_index],
             )
             for each in seeds
         ]
@@ -158,7 +163,7 @@ def score_runs(folders: Sequence[Path], options: EvaluateOptions) -> Scored:
         )
         own[0].evaluation.scores(score)  # refused here, before others play, where it can't be had
     for id, agent in others:
-        played.append(Played(None, id, play(agent)))
+        played.append(Played(None, id, play(agent), id))
         entries.append((agent_class(id).label, played[-1].evaluation))
     return Scored(entries, distribution, played, score)
 
@@ -227,10 +232,7 @@ def learners_of(
         if known & {run.seeds[each] for each in num_seeds if each < len(run.seeds)}:
             key = f"{key} {folder}"  # trained again, or with another start
         groups.setdefault(key, []).extend(TrainedSeed(folder, run, each) for each in num_seeds)
-    names = [
-        getattr(learner_class(seeds[0].run.learner), "label", seeds[0].run.learner)
-        for seeds in groups.values()
-    ]
+    names = [label_of_learner(seeds[0].run.learner) for seeds in groups.values()]
     short = [seeds[0].folder.resolve().name for seeds in groups.values()]
     places = (
         short
@@ -306,7 +308,19 @@ def save_scores(folder: Path, scored: Scored, options: EvaluateOptions) -> list[
     for each in scored.played:
         if each.folder is None or each.folder.resolve() == mine:
             file = name + (f"-{each.name.replace('/', '_')}" if each.name else "")
-            files.append(write_evaluation(place, file, each.evaluation))
+            trained = each.training_seed is not None
+            label = label_of_learner(each.agent) if trained else label_of_agent(each.agent)
+            files.append(
+                write_evaluation(
+                    place,
+                    file,
+                    each.evaluation,
+                    agent=each.agent,
+                    label=label,
+                    training_seed=each.training_seed,
+                    score=scored.score if options.score else None,
+                )
+            )
     return files
 
 
