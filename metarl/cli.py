@@ -293,6 +293,24 @@ def leaderboard(words: Sequence[str]) -> None:
     _run(flags, "metarl leaderboard", words)
 
 
+def runs(words: Sequence[str]) -> None:
+    """List the runs in a folder: what each one is, how far it is, and its last return."""
+    from metarl.commands.runs import RunsOptions, chosen_runs, listed
+
+    def flags(
+        root: tyro.conf.Positional[Path] = Path("runs"),
+        options: Annotated[RunsOptions, tyro.conf.arg(name="")] = RunsOptions(),
+    ) -> None:
+        """List the runs in a folder: what each one is, how far it is, and its last return.
+
+        Args:
+            root: where runs lie, at any depth.
+        """
+        print("\n".join(listed(chosen_runs(root, options), root)))
+
+    _run(flags, "metarl runs", words)
+
+
 def list_everything(words: Sequence[str]) -> None:
     """Show all task distributions, learners and agents, a line each."""
 
@@ -330,6 +348,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
     "watch": watch,
+    "runs": runs,
     "leaderboard": leaderboard,
     "retro": retro,
     "list": list_everything,

@@ -6,7 +6,7 @@ a run's folder or, of agents that aren't trained, beside runs'.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -33,6 +33,7 @@ __all__ = [
     "label_of_learner",
     "read_evaluation",
     "stored_evaluations",
+    "with_arguments",
 ]
 
 SCORES = ("total", "after_k", "budget_mean", "success")  # of agents
@@ -261,7 +262,11 @@ def family_in_words(distribution: str, arguments: dict[str, Any]) -> str:
     """Return a family's id with the arguments that aren't its defaults, such as
     "BernoulliBandit-v0 (arms 10)".
     """
-    told = _needed(distribution, json.dumps(arguments))
+    return with_arguments(distribution, _needed(distribution, json.dumps(arguments)))
+
+
+def with_arguments(distribution: str, told: Mapping[str, Any]) -> str:
+    """Return a family's id with arguments that are to be told."""
     words = ", ".join(f"{name.replace('_', ' ')} {_word(told[name])}" for name in sorted(told))
     return f"{distribution} ({words})" if words else distribution
 

@@ -28,6 +28,7 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,7 +56,6 @@ __all__ = [
     "find_runs",
     "provenance",
     "publish",
-    "runs_table",
     "skipped_if_broken",
     "write_csv",
     "write_evaluation",
@@ -218,13 +218,11 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+            if not _locked(descriptor):
                 raise RunFolderError(
                     f"{self.path} is in use by another process. Wait for it to end, or choose"
                     " another folder."
-                ) from error
+                )
             for leftover in self.path.glob(".*.tmp"):  # of a process that was killed while it wrote
                 leftover.unlink()
             write_file(self.path / "probe", b"metarl can write here\n" * 200)
@@ -411,38 +409,6 @@ def skipped_if_broken(path: Path) -> Iterator[None]:
         yield
     except (ValueError, OSError) as error:  # pandas' and JSON's errors are ValueErrors, too
         warnings.warn(f"{path} is left out: {error}", stacklevel=4)
-
-
-def runs_table(root: str | Path) -> pd.DataFrame:
-    """Return one row a run at or below `root`: folder, identity, iterations, and its last
-    iteration's steps, return and seconds.
-
-    Runs whose files can't be read are left out, with a warning that names them.
-    """
-    rows = []
-    for run in find_runs(root):
-        with skipped_if_broken(run.path):
-            description = run.description
-            metrics = run.metrics
-            last = {
-                name: metrics[name].iloc[-1]
-                for name in ("steps", "return", "seconds")
-                if name in metrics and len(metrics)
-            }
-            settings = {f"config.{name}": value for name, value in description["config"].items()}
-            identity = {name: description[name] for name in IDENTITY if name != "config"}
-            finished = run.weights().exists()
-            rows.append(
-                {
-                    "folder": str(run.path),
-                    **identity,
-                    "iterations": len(metrics),
-                    "finished": finished,
-                    **last,
-                    **settings,
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def write_evaluation(
@@ -696,6 +662,21 @@ def explained(file: Path) -> Iterator[None]:
         raise StorageError(f"Can't write {file}: {advice}.") from error
 
 
+def _locked(descriptor: int) -> bool:
+    """Take the lock, unless another process keeps it.
+
+    Whoever lists runs holds it for a moment, to see whether it is free.
+    """
+    for pause in (0.01, 0.05, 0.2, None):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if pause is not None:
+                time.sleep(pause)
+    return False
+
+
 def _differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Where two JSON values differ, such as ("config.hidden_size", 64, 128)."""
     if isinstance(old, dict) and isinstance(new, dict):
@@ -734,12 +715,13 @@ def _commit() -> str | None:
     None outside a checkout.
     """
     git = shutil.which("git")
-    here = Path(__file__).parent
+    file = Path(__file__)
+    package = file.parents[1]
 
     def ask(*arguments: str) -> str | None:
         try:
             answer = subprocess.run(
-                [str(git), "-C", str(here), *arguments],
+                [str(git), "-C", str(package), *arguments],
                 capture_output=True,
                 text=True,
                 timeout=10,
@@ -749,7 +731,7 @@ def _commit() -> str | None:
             return None
         return answer.stdout.strip()
 
-    if git is None or ask("ls-files", "--error-unmatch", Path(__file__).name) is None:
+    if git is None or ask("ls-files", "--error-unmatch", str(file)) is None:
         return None
     changed = ask("status", "--porcelain", "--", ".")
     return f"{ask('rev-parse', 'HEAD')}{'-dirty' if changed else ''}"
