@@ -721,7 +721,7 @@ def _commit() -> str | None:
     def ask(*arguments: str) -> str | None:
         try:
             answer = subprocess.run(
-                [str(git), "-C", str(package), *arguments],
+                [str(git), "--no-optional-locks", "-C", str(package), *arguments],
                 capture_output=True,
                 text=True,
                 timeout=10,
