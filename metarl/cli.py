@@ -199,7 +199,14 @@ def evaluate(words: Sequence[str]) -> None:
             )
         else:
             scored = score_runs(folders, options)
-            table = render(score_table(scored.entries, scored.distribution, score=scored.score))
+            scores = score_table(
+                scored.entries,
+                scored.distribution,
+                score=scored.score,
+                training=scored.training,
+                against=options.against,
+            )
+            table = render(scores)
             save = partial(save_scores, scored=scored, options=options)
         try:
             Console().print(table)

@@ -132,6 +132,8 @@ def _check_options(options: EvaluateOptions) -> None:
     """Raise ValueError for options that only agents have, or no examples in an inner step."""
     only_agents = {
         "--beside": options.beside,
+        "--gap": options.gap,
+        "--against": options.against,
         "--score": options.score,
         "--episodes": options.episodes,
     }
@@ -142,7 +144,7 @@ def _check_options(options: EvaluateOptions) -> None:
             "--after": options.after,
             "--steps": options.steps,
         }.items()
-        if value not in (None, ())
+        if value is not None and value is not False and value != ()
     ]
     if given:
         raise ValueError(
