@@ -278,6 +278,117 @@ def retro_import(words: Sequence[str]) -> None:
     _run(flags, "metarl retro import", words)
 
 
+def suite(words: Sequence[str]) -> None:
+    """Run many trainings and scores, as one file says: on this machine, on a cluster, anywhere."""
+    choices = {
+        "run": suite_run,
+        "status": suite_status,
+        "report": suite_report,
+        "list": suite_list,
+        "work": suite_work,
+    }
+    if not words or words[0] not in choices:
+        _choose(
+            "metarl suite",
+            {name: command.__doc__ or "" for name, command in choices.items()},
+            words,
+        )
+    choices[words[0]](words[1:])
+
+
+def suite_run(words: Sequence[str]) -> None:
+    """Train and score what a suite names; what is finished isn't done again."""
+    from rich.console import Console
+
+    from metarl.commands.suite import RunOptions, run_suite
+
+    def flags(
+        name: tyro.conf.Positional[str],
+        options: Annotated[RunOptions, tyro.conf.arg(name="")] = RunOptions(),
+    ) -> None:
+        """Train and score what a suite names; what is finished isn't done again, what was stopped
+        goes on.
+
+        Args:
+            name: the suite's, or its file.
+        """
+        sys.exit(run_suite(name, options, Console()))
+
+    _run(flags, "metarl suite run", words)
+
+
+def suite_status(words: Sequence[str]) -> None:
+    """Show how a suite's runs stand, by their folders alone."""
+    from rich.console import Console
+
+    from metarl.commands.suite import SuiteOptions
+    from metarl.commands.suite import suite_status as show_status
+
+    def flags(
+        name: tyro.conf.Positional[str],
+        options: Annotated[SuiteOptions, tyro.conf.arg(name="")] = SuiteOptions(),
+    ) -> None:
+        """Show how a suite's runs stand, by their folders alone.
+
+        Args:
+            name: the suite's, or its file.
+        """
+        sys.exit(show_status(name, options, Console()))
+
+    _run(flags, "metarl suite status", words)
+
+
+def suite_report(words: Sequence[str]) -> None:
+    """Make a suite's tables and figures from what is trained and scored so far."""
+    from rich.console import Console
+
+    from metarl.commands.suite import ReportOptions, report_suite
+
+    def flags(
+        name: tyro.conf.Positional[str],
+        options: Annotated[ReportOptions, tyro.conf.arg(name="")] = ReportOptions(),
+    ) -> None:
+        """Make a suite's tables and figures from what is trained and scored so far.
+
+        Args:
+            name: the suite's, or its file.
+        """
+        sys.exit(report_suite(name, options, Console()))
+
+    _run(flags, "metarl suite report", words)
+
+
+def suite_list(words: Sequence[str]) -> None:
+    """Show the suites that are known by name here."""
+
+    def flags() -> None:
+        """Show the suites that are known by name here."""
+        from metarl.suites.find import find_suite, suite_names
+
+        for name in suite_names():
+            print(f"{name}  {find_suite(name).title}")
+
+    _run(flags, "metarl suite list", words)
+
+
+def suite_work(words: Sequence[str]) -> None:
+    """Do one job, as `metarl suite run --executor print` prints it."""
+    from metarl.commands.suite import WorkOptions, work_on
+
+    def flags(
+        folder: tyro.conf.Positional[Path],
+        options: Annotated[WorkOptions, tyro.conf.arg(name="")] = WorkOptions(),
+    ) -> None:
+        """Do one job, as `metarl suite run --executor print` prints it.
+
+        Args:
+            folder: of the job, which `metarl suite run` wrote.
+        """
+        sys.exit(work_on(folder, options))
+
+    _run(flags, "metarl suite work", words)
+
+
 def leaderboard(words: Sequence[str]) -> None:
     """Rank agents by their scores on levels, as `metarl.runs.level_scores` stores them."""
     from rich.console import Console
@@ -355,6 +466,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
     "watch": watch,
+    "suite": suite,
     "runs": runs,
     "leaderboard": leaderboard,
     "retro": retro,

@@ -33,6 +33,8 @@ class TrainOptions:
         folder: the run's own; if left out, runs/ and a name of the learner, the distribution, what
             differs from their defaults, and the seed. A run that was stopped goes on from there,
             and one of fewer iterations goes on to more.
+        threads: that PyTorch computes on, since sums in another order round otherwise; as many as
+            there are cores, or as the run was begun with, if left out.
         checkpoint_seconds: time between checkpoints.
         tensorboard: write event files to FOLDER/tensorboard too.
         wandb: log to Weights & Biases too: in FOLDER/wandb, without an account, unless the
@@ -44,6 +46,7 @@ class TrainOptions:
     seed: tuple[int, ...] = (0,)
     device: str = "cpu"
     folder: Path | None = None
+    threads: int | None = None
     checkpoint_seconds: float = 60.0
     tensorboard: bool = False
     wandb: bool = False
@@ -106,10 +109,14 @@ def train_run(learner: str, config: Any, options: TrainOptions) -> Path:
         parse_arguments(options.distribution_args),
         seed,
         options.device,
+        threads=options.threads,
     )
     usual = suggested_config(learner, run.make_distribution())
     folder = as_path(options.folder or Path("runs") / folder_name(run, usual))
-    run = replace(run, config=_as_begun(run, usual, RunFolder(folder)))
+    place = RunFolder(folder)
+    run = replace(run, config=_as_begun(run, usual, place))
+    if run.threads is None and (folder / "run.json").is_file():
+        run = replace(run, threads=place.identity.get("threads"))
     sinks = (WandBSink(),) if options.wandb else ()
     train(
         run,

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from inspect import signature
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from metarl.core.arguments import check_device
+from metarl.core.arguments import check_device, check_whole
 from metarl.core.learner import Learner
 from metarl.core.lookup import shown
 from metarl.core.paths import as_path
@@ -35,6 +35,8 @@ class RunConfig:
         start: the `origin` of the run whose weights training begins with; none if left out.
         own: parts that only the code which trained it can make again, such as "distribution" or
             "make_policy"; none where `metarl train` can train it.
+        threads: that PyTorch computes on, since sums in another order round otherwise; as many as
+            the process has if left out.
     """
 
     learner: str
@@ -45,8 +47,11 @@ class RunConfig:
     device: str = "cpu"
     start: dict[str, Any] | None = None
     own: tuple[str, ...] = ()
+    threads: int | None = None
 
     def __post_init__(self) -> None:
+        if self.threads is not None:
+            check_whole("threads", self.threads, 1)
         kind = learner_class(self.learner).Config
         if self.config is None:
             object.__setattr__(self, "config", kind())
@@ -157,6 +162,8 @@ class RunConfig:
             identity["start"] = RunConfig.from_identity(self.start, "cpu").origin()
         if self.own:
             identity["own"] = list(self.own)
+        if self.threads is not None:
+            identity["threads"] = self.threads
         try:
             return dict(json.loads(json.dumps(identity)))
         except TypeError as error:
@@ -167,9 +174,14 @@ class RunConfig:
     def origin(self) -> dict[str, Any]:
         """Everything that the trained weights come from.
 
-        The identity without the kind of device.
+        The identity without what it is computed on: the kind of device, the number of threads.
         """
-        return {name: value for name, value in self.identity().items() if name != "device"}
+        elsewhere = ("device", "threads")
+        return {name: value for name, value in self.identity().items() if name not in elsewhere}
+
+    def trains_the_same(self, other: "RunConfig") -> bool:
+        """Return whether both are one run, on whatever device and however many threads."""
+        return self.origin() == other.origin()
 
     @classmethod
     def from_identity(cls, identity: dict[str, Any], device: str | None = None) -> "RunConfig":
@@ -184,6 +196,7 @@ class RunConfig:
             device=device or identity["device"],
             start=identity.get("start"),
             own=tuple(identity.get("own", ())),
+            threads=identity.get("threads"),
         )
 
 

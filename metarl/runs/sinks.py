@@ -182,13 +182,14 @@ class WandBSink:
                 " brings it."
             ) from error
         place = str(run.path.resolve())
+        mode: Any = self.mode
         self._run: Any = wandb.init(
             project=self.project,
             name=run.path.name,
             id=hashlib.sha256(f"{run.digest} {place}".encode()).hexdigest()[:16],
             config=run.identity,
             dir=place,
-            mode=self.mode,
+            mode=mode,
             resume="allow",
         )
 

@@ -67,7 +67,7 @@ FORMAT = 1  # of run.json and of its folder
 MAX_PUBLISHED_BYTES = 5_000_000  # a file; larger ones make a repository slow to clone for good
 # The fields of run.json that say which run it is
 IDENTITY = ("learner", "config", "distribution", "arguments", "seeds", "device")
-OPTIONAL = ("start", "own")  # ... and those that only some runs have
+OPTIONAL = ("start", "own", "threads")  # ... and those that only some runs have
 
 
 class RunFolderError(ValueError):

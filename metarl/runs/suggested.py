@@ -184,11 +184,11 @@ POLICY_SETTINGS: dict[str, dict[str, Any]] = {
 }
 WALKING = StackedPPO(lr=1e-3, minibatches=64, gae_lambda=0.95)
 MLSH_SETTINGS: dict[str, dict[str, Any]] = {
-    "moving bandits": {"every": 10},
+    "moving bandits": {"option_length": 10},
     "four rooms": {
         "iterations": 60,
         "sub_policies": 4,
-        "every": 50,
+        "option_length": 50,
         "warmup_updates": 6,
         "joint": 6,
         "tasks": 24,

@@ -7,12 +7,13 @@ checkpoints.
 import math
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
@@ -90,6 +91,7 @@ def train(
     place = RunFolder(folder)
     run, distribution, learner, expected = _ready(run)
     with ExitStack() as stack:
+        stack.enter_context(_computing_on(run.threads))
         # a process that torchrun started beside the first one neither prints nor writes
         if not stack.enter_context(leading(learner)):
             return learner
@@ -128,6 +130,18 @@ def train(
         _iterate(learner, place, log, iteration, checkpoint_seconds, others, progress)
         _save_weights(learner, place)
     return learner
+
+
+@contextmanager
+def _computing_on(threads: int | None) -> Iterator[None]:
+    """Have PyTorch compute on so many threads of this process; None leaves them as they are."""
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _iterate(

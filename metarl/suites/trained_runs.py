@@ -1,6 +1,7 @@
 """Trained runs: taken from disk where they are there, trained where they aren't."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from metarl.runs.checkpoint import in_half_precision
@@ -37,11 +38,20 @@ def trained_run(
     if not is_trained(folder, run):
         if not train_missing:
             return None
-        train(run, own, start=None if start is None else start(), lengthen=False)
+        begun = replace(run, threads=_threads_of(own)) if run.threads is None else run
+        train(begun, own, start=None if start is None else start(), lengthen=False)
         folder = own
     return (
         publish(own, published.parent, in_half_precision) if publishes and folder == own else folder
     )
+
+
+def _threads_of(folder: Path) -> int | None:
+    """Return how many threads the run in `folder` was begun with, if it is known."""
+    if not (folder / "run.json").is_file():
+        return None
+    threads: int | None = RunFolder(folder).identity.get("threads")
+    return threads
 
 
 def is_trained(folder: Path, run: RunConfig) -> bool:
@@ -84,5 +94,4 @@ def same_run(folder: Path, run: RunConfig) -> bool:
     """
     if RunFolder(folder).earlier_lengths:
         return False
-    stored = RunConfig.from_identity(RunFolder(folder).identity).identity()
-    return {**stored, "device": ""} == {**run.identity(), "device": ""}
+    return RunConfig.from_identity(RunFolder(folder).identity).trains_the_same(run)

@@ -164,7 +164,7 @@ class JointTraining(ABC):
     def usual_budget(config: Any, distribution: TaskDistribution) -> Budget:
         """Return an episode, played as trained.
 
-        Given steps instead, the agent learns while it plays.
+        Given steps instead, or where the settings say so, the agent learns while it plays.
         """
         return Episodes(1)
 
@@ -256,7 +256,7 @@ class JointTraining(ABC):
     def agent(self, budget: Budget, seed_index: int = 0) -> OnlineAgent | FrozenAgent:
         """Given steps, it learns on in each task by itself.
 
-        Given episodes, it plays as it was trained.
+        Given episodes, it plays as it was trained, unless the settings have it learn always.
         """
         if seed_index:
             raise ValueError(f"There is no seed number {seed_index}; this learner trains one seed.")
@@ -270,11 +270,8 @@ class JointTraining(ABC):
 
         budget = as_budget(budget)
         made_for = MadeFor(self.distribution, budget, tasks="spaces", length="kind")
-        return (
-            OnlineAgent(alone, made_for)
-            if isinstance(budget, Steps)
-            else FrozenAgent(alone(0), made_for)
-        )
+        learns = isinstance(budget, Steps) or self.config.learn_at_test == "always"
+        return OnlineAgent(alone, made_for) if learns else FrozenAgent(alone(0), made_for)
 
     def weights(self, seed_index: int = 0) -> dict[str, Any]:
         """Return what acting needs."""

@@ -47,6 +47,8 @@ class JointPPOConfig:
         fine_tuning_steps: steps between updates at test, where one row plays.
         fine_tuning: the settings of an update at test; nothing is annealed there, since a task has
             no end of its own.
+        learn_at_test: the agent learns on in each task within a budget of "steps" alone, or
+            "always", within one of episodes too.
     """
 
     num_envs: int = 32
@@ -83,6 +85,7 @@ class JointPPOConfig:
             value_coef=0.5,
         )
     )
+    learn_at_test: Literal["steps", "always"] = "steps"
 
     def __post_init__(self) -> None:
         check_fields(self)

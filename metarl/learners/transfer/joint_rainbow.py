@@ -26,6 +26,8 @@ class JointRainbowConfig:
             as many rows for each as go round.
         rainbow: the settings of the algorithm on all tasks.
         fine_tuning: ... and in one task, from the same network on.
+        learn_at_test: the agent learns on in each task within a budget of "steps" alone, or
+            "always", within one of episodes too.
     """
 
     num_envs: int = 32
@@ -34,6 +36,7 @@ class JointRainbowConfig:
     assignment: Literal["draw", "fixed"] = "draw"
     rainbow: RainbowConfig = field(default_factory=RainbowConfig)
     fine_tuning: RainbowConfig = field(default_factory=RainbowConfig)
+    learn_at_test: Literal["steps", "always"] = "steps"
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -1,0 +1,4 @@
+"""Where a suite's jobs run.
+
+An executor is three functions: submit, poll, stop.
+"""
