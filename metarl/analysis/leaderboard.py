@@ -18,6 +18,11 @@ import pandas as pd
 
 from metarl.core.budget import Episodes, Steps
 from metarl.core.registry import make
+from metarl.evaluation.bootstrap import (
+    interquartile_mean_of_counts,
+    mean_of_counts,
+    stratified_bootstrap,
+)
 from metarl.evaluation.ceiling import (
     Ceiling,
     ceiling_of,
@@ -30,6 +35,7 @@ from metarl.evaluation.statistics import (
     generalisation_gap,
     interquartile_mean,
     mean_over_seeds,
+    probability_of_improvement,
 )
 from metarl.runs.evaluations import (
     InnerSteps,
@@ -40,7 +46,14 @@ from metarl.runs.evaluations import (
 )
 from metarl.runs.store import RunFolder
 
-__all__ = ["COLUMNS", "ScoredAgent", "leaderboard", "scored_agents"]
+__all__ = [
+    "COLUMNS",
+    "ScoredAgent",
+    "leaderboard",
+    "over_families",
+    "scored_agents",
+    "shown_score",
+]
 
 COLUMNS = [
     "agent",
@@ -70,7 +83,10 @@ COLUMNS = [
     "runs",
     "command",
     "note",
+    "seed",
+    "fingerprint",
 ]
+RIVAL = ["improvement", "improvement_low", "improvement_high"]  # where there is one
 # Settings that may differ between the seeds of one learner
 OF_ONE_RUN = ("seeds", "device", "start", "threads")
 MOST_DIFFERENCES = 3  # settings that tell learners of one name apart
@@ -123,6 +139,7 @@ def leaderboard(
     score: str | None = None,
     level: float = 0.95,
     command: str | None = None,
+    against: str | None = None,
 ) -> pd.DataFrame:
     """Return a row for each agent on everything that it was scored on, the best first; see
     `COLUMNS`.
@@ -132,7 +149,8 @@ def leaderboard(
     mean on this split's, where both were scored. `normalised` is 0 for random play and 1 for
     `reference`, the optimum or an upper bound; NaN where one of them isn't known. `seeds` is 0 for
     an agent that isn't trained, `tasks` counts distinct ones, and `note` says what else a reader
-    must know, such as that one seed tells nothing of others.
+    must know, such as that one seed tells nothing of others. Rows of one `fingerprint` and `seed`
+    are of the very same tasks.
 
     Args:
         roots: folders of runs, of a suite, or one run.
@@ -141,9 +159,11 @@ def leaderboard(
             learning, budget_mean of a number of steps, and total.
         level: of the intervals.
         command: what computes the figures again; left out, `metarl evaluate` of the runs.
+        against: label of a rival: adds the columns `improvement` and its interval, how often an
+            agent is better than the rival on the same task, ties counted half.
 
     Raises:
-        ValueError: no such folder, or nothing in it that was scored so.
+        ValueError: no such folder, nothing in it that was scored so, or no such rival.
     """
     agents = scored_agents(roots)
     tables: dict[tuple[Any, ...], list[ScoredAgent]] = {}
@@ -153,12 +173,99 @@ def leaderboard(
     for beside in tables.values():
         for shown in _scores_shown(beside, score):
             own = [agent for agent in beside if shown in agent.first.scores_there]
-            rows += _rows(own, agents, shown, level, command)
+            rows += _rows(own, agents, shown, level, command, against)
     if not rows:
         raise ValueError(f"{_named(roots)} holds no evaluation {_asked(score)}")
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    labels = list(dict.fromkeys(row["label"] for row in rows))
+    if against is not None and against not in labels:
+        raise ValueError(
+            f"There is no agent {against!r} to compare with; the agents are {', '.join(labels)}."
+        )
+    table = pd.DataFrame(rows, columns=COLUMNS if against is None else [*COLUMNS, *RIVAL])
+    table.attrs = {"level": level, "against": against}
+    return table
+
+
+def over_families(
+    roots: str | Path | Iterable[str | Path],
+    *,
+    split: str = "test",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return a row for each agent that was scored on every family whose scores can be normalised:
+    agent, label, mean and iqm of its normalised scores with their intervals, families, seeds, note;
+    the best first. Empty where there are fewer than two such families, or nobody but Random was
+    scored on all.
+
+    Families count alike, however many tasks were played; where one was scored on several sets of
+    tasks, the one counts that most agents played. Intervals redraw the seeds within each
+    family (Agarwal et al. 2021, stratified bootstrap) and keep the families, which are no sample of
+    others; there are none where one seed, or no training, stands behind a figure.
+
+    Args:
+        roots: folders of runs.
+        split: of the tasks.
+        level: of the intervals.
+
+    Raises:
+        ValueError: no such folder.
+    """
+    agents = [agent for agent in scored_agents(roots) if agent.first.split == split]
+    families: dict[str, dict[str, np.ndarray]] = {}
+    everyone: dict[str, ScoredAgent] = {}
+    for played in dict.fromkeys(agent.first.played for agent in agents):
+        beside = [agent for agent in agents if agent.first.played == played]
+        first = beside[0].first
+        family = json.dumps([first.distribution, first.config, str(first.budget)])
+        shares = _normalised_means(beside, level)
+        if len(shares) > len(families.get(family, {})):
+            families[family] = shares
+            everyone |= {agent.label: agent for agent in beside}
+    if len(families) < 2:
+        return pd.DataFrame()
+    rows = []
+    for label, agent in everyone.items():
+        own = [shares[label] for shares in families.values() if label in shares]
+        if len(own) == len(families) and len({len(each) for each in own}) == 1:
+            rows.append(_over_families(agent, np.stack(own, 1), level))
+    if all(row["agent"] == "random" for row in rows):
+        return pd.DataFrame()
+    table = pd.DataFrame(rows).sort_values("mean", ascending=False, ignore_index=True)
     table.attrs = {"level": level}
     return table
+
+
+def _over_families(agent: ScoredAgent, x: np.ndarray, level: float) -> dict[str, Any]:
+    """Return the row of an agent's normalised scores [seeds, families]."""
+    row: dict[str, Any] = {"agent": agent.first.agent, "label": agent.label}
+    for name, statistic in (("mean", mean_of_counts), ("iqm", interquartile_mean_of_counts)):
+        estimate = stratified_bootstrap(x, statistic, np.random.default_rng(0), level=level)
+        if len(x) == 1:
+            estimate = estimate._replace(low=-np.inf, high=np.inf)
+        row |= _columns(name, estimate)
+    one = agent.trained and len(x) == 1
+    note = "one seed: there is no interval" if one else ""
+    seeds = len(x) if agent.trained else 0
+    return {**row, "families": x.shape[1], "seeds": seeds, "note": note}
+
+
+def _normalised_means(beside: Sequence[ScoredAgent], level: float) -> dict[str, np.ndarray]:
+    """Return the normalised mean of each seed [seeds] by label; none where they can't be had."""
+    score = shown_score(beside)
+    own = [agent for agent in beside if score in agent.first.scores_there]
+    zero = next((agent for agent in own if agent.first.agent == "random"), None)
+    if zero is None:
+        return {}
+    ceiling, _ = _ceiling(zero.first, score)
+    random = zero.scores(score)[0]
+    if ceiling is None or nothing_to_normalise(random, ceiling, level):
+        return {}
+    low = float(np.mean(random))
+    return {
+        agent.label: (np.array([float(each.mean()) for each in agent.scores(score)]) - low)
+        / (ceiling.value - low)
+        for agent in own
+    }
 
 
 def scored_agents(roots: str | Path | Iterable[str | Path]) -> list[ScoredAgent]:
@@ -247,7 +354,10 @@ def _differences(group: Sequence[ScoredAgent]) -> list[str]:
         name for name in names if len({json.dumps(agent.settings.get(name)) for agent in group}) > 1
     ]
     told = [
-        ", ".join(f"{name.split('.')[-1]} {agent.settings.get(name)}" for name in differing)
+        ", ".join(
+            f"{name.split('.')[-1].replace('_', ' ')} {agent.settings.get(name)}"
+            for name in differing
+        )
         for agent in group
     ]
     if not 0 < len(differing) <= MOST_DIFFERENCES or len(set(told)) < len(group):
@@ -257,16 +367,25 @@ def _differences(group: Sequence[ScoredAgent]) -> list[str]:
     return [f"{agent.label} ({words})" for agent, words in zip(group, told, strict=True)]
 
 
+def shown_score(beside: Sequence[ScoredAgent], score: str | None = None) -> str:
+    """Return the score that agents of the same tasks are shown by.
+
+    Args:
+        beside: the agents. score: what is asked for, if anything is.
+    """
+    if score is not None:
+        return score
+    # what one of them was made for is every agent's; a usual score stands behind it
+    asked = [agent.first.usual_score for agent in beside if agent.trained]
+    return next(iter(asked), beside[0].first.usual_score)
+
+
 def _scores_shown(beside: Sequence[ScoredAgent], score: str | None) -> list[str]:
-    """Return the scores that agents of the same tasks are shown by."""
     there = list(dict.fromkeys(name for agent in beside for name in agent.first.scores_there))
     if score == "all":
         return there
-    if score is None:
-        # what one of them was made for is every agent's; a usual score stands behind it
-        asked = [agent.first.usual_score for agent in beside if agent.trained]
-        score = next(iter(asked), beside[0].first.usual_score)
-    return [score] if score in there else []
+    shown = shown_score(beside, score)
+    return [shown] if shown in there else []
 
 
 def _rows(
@@ -275,6 +394,7 @@ def _rows(
     score: str,
     level: float,
     command: str | None,
+    against: str | None,
 ) -> list[dict[str, Any]]:
     """Return the rows of agents that played the same tasks, the best first."""
     ceiling, why_not = _ceiling(beside[0].first, score)
@@ -285,6 +405,7 @@ def _rows(
     if ceiling is not None and random is not None:
         why_not = nothing_to_normalise(random, ceiling, level)
     runs = next((agent.runs for agent in beside if agent.runs), ())
+    rival = next((agent for agent in beside if agent.label == against), None)
     rows = []
     for agent in beside:
         scores = agent.scores(score)
@@ -298,6 +419,11 @@ def _rows(
             row["reference"] = share.reference
         row |= _columns("iqm", interquartile_mean(scores, level))
         row |= _gap(agent, everyone, score, level)
+        if rival is not None and rival is not agent:
+            sides = scores, rival.scores(score)
+            better, worse = sides[::-1] if score == "loss" else sides
+            wins = probability_of_improvement(better, worse, level=level)
+            row |= _columns("improvement", wins)
         row |= {"seeds": agent.seeds, "tasks": estimate.n, "plays": agent.first.num_tasks}
         row["runs"] = tuple(map(str, agent.runs))
         row["command"] = _command(agent, runs, score) if command is None else command
@@ -315,6 +441,8 @@ def _played(evaluation: StoredEvaluation) -> dict[str, Any]:
         "family": family_in_words(evaluation.distribution, evaluation.config),
         "split": evaluation.split,
         "budget": budget_in_words(evaluation.budget),
+        "seed": evaluation.seed,
+        "fingerprint": evaluation.fingerprint,
     }
 
 

@@ -23,7 +23,7 @@ from metarl.evaluation.statistics import (
     probability_of_improvement,
 )
 
-__all__ = ["caption", "render", "render_leaderboard", "score_table", "with_interval"]
+__all__ = ["MEANING", "caption", "render", "render_leaderboard", "score_table", "with_interval"]
 
 Entry = tuple[str, Evaluation | Sequence[Evaluation]]
 
@@ -256,7 +256,7 @@ def caption(table: pd.DataFrame) -> str:
         else f"{plays:,} plays of {distinct:,} distinct tasks"
     )
     text = (
-        f"{_MEANING.get(table.attrs.get('score', ''), 'score')}, mean over the same"
+        f"{MEANING.get(table.attrs.get('score', ''), 'score')}, mean over the same"
         f" {tasks.replace('1 tasks', 'one task')} for every agent"
     )
     if distinct == 1:
@@ -302,11 +302,13 @@ def _interval(name: str, estimate: Estimate) -> dict[str, float]:
     }
 
 
-_MEANING = {
+MEANING = {
     "total": "total: sum of all rewards of a meta-episode",
     "after_k": "after_k: return of the episodes that follow learning",
     "budget_mean": "budget_mean: return of the episodes within the step budget",
     "success": "success: share of episodes that succeed",
+    "loss": "loss after the last inner step",
+    "accuracy": "accuracy after the last inner step",
 }
 
 

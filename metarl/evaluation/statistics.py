@@ -36,6 +36,7 @@ __all__ = [
     "median_over_seeds",
     "over_both",
     "paired_difference",
+    "performance_profile",
     "probability_of_improvement",
     "ratio_of_means",
     "share",
@@ -410,6 +411,34 @@ def _share_of_wins(x: ArrayLike, y: ArrayLike, level: float, tasks: ArrayLike | 
     sides = [*_over_seeds(wins.mean(1)), *_over_seeds(wins.mean(0))]
     variance = standard_error(by_task, codes) ** 2 + sum(error**2 for error, _ in sides)
     return _wilson(float(wins.mean()), variance, _distinct(by_task, codes), level)
+
+
+def performance_profile(
+    scores: ArrayLike,
+    thresholds: ArrayLike,
+    level: float = 0.95,
+    *,
+    tasks: ArrayLike | None = None,
+) -> list[Estimate]:
+    """Return, for each threshold, which share of scores lies above it (Agarwal et al. 2021, section
+    4.3), with an interval that stays between 0 and 1 (Wilson 1927).
+
+    Args:
+        scores: [n], or of a learner's seeds [seeds, n]: then intervals cover both.
+        thresholds: [m], in the scores' unit.
+        tasks: labels [n] of repeated tasks.
+    """
+    rows = _rows_of(scores)
+    x = np.stack([checked(row) for row in rows])
+    codes = task_codes(x.shape[1], rows, tasks)
+    n = _distinct(x[0], codes)
+    profile = []
+    for threshold in np.asarray(thresholds, np.float64):
+        above = (x > threshold).astype(np.float64)
+        errors = [standard_error(above.mean(0), codes), *(error for error, _ in _over_seeds(above))]
+        variance = float(np.square(errors).sum())
+        profile.append(_wilson(float(above.mean()), variance, n, level))
+    return profile
 
 
 def beats(
