@@ -1,7 +1,7 @@
 """Leaderboards and comparisons as readers see them: on a terminal, and in LaTeX."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -185,7 +185,7 @@ def latex(board: pd.DataFrame, *, split: str = "test") -> str:
     ]
     for agent in agents:
         cells = [_cell(own[own["label"] == agent], own) for _, own in columns]
-        lines.append(" & ".join([_escaped(agent), *cells]) + " \\\\[2pt]")
+        lines.append(" & ".join([_escaped(agent), *cells]) + " \\\\")
     seeds = sorted({int(count) for count in rows["seeds"] if count})
     told = (
         f" Learners: {' or '.join(map(str, seeds))} seed{'s' if seeds != [1] else ''}."
@@ -224,8 +224,12 @@ def _head(played: Any, own: pd.DataFrame) -> str:
     kind = f"normalised {score}" if _is_normalised(own) else score
     name, _, arguments = family.partition(" (")
     told = [f"({arguments}"] if arguments else []
-    lines = " \\\\ ".join(map(_escaped, (name, *told, budget, kind)))
-    return f"\\shortstack[r]{{{lines}}}"
+    return _stacked([_escaped(line) for line in (name, *told, budget, kind)])
+
+
+def _stacked(lines: Sequence[str]) -> str:
+    """Return lines as one cell."""
+    return "\\begin{tabular}{@{}r@{}}" + " \\\\ ".join(lines) + "\\end{tabular}"
 
 
 def _cell(row: pd.DataFrame, own: pd.DataFrame) -> str:
@@ -242,7 +246,7 @@ def _cell(row: pd.DataFrame, own: pd.DataFrame) -> str:
     if pd.isna(first[low]):
         return value
     interval = f"[${first[low]:.{decimals}f}$, ${first[high]:.{decimals}f}$]"
-    return f"\\shortstack[r]{{{value} \\\\ {{\\scriptsize {interval}}}}}"
+    return _stacked([value, f"{{\\scriptsize {interval}}}"])
 
 
 ESCAPES = {

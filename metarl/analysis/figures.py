@@ -325,7 +325,7 @@ def performance_profiles(
         points = dict(zip(thresholds.tolist(), profile, strict=True))
         seeds = len(scores[label])
         words = f"{names[label]}, {seeds} seeds" if seeds > 1 else names[label]
-        _band(axes, points, words, i, (0.0, 1.0))
+        _band(axes, points, words, i, (0.0, 1.0), steps=True)
     label_axes(axes, x, "share of tasks with a higher score")
     axes.set_ylim(-0.02, 1.02)
     ends = [*thresholds[[0, -1]].tolist(), *(levels or {}).values()]
@@ -616,10 +616,16 @@ def _band(
     label: str,
     i: int,
     possible: tuple[float | None, float | None],
+    *,
+    steps: bool = False,
 ) -> bool:
     """Draw the i-th series of estimates with a band.
 
-    Return whether it was cut at the possible range.
+    Args:
+        steps: whether each value holds up to the next point.
+
+    Returns:
+        Whether it was cut at the possible range.
     """
     # value, low, high
     values = np.array([estimate[:3] for estimate in points.values()]).reshape(-1, 3)
@@ -634,6 +640,7 @@ def _band(
         markersize=2 + 2 * thin,
         markevery=every,
         label=label,
+        drawstyle="steps-post" if steps else "default",
         **style,
     )
     # A single task has no interval.
@@ -641,7 +648,8 @@ def _band(
     lengths, cut = within(values, possible)
     low = values[:, 0] - lengths[0]
     high = values[:, 0] + lengths[1]
-    axes.fill_between(list(points), low, high, color=style["color"], alpha=0.2, linewidth=0)
+    band: dict[str, Any] = {"color": style["color"], "alpha": 0.2, "linewidth": 0}
+    axes.fill_between(list(points), low, high, step="post" if steps else None, **band)
     return bool(cut.any())
 
 
