@@ -454,9 +454,10 @@ def table(words: Sequence[str]) -> None:
         console = Console()
         for each in render_board(chosen_board(roots, options)):
             console.print(each)
-        overall = over_families(roots)
-        if len(overall):
-            console.print(render_over_families(overall))
+        if options.score is None and not options.family:
+            overall = over_families(roots, split=options.split or "test")
+            if len(overall):
+                console.print(render_over_families(overall))
         if profiles is not None:
             print(f"Look at {', '.join(map(str, write_profiles(roots, options, profiles)))}")
 

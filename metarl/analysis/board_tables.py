@@ -15,6 +15,7 @@ __all__ = ["latex", "render_board", "render_comparison", "render_over_families"]
 # What one table shows, and which of it tells two sets of tasks apart
 PLAYED = ["family", "split", "budget", "score"]
 TASKS = ["seed", "fingerprint"]
+NARROWEST = 64  # letters of a table, so that its title isn't broken into many lines
 NUMBERS = 2  # decimals of a normalised score
 
 
@@ -96,21 +97,22 @@ def render_over_families(table: pd.DataFrame) -> Table:
     """Return the normalised scores over all families, for a terminal."""
     families = int(table["families"].max())
     shown = Table(
-        title=f"Normalised scores over all {families} families, test tasks",
+        title=f"Normalised scores over all {families} families, {table.attrs['split']} tasks",
+        min_width=NARROWEST,
         caption=(
             "each family counts alike; in brackets:"
             f" {100 * table.attrs.get('level', 0.95):g} % intervals over seeds, for these families;"
-            " there is none of agents with one seed or without training."
+            " there is none of agents with one seed in some family, or without training."
         ),
         title_justify="left",
         caption_justify="left",
     )
     shown.add_column("agent", overflow="fold")
-    for head in ("mean", "IQM", "seeds"):
+    for head in ("mean", "IQM"):
         shown.add_column(head, justify="right", overflow="fold")
     for row in table.to_dict("records"):
         cells = [with_interval(row, name) for name in ("mean", "iqm")]
-        shown.add_row(row["label"], *cells, str(row["seeds"]) if row["seeds"] else "")
+        shown.add_row(f"{row['label']}{_seeds(row['seeds'])}", *cells)
     return shown
 
 
@@ -125,6 +127,7 @@ def render_comparison(table: pd.DataFrame) -> Iterator[Table | str]:
             title_justify="left",
             caption_justify="left",
             show_header=False,
+            min_width=NARROWEST,
         )
         shown.add_column("figure", overflow="fold")
         shown.add_column("value", justify="right", overflow="fold")

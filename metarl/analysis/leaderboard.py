@@ -200,7 +200,8 @@ def over_families(
     Families count alike, however many tasks were played; where one was scored on several sets of
     tasks, the one counts that most agents played. Intervals redraw the seeds within each
     family (Agarwal et al. 2021, stratified bootstrap) and keep the families, which are no sample of
-    others; there are none where one seed, or no training, stands behind a figure.
+    others; there are none where one seed, or no training, stands behind a figure, or other numbers of
+    seeds in each family, of which `seeds` is the least.
 
     Args:
         roots: folders of runs.
@@ -226,27 +227,34 @@ def over_families(
     rows = []
     for label, agent in everyone.items():
         own = [shares[label] for shares in families.values() if label in shares]
-        if len(own) == len(families) and len({len(each) for each in own}) == 1:
-            rows.append(_over_families(agent, np.stack(own, 1), level))
+        if len(own) == len(families):
+            rows.append(_over_families(agent, own, level))
     if all(row["agent"] == "random" for row in rows):
         return pd.DataFrame()
     table = pd.DataFrame(rows).sort_values("mean", ascending=False, ignore_index=True)
-    table.attrs = {"level": level}
+    table.attrs = {"level": level, "split": split}
     return table
 
 
-def _over_families(agent: ScoredAgent, x: np.ndarray, level: float) -> dict[str, Any]:
-    """Return the row of an agent's normalised scores [seeds, families]."""
+def _over_families(
+    agent: ScoredAgent, shares: Sequence[np.ndarray], level: float
+) -> dict[str, Any]:
+    """Return the row of an agent's normalised scores, a vector [seeds] for each family."""
+    counts = sorted({len(each) for each in shares})
+    # of other numbers of seeds, each family's mean, so that families count alike
+    x = np.stack(shares, 1) if len(counts) == 1 else np.array([[each.mean() for each in shares]])
     row: dict[str, Any] = {"agent": agent.first.agent, "label": agent.label}
     for name, statistic in (("mean", mean_of_counts), ("iqm", interquartile_mean_of_counts)):
         estimate = stratified_bootstrap(x, statistic, np.random.default_rng(0), level=level)
         if len(x) == 1:
             estimate = estimate._replace(low=-np.inf, high=np.inf)
         row |= _columns(name, estimate)
-    one = agent.trained and len(x) == 1
-    note = "one seed: there is no interval" if one else ""
-    seeds = len(x) if agent.trained else 0
-    return {**row, "families": x.shape[1], "seeds": seeds, "note": note}
+    note = ""
+    if agent.trained and len(x) == 1:
+        words = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else "one seed"
+        note = f"{words}: there is no interval"
+    seeds = counts[0] if agent.trained else 0
+    return {**row, "families": len(shares), "seeds": seeds, "note": note}
 
 
 def _normalised_means(beside: Sequence[ScoredAgent], level: float) -> dict[str, np.ndarray]:

@@ -7,68 +7,17 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 
 import metarl
-from metarl.analysis.leaderboard import COLUMNS, leaderboard
-from metarl.evaluation.statistics import generalisation_gap, interquartile_mean, mean_over_seeds
-from metarl.runs.store import RunFolder, write_evaluation
-
-BANDIT = metarl.make("BernoulliBandit-v0", arms=5)
-BUDGET = metarl.Episodes(9, after=1)
-IDENTITY = {
-    "learner": "rl2",
-    "config": {"iterations": 3, "network": {"core": "gru"}},
-    "distribution": "BernoulliBandit-v0",
-    "arguments": {"arms": 5},
-    "seeds": [0],
-    "device": "cpu",
-}
-
-
-class Pull:
-    """Pulls one arm for ever, or a random one."""
-
-    def __init__(self, arm=None):
-        self.arm = arm
-
-    def initial_state(self, batch_size):
-        return ()
-
-    def act(self, step, state, rng):
-        drawn = torch.randint(5, step.prev_action.shape, generator=rng)
-        return drawn if self.arm is None else torch.full_like(drawn, self.arm), state
-
-
-def play(arm=None, split="test", num_tasks=200, seed=1):
-    return metarl.evaluate(Pull(arm), BANDIT, split, num_tasks, seed, BUDGET)
-
-
-def make_run(root, name, training_seed=0, arm=0, splits=("test",), **changed):
-    """Leave a run's folder with the scores of an agent that pulls one arm."""
-    run = RunFolder(root / name)
-    with run.lock():
-        run.adopt({**IDENTITY, "seeds": [training_seed], **changed})
-    for split in splits:
-        write_evaluation(
-            run.path / "evaluations",
-            split,
-            play(arm, split),
-            agent="rl2",
-            label="RL²",
-            training_seed=training_seed,
-        )
-    return run.path
-
-
-def write_random(root, split="test"):
-    write_evaluation(
-        root / "agents" / "evaluations",
-        f"{split}-random",
-        play(split=split),
-        agent="random",
-        label="Random",
-    )
+from metarl.analysis.leaderboard import COLUMNS, leaderboard, over_families
+from metarl.evaluation.statistics import (
+    generalisation_gap,
+    interquartile_mean,
+    mean_over_seeds,
+    probability_of_improvement,
+)
+from metarl.runs.store import RunFolder, write_evaluation, write_supervised_evaluation
+from tests.analysis.stored_runs import BANDIT, IDENTITY, make_run, play, write_random
 
 
 def row_of(board, label, split="test"):
@@ -198,3 +147,99 @@ def test_what_can_not_be_made_here_is_shown_without_a_ceiling(tmp_path):
     assert len(board) == 2
     assert board["normalised"].isna().all()
     assert board["note"].str.contains("nothing is normalised").all()
+
+
+def test_a_rival_gives_a_column(tmp_path):
+    for seed in range(2):
+        make_run(tmp_path, f"run{seed}", seed, seed)
+    write_random(tmp_path)
+    board = leaderboard(tmp_path, score="total", against="Random")
+    wanted = probability_of_improvement([play(0).scores(), play(1).scores()], play().scores())
+    row = row_of(board, "RL²")
+    assert row[["improvement", "improvement_low", "improvement_high"]].tolist() == pytest.approx(
+        wanted[:3]
+    )
+    assert np.isnan(row_of(board, "Random")["improvement"])
+    with pytest.raises(ValueError, match="There is no agent 'Gittins'.*the agents are"):
+        leaderboard(tmp_path, against="Gittins")
+
+
+def test_over_families_each_family_counts_alike(tmp_path):
+    for arms in (5, 10):
+        for seed in range(3):
+            make_run(tmp_path, f"run{seed}-{arms}", seed, seed, arms=arms)
+        write_random(tmp_path / str(arms), arms=arms)
+    table = over_families(tmp_path)
+    assert table["label"].tolist() in (["RL²", "Random"], ["Random", "RL²"])
+    row = table[table["label"] == "RL²"].iloc[0]
+    shares = []
+    for arms in (5, 10):
+        zero = play(arms=arms).scores("after_k").mean()
+        tasks = metarl.make("BernoulliBandit-v0", arms=arms).sample(200, "test", 1)
+        top = float(tasks.means.amax(1).mean())
+        means = [play(arm, arms=arms).scores("after_k").mean() for arm in range(3)]
+        shares.append([(mean - zero) / (top - zero) for mean in means])
+    assert row["mean"] == pytest.approx(np.mean(shares))
+    assert row["mean_low"] < row["mean"] < row["mean_high"]
+    assert (row["families"], row["seeds"]) == (2, 3)
+    random = table[table["label"] == "Random"].iloc[0]
+    assert (random["mean"], random["seeds"]) == (0.0, 0)
+    assert np.isnan(random["mean_low"])
+
+
+def test_other_numbers_of_seeds_in_each_family_leave_the_mean_without_an_interval(tmp_path):
+    for name, seed, arms in (("a", 0, 5), ("b", 1, 5), ("c", 0, 10)):
+        make_run(tmp_path, name, seed, seed, arms=arms)
+    write_random(tmp_path / "few")
+    write_random(tmp_path / "many", arms=10)
+    board = leaderboard(tmp_path)
+    row = over_families(tmp_path).set_index("label").loc["RL²"]
+    wanted = board[(board["label"] == "RL²")]["normalised"].mean()
+    assert row["mean"] == pytest.approx(wanted)
+    assert np.isnan(row["mean_low"])
+    assert row["note"] == "1 to 2 seeds: there is no interval"
+
+
+def test_one_family_is_no_summary(tmp_path):
+    make_run(tmp_path, "run")
+    write_random(tmp_path)
+    assert over_families(tmp_path).empty
+
+
+def test_agents_that_are_told_the_task_are_named_so(tmp_path):
+    evaluation = metarl.evaluate(
+        metarl.make_agent("known-arm", "BernoulliBandit-v0/revealed", 3),
+        "BernoulliBandit-v0/revealed",
+        "test",
+        50,
+        0,
+        3,
+    )
+    write_evaluation(
+        tmp_path / "evaluations", "known", evaluation, agent="known-arm", label="Known arm"
+    )
+    row = leaderboard(tmp_path).iloc[0]
+    assert (row["label"], row["distribution"]) == ("Known arm, told the task", "BernoulliBandit-v0")
+
+
+def test_learners_from_examples_stand_in_it_by_loss_the_least_first(tmp_path):
+    evaluations = {
+        name: metarl.evaluate_supervised(
+            metarl.make_learner("reptile", "SineRegression-v0", seed=seed).adapter(),
+            "SineRegression-v0",
+            "test",
+            20,
+            0,
+            4,
+        )
+        for seed, name in enumerate(("first", "second"))
+    }
+    for name, evaluation in evaluations.items():
+        write_supervised_evaluation(tmp_path / "evaluations", name, evaluation, agent=name)
+    board = leaderboard(tmp_path, against="first")
+    losses = {name: each.scores().mean() for name, each in evaluations.items()}
+    assert board["label"].tolist() == sorted(losses, key=losses.get)
+    assert board["value"].tolist() == pytest.approx(sorted(losses.values()))
+    assert (board["score"][0], board["budget"][0]) == ("loss", "4 inner steps")
+    better = np.mean(evaluations["second"].scores() < evaluations["first"].scores())
+    assert row_of(board, "second")["improvement"] == pytest.approx(better)
