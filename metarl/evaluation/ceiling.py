@@ -4,14 +4,13 @@
 other score.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from metarl.core.budget import Episodes
 from metarl.core.task_distribution import TaskDistribution
-from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import task_codes
 from metarl.evaluation.statistics import (
     Estimate,
@@ -22,7 +21,14 @@ from metarl.evaluation.statistics import (
     t_interval,
 )
 
-__all__ = ["Ceiling", "Normalised", "ceiling_of", "normalised_score", "nothing_to_normalise"]
+__all__ = [
+    "Ceiling",
+    "Normalised",
+    "TasksPlayed",
+    "ceiling_of",
+    "normalised_score",
+    "nothing_to_normalise",
+]
 
 
 class Ceiling(NamedTuple):
@@ -42,8 +48,27 @@ class Normalised(NamedTuple):
     reference: str
 
 
+class TasksPlayed(Protocol):
+    """What was played, of an evaluation that was just made or of a stored one."""
+
+    @property
+    def distribution(self) -> str: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+    @property
+    def split(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def budget(self) -> Any: ...
+    @property
+    def num_tasks(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
+
+
 def ceiling_of(
-    evaluation: Evaluation, distribution: TaskDistribution, score: str = "total"
+    evaluation: TasksPlayed, distribution: TaskDistribution, score: str = "total"
 ) -> Ceiling | None:
     """Return the ceiling of `score` for what `evaluation` played; None where the distribution knows
     none.
