@@ -20,6 +20,7 @@ from metarl.checks.require import require
 from metarl.checks.spaces import outside
 from metarl.core.agent import Agent
 from metarl.core.budget import Budget, Episodes
+from metarl.core.capabilities import optimum_of, upper_bound_of
 from metarl.core.errors import PlugInError
 from metarl.core.seeding import torch_generator
 from metarl.core.spaces import action_dtype
@@ -291,9 +292,11 @@ def check_nothing_beats_the_bound(
     if not isinstance(budget, Episodes):
         return
     agent = make_agent(distribution, budget)
-    optimum = distribution.optimum(budget.total)
+    optimum = optimum_of(distribution, budget.total)
     bound = (
-        distribution.upper_bound(distribution.sample(EVALUATED_TASKS, "test", 17), budget.total)
+        upper_bound_of(
+            distribution, distribution.sample(EVALUATED_TASKS, "test", 17), budget.total
+        )
         if optimum is None
         else None
     )

@@ -13,6 +13,7 @@ from metarl.agents.registry import agent_class, make_agent
 from metarl.core.agent import Agent
 from metarl.core.arguments import check_device
 from metarl.core.budget import Budget, Episodes, Steps, max_steps
+from metarl.core.capabilities import task_count_of
 from metarl.core.paths import as_path
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
@@ -297,7 +298,7 @@ def save_scores(folder: Path, scored: Scored, options: EvaluateOptions) -> list[
     )
     listed = (
         options.num_tasks is None
-        and scored.distribution.task_count(options.split) == evaluation.num_tasks
+        and task_count_of(scored.distribution, options.split) == evaluation.num_tasks
     )
     name = f"{options.split}-{'all-' if listed else ''}{evaluation.num_tasks}tasks-{length}-seed{options.seed}"
     place = RunFolder(folder).path / "evaluations"
@@ -323,7 +324,7 @@ def scoring_flags(folder: Path) -> str:
         return ""
     after = isinstance(budget, Episodes) and budget.after > 0
     distribution = run.make_distribution()
-    usual = min(MOST_TASKS, distribution.task_count("test") or MOST_TASKS)
+    usual = min(MOST_TASKS, task_count_of(distribution, "test") or MOST_TASKS)
     num_tasks = suggested_num_tasks(
         distribution, max_steps(budget, distribution), min(usual, 100) if after else usual
     )
