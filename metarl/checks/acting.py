@@ -18,7 +18,7 @@ from metarl.checks.global_generators import global_generators_untouched
 from metarl.checks.nested import clone, difference, leaves
 from metarl.checks.require import require
 from metarl.checks.spaces import outside
-from metarl.core.agent import Agent
+from metarl.core.agent import Agent, SharesStream
 from metarl.core.budget import Budget, Episodes
 from metarl.core.capabilities import optimum_of, upper_bound_of
 from metarl.core.errors import PlugInError
@@ -294,9 +294,7 @@ def check_nothing_beats_the_bound(
     agent = make_agent(distribution, budget)
     optimum = optimum_of(distribution, budget.total)
     bound = (
-        upper_bound_of(
-            distribution, distribution.sample(EVALUATED_TASKS, "test", 17), budget.total
-        )
+        upper_bound_of(distribution, distribution.sample(EVALUATED_TASKS, "test", 17), budget.total)
         if optimum is None
         else None
     )
@@ -349,7 +347,7 @@ def shares_stream(agent: Agent) -> bool:
     """Return whether the agent declares that how much randomness one row draws may depend on
     another's (rejection sampling).
     """
-    return bool(getattr(agent, "shares_stream", False))
+    return isinstance(agent, SharesStream) and agent.shares_stream
 
 
 @torch.no_grad()

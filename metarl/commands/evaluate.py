@@ -17,7 +17,7 @@ from metarl.core.capabilities import task_count_of
 from metarl.core.paths import as_path
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
-from metarl.learners.registry import learner_class, learns_from_examples
+from metarl.learners.registry import learner_label, learns_from_examples
 from metarl.runs.config import RunConfig
 from metarl.runs.load import check_trained, default_budget, load_agent
 from metarl.runs.store import RunFolder, find_runs, skipped_if_broken, write_evaluation
@@ -228,10 +228,7 @@ def learners_of(
         if known & {run.seeds[each] for each in num_seeds if each < len(run.seeds)}:
             key = f"{key} {folder}"  # trained again, or with another start
         groups.setdefault(key, []).extend(TrainedSeed(folder, run, each) for each in num_seeds)
-    names = [
-        getattr(learner_class(seeds[0].run.learner), "label", seeds[0].run.learner)
-        for seeds in groups.values()
-    ]
+    names = [learner_label(seeds[0].run.learner) for seeds in groups.values()]
     short = [seeds[0].folder.resolve().name for seeds in groups.values()]
     places = (
         short

@@ -13,6 +13,8 @@ from torch import Tensor
 
 __all__ = [
     "MEMBERS",
+    "NamesTasks",
+    "UsesWorkers",
     "CountsTasks",
     "DrawsRows",
     "HasOdometry",
@@ -165,6 +167,22 @@ class ListsTasks(CountsTasks, Protocol):
         ...
 
 
+@runtime_checkable
+class UsesWorkers(Protocol):
+    """A family whose rows are played in worker processes."""
+
+    workers: int  # how many share the rows; 0 plays them in this process
+
+
+@runtime_checkable
+class NamesTasks(Protocol):
+    """A family whose tasks stand for entries of lists."""
+
+    def values(self, tasks: Any) -> list[Any]:
+        """Return the entries that `tasks` stand for."""
+        ...
+
+
 # What a family has that has the capability
 MEMBERS: dict[type, str] = {
     HasOptimum: "optimum",
@@ -177,6 +195,8 @@ MEMBERS: dict[type, str] = {
     DrawsRows: "draws",
     CountsTasks: "task_count",
     ListsTasks: "every_task",
+    UsesWorkers: "workers",
+    NamesTasks: "values",
 }
 
 

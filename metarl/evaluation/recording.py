@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_map
 
-from metarl.core.agent import Agent
+from metarl.core.agent import Agent, HoldsOption, made_for_of
 from metarl.core.arguments import check_whole
 from metarl.core.budget import Budget
 from metarl.core.capabilities import (
@@ -199,6 +199,7 @@ class NotingOptions:
 
     def __init__(self, agent: Agent):
         self.agent = agent
+        self.made_for = made_for_of(agent)
         self.options: list[np.ndarray] = []
 
     def initial_state(self, batch_size: int) -> Any:
@@ -206,9 +207,8 @@ class NotingOptions:
 
     def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
         action, state = self.agent.act(step, state, rng)
-        option = getattr(state, "option", None)
-        if isinstance(option, Tensor):
-            self.options.append(option.cpu().numpy().copy())
+        if isinstance(state, HoldsOption):
+            self.options.append(state.option.cpu().numpy().copy())
         return action, state
 
     def __getattr__(self, name: str) -> Any:

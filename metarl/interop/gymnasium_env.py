@@ -486,7 +486,9 @@ def _rendering(
             f'There is no render_mode {wanted!r}: pictures come as arrays, render_mode="rgb_array".'
         )
     return (
-        ({**metadata}, wanted) if draws_rows(distribution) else ({**metadata, "render_modes": []}, None)
+        ({**metadata}, wanted)
+        if draws_rows(distribution)
+        else ({**metadata, "render_modes": []}, None)
     )
 
 
