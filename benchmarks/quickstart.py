@@ -124,7 +124,15 @@ def main(settings: Quickstart) -> None:
         str(table.attrs["reference"]): table.attrs["ceiling"],
     }
     write_csv(place.path / "table.csv", table)
-    write_evaluation(place.path / "evaluations", "test", entries[-1][1])
+    for id, (label, evaluation) in zip((*AGENTS, ""), entries, strict=True):
+        write_evaluation(
+            place.path / "evaluations",
+            f"test-{id}" if id else "test",
+            evaluation,
+            agent=id or run.learner,
+            label=label,
+            training_seed=None if id else settings.seed,
+        )
     title = f"Bernoulli bandits, {ARMS} arms, {PULLS} pulls"
     figures = [
         save(

@@ -199,7 +199,14 @@ def evaluate(words: Sequence[str]) -> None:
             )
         else:
             scored = score_runs(folders, options)
-            table = render(score_table(scored.entries, scored.distribution, score=scored.score))
+            scores = score_table(
+                scored.entries,
+                scored.distribution,
+                score=scored.score,
+                training=scored.training,
+                against=options.against,
+            )
+            table = render(scores)
             save = partial(save_scores, scored=scored, options=options)
         try:
             Console().print(table)
@@ -404,6 +411,108 @@ def leaderboard(words: Sequence[str]) -> None:
     _run(flags, "metarl leaderboard", words)
 
 
+def runs(words: Sequence[str]) -> None:
+    """List the runs in a folder: what each one is, how far it is, and its last return."""
+    from metarl.commands.runs import RunsOptions, chosen_runs, listed
+
+    def flags(
+        root: tyro.conf.Positional[Path] = Path("runs"),
+        options: Annotated[RunsOptions, tyro.conf.arg(name="")] = RunsOptions(),
+    ) -> None:
+        """List the runs in a folder: what each one is, how far it is, and its last return.
+
+        Args:
+            root: where runs lie, at any depth.
+        """
+        print("\n".join(listed(chosen_runs(root, options), root)))
+
+    _run(flags, "metarl runs", words)
+
+
+def table(words: Sequence[str]) -> None:
+    """Show how all agents whose scores lie in a folder did, a table a family."""
+    from rich.console import Console
+
+    from metarl.analysis.board_tables import render_board, render_over_families
+    from metarl.analysis.leaderboard import over_families
+    from metarl.commands.table import TableOptions, chosen_board, write_profiles
+
+    def flags(
+        roots: tyro.conf.Positional[tuple[Path, ...]] = (Path("runs"),),
+        options: Annotated[TableOptions, tyro.conf.arg(name="")] = TableOptions(),
+        profiles: Path | None = None,
+    ) -> None:
+        """Show how all agents whose scores lie in a folder did: a table a family with means,
+        normalised scores, interquartile means and generalisation gaps, and, of several families,
+        one over all.
+
+        Args:
+            roots: folders of runs, of a suite, or one run.
+            profiles: folder for figures of performance profiles: which share of tasks each agent
+                scores more on than every threshold.
+        """
+        console = Console()
+        for each in render_board(chosen_board(roots, options)):
+            console.print(each)
+        if options.score is None and not options.family:
+            overall = over_families(roots, split=options.split or "test")
+            if len(overall):
+                console.print(render_over_families(overall))
+        if profiles is not None:
+            print(f"Look at {', '.join(map(str, write_profiles(roots, options, profiles)))}")
+
+    _run(flags, "metarl table", words)
+
+
+def compare(words: Sequence[str]) -> None:
+    """Say how far one agent is ahead of another on the same tasks, and how surely."""
+    from rich.console import Console
+
+    from metarl.analysis.board_tables import render_comparison
+    from metarl.commands.compare import CompareOptions
+    from metarl.commands.compare import compare as compared
+
+    def flags(
+        first: tyro.conf.Positional[str],
+        second: tyro.conf.Positional[str],
+        options: Annotated[CompareOptions, tyro.conf.arg(name="")] = CompareOptions(),
+    ) -> None:
+        """Say how far one agent is ahead of another on the same tasks, and how surely: the
+        difference with its interval, how often one scores more on a task, and how probable it is
+        that its mean is higher.
+
+        Args:
+            first: folder of a run or of several, or an agent's name or id.
+            second: likewise.
+        """
+        for each in render_comparison(compared(first, second, options)):
+            Console().print(each)
+        if options.figure is not None:
+            print(f"Look at {options.figure}")
+
+    _run(flags, "metarl compare", words)
+
+
+def export(words: Sequence[str]) -> None:
+    """Write scores or runs to a file for other programs: CSV, Parquet, LaTeX."""
+    from metarl.commands.table import ExportOptions
+    from metarl.commands.table import export as written
+
+    def flags(
+        roots: tyro.conf.Positional[tuple[Path, ...]] = (Path("runs"),),
+        options: Annotated[ExportOptions, tyro.conf.arg(name="")] = ExportOptions(),
+    ) -> None:
+        """Write scores or runs to a file for other programs: CSV, Parquet, or a LaTeX table.
+
+        Args:
+            roots: folders of runs, of a suite, or one run.
+        """
+        text = written(roots, options)
+        print(f"Written: {options.out}" if text is None else text.rstrip("\n"))
+
+    _run(flags, "metarl export", words)
+
+
 def list_everything(words: Sequence[str]) -> None:
     """Show all task distributions, learners and agents, a line each."""
 
@@ -442,6 +551,10 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "evaluate": evaluate,
     "watch": watch,
     "suite": suite,
+    "runs": runs,
+    "table": table,
+    "compare": compare,
+    "export": export,
     "leaderboard": leaderboard,
     "retro": retro,
     "list": list_everything,

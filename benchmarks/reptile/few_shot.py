@@ -46,6 +46,7 @@ from metarl.core.registry import make
 from metarl.evaluation.statistics import mean, paired_difference
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
 from metarl.runs.config import RunConfig
+from metarl.runs.exclusive import exclusively
 from metarl.runs.load import load_learner
 from metarl.runs.store import write_csv
 from metarl.suites.figures_csv import record_figure
@@ -136,8 +137,10 @@ def main(options: Options, console: Console) -> None:
             )
             save(figure, options.folder / f"{setting.data}-{setting.name.replace(' ', '-')}.png")
     if lines:
-        table = merged(options.folder / "table.csv", pd.DataFrame(lines))
-        write_csv(options.folder / "table.csv", table)
+        file = options.folder / "table.csv"
+        with exclusively(file):
+            table = merged(file, pd.DataFrame(lines))
+            write_csv(file, table)
         show(table, console)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from rich.table import Table
 
 from metarl.evaluation.statistics import Estimate
+from metarl.runs.exclusive import exclusively
 from metarl.runs.store import write_csv
 
 __all__ = ["differs_from_paper", "merge_lines", "paper_note", "render_beside_paper"]
@@ -37,24 +38,24 @@ def merge_lines(
         ValueError: the file has other columns.
     """
     names = [*keys, "agent"]
-    if file.exists():
-        old = pd.read_csv(file)
-        if list(old.columns) != list(lines.columns):
-            raise ValueError(
-                f"{file} has the columns {', '.join(old.columns)}, not {', '.join(lines.columns)};"
-                " move it away first."
-            )
-        replaced = old[names].apply(tuple, axis=1).isin(set(lines[names].apply(tuple, axis=1)))
-        lines = pd.concat([old[~replaced], lines]) if (~replaced).any() else lines
-    place = {agent: i for i, agent in enumerate(order)}
-    whole = lines.assign(_place=lines["agent"].map(place).fillna(len(place))).sort_values(
-        [*keys, "_place"], kind="stable"
-    )
-    whole = whole.drop(columns="_place").reset_index(drop=True)
-    counts = [name for name in ("num_tasks", "num_seeds") if name in whole]
-    whole = whole.astype(dict.fromkeys(counts, "Int64"))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(file, whole)
+    with exclusively(file):
+        if file.exists():
+            old = pd.read_csv(file)
+            if list(old.columns) != list(lines.columns):
+                raise ValueError(
+                    f"{file} has the columns {', '.join(old.columns)}, not"
+                    f" {', '.join(lines.columns)}; move it away first."
+                )
+            replaced = old[names].apply(tuple, axis=1).isin(set(lines[names].apply(tuple, axis=1)))
+            lines = pd.concat([old[~replaced], lines]) if (~replaced).any() else lines
+        place = {agent: i for i, agent in enumerate(order)}
+        whole = lines.assign(_place=lines["agent"].map(place).fillna(len(place))).sort_values(
+            [*keys, "_place"], kind="stable"
+        )
+        whole = whole.drop(columns="_place").reset_index(drop=True)
+        counts = [name for name in ("num_tasks", "num_seeds") if name in whole]
+        whole = whole.astype(dict.fromkeys(counts, "Int64"))
+        write_csv(file, whole)
     return whole
 
 

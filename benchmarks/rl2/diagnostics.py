@@ -36,6 +36,7 @@ from metarl.evaluation.statistics import Estimate, mean
 from metarl.learners.memory.rl2 import RL2, RL2Agent
 from metarl.runs.checkpoint import load_state
 from metarl.runs.config import RunConfig
+from metarl.runs.exclusive import exclusively
 from metarl.runs.load import load_agent
 from metarl.runs.store import RunFolder, write_csv
 from metarl.suites.options import BenchmarkOptions
@@ -229,9 +230,11 @@ def line(row: Row, condition: str, figure: str, estimate: Estimate) -> dict[str,
 
 def keep(file: Path, name: str, lines: pd.DataFrame) -> pd.DataFrame:
     """Put a row's lines in the place of its old ones."""
-    old = pd.read_csv(file) if file.exists() else lines.iloc[:0]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(file, pd.concat([old[old["row"] != name], lines]).sort_values("row", kind="stable"))
+    with exclusively(file):
+        old = pd.read_csv(file) if file.exists() else lines.iloc[:0]
+        write_csv(
+            file, pd.concat([old[old["row"] != name], lines]).sort_values("row", kind="stable")
+        )
     return lines
 
 

@@ -46,6 +46,7 @@ from metarl.evaluation.statistics import (
     median_seed,
     paired_difference,
 )
+from metarl.runs.exclusive import exclusively
 from metarl.runs.load import load_agent
 from metarl.runs.store import RunFolder, write_csv
 from metarl.suites.figures_csv import record_figure
@@ -449,13 +450,18 @@ def notes_of(ground: Ground, cells: list[Cell]) -> dict[str, str]:
 def write_notes(row: Row, notes: dict[str, str], options: Options) -> None:
     """The notes, in a file beside the table."""
     file = options.folder / f"{row.table}_notes.csv"
-    old = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["row", "agent", "note"])
-    old = old[~((old["row"] == row.name) & old["agent"].isin(list(notes)))]
-    new = pd.DataFrame(
-        [{"row": row.name, "agent": agent, "note": text} for agent, text in notes.items() if text],
-        columns=old.columns,
-    )
-    write_csv(file, pd.concat([old, new]))
+    with exclusively(file):
+        old = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["row", "agent", "note"])
+        old = old[~((old["row"] == row.name) & old["agent"].isin(list(notes)))]
+        new = pd.DataFrame(
+            [
+                {"row": row.name, "agent": agent, "note": text}
+                for agent, text in notes.items()
+                if text
+            ],
+            columns=old.columns,
+        )
+        write_csv(file, pd.concat([old, new]))
 
 
 def record(row: Row, cells: list[Cell], options: Options) -> None:

@@ -40,7 +40,7 @@ from metarl.core.capabilities import upper_bound_of
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import Scores
-from metarl.evaluation.statistics import Estimate, mean
+from metarl.evaluation.statistics import Estimate, mean, performance_profile
 
 __all__ = [
     "COLOURS",
@@ -50,6 +50,7 @@ __all__ = [
     "learning_curve",
     "mean_curves",
     "named_curves",
+    "performance_profiles",
     "regret_figure",
     "save",
     "scores_figure",
@@ -292,6 +293,70 @@ def mean_curves(
     return figure
 
 
+def performance_profiles(
+    scores: Mapping[str, Sequence[np.ndarray]],
+    *,
+    x: str,
+    levels: Mapping[str, float] | None = None,
+    title: str = "",
+    note: str = "",
+) -> Figure:
+    """Draw which share of tasks each agent scores more than a threshold on, for every threshold
+    (Agarwal et al. 2021).
+
+    A curve that lies above another everywhere is of an agent that is better on easy and on hard
+    tasks alike; where curves cross, each is better on some.
+
+    Args:
+        scores: by label, a vector [tasks] for each training seed, all of the same tasks.
+        x: what the scores are, with their unit.
+        levels: vertical lines by name, such as {"optimum": 6.66}.
+        title: what was played. note: further words below it.
+
+    Raises:
+        ValueError: no agents.
+    """
+    if not scores:
+        raise ValueError("A performance profile needs the scores of one agent at least.")
+    figure, axes = new_axes(7.0, 4.4)
+    thresholds = _thresholds([np.concatenate([*map(np.asarray, each)]) for each in scores.values()])
+    profiles = {label: performance_profile(each, thresholds) for label, each in scores.items()}
+    names, counts = counted({label: [each[0].n] for label, each in profiles.items()})
+    for i, (label, profile) in enumerate(profiles.items()):
+        points = dict(zip(thresholds.tolist(), profile, strict=True))
+        seeds = len(scores[label])
+        words = f"{names[label]}, {seeds} seeds" if seeds > 1 else names[label]
+        _band(axes, points, words, i, (0.0, 1.0), steps=True)
+    label_axes(axes, x, "share of tasks with a higher score")
+    axes.set_ylim(-0.02, 1.02)
+    ends = [*thresholds[[0, -1]].tolist(), *(levels or {}).values()]
+    room = 0.02 * (max(ends) - min(ends))
+    axes.set_xlim(min(ends) - room, max(ends) + room)
+    _vertical_levels(axes, levels or {}, max(map(abs, ends)))
+    legend_below(figure)
+    several = any(len(each) > 1 for each in scores.values())
+    over = "seeds and tasks" if several else "tasks"
+    heading(
+        axes,
+        title,
+        _joined(f"bands: 95 % intervals over {over}, point by point", counts, note),
+        lift=6 + 12 * len(levels or {}),
+    )
+    return figure
+
+
+def _thresholds(scores: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the scores at which profiles may step, or as many as can be told apart in a figure,
+    behind one that all scores lie above.
+    """
+    values = np.unique(np.concatenate(scores))
+    if len(values) > MOST_THRESHOLDS:
+        values = np.linspace(values[0], values[-1], MOST_THRESHOLDS)
+    room = 0.02 * (values[-1] - values[0]) or 1.0
+    thresholds: np.ndarray = np.concatenate([[values[0] - room], values])
+    return thresholds
+
+
 def named_curves(
     curves: Mapping[str, Mapping[float, float]], *, x: str, y: str, title: str = "", note: str = ""
 ) -> Figure:
@@ -506,6 +571,7 @@ def heatmaps(
     return figure
 
 
+MOST_THRESHOLDS = 200  # of a performance profile
 FEW_POINTS = 12  # up to which means over tasks have bars
 MOST_BARS = 60  # of all series against steps, so that they don't crowd
 _CUT = "cut where values can't be"
@@ -551,10 +617,16 @@ def _band(
     label: str,
     i: int,
     possible: tuple[float | None, float | None],
+    *,
+    steps: bool = False,
 ) -> bool:
     """Draw the i-th series of estimates with a band.
 
-    Return whether it was cut at the possible range.
+    Args:
+        steps: whether each value holds up to the next point.
+
+    Returns:
+        Whether it was cut at the possible range.
     """
     # value, low, high
     values = np.array([estimate[:3] for estimate in points.values()]).reshape(-1, 3)
@@ -569,6 +641,7 @@ def _band(
         markersize=2 + 2 * thin,
         markevery=every,
         label=label,
+        drawstyle="steps-post" if steps else "default",
         **style,
     )
     # A single task has no interval.
@@ -576,7 +649,8 @@ def _band(
     lengths, cut = within(values, possible)
     low = values[:, 0] - lengths[0]
     high = values[:, 0] + lengths[1]
-    axes.fill_between(list(points), low, high, color=style["color"], alpha=0.2, linewidth=0)
+    band: dict[str, Any] = {"color": style["color"], "alpha": 0.2, "linewidth": 0}
+    axes.fill_between(list(points), low, high, step="post" if steps else None, **band)
     return bool(cut.any())
 
 

@@ -4,7 +4,8 @@ Agents on the same tasks, with intervals, normalised scores and the ceiling, as 
 terminal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,15 @@ from metarl.core.budget import Episodes
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.ceiling import ceiling_of, normalised_score, nothing_to_normalise
 from metarl.evaluation.protocol import Evaluation
-from metarl.evaluation.statistics import Estimate, mean_over_seeds
+from metarl.evaluation.statistics import (
+    Estimate,
+    generalisation_gap,
+    interquartile_mean,
+    mean_over_seeds,
+    probability_of_improvement,
+)
 
-__all__ = ["caption", "render", "render_leaderboard", "score_table"]
+__all__ = ["MEANING", "caption", "render", "render_leaderboard", "score_table", "with_interval"]
 
 Entry = tuple[str, Evaluation | Sequence[Evaluation]]
 
@@ -28,14 +35,19 @@ def score_table(
     score: str = "total",
     random: str = "Random",
     level: float = 0.95,
+    training: Sequence[Entry] = (),
+    against: str | None = None,
 ) -> pd.DataFrame:
-    """Return one row an agent: agent, mean, ci_low, ci_high, normalised and its interval, num_tasks
-    (plays), distinct_tasks, num_seeds.
+    """Return one row an agent: agent, mean, ci_low, ci_high, normalised and its interval, iqm and
+    its interval, num_tasks (plays), distinct_tasks, num_seeds; gap and its interval where training
+    tasks were scored; improvement and its interval where there is a rival.
 
-    Intervals are NaN where there is one task only. Normalised scores are NaN where random play
-    can't be told from the ceiling. `attrs` say what the numbers mean: score, budget, ceiling (None
-    where unknown), reference ("optimum" or "upper bound"), not_normalised (why, if so), finite,
-    fingerprint, distribution.
+    `iqm` is the interquartile mean, the mean of the middle half of all scores. `gap` is the mean on
+    training tasks less the mean here. `improvement` is how often the agent scores more than the
+    rival on the same task, ties counted half. Intervals are NaN where there is one task only.
+    Normalised scores are NaN where random play can't be told from the ceiling. `attrs` say what the
+    numbers mean: score, budget, ceiling (None where unknown), reference ("optimum" or "upper
+    bound"), not_normalised (why, if so), finite, fingerprint, distribution, against.
 
     Args:
         entries: (label, evaluation), in the order of the rows. Several evaluations stand for as
@@ -46,35 +58,28 @@ def score_table(
         random: the label of the random agent's entry, which normalised scores count as 0; without
             such an entry they are NaN.
         level: of the intervals.
+        training: the same agents on training tasks, by the same labels; some may be missing.
+        against: label of the rival.
 
     Raises:
-        ValueError: no entries, or entries of different tasks.
+        ValueError: no entries, or entries of different tasks, or a rival that isn't among them.
     """
     if not entries:
         raise ValueError("A score table needs at least one (label, evaluation).")
-    groups = [
-        (label, [part] if isinstance(part, Evaluation) else list(part)) for label, part in entries
-    ]
+    groups = _grouped(entries)
     first = groups[0][1][0]
-    for label, parts in groups:
-        for part in parts:
-            if (part.fingerprint, part.seed, part.budget) != (
-                first.fingerprint,
-                first.seed,
-                first.budget,
-            ):
-                raise ValueError(
-                    f"{label} was scored on other tasks than {groups[0][0]}: {_played(part)}, not"
-                    f" {_played(first)}. Evaluate all agents with the same split, num_tasks, seed"
-                    " and budget."
-                )
+    _check_same_tasks(groups)
     ceiling = ceiling_of(first, distribution, score)
-    # Each [seeds, tasks]
-    scores = {label: np.stack([part.scores(score) for part in parts]) for label, parts in groups}
+    scores = _scores(groups, score)
+    known = _scores(_grouped(training), score)
     zero = scores.get(random)
     why_not = None
     if ceiling is not None and zero is not None:
         why_not = nothing_to_normalise(zero[0], ceiling, level)
+    if against is not None and against not in scores:
+        raise ValueError(
+            f"There is no agent {against!r} to compare with; the agents are {', '.join(scores)}."
+        )
     rows = []
     for label, x in scores.items():
         estimate = mean_over_seeds(x, level)
@@ -84,7 +89,13 @@ def score_table(
             normalised = normalised_score(
                 x if len(x) > 1 else x[0], zero[0], ceiling, level
             ).estimate
-            row |= {"normalised": normalised.value, **_interval("normalised", normalised)}
+            row |= _columns("normalised", normalised)
+        row |= _columns("iqm", interquartile_mean(x, level))
+        if label in known:
+            row |= _columns("gap", generalisation_gap(known[label], x, level).difference)
+        if against is not None and label != against:
+            wins = probability_of_improvement(x, scores[against], level=level)
+            row |= _columns("improvement", wins)
         rows.append(
             {**row, "num_tasks": x.shape[1], "distinct_tasks": estimate.n, "num_seeds": len(x)}
         )
@@ -99,8 +110,38 @@ def score_table(
         "finite": first.finite,
         "fingerprint": first.fingerprint,
         "distribution": repr(distribution),
+        "against": against,
     }
     return table
+
+
+def _grouped(entries: Sequence[Entry]) -> list[tuple[str, list[Evaluation]]]:
+    """Return each agent's evaluations, one a seed, by its label."""
+    return [
+        (label, [part] if isinstance(part, Evaluation) else list(part)) for label, part in entries
+    ]
+
+
+def _scores(groups: Sequence[tuple[str, list[Evaluation]]], score: str) -> dict[str, np.ndarray]:
+    """Return scores [seeds, tasks] by label."""
+    return {label: np.stack([part.scores(score) for part in parts]) for label, parts in groups}
+
+
+def _check_same_tasks(groups: Sequence[tuple[str, list[Evaluation]]]) -> None:
+    """Raise ValueError where evaluations are of different tasks."""
+    name, (first, *_) = groups[0]
+    for label, parts in groups:
+        for part in parts:
+            if (part.fingerprint, part.seed, part.budget) != (
+                first.fingerprint,
+                first.seed,
+                first.budget,
+            ):
+                raise ValueError(
+                    f"{label} was scored on other tasks than {name}: {_played(part)}, not"
+                    f" {_played(first)}. Evaluate all agents with the same split, num_tasks, seed"
+                    " and budget."
+                )
 
 
 def render(table: pd.DataFrame, title: str = "", decimals: int = 3) -> Table:
@@ -110,30 +151,58 @@ def render(table: pd.DataFrame, title: str = "", decimals: int = 3) -> Table:
     """
     reference = table.attrs.get("reference")
     ceiling = table.attrs.get("ceiling")
+    extra = {
+        name: head
+        for name, head in {
+            "iqm": "IQM",
+            "gap": "gap",
+            "improvement": f"better than {table.attrs.get('against')}",
+        }.items()
+        if name in table
+    }
     shown = Table(
         title=title or None, caption=caption(table), caption_justify="left", title_justify="left"
     )
     # names are never cut, however narrow the terminal
     shown.add_column("agent", overflow="fold")
+    score = table.attrs.get("score", "mean")
+    interval = f"{100 * table.attrs.get('level', 0.95):g} % interval"
+    # with many columns, the mean's interval stands in brackets as the others' do
+    crowded = len(extra) > 1
     for name in (
-        table.attrs.get("score", "mean"),
-        f"{100 * table.attrs.get('level', 0.95):g} % interval",
+        *((f"{score} ({interval})",) if crowded else (score, interval)),
         f"normalised (1 = {reference})" if reference else "normalised",
+        *extra.values(),
     ):
         shown.add_column(name, justify="right", overflow="fold")
-    for row in table.to_dict("records"):
+    rows = table.rename(columns={"ci_low": "mean_low", "ci_high": "mean_high"}).to_dict("records")
+    for row in rows:
+        first = [with_interval(row, "mean", decimals)]
+        if not crowded:
+            first = [f"{row['mean']:.{decimals}f}", _interval_of(row, "mean", decimals)]
         normalised = "" if pd.isna(row["normalised"]) else f"{row['normalised']:.3f}"
-        interval = (
-            ""
-            if pd.isna(row["ci_low"])
-            else f"{row['ci_low']:.{decimals}f} to {row['ci_high']:.{decimals}f}"
-        )
-        shown.add_row(row["agent"], f"{row['mean']:.{decimals}f}", interval, normalised)
+        cells = [with_interval(row, name, decimals) for name in extra]
+        shown.add_row(row["agent"], *first, normalised, *cells)
     if ceiling is not None:
         shown.add_section()
         one = "" if table.attrs.get("not_normalised") else "1.000"
-        shown.add_row(f"[italic]{reference}[/italic]", f"{ceiling:.{decimals}f}", "", one)
+        cells = [f"{ceiling:.{decimals}f}", *([] if crowded else [""]), one]
+        shown.add_row(f"[italic]{reference}[/italic]", *cells)
     return shown
+
+
+def with_interval(row: Mapping[Any, Any], name: str, decimals: int = 3) -> str:
+    """Return the figure `name` of a row with its interval, in a cell that may be broken between."""
+    if pd.isna(row[name]):
+        return ""
+    interval = _interval_of(row, name, decimals)
+    return f"{row[name]:.{decimals}f}" + (f" ({interval})" if interval else "")
+
+
+def _interval_of(row: Mapping[Any, Any], name: str, decimals: int) -> str:
+    if pd.isna(row[f"{name}_low"]):
+        return ""
+    return f"{row[f'{name}_low']:.{decimals}f} to {row[f'{name}_high']:.{decimals}f}"
 
 
 def render_leaderboard(board: pd.DataFrame) -> Table:
@@ -187,7 +256,7 @@ def caption(table: pd.DataFrame) -> str:
         else f"{plays:,} plays of {distinct:,} distinct tasks"
     )
     text = (
-        f"{_MEANING.get(table.attrs.get('score', ''), 'score')}, mean over the same"
+        f"{MEANING.get(table.attrs.get('score', ''), 'score')}, mean over the same"
         f" {tasks.replace('1 tasks', 'one task')} for every agent"
     )
     if distinct == 1:
@@ -200,6 +269,13 @@ def caption(table: pd.DataFrame) -> str:
         )
     else:
         text += "; intervals over tasks, of one seed"
+    if "iqm" in table:
+        text += "; IQM: interquartile mean, of the middle half of all scores"
+    if "gap" in table:
+        text += "; gap: mean on training tasks less the mean here"
+    if "improvement" in table:
+        rival = table.attrs.get("against")
+        text += f"; better than {rival}: how often, on the same task, ties counted half"
     if reason := table.attrs.get("not_normalised"):
         text += f"; {reason}"
     return (
@@ -213,6 +289,11 @@ def caption(table: pd.DataFrame) -> str:
     )
 
 
+def _columns(name: str, estimate: Estimate) -> dict[str, float]:
+    """Columns of a figure and its interval."""
+    return {name: estimate.value, **_interval(name, estimate)}
+
+
 def _interval(name: str, estimate: Estimate) -> dict[str, float]:
     """Columns of an interval; NaN where there is none."""
     return {
@@ -221,11 +302,13 @@ def _interval(name: str, estimate: Estimate) -> dict[str, float]:
     }
 
 
-_MEANING = {
+MEANING = {
     "total": "total: sum of all rewards of a meta-episode",
     "after_k": "after_k: return of the episodes that follow learning",
     "budget_mean": "budget_mean: return of the episodes within the step budget",
     "success": "success: share of episodes that succeed",
+    "loss": "loss after the last inner step",
+    "accuracy": "accuracy after the last inner step",
 }
 
 

@@ -17,8 +17,9 @@ from metarl.core.capabilities import task_count_of
 from metarl.core.paths import as_path
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
-from metarl.learners.registry import learner_label, learns_from_examples
+from metarl.learners.registry import learns_from_examples
 from metarl.runs.config import RunConfig
+from metarl.runs.evaluations import label_of_agent, label_of_learner
 from metarl.runs.load import check_trained, default_budget, load_agent
 from metarl.runs.store import RunFolder, find_runs, skipped_if_broken, write_evaluation
 from metarl.runs.suggested import suggested_num_tasks
@@ -54,6 +55,10 @@ class EvaluateOptions:
         steps: play this many environment steps instead of episodes.
         score: total, after_k, budget_mean or success; total if left out.
         beside: ids of agents to score on the same tasks, such as gittins; `metarl list` shows them.
+        gap: score as many training tasks too, and show each agent's generalisation gap: its mean on
+            training tasks less its mean on this split's.
+        against: name of an agent in the table, such as Random: shows how often each other one
+            scores more on the same task.
         seed_index: which of a run's seeds, counted from 0; all if left out.
         device: cpu or cuda.
         inner_steps: of a run that learned from examples: steps on each task, 32 if left out.
@@ -70,6 +75,8 @@ class EvaluateOptions:
     steps: int | None = None
     score: Literal["total", "after_k", "budget_mean", "success"] | None = None
     beside: tuple[str, ...] = ()
+    gap: bool = False
+    against: str | None = None
     seed_index: int | None = None
     device: str = "cpu"
     inner_steps: int | None = None
@@ -83,6 +90,8 @@ class Played(NamedTuple):
     folder: Path | None  # of its run; None of an agent that isn't trained
     name: str  # what tells its file from others: its seed, or its id as `metarl list` shows it
     evaluation: Evaluation
+    agent: str  # a learner's name, or an agent's id
+    training_seed: int | None = None  # of a learner's agent
 
 
 class Scored(NamedTuple):
@@ -93,6 +102,8 @@ class Scored(NamedTuple):
     distribution: TaskDistribution
     played: list[Played]
     score: str
+    # Likewise on training tasks, where they were asked for
+    training: list[tuple[str, Evaluation | list[Evaluation]]]
 
 
 def score_run(folder: Path, options: EvaluateOptions) -> Scored:
@@ -129,39 +140,81 @@ def score_runs(folders: Sequence[Path], options: EvaluateOptions) -> Scored:
     if score == "success" and distribution.has_success is False:
         raise ValueError(f"{distribution.id} has no notion of success; choose another --score.")
 
-    def play(agent: Agent) -> Evaluation:
-        return evaluate(
-            agent,
-            distribution,
-            options.split,
-            options.num_tasks,
-            options.seed,
-            budget,
-            device=options.device,
+    if options.gap and options.split == "train":
+        raise ValueError(
+            "A generalisation gap lies between training tasks and others: leave --split train out,"
+            " or --gap."
         )
-
     ids = ["random", *(id for id in options.beside if id != "random")]
     others = [(id, make_agent(id, distribution, budget)) for id in ids]
-    played: list[Played] = []
-    entries: list[tuple[str, Evaluation | list[Evaluation]]] = []
-    for label, seeds in groups.items():
-        own = [
-            Played(
-                each.folder,
-                each.name,
-                play(load_agent(each.folder, budget, each.seed_index, options.device)),
-            )
-            for each in seeds
-        ]
-        played += own
-        entries.append(
-            (label, own[0].evaluation if len(own) == 1 else [each.evaluation for each in own])
+    _check_rival(options.against, [*groups, *(agent_class(id).label for id in ids)])
+    play = _Playing(groups, others, distribution, budget, score, options)
+    entries, played = play.split(options.split)
+    training, played_too = play.split("train") if options.gap else ([], [])
+    return Scored(entries, distribution, [*played, *played_too], score, training)
+
+
+def _check_rival(against: str | None, labels: Sequence[str]) -> None:
+    """Raise ValueError, before anything is played, where there is no such agent."""
+    if against is not None and against not in labels:
+        raise ValueError(
+            f"There is no agent {against!r} to compare with; the agents are {', '.join(labels)}."
         )
-        own[0].evaluation.scores(score)  # refused here, before others play, where it can't be had
-    for id, agent in others:
-        played.append(Played(None, id, play(agent)))
-        entries.append((agent_class(id).label, played[-1].evaluation))
-    return Scored(entries, distribution, played, score)
+
+
+@dataclass(frozen=True)
+class _Playing:
+    """Agents that all play the same: learners by label, others by id."""
+
+    learners: "dict[str, list[TrainedSeed]]"
+    others: list[tuple[str, Agent]]
+    distribution: TaskDistribution
+    budget: Budget
+    score: str
+    options: EvaluateOptions
+
+    def split(
+        self, split: str
+    ) -> tuple[list[tuple[str, Evaluation | list[Evaluation]]], list[Played]]:
+        """Return what all agents got on tasks of a split, by label and one by one."""
+        played: list[Played] = []
+        entries: list[tuple[str, Evaluation | list[Evaluation]]] = []
+        for label, seeds in self.learners.items():
+            own = [
+                Played(
+                    each.folder,
+                    each.name,
+                    self._play(self._agent(each), split),
+                    each.run.learner,
+                    each.run.seeds[each.seed_index],
+                )
+                for each in seeds
+            ]
+            played += own
+            entries.append(
+                (label, own[0].evaluation if len(own) == 1 else [each.evaluation for each in own])
+            )
+            # refused here, before others play, where it can't be had
+            own[0].evaluation.scores(self.score)
+        for id, agent in self.others:
+            played.append(Played(None, id, self._play(agent, split), id))
+            entries.append((agent_class(id).label, played[-1].evaluation))
+        return entries, played
+
+    def _agent(self, seed: "TrainedSeed") -> Agent:
+        return load_agent(seed.folder, self.budget, seed.seed_index, self.options.device)
+
+    def _play(self, agent: Agent, split: str) -> Evaluation:
+        options = self.options
+        return evaluate(
+            agent,
+            self.distribution,
+            split,
+            options.num_tasks,
+            options.seed,
+            self.budget,
+            device=options.device,
+        )
 
 
 class TrainedSeed(NamedTuple):
@@ -228,7 +281,7 @@ def learners_of(
         if known & {run.seeds[each] for each in num_seeds if each < len(run.seeds)}:
             key = f"{key} {folder}"  # trained again, or with another start
         groups.setdefault(key, []).extend(TrainedSeed(folder, run, each) for each in num_seeds)
-    names = [learner_label(seeds[0].run.learner) for seeds in groups.values()]
+    names = [label_of_learner(seeds[0].run.learner) for seeds in groups.values()]
     short = [seeds[0].folder.resolve().name for seeds in groups.values()]
     places = (
         short
@@ -285,7 +338,33 @@ def save_scores(folder: Path, scored: Scored, options: EvaluateOptions) -> list[
     Raises:
         StorageError: the folder can't be written to.
     """
-    evaluation = scored.played[0].evaluation
+    place = RunFolder(folder).path / "evaluations"
+    mine = folder.resolve()
+    files = []
+    for each in scored.played:
+        if each.folder is None or each.folder.resolve() == mine:
+            name = _file_name(each.evaluation, scored.distribution, options)
+            file = name + (f"-{each.name.replace('/', '_')}" if each.name else "")
+            trained = each.training_seed is not None
+            label = label_of_learner(each.agent) if trained else label_of_agent(each.agent)
+            files.append(
+                write_evaluation(
+                    place,
+                    file,
+                    each.evaluation,
+                    agent=each.agent,
+                    label=label,
+                    training_seed=each.training_seed,
+                    score=scored.score if options.score else None,
+                )
+            )
+    return files
+
+
+def _file_name(
+    evaluation: Evaluation, distribution: TaskDistribution, options: EvaluateOptions
+) -> str:
+    """Return how the files of a score begin, which says what was played."""
     budget = evaluation.budget
     after = f"+{budget.after}" if isinstance(budget, Episodes) and budget.after else ""
     length = (
@@ -293,19 +372,11 @@ def save_scores(folder: Path, scored: Scored, options: EvaluateOptions) -> list[
         if isinstance(budget, Episodes)
         else f"{budget.total}steps"
     )
-    listed = (
-        options.num_tasks is None
-        and task_count_of(scored.distribution, options.split) == evaluation.num_tasks
-    )
-    name = f"{options.split}-{'all-' if listed else ''}{evaluation.num_tasks}tasks-{length}-seed{options.seed}"
-    place = RunFolder(folder).path / "evaluations"
-    mine = folder.resolve()
-    files = []
-    for each in scored.played:
-        if each.folder is None or each.folder.resolve() == mine:
-            file = name + (f"-{each.name.replace('/', '_')}" if each.name else "")
-            files.append(write_evaluation(place, file, each.evaluation))
-    return files
+    split = evaluation.split
+    count = task_count_of(distribution, split)
+    listed = options.num_tasks is None and count == evaluation.num_tasks
+    tasks = f"{'all-' if listed else ''}{evaluation.num_tasks}tasks"
+    return f"{split}-{tasks}-{length}-seed{options.seed}"
 
 
 def scoring_flags(folder: Path) -> str:

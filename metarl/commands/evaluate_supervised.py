@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from metarl.commands.evaluate import EvaluateOptions, check_same_distribution, learners_of, runs_in
 from metarl.core.registry import has_examples
 from metarl.evaluation.protocol import MOST_TASKS
-from metarl.evaluation.scores import same_tasks
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
 from metarl.learners.registry import learns_from_examples
 from metarl.runs.config import RunConfig
+from metarl.runs.evaluations import label_of_learner
 from metarl.runs.load import load_learner
-from metarl.runs.store import RunFolder, write_csv
+from metarl.runs.store import RunFolder, write_supervised_evaluation
 
 __all__ = [
     "Learned",
@@ -62,6 +62,7 @@ class Learned(NamedTuple):
     folder: Path  # of its run
     name: str  # what tells its file from others of the run
     evaluation: SupervisedEvaluation
+    training_seed: int | None = None  # None of one that isn't trained
 
 
 def score_supervised_run(folder: Path, options: EvaluateOptions) -> list[Learned]:
@@ -103,6 +104,7 @@ def score_supervised_runs(folders: Sequence[Path], options: EvaluateOptions) -> 
                     each.folder,
                     each.name,
                     score(load_learner(each.folder, each.seed_index, options.device)),
+                    each.run.seeds[each.seed_index],
                 )
             )
         untrained = UNTRAINED if len(groups) == 1 else f"{label}, {UNTRAINED}"
@@ -130,6 +132,8 @@ def _check_options(options: EvaluateOptions) -> None:
     """Raise ValueError for options that only agents have, or no examples in an inner step."""
     only_agents = {
         "--beside": options.beside,
+        "--gap": options.gap,
+        "--against": options.against,
         "--score": options.score,
         "--episodes": options.episodes,
     }
@@ -140,7 +144,7 @@ def _check_options(options: EvaluateOptions) -> None:
             "--after": options.after,
             "--steps": options.steps,
         }.items()
-        if value not in (None, ())
+        if value is not None and value is not False and value != ()
     ]
     if given:
         raise ValueError(
@@ -187,16 +191,22 @@ def save_supervised_scores(
     name += "" if options.transductive else "-not-transductive"
     place = RunFolder(folder).path / "evaluations"
     mine = folder.resolve()
-    place.mkdir(parents=True, exist_ok=True)
+    learner = RunFolder(folder).description["learner"]
+    label = label_of_learner(learner)
     files = []
     for each in scored:
         if each.folder.resolve() != mine:
             continue
-        evaluation = each.evaluation
-        same = same_tasks(each.evaluation.task_keys)
-        rows = evaluation.rows().assign(
-            fingerprint=evaluation.fingerprint, transductive=evaluation.transductive
+        untrained = each.training_seed is None
+        files.append(
+            write_supervised_evaluation(
+                place,
+                f"{name}{'-' if each.name else ''}{each.name}",
+                each.evaluation,
+                agent=f"{learner}-{UNTRAINED}" if untrained else learner,
+                label=f"{label}, {UNTRAINED}" if untrained else label,
+                training_seed=each.training_seed,
+                batch=options.inner_batch,
+            )
         )
-        files.append(place / f"{name}{'-' if each.name else ''}{each.name}.csv")
-        write_csv(files[-1], rows if same is None else rows.assign(same_task=same[rows["task"]]))
     return files

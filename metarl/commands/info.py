@@ -62,6 +62,7 @@ OPTIONAL_PARTS = (
         "stable-baselines3",
     ),
     Part("imageio_ffmpeg", "imageio-ffmpeg", "metarl watch --format mp4", "[video]"),
+    Part("pyarrow", "pyarrow", "metarl export --format parquet", "[parquet]"),
 )
 
 

@@ -1,5 +1,5 @@
-"""Bootstrap intervals for statistics that have no simple formula, over tasks, over runs within
-strata, and over seeds and tasks at once.
+"""Bootstrap intervals for statistics that have no simple formula, over tasks, and over runs within
+strata.
 
 A resample is a count of how often each score was drawn, never a copy of the scores: bandit totals
 have a few distinct values, so even 200,000 tasks resample in a moment. A task that was played more
@@ -19,10 +19,8 @@ from metarl.evaluation.statistics import Estimate, checked
 __all__ = [
     "Statistic",
     "bootstrap",
-    "crossed_bootstrap",
     "interquartile_mean_of_counts",
     "mean_of_counts",
-    "median_of_counts",
     "stratified_bootstrap",
 ]
 
@@ -47,15 +45,6 @@ def interquartile_mean_of_counts(values: np.ndarray, counts: np.ndarray) -> np.n
         np.minimum(upto, 0.75 * total) - np.maximum(upto - counts, 0.25 * total), 0, None
     )
     return inside @ values / inside.sum(1)
-
-
-def median_of_counts(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return the median [resamples]: the middle score, or halfway between the middle two."""
-    upto = counts.cumsum(1)
-    total = upto[:, -1:]
-    lower = (upto < (total + 1) // 2).sum(1)
-    upper = (upto < total // 2 + 1).sum(1)
-    return (values[lower] + values[upper]) / 2
 
 
 def bootstrap(
@@ -126,45 +115,6 @@ def stratified_bootstrap(
 
     chunks = (draws(size) for size in _sizes(resamples, x.size))
     return _percentile(x.ravel()[order], np.ones((1, x.size)), chunks, statistic, x.size, level)
-
-
-def crossed_bootstrap(
-    scores: ArrayLike,
-    statistic: Statistic,
-    rng: np.random.Generator,
-    *,
-    resamples: int = 2000,
-    level: float = 0.95,
-    tasks: ArrayLike | None = None,
-) -> Estimate:
-    """`statistic` of all scores, redrawing whole seeds and, independently, whole tasks (Owen 2007).
-
-    It stands for new trainings scored on new tasks, and needs trained agents that all played the
-    same tasks. With few seeds every bootstrap is too narrow: at three, report the seeds themselves.
-
-    Args:
-        scores: [seeds, tasks]. tasks: labels [tasks] of repeated ones, where the scores don't know
-            them.
-    """
-    x = _matrix(scores)
-    seeds, plays = x.shape
-    codes = task_codes(plays, [scores], tasks)
-    distinct = plays if codes is None else int(codes.max()) + 1
-    if distinct == 1:
-        value = float(statistic(np.sort(x, axis=None), np.ones((1, x.size)))[0])
-        return Estimate(value, -np.inf, np.inf, 1, level)
-    order = np.argsort(x, axis=None, kind="stable")
-
-    def draws(size: int) -> np.ndarray:
-        by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size)  # [size, seeds]
-        by_task = _tally(
-            rng.integers(distinct, size=(size, distinct)), distinct
-        )  # [size, distinct tasks]
-        by_task = by_task if codes is None else by_task[:, codes]
-        return (by_seed[:, :, None] * by_task[:, None, :]).reshape(size, -1)[:, order]
-
-    chunks = (draws(size) for size in _sizes(resamples, x.size))
-    return _percentile(x.ravel()[order], np.ones((1, x.size)), chunks, statistic, distinct, level)
 
 
 def _percentile(

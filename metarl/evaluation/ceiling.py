@@ -4,7 +4,7 @@
 other score.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +18,6 @@ from metarl.core.capabilities import (
     upper_bound_of,
 )
 from metarl.core.task_distribution import TaskDistribution
-from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import task_codes
 from metarl.evaluation.statistics import (
     Estimate,
@@ -29,7 +28,14 @@ from metarl.evaluation.statistics import (
     t_interval,
 )
 
-__all__ = ["Ceiling", "Normalised", "ceiling_of", "normalised_score", "nothing_to_normalise"]
+__all__ = [
+    "Ceiling",
+    "Normalised",
+    "TasksPlayed",
+    "ceiling_of",
+    "normalised_score",
+    "nothing_to_normalise",
+]
 
 
 class Ceiling(NamedTuple):
@@ -49,8 +55,27 @@ class Normalised(NamedTuple):
     reference: str
 
 
+class TasksPlayed(Protocol):
+    """What was played, of an evaluation that was just made or of a stored one."""
+
+    @property
+    def distribution(self) -> str: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+    @property
+    def split(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def budget(self) -> Any: ...
+    @property
+    def num_tasks(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
+
+
 def ceiling_of(
-    evaluation: Evaluation, distribution: TaskDistribution, score: str = "total"
+    evaluation: TasksPlayed, distribution: TaskDistribution, score: str = "total"
 ) -> Ceiling | None:
     """Return the ceiling of `score` for what `evaluation` played; None where the distribution knows
     none.

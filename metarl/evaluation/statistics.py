@@ -13,6 +13,7 @@ many tasks, `tasks` names each entry's [n], by labels of any kind; stored evalua
 the column `same_task`.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ __all__ = [
     "median_over_seeds",
     "over_both",
     "paired_difference",
+    "performance_profile",
     "probability_of_improvement",
     "ratio_of_means",
     "share",
@@ -95,32 +97,34 @@ def mean(scores: ArrayLike, level: float = 0.95, *, tasks: ArrayLike | None = No
 def interquartile_mean(
     scores: ArrayLike, level: float = 0.95, *, tasks: ArrayLike | None = None
 ) -> Estimate:
-    """Return the mean of the middle half of `scores` [n], with the interval of Tukey and McLaughlin
+    """Return the mean of the middle half of `scores`, with the interval of Tukey and McLaughlin
     1963 for trimmed means.
 
     The quarter at each end may cut a score in two: it then counts with the share that is left.
+
+    Args:
+        scores: [n], or of a learner's seeds [seeds, n]: then the interval covers both, as
+            `mean_over_seeds`'s.
+        tasks: labels [n] of repeated tasks.
     """
-    x = checked(scores)
-    codes = task_codes(len(x), [scores], tasks)
-    order = np.argsort(x, kind="stable")
-    x = x[order]
-    codes = None if codes is None else codes[order]
-    n = len(x)
-    cut = len(x) / 4
+    rows = _rows_of(scores)
+    x = np.stack([checked(row) for row in rows])
+    codes = task_codes(x.shape[1], rows, tasks)
+    ordered = np.sort(x, axis=None)
+    size = x.size
+    cut = size / 4
     weights = np.clip(
-        np.minimum(np.arange(1, n + 1), n - cut) - np.maximum(np.arange(n), cut), 0, 1
+        np.minimum(np.arange(1, size + 1), size - cut) - np.maximum(np.arange(size), cut), 0, 1
     )
-    value = float(weights @ x / weights.sum())
+    value = float(weights @ ordered / weights.sum())
     # winsorised: the quarters' scores moved to the quartiles
-    kept = np.clip(x, x[int(cut)], x[n - 1 - int(cut)])
-    distinct = _distinct(x, codes)
-    return t_interval(
-        value,
-        standard_error(kept, codes) / 0.5,
-        distinct - 2 * (distinct // 4) - 1,
-        distinct,
-        level,
-    )
+    kept = np.clip(x, ordered[int(cut)], ordered[size - 1 - int(cut)])
+    distinct = _distinct(x[0], codes)
+    errors = [
+        (standard_error(kept.mean(0), codes) / 0.5, distinct - 2 * (distinct // 4) - 1),
+        *_over_seeds(kept / 0.5),
+    ]
+    return _combined(value, errors, distinct, level)
 
 
 def share(scores: ArrayLike, level: float = 0.95, *, tasks: ArrayLike | None = None) -> Estimate:
@@ -167,22 +171,12 @@ def mean_over_seeds(
         scores: [seeds, tasks], every seed on the same tasks. tasks: labels [tasks] of repeated
             ones.
     """
-    rows = [checked(row) for row in _rows_of(scores)]
-    codes = task_codes(len(rows[0]), _rows_of(scores), tasks)
-    if len(rows) == 1:
-        return mean(rows[0], level, tasks=codes)
-    x = np.stack(rows)
+    rows = _rows_of(scores)
+    x = np.stack([checked(row) for row in rows])
+    codes = task_codes(x.shape[1], rows, tasks)
     n = _distinct(x[0], codes)
-    if n == 1:
-        return t_interval(float(x.mean()), np.inf, 0, 1, level)
-    return over_both(
-        float(x.mean()),
-        standard_error(x.mean(1)),
-        len(x),
-        standard_error(x.mean(0), codes),
-        n,
-        level,
-    )
+    errors = [(standard_error(x.mean(0), codes), n - 1), *_over_seeds(x)]
+    return _combined(float(x.mean()), errors, n, level)
 
 
 def over_both(
@@ -191,13 +185,7 @@ def over_both(
     """`value` with the t interval of two independent errors, over so many seeds and over so many
     distinct tasks.
     """
-    total = by_seed**2 + by_task**2
-    degrees = (
-        total**2 / (by_seed**4 / (seeds - 1) + by_task**4 / (tasks - 1))
-        if total
-        else float(tasks - 1)
-    )
-    return t_interval(value, float(np.sqrt(total)), degrees, tasks, level)
+    return _combined(value, [(by_seed, seeds - 1), (by_task, tasks - 1)], tasks, level)
 
 
 def median_over_seeds(
@@ -273,26 +261,33 @@ def median_seed(scores: ArrayLike) -> int:
 def paired_difference(
     x: ArrayLike, y: ArrayLike, level: float = 0.95, *, tasks: ArrayLike | None = None
 ) -> Comparison:
-    """Return the mean of x - y over the same tasks [n], its t interval, and the one-sided p-value
-    of "x scores more than y".
+    """Return the mean of x - y over the same tasks, its t interval, and the one-sided p-value of "x
+    scores more than y".
+
+    Args:
+        x, y: scores [n] of the same tasks, or of a learner's seeds [seeds, n]: then the interval
+            covers the seeds of each side, which are independent, and the tasks, which are shared.
+        tasks: labels [n] of repeated tasks.
 
     Raises:
         ValueError: as many scores aren't there on both sides, or they say that they are of other
             tasks, and no `tasks` overrule them.
     """
-    a, b = checked(x), checked(y)
-    if len(a) != len(b):
+    rows, others = _rows_of(x), _rows_of(y)
+    a = np.stack([checked(row) for row in rows])
+    b = np.stack([checked(row) for row in others])
+    if a.shape[1] != b.shape[1]:
         raise ValueError(
-            f"A paired difference needs the same tasks on both sides, not {len(a)} and {len(b)}"
-            " scores."
+            f"A paired difference needs the same tasks on both sides, not {a.shape[1]} and"
+            f" {b.shape[1]} scores."
         )
     if tasks is None:
-        _check_same_tasks(x, y)
-    codes = task_codes(len(a), [x, y], tasks)
-    difference = mean(a - b, level, tasks=codes)
-    return Comparison(
-        difference, _p_greater(difference.value, standard_error(a - b, codes), difference.n - 1)
-    )
+        _check_same_tasks(rows[0], others[0])
+    codes = task_codes(a.shape[1], [*rows, *others], tasks)
+    each = a.mean(0) - b.mean(0)
+    n = _distinct(each, codes)
+    errors = [(standard_error(each, codes), n - 1), *_over_seeds(a), *_over_seeds(b)]
+    return _compared(float(each.mean()), errors, n, level)
 
 
 def _check_same_tasks(x: ArrayLike, y: ArrayLike) -> None:
@@ -340,23 +335,32 @@ def generalisation_gap(
     differ, so nothing is paired).
 
     The p-value is one-sided, of "training tasks score more".
+
+    Args:
+        train, test: scores [n] and [m], or of the same seeds of a learner [seeds, n] and [seeds,
+            m]: then the interval covers the seeds too, each of which has a gap of its own.
+        train_tasks, test_tasks: labels [n] and [m] of repeated tasks.
+
+    Raises:
+        ValueError: other numbers of seeds on both sides.
     """
-    a, b = checked(train), checked(test)
-    codes = task_codes(len(a), [train], train_tasks), task_codes(len(b), [test], test_tasks)
-    n, m = _distinct(a, codes[0]), _distinct(b, codes[1])
-    first = standard_error(a, codes[0]) ** 2
-    second = standard_error(b, codes[1]) ** 2
-    error = float(np.sqrt(first + second))
-    value = float(a.mean() - b.mean())
-    if min(n, m) < 2:
-        degrees = 0.0
-    elif error == 0:
-        degrees = float(n + m - 2)
-    else:
-        degrees = float((first + second) ** 2 / (first**2 / (n - 1) + second**2 / (m - 1)))
-    return Comparison(
-        t_interval(value, error, degrees, min(n, m), level), _p_greater(value, error, degrees)
-    )
+    rows, others = _rows_of(train), _rows_of(test)
+    a = np.stack([checked(row) for row in rows])
+    b = np.stack([checked(row) for row in others])
+    if len(a) != len(b):
+        raise ValueError(
+            "A generalisation gap needs the same seeds on both splits, not"
+            f" {len(a)} and {len(b)} of them."
+        )
+    codes = task_codes(a.shape[1], rows, train_tasks), task_codes(b.shape[1], others, test_tasks)
+    n, m = _distinct(a[0], codes[0]), _distinct(b[0], codes[1])
+    errors = [
+        (standard_error(a.mean(0), codes[0]), n - 1),
+        (standard_error(b.mean(0), codes[1]), m - 1),
+    ]
+    if len(a) > 1:
+        errors.append((standard_error(a.mean(1) - b.mean(1)), len(a) - 1))
+    return _compared(float(a.mean() - b.mean()), errors, min(n, m), level)
 
 
 def probability_of_improvement(
@@ -371,33 +375,70 @@ def probability_of_improvement(
     """Return how often x scores more than y, ties counted half, with a Wilson interval.
 
     Args:
-        x, y: scores [n] and [m].
+        x, y: scores [n] and [m]; paired, also of learners' seeds [seeds, n]: every seed of one side
+            against every seed of the other, with an interval that covers the seeds of each side
+            and the tasks.
         paired: compare task by task (n = m); otherwise every score of x with every score of y (Mann
             and Whitney 1947), the variance from each score's placement among the others (DeLong et
             al. 1988).
         tasks, other_tasks: labels [n] of x's, and, where they aren't paired, [m] of y's.
     """
-    a, b = checked(x), checked(y)
     if paired:
-        if len(a) != len(b):
-            raise ValueError(
-                f"Paired scores must be of the same tasks, not {len(a)} and {len(b)} scores; pass"
-                " paired=False for different tasks."
-            )
-        wins = (np.sign(a - b) + 1) / 2
-        codes = task_codes(len(a), [x, y], tasks)
-        value = float(wins.mean())
-        variance = standard_error(wins, codes) ** 2
-        n = _distinct(a, codes)
-    else:
-        over = _placements(a, b)
-        under = 1 - _placements(b, a)
-        codes = task_codes(len(a), [x], tasks)
-        others = task_codes(len(b), [y], other_tasks)
-        value = float(over.mean())
-        variance = standard_error(over, codes) ** 2 + standard_error(under, others) ** 2
-        n = min(_distinct(a, codes), _distinct(b, others))
-    return _wilson(value, variance, n, level)
+        return _share_of_wins(x, y, level, tasks)
+    a, b = checked(x), checked(y)
+    over = _placements(a, b)
+    under = 1 - _placements(b, a)
+    codes = task_codes(len(a), [x], tasks)
+    others = task_codes(len(b), [y], other_tasks)
+    variance = standard_error(over, codes) ** 2 + standard_error(under, others) ** 2
+    n = min(_distinct(a, codes), _distinct(b, others))
+    return _wilson(float(over.mean()), variance, n, level)
+
+
+def _share_of_wins(x: ArrayLike, y: ArrayLike, level: float, tasks: ArrayLike | None) -> Estimate:
+    """Return how often x scores more than y on the same task."""
+    rows, others = _rows_of(x), _rows_of(y)
+    a = np.stack([checked(row) for row in rows])
+    b = np.stack([checked(row) for row in others])
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(
+            f"Paired scores must be of the same tasks, not {a.shape[1]} and {b.shape[1]} scores;"
+            " pass paired=False for different tasks."
+        )
+    wins = (np.sign(a[:, None] - b[None]) + 1) / 2  # [seeds, other seeds, tasks]
+    codes = task_codes(a.shape[1], [*rows, *others], tasks)
+    by_task = wins.mean((0, 1))
+    sides = [*_over_seeds(wins.mean(1)), *_over_seeds(wins.mean(0))]
+    variance = standard_error(by_task, codes) ** 2 + sum(error**2 for error, _ in sides)
+    return _wilson(float(wins.mean()), variance, _distinct(by_task, codes), level)
+
+
+def performance_profile(
+    scores: ArrayLike,
+    thresholds: ArrayLike,
+    level: float = 0.95,
+    *,
+    tasks: ArrayLike | None = None,
+) -> list[Estimate]:
+    """Return, for each threshold, which share of scores lies above it (Agarwal et al. 2021, section
+    4.3), with an interval that stays between 0 and 1 (Wilson 1927).
+
+    Args:
+        scores: [n], or of a learner's seeds [seeds, n]: then intervals cover both.
+        thresholds: [m], in the scores' unit.
+        tasks: labels [n] of repeated tasks.
+    """
+    rows = _rows_of(scores)
+    x = np.stack([checked(row) for row in rows])
+    codes = task_codes(x.shape[1], rows, tasks)
+    n = _distinct(x[0], codes)
+    profile = []
+    for threshold in np.asarray(thresholds, np.float64):
+        above = (x > threshold).astype(np.float64)
+        errors = [standard_error(above.mean(0), codes), *(error for error, _ in _over_seeds(above))]
+        variance = float(np.square(errors).sum())
+        profile.append(_wilson(float(above.mean()), variance, n, level))
+    return profile
 
 
 def beats(
@@ -479,14 +520,56 @@ def _distinct(x: np.ndarray, codes: np.ndarray | None) -> int:
     return len(x) if codes is None else int(codes.max()) + 1
 
 
+def _over_seeds(x: np.ndarray) -> list[tuple[float, int]]:
+    """Return the error of the mean of `x` [seeds, tasks] over seeds, with its degrees of freedom.
+
+    None of one seed, which tells nothing of others.
+    """
+    return [(standard_error(x.mean(1)), len(x) - 1)] if len(x) > 1 else []
+
+
+def _total_error(errors: Sequence[tuple[float, int]]) -> tuple[float, float]:
+    """Return the sum of independent errors, and its degrees of freedom by Satterthwaite 1946."""
+    if min(degrees for _, degrees in errors) < 1:
+        return np.inf, 0.0
+    total = sum(error**2 for error, _ in errors)
+    if total == 0:
+        return 0.0, float(sum(degrees for _, degrees in errors))
+    spread = sum(error**4 / degrees for error, degrees in errors)
+    return float(np.sqrt(total)), float(total**2 / spread)
+
+
+def _combined(value: float, errors: Sequence[tuple[float, int]], n: int, level: float) -> Estimate:
+    """Return `value` with the t interval of independent errors, each with its degrees of freedom."""
+    return t_interval(value, *_total_error(errors), n, level)
+
+
+def _compared(
+    value: float, errors: Sequence[tuple[float, int]], n: int, level: float
+) -> Comparison:
+    """Return the difference `value` with its interval and p-value."""
+    error, degrees = _total_error(errors)
+    return Comparison(
+        t_interval(value, error, degrees, n, level), _p_greater(value, error, degrees)
+    )
+
+
 def _rows_of(scores: ArrayLike) -> list[Any]:
     """Return the rows of [seeds, tasks], which know their tasks where the matrix, or each of a list
     of rows, does.
     """
-    rows: Any = scores if isinstance(scores, np.ndarray) else list(scores)  # type: ignore[arg-type]
-    if np.ndim(rows[0]) == 0:
-        rows = [scores]
-    return [rows[i] for i in range(len(rows))]
+    rows: Any = scores
+    if not isinstance(rows, list | tuple):
+        return list(rows) if np.ndim(rows) > 1 and len(rows) else [rows]
+    if not rows or np.ndim(rows[0]) == 0:
+        return [rows]
+    lengths = {np.shape(row)[0] for row in rows if np.ndim(row)}
+    if len(lengths) > 1:
+        raise ValueError(
+            f"Every seed's scores must be of the same tasks, not {min(lengths)} and"
+            f" {max(lengths)} scores."
+        )
+    return list(rows)
 
 
 def t_interval(value: float, error: float, degrees: float, n: int, level: float) -> Estimate:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from inspect import signature
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -18,7 +18,7 @@ from metarl.core.task_distribution import TaskDistribution
 from metarl.learners.registry import check_fits, learner_class, learner_name
 from metarl.runs.old_names import of_today
 
-__all__ = ["RunConfig", "config_from_json", "folder_name", "parse_arguments"]
+__all__ = ["RunConfig", "config_from_json", "folder_name", "parse_arguments", "told_arguments"]
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def folder_name(run: RunConfig, usual: Any = None) -> str:
         run: whose.
         usual: the config that isn't told; the learner's default settings if left out.
     """
-    told = dict(sorted(_told_arguments(run).items()))
+    told = dict(sorted(told_arguments(run.distribution, run.arguments).items()))
     told |= dict(sorted(_told_settings(run.config, type(run.config)() if usual is None else usual)))
     if run.start is not None:
         told["start"] = _hash(json.dumps(run.identity()["start"], sort_keys=True))
@@ -264,18 +264,22 @@ def folder_name(run: RunConfig, usual: Any = None) -> str:
     )
 
 
-def _told_arguments(run: RunConfig) -> dict[str, Any]:
-    """Return the distribution's arguments without those that are given their default."""
+def told_arguments(distribution: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that a distribution is made with, without those that are given their
+    default.
+
+    Args:
+        distribution: its id.
+        arguments: by name.
+    """
     try:
-        parameters = signature(
-            distribution_class(run.distribution.removesuffix(REVEALED))
-        ).parameters
+        parameters = signature(distribution_class(distribution.removesuffix(REVEALED))).parameters
     except (TypeError, ValueError):  # it doesn't say what it takes
-        return run.arguments
+        return dict(arguments)
     usual = {name: each.default for name, each in parameters.items()}
     return {
         name: value
-        for name, value in run.arguments.items()
+        for name, value in arguments.items()
         if name not in usual or value != usual[name]
     }
 

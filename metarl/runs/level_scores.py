@@ -174,7 +174,7 @@ def _play(
     }
     success = float(evaluation.scores("success")[0]) if evaluation.tells_success else float("nan")
     score |= {"success": success, "fingerprint": evaluation.fingerprint, "command": plan.command}
-    write_evaluation(file.parent / "played", file.stem, evaluation)
+    write_evaluation(file.parent / "played", file.stem, evaluation, agent=plan.agent)
     write_csv(file, pd.DataFrame([score])[COLUMNS])
 
 

@@ -9,7 +9,7 @@ A run's folder, under `runs/` or, published, under `results/`:
                               is finished)
     weights.safetensors       what the trained agent needs; weights-1.safetensors and so on for
                               further seeds
-    evaluations/NAME.csv      one line a task; NAME.json says what was played
+    evaluations/NAME.csv      one line a task; NAME.json says who played what
     evaluations/NAME-episodes.csv   one line an episode (not published)
     lock                      held by the process that trains here; a kill releases it
     earlier/N-iterations/     what a training of N iterations left, once it goes on to more: a
@@ -28,6 +28,7 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ from metarl import __version__
 from metarl.core.paths import as_path
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import same_tasks
+from metarl.evaluation.supervised import SupervisedEvaluation
 
 __all__ = [
     "FORMAT",
@@ -54,11 +56,11 @@ __all__ = [
     "find_runs",
     "provenance",
     "publish",
-    "runs_table",
     "skipped_if_broken",
     "write_csv",
     "write_evaluation",
     "write_file",
+    "write_supervised_evaluation",
 ]
 
 FORMAT = 1  # of run.json and of its folder
@@ -216,13 +218,11 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+            if not _locked(descriptor):
                 raise RunFolderError(
                     f"{self.path} is in use by another process. Wait for it to end, or choose"
                     " another folder."
-                ) from error
+                )
             for leftover in self.path.glob(".*.tmp"):  # of a process that was killed while it wrote
                 leftover.unlink()
             write_file(self.path / "probe", b"metarl can write here\n" * 200)
@@ -411,47 +411,33 @@ def skipped_if_broken(path: Path) -> Iterator[None]:
         warnings.warn(f"{path} is left out: {error}", stacklevel=4)
 
 
-def runs_table(root: str | Path) -> pd.DataFrame:
-    """Return one row a run at or below `root`: folder, identity, iterations, and its last
-    iteration's steps, return and seconds.
-
-    Runs whose files can't be read are left out, with a warning that names them.
-    """
-    rows = []
-    for run in find_runs(root):
-        with skipped_if_broken(run.path):
-            description = run.description
-            metrics = run.metrics
-            last = {
-                name: metrics[name].iloc[-1]
-                for name in ("steps", "return", "seconds")
-                if name in metrics and len(metrics)
-            }
-            settings = {f"config.{name}": value for name, value in description["config"].items()}
-            identity = {name: description[name] for name in IDENTITY if name != "config"}
-            finished = run.weights().exists()
-            rows.append(
-                {
-                    "folder": str(run.path),
-                    **identity,
-                    "iterations": len(metrics),
-                    "finished": finished,
-                    **last,
-                    **settings,
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def write_evaluation(folder: str | Path, name: str, evaluation: Evaluation) -> Path:
-    """Save one agent's `evaluation` as NAME.csv (one line a task) and NAME.json (what was played)
-    in `folder`.
+def write_evaluation(
+    folder: str | Path,
+    name: str,
+    evaluation: Evaluation,
+    *,
+    agent: str | None = None,
+    label: str | None = None,
+    training_seed: int | None = None,
+    score: str | None = None,
+) -> Path:
+    """Save one agent's `evaluation` as NAME.csv (one line a task) and NAME.json (who played what)
+    in `folder`; `metarl.runs.evaluations` reads them.
 
     Columns: task, total, then after_k where the budget has episodes after K, budget_mean where it
-        counts steps, success where the family
-    has such a notion, and same_task where tasks repeat: the first task that is the same, to be
-    given to `metarl.evaluation.statistics` as `tasks`, since the repeats say nothing of other
-    tasks. Where episodes are longer than a step, NAME-episodes.csv has a line for each of them.
+    counts steps, success where the family has such a notion, and same_task where tasks repeat: the
+    first task that is the same, to be given to `metarl.evaluation.statistics` as `tasks`, since the
+    repeats say nothing of other tasks. Where episodes are longer than a step, NAME-episodes.csv has
+    a line for each of them.
+
+    Args:
+        folder: such as a run's `evaluations`.
+        name: of the files.
+        evaluation: what was played.
+        agent: who played: a learner's name, or an agent's id; left out, the folder tells.
+        label: its name in tables.
+        training_seed: of a learner's agent; None of one that isn't trained.
+        score: what tables show, where it isn't the usual one of the budget.
     """
     folder = as_path(folder)
     with explained(folder):
@@ -467,19 +453,83 @@ def write_evaluation(folder: str | Path, name: str, evaluation: Evaluation) -> P
     write_csv(folder / f"{name}.csv", table if same is None else table.assign(same_task=same))
     if int(evaluation.length.max()) > 1:
         write_csv(folder / f"{name}-episodes.csv", evaluation.rows())
-    played = {
+    budget = {"kind": type(evaluation.budget).__name__, **vars(evaluation.budget)}
+    played = _what(evaluation, budget)
+    who = {} if agent is None else _who(agent, label, training_seed)
+    shown = {} if score is None else {"score": score}
+    content = {"format": FORMAT, **who, **played, **shown, **provenance()}
+    write_file(folder / f"{name}.json", _json(content))
+    return folder / f"{name}.csv"
+
+
+def write_supervised_evaluation(
+    folder: str | Path,
+    name: str,
+    evaluation: SupervisedEvaluation,
+    *,
+    agent: str,
+    label: str | None = None,
+    training_seed: int | None = None,
+    batch: int | None = None,
+) -> Path:
+    """Save one adapter's `evaluation` as NAME.csv and NAME.json, as `write_evaluation` does.
+
+    Columns: task, inner_step, loss, accuracy where there is one, fingerprint, transductive, and
+    same_task where tasks repeat: the first task that is the same.
+
+    Args:
+        folder, name, agent, label, training_seed: as there.
+        evaluation: what was learned.
+        batch: examples in an inner step; None is the whole support.
+    """
+    folder = as_path(folder)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    same = same_tasks(evaluation.task_keys)
+    rows = evaluation.rows().assign(
+        fingerprint=evaluation.fingerprint, transductive=evaluation.transductive
+    )
+    table = rows if same is None else rows.assign(same_task=same[rows["task"]])
+    write_csv(folder / f"{name}.csv", table)
+    budget = {
+        "kind": "InnerSteps",
+        "total": evaluation.steps,
+        "batch": batch,
+        "transductive": evaluation.transductive,
+    }
+    content = {
+        "format": FORMAT,
+        **_who(agent, label, training_seed),
+        **_what(evaluation, budget),
+        "score": "loss" if evaluation.accuracies is None else "accuracy",
+        **provenance(),
+    }
+    write_file(folder / f"{name}.json", _json(content))
+    return folder / f"{name}.csv"
+
+
+def _what(evaluation: Evaluation | SupervisedEvaluation, budget: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of an evaluation's description that says what was played."""
+    return {
         "distribution": evaluation.distribution,
         "arguments": evaluation.config,
         "split": evaluation.split,
         "seed": evaluation.seed,
-        "budget": {"kind": type(evaluation.budget).__name__, **vars(evaluation.budget)},
+        "budget": budget,
         "num_tasks": evaluation.num_tasks,
         "distinct_tasks": evaluation.distinct_tasks,
         "fingerprint": evaluation.fingerprint,
         "finite": evaluation.finite,
     }
-    write_file(folder / f"{name}.json", _json({"format": FORMAT, **played, **provenance()}))
-    return folder / f"{name}.csv"
+
+
+def _who(agent: str, label: str | None, training_seed: int | None) -> dict[str, Any]:
+    """Return the part of an evaluation's description that says who played."""
+    return {
+        "agent": agent,
+        "label": agent if label is None else label,
+        "training_seed": training_seed,
+    }
 
 
 def publish(
@@ -612,6 +662,21 @@ def explained(file: Path) -> Iterator[None]:
         raise StorageError(f"Can't write {file}: {advice}.") from error
 
 
+def _locked(descriptor: int) -> bool:
+    """Take the lock, unless another process keeps it.
+
+    Whoever lists runs holds it for a moment, to see whether it is free.
+    """
+    for pause in (0.01, 0.05, 0.2, None):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if pause is not None:
+                time.sleep(pause)
+    return False
+
+
 def _differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Where two JSON values differ, such as ("config.hidden_size", 64, 128)."""
     if isinstance(old, dict) and isinstance(new, dict):
@@ -650,12 +715,13 @@ def _commit() -> str | None:
     None outside a checkout.
     """
     git = shutil.which("git")
-    here = Path(__file__).parent
+    file = Path(__file__)
+    package = file.parents[1]
 
     def ask(*arguments: str) -> str | None:
         try:
             answer = subprocess.run(
-                [str(git), "-C", str(here), *arguments],
+                [str(git), "--no-optional-locks", "-C", str(package), *arguments],
                 capture_output=True,
                 text=True,
                 timeout=10,
@@ -665,7 +731,7 @@ def _commit() -> str | None:
             return None
         return answer.stdout.strip()
 
-    if git is None or ask("ls-files", "--error-unmatch", "results.py") is None:
+    if git is None or ask("ls-files", "--error-unmatch", str(file)) is None:
         return None
     changed = ask("status", "--porcelain", "--", ".")
     return f"{ask('rev-parse', 'HEAD')}{'-dirty' if changed else ''}"

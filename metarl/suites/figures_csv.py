@@ -8,7 +8,8 @@ import pandas as pd
 
 from metarl.core.paths import as_path
 from metarl.evaluation.statistics import Estimate
-from metarl.runs.store import explained, write_csv
+from metarl.runs.exclusive import exclusively
+from metarl.runs.store import write_csv
 
 __all__ = ["FIGURE_COLUMNS", "record_figure"]
 
@@ -25,7 +26,7 @@ def record_figure(
 ) -> None:
     """Add the row of `figure` to `folder`/figures.csv, or put it in its old row's place.
 
-    Numbers are rounded to four decimals.
+    Numbers are rounded to four decimals. Several processes may record figures in one folder.
 
     Args:
         folder: such as `results/rl2_mazes`.
@@ -42,12 +43,11 @@ def record_figure(
     known = None if estimate is None or reached is None else bool(reached)
     values = (figure, wanted, *numbers, n, known, command)
     row = dict(zip(FIGURE_COLUMNS, (str(entry) for entry in values), strict=True))
-    rows: list[Any] = []
-    if file.exists():
-        # Text stays as it was written.
-        rows = pd.read_csv(file, dtype=str, keep_default_na=False).to_dict("records")
-    place = next((i for i, old in enumerate(rows) if old["figure"] == figure), len(rows))
-    rows[place : place + 1] = [row]
-    with explained(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(file, pd.DataFrame(rows, columns=FIGURE_COLUMNS))
+    with exclusively(file):
+        rows: list[Any] = []
+        if file.exists():
+            # Text stays as it was written.
+            rows = pd.read_csv(file, dtype=str, keep_default_na=False).to_dict("records")
+        place = next((i for i, old in enumerate(rows) if old["figure"] == figure), len(rows))
+        rows[place : place + 1] = [row]
+        write_csv(file, pd.DataFrame(rows, columns=FIGURE_COLUMNS))

@@ -9,6 +9,7 @@ import numpy as np
 from metarl.evaluation.episodes import episode_lengths, episode_successes
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import same_tasks
+from metarl.runs.exclusive import exclusively
 from metarl.runs.store import MAX_PUBLISHED_BYTES, write_file
 
 __all__ = ["write_arrays", "write_episodes", "write_scores"]
@@ -27,22 +28,23 @@ def write_scores(file: Path, key: str, scores: np.ndarray, fingerprint: str, see
             one that is the same.
         fingerprint, seed: of the test tasks.
     """
-    arrays: dict[str, np.ndarray] = {}
-    if file.exists():
-        with np.load(file) as old:
-            if str(old["fingerprint"]) == fingerprint:
-                arrays = dict(old)
-    arrays[key] = small(np.asarray(scores))
-    keys = getattr(scores, "task_keys", None)
-    same = None if keys is None else same_tasks(keys.reshape(-1, keys.shape[-1])[0])
-    if same is not None:
-        arrays["same_task"] = small(same)
-    arrays |= {
-        "fingerprint": np.array(fingerprint),
-        "split": np.array("test"),
-        "seed": np.array(seed),
-    }
-    write_arrays(file, arrays)
+    with exclusively(file):
+        arrays: dict[str, np.ndarray] = {}
+        if file.exists():
+            with np.load(file) as old:
+                if str(old["fingerprint"]) == fingerprint:
+                    arrays = dict(old)
+        arrays[key] = small(np.asarray(scores))
+        keys = getattr(scores, "task_keys", None)
+        same = None if keys is None else same_tasks(keys.reshape(-1, keys.shape[-1])[0])
+        if same is not None:
+            arrays["same_task"] = small(same)
+        arrays |= {
+            "fingerprint": np.array(fingerprint),
+            "split": np.array("test"),
+            "seed": np.array(seed),
+        }
+        write_arrays(file, arrays)
 
 
 def write_episodes(file: Path, played: Mapping[str, Sequence[Evaluation]]) -> None:

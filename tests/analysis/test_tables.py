@@ -12,7 +12,14 @@ from rich.console import Console
 
 import metarl
 from metarl.analysis.tables import caption, render, render_leaderboard, score_table
-from metarl.evaluation.statistics import mean, mean_over_seeds, paired_difference
+from metarl.evaluation.statistics import (
+    generalisation_gap,
+    interquartile_mean,
+    mean,
+    mean_over_seeds,
+    paired_difference,
+    probability_of_improvement,
+)
 
 
 class Pull:
@@ -156,3 +163,47 @@ def test_a_narrow_terminal_cuts_no_names_or_numbers(width):
     console = Console(file=io.StringIO(), width=width)
     console.print(render(table))
     assert "…" not in console.file.getvalue()
+
+
+def test_the_middle_half_the_gap_and_the_rival_are_columns():
+    parts = [play(arm) for arm in (0, 1, 2)]
+    training = [metarl.evaluate(Pull(arm), BANDIT, "train", 300, 1, BUDGET) for arm in (0, 1, 2)]
+    random = play()
+    table = score_table(
+        [("Random", random), ("RL²", parts)],
+        BANDIT,
+        training=[("RL²", training)],
+        against="Random",
+    )
+    row = table.iloc[1]
+    scores = [part.scores() for part in parts]
+    for name, wanted in (
+        ("iqm", interquartile_mean(scores)),
+        ("gap", generalisation_gap([part.scores() for part in training], scores).difference),
+        ("improvement", probability_of_improvement(scores, random.scores())),
+    ):
+        assert row[[name, f"{name}_low", f"{name}_high"]].tolist() == pytest.approx(wanted[:3])
+    assert table.iloc[0][["gap", "improvement"]].isna().all()
+    text = " ".join(printed(table).split())
+    assert "better than Random: how often" in text
+    assert "gap: mean on training tasks less the mean here" in text
+
+
+def test_no_column_is_cut_in_a_narrow_terminal():
+    parts = [play(arm) for arm in (0, 1, 2)]
+    table = score_table(
+        [("Random", play()), ("RL²", parts)],
+        BANDIT,
+        training=[("RL²", parts)],
+        against="Random",
+    )
+    stream = io.StringIO()
+    Console(file=stream, width=80).print(render(table))
+    lines = stream.getvalue().splitlines()
+    assert {len(line) for line in lines if "│" in line or "┃" in line} == {80}
+    assert all(line[-1] in "│┃" for line in lines if "│" in line or "┃" in line)
+
+
+def test_a_rival_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="There is no agent 'Gittins' to compare with.*Random"):
+        score_table([("Random", play())], BANDIT, against="Gittins")

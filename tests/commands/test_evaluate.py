@@ -1,8 +1,10 @@
+import json
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from metarl.cli import main
 from metarl.commands import train as command
 from metarl.commands.evaluate import EvaluateOptions, save_scores, score_run, scoring_flags
 from metarl.commands.train import TrainOptions, suggestion_for, train_run
@@ -158,3 +160,45 @@ def test_learners_of_examples_are_scored_after_the_steps_of_their_training(tmp_p
     config = replace(suggested_config("maml", "SineRegression-v0"), iterations=1, inner_steps=2)
     train_run("maml", config, TrainOptions(distribution="SineRegression-v0", folder=tmp_path))
     assert scoring_flags(tmp_path) == " --inner-steps 2"
+
+
+def test_the_gap_is_scored_on_as_many_training_tasks_which_are_saved_too(folder, capsys):
+    options = EvaluateOptions(num_tasks=20, gap=True)
+    scored = score_run(folder, options)
+    assert [label for label, _ in scored.training] == ["RL²", "Random"]
+    assert {evaluation.split for _, evaluation in scored.training} == {"train"}
+    names = [file.name for file in save_scores(folder, scored, options)]
+    assert [name for name in names if name.startswith("train")] == [
+        "train-20tasks-3episodes-seed0.csv",
+        "train-20tasks-3episodes-seed0-random.csv",
+    ]
+    main(["evaluate", str(folder), "--num-tasks", "20", "--gap", "--against", "Random"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "gap: mean on training tasks less the mean here" in text
+    assert "better than Random: how often" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"gap": True, "split": "train"}, "leave --split train out, or --gap"),
+        ({"against": "Gittins"}, "There is no agent 'Gittins'.*the agents are RL², Random"),
+    ],
+)
+def test_what_can_not_be_compared_gets_a_sentence(folder, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        score_run(folder, EvaluateOptions(num_tasks=5, **options))
+
+
+def test_a_saved_score_says_who_played(folder):
+    options = EvaluateOptions(num_tasks=20, score="success")
+    file, other = save_scores(folder, score_run(folder, options), options)
+    told = json.loads(file.with_suffix(".json").read_text())
+    assert [told[name] for name in ("agent", "label", "training_seed", "score")] == [
+        "rl2",
+        "RL²",
+        0,
+        "success",
+    ]
+    told = json.loads(other.with_suffix(".json").read_text())
+    assert (told["agent"], told["label"], told["training_seed"]) == ("random", "Random", None)

@@ -20,9 +20,7 @@ from metarl.core.task_distribution import row_keys
 from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.evaluation.bootstrap import (
     bootstrap,
-    crossed_bootstrap,
     mean_of_counts,
-    median_of_counts,
 )
 from metarl.evaluation.ceiling import Ceiling, normalised_score
 from metarl.evaluation.episodes import episode_lengths
@@ -36,6 +34,7 @@ from metarl.evaluation.statistics import (
     mean_over_seeds,
     median_over_seeds,
     paired_difference,
+    performance_profile,
     probability_of_improvement,
     ratio_of_means,
     share,
@@ -81,14 +80,22 @@ INTERVALS = {  # each of (scores, other scores of the same tasks, right or wrong
         ).estimate
     ),
     "bootstrap": lambda x, y, r, t: bootstrap(x, mean_of_counts, fresh(), tasks=t),
-    "bootstrap of the median": lambda x, y, r, t: bootstrap(x, median_of_counts, fresh(), tasks=t),
-    "crossed bootstrap": lambda x, y, r, t: crossed_bootstrap(
-        np.stack([x, y]), mean_of_counts, fresh(), tasks=t
+    "interquartile mean over seeds": lambda x, y, r, t: interquartile_mean([x, y], tasks=t),
+    "paired difference over seeds": lambda x, y, r, t: (
+        paired_difference([x, y], [x - y, y - 1], tasks=t).difference
     ),
+    "gap over seeds": lambda x, y, r, t: (
+        generalisation_gap([x, y], [y, x], train_tasks=t, test_tasks=t).difference
+    ),
+    "improvement over seeds": lambda x, y, r, t: probability_of_improvement(
+        [x, y], [y, x], tasks=t
+    ),
+    "profile": lambda x, y, r, t: performance_profile(x, [1.0], tasks=t)[0],
+    "profile over seeds": lambda x, y, r, t: performance_profile([x, y], [1.0], tasks=t)[0],
 }
 # Two seeds keep an interval wide, however many tasks there are
-OVER_SEEDS = ("mean over seeds", "crossed bootstrap")
-DRAWN = ("bootstrap", "bootstrap of the median", "crossed bootstrap")  # widths differ by luck
+OVER_SEEDS = [name for name in INTERVALS if "over seeds" in name and "median" not in name]
+DRAWN = ("bootstrap",)  # widths differ by luck
 
 
 @pytest.mark.parametrize("name", INTERVALS)

@@ -13,9 +13,11 @@ from metarl.evaluation.statistics import (
     generalisation_gap,
     interquartile_mean,
     mean,
+    mean_over_seeds,
     median_over_seeds,
     median_seed,
     paired_difference,
+    performance_profile,
     probability_of_improvement,
     ratio_of_means,
     share,
@@ -361,3 +363,88 @@ def test_what_holds_no_numbers_is_named(function):
     evaluation = metarl.evaluate("random", "BernoulliBandit-v0", num_tasks=5, seed=0, budget=10)
     with pytest.raises(ValueError, match=r"Take its scores\(\)"):
         function(evaluation)
+
+
+def crossed(rng, seeds=6, tasks=40, shift=0.0):
+    """Scores of several trainings on the same tasks: both differ, and chance comes on top."""
+    return (
+        shift
+        + rng.normal(0, 0.5, (seeds, 1))
+        + rng.normal(0, 1, (1, tasks))
+        + rng.normal(0, 1, (seeds, tasks))
+    )
+
+
+@pytest.mark.parametrize("seeds", [3, 6])
+@pytest.mark.parametrize(
+    ("interval", "truth"),
+    [
+        (lambda rng, n: mean_over_seeds(crossed(rng, n)), 0.0),
+        # symmetric, so that the middle half has the same mean
+        (lambda rng, n: interquartile_mean(crossed(rng, n)), 0.0),
+        (lambda rng, n: paired_difference(crossed(rng, n, shift=1), crossed(rng, 4)).difference, 1),
+        (lambda rng, n: generalisation_gap(crossed(rng, n), crossed(rng, n)).difference, 0.0),
+        (lambda rng, n: probability_of_improvement(crossed(rng, n), crossed(rng, n)), 0.5),
+    ],
+)
+def test_intervals_over_seeds_and_tasks_cover_new_seeds_on_new_tasks(interval, truth, seeds):
+    rng = generator(11)
+    estimates = [interval(rng, seeds) for _ in range(1000)]
+    # what seeds and tasks have in common counts twice, which errs on the careful side
+    assert 0.93 <= covered(estimates, truth) <= 0.995
+
+
+def test_tasks_alone_would_not_cover_new_seeds():
+    rng = generator(12)
+    estimates = [interquartile_mean(crossed(rng)[0]) for _ in range(500)]
+    assert covered(estimates, 0.0) < 0.75
+
+
+def test_the_interquartile_mean_over_seeds_is_that_of_all_scores():
+    x = generator().gamma(2.0, size=(3, 21))
+    assert interquartile_mean(x).value == pytest.approx(stats.trim_mean(x.ravel(), 0.25), abs=0.02)
+    assert interquartile_mean(x).value == pytest.approx(interquartile_mean(x.ravel()).value)
+    assert interquartile_mean(x[:1]) == interquartile_mean(x[0])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda a, b: paired_difference(a, b),
+        lambda a, b: generalisation_gap(a, b),
+        lambda a, b: probability_of_improvement(a, b),
+    ],
+)
+def test_one_seed_is_the_vector_of_its_scores(function):
+    a, b = generator().normal(size=(2, 30))
+    assert function(a[None], b[None]) == function(a, b)
+    assert function([a], b) == function(a, b)
+
+
+def test_every_seed_is_compared_with_every_seed():
+    estimate = probability_of_improvement([[1.0, 5.0], [3.0, 3.0]], [[2.0, 4.0], [0.0, 3.0]])
+    # 1 < 2, 1 > 0, 3 > 2, 3 > 0 on the first task; 5 > 4, 5 > 3, 3 < 4, 3 = 3 on the second
+    assert estimate.value == pytest.approx((0 + 1 + 1 + 1 + 1 + 1 + 0 + 0.5) / 8)
+    assert estimate.low < estimate.value < estimate.high
+
+
+def test_a_gap_needs_the_same_seeds_on_both_splits():
+    with pytest.raises(ValueError, match="needs the same seeds on both splits, not 2 and 3"):
+        generalisation_gap(np.ones((2, 4)), np.ones((3, 4)))
+    with pytest.raises(ValueError, match="same tasks, not 3 and 4 scores"):
+        interquartile_mean([np.ones(3), np.ones(4)])
+
+
+def test_a_performance_profile_is_the_share_of_scores_above_each_threshold():
+    profile = performance_profile([[1.0, 2.0], [2.0, 3.0]], [0.0, 1.0, 2.0, 3.0])
+    assert [estimate.value for estimate in profile] == [1.0, 0.75, 0.25, 0.0]
+    assert all(0 <= estimate.low <= estimate.value <= estimate.high <= 1 for estimate in profile)
+
+
+def test_performance_profiles_cover_the_truth():
+    rng = generator(13)
+    alone = [performance_profile(rng.normal(size=60), [0.5])[0] for _ in range(2000)]
+    assert 0.92 <= covered(alone, stats.norm.sf(0.5)) <= 0.97
+    wide = stats.norm(0, 1.5).sf(0.5)  # of a seed's, a task's and chance's spread together
+    several = [performance_profile(crossed(rng, 8), [0.5])[0] for _ in range(1000)]
+    assert 0.92 <= covered(several, wide) <= 0.995

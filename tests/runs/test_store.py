@@ -1,11 +1,14 @@
 import errno
 import json
 import os
+import re
 import resource
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,7 +26,6 @@ from metarl.runs.store import (
     find_runs,
     provenance,
     publish,
-    runs_table,
     write_evaluation,
     write_file,
 )
@@ -255,39 +257,13 @@ def test_a_file_in_the_folders_way_is_explained(tmp_path):
             pass
 
 
-def test_runs_are_found_and_tabled(run):
-    table = runs_table(run.path.parent)
+def test_runs_are_found_and_broken_ones_do_not_hide_the_others(run):
     assert [found.path for found in find_runs(run.path.parent.parent)] == [run.path]
-    row = table.iloc[0]
-    assert (row["learner"], row["iterations"], row["steps"], row["return"], row["finished"]) == (
-        "tiny",
-        2,
-        20,
-        0.75,
-        True,
-    )
-    assert row["config.hidden_size"] == 64
-
-
-@pytest.mark.parametrize(
-    ("file", "content"),
-    [
-        ("run.json", "{"),
-        ("run.json", "[]"),
-        ("run.json", '{"format": 1}'),
-        ("run.json", '{"format": 999}'),
-        ("metrics.csv", ""),
-        ("metrics.csv", "steps\n1\n2,3,4\n"),
-    ],
-)
-def test_a_broken_run_does_not_hide_the_others(run, file, content):
-    broken = run.path.parent / "broken"
-    shutil.copytree(run.path, broken)
-    (broken / file).write_text(content)
-    with pytest.warns(UserWarning, match="broken.* is left out: "):
-        assert runs_table(run.path.parent)["folder"].tolist() == [str(run.path)]
-    if file == "run.json":
-        with pytest.warns(UserWarning, match="broken is left out"):
+    for content in ("{", "[]", '{"format": 1}', '{"format": 999}'):
+        broken = run.path.parent / "broken"
+        shutil.copytree(run.path, broken, dirs_exist_ok=True)
+        (broken / "run.json").write_text(content)
+        with pytest.warns(UserWarning, match="broken is left out: "):
             assert [found.path for found in find_runs(run.path.parent)] == [run.path]
 
 
@@ -347,3 +323,30 @@ def test_provenance_names_versions_and_commit():
     assert {"python", "metarl", "torch", "numpy"} <= set(about["versions"])
     assert about["created"].endswith("+00:00")
     assert about["commit"] is None or len(about["commit"].removesuffix("-dirty")) == 40
+
+
+def test_a_checkout_gives_its_commit(tmp_path, monkeypatch):
+    def git(*words):
+        subprocess.run(
+            ["git", "-c", "user.name=x", "-c", "user.email=x@y", *words],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+        )
+
+    own = tmp_path / "metarl" / "runs" / Path(results.__file__).name
+    own.parent.mkdir(parents=True)
+    elsewhere = tmp_path / "metarl" / "core" / "step.py"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text("as committed")
+    shutil.copy(results.__file__, own)
+    monkeypatch.setattr(results, "__file__", str(own))
+    assert provenance()["commit"] is None
+    git("init", "--quiet")
+    assert provenance()["commit"] is None, "the file isn't part of the checkout"
+    git("add", ".")
+    git("commit", "--quiet", "-m", "x")
+    commit = provenance()["commit"]
+    assert re.fullmatch("[0-9a-f]{40}", commit)
+    elsewhere.write_text("changed")
+    assert provenance()["commit"] == f"{commit}-dirty"
