@@ -29,6 +29,7 @@ from metarl.agents.registry import agent_class, make_agent
 from metarl.analysis.figures import regret_figure, save
 from metarl.cli import plain_errors
 from metarl.core.budget import Episodes
+from metarl.core.capabilities import upper_bound_of
 from metarl.evaluation.memory import DISTURBANCES, DisturbedAgent
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import Estimate, mean
@@ -191,7 +192,7 @@ def regret(row: Row, run: Path, options: Options) -> pd.DataFrame:
         options.folder / f"regret-{row.name}.png",
     )
     tasks = distribution.sample(options.tasks, "test", TEST_SEED)
-    best = distribution.upper_bound(tasks, 1)
+    best = upper_bound_of(distribution, tasks, 1)
     assert best is not None, "both families have a known-task bound"
     lines = []
     for label, played in entries:

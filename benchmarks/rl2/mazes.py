@@ -37,6 +37,7 @@ from metarl.agents.scripted.known_goal import KnownGoal
 from metarl.analysis.figures import intervals_figure, mean_curves, save
 from metarl.cli import plain_errors
 from metarl.core.budget import Episodes
+from metarl.core.capabilities import upper_bound_of
 from metarl.core.registry import make
 from metarl.core.reveal import reveal
 from metarl.core.seeding import numpy_generator
@@ -418,7 +419,7 @@ def visual_mazes(options: Options, console: Console) -> None:
         budget = Episodes(5, 0)
         played = play(maze_agents(distribution, budget, folders), budget, options.num_tasks)
         tasks = distribution.sample(options.num_tasks, "test", TEST_SEED)
-        bound = distribution.upper_bound(tasks, 1)
+        bound = upper_bound_of(distribution, tasks, 1)
         assert bound is not None, "mazes have a bound"
         shortest = ((GOAL_REWARD - bound) / -STEP_REWARD).round().numpy()  # steps, turns included
         lines = [

@@ -32,6 +32,7 @@ from benchmarks.rl2.runs import rl2_run, start_row
 from metarl.agents.registry import agent_class, make_agent
 from metarl.analysis.figures import learning_curve, save, scores_figure
 from metarl.cli import plain_errors
+from metarl.core.capabilities import optimum_of, relaxation_of, upper_bound_of
 from metarl.core.reveal import reveal
 from metarl.core.seeding import numpy_generator
 from metarl.core.task_distribution import TaskDistribution
@@ -207,12 +208,12 @@ def ground_of(row: Row, options: Options) -> Ground:
     distribution = row.distribution()
     num_tasks = row.num_tasks(PRESETS[options.preset])
     tasks = distribution.sample(num_tasks, "test", TEST_SEED)
-    known = distribution.upper_bound(tasks, row.n)
-    relaxation = distribution.relaxation(row.n)
+    known = upper_bound_of(distribution, tasks, row.n)
+    relaxation = relaxation_of(distribution, row.n)
     assert known is not None, "both families have a known-task bound"
     bound = min(float(known.mean()), np.inf if relaxation is None else relaxation)
     return Ground(
-        row, distribution, num_tasks, tasks.fingerprint, distribution.optimum(row.n), bound
+        row, distribution, num_tasks, tasks.fingerprint, optimum_of(distribution, row.n), bound
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from metarl.core.agent import Agent
 from metarl.core.budget import Budget, Episodes, Steps, as_budget
-from metarl.core.learner import PolicyLearner, SupervisedLearner
+from metarl.core.learner import PolicyLearner, SupervisedLearner, TrainsSeeds
 from metarl.core.lookup import known_ids, look_up, shown
 from metarl.core.registry import check_arguments, task_distribution
 from metarl.core.reveal import reveal
@@ -143,7 +143,7 @@ def as_agent(agent: Any, distribution: TaskDistribution, budget: Budget) -> Agen
         raise ValueError(
             f"An agent has the methods initial_state and act; {shown(agent)} lacks them.{near}"
         )
-    seeds = getattr(agent, "seeds", (0,))
+    seeds = agent.seeds if isinstance(agent, TrainsSeeds) else (0,)
     if len(seeds) > 1:
         raise ValueError(
             f"This learner trains the seeds {', '.join(map(str, seeds))}: score"

@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from metarl.core.capabilities import picture_of_path, pictures_of
 from metarl.evaluation.recording import RecordedEpisode, Recording, shows_images
 
 __all__ = [
@@ -71,8 +72,8 @@ def episode_picture(recording: Recording, episode: RecordedEpisode) -> np.ndarra
 
 def _episode_picture(recording: Recording, episode: RecordedEpisode) -> np.ndarray:
     if episode.states is not None:
-        path = recording.distribution.render_path(
-            recording.tasks[episode.task], episode.states, episode.length
+        path = picture_of_path(
+            recording.distribution, recording.tasks[episode.task], episode.states, episode.length
         )
         if path is not None:
             return fit(path.numpy())
@@ -138,11 +139,11 @@ def _drawn(recording: Recording, episode: RecordedEpisode, moment: int) -> np.nd
         return None
     distribution = recording.distribution
     task = recording.tasks[episode.task]
-    picture = distribution.render_path(task, episode.states, moment)
+    picture = picture_of_path(distribution, task, episode.states, moment)
     if picture is not None:
         return picture.numpy()
     state = tree_map(lambda tensor: tensor[moment : moment + 1], episode.states)
-    pictures = distribution.render(task, state)
+    pictures = pictures_of(distribution, task, state)
     return None if pictures is None else pictures[0].numpy()
 
 

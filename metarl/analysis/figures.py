@@ -36,6 +36,7 @@ from metarl.analysis.figure_style import (
     within,
     without_zero,
 )
+from metarl.core.capabilities import upper_bound_of
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import Evaluation
 from metarl.evaluation.scores import Scores
@@ -233,7 +234,7 @@ def regret_figure(
     for label, evaluation in entries:
         tasks = distribution.sample(evaluation.num_tasks, evaluation.split, evaluation.seed)
         same = tasks.fingerprint == evaluation.fingerprint
-        bound = distribution.upper_bound(tasks, 1) if same else None
+        bound = upper_bound_of(distribution, tasks, 1) if same else None
         if bound is None:
             raise ValueError(
                 f"{distribution!r} gives no upper bound for the tasks that {label!r} played, so"

@@ -1,10 +1,10 @@
 """What tells a task apart, in a few short lines for the margin of a sheet."""
 
 from dataclasses import fields
-from typing import Any
 
 import torch
 
+from metarl.core.capabilities import NamesTasks
 from metarl.core.task_distribution import TaskDistribution, Tasks
 
 __all__ = ["MOST_LINES", "task_label"]
@@ -24,9 +24,8 @@ def task_label(distribution: TaskDistribution, task: Tasks) -> list[str]:
     Args:
         distribution: what it is a task of. task: a batch of one.
     """
-    listed: Any = getattr(distribution, "values", None)
-    if listed is not None:
-        text = str(listed(task)[0])
+    if isinstance(distribution, NamesTasks):
+        text = str(distribution.values(task)[0])
         return [text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + "…"]
     values = {
         each.name: getattr(task, each.name)[0].to(torch.float64).flatten() for each in fields(task)

@@ -18,8 +18,9 @@ from metarl.checks.global_generators import global_generators_untouched
 from metarl.checks.nested import clone, difference, leaves
 from metarl.checks.require import require
 from metarl.checks.spaces import outside
-from metarl.core.agent import Agent
+from metarl.core.agent import Agent, SharesStream
 from metarl.core.budget import Budget, Episodes
+from metarl.core.capabilities import optimum_of, upper_bound_of
 from metarl.core.errors import PlugInError
 from metarl.core.seeding import torch_generator
 from metarl.core.spaces import action_dtype
@@ -291,9 +292,9 @@ def check_nothing_beats_the_bound(
     if not isinstance(budget, Episodes):
         return
     agent = make_agent(distribution, budget)
-    optimum = distribution.optimum(budget.total)
+    optimum = optimum_of(distribution, budget.total)
     bound = (
-        distribution.upper_bound(distribution.sample(EVALUATED_TASKS, "test", 17), budget.total)
+        upper_bound_of(distribution, distribution.sample(EVALUATED_TASKS, "test", 17), budget.total)
         if optimum is None
         else None
     )
@@ -346,7 +347,7 @@ def shares_stream(agent: Agent) -> bool:
     """Return whether the agent declares that how much randomness one row draws may depend on
     another's (rejection sampling).
     """
-    return bool(getattr(agent, "shares_stream", False))
+    return isinstance(agent, SharesStream) and agent.shares_stream
 
 
 @torch.no_grad()

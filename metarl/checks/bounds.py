@@ -10,6 +10,7 @@ from torch import Tensor
 from metarl.checks.nested import difference
 from metarl.checks.playing import actions_for, first_returns
 from metarl.checks.require import require
+from metarl.core.capabilities import optimum_of, relaxation_of, upper_bound_of
 from metarl.core.seeding import torch_generator
 from metarl.core.task_distribution import TaskDistribution
 
@@ -50,9 +51,9 @@ def check_optimum_is_below_the_upper_bound(make_distribution: Make) -> None:
     distribution = make_distribution()
     tasks = distribution.sample(TASKS, "test", 0)
     for episodes in (1, 4):
-        bound = distribution.upper_bound(tasks, episodes)
-        optimum = distribution.optimum(episodes)
-        relaxation = distribution.relaxation(episodes)
+        bound = upper_bound_of(distribution, tasks, episodes)
+        optimum = optimum_of(distribution, episodes)
+        relaxation = relaxation_of(distribution, episodes)
         if bound is not None:
             fits = (
                 isinstance(bound, Tensor)
@@ -100,8 +101,8 @@ def check_random_play_is_below_the_bounds(make_distribution: Make) -> None:
     distribution = make_distribution()
     num_tasks = min(TASKS, max(FEWEST_TASKS, STEPS // distribution.horizon))
     tasks = distribution.sample(num_tasks, "test", 1)
-    bound = distribution.upper_bound(tasks, 1)
-    optimum = distribution.optimum(1)
+    bound = upper_bound_of(distribution, tasks, 1)
+    optimum = optimum_of(distribution, 1)
     if bound is None and optimum is None:
         return
     actions = actions_for(distribution, distribution.horizon, num_tasks, 0)

@@ -9,6 +9,7 @@ from torch.utils._pytree import tree_map
 
 from metarl.checks.playing import actions_for
 from metarl.checks.require import require
+from metarl.core.capabilities import picture_of_path, pictures_of
 from metarl.core.seeding import torch_generator
 from metarl.core.task_distribution import TaskDistribution
 
@@ -26,11 +27,11 @@ def check_pictures(make_distribution: Callable[[], TaskDistribution]) -> None:
     states = [distribution.reset(tasks, rng)[0]]
     for action in actions_for(distribution, 2, n, 0):
         states.append(distribution.step(tasks, states[-1], action, rng).state)
-    pictures = distribution.render(tasks, states[-1])
+    pictures = pictures_of(distribution, tasks, states[-1])
     if pictures is not None:
         _check_form(f"{distribution.id}: render of {n} tasks", pictures, n)
         for i in range(n):
-            alone = distribution.render(tasks[i : i + 1], _rows(states[-1], i))
+            alone = pictures_of(distribution, tasks[i : i + 1], _rows(states[-1], i))
             same = alone is not None and torch.equal(alone[0], pictures[i])
             require(
                 same,
@@ -42,7 +43,7 @@ def check_pictures(make_distribution: Callable[[], TaskDistribution]) -> None:
             lambda *moments: torch.cat(moments), *(_rows(state, i) for state in states)
         )
         for moment in range(len(states)):
-            path = distribution.render_path(tasks[i : i + 1], along, moment)
+            path = picture_of_path(distribution, tasks[i : i + 1], along, moment)
             if path is not None:
                 _check_form(f"{distribution.id}: render_path", path[None], 1)
 

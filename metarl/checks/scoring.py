@@ -10,6 +10,7 @@ import numpy as np
 from metarl.checks.playing import actions_for
 from metarl.checks.require import require
 from metarl.core.budget import Steps
+from metarl.core.capabilities import every_task, task_count_of
 from metarl.core.seeding import torch_generator
 from metarl.core.task_distribution import TaskDistribution, fresh_tasks
 from metarl.envs.meta_episode import MetaEpisodeEnv
@@ -60,10 +61,10 @@ def check_same_tasks_are_known(make_distribution: Make) -> None:
             f"{what} depend on where a task stands.",
             "Make them of a task's content alone.",
         )
-        count = distribution.task_count(split)
+        count = task_count_of(distribution, split)
         if count is None or count > 10_000:
             continue
-        listed = distribution.every_task(split, 0)
+        listed = every_task(distribution, split, 0)
         require(
             len(listed) == count,
             f"{distribution.id}: every_task({split!r}) gave {len(listed)} of {count} tasks.",

@@ -22,7 +22,7 @@ from metarl.checks.sampling import (
 from metarl.core.errors import PlugInError
 from metarl.core.registry import make, supervised_ids
 from metarl.core.seeding import torch_generator
-from metarl.core.supervised import Examples, SupervisedDistribution
+from metarl.core.supervised import Examples, SupervisedDistribution, correct_of
 from metarl.core.task_distribution import SPLITS
 
 __all__ = [
@@ -193,7 +193,7 @@ def _check_losses_of(distribution: SupervisedDistribution, split: str) -> None:
     n, m = targets.shape[:2]
     outputs = torch.randn(n, m, distribution.outputs, generator=torch_generator(1))
     loss = distribution.loss(outputs, targets)
-    right = distribution.correct(outputs, targets)
+    right = correct_of(distribution, outputs, targets)
     good = loss.shape == (n, m) and bool(loss.isfinite().all())
     require(
         good,

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from metarl.checks.playing import actions_for, has_tensor_steps
 from metarl.checks.require import require
+from metarl.core.capabilities import HasSize, odometry_of
 from metarl.core.seeding import torch_generator
 from metarl.core.task_distribution import TaskDistribution, where_rows
 
@@ -21,7 +22,7 @@ def check_odometry(make_distribution: Callable[[], TaskDistribution]) -> None:
     was seen there before.
     """
     distribution = make_distribution()
-    odometry = distribution.odometry
+    odometry = odometry_of(distribution)
     if odometry is None or not has_tensor_steps(distribution):
         return
     tasks = distribution.sample(TASKS, "train", 0)
@@ -31,7 +32,7 @@ def check_odometry(make_distribution: Callable[[], TaskDistribution]) -> None:
     origin = torch.zeros(TASKS, 3, dtype=torch.int64)
     pose = origin
     seen = [dict[tuple[int, ...], Tensor]() for _ in range(TASKS)]
-    size = getattr(distribution, "size", None)
+    size = distribution.size if isinstance(distribution, HasSize) else None
     for t, action in enumerate(actions_for(distribution, STEPS, TASKS, 0)):
         for row, known in enumerate(seen):
             before = known.setdefault(tuple(pose[row].tolist()), observation[row])

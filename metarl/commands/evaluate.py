@@ -13,6 +13,7 @@ from metarl.agents.registry import agent_class, make_agent
 from metarl.core.agent import Agent
 from metarl.core.arguments import check_device
 from metarl.core.budget import Budget, Episodes, Steps, max_steps
+from metarl.core.capabilities import task_count_of
 from metarl.core.paths import as_path
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
@@ -372,7 +373,8 @@ def _file_name(
         else f"{budget.total}steps"
     )
     split = evaluation.split
-    listed = options.num_tasks is None and distribution.task_count(split) == evaluation.num_tasks
+    count = task_count_of(distribution, split)
+    listed = options.num_tasks is None and count == evaluation.num_tasks
     tasks = f"{'all-' if listed else ''}{evaluation.num_tasks}tasks"
     return f"{split}-{tasks}-{length}-seed{options.seed}"
 
@@ -390,7 +392,7 @@ def scoring_flags(folder: Path) -> str:
         return ""
     after = isinstance(budget, Episodes) and budget.after > 0
     distribution = run.make_distribution()
-    usual = min(MOST_TASKS, distribution.task_count("test") or MOST_TASKS)
+    usual = min(MOST_TASKS, task_count_of(distribution, "test") or MOST_TASKS)
     num_tasks = suggested_num_tasks(
         distribution, max_steps(budget, distribution), min(usual, 100) if after else usual
     )

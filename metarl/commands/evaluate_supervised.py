@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from metarl.commands.evaluate import EvaluateOptions, check_same_distribution, learners_of, runs_in
-from metarl.core.supervised import SupervisedDistribution
+from metarl.core.registry import has_examples
 from metarl.evaluation.protocol import MOST_TASKS
 from metarl.evaluation.supervised import SupervisedEvaluation, evaluate_supervised
 from metarl.learners.registry import learns_from_examples
@@ -81,7 +81,7 @@ def score_supervised_runs(folders: Sequence[Path], options: EvaluateOptions) -> 
     _check_options(options)
     groups = learners_of(folders, options.seed_index)
     distribution = check_same_distribution(groups)
-    assert isinstance(distribution, SupervisedDistribution), "the caller looked"
+    assert has_examples(distribution), "the caller looked"
 
     def score(learner: Any) -> SupervisedEvaluation:
         return evaluate_supervised(

@@ -19,7 +19,7 @@ from metarl.core.paths import as_path
 from metarl.core.registry import make
 from metarl.core.task_distribution import TaskDistribution, check_split
 from metarl.evaluation.recording import record
-from metarl.learners.registry import learner_class
+from metarl.learners.registry import learner_label
 from metarl.runs.config import RunConfig, parse_arguments
 from metarl.runs.load import default_budget, load_agent
 from metarl.runs.store import RunFolder, explained, write_file
@@ -162,7 +162,7 @@ def _player(
     agent = load_agent(folder, budget, options.seed_index, options.device)
     return (
         agent,
-        getattr(learner_class(usual.learner), "label", usual.learner),
+        learner_label(usual.learner),
         distribution,
         budget,
     )

@@ -12,7 +12,16 @@ from metarl.core.budget import Budget, Steps, max_steps
 from metarl.core.step import Step
 from metarl.core.task_distribution import TaskDistribution
 
-__all__ = ["Agent", "MadeFor", "agent_repr", "check_made_for"]
+__all__ = [
+    "Agent",
+    "HoldsOption",
+    "MadeFor",
+    "SaysMadeFor",
+    "SharesStream",
+    "agent_repr",
+    "check_made_for",
+    "made_for_of",
+]
 
 
 @runtime_checkable
@@ -93,10 +102,38 @@ class MadeFor:
         return None
 
 
+@runtime_checkable
+class SaysMadeFor(Protocol):
+    """An agent that says for what it was made; None leaves it open."""
+
+    made_for: MadeFor | None
+
+
+@runtime_checkable
+class SharesStream(Protocol):
+    """An agent of whose rows one may draw more numbers for what another holds, as where samples are
+    rejected: rows then depend on each other by chance alone.
+    """
+
+    shares_stream: bool
+
+
+@runtime_checkable
+class HoldsOption(Protocol):
+    """A state of an agent that acts by one of several sub-policies."""
+
+    option: Tensor  # [B] int64: which of them acts
+
+
+def made_for_of(agent: object) -> MadeFor | None:
+    """Return for what `agent` was made; None where it doesn't say."""
+    return agent.made_for if isinstance(agent, SaysMadeFor) else None
+
+
 def agent_repr(agent: Any) -> str:
     """Return what an agent is, and what it was made for, in a line: the `__repr__` of agents."""
     name = type(agent).__name__
-    made_for: MadeFor | None = getattr(agent, "made_for", None)
+    made_for = made_for_of(agent)
     if made_for is None:
         return f"<{name}>"
     return f"<{name} made for {made_for.budget} of {made_for.distribution!r}>"
@@ -108,7 +145,7 @@ def check_made_for(agent: Agent, distribution: TaskDistribution, budget: Budget)
     An agent that has no `made_for` may say for which spaces it was made, as `observation_space` and
     `action_space`.
     """
-    made_for: MadeFor | None = getattr(agent, "made_for", None)
+    made_for = made_for_of(agent)
     if made_for is not None:
         if objection := made_for.objection(distribution, budget):
             raise ValueError(

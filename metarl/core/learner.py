@@ -10,12 +10,19 @@ from metarl.core.agent import Agent
 from metarl.core.budget import Budget
 
 __all__ = [
+    "CountsIterations",
+    "CountsSteps",
+    "HasOwnParts",
     "HoldsResources",
+    "Labelled",
     "Learner",
     "Metrics",
     "PolicyLearner",
+    "SaysUsualBudget",
     "StartsFromWeights",
     "SupervisedLearner",
+    "TrainsOn",
+    "TrainsSeeds",
     "YieldsAdapters",
 ]
 
@@ -111,4 +118,57 @@ class HoldsResources(Protocol):
 
     def close(self) -> None:
         """Let go of them; a further update opens them again."""
+        ...
+
+
+@runtime_checkable
+class CountsIterations(Protocol):
+    """A learner that tells how far it is, so that it can be saved amid its training."""
+
+    iteration: int
+
+
+@runtime_checkable
+class CountsSteps(Protocol):
+    """A learner that tells how many environment steps, or inner gradients, it has taken."""
+
+    steps: int
+
+
+@runtime_checkable
+class TrainsSeeds(Protocol):
+    """A learner that says which seeds it trains, one or several."""
+
+    seeds: tuple[int, ...]
+
+
+@runtime_checkable
+class TrainsOn(Protocol):
+    """A learner that says what it trains on."""
+
+    distribution: Any
+
+
+@runtime_checkable
+class HasOwnParts(Protocol):
+    """A learner that names what it was made with beside settings and distribution, such as a
+    user's network: whoever loads it must give that again.
+    """
+
+    own_parts: tuple[str, ...]
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A learner's class that says under which name its scores are shown."""
+
+    label: str
+
+
+@runtime_checkable
+class SaysUsualBudget(Protocol):
+    """A learner's class that says for how long its agents usually play."""
+
+    def usual_budget(self, config: Any, distribution: Any) -> Budget:
+        """Return it for settings and a distribution; a static method."""
         ...

@@ -16,6 +16,9 @@ from metarl.core.arguments import LARGEST_COUNT
 from metarl.core.lookup import known_ids, look_up, shown
 
 if TYPE_CHECKING:  # the ids must be known without importing PyTorch
+    from typing import TypeGuard
+
+    from metarl.core.supervised import SupervisedDistribution
     from metarl.core.task_distribution import TaskDistribution
 
 __all__ = [
@@ -26,8 +29,10 @@ __all__ = [
     "check_arguments",
     "distribution_class",
     "distribution_ids",
+    "has_examples",
     "make",
     "name_of_distribution",
+    "supervised_distribution",
     "supervised_ids",
     "task_distribution",
 ]
@@ -193,11 +198,8 @@ def task_distribution(value: Any) -> "TaskDistribution":
     Raises:
         ValueError: it is neither, or has examples rather than episodes.
     """
-    # The ids must be known without importing PyTorch
-    from metarl.core.supervised import SupervisedDistribution
-
     distribution = as_distribution(value)
-    if isinstance(distribution, SupervisedDistribution):
+    if has_examples(distribution):
         raise ValueError(
             f"{distribution!r} has examples rather than episodes, so that nothing can be played."
             " Its learners are maml, reptile and so on; score their adapters with"
@@ -205,6 +207,27 @@ def task_distribution(value: Any) -> "TaskDistribution":
         )
     episodes: TaskDistribution = distribution
     return episodes
+
+
+def supervised_distribution(value: Any, instead: str) -> "SupervisedDistribution":
+    """Return the distribution of examples that `value` is, or that it names by its id.
+
+    Raises:
+        ValueError: it is neither, or has episodes rather than examples; the sentence `instead` says
+            what to do then.
+    """
+    distribution = as_distribution(value)
+    if has_examples(distribution):
+        return distribution
+    raise ValueError(f"{distribution!r} has episodes rather than examples; {instead}")
+
+
+def has_examples(distribution: Any) -> "TypeGuard[SupervisedDistribution]":
+    """Return whether a distribution has examples to learn from rather than episodes to play."""
+    # The ids must be known without importing PyTorch
+    from metarl.core.supervised import SupervisedDistribution
+
+    return isinstance(distribution, SupervisedDistribution)
 
 
 def name_of_distribution(distribution: Any) -> str | None:

@@ -11,9 +11,21 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from metarl.core.capabilities import (
+    CountsTasks,
+    DrawsRows,
+    HasUpperBound,
+    ListsTasks,
+    Renderable,
+    RendersPaths,
+    pass_on,
+)
 from metarl.core.task_distribution import TaskDistribution, Tasks, Transition
 
 __all__ = ["Revealed", "reveal"]
+
+# What the wrapped distribution can do for agents that know the task as for those that don't
+KEPT = (HasUpperBound, Renderable, RendersPaths, DrawsRows, CountsTasks, ListsTasks)
 
 
 class Revealed(TaskDistribution):
@@ -27,8 +39,9 @@ class Revealed(TaskDistribution):
     |---|---|
     | observation | Box: the wrapped observation, then the task's parameters |
     | action, reward, start, end, splits | as wrapped |
-    | optimum | not computed: the wrapped one is for agents that start ignorant |
-    | upper bound | as wrapped |
+    | optimum, relaxation | none: the wrapped one's are for agents that start ignorant |
+    | upper bound, pictures, list of tasks | as wrapped, where it has them |
+    | odometry | none: the wrapped one's reads other observations |
 
     Attributes:
         wrapped: the distribution whose tasks are told.
@@ -66,6 +79,7 @@ class Revealed(TaskDistribution):
         )
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (size,), np.float32)
         self.action_space = wrapped.action_space
+        pass_on(wrapped, self, KEPT)
 
     def config(self) -> dict[str, Any]:
         """Return the arguments of the wrapped distribution."""
@@ -78,13 +92,6 @@ class Revealed(TaskDistribution):
     def task_keys(self, tasks: Tasks) -> np.ndarray:
         return self.wrapped.task_keys(tasks)
 
-    def task_count(self, split: str) -> int | None:
-        return self.wrapped.task_count(split)
-
-    def every_task(self, split: str, seed: int) -> Tasks:
-        tasks: Tasks = self.wrapped.every_task(split, seed)
-        return tasks
-
     def reset(self, tasks: Tasks, rng: Generator) -> tuple[Any, Tensor]:
         state, observation = self.wrapped.reset(tasks, rng)
         return state, self._append(observation, tasks)
@@ -92,19 +99,6 @@ class Revealed(TaskDistribution):
     def step(self, tasks: Tasks, state: Any, action: Tensor, rng: Generator) -> Transition:
         transition = self.wrapped.step(tasks, state, action, rng)
         return transition._replace(observation=self._append(transition.observation, tasks))
-
-    def upper_bound(self, tasks: Tasks, episodes: int) -> Tensor | None:
-        return self.wrapped.upper_bound(tasks, episodes)
-
-    @property
-    def draws(self) -> bool:
-        return self.wrapped.draws
-
-    def render(self, tasks: Tasks, state: Any) -> Tensor | None:
-        return self.wrapped.render(tasks, state)
-
-    def render_path(self, tasks: Tasks, states: Any, moment: int) -> Tensor | None:
-        return self.wrapped.render_path(tasks, states, moment)
 
     def observation_of(self, revealed: Tensor) -> Tensor:
         """Return the wrapped observation within `revealed` [n, size], as numbers [n,

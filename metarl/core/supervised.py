@@ -7,7 +7,7 @@ the loss after each inner step, and the accuracy where answers are right or wron
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from metarl.core.task_distribution import Tasks
 
-__all__ = ["Examples", "SupervisedDistribution"]
+__all__ = ["Examples", "MarksAnswers", "SupervisedDistribution", "correct_of"]
 
 
 class Examples(NamedTuple):
@@ -23,6 +23,24 @@ class Examples(NamedTuple):
 
     inputs: Tensor  # [n, m, *input]
     targets: Any  # [n, m, *target], or a named tuple of such tensors
+
+
+@runtime_checkable
+class MarksAnswers(Protocol):
+    """A family whose answers are right or wrong, rather than near or far: it has an accuracy."""
+
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
+        """Return whether each example's answer is right [..., m] bool, for predictions [..., m,
+        outputs] and targets [..., m, *target]; None where these settings don't tell.
+        """
+        ...
+
+
+def correct_of(distribution: object, outputs: Tensor, targets: Tensor) -> Tensor | None:
+    """Return which answers are right [..., m] bool; None where they aren't right or wrong."""
+    return (
+        distribution.correct(outputs, targets) if isinstance(distribution, MarksAnswers) else None
+    )
 
 
 class SupervisedDistribution(ABC):
@@ -82,13 +100,6 @@ class SupervisedDistribution(ABC):
             losses = self.loss(leaf, targets)
             (grad,) = torch.autograd.grad(losses.sum(), leaf)
         return losses.detach(), grad
-
-    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
-        """Return whether each example's answer is right [..., m] bool.
-
-        None where answers aren't right or wrong but near or far.
-        """
-        return None
 
     def config(self) -> dict[str, Any]:
         """Return the keyword arguments that `metarl.make(id, ...)` needs to build this distribution

@@ -19,6 +19,7 @@ from torch import Generator, Tensor
 from torch.utils._pytree import tree_map
 
 from metarl.core.arguments import check_seed, check_whole
+from metarl.core.capabilities import pictures_of
 from metarl.core.errors import PlugInError
 from metarl.core.seeding import derive_seed
 
@@ -26,7 +27,6 @@ __all__ = [
     "SPLITS",
     "STREAMS",
     "EpisodeRows",
-    "Odometry",
     "TaskDistribution",
     "TaskSource",
     "Tasks",
@@ -40,10 +40,6 @@ __all__ = [
 ]
 
 SomeTasks = TypeVar("SomeTasks", bound="Tasks")
-
-# (pose [..., 3] int64: row, column, heading; observation [..., *obs]; the action taken on it [...])
-# -> the next pose [..., 3]
-Odometry = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 # In this order for ever: adapted tasks count on it
 SPLITS = ("train", "test", "extrapolate", "validation")
@@ -159,6 +155,10 @@ class TaskDistribution(ABC):
     """A distribution over tasks of one family. Pure: two instances made alike behave alike, and
     none keeps state.
 
+    What a family can do beyond being played is a method that it has or hasn't: an optimum, upper
+    bounds, pictures, a list of its tasks (`metarl.core.capabilities` says which, and what each
+    promises).
+
     Attributes:
         id: its id in the registry, such as "BernoulliBandit-v0".
         observation_space, action_space: Gymnasium spaces of one task.
@@ -215,77 +215,6 @@ class TaskDistribution(ABC):
         """
         keys: np.ndarray = tasks.keys()
         return keys
-
-    def task_count(self, split: str) -> int | None:
-        """Return how many tasks `split` has, where it draws from a list of them.
-
-        None where new ones come without end.
-        """
-        return None
-
-    def every_task(self, split: str, seed: int) -> Any:
-        """Return all tasks of a split that draws from a list, each once.
-
-        In the order of `sample`, if that plays each once before any twice.
-        """
-        count = self.task_count(split)
-        assert count is not None, "the caller asked for how many tasks"
-        return self.sample(count, split, seed)
-
-    def optimum(self, episodes: int) -> float | None:
-        """Return the best expected total return of `episodes` episodes from ignorance
-        (Bayes-optimal), where computable.
-        """
-        return None
-
-    def upper_bound(self, tasks: Any, episodes: int) -> Tensor | None:
-        """Expected total return [n] of the best agent that knows each task, over `episodes`
-        episodes.
-        """
-        return None
-
-    def relaxation(self, episodes: int) -> float | None:
-        """Return an upper bound on the optimum that may be tighter than the mean of `upper_bound`,
-        where the family has one.
-        """
-        return None
-
-    @property
-    def odometry(self) -> "Odometry | None":
-        """How an agent that walks about can tell where its moves bring it; None where it can't, or
-        where it doesn't walk.
-
-        A function of its pose, its observation and the action taken on it: the next pose. Poses
-        [..., 3] int64 are row, column and heading (clockwise, below `headings`), counted from where
-        each episode begins, which is the same place in all episodes of a task. A step leads at most
-        one place on. What is seen depends on task and pose only. Where the attribute `size` says
-        how many places there are along a side, no pose is `size` or more away. Memories of places
-        and maps are built on this (`metarl.networks.policies.spatial_memory`).
-        """
-        return None
-
-    @property
-    def draws(self) -> bool:
-        """Whether rows of this family draw pictures of how they stand."""
-        return type(self).render is not TaskDistribution.render
-
-    def render(self, tasks: Any, state: Any) -> Tensor | None:
-        """Pictures [n, H, W, 3] uint8 of how the tasks stand in `state`.
-
-        None where the family has nothing to show.
-        """
-        return None
-
-    def render_path(self, tasks: Any, states: Any, moment: int) -> Tensor | None:
-        """Return one picture [H, W, 3] uint8 of a path; None where episodes aren't paths, and
-        `render` shows each moment alone.
-
-        Args:
-            tasks: a batch of one.
-            states: [T + 1, ...] of the whole episode, so that colours can tell early from late.
-            moment: the path is drawn up to there, from 0 to T.
-        """
-        return None
 
     def open(self, num_rows: int, rng: Generator) -> "EpisodeRows":
         """Rows that play episodes of these tasks side by side.
@@ -386,7 +315,7 @@ class TensorRows(EpisodeRows):
             self.tasks[row].to("cpu"),
             tree_map(lambda part: part[row : row + 1].cpu(), self.state),
         )
-        pictures = self.distribution.render(one, state)
+        pictures = pictures_of(self.distribution, one, state)
         return None if pictures is None else pictures[0]
 
 

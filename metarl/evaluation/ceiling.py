@@ -10,6 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from metarl.core.budget import Episodes
+from metarl.core.capabilities import (
+    every_task,
+    optimum_of,
+    relaxation_of,
+    task_count_of,
+    upper_bound_of,
+)
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.scores import task_codes
 from metarl.evaluation.statistics import (
@@ -95,21 +102,21 @@ def ceiling_of(
     if score == "total" and not isinstance(budget, Episodes):
         return None  # how many episodes fit in the steps is the agent's doing
     episodes = budget.total if score == "total" and isinstance(budget, Episodes) else 1
-    if score == "total" and (optimum := distribution.optimum(episodes)) is not None:
+    if score == "total" and (optimum := optimum_of(distribution, episodes)) is not None:
         return Ceiling(float(optimum), "optimum", None)
     tasks = distribution.sample(evaluation.num_tasks, evaluation.split, evaluation.seed)
     if (
         tasks.fingerprint != evaluation.fingerprint
-        and distribution.task_count(evaluation.split) == evaluation.num_tasks
+        and task_count_of(distribution, evaluation.split) == evaluation.num_tasks
     ):
-        tasks = distribution.every_task(evaluation.split, evaluation.seed)
+        tasks = every_task(distribution, evaluation.split, evaluation.seed)
     if tasks.fingerprint != evaluation.fingerprint:
         raise ValueError(
             f"These scores are of tasks {evaluation.fingerprint}, but {distribution!r} now draws"
             f" {tasks.fingerprint}; evaluate again."
         )
-    bound = distribution.upper_bound(tasks, episodes)
-    relaxation = distribution.relaxation(episodes) if score == "total" else None
+    bound = upper_bound_of(distribution, tasks, episodes)
+    relaxation = relaxation_of(distribution, episodes) if score == "total" else None
     if bound is None:
         return None if relaxation is None else Ceiling(float(relaxation), "upper bound", None)
     per_task = bound.cpu().numpy().astype(np.float64)

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_map
 
-from metarl.core.agent import Agent, agent_repr
+from metarl.core.agent import Agent, agent_repr, made_for_of
 from metarl.core.step import Step
 
 __all__ = ["DISTURBANCES", "Disturbance", "DisturbedAgent", "ForgetfulAgent"]
@@ -55,7 +55,7 @@ class DisturbedAgent:
         self.agent = agent
         self.disturbance = disturbance
         self.at = at
-        self.made_for = getattr(agent, "made_for", None)
+        self.made_for = made_for_of(agent)
 
     def initial_state(self, batch_size: int) -> DisturbedState:
         """Return the agent's own, and a clock."""
@@ -103,7 +103,7 @@ class ForgetfulAgent:
 
     def __init__(self, agent: Agent):
         self.agent = agent
-        self.made_for = getattr(agent, "made_for", None)
+        self.made_for = made_for_of(agent)
 
     def initial_state(self, batch_size: int) -> Any:
         """Return the agent's own."""

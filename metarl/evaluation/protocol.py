@@ -15,6 +15,7 @@ from metarl.agents.registry import as_agent
 from metarl.core.agent import Agent, check_made_for
 from metarl.core.arguments import check_device, check_seed, check_whole
 from metarl.core.budget import Budget, Episodes, as_budget
+from metarl.core.capabilities import every_task, task_count_of
 from metarl.core.errors import ActionError, PlugInError
 from metarl.core.learner import Learner
 from metarl.core.registry import task_distribution
@@ -332,10 +333,10 @@ def tasks_to_play(
     """
     if num_tasks is not None:
         return distribution.sample(int(num_tasks), split, seed)
-    listed = distribution.task_count(split)
+    listed = task_count_of(distribution, split)
     if listed is None or listed > MOST_TASKS:
         return distribution.sample(MOST_TASKS, split, seed)
-    tasks: Tasks = distribution.every_task(split, seed)
+    tasks: Tasks = every_task(distribution, split, seed)
     return tasks
 
 

@@ -16,9 +16,16 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_map
 
-from metarl.core.agent import Agent
+from metarl.core.agent import Agent, HoldsOption, made_for_of
 from metarl.core.arguments import check_whole
 from metarl.core.budget import Budget
+from metarl.core.capabilities import (
+    CountsTasks,
+    ListsTasks,
+    pass_on,
+    picture_of_path,
+    pictures_of,
+)
 from metarl.core.errors import PlugInError
 from metarl.core.step import Step
 from metarl.core.task_distribution import (
@@ -192,6 +199,7 @@ class NotingOptions:
 
     def __init__(self, agent: Agent):
         self.agent = agent
+        self.made_for = made_for_of(agent)
         self.options: list[np.ndarray] = []
 
     def initial_state(self, batch_size: int) -> Any:
@@ -199,9 +207,8 @@ class NotingOptions:
 
     def act(self, step: Step, state: Any, rng: Generator) -> tuple[Tensor, Any]:
         action, state = self.agent.act(step, state, rng)
-        option = getattr(state, "option", None)
-        if isinstance(option, Tensor):
-            self.options.append(option.cpu().numpy().copy())
+        if isinstance(state, HoldsOption):
+            self.options.append(state.option.cpu().numpy().copy())
         return action, state
 
     def __getattr__(self, name: str) -> Any:
@@ -231,19 +238,13 @@ class _Watched(TaskDistribution):
         self.action_space = wrapped.action_space
         self.has_success = wrapped.has_success
         self.rows: list[_WatchedRows] = []
+        pass_on(wrapped, self, (CountsTasks, ListsTasks))
 
     def sample(self, n: int, split: str, seed: int) -> Tasks:
         return self.wrapped.sample(n, split, seed)
 
     def task_keys(self, tasks: Tasks) -> np.ndarray:
         return self.wrapped.task_keys(tasks)
-
-    def task_count(self, split: str) -> int | None:
-        return self.wrapped.task_count(split)
-
-    def every_task(self, split: str, seed: int) -> Tasks:
-        tasks: Tasks = self.wrapped.every_task(split, seed)
-        return tasks
 
     def config(self) -> dict[str, Any]:
         return self.wrapped.config()
@@ -325,8 +326,8 @@ class _WatchedRows(EpisodeRows):
         if isinstance(self.inner, TensorRows):
             one, state = tasks[:1].to("cpu"), _stacked([_row_of(self.inner.state, 0)])
             drawn = (
-                self.distribution.render_path(one, state, 0),
-                self.distribution.render(one, state),
+                picture_of_path(self.distribution, one, state, 0),
+                pictures_of(self.distribution, one, state),
             )
             shows = any(picture is not None for picture in drawn)
             why = "it defines neither render nor render_path, and its observations aren't images."

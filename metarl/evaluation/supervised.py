@@ -17,13 +17,13 @@ from metarl.core.arguments import check_device, check_seed
 from metarl.core.errors import PlugInError
 from metarl.core.learner import SupervisedLearner
 from metarl.core.lookup import shown
-from metarl.core.registry import as_distribution
+from metarl.core.registry import supervised_distribution
 from metarl.core.seeding import torch_generator
-from metarl.core.supervised import Examples, SupervisedDistribution
+from metarl.core.supervised import Examples, SupervisedDistribution, correct_of
 from metarl.core.task_distribution import Tasks, check_split
 from metarl.evaluation.scores import Scores, scores_of
 from metarl.evaluation.statistics import Estimate, mean
-from metarl.learners.initialisation.adapter import Adapter
+from metarl.learners.initialisation.adapter import Adapter, TellsMemory
 from metarl.learners.settings import check_counts
 
 __all__ = ["CHUNK", "SupervisedEvaluation", "evaluate_supervised"]
@@ -197,12 +197,7 @@ def evaluate_supervised(
             an inner loop that diverges, named by task and step. PlugInError: predictions of a shape
             that the loss can't read.
     """
-    distribution = as_distribution(distribution)
-    if not isinstance(distribution, SupervisedDistribution):
-        raise ValueError(
-            f"{distribution!r} has episodes rather than examples; score agents on it with"
-            " metarl.evaluate."
-        )
+    distribution = supervised_distribution(distribution, "score agents on it with metarl.evaluate.")
     adapter = _adapter_of(adapter)
     check_split(distribution, split)
     check_device(device)
@@ -247,7 +242,7 @@ def evaluate_supervised(
                 place = rows, inner_steps.index(step)
                 outputs = adapter.predict(state, asked.inputs, **flag)
                 losses[place] = _mean_loss(distribution, outputs, asked, type(adapter).__name__)
-                if (right := distribution.correct(outputs, asked.targets)) is not None:
+                if (right := correct_of(distribution, outputs, asked.targets)) is not None:
                     accuracies[place] = right.double().mean(1).cpu().numpy()
     bad = np.argwhere(~np.isfinite(losses))
     if len(bad):
@@ -310,8 +305,9 @@ def _tasks_drawn(
 
 def _tasks_beside(adapter: Adapter, support: Examples, query: Examples) -> int:
     """Return how many tasks are adapted to side by side."""
-    needs: Any = getattr(adapter, "task_bytes", None)
-    return CHUNK if needs is None else _fitting(needs(support, query))
+    if not isinstance(adapter, TellsMemory):
+        return CHUNK
+    return _fitting(adapter.task_bytes(support, query))
 
 
 def _fitting(size: int) -> int:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from metarl.core.arguments import check_seed, check_whole
 from metarl.core.budget import Budget, Episodes, Steps, as_budget
+from metarl.core.capabilities import draws_rows
 from metarl.core.registry import make, task_distribution
 from metarl.core.seeding import torch_generator
 from metarl.core.spaces import action_tensor
@@ -404,7 +405,7 @@ class _Rows:
         if render_mode is None:
             why = (
                 'make it with render_mode="rgb_array"'
-                if self.distribution.draws
+                if draws_rows(self.distribution)
                 else "this family draws nothing"
             )
             raise ValueError(f"There is no picture of {self.distribution.id}: {why}.")
@@ -485,7 +486,9 @@ def _rendering(
             f'There is no render_mode {wanted!r}: pictures come as arrays, render_mode="rgb_array".'
         )
     return (
-        ({**metadata}, wanted) if distribution.draws else ({**metadata, "render_modes": []}, None)
+        ({**metadata}, wanted)
+        if draws_rows(distribution)
+        else ({**metadata, "render_modes": []}, None)
     )
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from metarl.core.registry import as_distribution
+from metarl.core.registry import supervised_distribution
 from metarl.core.seeding import derive_seed, torch_generator
 from metarl.core.supervised import Examples, SupervisedDistribution
 from metarl.core.task_distribution import check_split
@@ -51,12 +51,9 @@ class TaskSet:
         seed: int = 0,
         alternate: bool = False,
     ):
-        distribution = as_distribution(distribution)
-        if not isinstance(distribution, SupervisedDistribution):
-            raise ValueError(
-                f"{distribution!r} has episodes rather than examples;"
-                " metarl.interop.learn2learn_env makes it an environment."
-            )
+        distribution = supervised_distribution(
+            distribution, "metarl.interop.learn2learn_env makes it an environment."
+        )
         check_split(distribution, split)
         if num_tasks < 1 and num_tasks != -1:
             raise ValueError(

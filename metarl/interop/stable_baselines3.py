@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 
 from metarl.core.arguments import check_seed
 from metarl.core.budget import Budget
+from metarl.core.capabilities import draws_rows
 from metarl.core.errors import PlugInError
 from metarl.core.lookup import shown
 from metarl.core.registry import task_distribution
@@ -74,7 +75,7 @@ def vec_env(
     budget = meta_episode_budget(budget, episodes, steps)
     seed = None if seed is None else check_seed(seed)
     distribution = task_distribution(distribution)
-    draws = "rgb_array" if distribution.draws else None
+    draws = "rgb_array" if draws_rows(distribution) else None
     env = MetaEpisodeVecEnv(
         MetaEpisodeVector(distribution, budget, split, num_envs, batched=True, render_mode=draws)
     )

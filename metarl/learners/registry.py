@@ -5,10 +5,9 @@ Other packages add theirs through the entry-point group `metarl.learners`.
 
 from typing import Any
 
-from metarl.core.learner import Learner, YieldsAdapters
+from metarl.core.learner import Labelled, Learner, YieldsAdapters
 from metarl.core.lookup import known_ids, look_up, name_of
-from metarl.core.registry import as_distribution
-from metarl.core.supervised import SupervisedDistribution
+from metarl.core.registry import as_distribution, has_examples
 from metarl.core.task_distribution import TaskDistribution
 from metarl.learners.settings import check_config
 
@@ -18,6 +17,7 @@ __all__ = [
     "SUPERVISED_LEARNERS",
     "check_fits",
     "learner_class",
+    "learner_label",
     "learner_name",
     "learner_names",
     "learns_from_examples",
@@ -56,6 +56,12 @@ def learner_class(name: str) -> Any:
     return look_up("learner", name, {**LEARNERS, **SUPERVISED_LEARNERS}, GROUP, needs=("Config",))
 
 
+def learner_label(name: str) -> str:
+    """Return under which name scores of the learner `name` are shown: its `label`, or `name`."""
+    kind = learner_class(name)
+    return kind.label if isinstance(kind, Labelled) else name
+
+
 def learner_name(learner: Learner) -> str:
     """Return the name under which `learner_class` finds the class of `learner`.
 
@@ -78,7 +84,7 @@ def check_fits(name: str, distribution: Any) -> None:
     """Raise ValueError if the learner `name` is of episodes and the distribution of examples, or
     the other way round.
     """
-    supervised = isinstance(distribution, SupervisedDistribution)
+    supervised = has_examples(distribution)
     if supervised and name in LEARNERS:
         raise ValueError(
             f"The learner {name!r} plays episodes; {distribution.id} has none. Choose one of"

@@ -6,7 +6,7 @@ from typing import Any
 
 from metarl.core.arguments import check_seed, check_whole
 from metarl.core.lookup import shown
-from metarl.core.registry import as_distribution, task_distribution
+from metarl.core.registry import supervised_distribution, task_distribution
 from metarl.core.supervised import SupervisedDistribution
 from metarl.core.task_distribution import TaskDistribution
 
@@ -45,13 +45,8 @@ def settled_examples(kind: Any, config: Any, distribution: Any) -> SupervisedDis
         ValueError: settings of another learner or none, or no distribution of examples.
     """
     check_config(kind.__name__, kind.Config, config)
-    supervised = as_distribution(distribution)
-    if not isinstance(supervised, SupervisedDistribution):
-        raise ValueError(
-            f"{kind.__name__} learns supervised tasks, such as SineRegression-v0; {supervised!r}"
-            " isn't one."
-        )
-    return supervised
+    instead = f"{kind.__name__} learns supervised tasks, such as SineRegression-v0."
+    return supervised_distribution(distribution, instead)
 
 
 def described(learner: Any) -> str:

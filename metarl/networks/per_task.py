@@ -10,7 +10,7 @@ methods are given all parameters' weights in order, frozen ones included.
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,29 @@ from torch.func import functional_call, vmap
 from metarl.core.seeding import global_states
 
 __all__ = ["PerTask"]
+
+
+@runtime_checkable
+class StacksTasks(Protocol):
+    """A network that computes all tasks at once by itself."""
+
+    def stacked(self, weights: Sequence[Tensor], inputs: Tensor) -> Tensor:
+        """Return outputs [n, m, *output] for weights [n, ...] and inputs [n, m, *input]."""
+        ...
+
+
+@runtime_checkable
+class StacksGradients(Protocol):
+    """A network that knows its gradients without autograd."""
+
+    def stacked_gradients(
+        self, weights: Sequence[Tensor], inputs: Tensor, pull: Callable[[Tensor], Tensor]
+    ) -> list[Tensor]:
+        """Return the gradients [n, ...] by each of `weights`.
+
+        `pull` maps outputs [n, m, *output] to the loss's derivatives by them.
+        """
+        ...
 
 
 class PerTask:
@@ -36,7 +59,7 @@ class PerTask:
 
     def __init__(self, network: nn.Module):
         self.network = network
-        self._stacked: Any = getattr(network, "stacked", None)
+        self._stacked = network.stacked if isinstance(network, StacksTasks) else None
         for name, module in network.named_modules():
             _check_layer(name, module, through_vmap=self._stacked is None)
         parameters = dict(network.named_parameters())
@@ -59,10 +82,9 @@ class PerTask:
             for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False)
             if id(parameter) in place
         }
-        direct: Any = getattr(network, "stacked_gradients", None)
-        self.gradients: Any = (
-            self._trained_gradients if direct is not None and self._frozen else direct
-        )
+        self.gradients: Any = None
+        if isinstance(network, StacksGradients):
+            self.gradients = self._trained_gradients if self._frozen else network.stacked_gradients
 
     def weights(self) -> list[Tensor]:
         """Return a copy of the network's own weights, one tensor a parameter that is trained."""

@@ -10,7 +10,7 @@ from inspect import signature
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from metarl.core.arguments import check_device, check_whole
-from metarl.core.learner import Learner
+from metarl.core.learner import HasOwnParts, Learner
 from metarl.core.lookup import shown
 from metarl.core.paths import as_path
 from metarl.core.registry import REVEALED, distribution_class, make, name_of_distribution
@@ -96,7 +96,9 @@ class RunConfig:
         told: Any = learner
         name = name_of_distribution(told.distribution)
         seeds = tuple(told.seeds)
-        own = (*(() if name else ("distribution",)), *getattr(told, "own_parts", ()))
+        own: tuple[str, ...] = () if name else ("distribution",)
+        if isinstance(learner, HasOwnParts):
+            own = (*own, *learner.own_parts)
         seed = seeds[0] if len(seeds) == 1 else seeds
         arguments = told.distribution.config()
         return cls(

@@ -20,7 +20,7 @@ from metarl.core.budget import Budget, Episodes, Steps
 from metarl.core.paths import as_path
 from metarl.core.registry import REVEALED, make
 from metarl.evaluation.scores import Scores, scores_of
-from metarl.learners.registry import learner_class
+from metarl.learners.registry import learner_label
 from metarl.runs.config import told_arguments
 from metarl.runs.store import RunFolder, RunFolderError, skipped_if_broken
 
@@ -213,7 +213,7 @@ def _who(file: Path, told: dict[str, Any]) -> tuple[str, str, int | None, Path |
 def label_of_learner(name: str) -> str:
     """Return how tables print a learner: its name where its package isn't here."""
     try:
-        return str(getattr(learner_class(name), "label", name))
+        return learner_label(name)
     except (ValueError, ImportError):
         return name
 

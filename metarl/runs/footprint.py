@@ -9,6 +9,7 @@ one.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from metarl.core.capabilities import UsesWorkers
 from metarl.envs.worker_memory import GIB, available_bytes
 from metarl.learners.hierarchy.mlsh_agent import episodes_between
 from metarl.networks.inputs import is_image
@@ -108,7 +109,8 @@ def _environments(distribution: Any, rows: int) -> int:
     kind = kind_of(distribution)
     if kind in ENVIRONMENTS:
         return rows * ENVIRONMENTS[kind]
-    return rows * ENVIRONMENT + min(rows, getattr(distribution, "workers", 0)) * WORKER
+    workers = distribution.workers if isinstance(distribution, UsesWorkers) else 0
+    return rows * ENVIRONMENT + min(rows, workers) * WORKER
 
 
 def _record(distribution: Any) -> int:

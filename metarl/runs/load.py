@@ -6,7 +6,7 @@ from typing import Any
 
 from metarl.core.agent import Agent
 from metarl.core.budget import Budget, Episodes, as_budget
-from metarl.core.learner import Learner, PolicyLearner
+from metarl.core.learner import Learner, PolicyLearner, SaysUsualBudget, TrainsOn
 from metarl.core.registry import as_distribution
 from metarl.core.task_distribution import TaskDistribution
 from metarl.learners.registry import learner_class, learns_from_examples
@@ -50,7 +50,9 @@ def load_agent(
             " with metarl.evaluate_supervised."
         )
     if budget is None:
-        played = getattr(trained, "distribution", None) if distribution is None else distribution
+        played = distribution
+        if played is None and isinstance(trained, TrainsOn):
+            played = trained.distribution
         budget = default_budget(RunConfig.from_identity(place.identity, device), played)
     one_seed = place.weights(seed_index).exists()  # a learner from weights holds one seed
     return trained.agent(as_budget(budget), 0 if one_seed else seed_index)
@@ -171,13 +173,12 @@ def default_budget(run: RunConfig, distribution: TaskDistribution | str | None =
             f"The learner {run.learner!r} learned supervised tasks: score"
             " metarl.load_learner(folder).adapter() with metarl.evaluate_supervised."
         )
-    usual = getattr(learner_class(run.learner), "usual_budget", None)
-    if usual is not None:
-        budget: Budget = usual(
+    kind = learner_class(run.learner)
+    if isinstance(kind, SaysUsualBudget):
+        return kind.usual_budget(
             run.config,
             run.make_distribution() if distribution is None else as_distribution(distribution),
         )
-        return budget
     episodes = getattr(run.config, "episodes", None)
     if not isinstance(episodes, int):
         raise ValueError(

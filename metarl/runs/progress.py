@@ -12,6 +12,7 @@ from rich.table import Table
 
 from metarl.agents.registry import make_agent
 from metarl.core.budget import Episodes
+from metarl.core.capabilities import optimum_of, upper_bound_of
 from metarl.core.task_distribution import TaskDistribution
 from metarl.evaluation.ceiling import ceiling_of, nothing_to_normalise
 from metarl.evaluation.protocol import evaluate
@@ -41,8 +42,8 @@ def yardstick(
     None where no bound is known.
     """
     if (
-        distribution.upper_bound(distribution.sample(1, "train", 0), 1) is None
-        and distribution.optimum(episodes) is None
+        upper_bound_of(distribution, distribution.sample(1, "train", 0), 1) is None
+        and optimum_of(distribution, episodes) is None
     ):
         return None
     budget = Episodes(episodes, 0)

@@ -18,11 +18,16 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from metarl.core.errors import PlugInError
-from metarl.core.learner import HoldsResources, Learner, StartsFromWeights
-from metarl.core.supervised import SupervisedDistribution
+from metarl.core.learner import (
+    CountsIterations,
+    CountsSteps,
+    HoldsResources,
+    Learner,
+    StartsFromWeights,
+)
 from metarl.core.task_distribution import TaskDistribution
 from metarl.learners.data_parallel import leading
-from metarl.learners.registry import check_fits
+from metarl.learners.registry import check_fits, learns_from_examples
 from metarl.runs.checkpoint import CheckpointError, load_about, load_state, save_state
 from metarl.runs.config import RunConfig
 from metarl.runs.footprint import Footprint, check_it_fits, footprint
@@ -265,12 +270,12 @@ def save(learner: Learner, folder: str | Path) -> None:
     """
     run = RunConfig.of(learner)
     place = RunFolder(folder)
-    stands = getattr(learner, "iteration", None)
-    if stands is None:
+    if not isinstance(learner, CountsIterations):
         raise ValueError(
             f"{type(learner).__name__} lacks the attribute iteration: a learner that is saved tells"
             " how far it is."
         )
+    stands = learner.iteration
     with place.lock():
         place.adopt(run.identity(), _read_today)
         saved = iterations_done(place)
@@ -282,9 +287,7 @@ def save(learner: Learner, folder: str | Path) -> None:
         log = CSVSink()
         log.open(place, saved)
         if stands > saved:
-            log.write(
-                {"iteration": stands, "steps": int(getattr(learner, "steps", 0)), "seconds": 0.0}
-            )
+            log.write({"iteration": stands, "steps": _steps_of(learner), "seconds": 0.0})
         _save_checkpoint(learner, place, log, stands)
         if learner.finished:
             _save_weights(learner, place)
@@ -323,7 +326,7 @@ def _go_on(learner: Learner, place: RunFolder) -> int:
     Raises:
         ValueError: both are under way, at different iterations.
     """
-    stands = int(getattr(learner, "iteration", 0))
+    stands = int(learner.iteration) if isinstance(learner, CountsIterations) else 0
     saved = iterations_done(place)
     if stands == 0 or stands == saved:
         return resume(learner, place)
@@ -334,8 +337,13 @@ def _go_on(learner: Learner, place: RunFolder) -> int:
         )
     log = CSVSink()
     log.open(place, 0)
-    log.write({"iteration": stands, "steps": int(getattr(learner, "steps", 0)), "seconds": 0.0})
+    log.write({"iteration": stands, "steps": _steps_of(learner), "seconds": 0.0})
     return stands
+
+
+def _steps_of(learner: Learner) -> int:
+    """Return the environment steps that `learner` has taken; 0 where it doesn't count them."""
+    return int(learner.steps) if isinstance(learner, CountsSteps) else 0
 
 
 def resume(learner: Learner, place: RunFolder) -> int:
@@ -465,7 +473,7 @@ def _progress(
     title = (
         f"{run.learner} on {distribution!r}, seed {', '.join(map(str, run.seeds))} → {place.path}"
     )
-    supervised = isinstance(distribution, SupervisedDistribution)
+    supervised = learns_from_examples(run.learner)
     return Progress(
         title, getattr(run.config, "iterations", None), iteration, scale, supervised=supervised
     )

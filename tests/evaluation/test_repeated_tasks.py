@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import metarl
+from metarl.core.capabilities import every_task, task_count_of
 from metarl.core.registry import make
 from metarl.core.reveal import reveal
 from metarl.core.task_distribution import row_keys
@@ -315,9 +316,9 @@ FAMILIES["gymnasium"] = (
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_of_few_tasks_plays_each_once_and_counts_them_once(name):
     family, count = FAMILIES[name]
-    count = family.task_count("test") if count is None else count
-    assert family.task_count("test") == count
-    tasks = family.every_task("test", 0)
+    count = task_count_of(family, "test") if count is None else count
+    assert task_count_of(family, "test") == count
+    tasks = every_task(family, "test", 0)
     assert len(tasks) == count
     distinct = 2 if name == "gymnasium" else count
     assert len(np.unique(family.task_keys(tasks))) == distinct

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 import metarl
 from metarl.core.budget import Episodes
+from metarl.core.capabilities import draws_rows
 from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.interop.gymnasium_env import MetaEpisodeGymnasium, MetaEpisodeVector
 from tests.envs.marks import AdaptedMarks, Marks
@@ -325,7 +326,7 @@ def test_stable_baselines3s_ppo_learns_through_the_way_out():
 @pytest.mark.parametrize("id", playable_ids())
 def test_families_that_draw_give_pictures_and_all_others_a_sentence(id):
     env = gym.make(f"metarl/{id}", episodes=2, render_mode="rgb_array")
-    draws = env.unwrapped.distribution.draws
+    draws = draws_rows(env.unwrapped.distribution)
     assert env.metadata["render_modes"] == (["rgb_array"] if draws else [])
     assert env.render_mode == ("rgb_array" if draws else None)
     env.reset(seed=0)

@@ -16,7 +16,7 @@ from metarl.core.agent import MadeFor, agent_repr
 from metarl.core.budget import Budget, max_steps
 from metarl.core.step import Step
 from metarl.core.task_distribution import TaskDistribution
-from metarl.tasks.games.running import Running
+from metarl.tasks.games.running import Running, SaysRunning
 
 __all__ = ["JERK"]
 
@@ -133,7 +133,7 @@ class JERK:
     __repr__ = agent_repr
 
     def __init__(self, distribution: TaskDistribution, budget: Budget, exploit: float = 0.25):
-        if not self.supports(distribution):
+        if not isinstance(distribution, SaysRunning) or distribution.running is None:
             raise ValueError(
                 f"JERK runs and jumps; {distribution.id} doesn't say which of its actions do (its"
                 " attribute `running`)."
@@ -141,7 +141,7 @@ class JERK:
         if not 0 <= exploit <= 1:
             raise ValueError(f"exploit is a probability, not {exploit}.")
         self.made_for = MadeFor(distribution, budget, length="exactly")
-        self.running: Running = distribution.running  # type: ignore[attr-defined]
+        self.running = distribution.running
         self.exploit = exploit
         self.steps = max_steps(budget, distribution)
 
@@ -151,7 +151,7 @@ class JERK:
 
         One that says which actions run and jump.
         """
-        return isinstance(getattr(distribution, "running", None), Running)
+        return isinstance(distribution, SaysRunning) and distribution.running is not None
 
     def initial_state(self, batch_size: int) -> list[Row]:
         """Nothing found yet."""

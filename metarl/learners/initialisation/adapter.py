@@ -6,7 +6,7 @@ It adapts to many tasks' examples, one inner step at a time.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor
@@ -21,7 +21,7 @@ from metarl.learners.initialisation.inner_loop import (
 )
 from metarl.learners.optimizers import State
 
-__all__ = ["Adapter", "GradientAdapter", "Stepper"]
+__all__ = ["Adapter", "GradientAdapter", "Stepper", "TellsMemory"]
 
 COPIES = 6  # of the weights, in a step of Adam's: old and new, gradients, two moments and a root
 
@@ -30,8 +30,7 @@ class Adapter(Protocol):
     """Adaptation is a state transition, as for agents; the caller never reuses a state that it
     passed to `step`.
 
-    An adapter may have a method `task_bytes(support, query)`, as `GradientAdapter` has: evaluation
-    then adapts to as many tasks side by side as memory holds.
+    One that `TellsMemory` adapts to as many tasks side by side as memory holds.
     """
 
     def begin(self, support: Examples, steps: int, rng: Generator) -> Any:
@@ -52,6 +51,15 @@ class Adapter(Protocol):
         normalisation takes a batch's own moments. Otherwise each of them is computed beside the
         support alone (Nichol et al. 2018, section 6.1).
         """
+        ...
+
+
+@runtime_checkable
+class TellsMemory(Protocol):
+    """An adapter that knows what it takes."""
+
+    def task_bytes(self, support: Examples, query: Examples) -> int:
+        """Return the bytes of memory that one of the tasks takes to adapt to."""
         ...
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Generator
 
+from metarl.core.capabilities import HasSize, odometry_of
 from metarl.core.task_distribution import TaskDistribution
 from metarl.networks.policies.per_pair_memory import PerPairMemoryPolicy
 from metarl.networks.policies.policy import NetworkConfig, Policy
@@ -33,14 +34,13 @@ def build_policy(
             observation_space, action_space, config.hidden_size, max_steps, rng
         )
     if config.core == "spatial_memory":
-        size = int(getattr(distribution, "size", 0))
         return SpatialMemoryPolicy(
             observation_space,
             action_space,
-            distribution.odometry,
+            odometry_of(distribution),
             distribution.headings,
             config,
             rng,
-            size,
+            distribution.size if isinstance(distribution, HasSize) else 0,
         )
     return Policy(observation_space, action_space, config, max_steps, rng)

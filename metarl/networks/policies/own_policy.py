@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
 import numpy as np
@@ -34,6 +34,24 @@ MISTAKES = (
 )
 
 
+@runtime_checkable
+class ReadsSequences(Protocol):
+    """A module that reads whole meta-episodes in parallel."""
+
+    def sequence(self, steps: Step) -> PolicyOutput:
+        """Return what it says along `steps` [T, B, ...], as step by step from its first state."""
+        ...
+
+
+@runtime_checkable
+class LearnsMoments(Protocol):
+    """A module with normalisers of its own."""
+
+    def learn_moments(self, steps: Step, valid: torch.Tensor) -> None:
+        """Take in the `steps` [T, B, ...] of a rollout that are `valid` [T, B]."""
+        ...
+
+
 class OwnPolicy(nn.Module):
     """A user's module with what `MemoryPolicy` asks beside `initial_state` and `forward`.
 
@@ -47,8 +65,6 @@ class OwnPolicy(nn.Module):
     def __init__(self, own: Any):
         super().__init__()
         self.own = own
-        self._in_parallel = callable(getattr(own, "sequence", None))
-        self._learns_moments = callable(getattr(own, "learn_moments", None))
 
     def initial_state(self, batch_size: int) -> Any:
         """Return the module's memory of `batch_size` rows that have seen nothing."""
@@ -64,9 +80,8 @@ class OwnPolicy(nn.Module):
 
         In parallel if it can, else step by step.
         """
-        if self._in_parallel:
-            said: PolicyOutput = self.own.sequence(steps)
-            return said
+        if isinstance(self.own, ReadsSequences):
+            return self.own.sequence(steps)
         state = self.own.initial_state(steps.prev_reward.shape[1])
         outputs = []
         for t in range(len(steps.prev_reward)):
@@ -81,7 +96,7 @@ class OwnPolicy(nn.Module):
 
     def learn_moments(self, steps: Step, valid: torch.Tensor) -> None:
         """Take a rollout into the module's normalisers, if it has any."""
-        if self._learns_moments:
+        if isinstance(self.own, LearnsMoments):
             self.own.learn_moments(steps, valid)
 
     def under_budget(self, max_steps: int) -> Reach:

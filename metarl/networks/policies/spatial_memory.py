@@ -17,9 +17,9 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor, nn
 
+from metarl.core.capabilities import Odometry
 from metarl.core.spaces import observation_dtype
 from metarl.core.step import Step
-from metarl.core.task_distribution import Odometry
 from metarl.networks.actions import one_hot
 from metarl.networks.cores.gru import GRU
 from metarl.networks.cores.keyed_memory import KeyedMemory, places_of

@@ -7,7 +7,7 @@ import copy
 import warnings
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -135,13 +135,19 @@ def registered_name(name: str) -> str:
     return name.replace("policy.own.", "policy.", 1).replace(".", "/")
 
 
+@runtime_checkable
+class LooksAtValues(Protocol):
+    """A module that looks at a tensor's value to save work, unless `static_shapes` is true."""
+
+    static_shapes: bool
+
+
 def set_static_shapes(policy: nn.Module, static: bool) -> None:
     """Tell the modules of `policy` that may look at a tensor's value to save work whether they must
     not.
     """
-    modules: Any = policy.modules()
-    for module in modules:
-        if hasattr(module, "static_shapes"):
+    for module in policy.modules():
+        if isinstance(module, LooksAtValues):
             module.static_shapes = static
 
 

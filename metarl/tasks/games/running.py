@@ -1,8 +1,8 @@
 """Which actions of a game run and jump, for agents that are told so."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
-__all__ = ["Running"]
+__all__ = ["Running", "SaysRunning"]
 
 
 class Running(NamedTuple):
@@ -16,3 +16,10 @@ class Running(NamedTuple):
     right: int
     jump_left: int
     jump_right: int
+
+
+@runtime_checkable
+class SaysRunning(Protocol):
+    """A family of games that says which actions run and jump; None where its actions can't."""
+
+    running: Running | None

@@ -11,7 +11,8 @@ import gymnasium as gym
 import torch
 from torch import Generator, Tensor
 
-from metarl.core.task_distribution import Odometry, TaskDistribution, Transition
+from metarl.core.capabilities import Odometry
+from metarl.core.task_distribution import TaskDistribution, Transition
 from metarl.tasks.mazes.drawings import draw_maze, places_of
 from metarl.tasks.mazes.layouts import DIRECTIONS, MazeTasks, between, distances
 from metarl.tasks.mazes.splits import MazeSplits

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from metarl.core.capabilities import Odometry
 from metarl.core.task_distribution import (
     EpisodeRows,
-    Odometry,
     TaskDistribution,
     Tasks,
     TensorRows,

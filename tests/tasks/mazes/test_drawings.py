@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from metarl.core.capabilities import Renderable, RendersPaths
 from metarl.core.reveal import reveal
 from metarl.tasks.bandits.bernoulli_bandit import BernoulliBandit
 from metarl.tasks.canvas import BLACK, BLUE, GREEN, GREY, VERMILLION
@@ -126,6 +127,5 @@ def test_grid_mazes_draw_moments_and_paths(told):
 
 def test_families_show_nothing_unless_they_say_how():
     bandit = BernoulliBandit(2)
-    assert bandit.render(None, None) is None
-    assert bandit.render_path(None, None, 0) is None
+    assert not isinstance(bandit, Renderable | RendersPaths)
     assert bandit.open(1, torch.Generator()).render(0) is None
