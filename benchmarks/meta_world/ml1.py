@@ -77,6 +77,10 @@ class Options(SuiteOptions):
         """What is played in each task."""
         return Episodes(self.episodes)
 
+    def run_name(self, core: str) -> str:
+        """Return the name of a run's folder."""
+        return f"{self.task}-{core}-seed{self.seed}"
+
     def run(self, core: Any) -> RunConfig:
         """Return the training of a policy with this core."""
         ppo = PPOConfig(
@@ -168,7 +172,7 @@ def trained(options: Options, distribution: MetaWorldML1, console: Console) -> d
     """Return label -> agent at its training's end, for each core that is trained."""
     agents: dict[str, Agent] = {}
     for core, label in CORES.items():
-        name = f"{options.task}-{core}-seed{options.seed}"
+        name = options.run_name(core)
         options.check_run(name, options.run(core))
         folder = options.trained_run(name, options.run(core))
         if folder is None:

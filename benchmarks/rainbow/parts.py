@@ -29,6 +29,7 @@ from metarl.core.agent import Agent
 from metarl.core.budget import Episodes
 from metarl.evaluation.protocol import evaluate
 from metarl.evaluation.statistics import mean
+from metarl.runs.config import RunConfig
 from metarl.runs.load import load_agent
 from metarl.runs.store import write_csv
 from metarl.suites.figures_csv import record_figure
@@ -67,11 +68,11 @@ def main(options: Options, console: Console) -> None:
     lines = []
     for game in options.games:
         chosen = GAMES[game]
-        seeds = options.seeds if game == "cart-pole" else options.seeds[:1]
+        seeds = seeds_of(game, options)
         distribution = rainbow_run(game, 0).make_distribution()
         random = {"random play": [make_agent("random", distribution, BUDGET)]}
         learned = {"Rainbow": agents_of(game, seeds, None, options)}
-        parts = options.parts if game == "cart-pole" else ()
+        parts = parts_of(game, options)
         switched = {
             f"Rainbow without {part}": agents_of(game, seeds[:1], part, options) for part in parts
         }
@@ -92,6 +93,32 @@ def main(options: Options, console: Console) -> None:
     write_csv(options.folder / "table.csv", pd.DataFrame(lines))
 
 
+def seeds_of(game: str, options: Options) -> tuple[int, ...]:
+    """Return the seeds of a game's trainings."""
+    return options.seeds if game == "cart-pole" else options.seeds[:1]
+
+
+def parts_of(game: str, options: Options) -> tuple[str, ...]:
+    """Return the parts that are switched off, one at a time."""
+    return options.parts if game == "cart-pole" else ()
+
+
+def wanted_runs(options: Options) -> list[tuple[str, RunConfig]]:
+    """Return every training, with the name of its folder."""
+    wanted = []
+    for game in options.games:
+        seeds = seeds_of(game, options)
+        wanted += [named_run(game, seed, None, options) for seed in seeds]
+        wanted += [named_run(game, seeds[0], part, options) for part in parts_of(game, options)]
+    return wanted
+
+
+def named_run(game: str, seed: int, part: str | None, options: Options) -> tuple[str, RunConfig]:
+    """Return the name of a training's folder, and the run."""
+    run = replace(rainbow_run(game, seed, part, options.iterations), device=options.device)
+    return f"{game}-{f'no-{part}' if part else 'all'}-seed{seed}", run
+
+
 def agents_of(game: str, seeds: Sequence[int], part: str | None, options: Options) -> list[Agent]:
     """Return the agents at their trainings' ends.
 
@@ -99,8 +126,7 @@ def agents_of(game: str, seeds: Sequence[int], part: str | None, options: Option
     """
     agents = []
     for seed in seeds:
-        run = replace(rainbow_run(game, seed, part, options.iterations), device=options.device)
-        name = f"{game}-{f'no-{part}' if part else 'all'}-seed{seed}"
+        name, run = named_run(game, seed, part, options)
         options.check_run(name, run)
         folder = options.trained_run(name, run)
         if folder is not None:

@@ -107,7 +107,7 @@ def jobs_of(place: SuitePlace, seeds: tuple[int, ...] = (), only: Sequence[str] 
     preset = place.suite.preset(place.preset)
     jobs: dict[str, Job] = {}
     for planned in planned_runs(preset, seeds):
-        jobs[planned.folder] = job_of(planned, place.root, place.published / "weights", jobs)
+        jobs[planned.folder] = job_of(planned, place.root, place.results, place.suite.name, jobs)
     for job in _reference_jobs(place, preset, list(jobs.values())):
         jobs[job.name] = job
     return _chosen(list(jobs.values()), only, place.suite.name)

@@ -221,18 +221,22 @@ class Job:
         return self.run is None or self._is_trained(folder)
 
 
-def job_of(planned: PlannedRun, root: Path, published: Path, starts: Mapping[str, "Job"]) -> Job:
+def job_of(
+    planned: PlannedRun, root: Path, results: Path, suite: str, starts: Mapping[str, "Job"]
+) -> Job:
     """Return the job of a suite's run.
 
     Args:
-        planned: the run. root: of the suite's folders. published: of their published copies.
+        planned: the run. root: of the suite's folders.
+        results: of all published results. suite: its name.
         starts: the jobs made so far, by name.
     """
+    published = planned.published or f"{suite}/weights/{planned.folder}"
     before = None if planned.start is None else starts[planned.start]
     return Job(
         planned.folder,
         root / planned.folder,
-        published / planned.folder,
+        results / published,
         planned.run,
         None,
         planned.scorings,

@@ -4,10 +4,11 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from metarl.core.paths import as_path
 from metarl.runs.config import RunConfig
+from metarl.suites.suite import FilledSuite, FixedRun
 from metarl.suites.trained_runs import check_folder, trained_run
 
 __all__ = ["BenchmarkOptions", "SuiteOptions"]
@@ -87,6 +88,36 @@ class SuiteOptions(BenchmarkOptions):
 
     train: bool = True
     device: str = "cpu"
+
+    @classmethod
+    def of(cls, filled: FilledSuite, **options: Any) -> Self:
+        """Return the options by which a suite's tables and figures are made from what is trained.
+
+        Args:
+            filled: the suite. options: values of the benchmark's own options.
+        """
+        return cls(
+            publish=filled.publish,
+            runs=filled.root,
+            results=filled.results,
+            train=False,
+            **options,
+        )
+
+    def fixed_run(self, name: str, run: RunConfig, start: FixedRun | None = None) -> FixedRun:
+        """Return a run as a suite takes it, in the folders in which this benchmark looks for it.
+
+        Args:
+            name: of the run's folder. run: what is trained.
+            start: the run whose weights it begins with.
+        """
+        own, published = self.run_folders(name)
+        return FixedRun(
+            run,
+            own.relative_to(self.runs).as_posix(),
+            published.relative_to(self.results).as_posix(),
+            start,
+        )
 
     def check_run(self, name: str, run: RunConfig) -> None:
         """Refuse, before anything is computed, a folder `name` that holds another run than wanted.

@@ -32,6 +32,7 @@ from metarl.runs.suggested import suggested_config
 __all__ = [
     "Family",
     "FilledSuite",
+    "FixedRun",
     "PlannedRun",
     "Preset",
     "Reference",
@@ -180,16 +181,39 @@ class Training:
 
 
 @dataclass(frozen=True)
+class FixedRun:
+    """A run that is what it is, seed and folders included, such as one of a paper's.
+
+    Attributes:
+        run: what is trained.
+        folder: its name among the suite's runs.
+        published: where its published copy lies among all results; SUITE/weights/FOLDER if left
+            out.
+        start: the run whose weights it begins with.
+    """
+
+    run: RunConfig
+    folder: str
+    published: str = ""
+    start: "FixedRun | None" = None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Its own."""
+        return self.run.seeds
+
+
+@dataclass(frozen=True)
 class Preset:
     """What a suite trains and scores under one of its names, such as "smoke", "cpu" or "paper".
 
     Attributes:
-        trainings: each once a seed.
+        trainings: each once a seed; fixed runs once.
         scorings: what they, and reference agents, are scored on.
         seeds: of trainings that have none of their own.
     """
 
-    trainings: tuple[Training, ...] = ()
+    trainings: tuple[Training | FixedRun, ...] = ()
     scorings: tuple[Scoring, ...] = ()
     seeds: tuple[int, ...] = (0,)
 
@@ -223,13 +247,14 @@ class Suite:
 
     Attributes:
         name: of its folders in `runs` and `results`.
-        presets: by name; the first one that isn't "smoke" is what is run if none is named.
+        presets: by name, or what gives one; the first one that isn't "smoke" is what is run if
+            none is named.
         fill: makes tables and figures beyond the leaderboard, which every suite has.
         title: a line about it.
     """
 
     name: str
-    presets: Mapping[str, Preset]
+    presets: Mapping[str, Preset | Callable[[], Preset]]
     fill: Callable[[FilledSuite], None] | None = None
     title: str = ""
 
@@ -257,7 +282,8 @@ class Suite:
             raise SuiteError(
                 f"The suite {self.name} has no preset {name!r}; it has {', '.join(self.presets)}."
             )
-        return self.presets[name]
+        found = self.presets[name]
+        return found if isinstance(found, Preset) else found()
 
 
 @dataclass(frozen=True)
@@ -342,12 +368,14 @@ class PlannedRun:
         run: what is trained.
         start: name of the folder of the run whose weights it begins with.
         scorings: what its agent is scored on.
+        published: where its published copy lies among all results; among the suite's if empty.
     """
 
     folder: str
     run: RunConfig
     start: str | None = None
     scorings: tuple[Scoring, ...] = ()
+    published: str = ""
 
 
 def planned_runs(preset: Preset, seeds: tuple[int, ...] = ()) -> list[PlannedRun]:
@@ -362,13 +390,16 @@ def planned_runs(preset: Preset, seeds: tuple[int, ...] = ()) -> list[PlannedRun
     """
     planned: dict[str, PlannedRun] = {}
     wanted: set[str] = set()
-    own_seeds = [seeds or training.seeds or preset.seeds for training in preset.trainings]
+    own_seeds = [_seeds_of(training, seeds, preset) for training in preset.trainings]
     # All first seeds come before any second one, so that tables fill evenly
     for index in range(max(map(len, own_seeds), default=0)):
         for training, chosen in zip(preset.trainings, own_seeds, strict=True):
             if index >= len(chosen):
                 continue
-            one = _planned(training, chosen[index], preset, planned)
+            if isinstance(training, FixedRun):
+                one = _plan_fixed(training, preset, planned)
+            else:
+                one = _plan(training, chosen[index], preset, planned)
             if one.folder in wanted:
                 raise SuiteError(
                     f"The suite has two runs that are called {one.folder}: they are equal, or need"
@@ -379,22 +410,66 @@ def planned_runs(preset: Preset, seeds: tuple[int, ...] = ()) -> list[PlannedRun
     return list(planned.values())
 
 
-def _planned(
+def _seeds_of(
+    training: Training | FixedRun, seeds: tuple[int, ...], preset: Preset
+) -> tuple[int, ...]:
+    """Return the seeds that a training is made with; of a fixed run one stands for all of its own,
+    none where others are asked for.
+    """
+    if isinstance(training, FixedRun):
+        return training.seeds[:1] if not seeds or set(training.seeds) & set(seeds) else ()
+    return seeds or training.seeds or preset.seeds
+
+
+def _plan(
     training: Training, seed: int, preset: Preset, planned: dict[str, PlannedRun]
 ) -> PlannedRun:
-    start = None if training.start is None else _planned(training.start, seed, preset, planned)
+    start = None if training.start is None else _plan(training.start, seed, preset, planned)
     run = training.run(seed)
-    scorings = tuple(
-        _with_budget(each, run) for each in preset.scorings if _same_tasks(each, training)
+    return _note(
+        PlannedRun(
+            training.folder(seed),
+            run,
+            None if start is None else start.folder,
+            _scorings_of(run, preset),
+        ),
+        planned,
     )
-    one = PlannedRun(training.folder(seed), run, None if start is None else start.folder, scorings)
+
+
+def _plan_fixed(fixed: FixedRun, preset: Preset, planned: dict[str, PlannedRun]) -> PlannedRun:
+    start = None if fixed.start is None else _plan_fixed(fixed.start, preset, planned)
+    run = fixed.run if fixed.run.threads else replace(fixed.run, threads=1)
+    return _note(
+        PlannedRun(
+            fixed.folder,
+            run,
+            None if start is None else start.folder,
+            _scorings_of(run, preset),
+            fixed.published,
+        ),
+        planned,
+    )
+
+
+def _note(one: PlannedRun, planned: dict[str, PlannedRun]) -> PlannedRun:
+    """Add a run to those that are planned, unless it is among them.
+
+    Raises:
+        SuiteError: another run has its name.
+    """
     known = planned.setdefault(one.folder, one)
-    if known.run != run:
+    if known.run != one.run:
         raise SuiteError(
             f"Two different runs of the suite are called {one.folder}: give each a `name` of its"
             " own, with {seed} in it where it has several seeds."
         )
     return known
+
+
+def _scorings_of(run: RunConfig, preset: Preset) -> tuple[Scoring, ...]:
+    """Return what a run's agent is scored on: all that has the tasks it was trained on."""
+    return tuple(_with_budget(each, run) for each in preset.scorings if _same_tasks(each, run))
 
 
 def _with_settings(config: Any, settings: Mapping[str, Any], learner: str) -> Any:
@@ -423,12 +498,9 @@ def _with_settings(config: Any, settings: Mapping[str, Any], learner: str) -> An
     return replace(config, **instead) if instead else config
 
 
-def _same_tasks(scoring: Scoring, training: Training) -> bool:
-    """Return whether a training's agent is scored so: it was trained on the same distribution."""
-    return (scoring.distribution, dict(scoring.arguments)) == (
-        training.distribution,
-        dict(training.arguments),
-    )
+def _same_tasks(scoring: Scoring, run: RunConfig) -> bool:
+    """Return whether a run's agent is scored so: it was trained on the same distribution."""
+    return (scoring.distribution, dict(scoring.arguments)) == (run.distribution, run.arguments)
 
 
 def _with_budget(scoring: Scoring, run: RunConfig) -> Scoring:

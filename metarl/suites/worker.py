@@ -16,11 +16,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from metarl.agents.registry import make_agent
 from metarl.core.agent import Agent
+from metarl.core.budget import Episodes
 from metarl.core.registry import make
 from metarl.core.reveal import reveal
-from metarl.evaluation.protocol import MOST_TASKS, evaluate
+from metarl.evaluation.protocol import MOST_TASKS, Evaluation, evaluate
+from metarl.evaluation.statistics import mean
 from metarl.evaluation.supervised import evaluate_supervised
 from metarl.learners.registry import learner_names, learns_from_examples
 from metarl.runs.checkpoint import in_half_precision
@@ -28,6 +32,7 @@ from metarl.runs.evaluations import label_of_agent, label_of_learner, with_argum
 from metarl.runs.load import load_agent, load_learner
 from metarl.runs.store import (
     RunFolder,
+    StorageError,
     publish,
     write_evaluation,
     write_file,
@@ -69,8 +74,11 @@ def work(folder: Path, *, publishes: bool = False) -> int:
         print(f"metarl: {stopped or 'Stopped.'}", file=sys.stderr)
         return STOPPED
     except Exception as error:
-        failure = job.note_failure(f"{type(error).__name__}: {error}", traceback.format_exc())
-        print(failure.traceback, file=sys.stderr)
+        traceback.print_exc()
+        try:
+            job.note_failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+        except StorageError as full:
+            print(f"metarl: {full}", file=sys.stderr)
         return FAILED
     return 0
 
@@ -155,7 +163,8 @@ def _score_agent(job: Job, trained: Path, scoring: Scoring, split: str) -> None:
             training_seed=job.run.seeds[index],
             score=scoring.score,
         )
-        _note_seconds(job, name, time.monotonic() - began)
+        if not index:
+            _note(job, name, time.monotonic() - began, played)
 
 
 def _score_adapter(job: Job, trained: Path, scoring: Scoring, split: str) -> None:
@@ -183,7 +192,7 @@ def _score_adapter(job: Job, trained: Path, scoring: Scoring, split: str) -> Non
             training_seed=job.run.seeds[index],
             batch=scoring.inner_batch,
         )
-    _note_seconds(job, name, time.monotonic() - began)
+    _note(job, name, time.monotonic() - began)
 
 
 def _score_reference(job: Job, scoring: Scoring, split: str) -> None:
@@ -207,11 +216,13 @@ def _score_reference(job: Job, scoring: Scoring, split: str) -> None:
         label=_label(job.agent),
         score=scoring.score,
     )
-    _note_seconds(job, name, time.monotonic() - began)
+    _note(job, name, time.monotonic() - began, played)
 
 
 def _label(told: Reference) -> str:
     """Return how tables print an agent, which no other of a suite's has."""
+    if told.label:
+        return told.label
     if told.id in learner_names():
         label = f"{label_of_learner(told.id)}, from scratch"
     else:
@@ -229,10 +240,21 @@ def _reference_agent(told: Reference, distribution: Any, scoring: Scoring) -> Ag
     return agent
 
 
-def _note_seconds(job: Job, name: str, seconds: float) -> None:
-    """Add to a score's description how long it took, by which the next suite's time is told."""
+def _note(job: Job, name: str, seconds: float, played: Evaluation | None = None) -> None:
+    """Add to a score's description how long it took, by which the next suite's time is told, and
+    the mean return of each episode, by which the agent's adaptation is drawn.
+    """
     file = job.folder / "evaluations" / f"{name}.json"
     told = {**json.loads(file.read_text()), "seconds": round(seconds, 2)}
+    if played is not None and isinstance(played.budget, Episodes):
+        returns = played.matrix()
+        means = [mean(returns[:, k]) for k in range(played.budget.total)]
+        told["by_episode"] = {
+            "mean": [round(each.value, 6) for each in means],
+            "low": [round(each.low, 6) for each in means],
+            "high": [round(each.high, 6) for each in means],
+            "steps": round(float(np.mean(played.length)), 3),
+        }
     write_file(file, (json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode())
 
 

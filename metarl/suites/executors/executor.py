@@ -63,7 +63,9 @@ def environment(job: Job) -> dict[str, str]:
     Threads are part of the run. Modules are found where they are found here.
     """
     threads = str(job.threads)
-    here = [os.path.abspath(entry) for entry in sys.path if entry == "" or os.path.isdir(entry)]
+    own = tuple({sys.prefix, sys.base_prefix})  # which every interpreter of the same kind has
+    here = [os.path.abspath(entry) for entry in sys.path]
+    here = [entry for entry in here if os.path.isdir(entry) and not entry.startswith(own)]
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return {
         **dict.fromkeys(names, threads),
