@@ -199,6 +199,12 @@ FAMILIES = (
     ),
 )
 INITIALISATIONS = ("maml-rl", "fomaml-rl", "reptile-rl")
+RL2_LABELS = {
+    "gru": "RL², GRU",
+    "attention": "RL², attention",
+    "per_pair_memory": "RL², made for the family",
+    "spatial_memory": "RL², made for the family",
+}
 # Chosen on training tasks, by `metarl suite run everything --preset search`
 INNER_RATES = (0.1, 0.3, 1.0, 3.0, 10.0)
 # What runs under ten minutes has three seeds
@@ -219,7 +225,9 @@ def trainings(column: Column, steps: int | None = None) -> list[Training]:
         column: which. steps: in place of the column's own.
     """
 
-    def training(learner: str, settings: dict[str, Any], name: str = "") -> Training:
+    def training(
+        learner: str, settings: dict[str, Any], name: str = "", label: str = ""
+    ) -> Training:
         return Training(
             learner,
             column.id,
@@ -227,10 +235,14 @@ def trainings(column: Column, steps: int | None = None) -> list[Training]:
             steps=column.steps if steps is None else steps,
             settings={**settings, **column.settings.get(learner, {})},
             name=f"{column.id}-{name or learner}-seed{{seed}}",
+            label=label,
             seeds=ONE_SEED if learner == "joint-rainbow" or (column.id, learner) in LONG else SEEDS,
         )
 
-    made = [training("rl2", _rl2(column, core), f"rl2-{core}") for core in _cores(column)]
+    made = [
+        training("rl2", _rl2(column, core), f"rl2-{core}", RL2_LABELS[core])
+        for core in _cores(column)
+    ]
     made += [training(learner, _adapting(column, column.inner_rate)) for learner in INITIALISATIONS]
     made += [training("mlsh", {}), training("joint-ppo", _tuning(column))]
     made += [training("joint-rainbow", {"learn_at_test": "always", "fine_tuning.start": 64})]

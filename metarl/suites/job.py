@@ -90,6 +90,7 @@ class Job:
         scorings: what it is scored on.
         start: the folder of the job whose weights training begins with, and of its published copy.
         threads: that it computes on.
+        label: as tables print a run's agent; the learner's own if empty.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Job:
     scorings: tuple[Scoring, ...]
     start: tuple[Path, Path] | None = None
     threads: int = 1
+    label: str = ""
 
     def content(self) -> dict[str, Any]:
         """Return what job.json says, in JSON values."""
@@ -112,6 +114,7 @@ class Job:
             "start": None if self.start is None else [str(each.resolve()) for each in self.start],
             "published": str(self.published.resolve()),
             "threads": self.threads,
+            "label": self.label,
         }
 
     def write(self) -> None:
@@ -276,6 +279,7 @@ def job_of(
         planned.scorings,
         None if before is None else (before.folder, before.published),
         planned.run.threads or 1,
+        planned.label,
     )
 
 
@@ -307,6 +311,7 @@ def read_job(folder: Path) -> Job:
         tuple(_scoring_from_json(each) for each in told["scorings"]),
         None if told["start"] is None else (Path(told["start"][0]), Path(told["start"][1])),
         told["threads"],
+        told.get("label", ""),
     )
 
 

@@ -113,6 +113,7 @@ class Training:
             or, of configs inside it, {"ppo.lr": 1e-3}.
         name: of the run's folder, with "{seed}" where the seed stands; made from the settings if
             left out.
+        label: as tables print it; the learner's own if left out.
         start: the training whose weights this one begins with, of the same seed.
         seeds: its own, in place of the suite's.
         threads: that one run computes on; part of the run, since sums in other orders round
@@ -128,6 +129,7 @@ class Training:
     iterations: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
+    label: str = ""
     start: "Training | None" = None
     seeds: tuple[int, ...] | None = None
     threads: int = 1
@@ -345,6 +347,7 @@ class PlannedRun:
         start: name of the folder of the run whose weights it begins with.
         scorings: what its agent is scored on.
         published: where its published copy lies among all results; among the suite's if empty.
+        label: as tables print its agent; the learner's own if empty.
     """
 
     folder: str
@@ -352,6 +355,7 @@ class PlannedRun:
     start: str | None = None
     scorings: tuple[Scoring, ...] = ()
     published: str = ""
+    label: str = ""
 
 
 def planned_runs(preset: Preset, seeds: tuple[int, ...] = ()) -> list[PlannedRun]:
@@ -408,6 +412,7 @@ def _plan(
             run,
             None if start is None else start.folder,
             _scorings_of(run, preset),
+            label=training.label,
         ),
         planned,
     )

@@ -159,7 +159,7 @@ def _score_agent(job: Job, trained: Path, scoring: Scoring, split: str) -> None:
             f"{name}-member{index}" if index else name,
             played,
             agent=job.run.learner,
-            label=label_of_learner(job.run.learner),
+            label=job.label or label_of_learner(job.run.learner),
             training_seed=job.run.seeds[index],
             score=scoring.score,
         )
@@ -188,7 +188,7 @@ def _score_adapter(job: Job, trained: Path, scoring: Scoring, split: str) -> Non
             f"{name}-member{index}" if index else name,
             scored,
             agent=job.run.learner,
-            label=label_of_learner(job.run.learner),
+            label=job.label or label_of_learner(job.run.learner),
             training_seed=job.run.seeds[index],
             batch=scoring.inner_batch,
         )
