@@ -38,6 +38,7 @@ class Column:
         memory: RL²'s core that is made for the family; None where there is none.
         rl2_episodes: of RL²'s training, where they aren't as many as at test.
         rl2_rows: meta-episodes that RL² plays side by side.
+        inner_rate: step size of learners that adapt by gradients.
         tuning_steps: between updates of what learns at test by PPO; about those of `adaptation`.
         settings: by learner, otherwise than suggested.
         without: learners that can't play it -> why.
@@ -51,6 +52,7 @@ class Column:
     num_tasks: int
     rl2_rows: int
     tuning_steps: int
+    inner_rate: float
     arguments: dict[str, Any] = field(default_factory=dict)
     agents: tuple[str | Reference, ...] = ()
     memory: str | None = None
@@ -69,6 +71,7 @@ FAMILIES = (
         num_tasks=1000,
         rl2_rows=512,
         tuning_steps=10,
+        inner_rate=0.1,
         arguments={"arms": 5},
         agents=(
             "bayes-optimal",
@@ -91,6 +94,7 @@ FAMILIES = (
         num_tasks=500,
         rl2_rows=256,
         tuning_steps=50,
+        inner_rate=0.1,
         agents=("psrl", "opsrl", "ucrl2", "beb", "mdp-greedy", "mdp-epsilon-greedy"),
         memory="per_pair_memory",
         without={"mlsh": TOO_SHORT},
@@ -104,6 +108,7 @@ FAMILIES = (
         num_tasks=200,
         rl2_rows=64,
         tuning_steps=250,
+        inner_rate=0.1,
         agents=("maze-explorer", Reference("known-maze", revealed=True)),
         memory="spatial_memory",
         rl2_episodes=2,
@@ -118,6 +123,7 @@ FAMILIES = (
         num_tasks=105,
         rl2_rows=256,
         tuning_steps=30,
+        inner_rate=0.1,
         agents=(Reference("known-goal", revealed=True),),
         without={"mlsh": TOO_SHORT},
     ),
@@ -130,6 +136,7 @@ FAMILIES = (
         num_tasks=200,
         rl2_rows=64,
         tuning_steps=250,
+        inner_rate=0.1,
         arguments={"horizon": 50},
         agents=("do-nothing", Reference("known-goal", revealed=True)),
         settings={"mlsh": {"steps": 250, "warmup_updates": 1}},
@@ -144,6 +151,7 @@ FAMILIES = (
         num_tasks=100,
         rl2_rows=64,
         tuning_steps=500,
+        inner_rate=0.1,
         agents=("shared-goal", "random-master", Reference("known-goal", revealed=True)),
         rl2_episodes=10,
         settings={"mlsh": {"steps": 250, "warmup_updates": 3}},
@@ -157,6 +165,7 @@ FAMILIES = (
         num_tasks=200,
         rl2_rows=32,
         tuning_steps=200,
+        inner_rate=0.1,
         settings={"mlsh": {"steps": 400, "warmup_updates": 1}},
     ),
     Column(
@@ -168,6 +177,7 @@ FAMILIES = (
         num_tasks=40,
         rl2_rows=16,
         tuning_steps=400,
+        inner_rate=0.1,
         agents=("do-nothing",),
         settings={"mlsh": {"steps": 400, "warmup_updates": 1}},
         without={"joint-rainbow": DISCRETE_ONLY},
@@ -181,6 +191,7 @@ FAMILIES = (
         num_tasks=40,
         rl2_rows=4,
         tuning_steps=512,
+        inner_rate=0.1,
         arguments={"difficulty": "easy"},
         agents=("jerk",),
         rl2_episodes=1,
@@ -188,14 +199,12 @@ FAMILIES = (
     ),
 )
 INITIALISATIONS = ("maml-rl", "fomaml-rl", "reptile-rl")
+# Chosen on training tasks, by `metarl suite run everything --preset search`
+INNER_RATES = (0.1, 0.3, 1.0, 3.0, 10.0)
 # What runs under ten minutes has three seeds
 SEEDS = (0, 1, 2)
 ONE_SEED = (0,)
-LONG = {("CoinRun-v0", learner) for learner in ("rl2", "joint-ppo")} | {
-    (column.id, "joint-rainbow")
-    for column in FAMILIES
-    if column.id not in ("BernoulliBandit-v0", "RandomMDP-v0")
-}
+LONG = {("CoinRun-v0", "rl2"), ("CoinRun-v0", "joint-ppo")}
 
 
 def without(column: Column, learner: str) -> str | None:
@@ -218,14 +227,11 @@ def trainings(column: Column, steps: int | None = None) -> list[Training]:
             steps=column.steps if steps is None else steps,
             settings={**settings, **column.settings.get(learner, {})},
             name=f"{column.id}-{name or learner}-seed{{seed}}",
-            seeds=ONE_SEED if (column.id, learner) in LONG else SEEDS,
+            seeds=ONE_SEED if learner == "joint-rainbow" or (column.id, learner) in LONG else SEEDS,
         )
 
     made = [training("rl2", _rl2(column, core), f"rl2-{core}") for core in _cores(column)]
-    made += [
-        training(learner, {"adaptation.episodes": column.adaptation, "inner_steps": 1})
-        for learner in INITIALISATIONS
-    ]
+    made += [training(learner, _adapting(column, column.inner_rate)) for learner in INITIALISATIONS]
     made += [training("mlsh", {}), training("joint-ppo", _tuning(column))]
     made += [training("joint-rainbow", {"learn_at_test": "always", "fine_tuning.start": 64})]
     return [each for each in made if without(column, each.learner) is None]
@@ -247,6 +253,14 @@ def _rl2(column: Column, core: str) -> dict[str, Any]:
     if rows < 4:
         settings["ppo.minibatches"] = rows
     return settings
+
+
+def _adapting(column: Column, inner_rate: float) -> dict[str, Any]:
+    return {
+        "adaptation.episodes": column.adaptation,
+        "adaptation.inner_lr": inner_rate,
+        "inner_steps": 1,
+    }
 
 
 def _tuning(column: Column) -> dict[str, Any]:
@@ -280,13 +294,36 @@ def preset(
             the families' own.
     """
     made = [each for column in FAMILIES for each in trainings(column, steps)]
+    # Rainbow takes longest
+    made.sort(key=lambda each: each.learner == "joint-rainbow")
     if seeds is not None:
         made = [replace(each, seeds=seeds) for each in made]
     return Preset(tuple(made), tuple(_scoring(column, num_tasks) for column in FAMILIES))
 
 
+def search() -> Preset:
+    """Return MAML by each step size of `INNER_RATES`, for a quarter of the steps, scored on
+    training tasks: what the families' own were chosen by.
+    """
+    columns = [column for column in FAMILIES if "maml-rl" not in column.without]
+    made = [
+        Training(
+            "maml-rl",
+            column.id,
+            column.arguments,
+            steps=column.steps // 4,
+            settings=_adapting(column, rate),
+            name=f"{column.id}-maml-rl-{rate:g}-seed{{seed}}",
+        )
+        for column in columns
+        for rate in INNER_RATES
+    ]
+    scorings = [replace(_scoring(each), agents=("random",), splits=("train",)) for each in columns]
+    return Preset(tuple(made), tuple(scorings))
+
+
 SUITE = Suite(
     "everything",
-    {"smoke": preset(steps=1, num_tasks=4, seeds=(0,)), "cpu": preset()},
+    {"smoke": preset(steps=1, num_tasks=4, seeds=(0,)), "cpu": preset(), "search": search()},
     title="Every kind of learner beside the exact agents, on a small family of each kind",
 )

@@ -4,7 +4,8 @@ from rich.console import Console
 
 from benchmarks.maml_rl.initialisation_rl import Options, main, run_name
 from benchmarks.maml_rl.runs import FAMILIES, adaptation_run
-from metarl.suites.suite import FilledSuite, Preset, Suite
+from metarl.suites.job import FilledSuite
+from metarl.suites.suite import Preset, Suite
 
 __all__ = ["SUITE"]
 

@@ -13,7 +13,8 @@ from benchmarks.mlsh.runs import (
     shared_run,
     two_walk_run,
 )
-from metarl.suites.suite import FilledSuite, FixedRun, Preset, Suite
+from metarl.suites.job import FilledSuite
+from metarl.suites.suite import FixedRun, Preset, Suite
 
 __all__ = ["SUITE"]
 

@@ -3,7 +3,8 @@
 from rich.console import Console
 
 from benchmarks.rainbow.parts import Options, main, wanted_runs
-from metarl.suites.suite import FilledSuite, Preset, Suite
+from metarl.suites.job import FilledSuite
+from metarl.suites.suite import Preset, Suite
 
 __all__ = ["SUITE"]
 

@@ -4,7 +4,8 @@ from rich.console import Console
 
 from benchmarks.randomised_physics.memory import Options, main
 from benchmarks.randomised_physics.runs import FAMILIES, POLICIES, physics_run
-from metarl.suites.suite import FilledSuite, Preset, Suite
+from metarl.suites.job import FilledSuite
+from metarl.suites.suite import Preset, Suite
 
 __all__ = ["SUITE"]
 

@@ -6,7 +6,8 @@ from rich.console import Console
 
 from benchmarks.reptile import few_shot, sine
 from benchmarks.reptile.runs import LABELS, SINE_TRAININGS, settings_of
-from metarl.suites.suite import FilledSuite, FixedRun, Preset, Suite
+from metarl.suites.job import FilledSuite
+from metarl.suites.suite import FixedRun, Preset, Suite
 
 __all__ = ["SUITE"]
 

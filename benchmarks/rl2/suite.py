@@ -6,7 +6,8 @@ from rich.console import Console
 
 from benchmarks.rl2 import mazes, tables
 from benchmarks.rl2.runs import TRAININGS, maze_run, rl2_run, start_row
-from metarl.suites.suite import FilledSuite, FixedRun, Preset, Suite
+from metarl.suites.job import FilledSuite
+from metarl.suites.suite import FixedRun, Preset, Suite
 
 __all__ = ["SUITE"]
 

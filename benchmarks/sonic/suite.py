@@ -7,7 +7,8 @@ from rich.console import Console
 from benchmarks.coin_run.runs import Preset as PresetName
 from benchmarks.sonic.levels import AGENTS, Learning, Options, main, training_of
 from benchmarks.sonic.runs import GAMES
-from metarl.suites.suite import FilledSuite, Preset, Suite
+from metarl.suites.job import FilledSuite
+from metarl.suites.suite import Preset, Suite
 
 __all__ = ["SUITE"]
 

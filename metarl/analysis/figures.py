@@ -318,7 +318,8 @@ def performance_profiles(
     """
     if not scores:
         raise ValueError("A performance profile needs the scores of one agent at least.")
-    figure, axes = new_axes(7.0, 4.4)
+    # the legend takes no room from the axes, nor do levels' names
+    figure, axes = new_axes(7.0, 3.6 + 0.2 * (len(scores) + len(levels or {})))
     thresholds = _thresholds([np.concatenate([*map(np.asarray, each)]) for each in scores.values()])
     profiles = {label: performance_profile(each, thresholds) for label, each in scores.items()}
     names, counts = counted({label: [each[0].n] for label, each in profiles.items()})

@@ -356,19 +356,23 @@ def _told_apart(agents: Sequence[ScoredAgent]) -> list[ScoredAgent]:
 
 
 def _differences(group: Sequence[ScoredAgent]) -> list[str]:
-    """Return names with the settings that differ, or, where these are many or none, folders."""
+    """Return names with one setting that tells all apart, words before numbers; else with all that
+    differ, or, where these are many or none, with folders.
+    """
     names = dict.fromkeys(name for agent in group for name in agent.settings)
-    differing = [
-        name for name in names if len({json.dumps(agent.settings.get(name)) for agent in group}) > 1
-    ]
+    values = {name: [str(agent.settings.get(name)) for agent in group] for name in names}
+    differing = [name for name in names if len(set(values[name])) > 1]
+    enough = [name for name in differing if len(set(values[name])) == len(group)]
+    wordy = [name for name in enough if any(value.isidentifier() for value in values[name])]
+    told_by = [*wordy, *enough][:1] or differing
     told = [
         ", ".join(
-            f"{name.split('.')[-1].replace('_', ' ')} {agent.settings.get(name)}"
-            for name in differing
+            f"{name.split('.')[-1]} {agent.settings.get(name)}".replace("_", " ")
+            for name in told_by
         )
         for agent in group
     ]
-    if not 0 < len(differing) <= MOST_DIFFERENCES or len(set(told)) < len(group):
+    if not 0 < len(told_by) <= MOST_DIFFERENCES or len(set(told)) < len(group):
         told = [agent.runs[0].name if agent.runs else agent.first.file.stem for agent in group]
     if len(set(told)) < len(group):
         told = [str(agent.first.file.parent.parent) for agent in group]

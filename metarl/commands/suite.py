@@ -11,16 +11,19 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from metarl.analysis.board_tables import render_board
+from metarl.analysis.leaderboard import leaderboard
 from metarl.core.paths import as_path
+from metarl.runs.store import explained, write_csv
 from metarl.suites.driver import Outcome, SuitePlace, jobs_of, run_jobs
 from metarl.suites.executors.executor import Executor
 from metarl.suites.executors.local import LocalExecutor
 from metarl.suites.executors.printed import command_line, waves
 from metarl.suites.executors.ray_cluster import RayExecutor
 from metarl.suites.find import find_suite
-from metarl.suites.job import Job, State
+from metarl.suites.job import FilledSuite, Job, State
 from metarl.suites.status import JobStatus, expected_seconds, job_status, progress_of, size_of
-from metarl.suites.suite import FilledSuite, SuiteError
+from metarl.suites.suite import SuiteError
 from metarl.suites.worker import end_with_standard_input, work
 
 __all__ = [
@@ -118,7 +121,7 @@ def run_suite(name: str, options: RunOptions, console: Console) -> int:
     console.print(f"{len(jobs)} jobs of {place.suite.name}, {place.preset} → {place.root}")
     with _Shown(jobs, console) as shown:
         outcome = run_jobs(jobs, executor, say=shown.say, show=shown.show)
-    return _tell_outcome(place, outcome, options, console)
+    return _tell_outcome(place, jobs, outcome, options, console)
 
 
 def suite_status(name: str, options: SuiteOptions, console: Console) -> int:
@@ -134,7 +137,8 @@ def suite_status(name: str, options: SuiteOptions, console: Console) -> int:
 def report_suite(name: str, options: ReportOptions, console: Console) -> int:
     """Make a suite's tables and figures from what is trained and scored."""
     place = _place(name, options)
-    _fill(place, options, console)
+    jobs = jobs_of(place, options.seeds, options.only)
+    _fill(place, jobs, options, console)
     return 0
 
 
@@ -171,25 +175,42 @@ def _print_commands(jobs: Sequence[Job], options: RunOptions) -> None:
             print(command_line(job, publishes=options.publish))
 
 
-def _fill(place: SuitePlace, options: RunOptions | ReportOptions, console: Console) -> None:
+def _fill(
+    place: SuitePlace,
+    jobs: Sequence[Job],
+    options: RunOptions | ReportOptions,
+    console: Console,
+) -> None:
+    """Make the leaderboard of what is scored, and the suite's own tables and figures."""
     folder = place.published if options.publish else place.root / "tables"
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     filled = FilledSuite(
         place.suite.name,
         place.preset,
         options.seeds,
         place.root,
+        tuple(jobs),
         place.runs,
         place.results,
         folder,
         options.publish,
     )
+    scored = [job.place or job.folder for job in jobs if job.scorings]
+    with_scores = [each for each in scored if any(each.glob("evaluations/*.json"))]
+    if with_scores:
+        command = f"metarl suite run {place.suite.name} --preset {place.preset}"
+        board = leaderboard(with_scores, command=command)
+        write_csv(folder / "leaderboard.csv", board)
+        for table in render_board(board[board["split"] == "test"]):
+            console.print(table)
     if place.suite.fill is not None:
         place.suite.fill(filled)
     console.print(f"Tables and figures: {folder}", highlight=False)
 
 
 def _tell_outcome(
-    place: SuitePlace, outcome: Outcome, options: RunOptions, console: Console
+    place: SuitePlace, jobs: Sequence[Job], outcome: Outcome, options: RunOptions, console: Console
 ) -> int:
     for name, why in outcome.failed.items():
         console.print(f"failed: {name}: {why}", highlight=False, markup=False)
@@ -200,7 +221,7 @@ def _tell_outcome(
             highlight=False,
         )
         return 1
-    _fill(place, options, console)
+    _fill(place, jobs, options, console)
     return 0
 
 

@@ -532,6 +532,8 @@ def _total_error(errors: Sequence[tuple[float, int]]) -> tuple[float, float]:
     """Return the sum of independent errors, and its degrees of freedom by Satterthwaite 1946."""
     if min(degrees for _, degrees in errors) < 1:
         return np.inf, 0.0
+    if len(errors) == 1:
+        return errors[0]
     total = sum(error**2 for error, _ in errors)
     if total == 0:
         return 0.0, float(sum(degrees for _, degrees in errors))

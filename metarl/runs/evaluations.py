@@ -39,8 +39,9 @@ __all__ = [
 SCORES = ("total", "after_k", "budget_mean", "success")  # of agents
 LEARNED = ("accuracy", "loss")  # of learners from examples
 LOWER_IS_BETTER = ("loss",)
-# What follows the played tasks in the names of files from before they said who played
-WHO = re.compile(r"-seed\d+(?:-(?P<who>.+))?$")
+# What follows the played tasks, and a suite's mark, in the names of files from before they said who
+# played
+WHO = re.compile(r"-seed\d+(?:-[0-9a-f]{6})?(?:-(?P<who>.+))?$")
 MEMBER = re.compile(r"member(\d+)")
 
 

@@ -105,12 +105,12 @@ def jobs_of(place: SuitePlace, seeds: tuple[int, ...] = (), only: Sequence[str] 
         SuiteError: two equal runs, or a pattern that nothing fits. ValueError: bad settings.
     """
     preset = place.suite.preset(place.preset)
-    jobs: dict[str, Job] = {}
+    runs: dict[str, Job] = {}
     for planned in planned_runs(preset, seeds):
-        jobs[planned.folder] = job_of(planned, place.root, place.results, place.suite.name, jobs)
-    for job in _reference_jobs(place, preset, list(jobs.values())):
-        jobs[job.name] = job
-    return _chosen(list(jobs.values()), only, place.suite.name)
+        runs[planned.folder] = job_of(planned, place.root, place.results, place.suite.name, runs)
+    # Reference agents are quick, and what all others are held against
+    jobs = [*_reference_jobs(place, preset, list(runs.values())), *runs.values()]
+    return _chosen(jobs, only, place.suite.name)
 
 
 def _reference_jobs(place: SuitePlace, preset: Preset, runs: Sequence[Job]) -> list[Job]:

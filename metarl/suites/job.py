@@ -29,7 +29,16 @@ from metarl.runs.config import RunConfig
 from metarl.runs.store import RunFolder, RunFolderError, explained, write_file
 from metarl.suites.suite import PlannedRun, Reference, Scoring, SuiteError
 
-__all__ = ["Failure", "Job", "JobLocked", "State", "evaluation_name", "job_of", "read_job"]
+__all__ = [
+    "Failure",
+    "FilledSuite",
+    "Job",
+    "JobLocked",
+    "State",
+    "evaluation_name",
+    "job_of",
+    "read_job",
+]
 
 FORMAT = 1
 
@@ -219,6 +228,31 @@ class Job:
         if not folder.is_dir() or self.missing(folder):
             return False
         return self.run is None or self._is_trained(folder)
+
+
+@dataclass(frozen=True)
+class FilledSuite:
+    """A suite whose runs are trained and scored, as far as they are: what tables are made from.
+
+    Attributes:
+        name, preset: which.
+        seeds: that were asked for in place of the preset's; none of them if empty.
+        root: folder of its runs.
+        runs, results: the folders that all suites' runs and published results lie in.
+        jobs: all that it consists of, as far as they were asked for, done or not.
+        folder: where tables and figures go.
+        publish: whether that is among the published results.
+    """
+
+    name: str
+    preset: str
+    seeds: tuple[int, ...]
+    root: Path
+    jobs: tuple[Job, ...]
+    runs: Path
+    results: Path
+    folder: Path
+    publish: bool
 
 
 def job_of(

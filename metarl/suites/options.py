@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Self
 
 from metarl.core.paths import as_path
 from metarl.runs.config import RunConfig
-from metarl.suites.suite import FilledSuite, FixedRun
+from metarl.suites.job import FilledSuite
+from metarl.suites.suite import FixedRun
 from metarl.suites.trained_runs import check_folder, trained_run
 
 __all__ = ["BenchmarkOptions", "SuiteOptions"]

@@ -18,7 +18,6 @@ A file like this is run by `metarl suite run FILE`.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from metarl.core.budget import Budget, Episodes
@@ -31,7 +30,6 @@ from metarl.runs.suggested import suggested_config
 
 __all__ = [
     "Family",
-    "FilledSuite",
     "FixedRun",
     "PlannedRun",
     "Preset",
@@ -219,29 +217,6 @@ class Preset:
 
 
 @dataclass(frozen=True)
-class FilledSuite:
-    """A suite whose runs are trained and scored, as far as they are: what tables are made from.
-
-    Attributes:
-        name, preset: which.
-        seeds: that were asked for in place of the preset's; none of them if empty.
-        root: folder of its runs.
-        runs, results: the folders that all suites' runs and published results lie in.
-        folder: where tables and figures go.
-        publish: whether that is among the published results.
-    """
-
-    name: str
-    preset: str
-    seeds: tuple[int, ...]
-    root: Path
-    runs: Path
-    results: Path
-    folder: Path
-    publish: bool
-
-
-@dataclass(frozen=True)
 class Suite:
     """Many runs, what they are scored on, and the tables and figures that they fill.
 
@@ -249,13 +224,14 @@ class Suite:
         name: of its folders in `runs` and `results`.
         presets: by name, or what gives one; the first one that isn't "smoke" is what is run if
             none is named.
-        fill: makes tables and figures beyond the leaderboard, which every suite has.
+        fill: makes tables and figures of a `metarl.suites.job.FilledSuite`, beyond the leaderboard,
+            which every suite has.
         title: a line about it.
     """
 
     name: str
     presets: Mapping[str, Preset | Callable[[], Preset]]
-    fill: Callable[[FilledSuite], None] | None = None
+    fill: Callable[[Any], None] | None = None
     title: str = ""
 
     def __post_init__(self) -> None:

@@ -22,6 +22,7 @@ from metarl.analysis.figures import (
     learning_curve,
     mean_curves,
     named_curves,
+    performance_profiles,
     regret_figure,
     save,
     scores_figure,
@@ -489,11 +490,23 @@ def drawn_with_everything():
         "intervals": intervals_figure(
             named, x="tasks", y="share", title=long, possible=(0, 1), note=note
         ),
+        "profiles": performance_profiles(
+            {
+                f"agent {i}, of a name that fills its line": [
+                    rng.normal(i, 1.0, 50 + 10 * (i == 3)) for _ in range(1 + i % 3)
+                ]
+                for i in range(7)
+            },
+            x=long,
+            levels=close,
+            title=long,
+            note=note,
+        ),
     }
 
 
 @pytest.mark.parametrize(
-    "kind", ["learning", "scores", "means", "named", "steps", "panels", "intervals"]
+    "kind", ["learning", "scores", "means", "named", "steps", "panels", "intervals", "profiles"]
 )
 def test_nothing_is_cut_off_or_printed_over_and_series_differ_without_colours(kind):
     figure = drawn_with_everything()[kind]
@@ -580,6 +593,26 @@ def test_every_figure_says_how_many_scores_and_what_intervals():
             assert "95 % intervals" in said, kind
         if kind not in ("learning", "named", "scores"):
             assert "n = " in said, kind
+
+
+def test_a_performance_profile_steps_down_at_each_score():
+    figure = performance_profiles(
+        {"RL²": [np.array([1.0, 2.0]), np.array([2.0, 4.0])], "Random": [np.array([1.0, 1.0])]},
+        x="total",
+        levels={"optimum": 9.0},
+    )
+    axes = figure.axes[0]
+    learned, random, level = axes.lines[:3]
+    assert learned.get_drawstyle() == "steps-post"
+    np.testing.assert_allclose(learned.get_xdata()[1:], [1, 2, 4])
+    assert learned.get_ydata().tolist() == [1.0, 0.75, 0.25, 0.0]
+    assert random.get_ydata().tolist() == [1.0, 0.0, 0.0, 0.0]
+    assert axes.get_xlim()[1] > 9.0, "the optimum is drawn"
+    assert level.get_xdata() == [9.0, 9.0]
+    assert "RL², 2 seeds" in texts(figure)
+    assert any("intervals over seeds and tasks" in text for text in texts(figure))
+    with pytest.raises(ValueError, match="one agent at least"):
+        performance_profiles({}, x="total")
 
 
 def test_heatmaps_share_one_scale_and_name_their_rows():

@@ -91,11 +91,19 @@ def test_learners_of_one_name_are_told_apart_by_their_settings(tmp_path):
     assert set(leaderboard(tmp_path)["label"]) == {"RL² (core gru)", "RL² (core attention)"}
 
 
-def test_files_from_before_they_said_who_played_are_read(tmp_path):
+def test_one_setting_that_tells_all_apart_is_enough(tmp_path):
+    make_run(tmp_path, "first", config={"num_envs": 1, "network": {"core": "gru"}})
+    make_run(tmp_path, "second", config={"num_envs": 2, "network": {"core": "per_pair_memory"}})
+    labels = set(leaderboard(tmp_path)["label"])
+    assert labels == {"RL² (core gru)", "RL² (core per pair memory)"}
+
+
+@pytest.mark.parametrize("mark", ["", "-ac5924"])
+def test_files_from_before_they_said_who_played_are_read(tmp_path, mark):
     run = RunFolder(tmp_path / "run")
     with run.lock():
         run.adopt({**IDENTITY, "seeds": [4, 7]})
-    for name, arm in (("", 0), ("-member1", 1), ("-random", None)):
+    for name, arm in ((mark, 0), (f"{mark}-member1", 1), (f"{mark}-random", None)):
         write_evaluation(
             run.path / "evaluations", f"test-200tasks-9+1episodes-seed1{name}", play(arm)
         )
