@@ -389,6 +389,24 @@ def suite_work(words: Sequence[str]) -> None:
     _run(flags, "metarl suite work", words)
 
 
+def report(words: Sequence[str]) -> None:
+    """Write a page about a suite or a folder of runs: leaderboard, curves, pictures, run cards."""
+    from metarl.commands.report import ReportOptions, write_report
+
+    def flags(
+        what: tyro.conf.Positional[str],
+        options: Annotated[ReportOptions, tyro.conf.arg(name="")] = ReportOptions(),
+    ) -> None:
+        """Write a page about a suite or a folder of runs, which opens without network.
+
+        Args:
+            what: the suite's name, its file, or a folder with runs and scores.
+        """
+        print(f"Look at {write_report(what, options)}")
+
+    _run(flags, "metarl report", words)
+
+
 def leaderboard(words: Sequence[str]) -> None:
     """Rank agents by their scores on levels, as `metarl.runs.level_scores` stores them."""
     from rich.console import Console
@@ -551,6 +569,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "evaluate": evaluate,
     "watch": watch,
     "suite": suite,
+    "report": report,
     "runs": runs,
     "table": table,
     "compare": compare,

@@ -229,12 +229,14 @@ class Suite:
         fill: makes tables and figures of a `metarl.suites.job.FilledSuite`, beyond the leaderboard,
             which every suite has.
         title: a line about it.
+        reasons: gives, by agent's label and family, why there is no score; shown in its cell.
     """
 
     name: str
     presets: Mapping[str, Preset | Callable[[], Preset]]
     fill: Callable[[Any], None] | None = None
     title: str = ""
+    reasons: Callable[[], dict[str, dict[str, str]]] | None = None
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
