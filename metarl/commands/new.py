@@ -8,7 +8,6 @@ import ast
 import builtins
 import keyword
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -161,17 +160,18 @@ def _check_free(template: str, own: Spellings) -> None:
             )
 
 
-def _names_used(template: str) -> Iterator[str]:
-    """Yield what the modules of a template import and define, but for its own name."""
-    own = spellings(template)
+def _names_used(template: str) -> set[str]:
+    """Return what the modules of a template import and define, but for its own name."""
+    used = set()
     for file in _files(template):
         if file.suffix != ".py":
             continue
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
-                yield from (alias.asname or alias.name for alias in node.names)
-            elif isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name not in own:
-                yield node.name
+                used |= {alias.asname or alias.name for alias in node.names}
+            elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+                used.add(node.name)
+    return used - set(spellings(template))
 
 
 def _files(template: str) -> list[Path]:
