@@ -40,13 +40,15 @@ def problem_of_flattening(space: gym.Space) -> str | None:
 
     Texts, sequences and graphs are no fixed number of numbers, and an image would lose its shape.
     """
-    for name, part in _parts(space):
+    parts = list(_parts(space))
+    for name, part in parts:
         if not isinstance(part, NUMBERS):
             return (
                 f"has {name}, a {type(part).__name__}, which is no fixed number of numbers: leave"
                 " it out by gymnasium.wrappers.FilterObservation, or keep what counts by a wrapper"
                 " that the environment brings, such as MiniGrid's ImgObsWrapper"
             )
+    for name, part in parts:
         if isinstance(part, gym.spaces.Box) and part.dtype == np.uint8 and len(part.shape) == 3:
             return (
                 f"has {name}, an image, which would lose its shape in a vector: keep the image"

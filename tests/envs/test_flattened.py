@@ -66,6 +66,10 @@ def nested(space):
             r"has \[1\]\['a'\], a Sequence, .*FilterObservation",
         ),
         (
+            gym.spaces.Dict(image=IMAGE, mission=gym.spaces.Text(9)),
+            r"has \['mission'\], a Text, .*ImgObsWrapper\.",
+        ),
+        (
             gym.spaces.Dict(view=IMAGE, n=NUMBER),
             r"has \['view'\], an image, .*TransformObservation, .*FlattenObservation\.",
         ),
