@@ -50,7 +50,6 @@ def fresh_environment(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def said(tmp_path_factory) -> list[str]:
     """Return what each block of the guide's commands printed, run one after the other."""
-    pytest.importorskip("setuptools", reason="packages are built with setuptools")
     folder = tmp_path_factory.mktemp("packages")
     environment = fresh_environment(folder / "environment")
     outputs = []
