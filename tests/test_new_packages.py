@@ -99,6 +99,13 @@ def test_they_are_trained_and_scored_beside_ours(said):
         assert agent in bandits
 
 
+def test_they_run_in_a_suite_beside_ours(said):
+    for agent in ("MyLearner", "MyAgent", "RL²", "UCB1", "Random"):
+        assert agent in said[4]
+    for family in ("MyLine-v0", "BernoulliBandit-v0"):
+        assert family in said[4]
+
+
 def test_each_readme_begins_with_the_guides_commands(tmp_path):
     guide = GUIDE.read_text("utf-8")
     for template, name in zip(KINDS, NAMES, strict=True):
