@@ -407,6 +407,82 @@ def report(words: Sequence[str]) -> None:
     _run(flags, "metarl report", words)
 
 
+def new(words: Sequence[str]) -> None:
+    """Write a small package for a family of tasks, a learner or an agent of your own."""
+    choices = {"task": new_task, "learner": new_learner, "agent": new_agent}
+    if not words or words[0] not in choices:
+        _choose(
+            "metarl new",
+            {name: command.__doc__ or "" for name, command in choices.items()},
+            words,
+        )
+    choices[words[0]](words[1:])
+
+
+def new_task(words: Sequence[str]) -> None:
+    """Write a package with a task distribution, for tensors or of Gymnasium's environments."""
+    from metarl.commands.new import NewTaskOptions
+
+    def flags(
+        name: tyro.conf.Positional[str],
+        options: Annotated[NewTaskOptions, tyro.conf.arg(name="")] = NewTaskOptions(),
+    ) -> None:
+        """Write a package with a task distribution, for tensors or of Gymnasium's environments.
+
+        Args:
+            name: of the family, such as MyMaze, which is then known as MyMaze-v0.
+        """
+        template = "new_task" if options.kind == "tensor" else "new_gymnasium_task"
+        _write_package(template, name, options.folder)
+
+    _run(flags, "metarl new task", words)
+
+
+def new_learner(words: Sequence[str]) -> None:
+    """Write a package with a learner."""
+    from metarl.commands.new import NewOptions
+
+    def flags(
+        name: tyro.conf.Positional[str],
+        options: Annotated[NewOptions, tyro.conf.arg(name="")] = NewOptions(),
+    ) -> None:
+        """Write a package with a learner.
+
+        Args:
+            name: of the learner, such as MyLearner, which is then known as my-learner.
+        """
+        _write_package("new_learner", name, options.folder)
+
+    _run(flags, "metarl new learner", words)
+
+
+def new_agent(words: Sequence[str]) -> None:
+    """Write a package with an agent that is exact or designed by hand."""
+    from metarl.commands.new import NewOptions
+
+    def flags(
+        name: tyro.conf.Positional[str],
+        options: Annotated[NewOptions, tyro.conf.arg(name="")] = NewOptions(),
+    ) -> None:
+        """Write a package with an agent that is exact or designed by hand.
+
+        Args:
+            name: of the agent, such as MyAgent, which is then known as my-agent.
+        """
+        _write_package("new_agent", name, options.folder)
+
+    _run(flags, "metarl new agent", words)
+
+
+def _write_package(template: str, name: str, folder: Path | None) -> None:
+    """Write a package, and show the commands that come next."""
+    from metarl.commands.new import first_commands, write_package
+
+    written = write_package(template, name, folder)
+    print(f"Written: {written}. Next:\n\ncd {pasteable(written)}")
+    print("\n".join(first_commands(written)))
+
+
 def leaderboard(words: Sequence[str]) -> None:
     """Rank agents by their scores on levels, as `metarl.runs.level_scores` stores them."""
     from rich.console import Console
@@ -575,6 +651,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "compare": compare,
     "export": export,
     "leaderboard": leaderboard,
+    "new": new,
     "retro": retro,
     "list": list_everything,
     "info": show_info,

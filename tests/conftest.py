@@ -17,6 +17,7 @@ LONG = (
     "tests/benchmarks/",
     "tests/interop/",
     "tests/test_pairs.py",
+    "tests/test_new_packages.py",
 )
 
 

@@ -1,4 +1,4 @@
-"""Every Python block of README runs as it stands.
+"""Every Python block of README and of the guides in docs/ runs as it stands.
 
 A block whose fence says `python slow` runs with the slow tests.
 """
@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+# The guide to other projects' families has a test of its own: tests/envs/test_other_families.py
+PAGES = [
+    page
+    for page in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))
+    if page.exists() and page.name != "other_families.md"
+]
 
 
 def blocks(text: str) -> list[tuple[int, str, bool]]:
@@ -26,16 +32,17 @@ def test_blocks_are_found():
 
 
 @pytest.mark.parametrize(
-    ("line", "code"),
+    ("page", "line", "code"),
     [
-        pytest.param(line, code, id=f"line-{line}", marks=[pytest.mark.slow] if slow else [])
-        for line, code, slow in blocks(
-            README.read_text(encoding="utf-8") if README.exists() else ""
+        pytest.param(
+            page, line, code, id=f"{page.stem}-line-{line}", marks=[pytest.mark.slow] * slow
         )
+        for page in PAGES
+        for line, code, slow in blocks(page.read_text(encoding="utf-8"))
     ],
 )
-def test_a_block_runs(line, code, tmp_path, monkeypatch):
+def test_a_block_runs(page, line, code, tmp_path, monkeypatch):
     # Blocks load what is published there, and write beside it
-    (tmp_path / "results").symlink_to(README.parent / "results")
+    (tmp_path / "results").symlink_to(ROOT / "results")
     monkeypatch.chdir(tmp_path)
-    exec(compile("\n" * line + code, str(README), "exec"), {"__name__": "readme"})
+    exec(compile("\n" * line + code, str(page), "exec"), {"__name__": "readme"})

@@ -22,6 +22,7 @@ from metarl.core.new_environment import own_limit
 from metarl.core.seeding import torch_generator
 from metarl.core.space_values import as_number, as_truth
 from metarl.core.task_distribution import TaskDistribution, Tasks
+from metarl.envs.flattened import flattened
 from metarl.envs.gymnasium_adapter import GymnasiumDistribution
 from metarl.envs.meta_episode import MetaEpisodeEnv
 
@@ -89,12 +90,7 @@ def check_rewards_of_environments_arrive(make_distribution: Make) -> None:
     distribution = _own(make_distribution)
     logs: list[Log] = []
     steps = _until_an_end(distribution)
-    seen = _play(
-        _with_environment(distribution, lambda task: Log(distribution.make_env(task), task, logs)),
-        1,
-        steps,
-        0,
-    )
+    seen = _play(_logged(distribution, logs), 1, steps, 0)
     given = [
         entry
         for log in sorted(logs, key=lambda log: log.born)
@@ -141,15 +137,10 @@ def check_episodes_repeat_in_a_fresh_environment(make_distribution: Make) -> Non
     """
     distribution = _own(make_distribution)
     logs: list[Log] = []
-    _play(
-        _with_environment(distribution, lambda task: Log(distribution.make_env(task), task, logs)),
-        1,
-        _until_an_end(distribution),
-        0,
-    )
+    _play(_logged(distribution, logs), 1, _until_an_end(distribution), 0)
     for log in logs:
         for episode in log.episodes()[:3]:
-            env = distribution.make_env(log.task)
+            env = flattened(distribution.make_env(log.task))
             try:
                 again = [Entry.of_reset(env.reset(seed=episode[0].seed), episode[0].seed)]
                 again += [
@@ -294,11 +285,10 @@ def _own(make_distribution: Make) -> GymnasiumDistribution:
     return distribution
 
 
-def _with_environment(
-    distribution: GymnasiumDistribution, make_env: Callable[[Any], gym.Env]
-) -> GymnasiumDistribution:
+def _logged(distribution: GymnasiumDistribution, logs: list[Log]) -> GymnasiumDistribution:
+    """Return the distribution played in this process by environments that write into `logs`."""
     copied = _with_workers(distribution, 0)
-    copied._make_env = make_env
+    copied._make_env = lambda task: Log(flattened(distribution.make_env(task)), task, logs)
     return copied
 
 

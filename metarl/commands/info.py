@@ -54,6 +54,9 @@ OPTIONAL_PARTS = (
     Part(
         "learn2learn", "learn2learn", "learners learn2learn and learn2learn-rl", "make learn2learn"
     ),
+    Part("minigrid", "minigrid", "its environments: docs/other_families.md", "[families]"),
+    Part("popgym", "popgym", "its environments: docs/other_families.md", "[families]"),
+    Part("highway_env", "highway-env", "its environments: docs/other_families.md", "[families]"),
     Part("ray", "ray", "runs on several machines", "[ray]"),
     Part(
         "stable_baselines3",

@@ -28,6 +28,7 @@ from metarl.core.space_values import (
     first_value,
     stored_dtype,
 )
+from metarl.envs.flattened import flattened
 from metarl.envs.worker_memory import own_bytes
 
 __all__ = ["EnvSpec", "RowArrays", "RowPlayer", "arrays_in", "bytes_needed", "same_space"]
@@ -326,6 +327,7 @@ class RowPlayer:
         if problem is not None:
             raise self._broken(row, problem)
         remember(env)
+        env = flattened(env)
         self._envs[row] = env
         self._tasks[row] = task
         for what, first, own, bounds in (

@@ -32,6 +32,7 @@ from metarl.core.task_distribution import (
 )
 from metarl.envs.content import Groups, content_key, group_by_content
 from metarl.envs.env_worker import EnvSpec, RowArrays, RowPlayer, arrays_in, bytes_needed
+from metarl.envs.flattened import NESTED, flattened, problem_of_flattening
 from metarl.envs.processes import DEFAULT_PATIENCE, check_patience
 from metarl.envs.task_streams import SHARES, Sampler, TaskStream, check_streams, refuse_shared
 from metarl.envs.workers import WorkerPool
@@ -83,7 +84,9 @@ class GymnasiumDistribution(TaskDistribution):
 
     | part | value |
     |---|---|
-    | observation, action | as the first task's environment has them: Discrete, MultiDiscrete, MultiBinary or Box |
+    | observation | as the first task's environment has it; a Dict or Tuple as one vector |
+    | action | as the first task's environment has it |
+    | spaces | Discrete, MultiDiscrete, MultiBinary or Box |
     | reward | the environment's |
     | start | `env.reset(seed=...)`, a fresh seed every episode |
     | end | terminated as the environment says; truncated by the environment's own limit or at the horizon |
@@ -91,7 +94,9 @@ class GymnasiumDistribution(TaskDistribution):
     | splits | the lists given; a batch goes through a shuffled list before any of its tasks comes again; or new tasks without end |
 
     Observations of boxes arrive as float32 (uint8 ones stay uint8), all else as int64; numbers of
-    an integer box that float32 can't hold exactly are refused. Scores sum the environment's own
+    an integer box that float32 can't hold exactly are refused. The parts of a Dict or Tuple stand in
+    the vector in the space's order, discrete ones one-hot; images, texts and sequences in it are
+    refused with the wrapper that helps. Scores sum the environment's own
     rewards in float64; agents see them rounded to float32.
 
     Environments get actions of their space's own type and within its bounds: integers for boxes of
@@ -240,6 +245,10 @@ class GymnasiumDistribution(TaskDistribution):
         if problem is not None:
             raise PlugInError(f"{where}: {problem}.")
         remember(env)
+        env = flattened(env)
+        if isinstance(env.observation_space, NESTED):
+            problem = problem_of_flattening(env.observation_space)
+            raise ValueError(f"{self.id}: the observation space {env.observation_space} {problem}.")
         self.observation_space = env.observation_space
         self.action_space = env.action_space
         self._draws = env.render_mode == "rgb_array"

@@ -4,6 +4,7 @@ don't run the script.
 
 import copy
 import sys
+import warnings
 from contextlib import suppress
 
 import cloudpickle
@@ -34,8 +35,10 @@ def registered_by_script() -> list[bytes]:
 def register_in_worker(pickled: list[bytes]) -> None:
     """Register what `registered_by_script` gave in another process.
 
-    What can't be loaded here is left out.
+    What can't be loaded here is left out. A module that registers the same when it is imported here
+    overrides it without a warning.
     """
+    warnings.filterwarnings("ignore", r"(?s).*Overriding environment .* already in registry")
     for each in pickled:
         with suppress(Exception):
             spec = cloudpickle.loads(each)

@@ -122,9 +122,9 @@ def test_a_function_or_a_method_must_make_environments():
 
 def test_spaces_that_tensors_cannot_hold_are_refused():
     class Nested(NoisyWalk):
-        observation_space = gym.spaces.Dict({"a": gym.spaces.Discrete(2)})
+        action_space = gym.spaces.Dict({"a": gym.spaces.Discrete(2)})
 
-    with pytest.raises(ValueError, match=r"Nested-v0: observation_space Dict.* flatten it"):
+    with pytest.raises(ValueError, match=r"Nested-v0: action_space Dict.* flatten it"):
         GymnasiumDistribution("Nested-v0", Nested, TASKS)
 
 

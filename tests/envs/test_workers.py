@@ -402,3 +402,25 @@ def test_workers_know_what_the_script_registered():
         "call gymnasium.register in make_env, or in a module that make_env imports, or use"
         " workers=0" in run.stdout
     )
+
+
+REGISTERING = """
+from metarl.envs.env_worker import EnvSpec
+from metarl.envs.workers import WorkerPool
+from tests.tasks.hanging_env import Hanging
+from tests.tasks.registering_env import make_env
+
+spaces = [Hanging.observation_space] * 2
+pool = WorkerPool(EnvSpec("Named-v0", make_env, (("train", ("fine",)),), *spaces), 1, 1)
+pool.arrays.wanted[:] = pool.arrays.begin[:] = True
+pool.reset()
+print("plays")
+"""
+
+
+def test_modules_that_register_by_themselves_do_so_in_workers_without_a_warning():
+    run = subprocess.run(
+        [sys.executable, "-c", REGISTERING], capture_output=True, text=True, cwd=ROOT
+    )
+    assert run.stdout == "plays\n", run.stderr
+    assert "Overriding" not in run.stderr
