@@ -86,6 +86,8 @@ class MetaEpisodeEnv:
         self.refill = refill
         self.dtype = dtype
         self.device = rngs[0].device
+        self._counts_steps = isinstance(budget, Steps)
+        self._total = budget.total
         self.max_steps = max_steps(budget, distribution)
         observation_space, action_space = spaces_of(distribution)
         self._observation_shape = (num_envs, *(observation_space.shape or ()))
@@ -174,8 +176,8 @@ class MetaEpisodeEnv:
         over = transition.terminated | (self.episode_step >= self.distribution.horizon)
         if transition.truncated is not None:
             over = over | transition.truncated
-        if isinstance(self.budget, Steps):
-            out_of_steps = self.meta_step >= self.budget.total
+        if self._counts_steps:
+            out_of_steps = self.meta_step >= self._total
             over = over | out_of_steps
         # Most steps end nothing, and on a CPU a look costs little
         if self._checks_now and not bool(over.any()):
@@ -185,7 +187,7 @@ class MetaEpisodeEnv:
         truncated = ended & ~transition.terminated
         self.episode = episode + ended
         meta_episode_end = ended & (
-            out_of_steps if isinstance(self.budget, Steps) else self.episode >= self.budget.total
+            out_of_steps if self._counts_steps else self.episode >= self._total
         )
         told = torch.where(valid, reward, 0)
         outcome = Outcome(

@@ -10,6 +10,7 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
+from metarl.core.spaces import observation_dtype
 from metarl.core.step import Step
 from metarl.networks.actions import action_distribution, check_size, one_hot
 from metarl.networks.normalisation import RunningMoments
@@ -66,6 +67,7 @@ class StepInputs(nn.Module):
         super().__init__()
         self.observation_only = observation_only
         self.space = observation_space
+        self.observation_dtype = observation_dtype(observation_space)
         self.actions = action_distribution(action_space)
         self.previous_observation = previous_observation
         self.encoded = encoded

@@ -13,7 +13,6 @@ import torch
 from torch import Generator, Tensor, nn
 
 from metarl.core.arguments import check_fields
-from metarl.core.spaces import observation_dtype
 from metarl.core.step import Step
 from metarl.networks.actions import action_distribution
 from metarl.networks.cores.attention import Attention
@@ -221,7 +220,7 @@ class Policy(nn.Module):
         space = self.inputs.space
         observation = torch.zeros(
             (batch_size, *(space.shape or ())),
-            dtype=observation_dtype(space),
+            dtype=self.inputs.observation_dtype,
             device=self.heads.weight.device,
         )
         return PolicyState(self.core.initial_state(batch_size), observation)

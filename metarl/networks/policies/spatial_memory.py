@@ -18,7 +18,6 @@ import torch
 from torch import Generator, Tensor, nn
 
 from metarl.core.capabilities import Odometry
-from metarl.core.spaces import observation_dtype
 from metarl.core.step import Step
 from metarl.networks.actions import one_hot
 from metarl.networks.cores.gru import GRU
@@ -116,7 +115,9 @@ class SpatialMemoryPolicy(nn.Module):
         pose = torch.zeros(batch_size, 3, dtype=torch.int64, device=memory.device)
         space = self.inputs.space
         observation = torch.zeros(
-            (batch_size, *(space.shape or ())), dtype=observation_dtype(space), device=memory.device
+            (batch_size, *(space.shape or ())),
+            dtype=self.inputs.observation_dtype,
+            device=memory.device,
         )
         return PlacesState(memory, self.core.initial_state(batch_size), pose, observation)
 
