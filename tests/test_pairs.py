@@ -19,6 +19,7 @@ from metarl.core.registry import DISTRIBUTIONS, SUPERVISED, make
 from metarl.learners.registry import LEARNERS, SUPERVISED_LEARNERS, learner_class
 from metarl.networks.inputs import is_image
 from metarl.runs.store import RunFolder
+from metarl.runs.suggested import KIND_OF
 from tests.playable import PART_OF, playable_ids
 from tests.tasks.made_folders import flat
 
@@ -59,7 +60,19 @@ TINY = {
     **dict.fromkeys(SUPERVISED_LEARNERS, EXAMPLES),
 }
 VECTORS_ONLY = {"fomaml-rl", "joint-rl", "learn2learn-rl", "maml-rl", "mlsh", "reptile-rl"}
-FAMILIES = [family for family in (*DISTRIBUTIONS, *SUPERVISED) if family not in PART_OF]
+# Of one class with another and of its kind, by which settings go; other ranges, bodies or tasks
+LIKE = {
+    "AntDirection-2way-h200-v0": "AntDirection-0to360-h200-v0",
+    "HalfCheetahVelocity-0to3-h200-v0": "HalfCheetahVelocity-0to2-h200-v0",
+    "HopperPhysics-v0": "HalfCheetahPhysics-v0",
+    "MetaWorldML45-v0": "MetaWorldML1-v0",
+    "Walker2dPhysics-v0": "HalfCheetahPhysics-v0",
+}
+FAMILIES = [
+    family
+    for family in (*DISTRIBUTIONS, *SUPERVISED)
+    if family not in PART_OF and family not in LIKE
+]
 PAIRS = [(learner, family) for family in FAMILIES for learner in (*LEARNERS, *SUPERVISED_LEARNERS)]
 # Some as a user's own processes, with workers and a refusal among them; the same in one process is
 # tested for all pairs
@@ -129,6 +142,13 @@ def check_refused(shown, learner, family):
     assert family.replace("-h200-", "-h4-") in sentence, shown
     assert learner in sentence or learner_class(learner).__name__ in sentence, shown
     assert len(sentence.split()) > 8, shown
+
+
+@pytest.mark.parametrize(("other", "family"), LIKE.items(), ids=list(LIKE))
+def test_families_that_are_left_out_are_like_one_that_is_not(other, family):
+    assert family in FAMILIES
+    assert KIND_OF[other] == KIND_OF[family]
+    assert DISTRIBUTIONS[other].partition(":")[0] == DISTRIBUTIONS[family].partition(":")[0]
 
 
 @pytest.mark.parametrize(("learner", "family"), PAIRS, ids=["-on-".join(pair) for pair in PAIRS])

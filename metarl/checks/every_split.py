@@ -20,7 +20,8 @@ from metarl.envs.meta_episode import MetaEpisodeEnv
 __all__ = ["EVERY_SPLIT_CHECKS", "SplitPlay", "check_every_split"]
 
 TASKS = 32  # of a tensor family, or of a split that is drawn without end
-MOST_TASKS = 64  # of a list
+MOST_TASKS = 64  # of a list ...
+MOST_ENVIRONMENTS = 32  # ... where each is an environment of its own, which takes long to begin
 MOST_STEPS = 120  # in each task
 LONG = 30  # steps; of longer episodes, fewer steps are played
 ADAPTED_STEPS = 1500  # of environments that may be slow simulators, all tasks of a split together
@@ -73,7 +74,8 @@ def _play(distribution: TaskDistribution, split: str) -> SplitPlay:
         if isinstance(distribution, GymnasiumDistribution)
         else None
     )
-    num_tasks = min(len(listed), MOST_TASKS) if isinstance(listed, tuple) else TASKS
+    longest = MOST_ENVIRONMENTS if distribution.env_per_row else MOST_TASKS
+    num_tasks = min(len(listed), longest) if isinstance(listed, tuple) else TASKS
     steps = MOST_STEPS if distribution.horizon <= LONG else MOST_STEPS // 3
     if adapted:
         steps = min(steps, max(2, ADAPTED_STEPS // num_tasks))
