@@ -55,6 +55,7 @@ ctypes.CDLL = Library
 def test_importing_it_changes_nothing_in_the_process(first):
     code = f"""
 import os, sys, warnings
+import gymnasium  # which loads other packages' plug-ins, whatever those do
 warnings.simplefilter("error")
 {first}
 import ctypes

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -83,6 +84,8 @@ def start_suite(file, *words, **more):
         stderr=subprocess.STDOUT,
         text=True,
         process_group=0,
+        # Whoever runs the tests in the background has it ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
