@@ -16,10 +16,10 @@ HEAD = """
 from metarl.core.budget import Episodes
 from metarl.suites.suite import Preset, Scoring, Suite, Training
 
-def tiny(kind, name, **settings):
+def tiny(kind, name, seeds=None, **settings):
     return Training(
-        f"tests.suites.misbehaving:{{kind}}".format(kind=kind), "BernoulliBandit-v0", {{"arms": 3}},
-        settings=settings, name=name,
+        "tests.suites.misbehaving:" + kind, "BernoulliBandit-v0", {{"arms": 3}},
+        settings=settings, name=name, seeds=seeds,
     )
 
 SCORING = Scoring("BernoulliBandit-v0", {{"arms": 3}}, Episodes(10), {agents}, num_tasks=20)
