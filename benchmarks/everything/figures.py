@@ -57,7 +57,8 @@ def fill(filled: FilledSuite) -> None:
 
 
 def wide_table(board: pd.DataFrame) -> pd.DataFrame:
-    """Return a row an agent and a column a family: normalised total with its interval.
+    """Return a row an agent and a column a family: normalised total with its interval, the total
+    itself where no bound is known.
 
     A learner that can't play a family has the reason in its cell; what isn't scored is empty.
     """
@@ -79,12 +80,14 @@ def _cell(board: pd.DataFrame, column: Column, label: str) -> str:
         return "" if reason is None else reason
     first = own.iloc[0]
     shown = ("normalised", "normalised_low", "normalised_high")
-    if np.isnan(first["normalised"]):
+    what = ""
+    if np.isnan(first["normalised"]):  # no bound is known
         shown = ("value", "ci_low", "ci_high")
+        what = "total "
     value, low, high = (float(first[name]) for name in shown)
     interval = "" if np.isnan(low) else f" [{low:.2f}, {high:.2f}]"
     seeds = f", n = {first['seeds']}" if first["seeds"] else ""
-    return f"{value:.2f}{interval}{seeds}"
+    return f"{what}{value:.2f}{interval}{seeds}"
 
 
 def training_table(jobs: Sequence[Job]) -> pd.DataFrame:
