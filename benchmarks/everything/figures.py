@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.everything.columns import FAMILIES, LEARNERS, Column, without
 from metarl.analysis.figure_style import look, plain, save
@@ -127,9 +128,13 @@ def adaptation_figure(curves: Mapping[str, Curve], column: Column) -> Figure:
             curve = curves[label]
             episodes = np.arange(1, len(curve.mean) + 1)
             axes.plot(episodes, curve.mean, label=label, markersize=4, **look(i))
-            axes.fill_between(episodes, curve.low, curve.high, alpha=0.12, linewidth=0)
+            colour = look(i)["color"]
+            axes.fill_between(
+                episodes, curve.low, curve.high, color=colour, alpha=0.12, linewidth=0
+            )
         axes.set_title(title, loc="left", fontsize=10)
         axes.set_xlabel("episode in the task")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if labels:
             axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(0, -0.14))
     panels[0].set_ylabel("return of an episode")
